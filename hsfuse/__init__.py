@@ -1,0 +1,77 @@
+"""
+Fuse a low-resolution hyperspectral raster with a high-resolution RGB or multispectral one.
+
+The names below are all that is promised; everything else may move. They are
+imported when first used (PEP 562), so that ``import hsfuse`` and ``hsfuse --help``
+load neither torch nor xarray.
+
+Examples
+--------
+>>> import hsfuse
+>>> "enmap" in hsfuse.list_sensors()
+True
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hsfuse.errors import HsfuseError
+    from hsfuse.evaluation import evaluate
+    from hsfuse.fusion import fuse
+    from hsfuse.io.read import open_raster
+    from hsfuse.io.write import write_raster
+    from hsfuse.methods import list_methods
+    from hsfuse.running import run
+    from hsfuse.sensor import list_sensors, load_sensor
+    from hsfuse.simulation import simulate
+    from hsfuse.training import train
+
+__all__ = [
+    "HsfuseError",
+    "__version__",
+    "evaluate",
+    "fuse",
+    "list_methods",
+    "list_sensors",
+    "load_sensor",
+    "open_raster",
+    "run",
+    "simulate",
+    "train",
+    "write_raster",
+]
+
+__version__ = version("hsfuse")
+
+# Public name -> the module that defines it. No module is called like a function here: the
+# import of a submodule binds its name in the package and would hide the function.
+_HOMES = {
+    "HsfuseError": "hsfuse.errors",
+    "evaluate": "hsfuse.evaluation",
+    "fuse": "hsfuse.fusion",
+    "list_methods": "hsfuse.methods",
+    "list_sensors": "hsfuse.sensor",
+    "load_sensor": "hsfuse.sensor",
+    "open_raster": "hsfuse.io.read",
+    "run": "hsfuse.running",
+    "simulate": "hsfuse.simulation",
+    "train": "hsfuse.training",
+    "write_raster": "hsfuse.io.write",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

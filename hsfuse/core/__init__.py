@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: numpy only, no files, dask, xarray or torch."""

@@ -1,0 +1,140 @@
+"""
+How a coarse pixel grid lies over a fine one.
+
+Everything is told in *fine coordinates*: fine pixel ``k`` covers ``[k, k + 1)``
+and its centre is ``k + 0.5``. Pixels are areas, so a coarse pixel covers
+``ratio`` fine ones; the ratio is any positive real number and the two origins
+need not line up. Geometry comes from the two affine transforms alone, never from
+counting pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Axis", "Geometry", "Span"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A half-open range of pixels ``[start, stop)`` on one axis."""
+
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def slice(self) -> slice:
+        """The same range as a :class:`slice`."""
+        return slice(self.start, self.stop)
+
+    def within(self, outer: Span) -> slice:
+        """Return the slice of an array that covers ``outer`` which is this span."""
+        return slice(self.start - outer.start, self.stop - outer.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """
+    One axis of a coarse grid laid over a fine one.
+
+    Attributes
+    ----------
+    fine : int
+        Number of fine pixels.
+    coarse : int
+        Number of coarse pixels.
+    ratio : float
+        Fine pixels per coarse pixel, a positive real number.
+    origin : float
+        Fine coordinate of the first coarse pixel's outer edge: coarse pixel ``i``
+        covers ``[origin + i * ratio, origin + (i + 1) * ratio)``.
+    """
+
+    fine: int
+    coarse: int
+    ratio: float
+    origin: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.fine < 1 or self.coarse < 1:
+            raise ValueError(f"an axis has at least one pixel, got {self.fine=} {self.coarse=}")
+        if not (math.isfinite(self.ratio) and self.ratio > 0):
+            raise ValueError(f"ratio must be positive and finite, got {self.ratio}")
+
+    def centres(self, span: Span | None = None) -> NDArray[np.float64]:
+        """
+        Return the fine coordinates of coarse pixel centres.
+
+        Examples
+        --------
+        >>> Axis(fine=8, coarse=2, ratio=4.0).centres().tolist()
+        [2.0, 6.0]
+        """
+        span = span or Span(0, self.coarse)
+        return self.origin + (np.arange(span.start, span.stop) + 0.5) * self.ratio
+
+    def coarse_span(self, fine: Span, margin: float = 0.0) -> Span:
+        """
+        Return the coarse pixels that touch a fine span widened on both sides.
+
+        Parameters
+        ----------
+        fine : Span
+            Fine pixels.
+        margin : float
+            Widening in coarse pixels.
+
+        Examples
+        --------
+        >>> Axis(fine=64, coarse=8, ratio=8.0).coarse_span(Span(16, 24), margin=1)
+        Span(start=1, stop=4)
+        """
+        first = (fine.start - self.origin) / self.ratio - margin
+        last = (fine.stop - self.origin) / self.ratio + margin
+        # Edges are compared to a millionth of a pixel: transforms carry rounding of that size.
+        start = min(max(math.floor(first + 1e-6), 0), self.coarse - 1)
+        stop = max(min(math.ceil(last - 1e-6), self.coarse), start + 1)
+        return Span(start, stop)
+
+    def fine_span(self, coarse: Span, margin: float = 0.0) -> Span:
+        """Return the fine pixels that touch a coarse span widened by ``margin`` coarse pixels."""
+        first = self.origin + (coarse.start - margin) * self.ratio
+        last = self.origin + (coarse.stop + margin) * self.ratio
+        start = min(max(math.floor(first + 1e-6), 0), self.fine - 1)
+        stop = max(min(math.ceil(last - 1e-6), self.fine), start + 1)
+        return Span(start, stop)
+
+    def cut(self, fine: Span, coarse: Span) -> Axis:
+        """Return the axis of a window: ``fine`` and ``coarse`` spans renumbered from zero."""
+        origin = self.origin + coarse.start * self.ratio - fine.start
+        return Axis(len(fine), len(coarse), self.ratio, origin)
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Both axes of a coarse grid over a fine one, rows first."""
+
+    y: Axis
+    x: Axis
+
+    @property
+    def fine_shape(self) -> tuple[int, int]:
+        """Rows and columns of the fine grid."""
+        return self.y.fine, self.x.fine
+
+    @property
+    def coarse_shape(self) -> tuple[int, int]:
+        """Rows and columns of the coarse grid."""
+        return self.y.coarse, self.x.coarse
+
+    @property
+    def ratio(self) -> float:
+        """The mean of both axes' ratios."""
+        return (self.y.ratio + self.x.ratio) / 2

@@ -1,0 +1,72 @@
+"""How noisy the bands of a spectral image are, told from the image itself."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["band_noise", "signal_components"]
+
+# Ten neighbours on either side predict a band of any imaging spectrometer; more only cost pixels.
+_NEIGHBOURS = 10
+
+
+def band_noise(spectra: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return the standard deviation of each band's noise.
+
+    A band is regressed on its neighbours in wavelength; neighbouring bands share the
+    signal but not the noise, so the residual is the noise (Roger and Arnold 1996,
+    doi:10.1080/01431169608949038; Bioucas-Dias and Nascimento 2008,
+    doi:10.1109/TGRS.2008.918089).
+
+    Parameters
+    ----------
+    spectra : ndarray of shape (bands, pixels)
+        Finite values, bands in order of wavelength.
+
+    Returns
+    -------
+    ndarray of shape (bands,)
+        In the units of the spectra; zeros when there are too few bands or pixels to tell.
+    """
+    bands, pixels = spectra.shape
+    centred = spectra - spectra.mean(axis=1, keepdims=True)
+    reach = min(_NEIGHBOURS, (pixels // 4) // 2)
+    noise = np.zeros(bands)
+    if bands < 3 or reach < 1:
+        return noise
+    covariance = centred @ centred.T / pixels
+    for band in range(bands):
+        near = [b for b in range(max(0, band - reach), min(bands, band + reach + 1)) if b != band]
+        block = covariance[np.ix_(near, near)]
+        # A ridge far below any noise keeps flat and twin bands solvable.
+        block = block + (1e-10 * np.trace(block) / len(near) + 1e-30) * np.eye(len(near))
+        cross = covariance[near, band]
+        residual = covariance[band, band] - cross @ np.linalg.solve(block, cross)
+        freedom = pixels / max(pixels - len(near) - 1, 1)
+        noise[band] = np.sqrt(max(residual, 0.0) * freedom)
+    return noise
+
+
+def signal_components(spectra: NDArray[np.float64], noise: NDArray[np.float64]) -> int:
+    """
+    Return how many principal components rise above the noise.
+
+    In units of the noise, the covariance of pure noise has no eigenvalue above
+    ``(1 + sqrt(bands / pixels))²`` (Marchenko and Pastur 1967); those above are signal.
+
+    Parameters
+    ----------
+    spectra : ndarray of shape (bands, pixels)
+    noise : ndarray of shape (bands,)
+        Standard deviations; with none above zero every component is signal.
+    """
+    bands, pixels = spectra.shape
+    if not (noise > 0).any():
+        return bands
+    scale = np.maximum(noise, 1e-6 * noise.max())
+    whitened = (spectra - spectra.mean(axis=1, keepdims=True)) / scale[:, None]
+    eigenvalues = np.linalg.eigvalsh(whitened @ whitened.T / pixels)
+    edge = (1 + np.sqrt(bands / pixels)) ** 2
+    return max(1, int((eigenvalues > edge).sum()))

@@ -1,0 +1,310 @@
+"""
+A sensor as numbers: its bands, how they respond to wavelength, and how it blurs.
+
+Wavelengths are in nanometres. What a raster's own metadata says beats what a
+definition says (:meth:`Sensor.with_bands`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hsfuse.errors import SensorError
+
+__all__ = ["Blur", "Kind", "ResponseCurves", "Sensor", "Source", "sensor_from_bands"]
+
+Kind = Literal["hs", "ms", "rgb", "pan"]
+Vector = NDArray[np.float64]
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+@dataclass(frozen=True, slots=True)
+class Blur:
+    """
+    A Gaussian point spread function.
+
+    Attributes
+    ----------
+    fwhm_y, fwhm_x : float
+        Full width at half maximum along and across track, in pixels of the sensor.
+    status : str
+        Where the widths come from: measured, specification, convention or assumed.
+    source : str
+        The publication, as one line.
+    """
+
+    fwhm_y: float = 1.0
+    fwhm_x: float = 1.0
+    status: str = "assumed"
+    source: str = "one pixel, hsfuse's default"
+
+    def __post_init__(self) -> None:
+        if not (0 < self.fwhm_y < math.inf and 0 < self.fwhm_x < math.inf):
+            raise SensorError(
+                f"a blur's FWHM must be positive, got {self.fwhm_y} and {self.fwhm_x} pixels"
+            )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ResponseCurves:
+    """
+    Relative spectral responses, linear between samples and zero outside them.
+
+    Attributes
+    ----------
+    wavelength : ndarray of shape (samples,)
+        Nanometres, increasing.
+    response : ndarray of shape (bands, samples)
+        No unit; only the shape of each curve matters.
+    status : str
+        measured, specification, nominal, convention, derived or assumed.
+    """
+
+    wavelength: Vector
+    response: NDArray[np.float64]
+    status: str = "assumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a definition's tables come from, under which licence, and what to know."""
+
+    url: str = ""
+    licence: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Sensor:
+    """
+    One sensor, its bands in the order of its product.
+
+    Attributes
+    ----------
+    id, title : str
+        The name that :func:`load_sensor` takes, and one for people.
+    kind : {"hs", "ms", "rgb", "pan"}
+        What sort of image it makes.
+    band_names : tuple of str
+    wavelength, fwhm : ndarray of shape (bands,)
+        Centre and full width at half maximum in nanometres, NaN where unknown.
+    good : ndarray of bool, shape (bands,)
+        False for bands that are not to be trusted (water vapour, uncalibrated).
+    curves : ResponseCurves or None
+        Response curves; without them a band is a Gaussian.
+    gsd : float
+        Ground sampling distance in metres, NaN when it depends on the flight.
+    blur : Blur
+    bad_windows : tuple of (float, float)
+        Ranges in nanometres in which bands are bad.
+    bands_status, gsd_status : str
+        measured, specification, nominal, convention, derived, assumed, unknown, or file:
+        from the raster's own metadata.
+    source : Source
+    """
+
+    id: str
+    title: str
+    kind: Kind
+    band_names: tuple[str, ...]
+    wavelength: Vector
+    fwhm: Vector
+    good: NDArray[np.bool_]
+    curves: ResponseCurves | None = None
+    gsd: float = math.nan
+    blur: Blur = field(default_factory=Blur)
+    bad_windows: tuple[tuple[float, float], ...] = ()
+    bands_status: str = "unknown"
+    gsd_status: str = "unknown"
+    source: Source = field(default_factory=Source)
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise SensorError(
+                f"sensor {self.id}: kind must be one of {', '.join(get_args(Kind))}, "
+                f"got {self.kind!r}"
+            )
+        bands = len(self.band_names)
+        if bands == 0:
+            raise SensorError(f"sensor {self.id}: it has no bands")
+        arrays = {"wavelength": self.wavelength, "fwhm": self.fwhm, "good": self.good}
+        for name, array in arrays.items():
+            if array.shape != (bands,):
+                raise SensorError(
+                    f"sensor {self.id}: {name} must have one value for each of its {bands} "
+                    f"bands, got an array of shape {array.shape}"
+                )
+        for name, lengths in (("wavelength", self.wavelength), ("fwhm", self.fwhm)):
+            if np.any(lengths <= 0):
+                raise SensorError(
+                    f"sensor {self.id}: {name} must be positive nanometres, or NaN where "
+                    f"unknown, got {float(np.nanmin(lengths))}"
+                )
+
+    def select(self, names: Sequence[str]) -> Sensor:
+        """
+        Return the sensor with some of its bands, in the order asked for.
+
+        Raises
+        ------
+        SensorError
+            If a name is not a band of this sensor.
+        """
+        unknown = [name for name in names if name not in self.band_names]
+        if unknown or not names:
+            raise SensorError(
+                f"sensor {self.id} has no band {', '.join(map(repr, unknown))}; "
+                f"its bands are {listed(self.band_names)}"
+            )
+        return self._take([self.band_names.index(name) for name in names])
+
+    def match(self, wavelength: ArrayLike) -> Sensor:
+        """
+        Return the sensor with the bands nearest to a raster's band centres.
+
+        Curves are kept: this is for a multispectral raster that names its centres and
+        has some of the bands. A centre may be off by 10 nm or half the band's FWHM.
+
+        Raises
+        ------
+        SensorError
+            If a centre has no such band, or two share one.
+        """
+        index: list[int] = []
+        for centre in np.asarray(wavelength, dtype=float):
+            distance = np.abs(self.wavelength - centre)
+            reach = np.maximum(10.0, np.nan_to_num(self.fwhm) / 2)
+            near = np.flatnonzero(distance <= reach)
+            if near.size == 0:
+                raise SensorError(
+                    f"sensor {self.id} has no band at {centre:g} nm; its bands are "
+                    f"{listed([f'{w:.0f}' for w in self.wavelength])} nm"
+                )
+            index.append(int(near[np.argmin(distance[near])]))
+        if len(set(index)) < len(index):
+            raise SensorError(
+                f"two of the raster's bands are the same band of sensor {self.id}: "
+                f"{listed([self.band_names[i] for i in index])}"
+            )
+        return self._take(index)
+
+    def with_bands(
+        self,
+        wavelength: ArrayLike,
+        fwhm: ArrayLike | None = None,
+        names: Sequence[str] | None = None,
+    ) -> Sensor:
+        """
+        Return the sensor with the bands that a raster's metadata states.
+
+        An unknown FWHM is interpolated from the definition. Bands are good outside the
+        sensor's bad windows and, when the raster has as many bands as the definition,
+        where that says so. Curves are dropped: use :meth:`match` to keep them.
+
+        Parameters
+        ----------
+        wavelength, fwhm : array_like of shape (bands,)
+            Nanometres, NaN where unknown.
+        names : sequence of str, optional
+            Band names; numbered when absent.
+        """
+        bare = sensor_from_bands(wavelength, fwhm, names, kind=self.kind)
+        width = bare.fwhm.copy()
+        known = np.isfinite(self.fwhm) & np.isfinite(self.wavelength)
+        if known.any():
+            order = np.argsort(self.wavelength[known])
+            table = self.wavelength[known][order], self.fwhm[known][order]
+            interpolated = np.interp(bare.wavelength, *table, left=math.nan, right=math.nan)
+            width = np.where(np.isfinite(width), width, interpolated)
+        good = np.ones(width.size, dtype=bool)
+        for low, high in self.bad_windows:
+            good &= ~((bare.wavelength >= low) & (bare.wavelength <= high))
+        if width.size == self.good.size:
+            good &= self.good
+        return replace(
+            self,
+            band_names=bare.band_names,
+            wavelength=bare.wavelength,
+            fwhm=frozen(width),
+            good=frozen(good),
+            curves=None,
+            bands_status="file",
+        )
+
+    def _take(self, index: list[int]) -> Sensor:
+        curves = self.curves
+        if curves is not None:
+            curves = replace(curves, response=frozen(curves.response[index]))
+        return replace(
+            self,
+            band_names=tuple(self.band_names[i] for i in index),
+            wavelength=frozen(self.wavelength[index]),
+            fwhm=frozen(self.fwhm[index]),
+            good=frozen(self.good[index]),
+            curves=curves,
+        )
+
+
+def sensor_from_bands(
+    wavelength: ArrayLike,
+    fwhm: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+    *,
+    kind: Kind = "ms",
+) -> Sensor:
+    """
+    Return a nameless sensor with the bands that a raster's metadata states.
+
+    Parameters
+    ----------
+    wavelength, fwhm : array_like of shape (bands,)
+        Nanometres, NaN where unknown.
+    names : sequence of str, optional
+        Band names; ``B1``, ``B2``, ... when absent.
+    kind : {"hs", "ms", "rgb", "pan"}
+        What sort of image it makes.
+    """
+    centre = np.array(wavelength, dtype=np.float64)
+    width = one_per_band(fwhm, centre, "fwhm")
+    numbered = tuple(names) if names else tuple(f"B{i + 1}" for i in range(centre.size))
+    return Sensor(
+        id="",
+        title="the raster's own bands",
+        kind=kind,
+        band_names=numbered,
+        wavelength=frozen(centre),
+        fwhm=frozen(width),
+        good=frozen(np.ones(centre.shape, dtype=bool)),
+        bands_status="file",
+    )
+
+
+def one_per_band(values: ArrayLike | None, centre: Vector, name: str) -> Vector:
+    """Return one value for each band, NaN where there is none."""
+    if values is None:
+        return np.full(centre.shape, math.nan)
+    array = np.array(values, dtype=np.float64)
+    if array.shape != centre.shape:
+        raise SensorError(
+            f"{name} must have one value for each of {centre.size} bands, got shape {array.shape}"
+        )
+    return array
+
+
+def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    """Return a copy that cannot be written to: sensors are shared."""
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy
+
+
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """Return names as one phrase, shortened when there are many."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown}, ... ({len(names)} in all)"

@@ -1,0 +1,98 @@
+"""The scene's own subspace: its mean spectrum and leading principal components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Subspace"]
+
+
+@dataclass(frozen=True)
+class Subspace:
+    """
+    A small space that holds the spectra of a scene.
+
+    Attributes
+    ----------
+    good : ndarray of shape (bands,), bool
+        Bands the components are made of.
+    mean : ndarray of shape (bands,)
+        Mean spectrum; NaN for a band without data.
+    basis : ndarray of shape (components, good bands)
+        Orthonormal rows, by falling variance.
+    loading : ndarray of shape (components, bands)
+        What each component adds to each band. For good bands it is the basis; other bands
+        with data follow by regression on the components, those without are NaN.
+    """
+
+    good: NDArray[np.bool_]
+    mean: NDArray[np.float64]
+    basis: NDArray[np.float64]
+    loading: NDArray[np.float64]
+
+    @classmethod
+    def fit(
+        cls, spectra: NDArray[np.float32], good: NDArray[np.bool_], components: int
+    ) -> Subspace:
+        """
+        Return the subspace of the leading components.
+
+        Parameters
+        ----------
+        spectra : ndarray of shape (bands, pixels)
+            Finite in every good band.
+        good : ndarray of shape (bands,), bool
+            Bands to use.
+        components : int
+            How many; at most the number of good bands, and one less than that of pixels.
+        """
+        known = np.isfinite(spectra)
+        count = known.sum(axis=1)
+        filled = np.where(known, spectra, 0.0).astype(np.float64)
+        mean = np.divide(
+            filled.sum(axis=1), count, out=np.full(len(spectra), np.nan), where=count > 0
+        )
+        centred = np.where(known, filled - mean[:, None], 0.0)
+        within = centred[good]
+        _, vectors = np.linalg.eigh(within @ within.T / max(spectra.shape[1], 1))
+        components = max(1, min(components, int(good.sum()), spectra.shape[1] - 1))
+        basis = vectors[:, ::-1][:, :components].T.copy()
+
+        scores = basis @ within
+        loading = (centred @ scores.T / np.maximum((scores**2).sum(axis=1), 1e-30)).T
+        loading[:, good] = basis
+        loading[:, count == 0] = np.nan
+        return cls(good, mean, basis, loading)
+
+    def leading(self, components: int) -> Subspace:
+        """Return the subspace of the first components alone."""
+        return Subspace(self.good, self.mean, self.basis[:components], self.loading[:components])
+
+    def project(self, cube: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """
+        Return a cube's components, zero where a good band has no data, and where it has.
+
+        Parameters
+        ----------
+        cube : ndarray of shape (bands, rows, columns)
+
+        Returns
+        -------
+        tuple of ndarray
+            (components, rows, columns), float32, and (rows, columns), bool.
+        """
+        used = cube[self.good]
+        valid = np.isfinite(used).all(axis=0)
+        centred = np.where(valid, used - self.mean[self.good, None, None], 0.0)
+        return np.tensordot(self.basis, centred, axes=1).astype(np.float32), valid
+
+    def expand(self, components: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the cube (bands, rows, columns), float32, of components (components, ·, ·)."""
+        count, rows, columns = components.shape
+        cube = self.loading.T.astype(np.float32) @ components.reshape(count, -1)
+        cube += self.mean.astype(np.float32)[:, None]
+        result: NDArray[np.float32] = cube.reshape(-1, rows, columns)
+        return result

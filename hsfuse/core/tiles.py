@@ -1,0 +1,120 @@
+"""
+Tiles: how one axis is cut, what each tile reads, and how tiles share their borders.
+
+A tile has a *core*, the pixels it is there for; a *support*, the core widened by the
+blend, over which it has a weight; and a *window*, the support widened by the halo,
+which it reads. Every tile of a scene is fixed by this plan alone, so whoever
+computes it, in whatever order, gets the same values.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsfuse.core.grid import Span
+
+__all__ = ["Tiling"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """
+    The tiles of one axis.
+
+    Attributes
+    ----------
+    length : int
+        Pixels of the axis.
+    size : int
+        Pixels of a core; the last one may be shorter, none is dropped.
+    blend : int
+        Pixels on either side of a border over which two tiles are mixed; 0 for a cut.
+    halo : int
+        Pixels that are read beyond the support: at least the method's reach.
+    step : int
+        Windows start and end at multiples of this, or at the end of the axis.
+
+    Raises
+    ------
+    ValueError
+        If three tiles would have to be mixed.
+    """
+
+    length: int
+    size: int
+    blend: int = 0
+    halo: int = 0
+    step: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.length, self.size, self.step) < 1 or min(self.blend, self.halo) < 0:
+            raise ValueError(f"sizes are positive, got {self}")
+        if 2 * self.blend > self.size:
+            raise ValueError(f"blend must be at most half the tile, got {self}")
+        if self.size % self.step and self.size < self.length:
+            raise ValueError(f"size must be a multiple of step, got {self}")
+
+    @property
+    def count(self) -> int:
+        """Number of tiles."""
+        return math.ceil(self.length / self.size)
+
+    def core(self, index: int) -> Span:
+        """
+        Return the pixels a tile is there for; cores are disjoint and fill the axis.
+
+        Examples
+        --------
+        >>> [Tiling(10, 4).core(i) for i in range(3)]
+        [Span(start=0, stop=4), Span(start=4, stop=8), Span(start=8, stop=10)]
+        """
+        return Span(index * self.size, min((index + 1) * self.size, self.length))
+
+    def support(self, index: int) -> Span:
+        """Return the pixels at which a tile has a weight."""
+        return self._widened(self.core(index), self.blend)
+
+    def window(self, index: int) -> Span:
+        """Return the pixels a tile reads."""
+        wide = self._widened(self.support(index), self.halo)
+        stop = -(-wide.stop // self.step) * self.step
+        return Span(wide.start // self.step * self.step, min(stop, self.length))
+
+    def touching(self, span: Span) -> range:
+        """Return the tiles that have a weight somewhere in a span."""
+        first = max((span.start - self.blend) // self.size, 0)
+        last = min((span.stop - 1 + self.blend) // self.size, self.count - 1)
+        return range(first, last + 1)
+
+    def weights(self, index: int, span: Span) -> NDArray[np.float64]:
+        """
+        Return a tile's weights at the pixels of a span; over all tiles they sum to one.
+
+        A border between two cores is crossed by a straight ramp over ``2 * blend``
+        pixels; the ends of the axis have none.
+
+        Examples
+        --------
+        >>> Tiling(8, 4, blend=1).weights(0, Span(2, 6)).tolist()
+        [1.0, 0.75, 0.25, 0.0]
+        """
+        core = self.core(index)
+        centre = np.arange(span.start, span.stop) + 0.5
+        return self._risen(centre, core.start) - self._risen(centre, core.stop)
+
+    def _risen(self, centre: NDArray[np.float64], border: int) -> NDArray[np.float64]:
+        """Return the ramp from 0 before a border to 1 after it."""
+        if border <= 0:
+            return np.ones_like(centre)
+        if border >= self.length:
+            return np.zeros_like(centre)
+        if self.blend == 0:
+            return (centre > border).astype(np.float64)
+        return np.clip((centre - border + self.blend) / (2 * self.blend), 0.0, 1.0)
+
+    def _widened(self, span: Span, by: int) -> Span:
+        return Span(max(span.start - by, 0), min(span.stop + by, self.length))

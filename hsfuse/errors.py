@@ -1,0 +1,45 @@
+"""
+What hsfuse raises when a person can do something about it.
+
+Every class is an :class:`HsfuseError` and the builtin a caller would expect, so
+both ``except HsfuseError`` and ``except ValueError`` work. The command line
+prints the message as one line; anything else is a bug and keeps its traceback.
+"""
+
+__all__ = [
+    "HsfuseError",
+    "OutputError",
+    "PairError",
+    "PlanError",
+    "RasterError",
+    "SensorError",
+    "WeightsError",
+]
+
+
+class HsfuseError(Exception):
+    """The root of all that hsfuse raises on purpose."""
+
+
+class RasterError(HsfuseError, OSError):
+    """A file cannot be read as the raster that was asked for."""
+
+
+class OutputError(HsfuseError, OSError):
+    """An output exists already, cannot be written, or failed its verification."""
+
+
+class PairError(HsfuseError, ValueError):
+    """Two rasters do not make a pair that can be fused."""
+
+
+class SensorError(HsfuseError, ValueError):
+    """A sensor definition is unknown, malformed, or does not match the raster."""
+
+
+class PlanError(HsfuseError, ValueError):
+    """A run cannot be done as asked: tiles, overlap, method, device, or options."""
+
+
+class WeightsError(HsfuseError, ValueError):
+    """Network weights are missing, damaged, or made for another kind of pair."""

@@ -1,0 +1,314 @@
+"""
+A finished store as one cloud-optimised GeoTIFF.
+
+GDAL's COG driver is five to ten times slower on hyperspectral cubes than this route, and
+cannot interleave by band before GDAL 3.11: tiles by band, then overviews, then a GTiff
+copy that puts the overviews first. GDAL can lose data on a full disk without a word
+(https://github.com/geopandas/pyogrio/pull/284), so tiles are written whole, by one
+thread, and the result is compared with the store before it gets its name.
+"""
+
+import json
+import math
+import os
+import re
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+import zarr
+from rasterio._err import CPLE_BaseError
+from rasterio.enums import Resampling
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetWriter
+from rasterio.windows import Window
+
+from hsfuse.errors import OutputError, PlanError
+from hsfuse.io.layout import OutputLayout
+from hsfuse.io.template import CUBE, read_layout
+
+__all__ = ["check_creation_options", "export_geotiff"]
+
+_CACHE_BYTES = 256 * 2**20  # rasterio takes GDAL_CACHEMAX in bytes, the environment in megabytes
+_PIECE_BYTES = 64 * 2**20  # of the cube in memory at a time
+_LARGE = 2 * 10**9  # bytes from which a classic TIFF might not hold the file
+_TILE = 512
+_NOTHING = 2**20  # bytes; a tile does not fit what is left of a full disk
+
+_ACCEPTED = {
+    "COMPRESS": "NONE|LZW|DEFLATE|ZSTD",
+    "PREDICTOR": "1|2|3",
+    "ZSTD_LEVEL": "[1-9]|1[0-9]|2[0-2]",
+    "ZLEVEL": "[1-9]",
+    "BLOCKSIZE": "[0-9]+",
+    "BIGTIFF": "YES|NO|IF_NEEDED|IF_SAFER",
+}
+_HINTS = {"ZSTD_LEVEL": "1 to 22", "ZLEVEL": "1 to 9", "BLOCKSIZE": "a multiple of 16"}
+
+
+def check_creation_options(layout: OutputLayout, options: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return the creation options of an export, defaults included.
+
+    Parameters
+    ----------
+    layout : OutputLayout
+        The output.
+    options : mapping of str to str
+        What the user asks for; names in any case.
+
+    Raises
+    ------
+    PlanError
+        If a name or a value is not accepted; the message lists those that are.
+
+    Examples
+    --------
+    >>> layout = OutputLayout(3, 40, 64, (1, 0, 0, 0, -1, 0))
+    >>> check_creation_options(layout, {"compress": "none"})
+    {'COMPRESS': 'NONE', 'BLOCKSIZE': '64', 'BIGTIFF': 'IF_SAFER'}
+    """
+    asked = {name.upper(): str(value).upper() for name, value in options.items()}
+    for name, value in asked.items():
+        if name not in _ACCEPTED:
+            raise PlanError(
+                f"creation option {name} is not accepted; accepted are {', '.join(_ACCEPTED)}"
+            )
+        if not re.fullmatch(_ACCEPTED[name], value):
+            accepted = _HINTS.get(name, _ACCEPTED[name].replace("|", ", "))
+            raise PlanError(f"creation option {name} is {accepted}, got {value}")
+    if int(asked.get("BLOCKSIZE", "16")) % 16 or int(asked.get("BLOCKSIZE", "16")) == 0:
+        raise PlanError(f"creation option BLOCKSIZE is a multiple of 16, got {asked['BLOCKSIZE']}")
+    small = 16 * math.ceil(max(layout.rows, layout.columns) / 16)
+    profile = {
+        "COMPRESS": asked.get("COMPRESS", "ZSTD"),
+        "BLOCKSIZE": str(min(_TILE, small)),
+        "BIGTIFF": "YES" if layout.bytes > _LARGE else "IF_SAFER",
+    }
+    if profile["COMPRESS"] != "NONE":
+        profile["PREDICTOR"] = "3" if layout.dtype == "float32" else "2"
+    if profile["COMPRESS"] == "ZSTD":
+        profile["ZSTD_LEVEL"] = "1"  # GDAL's default 9 takes nine times as long for 13 % in size
+    _check_combination(layout, profile["COMPRESS"], asked)
+    return profile | asked
+
+
+def _check_combination(layout: OutputLayout, compress: str, asked: Mapping[str, str]) -> None:
+    if asked.get("PREDICTOR") == "3" and layout.dtype != "float32":
+        raise PlanError(f"creation option PREDICTOR=3 is for float32, the output is {layout.dtype}")
+    for name, needs in (
+        ("ZSTD_LEVEL", ("ZSTD",)),
+        ("ZLEVEL", ("DEFLATE",)),
+        ("PREDICTOR", ("LZW", "DEFLATE", "ZSTD")),
+    ):
+        if name in asked and compress not in needs:
+            raise PlanError(
+                f"creation option {name} needs COMPRESS={'|'.join(needs)}, it is {compress}"
+            )
+
+
+def export_geotiff(
+    store_path: Path,
+    tiff_path: Path,
+    *,
+    creation_options: Mapping[str, str],
+    overviews: bool = True,
+) -> Path:
+    """
+    Write a store as a GeoTIFF, compare the two, and only then give it its name.
+
+    Parameters
+    ----------
+    store_path : Path
+        A zarr store with every block written.
+    tiff_path : Path
+        Is replaced if it exists.
+    creation_options : mapping of str to str
+        COMPRESS, PREDICTOR, ZSTD_LEVEL, ZLEVEL, BLOCKSIZE, BIGTIFF.
+    overviews : bool
+        With overviews the file is a cloud-optimised GeoTIFF; without, a plain tiled one.
+
+    Returns
+    -------
+    Path
+        ``tiff_path``.
+
+    Raises
+    ------
+    OutputError
+        If GDAL reports an error, or the file differs from the store (a full disk).
+    PlanError
+        If a creation option is not accepted.
+    """
+    layout = read_layout(store_path)
+    profile = check_creation_options(layout, creation_options)
+    tiles = tiff_path.with_name(tiff_path.name + ".tiles.partial.tif")
+    ready = tiff_path.with_name(tiff_path.name + ".partial.tif")
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(_environment(profile))
+            # A raster without georeferencing stays one; rasterio warns of it at every open.
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            cube = zarr.open_array(store_path, path=CUBE, mode="r", zarr_format=3)
+            _write_tiles(cube, layout, tiles if overviews else ready, profile)
+            if overviews:
+                _build_overviews(tiles, int(profile["BLOCKSIZE"]))
+                options = _gdal_options(profile)
+                options |= {"COPY_SRC_OVERVIEWS": "YES", "COPY_SRC_MDD": "YES"}
+                rasterio.shutil.copy(tiles, ready, driver="GTiff", **options)
+                tiles.unlink()
+            _compare(cube, layout, ready, int(profile["BLOCKSIZE"]))
+        with ready.open("rb+") as file:
+            os.fsync(file.fileno())
+        ready.replace(tiff_path)
+    except (RasterioError, CPLE_BaseError, OSError) as error:
+        if isinstance(error, OutputError):
+            raise
+        full = shutil.disk_usage(tiff_path.parent).free < _NOTHING
+        reason = "the disk is full" if full else str(error)
+        raise OutputError(f"{tiff_path}: could not be written: {reason}") from error
+    finally:
+        tiles.unlink(missing_ok=True)
+        ready.unlink(missing_ok=True)
+    return tiff_path
+
+
+def _environment(profile: Mapping[str, str]) -> rasterio.Env:
+    overview = {
+        f"{name}_OVERVIEW": profile[name]
+        for name in ("COMPRESS", "PREDICTOR", "ZSTD_LEVEL", "ZLEVEL")
+        if name in profile
+    }
+    # Threads would hide write errors, so GDAL_NUM_THREADS of the environment is overruled.
+    return rasterio.Env(
+        GDAL_CACHEMAX=_CACHE_BYTES,
+        GDAL_NUM_THREADS="1",
+        GDAL_TIFF_OVR_BLOCKSIZE=profile["BLOCKSIZE"],
+        INTERLEAVE_OVERVIEW="BAND",
+        BIGTIFF_OVERVIEW=profile["BIGTIFF"],
+        **overview,
+    )
+
+
+def _gdal_options(profile: Mapping[str, str]) -> dict[str, str]:
+    options = {name: value for name, value in profile.items() if name != "BLOCKSIZE"}
+    size = profile["BLOCKSIZE"]
+    return options | {
+        "TILED": "YES",
+        "BLOCKXSIZE": size,
+        "BLOCKYSIZE": size,
+        "INTERLEAVE": "BAND",
+    }
+
+
+def _write_tiles(
+    cube: "zarr.Array[Any]", layout: OutputLayout, path: Path, profile: Mapping[str, str]
+) -> None:
+    georeferencing: dict[str, object] = {"crs": layout.crs_wkt}
+    if not layout.affine.is_identity:  # the identity is how GDAL says there is none
+        georeferencing["transform"] = layout.affine
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=layout.columns,
+        height=layout.rows,
+        count=layout.bands,
+        dtype=layout.dtype,
+        nodata=layout.fill,
+        **georeferencing,
+        **_gdal_options(profile),
+    ) as target:
+        _describe(target, layout)
+        for bands, window in _pieces(layout, int(profile["BLOCKSIZE"])):
+            target.write(_read(cube, bands, window), _indexes(bands), window=window)
+
+
+def _describe(target: DatasetWriter, layout: OutputLayout) -> None:
+    """Say the wavelengths in the three places that GDAL, QGIS and EnMAP-Box look for them."""
+    for index, (nm, fwhm, name) in enumerate(
+        zip(layout.wavelength, layout.fwhm, layout.band_name, strict=True), start=1
+    ):
+        imagery = {"CENTRAL_WAVELENGTH_UM": nm, "FWHM_UM": fwhm}
+        known = {key: f"{value / 1000:.9g}" for key, value in imagery.items() if value == value}
+        target.update_tags(index, ns="IMAGERY", **known)
+        description = _description(nm, name)
+        if description:
+            target.set_band_description(index, description)
+    envi = {"bbl": "{" + ", ".join(str(int(flag)) for flag in layout.good) + "}"}
+    for key, values in (("wavelength", layout.wavelength), ("fwhm", layout.fwhm)):
+        if not any(map(math.isnan, values)):  # a list with gaps would shift in most readers
+            envi[key] = "{" + ", ".join(f"{value:.9g}" for value in values) + "}"
+    if "wavelength" in envi:
+        envi["wavelength_units"] = "Nanometers"
+    target.update_tags(ns="ENVI", **envi)
+    target.update_tags(HSFUSE_PROVENANCE=json.dumps(dict(layout.attributes), sort_keys=True))
+    if layout.dtype != "float32":
+        target.scales = [layout.scale] * layout.bands
+        target.offsets = [layout.offset] * layout.bands
+
+
+def _description(nm: float, name: str) -> str:
+    """
+    Describe a band by its wavelength, and by its name where that says more.
+
+    Examples
+    --------
+    >>> _description(650.0, "Red"), _description(650.0, "band 7"), _description(650.0, "650 nm")
+    ('Red (650.0 nm)', '650.0 nm', '650 nm')
+    """
+    name = name.strip()
+    if math.isnan(nm) or re.search(r"\d\s*(nm|nanomet|um|µm|micromet)", name, re.IGNORECASE):
+        return name
+    wavelength = f"{nm:.1f} nm"
+    meaningless = re.fullmatch(r"(band|b|channel)?[ _#-]*\d*(\.\d+)?", name, re.IGNORECASE)
+    return wavelength if meaningless else f"{name} ({wavelength})"
+
+
+def _pieces(layout: OutputLayout, size: int) -> Iterator[tuple[slice, Window]]:
+    """Cut the cube into whole tiles and whole chunk depths, a bounded number at a time."""
+    depth, chunk_rows, _ = layout.chunk
+    rows = size * math.ceil(chunk_rows / size)
+    strip = depth * rows * np.dtype(layout.dtype).itemsize  # bytes of one column
+    columns = rows * max(1, _PIECE_BYTES // (strip * rows))
+    for row in range(0, layout.rows, rows):
+        for column in range(0, layout.columns, columns):
+            height, width = min(rows, layout.rows - row), min(columns, layout.columns - column)
+            for band in range(0, layout.bands, depth):
+                bands = slice(band, min(band + depth, layout.bands))
+                yield bands, Window(column, row, width, height)
+
+
+def _read(cube: "zarr.Array[Any]", bands: slice, window: Window) -> np.ndarray:
+    rows, columns = window.toslices()
+    return np.asarray(cube[bands, rows, columns])
+
+
+def _indexes(bands: slice) -> list[int]:
+    return list(range(bands.start + 1, bands.stop + 1))
+
+
+def _build_overviews(path: Path, size: int) -> None:
+    with rasterio.open(path, "r+") as target:
+        longest = max(target.width, target.height)
+        factors = [2**power for power in range(1, 32) if longest > size * 2 ** (power - 1)]
+        if factors:
+            target.build_overviews(factors, Resampling.average)
+
+
+def _compare(cube: "zarr.Array[Any]", layout: OutputLayout, path: Path, size: int) -> None:
+    with rasterio.open(path) as source:
+        for bands, window in _pieces(layout, size):
+            written = source.read(_indexes(bands), window=window)
+            if not np.array_equal(written, _read(cube, bands, window), equal_nan=True):
+                raise OutputError(
+                    f"{path}: differs from what was written, from band {bands.start + 1}, row "
+                    f"{window.row_off}, column {window.col_off} on; is the disk full?"
+                )

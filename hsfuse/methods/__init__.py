@@ -1,0 +1,160 @@
+"""
+Fusion methods: one file each, one table of names, one protocol.
+
+A method has two moments. ``prepare`` looks at the whole pair once, through a
+:class:`~hsfuse.survey.Survey` of bounded size, and returns a :class:`Fuser`: frozen,
+picklable, knowing everything that holds for the whole scene. ``Fuser.fuse`` then turns
+one :class:`Window` into pixels, and depends on nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsfuse.core.grid import Geometry, Span
+from hsfuse.errors import PlanError
+
+if TYPE_CHECKING:
+    from hsfuse.survey import Survey
+
+__all__ = ["METHODS", "Fuser", "Method", "Options", "Window", "list_methods", "load_method"]
+
+# name -> (import path of the method object, one line for `hsfuse methods`)
+METHODS: dict[str, tuple[str, str]] = {
+    "bicubic": (
+        "hsfuse.methods.bicubic:METHOD",
+        "the HS image interpolated; the fine image is not used; the floor of any comparison",
+    ),
+    "guided": (
+        "hsfuse.methods.guided:METHOD",
+        "local and scene-wide regression on the fine bands in the scene's own subspace; "
+        "any sensor, no training, parameters chosen on the pair itself",
+    ),
+    "ms-ssfnet": (
+        "hsfuse.methods.ms_ssfnet:METHOD",
+        "the multi-scale spatial and spectral fusion network; where no weights fit the pair, "
+        "`guided` is used and said",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """
+    What a user may ask of a method.
+
+    Attributes
+    ----------
+    weights : str or None
+        A weights file instead of the shipped ones.
+    device : str
+        ``cpu`` or ``cuda``, already decided.
+    precision : str
+        ``float32`` or ``bfloat16``, for networks.
+    """
+
+    weights: str | None = None
+    device: str = "cpu"
+    precision: str = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """
+    A part of the pair, with its halo, as arrays.
+
+    Attributes
+    ----------
+    coarse : ndarray of shape (bands, coarse rows, coarse columns)
+        HS pixels that touch the window or its surroundings, float32, NaN where there is no data.
+    fine : ndarray of shape (fine bands, rows, columns)
+        RGB or MS pixels, float32, NaN where there is no data.
+    geometry : Geometry
+        Of ``coarse`` over ``fine``.
+    core : tuple of Span
+        The rows and columns of ``fine`` that are wanted; the rest is halo.
+    """
+
+    coarse: NDArray[np.float32]
+    fine: NDArray[np.float32]
+    geometry: Geometry
+    core: tuple[Span, Span]
+
+
+class Fuser(Protocol):
+    """A method that has seen the pair: pure, frozen and picklable."""
+
+    @property
+    def name(self) -> str:
+        """The name of the method that will really run."""
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """How far an output pixel depends on its inputs: coarse pixels along y and x."""
+
+    @property
+    def step(self) -> int:
+        """Windows start at multiples of this many fine pixels; 1 where any start will do."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the choice made, a sentence each."""
+
+    def describe(self) -> dict[str, object]:
+        """Return the settings in JSON types, for the plan and the sidecar."""
+
+    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
+        """
+        Return the fused core of each window.
+
+        Parameters
+        ----------
+        windows : sequence of Window
+            Several, so that a network can take those of one shape as a batch.
+
+        Returns
+        -------
+        list of ndarray of shape (bands, core rows, core columns)
+            In HS units. Values are finite; no data is masked by the caller.
+        """
+
+
+class Method(Protocol):
+    """A name in the table: makes a :class:`Fuser` for a pair."""
+
+    def prepare(self, survey: Survey, options: Options) -> Fuser:
+        """Return the fuser for the pair that was surveyed."""
+
+
+def list_methods() -> dict[str, str]:
+    """
+    Return every method's name and a line about it.
+
+    Examples
+    --------
+    >>> sorted(list_methods())
+    ['bicubic', 'guided', 'ms-ssfnet']
+    """
+    return {name: line for name, (_, line) in METHODS.items()}
+
+
+def load_method(name: str) -> Method:
+    """
+    Return the method of that name.
+
+    Raises
+    ------
+    PlanError
+        If there is none; the message lists those there are.
+    """
+    if name not in METHODS:
+        raise PlanError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
+    module, attribute = METHODS[name][0].split(":")
+    method: Method = getattr(import_module(module), attribute)
+    return method

@@ -1,0 +1,73 @@
+"""`bicubic`: the HS image interpolated to the fine grid, the floor of any comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hsfuse.methods import Options, Window
+from hsfuse.observe import Interpolate
+from hsfuse.survey import Survey
+
+__all__ = ["METHOD", "Bicubic", "BicubicFuser"]
+
+
+@dataclass(frozen=True)
+class BicubicFuser:
+    """Cubic convolution of every band; pixels without data do not count."""
+
+    device: str = "cpu"
+    name: str = "bicubic"
+    step: int = 1
+    reach: tuple[float, float] = (2.0, 2.0)
+    notes: tuple[str, ...] = ()
+
+    def describe(self) -> dict[str, object]:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return {"method": self.name}
+
+    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return [self._fuse(window) for window in windows]
+
+    def _fuse(self, window: Window) -> NDArray[np.float32]:
+        rows, columns = window.core
+        carry = Interpolate.between(window.geometry, device=self.device)
+        carry = Interpolate(carry.rows[rows.slice], carry.columns[columns.slice])
+        coarse = torch.from_numpy(window.coarse).to(self.device)
+        known = torch.isfinite(coarse)
+        fused = carry.forward(torch.where(known, coarse, torch.zeros_like(coarse)))
+        if not bool(known.all()):
+            fused = _beside_holes(window, carry, coarse, known, fused)
+        return fused.cpu().numpy()
+
+
+def _beside_holes(
+    window: Window, cubic: Interpolate, coarse: Tensor, known: Tensor, fused: Tensor
+) -> Tensor:
+    """Return ``fused`` with the linear mean of known neighbours wherever a hole has a weight."""
+    rows, columns = window.core
+    linear = Interpolate.between(window.geometry, linear=True, device=coarse.device)
+    linear = Interpolate(linear.rows[rows.slice], linear.columns[columns.slice])
+    touched = Interpolate(cubic.rows.abs(), cubic.columns.abs()).forward((~known).float()) > 0
+    weight = linear.forward(known.float())
+    near = linear.forward(torch.where(known, coarse, torch.zeros_like(coarse)))
+    return torch.where(touched, near / weight.clamp_min(1e-6), fused)
+
+
+@dataclass(frozen=True)
+class Bicubic:
+    """The method; it needs nothing of the scene."""
+
+    def prepare(self, survey: Survey, options: Options) -> BicubicFuser:
+        """See :class:`hsfuse.methods.Method`."""
+        del survey
+        return BicubicFuser(options.device)
+
+
+METHOD = Bicubic()

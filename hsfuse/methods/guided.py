@@ -1,0 +1,331 @@
+"""
+`guided`: regression on the fine bands, scene-wide and local, in the scene's own subspace.
+
+No training and no knowledge of the fine sensor. With ``S`` the HS image in its
+leading principal components and ``f(Y)`` the fine bands, their products and one:
+
+1. Scene-wide: ``P = W f(Y)``, the least-squares fit of ``D(W f(Y))`` to ``S``, a mix of a
+   linear and a quadratic one.
+2. Local: about each HS pixel, what is left, ``S - D(P)``, is regressed on ``D([1, Y])``
+   under a Gaussian window, with a ridge toward zero, that is toward the scene-wide fit. The
+   coefficients are interpolated to the fine grid and applied to ``[1, Y]``.
+3. What is still missing, ``E = S - D(Z)``, is added back n times (iterative back-projection,
+   Irani and Peleg 1991, doi:10.1016/1049-9652(91)90045-L). With U the interpolation, n
+   rounds are one: ``U (I + (I - DU) + … + (I - DU)^(n-1)) E``, and the sum acts on the small
+   coarse grid alone.
+
+How many components, how wide a window and so on differ from scene to scene: they are
+chosen on the pair itself, one scale down, where the HS image is the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hsfuse.core.resample import blur_reach
+from hsfuse.core.subspace import Subspace
+from hsfuse.methods import Options, Window
+from hsfuse.observe import Degrade, Interpolate
+from hsfuse.survey import Patch, Survey
+
+__all__ = ["METHOD", "Guided", "GuidedFuser", "Parameters"]
+
+# The Gaussian window is cut at three sigma, beyond which a pixel weighs a hundredth.
+_WINDOW_SIGMAS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """
+    What is chosen on the pair.
+
+    Attributes
+    ----------
+    components : int
+        Principal components K that are fused.
+    radius : int
+        HS pixels from the window's centre to its cut, three sigma.
+    ridge : float
+        Weight of the scene-wide fit against a window's own, in variances of the fine bands.
+    quadratic : float
+        Share of the quadratic scene-wide regression, the rest is linear; 0 to 1.
+    back_projections : int
+        Rounds of step 3.
+    """
+
+    components: int = 8
+    radius: int = 4
+    ridge: float = 1e-2
+    quadratic: float = 0.5
+    back_projections: int = 1
+
+
+@dataclass(frozen=True)
+class GuidedFuser:
+    """
+    `guided` for one pair.
+
+    Attributes
+    ----------
+    subspace : Subspace
+        Mean and leading principal components of the HS spectra.
+    parameters : Parameters
+        As chosen.
+    blur : tuple of float
+        FWHM of the HS point spread function along y and x in HS pixels.
+    offset, scale : ndarray of shape (fine bands,)
+        Mean and standard deviation of the fine bands over the scene.
+    weights : ndarray of shape (components, features)
+        W of the scene-wide regression on [1, Y, products of Y], standardised.
+    device : str
+        Where the arithmetic is done.
+    """
+
+    subspace: Subspace
+    parameters: Parameters
+    blur: tuple[float, float]
+    offset: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    device: str = "cpu"
+    name: str = "guided"
+    step: int = 1
+    notes: tuple[str, ...] = ()
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """See :class:`hsfuse.methods.Fuser`."""
+        cubic = 2.0
+        rounds = self.parameters.back_projections
+        # Out to in: U, the rounds of DU beyond the first, D of the residual, the linear
+        # interpolation of coefficients, the window, D of the fine bands.
+        along = [
+            (rounds > 0) * (cubic + blur)
+            + max(rounds - 1, 0) * (cubic + blur)
+            + 1.0
+            + self.parameters.radius
+            + blur
+            for blur in map(blur_reach, self.blur)
+        ]
+        return along[0], along[1]
+
+    def describe(self) -> dict[str, object]:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return {"method": self.name, **asdict(self.parameters)}
+
+    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return [self._fuse(window) for window in windows]
+
+    def _fuse(self, window: Window) -> NDArray[np.float32]:
+        rows, columns = window.core
+        return self.expand(self.components(window)[:, rows.slice, columns.slice]).cpu().numpy()
+
+    def expand(self, components: Tensor) -> Tensor:
+        """Return the cube (bands, rows, columns) of components (components, rows, columns)."""
+        cube = torch.tensordot(self._tensor(self.subspace.loading.T), components, dims=1)
+        cube += self._tensor(self.subspace.mean)[:, None, None]
+        return cube
+
+    def components(self, window: Window) -> Tensor:
+        """Return the fused components over the whole window, shape (components, rows, columns)."""
+        degrade = Degrade.between(window.geometry, self.blur, device=self.device)
+        wanted, valid = self._project(window.coarse)
+        fine, fine_valid = self._standardise(window.fine)
+        features = _features(fine)
+
+        fused = torch.tensordot(self._tensor(self.weights), features, dims=1)
+        residual, share = _seen(degrade, fused, fine_valid, wanted)
+        used = valid & (share > 0.5)
+
+        coefficients = self._local(window, residual, used, fine, fine_valid)
+        spread = Interpolate.between(window.geometry, linear=True, device=self.device)
+        for index, coefficient in enumerate(coefficients):  # of one, then of each fine band
+            fused += spread.forward(coefficient) * features[index]
+
+        if self.parameters.back_projections:
+            residual, _ = _seen(degrade, fused, fine_valid, wanted)
+            missing = torch.where(used, residual, torch.zeros_like(residual))
+            fused += self._back_project(window, degrade, missing)
+        return fused
+
+    def _project(self, coarse: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        """Return S, zero where a good band has no data, and where it has."""
+        used = self._tensor(coarse[self.subspace.good])
+        valid = torch.isfinite(used).all(dim=0)
+        mean = self._tensor(self.subspace.mean[self.subspace.good])[:, None, None]
+        centred = torch.where(valid, used - mean, torch.zeros_like(used))
+        return torch.tensordot(self._tensor(self.subspace.basis), centred, dims=1), valid
+
+    def _standardise(self, fine: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        values = self._tensor(fine)
+        valid = torch.isfinite(values).all(dim=0)
+        scaled = (values - self._tensor(self.offset)[:, None, None]) / self._tensor(self.scale)[
+            :, None, None
+        ]
+        return torch.where(valid, scaled, torch.zeros_like(scaled)), valid
+
+    def _local(
+        self, window: Window, residual: Tensor, used: Tensor, fine: Tensor, fine_valid: Tensor
+    ) -> Tensor:
+        """Return the local coefficients, shape (1 + fine bands, components, coarse rows, columns)."""
+        # The normal equations lose half the digits: float64 on the small grid costs nothing.
+        degrade = Degrade.between(
+            window.geometry, self.blur, device=self.device, dtype=torch.float64
+        )
+        seen, _ = degrade.forward_masked(fine.double(), fine_valid)
+        weight = used.double()
+        design = torch.cat([torch.ones_like(seen[:1]), seen]) * weight  # (1 + fine bands, h, w)
+        sum_over = _gaussian_window(self.parameters.radius, used.shape, self.device)
+        count = sum_over(weight).clamp_min(1e-12)
+        gram = sum_over(design[:, None] * design[None]) / count
+        moment = sum_over(design[:, None] * residual.double()[None]) / count
+        ridge = torch.full((len(design),), self.parameters.ridge, dtype=torch.float64)
+        ridge[0] *= 0.1  # the local mean is known far better than a slope
+        normal = gram.permute(2, 3, 0, 1) + torch.diag(ridge).to(self.device)
+        solution = torch.linalg.solve(normal, moment.permute(2, 3, 0, 1))
+        return solution.permute(2, 3, 0, 1).float().contiguous()
+
+    def _back_project(self, window: Window, degrade: Degrade, missing: Tensor) -> Tensor:
+        carry = Interpolate.between(window.geometry, device=self.device)
+        rows, columns = degrade.rows @ carry.rows, degrade.columns @ carry.columns  # DU
+        total = torch.zeros_like(missing)
+        for _ in range(self.parameters.back_projections):
+            total += missing
+            missing = missing - rows @ missing @ columns.mT
+        return carry.forward(total)
+
+    def _tensor(self, array: NDArray[np.floating]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.device)
+
+
+def _features(fine: Tensor) -> Tensor:
+    """Return [1, Y, products of two of Y], shape (features, rows, columns)."""
+    count = fine.shape[0]
+    products = [fine[i] * fine[j] for i in range(count) for j in range(i, count)]
+    return torch.cat([torch.ones_like(fine[:1]), fine, torch.stack(products)])
+
+
+def _seen(
+    degrade: Degrade, fused: Tensor, fine_valid: Tensor, wanted: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return S - D(Z), and the share of each HS pixel's blur that lies on fine data."""
+    seen, share = degrade.forward_masked(fused, fine_valid)
+    return wanted - seen, share
+
+
+class _gaussian_window:
+    """Weighted sums over a Gaussian window of HS pixels, separable, zero outside."""
+
+    def __init__(self, radius: int, shape: torch.Size, device: str) -> None:
+        self.rows, self.columns = (self._weights(radius, n).to(device) for n in shape)
+
+    @staticmethod
+    def _weights(radius: int, length: int) -> Tensor:
+        index = torch.arange(length, dtype=torch.float64)
+        distance = index[:, None] - index[None]
+        weights = torch.exp(-0.5 * (distance * _WINDOW_SIGMAS / radius) ** 2)
+        return weights * (distance.abs() <= radius)
+
+    def __call__(self, values: Tensor) -> Tensor:
+        return self.rows @ values @ self.columns.mT
+
+
+@dataclass(frozen=True)
+class Guided:
+    """The method: scene-wide fit, then a trial one scale down to choose :class:`Parameters`."""
+
+    parameters: Parameters | None = None
+
+    def prepare(self, survey: Survey, options: Options) -> GuidedFuser:
+        """See :class:`hsfuse.methods.Method`."""
+        from hsfuse.methods.trial import choose  # imports this module
+
+        parameters = self.parameters or choose(survey)
+        return fit(survey, parameters, device=options.device)
+
+
+def fit(
+    survey: Survey,
+    parameters: Parameters,
+    *,
+    subspace: Subspace | None = None,
+    device: str = "cpu",
+) -> GuidedFuser:
+    """
+    Return the fuser whose scene-wide part is fitted to the survey.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the pair.
+    parameters : Parameters
+        Components beyond what the good bands and pixels allow are cut to what they do.
+    subspace : Subspace, optional
+        To cut the components from; fitted to the survey by default.
+    device : str
+        For the fusion; the fit itself is a small float64 problem on the CPU.
+    """
+    if subspace is None:
+        subspace = Subspace.fit(survey.spectra, survey.good, parameters.components)
+    subspace = subspace.leading(parameters.components)
+    parameters = replace(parameters, components=len(subspace.basis))
+
+    pixels = np.concatenate(
+        [p.fine[:, np.isfinite(p.fine).all(axis=0)] for p in survey.patches], axis=1
+    ).astype(np.float64)
+    offset = pixels.mean(axis=1)
+    scale = np.maximum(pixels.std(axis=1), 1e-12 * np.abs(offset) + 1e-30)
+    fuser = GuidedFuser(subspace, parameters, survey.blur, offset, scale, np.empty(0), device)
+    return replace(fuser, weights=_scene_wide(survey, fuser))
+
+
+def _scene_wide(survey: Survey, fuser: GuidedFuser) -> NDArray[np.float64]:
+    """Return W, a mix of the linear and the quadratic least-squares fit of D(W f(Y)) to S."""
+    designs, targets = [], []
+    for patch in survey.patches:
+        seen, used, wanted = _observed(survey, fuser, patch)
+        designs.append(seen[:, used])
+        targets.append(wanted[:, used])
+    design, target = np.concatenate(designs, axis=1), np.concatenate(targets, axis=1)
+    linear = 1 + len(fuser.offset)
+    mix = np.zeros((len(target), len(design)))
+    share = fuser.parameters.quadratic
+    # A ridge of 1e-4 variances: far below any signal, yet it decides between collinear bands.
+    mix[:, :linear] += (1 - share) * _ridge_fit(design[:linear], target, 1e-4)
+    mix += share * _ridge_fit(design, target, 1e-4)
+    return mix
+
+
+def _observed(
+    survey: Survey, fuser: GuidedFuser, patch: Patch
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+    """Return D(f(Y)), where it holds, and S, all on the patch's HS grid."""
+    fine = torch.from_numpy(patch.fine.astype(np.float64))
+    valid = torch.isfinite(fine).all(dim=0)
+    scaled = (fine - torch.from_numpy(fuser.offset)[:, None, None]) / torch.from_numpy(
+        fuser.scale
+    )[:, None, None]
+    scaled = torch.where(valid, scaled, torch.zeros_like(scaled))
+    degrade = Degrade.between(patch.geometry, survey.blur, dtype=torch.float64)
+    seen, share = degrade.forward_masked(_features(scaled), valid)
+    wanted, finite = fuser.subspace.project(patch.coarse)
+    return seen.numpy(), (share.numpy() > 0.5) & finite, wanted.astype(np.float64)
+
+
+def _ridge_fit(
+    design: NDArray[np.float64], target: NDArray[np.float64], ridge: float
+) -> NDArray[np.float64]:
+    gram = design @ design.T / design.shape[1] + ridge * np.eye(len(design))
+    moment = design @ target.T / design.shape[1]
+    solution: NDArray[np.float64] = np.linalg.solve(gram, moment).T
+    return solution
+
+
+METHOD = Guided()

@@ -1,0 +1,163 @@
+"""
+The pair one scale down, where the HS image is the truth (Wald's protocol).
+
+Wald, Ranchin and Mangolini 1997: degrade both images by one ratio more, fuse, and
+compare with the HS image itself. What is chosen there is used at full scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.core.metrics import psnr, sam
+from hsfuse.core.noise import band_noise, signal_components
+from hsfuse.core.subspace import Subspace
+from hsfuse.methods import Window
+from hsfuse.methods.guided import Parameters, fit
+from hsfuse.observe import Degrade
+from hsfuse.survey import Patch, Survey
+
+__all__ = ["Trial", "choose", "step_down"]
+
+# Choosing among some thirty settings reads each trial window some thirty times; 128 HS pixels
+# square settle the order of the settings in seconds.
+_LARGEST = 128
+# Fewer coarse pixels a side than this leave the local windows nothing to differ in.
+_FEWEST = 8
+
+# Perfection, as of a flat scene, would decide a mean by itself.
+_SMALLEST_ANGLE = 1e-3
+_LARGEST_PSNR = 120.0
+
+_CANDIDATES: dict[str, tuple[float, ...]] = {
+    "components": (3, 4, 5, 6, 8, 10, 12, 16, 20, 24),
+    "quadratic": (0.0, 0.5, 1.0),
+    "back_projections": (0, 1, 2, 4),
+    "ridge": (1e-3, 1e-2, 1e-1),
+    "radius": (3, 4, 6),
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """
+    A pair one scale down and its truth.
+
+    Attributes
+    ----------
+    survey : Survey
+        Of the degraded pair: the HS image degraded once more is the coarse side, the fine
+        image as the HS sensor would see it is the fine side.
+    truths : tuple of ndarray of shape (bands, rows, columns)
+        The HS image itself, one a patch, NaN where there is no data.
+    subspace : Subspace
+        The components of the HS image that rise above its noise.
+    """
+
+    survey: Survey
+    truths: tuple[NDArray[np.float32], ...]
+    subspace: Subspace
+
+
+def step_down(survey: Survey) -> Trial | None:
+    """Return the pair one scale down, or None where the survey is too small for one."""
+    noise, subspace = _signal(survey)
+    generator = np.random.default_rng(0)
+    patches, truths = [], []
+    for patch in survey.patches:
+        truth = _denoised(patch.coarse[:, :_LARGEST, :_LARGEST], subspace)
+        rows, columns = truth.shape[1:]
+        if min(rows, columns) < 2 * _FEWEST:
+            continue
+        ratio = max(2, min(round(max(survey.ratio)), min(rows, columns) // (2 * _FEWEST)))
+        seen, used = survey.degraded(patch)
+        fine = np.where(used, seen, np.nan).astype(np.float32)[:, :rows, :columns]
+        geometry = Geometry(
+            Axis(rows, rows // ratio, float(ratio)), Axis(columns, columns // ratio, float(ratio))
+        )
+        coarse = _degraded(truth, geometry, survey.blur)
+        coarse += generator.normal(size=coarse.shape).astype(np.float32) * noise[:, None, None]
+        patches.append(Patch(coarse, fine, geometry))
+        truths.append(truth)
+    if not patches:
+        return None
+    return Trial(replace(survey, patches=tuple(patches)), tuple(truths), subspace)
+
+
+def _signal(survey: Survey) -> tuple[NDArray[np.float32], Subspace]:
+    """
+    Return each band's noise and the components that rise above it.
+
+    The HS image is a truth with noise in it, and the degraded image would hold the same
+    noise averaged: the trial would reward settings that copy noise. So the truth keeps only
+    the components above the noise, and fresh noise of the sensor's level is added below.
+    """
+    good = survey.good
+    within = survey.spectra[good].astype(np.float64)
+    noise = np.zeros(len(good), dtype=np.float32)
+    noise[good] = band_noise(within)
+    count = signal_components(within, noise[good].astype(np.float64))
+    return noise, Subspace.fit(survey.spectra, good, count)
+
+
+def _denoised(cube: NDArray[np.float32], subspace: Subspace) -> NDArray[np.float32]:
+    components, valid = subspace.project(cube)
+    return np.where(valid, subspace.expand(components), np.float32(np.nan))
+
+
+def _degraded(
+    cube: NDArray[np.float32], geometry: Geometry, blur: tuple[float, float]
+) -> NDArray[np.float32]:
+    operator = Degrade.between(geometry, blur)
+    values = torch.from_numpy(cube)
+    known = torch.isfinite(values)
+    weight = operator.forward(known.float())
+    total = operator.forward(torch.where(known, values, torch.zeros_like(values)))
+    result = total / weight.clamp_min(1e-6)
+    return torch.where(weight > 0.5, result, torch.full_like(result, torch.nan)).numpy()
+
+
+def choose(survey: Survey) -> Parameters:
+    """
+    Return the parameters that do best one scale down, one after the other.
+
+    The score counts decibels of PSNR and of spectral angle alike: a wrong shape of the
+    spectrum is as bad as a wrong brightness. A survey too small for a trial gets the
+    defaults.
+    """
+    best = Parameters()
+    trial = step_down(survey)
+    if trial is None:
+        return best
+    limit = len(trial.subspace.basis)
+    best_score = _score(trial, best)
+    for name in ("components", "quadratic", "back_projections", "ridge", "radius", "components"):
+        for value in _CANDIDATES[name]:
+            if getattr(best, name) == value or (name == "components" and value > limit):
+                continue
+            candidate = replace(best, **{name: value})
+            score = _score(trial, candidate)
+            if score > best_score:
+                best, best_score = candidate, score
+    return best
+
+
+def _score(trial: Trial, parameters: Parameters) -> float:
+    good = trial.survey.good
+    fuser = fit(trial.survey, parameters, subspace=trial.subspace)
+    unit = trial.survey.brightness
+    scores = []
+    for patch, truth in zip(trial.survey.patches, trial.truths, strict=True):
+        rows, columns = patch.geometry.fine_shape
+        core = (Span(0, rows), Span(0, columns))
+        (estimate,) = fuser.fuse([Window(patch.coarse, patch.fine, patch.geometry, core)])
+        masked = np.where(np.isfinite(patch.fine).all(axis=0), estimate, np.nan)
+        error = max(sam(truth[good], masked[good]), _SMALLEST_ANGLE)
+        decibels = min(psnr(truth[good], masked[good], peak=unit), _LARGEST_PSNR)
+        scores.append(decibels - 20 * np.log10(error))
+    return float(np.mean(scores))

@@ -1,0 +1,193 @@
+"""
+MS-SSFNet: the multi-level and multi-scale spatial and spectral fusion network.
+
+X.-H. Han, Y. Zheng, Y.-W. Chen, "Multi-level and Multi-scale Spatial and Spectral
+Fusion CNN for Hyperspectral Image Super-resolution", ICCV Workshops 2019; equation
+numbers below are the paper's. Two pathways meet at every scale::
+
+    coarse (C, h, w) ─ block ─ up ┬ block ─ up ┬ … ─ up ┬ block ─ head ─ (C, 2^S h, 2^S w)
+                                  │            │        │
+    fine (M, 2^S h, 2^S w) ─ … ─ block ─ pool … block ─ pool ─ block
+
+Where the paper leaves a gap, the reading is: ``2^S`` takes S up-samplings and S
+fusions, hence S + 1 spectral blocks and S spatial ones; the spatial features are
+taken before pooling; ``stack`` is concatenation of channels; kernels are 3×3 with
+same padding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Architecture", "MSSSFNet", "reach"]
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """
+    The numbers that fix an MS-SSFNet.
+
+    Attributes
+    ----------
+    bands : int
+        C, bands of the coarse image and of the result.
+    fine_bands : int
+        M, channels of the fine input.
+    scales : int
+        S, doublings from the coarse to the fine grid: the ratio is 2^S.
+    width : int
+        Feature maps of every layer; not in the paper's text.
+    levels : int
+        L, outputs that are compared with the truth in training (eq. 8-10), the last included.
+    """
+
+    bands: int
+    fine_bands: int
+    scales: int
+    width: int = 32
+    levels: int = 2
+
+    def __post_init__(self) -> None:
+        if min(self.bands, self.fine_bands, self.scales, self.width, self.levels) < 1:
+            raise ValueError(f"all of an architecture's numbers are positive, got {self}")
+        if self.levels > self.scales:
+            raise ValueError(f"levels must not exceed scales, got {self.levels=} {self.scales=}")
+
+    @property
+    def ratio(self) -> int:
+        """Fine pixels per coarse pixel, 2^S."""
+        return 2**self.scales
+
+    @property
+    def level_scales(self) -> tuple[int, ...]:
+        """
+        Doublings done at each level's output, coarsest first; the last is S.
+
+        Examples
+        --------
+        >>> Architecture(31, 3, scales=4, levels=2).level_scales
+        (2, 4)
+        """
+        return tuple(
+            round(self.scales * level / self.levels) for level in range(1, self.levels + 1)
+        )
+
+    def to_dict(self) -> dict[str, int]:
+        """Return the fields for a weights card."""
+        return asdict(self)
+
+
+class Block(nn.Sequential):
+    """Two 3×3 convolutions, each followed by a PReLU (sec. 3.2)."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, width, 3, padding=1),
+            nn.PReLU(width),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.PReLU(width),
+        )
+
+
+class MSSSFNet(nn.Module):
+    """The network of one :class:`Architecture`; auxiliary heads exist for training only."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = a = architecture
+        self.spatial = nn.ModuleList(
+            Block(a.fine_bands if scale == 0 else a.width, a.width) for scale in range(a.scales)
+        )
+        self.spectral = nn.ModuleList(
+            Block(a.bands if scale == 0 else 2 * a.width, a.width) for scale in range(a.scales + 1)
+        )
+        # Kernel 4, stride 2, padding 1 doubles exactly and overlaps evenly: no checkerboard.
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(a.width, a.width, 4, stride=2, padding=1) for _ in range(a.scales)
+        )
+        self.head = nn.Conv2d(a.width, a.bands, 3, padding=1)
+        self.auxiliary = nn.ModuleDict(
+            {str(s): nn.Conv2d(a.width, a.bands, 3, padding=1) for s in a.level_scales[:-1]}
+        )
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        """
+        Return the fused cube.
+
+        Parameters
+        ----------
+        coarse : Tensor of shape (batch, C, h, w)
+        fine : Tensor of shape (batch, M, 2^S h, 2^S w)
+
+        Returns
+        -------
+        Tensor of shape (batch, C, 2^S h, 2^S w)
+        """
+        return self.all_levels(coarse, fine, auxiliary=False)[-1]
+
+    def all_levels(self, coarse: Tensor, fine: Tensor, *, auxiliary: bool = True) -> list[Tensor]:
+        """Return the output of every level, coarsest first (eq. 8-10)."""
+        skips: list[Tensor] = []
+        feature = fine  # (batch, M, 2^S h, 2^S w)
+        for scale, block in enumerate(self.spatial):
+            if scale:
+                feature = nn.functional.max_pool2d(feature, 2)  # halves both (eq. 6)
+            feature = block(feature)  # (batch, width, 2^(S-scale) h, ·) (eq. 5)
+            skips.append(feature)
+
+        outputs: list[Tensor] = []
+        feature = self.spectral[0](coarse)  # (batch, width, h, w) (eq. 3)
+        for scale, (up, block) in enumerate(zip(self.up, self.spectral[1:], strict=True), start=1):
+            skip = skips[self.architecture.scales - scale]
+            feature = block(torch.cat([up(feature), skip], dim=1))  # ×2 (eq. 4, 7, 3)
+            key = str(scale)
+            if auxiliary and key in self.auxiliary:
+                outputs.append(self.auxiliary[key](feature))  # (batch, C, 2^scale h, ·)
+        outputs.append(self.head(feature))
+        return outputs
+
+    def exported(self) -> dict[str, Tensor]:
+        """Return the weights that inference needs: all but the auxiliary heads."""
+        return {k: v for k, v in self.state_dict().items() if not k.startswith("auxiliary.")}
+
+
+def reach(architecture: Architecture) -> int:
+    """
+    Return how far, in fine pixels, an output pixel depends on the inputs.
+
+    The interval of pixels that one output pixel depends on is followed from layer to
+    layer back to both inputs, for every place of the pixel within its coarse one. Of a
+    coarse pixel the nearest edge counts: windows hold whole coarse pixels.
+
+    Examples
+    --------
+    >>> reach(Architecture(31, 3, scales=4))
+    78
+    """
+    ratio = architecture.ratio
+    farthest = 0
+    for place in range(ratio):
+        first, last = place - 1, place + 1  # the head's 3×3
+        for scale in range(architecture.scales, -1, -1):
+            first, last = first - 2, last + 2  # the spectral block's two 3×3
+            if scale == 0:
+                break
+            low, high = _through_spatial(first, last, architecture.scales - scale)
+            farthest = max(farthest, place - low, high - place)
+            # Output o of the up-sampling sees inputs ceil((o - 2) / 2) to floor((o + 1) / 2).
+            first, last = -((2 - first) // 2), (last + 1) // 2
+        nearest = (first + 1) * ratio - 1, last * ratio
+        farthest = max(farthest, place - nearest[0], nearest[1] - place)
+    return farthest
+
+
+def _through_spatial(first: int, last: int, depth: int) -> tuple[int, int]:
+    """Return the fine pixels behind an interval of the spatial block at ``depth``."""
+    for level in range(depth, -1, -1):
+        first, last = first - 2, last + 2
+        if level:
+            first, last = 2 * first, 2 * last + 1  # max-pooling's 2×2 cells
+    return first, last

@@ -1,0 +1,154 @@
+"""
+What the two sensors see of a cube: the formation model, its adjoints, and no other copy.
+
+``X = D(Z) + n`` (eq. 1) and ``Y = R Z + n`` (eq. 2). ``Z`` is the wanted cube of
+shape (bands, rows, columns). :class:`Degrade` is D, a separable blur and sampling
+by a real-valued ratio between two grids that need not line up; :func:`respond` is
+R, a matrix on the spectrum. Methods, training, metrics and simulation all use
+these. Tensors may live on CPU or GPU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hsfuse.core.grid import Geometry
+from hsfuse.core.resample import degrade_matrix, interpolation_matrix
+
+__all__ = ["Degrade", "Interpolate", "degrade_matrix", "respond"]
+
+
+@dataclass(frozen=True)
+class Degrade:
+    """
+    The spatial operator D: blur by the coarse sensor's PSF, then sample.
+
+    Attributes
+    ----------
+    rows : Tensor of shape (coarse rows, fine rows)
+        Weights along y.
+    columns : Tensor of shape (coarse columns, fine columns)
+        Weights along x.
+    """
+
+    rows: Tensor
+    columns: Tensor
+
+    @classmethod
+    def between(
+        cls,
+        geometry: Geometry,
+        fwhm: tuple[float, float],
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Degrade:
+        """
+        Return D for a window's geometry.
+
+        Parameters
+        ----------
+        geometry : Geometry
+            The two grids.
+        fwhm : tuple of float
+            PSF width along y and x in coarse pixels (0: mean over the pixel).
+        device, dtype
+            Where and how the weights are held.
+        """
+        rows, columns = (
+            torch.from_numpy(degrade_matrix(axis, width)).to(device=device, dtype=dtype)
+            for axis, width in zip((geometry.y, geometry.x), fwhm, strict=True)
+        )
+        return cls(rows, columns)
+
+    def forward(self, cube: Tensor) -> Tensor:
+        """Return D(Z), shape (..., coarse rows, coarse columns), from (..., rows, columns)."""
+        return self.rows @ cube @ self.columns.mT
+
+    def adjoint(self, coarse: Tensor) -> Tensor:
+        """Return the transpose of D applied to (..., coarse rows, coarse columns)."""
+        return self.rows.mT @ coarse @ self.columns
+
+    def forward_masked(self, cube: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Return D over the valid pixels alone, and the share of the blur they fill.
+
+        Parameters
+        ----------
+        cube : Tensor of shape (..., rows, columns)
+            Values; those at invalid pixels are ignored, NaN included.
+        valid : Tensor of shape (rows, columns)
+            True where there is data.
+
+        Returns
+        -------
+        tuple of Tensor
+            The mean over the valid part, 0 where there is none, and the share in 0..1,
+            of shape (coarse rows, coarse columns).
+        """
+        weight = valid.to(cube.dtype)
+        share = self.forward(weight)
+        filled = self.forward(torch.where(valid, cube, torch.zeros((), dtype=cube.dtype)))
+        return filled / share.clamp_min(1e-6) * (share > 1e-6), share
+
+
+@dataclass(frozen=True)
+class Interpolate:
+    """
+    Coarse values at the centres of fine pixels: cubic convolution, or linear.
+
+    Attributes
+    ----------
+    rows : Tensor of shape (fine rows, coarse rows)
+        Weights along y.
+    columns : Tensor of shape (fine columns, coarse columns)
+        Weights along x.
+    """
+
+    rows: Tensor
+    columns: Tensor
+
+    @classmethod
+    def between(
+        cls,
+        geometry: Geometry,
+        *,
+        linear: bool = False,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Interpolate:
+        """Return the interpolation for a window's geometry."""
+        rows, columns = (
+            torch.from_numpy(interpolation_matrix(axis, linear=linear)).to(
+                device=device, dtype=dtype
+            )
+            for axis in (geometry.y, geometry.x)
+        )
+        return cls(rows, columns)
+
+    def forward(self, coarse: Tensor) -> Tensor:
+        """Return (..., rows, columns) from (..., coarse rows, coarse columns)."""
+        return self.rows @ coarse @ self.columns.mT
+
+
+def respond(response: Tensor, cube: Tensor) -> Tensor:
+    """
+    Return R Z: what the fine sensor's bands see of each spectrum (eq. 2).
+
+    Its adjoint is ``respond(response.mT, image)``.
+
+    Parameters
+    ----------
+    response : Tensor of shape (fine bands, bands)
+        R, rows summing to one.
+    cube : Tensor of shape (bands, rows, columns)
+        Z.
+
+    Returns
+    -------
+    Tensor of shape (fine bands, rows, columns)
+    """
+    return torch.tensordot(response, cube, dims=1)

@@ -1,0 +1,416 @@
+"""
+One pair from files to a finished output: plan, blocks, store, export, report.
+
+The unit of work is :func:`run_block`: it fuses one block, compares it with both
+inputs, writes its own part of the store and returns a receipt. Nothing else is kept, so
+memory does not grow with the scene, and any scheduler may run the blocks in any order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from hsfuse.core.consistency import Discrepancy
+from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.core.resample import blur_reach
+from hsfuse.errors import PlanError
+from hsfuse.fusion import Plan, fuse_block, lazy_result, plan_fusion
+from hsfuse.io.read import open_raster
+from hsfuse.io.write import (
+    Block,
+    Journal,
+    OutputLayout,
+    Receipt,
+    StoredType,
+    check_output,
+    check_space,
+    create_store,
+    finish,
+    space_needed,
+)
+from hsfuse.io.geotiff import check_creation_options
+from hsfuse.io.store import Store
+from hsfuse.methods import Options
+from hsfuse.observe import Degrade
+from hsfuse.schedule import each, local_workers
+
+__all__ = ["BlockReport", "Job", "Outcome", "Settings", "prepare", "run", "run_block"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """
+    What a user may choose for a run; every default is what most pairs need.
+
+    Attributes
+    ----------
+    method : str
+        A name of :func:`hsfuse.list_methods`.
+    hs_sensor, rgb_sensor : str or None
+        Name or TOML file of a sensor; what the files say of themselves comes first.
+    weights : str or None
+        Weights file for a network.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+    precision : str
+        ``float32`` or ``bfloat16``, for networks.
+    tile, overlap : int or None
+        Pixels on the fine grid; None for what the method needs.
+    scheduler : str
+        ``local`` or the address of a dask scheduler.
+    workers : int or None
+        Blocks side by side, for ``local``; None for one a core.
+    dtype : str
+        ``float32``, or ``int16`` and ``uint16`` with ``scale``.
+    scale : float or None
+        Value of one stored step of an integer output.
+    creation_options : mapping
+        GeoTIFF options.
+    overwrite, resume : bool
+        Replace an output; go on with an interrupted run.
+    """
+
+    method: str = "ms-ssfnet"
+    hs_sensor: str | None = None
+    rgb_sensor: str | None = None
+    weights: str | None = None
+    device: str = "auto"
+    precision: str = "float32"
+    tile: int | None = None
+    overlap: int | None = None
+    scheduler: str = "local"
+    workers: int | None = None
+    dtype: StoredType = "float32"
+    scale: float | None = None
+    creation_options: Mapping[str, str] = field(default_factory=dict)
+    overwrite: bool = False
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """
+    A run that is planned and checked, and has not begun.
+
+    Attributes
+    ----------
+    scene, rgb, out : Path
+        The files.
+    plan : Plan
+        Of the fusion.
+    layout : OutputLayout
+        Of the output.
+    settings : Settings
+        As asked.
+    """
+
+    scene: Path
+    rgb: Path
+    out: Path
+    plan: Plan
+    layout: OutputLayout
+    settings: Settings
+
+    @property
+    def workers(self) -> int:
+        """Blocks that run side by side on this machine."""
+        return local_workers(self.settings.workers, self.plan.options.device)
+
+    @property
+    def output_bytes(self) -> int:
+        """Size of the output before compression."""
+        return self.layout.bytes
+
+    @property
+    def memory_bytes(self) -> int:
+        """
+        Estimate of the peak memory of this process.
+
+        Each worker holds its windows and, for a moment, three copies of its block: fused,
+        masked or compared, and encoded. The libraries themselves take 0.5 GB.
+        """
+        bands = self.plan.shape[0]
+        rows = len(self.plan.rows.window(self.plan.rows.count // 2))
+        columns = len(self.plan.columns.window(self.plan.columns.count // 2))
+        core = len(self.plan.rows.core(0)) * len(self.plan.columns.core(0))
+        fine = self.plan.pair.rgb.sizes["band"]
+        window = rows * columns * (fine * 3 + 24) * 4
+        return int(0.5e9) + self.workers * (window + 3 * core * bands * 4)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockReport:
+    """
+    What one finished block tells.
+
+    Attributes
+    ----------
+    receipt : Receipt
+        Of the write.
+    spectral : Discrepancy
+        R Z against the fine image: every pixel.
+    spatial : Discrepancy
+        D(Z) against the HS image: HS pixels whose blur lies within the block.
+    """
+
+    receipt: Receipt
+    spectral: Discrepancy
+    spatial: Discrepancy
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    A finished run.
+
+    Attributes
+    ----------
+    job : Job
+        What was planned.
+    path : Path
+        The output.
+    seconds : float
+        From the first block to the last byte.
+    spatial, spectral : Discrepancy
+        Consistency with the HS image and with the fine image, over the blocks of this run.
+    blocks, resumed : int
+        Blocks of the output, and how many an earlier run had finished.
+    missing, clipped : int
+        Values without data, and values the stored type could not hold.
+    """
+
+    job: Job
+    path: Path
+    seconds: float
+    spatial: Discrepancy
+    spectral: Discrepancy
+    blocks: int
+    resumed: int
+    missing: int
+    clipped: int
+
+
+def run(
+    scene: str | Path,
+    rgb: str | Path,
+    out: str | Path | None = None,
+    settings: Settings | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Outcome:
+    """
+    Fuse one pair of files into a georeferenced output.
+
+    Parameters
+    ----------
+    scene, rgb : str or Path
+        The hyperspectral and the RGB or multispectral raster.
+    out : str or Path, optional
+        Ends in .tif or .zarr; ``<scene>_fused.tif`` beside the scene by default.
+    settings : Settings, optional
+        Method, sensors, tiles and so on.
+    progress : callable, optional
+        Called with the number of finished blocks and of all blocks.
+
+    Returns
+    -------
+    Outcome
+        The path, and how the output agrees with both inputs.
+
+    Raises
+    ------
+    HsfuseError
+        One line that says what to do.
+    """
+    return execute(prepare(scene, rgb, out, settings), progress=progress)
+
+
+def prepare(
+    scene: str | Path,
+    rgb: str | Path,
+    out: str | Path | None = None,
+    settings: Settings | None = None,
+) -> Job:
+    """Return the planned and checked run of :func:`run`; nothing is written yet."""
+    settings = settings or Settings()
+    scene, rgb = Path(scene), Path(rgb)
+    path = check_output(
+        Path(out) if out else default_output(scene),
+        overwrite=settings.overwrite,
+        inputs=[scene, rgb],
+    )
+    plan = plan_fusion(
+        open_raster(scene, sensor=settings.hs_sensor),
+        open_raster(rgb, sensor=settings.rgb_sensor),
+        method=settings.method,
+        hs_sensor=settings.hs_sensor,
+        rgb_sensor=settings.rgb_sensor,
+        options=Options(settings.weights, settings.device, settings.precision),
+        tile=settings.tile,
+        overlap=settings.overlap,
+    )
+    layout = _layout(plan, settings, scene, rgb)
+    if path.suffix.lower() == ".zarr" and settings.creation_options:
+        raise PlanError(f"{path}: creation options are for GeoTIFF outputs only")
+    if path.suffix.lower() != ".zarr":
+        check_creation_options(layout, settings.creation_options)
+    if not settings.resume:
+        check_space(path, space_needed(layout, path))
+    return Job(scene, rgb, path, plan, layout, settings)
+
+
+def default_output(scene: Path) -> Path:
+    """
+    Return where the output goes when nobody says.
+
+    Examples
+    --------
+    >>> default_output(Path("data/scene.bsq")).as_posix()
+    'data/scene_fused.tif'
+    """
+    return scene.with_name(f"{scene.stem}_fused.tif")
+
+
+def _layout(plan: Plan, settings: Settings, scene: Path, rgb: Path) -> OutputLayout:
+    template: xr.DataArray = lazy_result(plan)
+    attributes = {
+        "scene": scene.name,
+        "rgb": rgb.name,
+        "plan": plan.digest,
+        **{key: str(value) for key, value in plan.fuser.describe().items()},
+    }
+    layout = OutputLayout.of(
+        template, dtype=settings.dtype, scale=settings.scale, attributes=attributes
+    )
+    size = plan.rows.size
+    edge = next((n for n in (256, 128, 64) if size % n == 0), size)
+    return _with_chunk(layout, edge)
+
+
+def _with_chunk(layout: OutputLayout, edge: int) -> OutputLayout:
+    from dataclasses import replace
+
+    return replace(layout, chunk=(layout.chunk[0], edge, edge))
+
+
+def execute(
+    job: Job, *, progress: Callable[[int, int], None] | None = None
+) -> Outcome:
+    """
+    Carry out a planned run.
+
+    Every finished block is in the journal before the next is counted, so whatever stops
+    the run costs the blocks under way.
+    """
+    settings, plan = job.settings, job.plan
+    store = create_store(
+        job.out,
+        job.layout,
+        plan_hash=plan.digest,
+        overwrite=settings.overwrite,
+        resume=settings.resume,
+    )
+    started = time.monotonic()
+    spatial = spectral = Discrepancy()
+    with Journal(store) as journal:
+        done = journal.finished()
+        todo = [index for index in plan.blocks if _block(plan, *index) not in done]
+        finished = len(plan.blocks) - len(todo)
+        work = partial(run_block, plan, store)
+        for report in each(work, todo, scheduler=settings.scheduler, workers=job.workers):
+            journal.append(report.receipt)
+            spatial, spectral = spatial + report.spatial, spectral + report.spectral
+            finished += 1
+            if progress is not None:
+                progress(finished, len(plan.blocks))
+        receipts = journal.receipts().values()
+        path = finish(
+            store,
+            journal,
+            overwrite=settings.overwrite,
+            creation_options=settings.creation_options,
+        )
+    return Outcome(
+        job,
+        path,
+        time.monotonic() - started,
+        spatial,
+        spectral,
+        len(plan.blocks),
+        len(plan.blocks) - len(todo),
+        sum(receipt.missing for receipt in receipts),
+        sum(receipt.clipped for receipt in receipts),
+    )
+
+
+def run_block(plan: Plan, store: Store, index: tuple[int, int]) -> BlockReport:
+    """Fuse, compare and write one block; return its report."""
+    values = fuse_block(plan, *index)
+    spatial, spectral = compare_block(plan, index, values)
+    block = _block(plan, *index)
+    return BlockReport(store.write(block.row, block.column, values), spectral, spatial)
+
+
+def _block(plan: Plan, row: int, column: int) -> Block:
+    rows, columns = plan.rows.core(row), plan.columns.core(column)
+    return Block(rows.start, columns.start, len(rows), len(columns))
+
+
+def compare_block(
+    plan: Plan, index: tuple[int, int], values: NDArray[np.float32]
+) -> tuple[Discrepancy, Discrepancy]:
+    """Return how a fused block differs from the HS image and from the fine image."""
+    rows, columns = plan.rows.core(index[0]), plan.columns.core(index[1])
+    return _against_hs(plan, rows, columns, values), _against_fine(plan, rows, columns, values)
+
+
+def _against_fine(
+    plan: Plan, rows: Span, columns: Span, values: NDArray[np.float32]
+) -> Discrepancy:
+    measurement = plan.measurement
+    fine = plan.pair.rgb.isel(y=rows.slice, x=columns.slice)
+    observed = fine.compute(scheduler="synchronous").to_numpy()
+    used = measurement.response != 0
+    total = Discrepancy()
+    for band, (weights, mask) in enumerate(zip(measurement.response, used, strict=True)):
+        seen = np.tensordot(weights[mask].astype(np.float32), values[mask], axes=1)
+        seen = measurement.gain[band] * seen + measurement.offset[band]
+        total += Discrepancy.between(observed[band], seen)
+    return total
+
+
+def _against_hs(plan: Plan, rows: Span, columns: Span, values: NDArray[np.float32]) -> Discrepancy:
+    geometry, blur = plan.pair.geometry, plan.pair.blur
+    inner_rows = _whole(geometry.y, rows, blur_reach(blur[0]))
+    inner_columns = _whole(geometry.x, columns, blur_reach(blur[1]))
+    if not (len(inner_rows) and len(inner_columns)):
+        return Discrepancy()
+    window = Geometry(geometry.y.cut(rows, inner_rows), geometry.x.cut(columns, inner_columns))
+    operator = Degrade.between(window, blur)
+    cube = torch.from_numpy(values)
+    known = torch.isfinite(cube[torch.from_numpy(plan.measurement.good)]).all(dim=0)
+    seen, share = operator.forward_masked(cube, known)
+    coarse = plan.pair.hs.isel(y=inner_rows.slice, x=inner_columns.slice)
+    observed = coarse.compute(scheduler="synchronous").to_numpy()
+    good = plan.measurement.good & np.isfinite(values).any(axis=(1, 2))
+    found = torch.where(share > 0.999, seen, torch.full_like(seen, torch.nan)).numpy()
+    return Discrepancy.between(observed[good], found[good])
+
+
+def _whole(axis: Axis, fine: Span, reach: float) -> Span:
+    """Return the coarse pixels whose blur lies within a fine span, or past the scene's end."""
+    centres = axis.centres()
+    first = (centres - reach * axis.ratio >= fine.start) | (fine.start == 0)
+    last = (centres + reach * axis.ratio <= fine.stop) | (fine.stop == axis.fine)
+    inside = (centres > fine.start) & (centres < fine.stop) & first & last
+    index = np.flatnonzero(inside)
+    return Span(int(index[0]), int(index[-1]) + 1) if len(index) else Span(0, 0)

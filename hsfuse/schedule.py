@@ -1,0 +1,121 @@
+"""
+Many independent jobs, a few at a time: on this machine's cores or on a dask cluster.
+
+Both ways call the same picklable function once an item and yield its results as they
+come, with a bounded number under way, so memory does not grow with the number of items.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from hsfuse.errors import PlanError
+
+__all__ = ["each", "local_workers"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def local_workers(workers: int | None, device: str) -> int:
+    """Return how many blocks run side by side here: one a core, or two to keep a GPU fed."""
+    if workers is not None:
+        if workers < 1:
+            raise PlanError(f"workers must be at least 1, got {workers}")
+        return workers
+    if device != "cpu":
+        return 2
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def each(
+    job: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    scheduler: str = "local",
+    workers: int = 1,
+) -> Iterator[Result]:
+    """
+    Yield ``job(item)`` for every item, in the order in which they finish.
+
+    Parameters
+    ----------
+    job : callable
+        Pure and picklable.
+    items : sequence
+        What it is called with.
+    scheduler : str
+        ``local``: threads of this process; ``tcp://…``: the dask scheduler at that address.
+    workers : int
+        Threads, for ``local``.
+
+    Raises
+    ------
+    PlanError
+        If the scheduler is neither.
+    """
+    if scheduler == "local":
+        yield from _threads(job, items, workers)
+    elif "://" in scheduler:
+        yield from _cluster(job, items, scheduler)
+    else:
+        raise PlanError(f"scheduler must be local or an address such as tcp://host:8786, got {scheduler!r}")
+
+
+def _threads(
+    job: Callable[[Item], Result], items: Sequence[Item], workers: int
+) -> Iterator[Result]:
+    todo = iter(items)
+    with ThreadPoolExecutor(workers) as pool:
+        pending: set[Future[Result]] = set()
+        try:
+            for item in todo:
+                pending.add(pool.submit(job, item))
+                if len(pending) > workers:
+                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in done)
+            for future in pending:
+                yield future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _cluster(
+    job: Callable[[Item], Result], items: Sequence[Item], address: str
+) -> Iterator[Result]:
+    try:
+        from distributed import Client, as_completed
+    except ImportError as error:
+        raise PlanError(
+            f"scheduler {address} needs dask's distributed; install hsfuse[dask]"
+        ) from error
+    try:
+        client = Client(address, timeout="10s")
+    except (OSError, ValueError) as error:
+        raise PlanError(f"no dask scheduler answers at {address} ({error})") from error
+    with client:
+        # The job carries the plan; it travels to each worker once, not with every item.
+        carried = client.scatter(job, broadcast=True, hash=False)
+        limit = 3 * max(len(client.scheduler_info()["workers"]), 1)
+        todo = iter(items)
+        running = as_completed()
+        for item in todo:
+            running.add(client.submit(_call, carried, item, pure=False))
+            if running.count() >= limit:
+                yield _result(next(running))
+        while not running.is_empty():
+            yield _result(next(running))
+
+
+def _call(job: Callable[[Item], Result], item: Item) -> Result:
+    return job(item)
+
+
+def _result(future: Future[Result]) -> Result:
+    value = future.result()
+    future.release()  # type: ignore[attr-defined]
+    return value

@@ -1,0 +1,249 @@
+import json
+
+import numpy as np
+import pytest
+import rasterio
+import xarray as xr
+import zarr
+from rasterio.crs import CRS
+from rasterio.errors import NotGeoreferencedWarning
+
+from hsfuse.errors import OutputError, PlanError
+from hsfuse.io.geotiff import (
+    _PIECE_BYTES,
+    _compare,
+    _pieces,
+    check_creation_options,
+    export_geotiff,
+)
+from hsfuse.io.layout import OutputLayout
+from hsfuse.io.template import read_layout, write_template
+
+TRANSFORM = (2.5, 0.0, 400000.0, 0.0, -2.5, 5800000.0)
+ROTATED = (2.0, 1.0, 400000.0, 1.0, -2.0, 5800000.0)
+
+
+def make_store(path, **options) -> np.ndarray:
+    parts = {
+        "bands": 7,
+        "rows": 100,
+        "columns": 130,
+        "transform": TRANSFORM,
+        "crs_wkt": CRS.from_epsg(32633).to_wkt(),
+        "chunk": (3, 32, 32),
+        "wavelength": (450.0, 550.0, 650.0, 700.0, 750.0, 800.0, 900.5),
+        "fwhm": (7.0, 7.5, 8.0, 8.0, 8.0, 8.0, 9.0),
+        "good": (True, True, True, False, True, True, True),
+        "band_name": ("Blue", "Green", "band 3", "", "", "", "900.5 nm"),
+        "attributes": {"method": "guided"},
+    }
+    layout = OutputLayout(**parts | options)
+    write_template(path, layout)
+    stored = np.random.default_rng(0).random(layout.shape)
+    if layout.dtype != "float32":
+        stored *= 10000
+    stored[:, :20, :40] = layout.fill
+    stored = stored.astype(layout.dtype)
+    zarr.open_array(path, path="cube", mode="r+")[:] = stored
+    return stored
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16", "uint16"])
+def test_pixels_grid_and_bands_arrive(tmp_path, dtype):
+    numbers = {} if dtype == "float32" else {"scale": 1e-4, "offset": 0.25}
+    stored = make_store(tmp_path / "a.zarr", dtype=dtype, **numbers)
+    export_geotiff(tmp_path / "a.zarr", tmp_path / "a.tif", creation_options={"BLOCKSIZE": "32"})
+    with rasterio.open(tmp_path / "a.tif") as source:
+        np.testing.assert_array_equal(source.read(), stored)
+        assert source.crs == CRS.from_epsg(32633)
+        assert tuple(source.transform)[:6] == TRANSFORM
+        assert source.dtypes[0] == dtype
+        nodata = {"float32": np.nan, "int16": -32768, "uint16": 65535}[dtype]
+        np.testing.assert_equal(source.nodata, nodata)
+        assert source.scales[6] == numbers.get("scale", 1.0)
+        assert source.offsets[6] == numbers.get("offset", 0.0)
+        assert source.descriptions[:4] == (
+            "Blue (450.0 nm)",
+            "Green (550.0 nm)",
+            "650.0 nm",
+            "700.0 nm",
+        )
+        assert source.descriptions[6] == "900.5 nm"
+        assert source.tags(2, ns="IMAGERY") == {
+            "CENTRAL_WAVELENGTH_UM": "0.55",
+            "FWHM_UM": "0.0075",
+        }
+        envi = source.tags(ns="ENVI")
+        assert envi["wavelength"] == "{450, 550, 650, 700, 750, 800, 900.5}"
+        assert envi["wavelength_units"] == "Nanometers"
+        assert envi["bbl"] == "{1, 1, 1, 0, 1, 1, 1}"
+        assert json.loads(source.tags()["HSFUSE_PROVENANCE"]) == {"method": "guided"}
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.tif", "a.zarr"]
+
+
+def test_unknown_wavelengths_are_not_invented(tmp_path):
+    unknown = (450.0, *[np.nan] * 6)
+    make_store(tmp_path / "a.zarr", wavelength=unknown, fwhm=())
+    export_geotiff(tmp_path / "a.zarr", tmp_path / "a.tif", creation_options={})
+    with rasterio.open(tmp_path / "a.tif") as source:
+        assert source.tags(1, ns="IMAGERY") == {"CENTRAL_WAVELENGTH_UM": "0.45"}
+        assert source.tags(2, ns="IMAGERY") == {}
+        assert source.descriptions[1:4] == ("Green", "band 3", None)
+        assert set(source.tags(ns="ENVI")) == {"bbl"}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint16"])
+@pytest.mark.parametrize("compress", ["ZSTD", "DEFLATE", "NONE"])
+def test_the_file_is_cloud_optimised(tmp_path, dtype, compress):
+    """Directories first, then overviews from small to large, then the image; all tiled."""
+    stored = make_store(tmp_path / "a.zarr", dtype=dtype)
+    options = {"BLOCKSIZE": "32", "COMPRESS": compress}
+    export_geotiff(tmp_path / "a.zarr", tmp_path / "a.tif", creation_options=options)
+    with rasterio.open(tmp_path / "a.tif") as source:
+        assert source.overviews(1) == source.overviews(7) == [2, 4, 8]
+        assert source.profile["tiled"]
+        assert source.block_shapes == [(32, 32)] * 7
+        assert source.interleaving.value == "BAND"
+        headers = [int(source.get_tag_item("IFD_OFFSET", "TIFF", bidx=1))]
+        data = [int(source.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", bidx=1))]
+        for level in range(3):
+            headers.append(int(source.get_tag_item("IFD_OFFSET", "TIFF", bidx=1, ovr=level)))
+            item = source.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", bidx=1, ovr=level)
+            data.append(int(item))
+        assert headers == sorted(headers)
+        assert data == sorted(data, reverse=True)
+        assert headers[-1] < data[-1]
+        half = source.read(1, out_shape=(50, 65))
+    if dtype == "float32":
+        with np.errstate(invalid="ignore"):
+            expected = stored[0].reshape(50, 2, 65, 2).mean(axis=(1, 3))
+        np.testing.assert_allclose(half, expected, rtol=1e-5)
+
+
+def test_an_independent_validator_agrees(tmp_path):
+    rio_cogeo = pytest.importorskip("rio_cogeo", reason="rio-cogeo is not installed")
+    make_store(tmp_path / "a.zarr", rows=600, columns=700, chunk=(3, 256, 256))
+    export_geotiff(tmp_path / "a.zarr", tmp_path / "a.tif", creation_options={})
+    assert rio_cogeo.cog_validate(tmp_path / "a.tif") == (True, [], [])
+
+
+def test_without_overviews_it_is_a_plain_tiled_file(tmp_path):
+    stored = make_store(tmp_path / "a.zarr")
+    export_geotiff(
+        tmp_path / "a.zarr",
+        tmp_path / "a.tif",
+        creation_options={"BLOCKSIZE": "48"},
+        overviews=False,
+    )
+    with rasterio.open(tmp_path / "a.tif") as source:
+        assert source.overviews(1) == []
+        np.testing.assert_array_equal(source.read(), stored)
+
+
+def test_a_rotated_grid_stays_rotated(tmp_path):
+    make_store(tmp_path / "a.zarr", transform=ROTATED)
+    export_geotiff(tmp_path / "a.zarr", tmp_path / "a.tif", creation_options={})
+    with rasterio.open(tmp_path / "a.tif") as source:
+        assert tuple(source.transform)[:6] == ROTATED
+
+
+def test_a_raster_without_georeferencing_gets_none(tmp_path):
+    make_store(tmp_path / "a.zarr", transform=(1, 0, 0, 0, 1, 0), crs_wkt=None)
+    export_geotiff(tmp_path / "a.zarr", tmp_path / "a.tif", creation_options={})
+    with pytest.warns(NotGeoreferencedWarning):
+        source = rasterio.open(tmp_path / "a.tif")
+    with source:
+        assert source.crs is None
+        assert source.transform.is_identity
+
+
+def test_a_failed_export_keeps_the_old_file_and_leaves_nothing(tmp_path):
+    make_store(tmp_path / "a.zarr")
+    (tmp_path / "a.tif").write_text("old")
+    chunk = tmp_path / "a.zarr" / "cube/c/2/3/4"
+    chunk.write_bytes(b"")
+    with pytest.raises((OutputError, ValueError, RuntimeError)):
+        export_geotiff(tmp_path / "a.zarr", tmp_path / "a.tif", creation_options={})
+    assert (tmp_path / "a.tif").read_text() == "old"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.tif", "a.zarr"]
+
+
+def test_a_file_that_lost_a_pixel_does_not_pass_for_the_store(tmp_path):
+    make_store(tmp_path / "a.zarr")
+    export_geotiff(tmp_path / "a.zarr", tmp_path / "a.tif", creation_options={})
+    layout = read_layout(tmp_path / "a.zarr")
+    cube = zarr.open_array(tmp_path / "a.zarr", path="cube", mode="r+")
+    _compare(cube, layout, tmp_path / "a.tif", 144)
+    for place in ((6, 99, 129), (0, 0, 0)):
+        kept = cube[place]
+        cube[place] = 0.0
+        with pytest.raises(OutputError, match="differs from what was written"):
+            _compare(cube, layout, tmp_path / "a.tif", 144)
+        cube[place] = kept
+
+
+def test_an_export_that_loses_pixels_in_silence_gets_no_name(tmp_path):
+    make_store(tmp_path / "a.zarr")
+    # GDAL's own switch for trying out large files: it drops the tiles and reports success.
+    with (
+        rasterio.Env(GTIFF_DONT_WRITE_BLOCKS="YES"),
+        pytest.raises(OutputError, match="differs from what was written"),
+    ):
+        export_geotiff(
+            tmp_path / "a.zarr", tmp_path / "a.tif", creation_options={"COMPRESS": "NONE"}
+        )
+    assert [each.name for each in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_creation_options_reach_the_file(tmp_path):
+    make_store(tmp_path / "a.zarr")
+    options = {"compress": "deflate", "zlevel": "1", "BLOCKSIZE": "64", "PREDICTOR": "2"}
+    export_geotiff(tmp_path / "a.zarr", tmp_path / "a.tif", creation_options=options)
+    with rasterio.open(tmp_path / "a.tif") as source:
+        assert source.profile["compress"] == "deflate"
+        assert source.block_shapes[0] == (64, 64)
+        assert source.tags(ns="IMAGE_STRUCTURE")["PREDICTOR"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"NUM_THREADS": "ALL_CPUS"}, "COMPRESS, PREDICTOR, ZSTD_LEVEL, ZLEVEL, BLOCKSIZE"),
+        ({"COMPRESS": "JPEG"}, "NONE, LZW, DEFLATE, ZSTD"),
+        ({"ZSTD_LEVEL": "40"}, "1 to 22"),
+        ({"BLOCKSIZE": "100"}, "multiple of 16"),
+        ({"BLOCKSIZE": "0"}, "multiple of 16"),
+        ({"PREDICTOR": "3"}, "float32"),
+        ({"COMPRESS": "NONE", "PREDICTOR": "2"}, "needs COMPRESS"),
+        ({"ZLEVEL": "3"}, "needs COMPRESS=DEFLATE"),
+    ],
+)
+def test_creation_options_that_cannot_be_are_refused(options, message):
+    layout = OutputLayout(3, 40, 64, TRANSFORM, dtype="uint16")
+    with pytest.raises(PlanError, match=message):
+        check_creation_options(layout, options)
+
+
+def test_a_large_output_is_a_bigtiff():
+    large = OutputLayout(200, 20000, 20000, TRANSFORM)
+    assert check_creation_options(large, {})["BIGTIFF"] == "YES"
+    assert check_creation_options(large, {"BIGTIFF": "NO"})["BIGTIFF"] == "NO"
+
+
+def test_the_store_is_read_whole_chunks_at_a_time_and_never_at_once(tmp_path):
+    """The memory of an export is bounded by its pieces, which cover the cube exactly once."""
+    layout = OutputLayout(150, 1100, 9000, TRANSFORM)
+    seen = np.zeros((6, 1100, 9000), np.uint8)
+    for bands, window in _pieces(layout, 512):
+        assert window.row_off % 512 == window.col_off % 512 == bands.start % 25 == 0
+        assert (bands.stop - bands.start) * window.width * window.height * 4 <= _PIECE_BYTES
+        rows, columns = window.toslices()
+        seen[bands.start // 25, rows, columns] += 1
+    assert (seen == 1).all()
+
+
+def test_the_store_is_left_as_it_was(tmp_path):
+    stored = make_store(tmp_path / "a.zarr")
+    export_geotiff(tmp_path / "a.zarr", tmp_path / "a.tif", creation_options={})
+    with xr.open_zarr(tmp_path / "a.zarr", consolidated=False) as dataset:
+        np.testing.assert_array_equal(dataset["cube"].values, stored)

@@ -1,0 +1,294 @@
+import subprocess
+import sys
+import textwrap
+
+import dask.array
+import numpy as np
+import pytest
+import rasterio
+import rioxarray
+import xarray as xr
+from affine import Affine
+
+from hsfuse.errors import OutputError, PlanError
+from hsfuse.io.write import (
+    Journal,
+    OutputLayout,
+    blocks,
+    check_output,
+    check_space,
+    create_store,
+    finish,
+    space_needed,
+    write_raster,
+)
+
+# rioxarray 0.19 multiplies transforms the way affine 3 is about to deprecate.
+pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
+
+TRANSFORM = Affine(2.5, 0.0, 400000.0, 0.0, -2.5, 5800000.0)
+
+
+def raster(values: np.ndarray | dask.array.Array | None = None) -> xr.DataArray:
+    if values is None:
+        values = np.random.default_rng(0).random((4, 300, 280), dtype=np.float32)
+        values[:, :30, :20] = np.nan
+        values = dask.array.from_array(values, chunks=(4, 256, 256))
+    bands, rows, columns = values.shape
+    array = xr.DataArray(
+        values,
+        dims=("band", "y", "x"),
+        coords={
+            "band": np.arange(1, bands + 1),
+            "x": TRANSFORM.c + 2.5 * (np.arange(columns) + 0.5),
+            "y": TRANSFORM.f - 2.5 * (np.arange(rows) + 0.5),
+            "wavelength": ("band", np.linspace(400, 900, bands)),
+            "fwhm": ("band", np.full(bands, 7.5)),
+            "good": ("band", np.arange(bands) != 1),
+            "band_name": ("band", [f"b{band}" for band in range(bands)]),
+        },
+        attrs={"sensor": "enmap"},
+    )
+    return array.rio.write_crs("EPSG:32633").rio.write_transform(TRANSFORM)
+
+
+def names(folder) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
+
+
+def chunk_files(root) -> dict[str, bytes]:
+    return {
+        str(file.relative_to(root)): file.read_bytes()
+        for file in root.glob("cube/c/**/*")
+        if file.is_file()
+    }
+
+
+def layout(**options) -> OutputLayout:
+    return OutputLayout(2, 48, 32, tuple(TRANSFORM)[:6], chunk=(2, 16, 16), **options)
+
+
+def write_blocks(store, count=None):
+    values = np.arange(2 * 48 * 32, dtype=np.float32).reshape(2, 48, 32)
+    with Journal(store) as journal:
+        done = journal.finished()
+        for block in [block for block in blocks(store.layout, 16) if block not in done][:count]:
+            rows = slice(block.row, block.row + 16)
+            columns = slice(block.column, block.column + 16)
+            journal.append(store.write(block.row, block.column, values[:, rows, columns]))
+
+
+@pytest.mark.parametrize("name", ["out.zarr", "out.tif"])
+def test_the_output_is_alone_in_its_folder_and_keeps_everything(tmp_path, name):
+    array = raster()
+    assert write_raster(array, tmp_path / name) == tmp_path / name
+    assert names(tmp_path) == [name]
+    if name == "out.zarr":
+        with xr.open_zarr(tmp_path / name, consolidated=False) as dataset:
+            read = dataset["cube"].load()
+            assert dataset.attrs["hsfuse:complete"] is True
+            assert dataset.attrs["hsfuse:provenance"]["sensor"] == "enmap"
+            assert dataset.attrs["hsfuse:provenance"]["missing_values"] == 2400
+            assert read["band"].attrs["band_name"] == ["b0", "b1", "b2", "b3"]
+        np.testing.assert_array_equal(read["wavelength"], array["wavelength"])
+    else:
+        with rioxarray.open_rasterio(tmp_path / name) as source:
+            read = source.load()
+    assert read.rio.crs == array.rio.crs
+    assert read.rio.transform() == TRANSFORM
+    assert read.dtype == np.float32
+    np.testing.assert_array_equal(read.values, array.values)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16"])
+@pytest.mark.parametrize("name", ["out.zarr", "out.tif"])
+def test_integers_keep_values_to_half_a_step(tmp_path, name, dtype):
+    array = raster()
+    write_raster(array, tmp_path / name, dtype=dtype, scale=2e-4, offset=0.5)
+    if name == "out.zarr":
+        with xr.open_zarr(tmp_path / name, consolidated=False) as dataset:
+            read = dataset["cube"].values
+    else:
+        with rasterio.open(tmp_path / name) as source:
+            stored = source.read(masked=True)
+            assert stored.dtype == dtype
+            read = (stored * source.scales[0] + source.offsets[0]).filled(np.nan)
+    np.testing.assert_array_equal(np.isnan(read), np.isnan(array.values))
+    expected = array.values if dtype == "int16" else np.maximum(array.values, 0.5)
+    np.testing.assert_allclose(read, expected, atol=1.01e-4)
+
+
+def test_each_block_is_computed_once(tmp_path):
+    calls = []
+
+    def count(block):
+        calls.append(block.shape)
+        return block
+
+    values = dask.array.zeros((4, 600, 520), chunks=(4, 512, 256), dtype=np.float32)
+    values = values.map_blocks(count, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
+    write_raster(raster(values), tmp_path / "out.zarr")
+    assert len(calls) == values.npartitions == 6
+
+
+def test_an_interrupted_write_resumes_to_the_same_bytes(tmp_path):
+    array = raster()
+    write_raster(array, tmp_path / "whole.zarr")
+    steps = []
+
+    def interrupt(done, total):
+        steps.append(done)
+        if len(steps) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_raster(array, tmp_path / "out.zarr", progress=interrupt)
+    assert names(tmp_path) == ["out.zarr.partial", "whole.zarr"]
+    with pytest.raises(OutputError, match="2 finished blocks"):
+        write_raster(array, tmp_path / "out.zarr")
+    with pytest.raises(OutputError, match="other inputs"):
+        write_raster(array + 1, tmp_path / "out.zarr", resume=True)
+    write_raster(array, tmp_path / "out.zarr", resume=True)
+    assert names(tmp_path) == ["out.zarr", "whole.zarr"]
+    assert chunk_files(tmp_path / "out.zarr") == chunk_files(tmp_path / "whole.zarr")
+
+
+@pytest.mark.parametrize("name", ["out.zarr", "out.tif"])
+def test_damage_is_found_before_the_name_is_given_and_repaired_by_resume(tmp_path, name):
+    store = create_store(tmp_path / name, layout(), plan_hash="p")
+    write_blocks(store)
+    chunk = store.root / store.chunk_keys()[3]
+    good = chunk.read_bytes()
+    chunk.write_bytes(good[:-1] + bytes([good[-1] ^ 4]))
+    with Journal(store) as journal, pytest.raises(OutputError, match="1 of 6 chunks are not what"):
+        finish(store, journal)
+    assert names(tmp_path) == [name + ".partial"]
+    store = create_store(tmp_path / name, layout(), plan_hash="p", resume=True)
+    write_blocks(store)
+    assert chunk.read_bytes() == good
+    with Journal(store) as journal:
+        finish(store, journal)
+    assert names(tmp_path) == [name]
+
+
+def test_an_unfinished_store_is_not_finished(tmp_path):
+    store = create_store(tmp_path / "out.zarr", layout(), plan_hash="p")
+    write_blocks(store, 4)
+    with Journal(store) as journal, pytest.raises(OutputError, match="2 of 6 chunks are not wri"):
+        finish(store, journal)
+
+
+@pytest.mark.parametrize("name", ["out.zarr", "out.tif"])
+def test_overwrite_keeps_the_old_output_until_the_new_one_is_ready(tmp_path, name):
+    write_raster(raster(np.zeros((1, 20, 20), np.float32)), tmp_path / name)
+    before = (tmp_path / name).stat().st_ino
+    new = raster(dask.array.ones((1, 300, 300), chunks=(1, 256, 256), dtype=np.float32))
+    with pytest.raises(OutputError, match="--overwrite"):
+        write_raster(new, tmp_path / name)
+
+    def watch(done, total):
+        assert (tmp_path / name).stat().st_ino == before
+
+    write_raster(new, tmp_path / name, overwrite=True, progress=watch)
+    assert names(tmp_path) == [name]
+    assert (tmp_path / name).stat().st_ino != before
+
+
+def test_an_overwritten_geotiff_does_not_inherit_sidecars(tmp_path):
+    array = raster(np.zeros((1, 20, 20), np.float32))
+    write_raster(array, tmp_path / "out.tif")
+    (tmp_path / "out.tif.aux.xml").write_text("<PAMDataset/>")
+    write_raster(array, tmp_path / "out.tif", overwrite=True)
+    assert names(tmp_path) == ["out.tif"]
+
+
+def test_finish_does_not_replace_what_came_up_meanwhile(tmp_path):
+    store = create_store(tmp_path / "out.tif", layout(), plan_hash="p")
+    write_blocks(store)
+    (tmp_path / "out.tif").write_text("somebody's")
+    with Journal(store) as journal, pytest.raises(OutputError, match="exists already"):
+        finish(store, journal)
+    assert (tmp_path / "out.tif").read_text() == "somebody's"
+
+
+def test_outputs_that_cannot_be_are_refused(tmp_path):
+    (tmp_path / "in.tif").touch()
+    (tmp_path / "photos.zarr").mkdir()
+    for path, options, message in (
+        (tmp_path / "out.img", {}, r"\.zarr, \.tif, \.tiff"),
+        (tmp_path / "none" / "out.tif", {}, "no folder"),
+        (tmp_path / "in.tif", {}, "--overwrite"),
+        (tmp_path / "in.tif", {"overwrite": True, "inputs": [tmp_path / "in.tif"]}, "input"),
+        (tmp_path / "x.zarr", {"inputs": [tmp_path / "x.zarr" / "cube"]}, "input"),
+        (tmp_path / "photos.zarr", {"overwrite": True}, "not a zarr store"),
+    ):
+        with pytest.raises(OutputError, match=message):
+            check_output(path, **options)
+    (tmp_path / "link.tif").symlink_to(tmp_path / "in.tif")
+    with pytest.raises(OutputError, match="input"):
+        check_output(tmp_path / "link.tif", overwrite=True, inputs=[tmp_path / "in.tif"])
+    assert check_output(tmp_path / "OUT.TIF") == tmp_path / "OUT.TIF"
+
+
+def test_a_raster_is_not_written_over_its_own_source(tmp_path):
+    write_raster(raster(), tmp_path / "out.tif")
+    array = raster().assign_attrs(source=str(tmp_path / "out.tif"))
+    with pytest.raises(OutputError, match="also an input"):
+        write_raster(array, tmp_path / "out.tif", overwrite=True)
+
+
+def test_a_disk_that_is_too_small_is_refused_before_the_start(tmp_path):
+    big = OutputLayout(400, 10**6, 10**6, tuple(TRANSFORM)[:6])
+    with pytest.raises(OutputError, match="GB free"):
+        check_space(tmp_path / "a.tif", space_needed(big, tmp_path / "a.tif"))
+    check_space(tmp_path / "a.tif", 1)
+
+
+def test_options_that_do_not_apply_are_refused_before_the_start(tmp_path):
+    for name, options in (("a.zarr", {"COMPRESS": "LZW"}), ("a.tif", {"NUM_THREADS": "4"})):
+        with pytest.raises(PlanError, match="creation option"):
+            write_raster(raster(), tmp_path / name, creation_options=options)
+    with pytest.raises(PlanError, match="needs a scale"):
+        write_raster(raster(), tmp_path / "a.tif", dtype="uint16")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(("name", "size"), [("out.zarr", "1m"), ("out.tif", "4m")])
+def test_a_full_disk_is_an_error_and_leaves_no_output(tmp_path, name, size):
+    code = """
+        import sys, pathlib, numpy, xarray
+        from hsfuse.errors import OutputError
+        from hsfuse.io.layout import OutputLayout, blocks
+        from hsfuse.io.store import Journal, create_store
+        from hsfuse.io.write import finish
+
+        path = pathlib.Path(sys.argv[1])
+        layout = OutputLayout(2, 512, 512, (1, 0, 0, 0, -1, 0))
+        values = numpy.random.default_rng(0).random(layout.shape, dtype="float32")
+        try:
+            store = create_store(path, layout, plan_hash="p")
+            with Journal(store) as journal:
+                for block in blocks(layout, 256):
+                    rows = slice(block.row, block.row + 256)
+                    columns = slice(block.column, block.column + 256)
+                    part = values[:, rows, columns]
+                    journal.append(store.write(block.row, block.column, part))
+                if path.suffix == ".zarr":
+                    sys.exit("the disk was large enough")
+                finish(store, journal)
+        except OutputError as error:
+            left = sorted(each.name for each in path.parent.iterdir())
+            sys.exit(0 if left == [path.name + ".partial"] else f"{left} {error}")
+        sys.exit("nothing was raised")
+    """
+    probe = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    mount = f"mount -t tmpfs -o size={size} tmpfs {tmp_path}"
+    try:
+        subprocess.run([*probe, mount], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this machine does not let a user mount a small disk")
+    script = [*probe, mount + ' && exec "$@"', "sh", sys.executable, "-c", textwrap.dedent(code)]
+    result = subprocess.run(
+        [*script, str(tmp_path / name)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr

@@ -1,0 +1,138 @@
+"""What every method owes: the contract of :mod:`hsfuse.methods` over the whole table."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.errors import PlanError
+from hsfuse.methods import METHODS, Options, Window, list_methods, load_method
+from hsfuse.observe import Degrade, respond
+from hsfuse.survey import Patch, Survey
+
+BANDS, RATIO, COARSE = 12, 4.0, 34
+
+
+def scene(seed: int = 0) -> NDArray[np.float32]:
+    """Return a cube of four materials with sharp edges, (12, 136, 136)."""
+    draw = np.random.default_rng(seed)
+    side = int(COARSE * RATIO)
+    spectra = np.cumsum(draw.normal(size=(4, BANDS)), axis=1) * 0.05 + 0.5
+    rows, columns = np.mgrid[:side, :side]
+    cover = (np.sin(rows / 9) > 0) * 2 + (np.sin((columns + rows) / 13) > 0)
+    shade = 1 + 0.1 * np.sin(columns / 5)
+    return (spectra[cover].transpose(2, 0, 1) * shade).astype(np.float32)
+
+
+def observed(cube: NDArray[np.float32]) -> tuple[Survey, Window]:
+    """Return the survey and the whole window of the pair that two sensors see of a cube."""
+    side = cube.shape[1]
+    geometry = Geometry(Axis(side, COARSE, RATIO), Axis(side, COARSE, RATIO))
+    response = torch.zeros(3, BANDS)
+    for band in range(3):
+        response[band, 4 * band : 4 * band + 4] = 0.25
+    values = torch.from_numpy(cube)
+    coarse = Degrade.between(geometry, (1.0, 1.0)).forward(values).numpy()
+    fine = respond(response, values).numpy()
+    survey = Survey(
+        (Patch(coarse, fine, geometry),),
+        (1.0, 1.0),
+        np.ones(BANDS, bool),
+        np.linspace(400, 700, BANDS),
+    )
+    return survey, Window(coarse, fine, geometry, (Span(0, side), Span(0, side)))
+
+
+def part(window: Window, name: str, core: tuple[Span, Span]) -> Window:
+    """Return the window a tile with that core would read for a method."""
+    fuser = load_method(name).prepare(observed(scene())[0], Options())
+    axes = window.geometry.y, window.geometry.x
+    spans, cuts = [], []
+    for axis, span, reach in zip(axes, core, fuser.reach, strict=True):
+        halo = int(np.ceil(reach * axis.ratio))
+        start = max(span.start - halo, 0) // fuser.step * fuser.step
+        fine = Span(start, min(span.stop + halo, axis.fine))
+        spans.append(fine)
+        cuts.append(axis.coarse_span(fine, 2))
+    return Window(
+        window.coarse[:, cuts[0].slice, cuts[1].slice],
+        window.fine[:, spans[0].slice, spans[1].slice],
+        Geometry(axes[0].cut(spans[0], cuts[0]), axes[1].cut(spans[1], cuts[1])),
+        tuple(Span(c.start - s.start, c.stop - s.start) for c, s in zip(core, spans, strict=True)),  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_a_tile_equals_the_same_part_of_the_whole(name: str) -> None:
+    """With a halo of the stated reach, a tile knows all that its pixels depend on."""
+    survey, window = observed(scene())
+    fuser = load_method(name).prepare(survey, Options())
+    (whole,) = fuser.fuse([window])
+    core = (Span(60, 76), Span(64, 84))
+    tile = part(window, name, core)
+    (values,) = fuser.fuse([tile])
+    expected = whole[:, core[0].slice, core[1].slice]
+    assert np.abs(values - expected).max() <= 1e-5 * np.abs(whole).max()
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_a_plan_travels(name: str) -> None:
+    """A fuser pickles, and gives the same bits on the other side."""
+    survey, window = observed(scene())
+    fuser = load_method(name).prepare(survey, Options())
+    other = pickle.loads(pickle.dumps(fuser))
+    assert np.array_equal(fuser.fuse([window])[0], other.fuse([window])[0])
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_a_hole_does_not_leak(name: str) -> None:
+    """What lies behind no-data pixels changes nothing anywhere else."""
+    survey, window = observed(scene())
+    fuser = load_method(name).prepare(survey, Options())
+    coarse = window.coarse.copy()
+    coarse[:, 10, 12] = np.nan
+    fine = window.fine.copy()
+    fine[:, 70:73, 90:95] = np.nan
+    (values,) = fuser.fuse([Window(coarse, fine, window.geometry, window.core)])
+    outside = np.ones(values.shape[1:], bool)
+    outside[70:73, 90:95] = False
+    assert np.isfinite(values[:, outside]).all()
+    assert np.abs(values[:, outside]).max() < 2 * np.abs(window.coarse).max()
+
+
+def test_guided_beats_bicubic_on_a_scene_of_edges() -> None:
+    """The fine bands carry the edges that interpolation cannot know."""
+    cube = scene()
+    survey, window = observed(cube)
+    error = {
+        name: np.abs(load_method(name).prepare(survey, Options()).fuse([window])[0] - cube).mean()
+        for name in ("bicubic", "guided")
+    }
+    assert error["guided"] < 0.3 * error["bicubic"]
+
+
+def test_a_flat_scene_stays_flat() -> None:
+    """No texture in, none out."""
+    cube = np.full((BANDS, 136, 136), 0.3, np.float32)
+    survey, window = observed(cube)
+    for name in ("bicubic", "guided"):
+        (values,) = load_method(name).prepare(survey, Options()).fuse([window])
+        assert np.abs(values - 0.3).max() < 1e-4
+
+
+def test_an_unknown_method_lists_the_known() -> None:
+    """The message names what would be accepted."""
+    with pytest.raises(PlanError, match="bicubic, guided"):
+        load_method("magic")
+    assert set(list_methods()) == set(METHODS)
+
+
+def test_no_weights_fit_means_guided_and_a_word_about_it() -> None:
+    """`ms-ssfnet` never fails for want of weights, and says what it did instead."""
+    survey, _ = observed(scene())
+    fuser = load_method("ms-ssfnet").prepare(survey, Options())
+    assert fuser.name == "guided"
+    assert any("guided" in note for note in fuser.notes)

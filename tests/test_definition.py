@@ -1,0 +1,150 @@
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+from hsfuse.core.sensor import Blur
+from hsfuse.definition import fwhm_from_mtf
+from hsfuse.errors import SensorError
+from hsfuse.sensor import load_sensor
+
+TOP = 'id = "mine"\ntitle = "Mine"\nkind = "ms"\ngsd_m = 2.0\ngsd_status = "nominal"\n'
+BANDS = '[bands]\nfile = "b.csv"\nstatus = "nominal"\n'
+SRF = '[srf]\nfile = "s.csv"\nstatus = "measured"\n'
+PSF = '[psf]\nstatus = "measured"\n'
+
+
+@pytest.fixture
+def define(tmp_path):
+    (tmp_path / "b.csv").write_text("band,centre_nm,fwhm_nm,good\nblue,450,40,1\nred,650,,0\n")
+    (tmp_path / "s.csv").write_text(
+        "wavelength_nm,blue,red\n400,0,0\n450,1,0\n500,0,0\n600,0,0\n650,0,1\n700,0,0\n"
+    )
+
+    def write(text):
+        (tmp_path / "mine.toml").write_text(text)
+        return tmp_path / "mine.toml"
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("gain", "fwhm"),
+    [
+        (0.05, 1.835), (0.10, 1.609), (0.15, 1.460), (0.20, 1.345),
+        (0.25, 1.248), (0.30, 1.163), (0.35, 1.086), (0.40, 1.015),
+    ],
+)  # fmt: skip
+def test_mtf_at_nyquist_gives_the_gaussian_that_has_it(gain, fwhm):
+    assert fwhm_from_mtf(gain) == pytest.approx(fwhm, abs=2e-3)
+    sigma = fwhm_from_mtf(gain) / np.sqrt(8 * np.log(2))
+    assert np.exp(-2 * np.pi**2 * sigma**2 * 0.5**2) == pytest.approx(gain)
+
+
+@pytest.mark.parametrize("gain", [0.0, 1.0, -0.1, 1.5])
+def test_an_mtf_that_no_blur_has_is_refused(gain):
+    with pytest.raises(SensorError, match="between 0 and 1"):
+        fwhm_from_mtf(gain)
+
+
+def test_a_definition_says_all_that_a_sensor_is(define):
+    sensor = load_sensor(
+        define(
+            TOP + BANDS + SRF + PSF + "fwhm_along_m = 3.0\nfwhm_across_m = 2.0\n"
+            '[bad]\nwindows_nm = [[1340, 1445.0]]\nstatus = "convention"\n'
+            '[source]\nurl = "u"\nlicence = "l"\n'
+        )
+    )
+    assert sensor.band_names == ("blue", "red")
+    assert np.isnan(sensor.fwhm[1])
+    assert sensor.good.tolist() == [True, False]
+    assert (sensor.blur.fwhm_y, sensor.blur.fwhm_x) == (1.5, 1.0)
+    assert sensor.bad_windows == ((1340.0, 1445.0),)
+    assert sensor.curves.status == "measured"
+
+
+def test_without_a_psf_a_blur_of_one_pixel_is_assumed(define):
+    assert load_sensor(define(TOP + BANDS)).blur == Blur()
+    assert Blur().status == "assumed"
+
+
+def test_curves_alone_give_the_centres(define):
+    sensor = load_sensor(define(TOP + SRF))
+    np.testing.assert_allclose(sensor.wavelength, [450.0, 650.0])
+    assert sensor.bands_status == "derived"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (TOP + "gsd = 30\n" + BANDS, "unknown key gsd; known are .*gsd_m"),
+        (TOP + BANDS + PSF + "fwhm = 2\n", r"unknown key \[psf\] fwhm; .*fwhm_across_px"),
+        (TOP + BANDS + "[blur]\n", r"unknown section \[blur\]; known are \[bands\]"),
+        (TOP.replace("2.0", '"2"') + BANDS, "gsd_m must be a float, got '2'"),
+        (TOP.replace("2.0", "-2") + BANDS, "gsd_m must be positive metres, got -2"),
+        (TOP.replace('"ms"', '"radar"') + BANDS, "kind must be one of hs, ms, rgb, pan"),
+        (BANDS, "must say id"),
+        (TOP, r"needs \[bands\] or \[srf\]"),
+        (TOP + BANDS.replace("b.csv", "c.csv"), r"\[bands\] file must be a CSV beside it.*c.csv"),
+        (TOP + BANDS.replace("nominal", "sure"), r"\[bands\] status must be one of .*'sure'"),
+        (TOP + BANDS + PSF, r"\[psf\] must give fwhm_along_px .*, got none"),
+        (TOP + BANDS + PSF + "mtf_nyquist_along = 0.2\n", r"\[psf\] must give"),
+        (TOP + BANDS + PSF + "mtf_nyquist = 1.2\n", r"\[psf\] the MTF at Nyquist"),
+        (TOP + BANDS + PSF + "fwhm_along_px = 1\nfwhm_across_px = 0\n", "positive, got 1.*0"),
+        (TOP + BANDS + '[bad]\nstatus = "assumed"\nwindows_nm = [[9, 8]]\n', "pairs"),
+        (TOP + BANDS + '[bad]\nstatus = "assumed"\nwindows_nm = [5]\n', "pairs"),
+        ("id = ", "not valid TOML"),
+    ],
+)
+def test_a_slip_in_a_definition_is_told_in_one_line(define, text, message):
+    path = define(text)
+    with pytest.raises(SensorError, match=message) as error:
+        load_sensor(path)
+    assert "mine" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "content", "message"),
+    [
+        ("b.csv", "band,centre,fwhm,good\nx,1,1,1\n", "columns must be band,centre_nm"),
+        ("b.csv", "band,centre_nm,fwhm_nm,good\nx,450,0,1\n", "blank where unknown"),
+        ("b.csv", "band,centre_nm,fwhm_nm,good\nx,450,,1\ny,450,,1\n", "no two bands the same"),
+        ("b.csv", "band,centre_nm,fwhm_nm,good\nx,,,1\n", "centre_nm must be positive"),
+        ("b.csv", "band,centre_nm,fwhm_nm,good\nx,450,wide,1\n", "'wide' is not a number"),
+        ("b.csv", "band,centre_nm,fwhm_nm,good\nx,450,10\n", "every row must have 4"),
+        ("b.csv", "band,centre_nm,fwhm_nm,good\nx,450,10,yes\n", "good must be 0 or 1"),
+        ("b.csv", "", "a header and at least one row"),
+        ("s.csv", "wavelength_nm,blue,red\n500,1,1\n400,1,1\n", "must be positive and increase"),
+        ("s.csv", "wavelength_nm,blue,red\n400,1,1\n500,1,-1\n", "cannot be negative"),
+        ("s.csv", "wavelength_nm,blue,red\n400,1,0\n500,1,0\n", "must respond somewhere"),
+        ("s.csv", "wavelength_nm,blue\n400,1\n500,1\n", "the same bands in the same order"),
+        ("s.csv", "wavelength_nm,blue,red\n400,1,\n500,1,1\n", "finite number"),
+    ],
+)
+def test_a_slip_in_a_table_is_told_in_one_line(define, tmp_path, table, content, message):
+    path = define(TOP + BANDS + SRF)
+    (tmp_path / table).write_text(content)
+    with pytest.raises(SensorError, match=message):
+        load_sensor(path)
+
+
+def test_a_missing_definition_is_told(tmp_path):
+    with pytest.raises(SensorError, match="cannot be read"):
+        load_sensor(tmp_path / "none.toml")
+
+
+def test_every_shipped_table_belongs_to_a_definition_and_names_its_source():
+    entries = {entry.name: entry for entry in files("hsfuse.sensors").iterdir()}
+    tomls = [name for name in entries if name.endswith(".toml")]
+    named = [
+        line.split('"')[1]
+        for name in tomls
+        for line in entries[name].read_text(encoding="utf-8").splitlines()
+        if line.startswith("file =")
+    ]
+    assert sorted(named) == sorted(name for name in entries if name.endswith(".csv"))
+    for name in tomls:
+        text = entries[name].read_text(encoding="utf-8")
+        assert text.count("sha256 =") == text.count("file =")
+        assert all(f"\n{key} = " in text for key in ("url", "licence", "status"))
