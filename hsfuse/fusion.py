@@ -27,8 +27,9 @@ from hsfuse.core.grid import Geometry, Span
 from hsfuse.core.tiles import Tiling
 from hsfuse.errors import PlanError
 from hsfuse.methods import Fuser, Options, Window, load_method
-from hsfuse.pair import Measurement, Pair, make_pair, measure
-from hsfuse.sensor import Sensor, load_sensor
+from hsfuse.pair import Pair, make_pair
+from hsfuse.radiometry import Radiometry, measure_radiometry
+from hsfuse.sensor import Sensor, pick_sensor
 from hsfuse.survey import survey_pair
 
 __all__ = ["Plan", "fuse", "fuse_block", "plan_fusion"]
@@ -48,8 +49,8 @@ class Plan:
     ----------
     pair : Pair
         The two lazy rasters on their grids; ``pair.rgb``'s grid is the output's.
-    measurement : Measurement
-        Radiometry, response and the bands that hold data.
+    radiometry : Radiometry
+        Response, gain and offset, and the bands that hold data.
     fuser : Fuser
         The method, prepared for this pair.
     rows, columns : Tiling
@@ -61,7 +62,7 @@ class Plan:
     """
 
     pair: Pair
-    measurement: Measurement
+    radiometry: Radiometry
     fuser: Fuser
     rows: Tiling
     columns: Tiling
@@ -177,19 +178,20 @@ def plan_fusion(
     """
     options = _settled(options or Options())
     pair = make_pair(hs, rgb, hs_sensor=_sensor(hs_sensor, hs), rgb_sensor=_sensor(rgb_sensor, rgb))
-    measurement = measure(pair)
-    survey = replace(survey_pair(pair), response=measurement.response)
+    survey = survey_pair(pair)
+    radiometry = measure_radiometry(survey)
+    survey = replace(survey, response=radiometry.response)
     fuser = load_method(method).prepare(survey, options)
     rows, columns = _tilings(pair.geometry, fuser, tile, overlap)
-    notes = (*pair.notes, *measurement.notes, *fuser.notes)
-    return Plan(pair, measurement, fuser, rows, columns, options, notes)
+    notes = (*pair.notes, *radiometry.notes, *fuser.notes)
+    return Plan(pair, radiometry, fuser, rows, columns, options, notes)
 
 
 def _sensor(asked: Sensor | str | None, raster: xr.DataArray) -> Sensor | None:
     if isinstance(asked, Sensor):
         return asked
     name = asked or raster.attrs.get("sensor")
-    return load_sensor(name) if name else None
+    return pick_sensor(name) if name else None
 
 
 def _settled(options: Options) -> Options:
@@ -207,7 +209,7 @@ def _tilings(
 ) -> tuple[Tiling, Tiling]:
     step = fuser.step
     reaches = [
-        math.ceil(reach * axis.ratio) for reach, axis in zip(fuser.reach, (geometry.y, geometry.x))
+        math.ceil(reach * axis.ratio) for reach, axis in zip(fuser.reach, (geometry.y, geometry.x), strict=True)
     ]
     size = tile or _default_tile(max(reaches), step)
     if size % step or size < 1:
@@ -308,7 +310,7 @@ def _masked(
     known = np.isfinite(_pixels(plan.pair.rgb, rows, columns)).all(axis=0)
     geometry = plan.pair.geometry
     coarse_rows, coarse_columns = geometry.y.coarse_span(rows), geometry.x.coarse_span(columns)
-    coarse = _pixels(plan.pair.hs, coarse_rows, coarse_columns)[plan.measurement.good]
+    coarse = _pixels(plan.pair.hs, coarse_rows, coarse_columns)[plan.radiometry.good]
     seen = np.isfinite(coarse).all(axis=0)
     below = [
         np.clip(
@@ -380,7 +382,7 @@ def lazy_result(plan: Plan) -> xr.DataArray:
     for name in ("band", "wavelength", "fwhm", "band_name"):
         if name in hs.coords:
             coords[name] = hs.coords[name]
-    coords["good"] = ("band", plan.measurement.good)
+    coords["good"] = ("band", plan.radiometry.good)
     attrs = {k: hs.attrs[k] for k in ("wavelength_source", "units") if k in hs.attrs}
     attrs |= {"source": "", "sensor": "", "method": plan.fuser.name}
     return xr.DataArray(data, dims=("band", "y", "x"), coords=coords, attrs=attrs, name="fused")

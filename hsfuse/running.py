@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -293,12 +293,6 @@ def _layout(plan: Plan, settings: Settings, scene: Path, rgb: Path) -> OutputLay
     )
     size = plan.rows.size
     edge = next((n for n in (256, 128, 64) if size % n == 0), size)
-    return _with_chunk(layout, edge)
-
-
-def _with_chunk(layout: OutputLayout, edge: int) -> OutputLayout:
-    from dataclasses import replace
-
     return replace(layout, chunk=(layout.chunk[0], edge, edge))
 
 
@@ -376,14 +370,14 @@ def compare_block(
 def _against_fine(
     plan: Plan, rows: Span, columns: Span, values: NDArray[np.float32]
 ) -> Discrepancy:
-    measurement = plan.measurement
+    radiometry = plan.radiometry
     fine = plan.pair.rgb.isel(y=rows.slice, x=columns.slice)
     observed = fine.compute(scheduler="synchronous").to_numpy()
-    used = measurement.response != 0
+    used = radiometry.response != 0
     total = Discrepancy()
-    for band, (weights, mask) in enumerate(zip(measurement.response, used, strict=True)):
+    for band, (weights, mask) in enumerate(zip(radiometry.response, used, strict=True)):
         seen = np.tensordot(weights[mask].astype(np.float32), values[mask], axes=1)
-        seen = measurement.gain[band] * seen + measurement.offset[band]
+        seen = radiometry.gain[band] * seen + radiometry.offset[band]
         total += Discrepancy.between(observed[band], seen)
     return total
 
@@ -397,11 +391,11 @@ def _against_hs(plan: Plan, rows: Span, columns: Span, values: NDArray[np.float3
     window = Geometry(geometry.y.cut(rows, inner_rows), geometry.x.cut(columns, inner_columns))
     operator = Degrade.between(window, blur)
     cube = torch.from_numpy(values)
-    known = torch.isfinite(cube[torch.from_numpy(plan.measurement.good)]).all(dim=0)
+    known = torch.isfinite(cube[torch.from_numpy(plan.radiometry.good)]).all(dim=0)
     seen, share = operator.forward_masked(cube, known)
     coarse = plan.pair.hs.isel(y=inner_rows.slice, x=inner_columns.slice)
     observed = coarse.compute(scheduler="synchronous").to_numpy()
-    good = plan.measurement.good & np.isfinite(values).any(axis=(1, 2))
+    good = plan.radiometry.good & np.isfinite(values).any(axis=(1, 2))
     found = torch.where(share > 0.999, seen, torch.full_like(seen, torch.nan)).numpy()
     return Discrepancy.between(observed[good], found[good])
 

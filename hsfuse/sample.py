@@ -19,8 +19,8 @@ from affine import Affine
 
 from hsfuse.core.landscape import make_scene
 from hsfuse.errors import PairError, SensorError
-from hsfuse.sensor import Sensor
-from hsfuse.simulation import Simulated, SimulatedFiles, observe, pick_sensor, write_simulated
+from hsfuse.sensor import Sensor, pick_sensor
+from hsfuse.simulation import Simulated, SimulatedFiles, observe, write_simulated
 
 __all__ = ["make_sample", "make_scene", "write_sample"]
 

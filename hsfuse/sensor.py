@@ -33,6 +33,7 @@ from hsfuse.definition import fwhm_from_mtf, read_definition, shipped
 from hsfuse.errors import SensorError
 
 __all__ = [
+    "pick_sensor",
     "Blur",
     "Kind",
     "Response",
@@ -91,6 +92,22 @@ def load_sensor(name_or_path: str | os.PathLike[str]) -> Sensor:
 def _shipped_sensor(file: str) -> Sensor:
     folder = files("hsfuse.sensors")
     return read_definition(folder / file, folder)
+
+
+def pick_sensor(sensor: str | os.PathLike[str] | Sensor) -> Sensor:
+    """
+    Return a sensor, or some of its bands when the name ends in ``:B2,B3,B4``.
+
+    Raises
+    ------
+    SensorError
+        If the sensor or one of the bands is unknown.
+    """
+    if isinstance(sensor, Sensor):
+        return sensor
+    name, colon, bands = os.fspath(sensor).partition(":")
+    found = load_sensor(name)
+    return found.select([band.strip() for band in bands.split(",")]) if colon else found
 
 
 @dataclass(frozen=True, eq=False, slots=True)

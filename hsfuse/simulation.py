@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.errors import OutputError, PairError, SensorError
 from hsfuse.io.write import StoredType, check_output, write_raster
-from hsfuse.sensor import Sensor, load_sensor, response_matrix
+from hsfuse.sensor import Sensor, pick_sensor, response_matrix
 from hsfuse.view import CoarseView, FineView, lazy_view
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "Simulated",
     "SimulatedFiles",
     "observe",
-    "pick_sensor",
     "simulate",
     "write_simulated",
 ]
@@ -71,22 +70,6 @@ class SimulatedFiles(NamedTuple):
     scene: Path
     rgb: Path
     truth: Path
-
-
-def pick_sensor(sensor: str | os.PathLike[str] | Sensor) -> Sensor:
-    """
-    Return a sensor, or some of its bands when the name ends in ``:B2,B3,B4``.
-
-    Raises
-    ------
-    SensorError
-        If the sensor or one of the bands is unknown.
-    """
-    if isinstance(sensor, Sensor):
-        return sensor
-    name, colon, bands = os.fspath(sensor).partition(":")
-    found = load_sensor(name)
-    return found.select([band.strip() for band in bands.split(",")]) if colon else found
 
 
 def observe(

@@ -11,7 +11,8 @@ from hsfuse.core.landscape import make_scene
 from hsfuse.core.resample import degrade_matrix
 from hsfuse.errors import OutputError, PairError, SensorError
 from hsfuse.sensor import load_sensor, response_matrix
-from hsfuse.simulation import observe, pick_sensor, simulate
+from hsfuse.sensor import pick_sensor
+from hsfuse.simulation import observe, simulate
 
 WAVELENGTH = np.arange(430.0, 931.0, 20.0)
 BANDS = "sentinel-2a:B2,B3,B4,B8"

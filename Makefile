@@ -1,0 +1,68 @@
+# Needs git, make and Python 3.11 or newer. Everything else goes into .venv.
+#
+#   make demo    make a small pair, fuse it, say where the result lies
+#   make test    run the tests
+#   make lint    what CI checks before the tests
+#
+# PYTHON=python3.12 chooses an interpreter. PIP_ARGS is passed to pip: where the default torch
+# of your platform brings CUDA packages that you do not want, give
+#   PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := build/demo
+PIP_ARGS ?=
+# 3.11 first: it is the Python that constraints.txt pins torch for.
+CANDIDATES := $(if $(PYTHON),$(PYTHON),python3.11 python3.12 python3.13 python3.14 python3)
+
+.PHONY: help demo test lint clean
+help:
+	@sed -n '3,5s/^#   //p' Makefile
+
+# The venv is made once; each stamp is redone when the requirements change.
+$(BIN)/python:
+	@for python in $(CANDIDATES); do \
+	  if "$$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' \
+	     2>/dev/null; then \
+	    echo "$$("$$python" --version): making $(VENV)"; \
+	    exec "$$python" -m venv $(VENV); \
+	  fi; \
+	done; \
+	echo "hsfuse needs Python 3.11 or newer with venv; tried: $(CANDIDATES)." \
+	     "Give one with: make PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+$(VENV)/.installed: setup.cfg constraints.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-%: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[$*]"
+	@touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/hsfuse sample $(DEMO) --overwrite
+	$(BIN)/hsfuse run $(DEMO)/scene.tif $(DEMO)/rgb.tif -o $(DEMO)/fused.tif --overwrite
+	$(BIN)/hsfuse evaluate $(DEMO)/truth.tif $(DEMO)/fused.tif --ratio 3
+	@echo
+	@echo "The fused raster, its report and its picture:"
+	@ls -1 $(DEMO)/fused*
+	@echo "Look at it with: $(BIN)/hsfuse view $(DEMO)/fused.tif"
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,242 @@
+"""
+Sums from which the figures of :mod:`hsfuse.core.metrics` follow.
+
+Sums of blocks add up to the sums of the whole, so a scene larger than memory gets the
+same figures as if it were one array. Cubes are ``(bands, rows, columns)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsfuse.core.similarity import SSIM_WINDOW, UIQI_WINDOW, complete_windows, ssim_map, uiqi_map
+
+__all__ = [
+    "HALO",
+    "Mean",
+    "Moments",
+    "Tally",
+    "known_pixels",
+    "take_angle",
+    "take_moments",
+    "take_tally",
+    "take_windows",
+]
+
+Cube = NDArray[np.floating]
+Mask = NDArray[np.bool_]
+# Two planes of one band -> one value a window.
+Index = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+
+# Pixels below and right of a block that the windows which start in it reach into.
+HALO = max(SSIM_WINDOW, UIQI_WINDOW) - 1
+# Pixels whose spectra are held in double precision at a time.
+_SLAB = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """
+    Sums over pixels, each of shape (bands,), and what follows from them.
+
+    Attributes
+    ----------
+    pixels : int
+        Number of pixels.
+    error : ndarray of shape (bands,)
+        Squared differences.
+    truth, estimate, truth_square, estimate_square, product : ndarray of shape (bands,)
+        Values, squared values, and truth times estimate.
+    """
+
+    pixels: int
+    error: NDArray[np.float64]
+    truth: NDArray[np.float64]
+    estimate: NDArray[np.float64]
+    truth_square: NDArray[np.float64]
+    estimate_square: NDArray[np.float64]
+    product: NDArray[np.float64]
+
+    def __add__(self, other: Moments) -> Moments:
+        return Moments(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def rmse(self) -> float:
+        """Return the root mean squared error over all values."""
+        return float(np.sqrt(_ratio(self.error.mean(), self.pixels)))
+
+    def psnr(self, peak: float) -> float:
+        """Return the mean over bands of each band's decibels."""
+        with np.errstate(divide="ignore"):  # an exact band has infinitely many decibels
+            return float((10 * np.log10(peak**2 / _ratio(self.error, self.pixels))).mean())
+
+    def ergas(self, ratio: float) -> float:
+        """Return Wald's relative error in percent; NaN with a band that is zero on average."""
+        relative = _ratio(self.error * self.pixels, self.truth**2)
+        return float(100 / ratio * np.sqrt(relative.mean()))
+
+    def cc(self) -> float:
+        """Return the mean correlation of the bands in which neither cube is constant."""
+        covariance = self.pixels * self.product - self.truth * self.estimate
+        spread = [
+            np.maximum(self.pixels * square - total**2, 0)
+            for square, total in (
+                (self.truth_square, self.truth),
+                (self.estimate_square, self.estimate),
+            )
+        ]
+        # Rounding leaves a constant band a spread of this order.
+        varies = (spread[0] > 1e-12 * self.pixels * self.truth_square) & (
+            spread[1] > 1e-12 * self.pixels * self.estimate_square
+        )
+        if not varies.any():
+            return float("nan")
+        scale = np.sqrt(spread[0][varies]) * np.sqrt(spread[1][varies])
+        return float((covariance[varies] / scale).mean())
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A mean that can be added to another of the same thing."""
+
+    total: float = 0.0
+    count: int = 0
+
+    def __add__(self, other: Mean) -> Mean:
+        return Mean(self.total + other.total, self.count + other.count)
+
+    def value(self) -> float:
+        """Return the mean; NaN of nothing."""
+        return self.total / self.count if self.count else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """
+    The sums behind every figure; those of parts add up to those of the whole.
+
+    Attributes
+    ----------
+    moments : Moments
+        Of single pixels.
+    angle : Mean
+        Spectral angles in degrees, over pixels.
+    ssim, uiqi : Mean
+        Over the windows of all bands.
+    """
+
+    moments: Moments
+    angle: Mean
+    ssim: Mean
+    uiqi: Mean
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.moments + other.moments,
+            self.angle + other.angle,
+            self.ssim + other.ssim,
+            self.uiqi + other.uiqi,
+        )
+
+
+def take_tally(
+    truth: Cube, estimate: Cube, peak: float, core: tuple[int, int] | None = None
+) -> Tally:
+    """
+    Return the sums of one block.
+
+    Parameters
+    ----------
+    truth, estimate : ndarray of shape (bands, rows, columns)
+        The block and, below and to the right, up to :data:`HALO` pixels more.
+    peak : float
+        The largest possible value, in the units of the data.
+    core : tuple of int, optional
+        Rows and columns of the block without what follows it: pixels count that lie in it,
+        windows count that start in it. Everything by default.
+    """
+    known = known_pixels(truth, estimate)
+    rows, columns = core or known.shape
+
+    def part(more: int) -> tuple[Cube, Cube, Mask]:
+        cut = (slice(rows + more), slice(columns + more))
+        return truth[:, *cut], estimate[:, *cut], known[cut]
+
+    return Tally(
+        take_moments(*part(0)),
+        take_angle(*part(0)),
+        take_windows(*part(SSIM_WINDOW - 1), SSIM_WINDOW, partial(ssim_map, peak=peak)),
+        take_windows(*part(UIQI_WINDOW - 1), UIQI_WINDOW, uiqi_map),
+    )
+
+
+def known_pixels(truth: Cube, estimate: Cube) -> Mask:
+    """Return which pixels are finite in all bands of both, of shape (rows, columns)."""
+    if truth.ndim != 3 or truth.shape != estimate.shape:
+        raise ValueError(
+            "truth and estimate must be of one shape (bands, rows, columns), "
+            f"got {truth.shape} and {estimate.shape}"
+        )
+    known: Mask = np.ones(truth.shape[1:], dtype=bool)
+    for values in (truth, estimate):
+        for plane in values:
+            known &= np.isfinite(plane)
+    return known
+
+
+def take_moments(truth: Cube, estimate: Cube, known: Mask) -> Moments:
+    """Return the sums over the known pixels, band by band."""
+    sums = np.zeros((6, len(truth)))
+    for band in range(len(truth)):
+        t = truth[band][known].astype(np.float64)
+        e = estimate[band][known].astype(np.float64)
+        d = e - t
+        sums[:, band] = d @ d, t.sum(), e.sum(), t @ t, e @ e, t @ e
+    return Moments(int(np.count_nonzero(known)), *sums)
+
+
+def take_angle(truth: Cube, estimate: Cube, known: Mask) -> Mean:
+    """Return the mean spectral angle in degrees over the known pixels with a true spectrum."""
+    rows, columns = known.shape
+    step = max(1, _SLAB // max(columns, 1))
+    mean = Mean()
+    for start in range(0, rows, step):
+        slab = slice(start, start + step)
+        mean += _angles(truth[:, slab][:, known[slab]], estimate[:, slab][:, known[slab]])
+    return mean
+
+
+def _angles(truth: Cube, estimate: Cube) -> Mean:
+    """Return the mean angle between spectra of shape (bands, pixels)."""
+    t, e = truth.astype(np.float64), estimate.astype(np.float64)
+    length_t, length_e = np.linalg.norm(t, axis=0), np.linalg.norm(e, axis=0)
+    directed = length_t > 0
+    # An estimate of zero stays zero, which is as far from t as from -t: 90 degrees.
+    length_e = np.where(length_e > 0, length_e, 1.0)
+    t, e = t[:, directed] / length_t[directed], e[:, directed] / length_e[directed]
+    # Half the angle by its tangent (Kahan): arccos loses half the digits of small angles.
+    half = np.arctan2(np.linalg.norm(e - t, axis=0), np.linalg.norm(e + t, axis=0))
+    return Mean(float(np.degrees(2 * half).sum()), int(directed.sum()))
+
+
+def take_windows(truth: Cube, estimate: Cube, known: Mask, size: int, index: Index) -> Mean:
+    """Return the mean of an index over the complete windows of all bands."""
+    complete = complete_windows(known, size)
+    mean = Mean()
+    if not complete.any():
+        return mean
+    for planes in zip(truth, estimate, strict=True):
+        # Incomplete windows are not counted: any finite value will do for a gap.
+        t, e = (np.where(known, plane, 0.0).astype(np.float64) for plane in planes)
+        values = index(t, e)[complete]
+        mean += Mean(float(values.sum()), values.size)
+    return mean
+
+
+def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    """Return a quotient that is NaN over zero."""
+    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)

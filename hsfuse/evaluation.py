@@ -1,0 +1,233 @@
+"""
+Compare an estimated raster with the truth: RMSE, PSNR, SAM, SSIM, ERGAS, UIQI and CC.
+
+Both rasters are read block by block, so neither needs to fit in memory, and the figures
+are those of the whole: each block also reads what the windows that start in it reach into.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial, reduce
+from itertools import product
+from operator import add
+from typing import TypeVar
+
+import numpy as np
+import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
+import xarray as xr
+from affine import Affine
+from numpy.typing import NDArray
+
+from hsfuse.core.grid import Span
+from hsfuse.core.metrics import Score, summarise
+from hsfuse.core.tally import HALO, Tally, take_tally
+from hsfuse.errors import PairError, PlanError
+from hsfuse.io.read import open_raster
+
+__all__ = ["evaluate"]
+
+_log = logging.getLogger(__name__)
+
+Raster = xr.DataArray | str | os.PathLike[str]
+_Result = TypeVar("_Result")
+
+# Values of one raster in one block with its halo: 64 MB of float32.
+_BLOCK_VALUES = 16_000_000
+# Two grids are one lattice when their origins lie this close to whole pixels apart.
+_LATTICE_TOLERANCE = 1e-2
+
+
+@dataclass(frozen=True)
+class _Common:
+    """Two rasters cut to the same bands and pixels."""
+
+    truth: xr.DataArray
+    estimate: xr.DataArray
+
+
+def evaluate(
+    truth: Raster, estimate: Raster, *, ratio: float | None = None, peak: float | None = None
+) -> Score:
+    """
+    Return how close an estimated raster is to the truth.
+
+    Bands that either raster marks as bad are left out, and so are pixels without data in
+    any other band. Where the two rasters cover different parts of one lattice of pixels,
+    their common part is compared, and a log message says so.
+
+    Parameters
+    ----------
+    truth, estimate : DataArray of shape (bands, rows, columns), or path
+        In the same units.
+    ratio : float, optional
+        Fine pixels per coarse pixel of the pair that was fused; without it ERGAS is NaN.
+    peak : float, optional
+        The largest possible value, in the units of the data; by default the largest value
+        of the truth in what is compared. ``Score.peak`` says which was used.
+
+    Returns
+    -------
+    Score
+        All figures, and how many bands and pixels they stand on.
+
+    Raises
+    ------
+    PairError
+        If the rasters have different bands or their pixels are not those of one lattice.
+    PlanError
+        If ratio or peak are not positive numbers.
+    """
+    for name, value in (("ratio", ratio), ("peak", peak)):
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise PlanError(f"{name} must be a positive number, got {value}")
+    pair = _common(_opened(truth), _opened(estimate))
+    if peak is None:
+        peak = max(_each_block(pair, _largest))
+        if not (math.isfinite(peak) and peak > 0):
+            raise PairError(
+                f"{_name(pair.truth, 'truth')}: has no value above zero where it is compared; "
+                "give the largest possible value as peak"
+            )
+    tally: Tally = reduce(add, _each_block(pair, partial(_tally, peak=peak)))
+    if tally.moments.pixels == 0:
+        raise PairError(
+            f"{_names(pair.truth, pair.estimate)}: no pixel has data in all "
+            f"{pair.truth.sizes['band']} bands of both"
+        )
+    return summarise(tally, peak, ratio)
+
+
+def _opened(raster: Raster) -> xr.DataArray:
+    return raster if isinstance(raster, xr.DataArray) else open_raster(raster)
+
+
+def _name(raster: xr.DataArray, role: str) -> str:
+    return str(raster.attrs.get("source") or role)
+
+
+def _names(truth: xr.DataArray, estimate: xr.DataArray) -> str:
+    return f"{_name(truth, 'truth')} and {_name(estimate, 'estimate')}"
+
+
+def _common(truth: xr.DataArray, estimate: xr.DataArray) -> _Common:
+    """Cut two rasters to their good bands and to the pixels that both have."""
+    good = _good_bands(truth, estimate)
+    rows, columns = _offsets(truth, estimate)
+    cut_truth, cut_estimate = {}, {}
+    for axis, start in (("y", rows), ("x", columns)):
+        first, last = max(start, 0), min(start + estimate.sizes[axis], truth.sizes[axis])
+        if first >= last:
+            raise PairError(f"{_names(truth, estimate)}: have no pixel in common")
+        cut_truth[axis] = slice(first, last)
+        cut_estimate[axis] = slice(first - start, last - start)
+    pair = _Common(
+        truth.isel(cut_truth).isel(band=good).transpose("band", "y", "x"),
+        estimate.isel(cut_estimate).isel(band=good).transpose("band", "y", "x"),
+    )
+    if (truth.sizes["y"], truth.sizes["x"]) != (estimate.sizes["y"], estimate.sizes["x"]):
+        _log.warning(
+            "%s: compared on their common part, %d x %d pixels of %s and %s",
+            _names(truth, estimate),
+            *(pair.truth.sizes[axis] for axis in ("y", "x")),
+            *(f"{raster.sizes['y']} x {raster.sizes['x']}" for raster in (truth, estimate)),
+        )
+    return pair
+
+
+def _good_bands(truth: xr.DataArray, estimate: xr.DataArray) -> NDArray[np.intp]:
+    """Return the indexes of the bands that are good in both."""
+    bands = truth.sizes["band"]
+    if estimate.sizes["band"] != bands:
+        raise PairError(
+            f"{_names(truth, estimate)}: have {bands} and {estimate.sizes['band']} bands; "
+            "the same bands are needed in both"
+        )
+    if "wavelength" in truth.coords and "wavelength" in estimate.coords:
+        wanted, found = (np.asarray(r["wavelength"], dtype=float) for r in (truth, estimate))
+        known = np.isfinite(wanted) & np.isfinite(found)
+        spacing = np.abs(np.diff(wanted[known]))
+        apart = np.abs(found - wanted)
+        if spacing.size and apart[known].max() > np.median(spacing) / 2:
+            worst = int(np.nanargmax(apart))
+            raise PairError(
+                f"{_names(truth, estimate)}: band {worst + 1} is at {wanted[worst]:g} and "
+                f"{found[worst]:g} nm; the same bands are needed in both"
+            )
+    good = np.ones(bands, dtype=bool)
+    for raster in (truth, estimate):
+        if "good" in raster.coords:
+            good &= np.asarray(raster["good"], dtype=bool)
+    if not good.any():
+        raise PairError(f"{_names(truth, estimate)}: no band is good in both")
+    return np.flatnonzero(good)
+
+
+def _offsets(truth: xr.DataArray, estimate: xr.DataArray) -> tuple[int, int]:
+    """Return the row and column of the truth at which the estimate begins."""
+    # From the coordinates, which follow a crop; the stored transform does not.
+    grid, other = (raster.rio.transform(recalc=True) for raster in (truth, estimate))
+    shapes = [f"{raster.sizes['y']} x {raster.sizes['x']}" for raster in (truth, estimate)]
+    if grid.almost_equals(Affine.identity()) and shapes[0] != shapes[1]:
+        raise PairError(
+            f"{_names(truth, estimate)}: are {shapes[0]} and {shapes[1]} pixels and the first has "
+            "no georeferencing; without it both must be of one size"
+        )
+    systems = [raster.rio.crs for raster in (truth, estimate)]
+    if None not in systems and systems[0] != systems[1]:
+        raise PairError(
+            f"{_names(truth, estimate)}: have the reference systems {systems[0]} and {systems[1]}; "
+            "warp one to the other's grid first"
+        )
+    step = ~grid * other
+    column, row = step.c, step.f
+    # How far the last pixel is off, where two pixel sizes differ a little.
+    drift = max(
+        abs(step.a - 1) * estimate.sizes["x"],
+        abs(step.e - 1) * estimate.sizes["y"],
+        abs(step.b) * estimate.sizes["y"],
+        abs(step.d) * estimate.sizes["x"],
+    )
+    shift = max(abs(row - round(row)), abs(column - round(column)))
+    if drift + shift > _LATTICE_TOLERANCE:
+        raise PairError(
+            f"{_names(truth, estimate)}: their pixels do not line up: "
+            f"transforms {tuple(grid)[:6]} and {tuple(other)[:6]}; the same pixel size and "
+            "corners a whole number of pixels apart are needed"
+        )
+    return round(row), round(column)
+
+
+def _each_block(pair: _Common, work: Callable[[_Common, Span, Span], _Result]) -> Iterator[_Result]:
+    """Yield a result for each block, in order, so that sums have the same bits every time."""
+    bands, rows, columns = pair.truth.shape
+    edge = max(math.isqrt(_BLOCK_VALUES // bands) - HALO, 4 * HALO)
+    blocks = list(product(_spans(rows, edge), _spans(columns, edge)))
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, len(blocks), 8)) as pool:
+        yield from pool.map(lambda block: work(pair, *block), blocks)
+
+
+def _spans(length: int, edge: int) -> list[Span]:
+    return [Span(start, min(start + edge, length)) for start in range(0, length, edge)]
+
+
+def _tally(pair: _Common, rows: Span, columns: Span, *, peak: float) -> Tally:
+    more = (Span(rows.start, rows.stop + HALO), Span(columns.start, columns.stop + HALO))
+    truth, estimate = (_pixels(raster, *more) for raster in (pair.truth, pair.estimate))
+    return take_tally(truth, estimate, peak, (len(rows), len(columns)))
+
+
+def _largest(pair: _Common, rows: Span, columns: Span) -> float:
+    values = _pixels(pair.truth, rows, columns)
+    return float(np.max(values, initial=-np.inf, where=np.isfinite(values)))
+
+
+def _pixels(raster: xr.DataArray, rows: Span, columns: Span) -> NDArray[np.floating]:
+    window = raster.isel(y=rows.slice, x=columns.slice)
+    # Blocks run side by side already; dask's own threads would only add to them.
+    return window.compute(scheduler="synchronous").to_numpy()

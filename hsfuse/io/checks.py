@@ -1,0 +1,230 @@
+"""
+Which file is meant, and whether all of it is there.
+
+GDAL reads a truncated ENVI file as zeros and finds a truncated TIFF only when it gets to
+the missing tile; both are refused here, before anything is planned.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from rasterio.enums import Interleaving
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+
+from hsfuse.errors import RasterError
+from hsfuse.io.windows import open_quietly
+
+__all__ = ["ACCEPTED", "check_block", "locate", "open_file"]
+
+ACCEPTED = "GeoTIFF, ENVI (.hdr with its data file) and zarr are accepted"
+
+_ZARR_METADATA = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
+_ENVI_DATA = ("", ".dat", ".bsq", ".bil", ".bip", ".img", ".raw", ".bin", ".cube")
+_ENVI_TYPES = {1: 1, 2: 2, 3: 4, 4: 4, 5: 8, 6: 8, 9: 16, 12: 2, 13: 4, 14: 8, 15: 8}  # bytes
+_LARGEST_BLOCK = 2**30  # bytes
+_LARGEST_EXPANSION = 10_000  # bytes of pixels for a byte of file
+_MOST_BLOCKS_CHECKED = 5000
+
+
+def locate(path: str | os.PathLike[str]) -> tuple[Path, bool]:
+    """
+    Return the file that holds the pixels, and whether it is a zarr store.
+
+    Parameters
+    ----------
+    path : str or path
+        A file, a store, or an ENVI header.
+
+    Raises
+    ------
+    RasterError
+        If there is none.
+    """
+    text = os.fspath(path)
+    if text.startswith("/vsi") or re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
+        raise RasterError(f"{text}: only files on this machine are read; download it first")
+    found = Path(text).expanduser()
+    header = found.with_name(found.name + ".hdr") if found.name else found
+    if found.is_dir():
+        if any((found / name).exists() for name in _ZARR_METADATA):
+            return found, True
+        raise RasterError(f"{text}: a folder that is no zarr store; {ACCEPTED}")
+    if not found.exists() and header.is_file():
+        found = header
+    if not found.exists():
+        raise RasterError(f"{text}: no such file; {ACCEPTED}")
+    if found.stat().st_size == 0:
+        raise RasterError(f"{text}: an empty file; {ACCEPTED}")
+    return (_data_of(found) if found.suffix.lower() == ".hdr" else found), False
+
+
+def open_file(path: Path) -> DatasetReader:
+    """
+    Open a file with GDAL, and make sure that it is complete.
+
+    Raises
+    ------
+    RasterError
+        If it is no raster, lacks pixels, or declares what cannot be meant.
+    """
+    _check_envi(path)  # before GDAL, which has no word for it
+    try:
+        dataset = open_quietly(str(path))
+    except RasterioError as error:
+        reason = " ".join(str(error).replace(str(path), "it").split())
+        raise RasterError(
+            f"{path}: not a raster that can be read ({reason}); {_missing_header(path)}{ACCEPTED}"
+        ) from error
+    try:
+        _check_pixels(dataset)
+        _check_size(dataset)
+        if dataset.driver == "GTiff":
+            _check_tiff(dataset)
+    except RasterError:
+        dataset.close()
+        raise
+    return dataset
+
+
+def check_block(path: str, block: tuple[int, ...], itemsize: int) -> None:
+    """Refuse a raster of which no part can be read without a GiB of memory."""
+    size = math.prod(block) * itemsize
+    if size > _LARGEST_BLOCK:
+        raise RasterError(
+            f"{path}: is stored in blocks of {' x '.join(map(str, block))} ({_bytes(size)}); blocks "
+            f"up to {_bytes(_LARGEST_BLOCK)} are accepted, rewrite it in tiles of 256 or 512 pixels"
+        )
+
+
+def _data_of(header: Path) -> Path:
+    names = [header.name[:-4] + suffix for suffix in _ENVI_DATA]
+    here = {entry.name.lower(): entry for entry in header.parent.iterdir() if entry.is_file()}
+    found = [here[name.lower()] for name in names if name.lower() in here]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise RasterError(
+            f"{header}: a header without its data file; looked for {', '.join(names)} beside it"
+        )
+    several = ", ".join(entry.name for entry in found)
+    raise RasterError(f"{header}: several data files belong to it ({several}); name one of them")
+
+
+def _header_of(path: Path) -> Path | None:
+    for name in (path.name + ".hdr", path.stem + ".hdr", path.name + ".HDR", path.stem + ".HDR"):
+        header = path.with_name(name)
+        if header.is_file() and header != path:
+            return header
+    return None
+
+
+def _missing_header(path: Path) -> str:
+    if path.suffix.lower() in _ENVI_DATA and _header_of(path) is None:
+        return f"ENVI data need their header {path.stem}.hdr beside them; "
+    return ""
+
+
+def _check_envi(path: Path) -> None:
+    header = _header_of(path)
+    if header is None or path.suffix.lower() not in _ENVI_DATA:
+        return
+    text = header.read_text(encoding="latin-1")
+    if not text.startswith("ENVI"):
+        return
+    fields = dict(re.findall(r"^\s*([a-z ]+?)\s*=\s*(\d+)\s*$", text.lower(), re.MULTILINE))
+    numbers = {name: int(value) for name, value in fields.items()}
+    shape = [numbers.get(name, 0) for name in ("bands", "lines", "samples")]
+    itemsize = _ENVI_TYPES.get(numbers.get("data type", 0))
+    if 0 in shape or itemsize is None:
+        raise RasterError(
+            f"{header}: an ENVI header needs bands, lines and samples above 0 and a data type of "
+            f"{', '.join(map(str, _ENVI_TYPES))}; found {shape} and "
+            f"{fields.get('data type', 'none')}"
+        )
+    declared = numbers.get("header offset", 0) + math.prod(shape) * itemsize
+    size = path.stat().st_size
+    if size < declared and not numbers.get("file compression"):
+        raise RasterError(
+            f"{path}: truncated, it holds {size} bytes and its header {header.name} declares "
+            f"{declared}; get the whole file"
+        )
+
+
+def _check_pixels(dataset: DatasetReader) -> None:
+    if dataset.count == 0:
+        names = [name.rpartition(":")[2] for name in dataset.subdatasets]
+        inside = f"holds {', '.join(names[:8])}; write one of them" if names else "has no bands; it"
+        raise RasterError(
+            f"{dataset.name}: {dataset.driver} file without pixels of its own, {inside} "
+            f"as a single raster; {ACCEPTED}"
+        )
+    kinds = sorted(set(dataset.dtypes))
+    if any("complex" in kind for kind in kinds):
+        raise RasterError(
+            f"{dataset.name}: pixels are {', '.join(kinds)}; integers and floats are accepted, "
+            "write the amplitude or one component"
+        )
+
+
+def _check_size(dataset: DatasetReader) -> None:
+    itemsize = max(np.dtype(kind).itemsize for kind in dataset.dtypes)
+    declared = dataset.count * dataset.height * dataset.width * itemsize
+    rows, columns = dataset.block_shapes[0]
+    together = dataset.count if dataset.interleaving is Interleaving.pixel else 1
+    check_block(dataset.name, (together, rows, columns), itemsize)
+    size = Path(dataset.name).stat().st_size
+    if (
+        dataset.driver != "VRT"
+        and declared > _LARGEST_BLOCK
+        and declared > size * _LARGEST_EXPANSION
+    ):
+        raise RasterError(
+            f"{dataset.name}: declares {_bytes(declared)} of pixels in a file of {_bytes(size)}; "
+            f"up to {_LARGEST_EXPANSION} times the size of the file is accepted, so it is taken "
+            "for damaged or empty"
+        )
+
+
+def _check_tiff(dataset: DatasetReader) -> None:
+    size = Path(dataset.name).stat().st_size
+    for band, row, column in _blocks(dataset):
+        place = f"{column}_{row}"
+        offset = dataset.get_tag_item(f"BLOCK_OFFSET_{place}", "TIFF", bidx=band)
+        length = dataset.get_tag_item(f"BLOCK_SIZE_{place}", "TIFF", bidx=band)
+        if offset and length and int(offset) + int(length) > size:
+            raise RasterError(
+                f"{dataset.name}: truncated, it holds {size} bytes and the pixels of band {band} "
+                f"reach byte {int(offset) + int(length)}; get the whole file"
+            )
+
+
+def _blocks(dataset: DatasetReader) -> Iterator[tuple[int, int, int]]:
+    """Give the blocks of a TIFF; of very many, those that are written last or first."""
+    rows, columns = dataset.block_shapes[0]
+    down, across = math.ceil(dataset.height / rows), math.ceil(dataset.width / columns)
+    pixel = dataset.interleaving is Interleaving.pixel
+    bands = [1] if pixel else list(dataset.indexes)
+    if len(bands) * down * across > _MOST_BLOCKS_CHECKED:
+        bands = sorted({*bands[:1], *bands[-4:]})
+        for band in bands:
+            last = [(down - 1, column) for column in range(max(0, across - 500), across)]
+            first = [(0, 0), *((row, across - 1) for row in range(max(0, down - 500), down))]
+            yield from ((band, row, column) for row, column in last + first)
+        return
+    for band in bands:
+        yield from ((band, row, column) for row in range(down) for column in range(across))
+
+
+def _bytes(number: int) -> str:
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if number < 1024:
+            return f"{number:.3g} {unit}"
+        number //= 1024
+    return f"{number} TiB"

@@ -1,0 +1,144 @@
+"""
+A raster of any size as a small picture: a few bands, shrunk, in bounded memory.
+
+A GeoTIFF is read from its overviews; anything else is read piece by piece and averaged.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+
+from hsfuse.core.grid import Span
+from hsfuse.errors import RasterError
+from hsfuse.io.read import open_raster
+from hsfuse.io.windows import open_quietly
+
+__all__ = ["preview_file", "preview_raster", "read_window"]
+
+Image = NDArray[np.float32]
+
+_PIECE_VALUES = 16_000_000  # 64 MB of float32
+
+
+def preview_file(path: Path, bands: Sequence[int], longest: int) -> Image:
+    """
+    Return some bands of a file, shrunk.
+
+    Parameters
+    ----------
+    path : Path
+        A GeoTIFF or a zarr store.
+    bands : sequence of int
+        Indexes from 0.
+    longest : int
+        Pixels that the longer side may have.
+
+    Returns
+    -------
+    ndarray of shape (bands, rows, columns)
+        Means of the pixels with data; NaN where there are none.
+
+    Raises
+    ------
+    RasterError
+        If the file cannot be read.
+    """
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return preview_raster(open_raster(path), bands, longest)
+    try:
+        with open_quietly(str(path)) as dataset:
+            step = _step(max(dataset.shape), longest)
+            shape = [math.ceil(length / step) for length in dataset.shape]
+            stored = dataset.read(
+                [band + 1 for band in bands],
+                out_shape=(len(bands), *shape),
+                masked=True,
+                resampling=Resampling.average,
+            )
+            image = np.empty(stored.shape, np.float32)
+            for plane, values, band in zip(image, stored, bands, strict=True):
+                scale, offset = dataset.scales[band], dataset.offsets[band]
+                plane[...] = (values.astype(np.float64) * scale + offset).filled(np.nan)
+    except RasterioError as error:
+        raise RasterError(f"{path}: cannot be read ({error})") from error
+    return image
+
+
+def preview_raster(raster: xr.DataArray, bands: Sequence[int], longest: int) -> Image:
+    """
+    Return some bands of a lazy raster, shrunk by a whole number; see :func:`preview_file`.
+
+    Every pixel of those bands is read, a piece at a time.
+    """
+    rows, columns = raster.sizes["y"], raster.sizes["x"]
+    step = _step(max(rows, columns), longest)
+    image = np.empty((len(bands), math.ceil(rows / step), math.ceil(columns / step)), np.float32)
+    across = max(_PIECE_VALUES // step, step) // step * step
+    down = max(_PIECE_VALUES // min(across, columns), step) // step * step
+    for place, band in enumerate(bands):
+        for top in range(0, rows, down):
+            for left in range(0, columns, across):
+                piece = read_window(
+                    raster,
+                    [band],
+                    Span(top, min(top + down, rows)),
+                    Span(left, min(left + across, columns)),
+                )[0]
+                small = _means(piece, step)
+                part = image[place, top // step :, left // step :]
+                part[: small.shape[0], : small.shape[1]] = small
+    return image
+
+
+def read_window(raster: xr.DataArray, bands: Sequence[int] | None, rows: Span, columns: Span) -> Image:
+    """
+    Return the pixels of a window.
+
+    Parameters
+    ----------
+    raster : DataArray
+        Dimensions ``(band, y, x)``.
+    bands : sequence of int, optional
+        Indexes from 0; all by default.
+    rows, columns : Span
+        The window.
+
+    Returns
+    -------
+    ndarray of shape (bands, rows, columns)
+    """
+    window = raster.isel(y=rows.slice, x=columns.slice)
+    if bands is None:
+        return np.asarray(window.compute(scheduler="synchronous").to_numpy(), np.float32)
+    # One slice a band: dask hands slices down to the file, but not lists.
+    planes = [
+        window.isel(band=slice(band, band + 1)).compute(scheduler="synchronous").to_numpy()
+        for band in bands
+    ]
+    return np.concatenate(planes).astype(np.float32, copy=False)
+
+
+def _step(length: int, longest: int) -> int:
+    return max(math.ceil(length / longest), 1)
+
+
+def _means(plane: Image, step: int) -> Image:
+    """Return the means of squares of pixels; those at the far edges are smaller."""
+    if step == 1:
+        return plane
+    rows, columns = (math.ceil(length / step) * step for length in plane.shape)
+    padded = np.full((rows, columns), np.nan, np.float32)
+    padded[: plane.shape[0], : plane.shape[1]] = plane
+    squares = padded.reshape(rows // step, step, columns // step, step)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a square without data
+        return np.asarray(np.nanmean(squares, axis=(1, 3)), np.float32)

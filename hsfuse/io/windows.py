@@ -1,0 +1,252 @@
+"""
+Pixels read when they are asked for: windows of a file as float32, NaN for no data.
+
+A :class:`FilePixels` or :class:`StorePixels` is what dask slices; both are small, can be
+pickled, and are read from any number of threads without a lock.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import dask.array as da
+import numpy as np
+import rasterio
+import xarray as xr
+from numpy.typing import NDArray
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from hsfuse.errors import RasterError
+
+__all__ = ["FilePixels", "StorePixels", "chunk_size", "lazy", "open_quietly", "stamp"]
+
+Cube = NDArray[np.float32]
+Index = slice | int
+
+_CHUNK_BYTES = 64 * 2**20  # of float32, all bands
+_LONGEST_CHUNK = 512  # pixels a side, where blocks and bands leave the choice
+_HANDLES_PER_THREAD = 8
+_opening = threading.Lock()
+_opened = threading.local()
+
+
+def open_quietly(path: str) -> DatasetReader:
+    """Open a file with GDAL; a file without georeferencing is no reason for a warning."""
+    with _opening, warnings.catch_warnings():  # filters belong to the process, not to a thread
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return rasterio.open(path, sharing=False)
+
+
+def stamp(path: str) -> tuple[int, int]:
+    """Return size and time of the last change of a file, which change with its content."""
+    status = os.stat(path)
+    return (status.st_size, status.st_mtime_ns)
+
+
+@dataclass(frozen=True)
+class FilePixels:
+    """
+    The pixels of a file that GDAL reads.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    state : tuple of int
+        Its :func:`stamp` when it was opened; a file that changed since is not read.
+    size : tuple of int
+        Rows and columns.
+    indexes : tuple of int
+        The bands, as the file counts them from 1.
+    nodata : tuple of (float or None)
+        The stored number that means no data, for each band.
+    scale, offset : tuple of float
+        ``value = stored * scale + offset``, for each band.
+    mask : {"none", "dataset", "bands"}
+        Whether GDAL has a mask beside the no-data numbers: one, or one for each band.
+    """
+
+    path: str
+    state: tuple[int, int]
+    size: tuple[int, int]
+    indexes: tuple[int, ...]
+    nodata: tuple[float | None, ...]
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+    mask: Literal["none", "dataset", "bands"] = "none"
+    dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
+    ndim: int = 3
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape ``(bands, rows, columns)``."""
+        return (len(self.indexes), *self.size)
+
+    def __getitem__(self, key: tuple[Index, Index, Index]) -> Cube:
+        """Read bands of a window."""
+        spans, rest = _spans(key, self.shape)
+        bands, rows, columns = spans
+        window = Window(columns.start, rows.start, len(columns), len(rows))
+        try:
+            cube = self._read(bands, window)
+        except (RasterioError, OSError) as error:
+            if isinstance(error, RasterError):
+                raise
+            raise RasterError(
+                f"{self.path}: rows {rows.start} to {rows.stop - 1}, columns {columns.start} to "
+                f"{columns.stop - 1} cannot be read; the file is damaged or incomplete ({error})"
+            ) from error
+        return cube[rest]
+
+    def _read(self, bands: range, window: Window) -> Cube:
+        indexes = [self.indexes[band] for band in bands]
+        if not indexes or not window.width or not window.height:
+            return np.empty((len(bands), window.height, window.width), dtype=np.float32)
+        dataset = self._handle()
+        raw = dataset.read(indexes, window=window, out_dtype=np.result_type(*dataset.dtypes))
+        cube = np.empty(raw.shape, dtype=np.float32)
+        for plane, stored, band in zip(cube, raw, bands, strict=True):
+            scale, offset = self.scale[band], self.offset[band]
+            if (scale, offset) == (1.0, 0.0):
+                plane[...] = stored
+            else:
+                plane[...] = stored * np.float64(scale) + np.float64(offset)
+            empty = _equal_to(stored, self.nodata[band])
+            if empty is not None:
+                plane[empty] = np.nan
+        if self.mask == "dataset":
+            cube[:, dataset.read_masks(indexes[0], window=window) == 0] = np.nan
+        elif self.mask == "bands":
+            cube[dataset.read_masks(indexes, window=window) == 0] = np.nan
+        return cube
+
+    def _handle(self) -> DatasetReader:
+        """Return this thread's own handle: GDAL's are not safe to share."""
+        if stamp(self.path) != self.state:
+            raise RasterError(f"{self.path}: changed since it was opened; open it again")
+        handles: OrderedDict[tuple[str, tuple[int, int]], DatasetReader]
+        handles = _opened.__dict__.setdefault("handles", OrderedDict())
+        key = (self.path, self.state)
+        if key not in handles:
+            handles[key] = open_quietly(self.path)
+            while len(handles) > _HANDLES_PER_THREAD:
+                handles.popitem(last=False)[1].close()
+        handles.move_to_end(key)
+        return handles[key]
+
+
+@dataclass(frozen=True, eq=False)
+class StorePixels:
+    """
+    The pixels of a zarr array that xarray decodes.
+
+    Attributes
+    ----------
+    path : str
+        The store.
+    variable : Variable of shape (bands, rows, columns)
+        Lazy.
+    """
+
+    path: str
+    variable: xr.Variable
+    dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
+    ndim: int = 3
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape ``(bands, rows, columns)``."""
+        bands, rows, columns = self.variable.shape
+        return (bands, rows, columns)
+
+    def __getitem__(self, key: tuple[Index, Index, Index]) -> Cube:
+        """Read bands of a window."""
+        try:
+            return np.asarray(self.variable[key].values, dtype=np.float32)
+        except (OSError, RuntimeError, ValueError) as error:  # as codecs please
+            raise RasterError(
+                f"{self.path}: a chunk cannot be read; the store is damaged or incomplete ({error})"
+            ) from error
+
+
+def lazy(pixels: FilePixels | StorePixels, chunk: tuple[int, int]) -> da.Array:
+    """Return the pixels as a dask array, all bands of ``chunk`` rows and columns together."""
+    return da.from_array(
+        pixels,
+        chunks=(pixels.shape[0], *chunk),
+        asarray=True,
+        fancy=False,
+        meta=np.empty((0, 0, 0), dtype=np.float32),
+    )
+
+
+def chunk_size(shape: tuple[int, int, int], block: tuple[int, int]) -> tuple[int, int]:
+    """
+    Return the rows and columns of a chunk: whole blocks of the file, at most 64 MiB.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Bands, rows and columns of the raster.
+    block : tuple of int
+        Rows and columns that the file stores together; a block as wide as the raster is
+        a strip, and chunks of it are as wide.
+
+    Examples
+    --------
+    >>> chunk_size((224, 5000, 5000), (128, 128)), chunk_size((3, 5000, 20000), (1, 20000))
+    ((256, 256), (279, 20000))
+    """
+    bands, rows, columns = shape
+    block_rows, block_columns = min(block[0], rows), min(block[1], columns)
+    pixels = max(1, _CHUNK_BYTES // (4 * bands))
+    if block_columns == columns:
+        fit = min(pixels // columns, max(_LONGEST_CHUNK, block_rows))
+        strip = max(1, fit // block_rows) * block_rows
+        # One block may be the whole file: cut it, the reader then keeps it in GDAL's cache.
+        return (min(strip, max(1, fit), rows), min(columns, pixels))
+    side = min(_LONGEST_CHUNK, math.isqrt(pixels))
+    return (
+        min(rows, max(1, side // block_rows) * block_rows),
+        min(columns, max(1, side // block_columns) * block_columns),
+    )
+
+
+def _spans(
+    key: tuple[Index, Index, Index], shape: Sequence[int]
+) -> tuple[list[range], tuple[Index, ...]]:
+    """Split an index into the contiguous span to read and what to take of it."""
+    spans: list[range] = []
+    rest: list[Index] = []
+    for index, length in zip(key, shape, strict=True):
+        wanted = range(length)[index]
+        if isinstance(wanted, int):
+            spans.append(range(wanted, wanted + 1))
+            rest.append(0)
+            continue
+        low = min(wanted, default=0)
+        spans.append(range(low, max(wanted, default=-1) + 1) if wanted else range(0))
+        rest.append(slice(None, None, wanted.step))
+    return spans, tuple(rest)
+
+
+def _equal_to(stored: NDArray[np.generic], nodata: float | None) -> NDArray[np.bool_] | None:
+    """Return where a plane holds its no-data number; None where that cannot be."""
+    if nodata is None or math.isnan(nodata):
+        return None
+    if stored.dtype.kind in "iu":
+        limits = np.iinfo(stored.dtype)  # type: ignore[type-var]
+        if not float(nodata).is_integer() or not limits.min <= nodata <= limits.max:
+            return None
+        return np.asarray(stored == int(nodata))
+    with np.errstate(over="ignore"):
+        return np.asarray(stored == stored.dtype.type(nodata))

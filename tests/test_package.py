@@ -1,0 +1,119 @@
+"""What is installed, what it is called, and what importing it costs."""
+
+import json
+import subprocess
+import sys
+from configparser import ConfigParser
+from importlib.metadata import entry_points, version
+from pathlib import Path
+
+import pytest
+
+import hsfuse
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def setup():
+    parser = ConfigParser()
+    assert parser.read(ROOT / "setup.cfg")
+    return parser
+
+
+def lines(text):
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def loaded_after(code):
+    """Return the names of all modules that a fresh interpreter holds after running the code."""
+    code += "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(json.loads(run.stdout.splitlines()[-1]))
+
+
+def test_the_list_of_packages_is_that_of_the_folders(setup):
+    folders = {"hsfuse", "hsfuse.cli", "hsfuse.sensors"}
+    for file in (ROOT / "hsfuse").rglob("__init__.py"):
+        folders.add(".".join(file.parent.relative_to(ROOT).parts))
+    assert set(lines(setup["options"]["packages"])) == folders
+
+
+def test_every_folder_of_modules_is_a_package():
+    for folder in ("hsfuse", "cli", "sensors"):
+        for file in (ROOT / folder).rglob("*.py"):
+            assert (file.parent / "__init__.py").exists(), f"{file.parent} has no __init__.py"
+
+
+def test_the_version_is_said_once(setup):
+    assert hsfuse.__version__ == version("hsfuse") == setup["metadata"]["version"]
+
+
+def test_the_changelog_begins_with_this_version():
+    headings = [x for x in lines((ROOT / "CHANGELOG.md").read_text()) if x.startswith("## ")]
+    assert headings[0].split()[1] == hsfuse.__version__
+
+
+def test_every_data_file_is_shipped(setup):
+    patterns = {
+        package: [pattern.strip() for pattern in globs.replace("\n", ",").split(",")]
+        for package, globs in setup["options.package_data"].items()
+    }
+    for package, folder in (("hsfuse", "hsfuse"), ("hsfuse.sensors", "sensors")):
+        root = ROOT / folder
+        shipped = {file for pattern in patterns[package] for file in root.glob(pattern)}
+        data = {f for f in root.rglob("*") if f.is_file() and f.suffix not in {".py", ".pyc"}}
+        assert data == shipped
+
+
+def test_fewer_than_fifteen_names_are_public():
+    assert len(hsfuse.__all__) < 15
+    assert sorted(hsfuse.__all__) == sorted(set(hsfuse.__all__))
+
+
+@pytest.mark.parametrize("name", hsfuse.__all__)
+def test_every_public_name_is_there_and_no_module(name):
+    value = getattr(hsfuse, name)
+    assert callable(value) or isinstance(value, str)
+    assert name in dir(hsfuse)
+
+
+def test_importing_the_modules_hides_no_public_name():
+    run = (
+        "import hsfuse, pkgutil, importlib\n"
+        "for m in pkgutil.walk_packages(hsfuse.__path__, 'hsfuse.'):\n"
+        "    importlib.import_module(m.name)\n"
+        "assert all(type(getattr(hsfuse, n)).__name__ != 'module' for n in hsfuse.__all__)"
+    )
+    assert "hsfuse.fusion" in loaded_after(run)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'fuze'"):
+        hsfuse.fuze  # noqa: B018 - the access is the test
+
+
+def test_importing_hsfuse_imports_nothing_heavy():
+    heavy = {"torch", "xarray", "dask", "rasterio", "numpy", "matplotlib"}
+    assert not heavy & loaded_after("import hsfuse")
+
+
+def test_the_sensors_need_no_torch():
+    assert "torch" not in loaded_after("import hsfuse; hsfuse.list_sensors()")
+
+
+def test_hsfuse_is_a_command_and_a_command_of_rio():
+    for group in ("console_scripts", "rasterio.rio_plugins"):
+        (entry,) = entry_points(group=group, name="hsfuse")
+        assert entry.value == "hsfuse.cli.main:main"
+        assert callable(entry.load())
+
+
+def test_showing_the_help_imports_no_torch():
+    code = (
+        "from click.testing import CliRunner\n"
+        "from hsfuse.cli.main import main\n"
+        "result = CliRunner().invoke(main, ['--help'])\n"
+        "assert result.exit_code == 0, result.output"
+    )
+    assert "torch" not in loaded_after(code)
