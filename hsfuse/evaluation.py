@@ -151,9 +151,9 @@ def _good_bands(truth: xr.DataArray, estimate: xr.DataArray) -> NDArray[np.intp]
     if "wavelength" in truth.coords and "wavelength" in estimate.coords:
         wanted, found = (np.asarray(r["wavelength"], dtype=float) for r in (truth, estimate))
         known = np.isfinite(wanted) & np.isfinite(found)
-        spacing = np.abs(np.diff(wanted[known]))
+        spacing = np.abs(np.diff(wanted[np.isfinite(wanted)]))
         apart = np.abs(found - wanted)
-        if spacing.size and apart[known].max() > np.median(spacing) / 2:
+        if spacing.size and known.any() and apart[known].max() > np.median(spacing) / 2:
             worst = int(np.nanargmax(apart))
             raise PairError(
                 f"{_names(truth, estimate)}: band {worst + 1} is at {wanted[worst]:g} and "

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from dataclasses import asdict
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -55,7 +55,9 @@ def write(path, values, grid=GRID):
 
 
 def same(found, expected):
-    assert asdict(found) == pytest.approx(asdict(expected), rel=1e-9, nan_ok=True)
+    assert found.ratio == expected.ratio
+    figures = astuple(replace(found, ratio=0.0))
+    assert figures == pytest.approx(astuple(replace(expected, ratio=0.0)), rel=1e-9, nan_ok=True)
 
 
 def test_files_get_the_figures_of_their_arrays(tmp_path, cubes):
@@ -162,7 +164,7 @@ def test_other_bands_are_refused(cubes):
     with pytest.raises(PairError, match="band 4 is at 850 and 950 nm"):
         evaluate(
             raster(cubes[0], wavelength=wavelength),
-            raster(cubes[1], wavelength=wavelength + [0, 1, np.nan, 100]),
+            raster(cubes[1], wavelength=wavelength + np.array([0, 1, np.nan, 100])),
         )
 
 

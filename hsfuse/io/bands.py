@@ -39,7 +39,7 @@ _UNSTATED = ("", "unknown", "none", "1")
 _LONGEST_IN_MICROMETRES = 100.0  # a number below is in micrometres where no unit is stated
 _NUMBER = r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
 _WITH_UNIT = re.compile(
-    rf"(?:({_NUMBER})\s*(?:-|–|to)\s*)?({_NUMBER})\s*"
+    rf"(?:({_NUMBER})\s*(?:-|\u2013|to)\s*)?({_NUMBER})\s*"
     r"(nm|nanomet(?:er|re)s?|[uµμ]m|micromet(?:er|re)s?|microns?)(?![a-z])",
     re.IGNORECASE,
 )

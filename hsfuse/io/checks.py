@@ -98,8 +98,8 @@ def check_block(path: str, block: tuple[int, ...], itemsize: int) -> None:
     size = math.prod(block) * itemsize
     if size > _LARGEST_BLOCK:
         raise RasterError(
-            f"{path}: is stored in blocks of {' x '.join(map(str, block))} ({_bytes(size)}); blocks "
-            f"up to {_bytes(_LARGEST_BLOCK)} are accepted, rewrite it in tiles of 256 or 512 pixels"
+            f"{path}: is stored in blocks of {' x '.join(map(str, block))} ({_bytes(size)}); up to "
+            f"{_bytes(_LARGEST_BLOCK)} is accepted, rewrite it in tiles of 256 or 512 pixels"
         )
 
 

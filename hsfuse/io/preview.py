@@ -7,7 +7,6 @@ A GeoTIFF is read from its overviews; anything else is read piece by piece and a
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -99,7 +98,9 @@ def preview_raster(raster: xr.DataArray, bands: Sequence[int], longest: int) -> 
     return image
 
 
-def read_window(raster: xr.DataArray, bands: Sequence[int] | None, rows: Span, columns: Span) -> Image:
+def read_window(
+    raster: xr.DataArray, bands: Sequence[int] | None, rows: Span, columns: Span
+) -> Image:
     """
     Return the pixels of a window.
 
@@ -139,6 +140,8 @@ def _means(plane: Image, step: int) -> Image:
     padded = np.full((rows, columns), np.nan, np.float32)
     padded[: plane.shape[0], : plane.shape[1]] = plane
     squares = padded.reshape(rows // step, step, columns // step, step)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a square without data
-        return np.asarray(np.nanmean(squares, axis=(1, 3)), np.float32)
+    known = np.isfinite(squares)
+    total = np.where(known, squares, 0).sum(axis=(1, 3), dtype=np.float64)
+    count = known.sum(axis=(1, 3))
+    means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return means.astype(np.float32)

@@ -112,13 +112,12 @@ def _coordinates(bands: BandTable, opened: Opened) -> dict[str, object]:
 
 
 def _sensor_name(sensor: str | Sensor | None) -> str:
-    """Return a name that :func:`load_sensor` takes: a definition of the user's has a path."""
+    """Return what :func:`hsfuse.sensor.pick_sensor` takes: a name, its bands, or a path."""
     if isinstance(sensor, Sensor):
         return sensor.id
     if sensor is None:
         return ""
-    text = os.fspath(sensor)
-    return text if text.lower().endswith(".toml") else load_sensor(text).id
+    return os.fspath(sensor)
 
 
 def _open_file(path: Path) -> Opened:

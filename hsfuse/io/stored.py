@@ -15,7 +15,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
-from zarr.errors import BaseZarrError
+from zarr.errors import BaseZarrError, UnstableSpecificationWarning
 
 from hsfuse.errors import RasterError
 from hsfuse.io.bands import BandTable, store_bands
@@ -60,9 +60,11 @@ def open_store(path: Path) -> Opened:
         If there is no variable, or more than one, that a raster could be.
     """
     try:
-        raw = xr.open_dataset(
-            path, engine="zarr", chunks=None, consolidated=False, decode_cf=False, cache=False
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnstableSpecificationWarning)  # of strings
+            raw = xr.open_dataset(
+                path, engine="zarr", chunks=None, consolidated=False, decode_cf=False, cache=False
+            )
     except (OSError, ValueError, KeyError, TypeError, BaseZarrError) as error:
         reason = " ".join(str(error).split())
         raise RasterError(
@@ -75,7 +77,7 @@ def open_store(path: Path) -> Opened:
         _state_nodata(variable)
     dataset = xr.decode_cf(raw, decode_coords="all", decode_times=False)
     name = _main_variable(path, dataset)
-    array = _standard(path, dataset[name])
+    array = _standard(path, _with_grid_mapping(dataset, dataset[name]))
     _check_dtype(path, array)
     encoding = array.encoding
     stored = dict(zip(dataset[name].dims, _blocks(dataset[name]), strict=True))
@@ -110,7 +112,7 @@ def _state_nodata(variable: xr.DataArray) -> None:
             continue
         value = number[0]
         if variable.dtype.kind in "iu":
-            limits = np.iinfo(variable.dtype)  # type: ignore[arg-type]
+            limits = np.iinfo(variable.dtype)
             if not (limits.min <= value <= limits.max and float(value).is_integer()):
                 return
         variable.attrs["_FillValue"] = variable.dtype.type(value)
@@ -127,7 +129,7 @@ def _main_variable(path: Path, dataset: xr.Dataset) -> Hashable:
         if len(names) == 1:
             return names[0]
         if names:
-            found = ", ".join(map(str, names))
+            found = ", ".join(sorted(map(str, names)))
             raise RasterError(
                 f"{path}: holds several rasters ({found}); save one of them alone, or stack them "
                 "along band"
@@ -137,6 +139,15 @@ def _main_variable(path: Path, dataset: xr.Dataset) -> Hashable:
         f"{path}: no variable with the dimensions (band, y, x) or (y, x), found {found or 'none'}; "
         "lat/lon, row/col and wavelength are understood too"
     )
+
+
+def _with_grid_mapping(dataset: xr.Dataset, array: xr.DataArray) -> xr.DataArray:
+    """Find the grid mapping again that xarray forgets when it writes with an encoding."""
+    for name in ("spatial_ref", "crs"):
+        if name in dataset and array.rio.grid_mapping not in array.coords:
+            array = array.assign_coords({name: dataset[name].variable})
+            array.encoding["grid_mapping"] = name
+    return array
 
 
 def _renaming(array: xr.DataArray) -> dict[str, Hashable]:
@@ -162,26 +173,17 @@ def _standard(path: Path, array: xr.DataArray) -> xr.DataArray:
             f"{path}: {array.name} has the dimension {', '.join(odd)}; dimensions (band, y, x) "
             "are accepted, choose one element of it"
         )
+    names = {renaming[axis]: axis for axis in ("y", "x") if renaming[axis] != axis}
+    spectral = str(renaming.get("band", "band"))
     if "band" not in renaming:
         array = array.expand_dims("band")
-    spectral = renaming.get("band", "band")
-    if spectral != "band" and spectral in array.coords:
-        # The coordinate keeps its name, and says what it measures.
-        array = array.assign_coords(wavelength=(spectral, array[spectral].values))
-        array["wavelength"].attrs.update(array[spectral].attrs)
-        if spectral == "wavelength":
-            values, attributes = array["wavelength"].values, dict(array["wavelength"].attrs)
-            array = array.drop_vars("wavelength").rename(wavelength="band")
-            array = array.assign_coords(wavelength=("band", values, attributes))
-            return _turned(array, renaming)
-        array = array.drop_vars(spectral)
-    if spectral != "band":
-        array = array.rename({spectral: "band"})
-    return _turned(array, renaming)
-
-
-def _turned(array: xr.DataArray, renaming: Mapping[str, Hashable]) -> xr.DataArray:
-    names = {renaming[axis]: axis for axis in ("y", "x") if renaming[axis] != axis}
+    elif spectral != "band":
+        names[renaming["band"]] = "band"
+        if spectral in array.coords:
+            values, attributes = array[spectral].values, dict(array[spectral].attrs)
+            name = "wavelength" if spectral.startswith("w") else "band_name"
+            array = array.drop_vars(spectral).assign_coords({name: (spectral, values, attributes)})
+            array = array.drop_indexes(spectral, errors="ignore")
     return array.rename(names).transpose("band", "y", "x")
 
 
@@ -239,7 +241,11 @@ def _stated_transform(array: xr.DataArray, metadata: Mapping[str, object]) -> Af
 
 
 def _axis(path: Path, array: xr.DataArray, name: str) -> tuple[NDArray[np.float64] | None, float]:
-    if name not in array.coords or array[name].dims != (name,) or array[name].dtype.kind not in "iuf":
+    if (
+        name not in array.coords
+        or array[name].dims != (name,)
+        or array[name].dtype.kind not in "iuf"
+    ):
         return None, 0.0
     values = array[name].values.astype(np.float64)
     if values.size == 1:

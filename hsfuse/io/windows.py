@@ -12,7 +12,6 @@ import os
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,7 +29,8 @@ from hsfuse.errors import RasterError
 __all__ = ["FilePixels", "StorePixels", "chunk_size", "lazy", "open_quietly", "stamp"]
 
 Cube = NDArray[np.float32]
-Index = slice | int
+Index = slice | int | list[int] | None
+Key = tuple[Index, ...]  # whatever dask makes of slices of slices
 
 _CHUNK_BYTES = 64 * 2**20  # of float32, all bands
 _LONGEST_CHUNK = 512  # pixels a side, where blocks and bands leave the choice
@@ -91,10 +91,9 @@ class FilePixels:
         """The shape ``(bands, rows, columns)``."""
         return (len(self.indexes), *self.size)
 
-    def __getitem__(self, key: tuple[Index, Index, Index]) -> Cube:
+    def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
-        spans, rest = _spans(key, self.shape)
-        bands, rows, columns = spans
+        (bands, rows, columns), rest = _split(key, self.shape)
         window = Window(columns.start, rows.start, len(columns), len(rows))
         try:
             cube = self._read(bands, window)
@@ -168,23 +167,30 @@ class StorePixels:
         bands, rows, columns = self.variable.shape
         return (bands, rows, columns)
 
-    def __getitem__(self, key: tuple[Index, Index, Index]) -> Cube:
+    def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
+        spans, rest = _split(key, self.shape)
+        window = tuple(slice(span.start, span.stop) for span in spans)
         try:
-            return np.asarray(self.variable[key].values, dtype=np.float32)
+            cube = np.asarray(self.variable[window].values, dtype=np.float32)
         except (OSError, RuntimeError, ValueError) as error:  # as codecs please
             raise RasterError(
                 f"{self.path}: a chunk cannot be read; the store is damaged or incomplete ({error})"
             ) from error
+        return cube[rest]
 
 
 def lazy(pixels: FilePixels | StorePixels, chunk: tuple[int, int]) -> da.Array:
-    """Return the pixels as a dask array, all bands of ``chunk`` rows and columns together."""
+    """
+    Return the pixels as a dask array, all bands of ``chunk`` rows and columns together.
+
+    A slice of it reads its own window only, not the whole chunks it touches.
+    """
     return da.from_array(
         pixels,
         chunks=(pixels.shape[0], *chunk),
         asarray=True,
-        fancy=False,
+        fancy=True,  # without it dask does not merge slices either
         meta=np.empty((0, 0, 0), dtype=np.float32),
     )
 
@@ -221,21 +227,24 @@ def chunk_size(shape: tuple[int, int, int], block: tuple[int, int]) -> tuple[int
     )
 
 
-def _spans(
-    key: tuple[Index, Index, Index], shape: Sequence[int]
-) -> tuple[list[range], tuple[Index, ...]]:
-    """Split an index into the contiguous span to read and what to take of it."""
+def _split(key: Key, shape: tuple[int, ...]) -> tuple[list[range], Key]:
+    """Split an index into the contiguous span to read of each axis, and what to take of it."""
     spans: list[range] = []
     rest: list[Index] = []
-    for index, length in zip(key, shape, strict=True):
-        wanted = range(length)[index]
-        if isinstance(wanted, int):
-            spans.append(range(wanted, wanted + 1))
-            rest.append(0)
+    for index in key:
+        if index is None:
+            rest.append(None)
             continue
-        low = min(wanted, default=0)
-        spans.append(range(low, max(wanted, default=-1) + 1) if wanted else range(0))
-        rest.append(slice(None, None, wanted.step))
+        wanted = range(shape[len(spans)])[index] if isinstance(index, (slice, int)) else index
+        places = [wanted] if isinstance(wanted, int) else wanted
+        span = range(min(places), max(places) + 1) if len(places) else range(0)
+        spans.append(span)
+        if isinstance(wanted, int):
+            rest.append(0)
+        elif isinstance(wanted, range):
+            rest.append(slice(None, None, wanted.step))
+        else:
+            rest.append([int(place) - span.start for place in wanted])
     return spans, tuple(rest)
 
 

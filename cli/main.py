@@ -1,0 +1,57 @@
+"""
+The `hsfuse` command: a group of commands, each of which parses and calls the library.
+
+Results and summaries go to standard output; progress, log lines and errors to standard
+error. Exit status: 0 done, 1 something the user can put right (one line), 2 usage,
+130 stopped from the keyboard.
+"""
+
+from __future__ import annotations
+
+import click
+
+from hsfuse.cli.evaluate import evaluate
+from hsfuse.cli.info import info, methods
+from hsfuse.cli.run import run
+from hsfuse.cli.sensors import sensors
+from hsfuse.cli.simulate import sample, simulate
+from hsfuse.errors import HsfuseError
+
+__all__ = ["main"]
+
+
+class _Group(click.Group):
+    """A group that prints what the user can put right as one line."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except HsfuseError as error:
+            raise click.ClickException(" ".join(str(error).split())) from error
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            ctx.exit(130)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order in which a newcomer needs them."""
+        return list(self.commands)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hsfuse", message="hsfuse %(version)s")
+def main() -> None:
+    """
+    Fuse a low-resolution hyperspectral raster with a high-resolution RGB or
+    multispectral raster of the same place.
+
+    \b
+    Try it on a pair that hsfuse makes:
+      hsfuse sample demo
+      hsfuse run demo/scene.tif demo/rgb.tif --hs-sensor enmap
+      hsfuse evaluate demo/truth.tif demo/scene_fused.tif --ratio 3
+    """
+
+
+for _command in (run, sample, simulate, evaluate, info, methods, sensors):
+    main.add_command(_command)

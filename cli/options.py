@@ -1,0 +1,228 @@
+"""The options that more than one command takes, and the types they have."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+__all__ = [
+    "FromLibrary",
+    "KeyValue",
+    "json_option",
+    "overwrite_option",
+    "quiet_option",
+    "run_options",
+    "store_options",
+    "verbose_option",
+]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class FromLibrary(click.ParamType):
+    """
+    A choice whose names the library knows; it is asked when they are needed.
+
+    A plain :class:`click.Choice` would import the library for ``hsfuse --help``.
+    """
+
+    name = "choice"
+
+    def __init__(self, load: Callable[[], Iterable[str]]) -> None:
+        self.load = load
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """Show the choices in the help."""
+        return f"[{'|'.join(self.load())}]"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Return the value, if it is one of the choices."""
+        accepted = tuple(self.load())
+        if value not in accepted:
+            self.fail(f"{value!r} is not one of {', '.join(accepted)}.", param, ctx)
+        return value
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete a name in the shell."""
+        return [CompletionItem(name) for name in self.load() if name.startswith(incomplete)]
+
+
+class KeyValue(click.ParamType):
+    """``KEY=VALUE``, as GDAL's own tools take creation options."""
+
+    name = "key=value"
+
+    def convert(
+        self,
+        value: str | tuple[str, str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[str, str]:
+        """Return the two parts."""
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = value.partition("=")
+        if not (equals and key.strip() and text.strip()):
+            self.fail(f"{value!r} is not of the form KEY=VALUE.", param, ctx)
+        return key.strip(), text.strip()
+
+
+def _methods() -> Iterable[str]:
+    from hsfuse.methods import list_methods
+
+    return list_methods()
+
+
+def _stored_types() -> Iterable[str]:
+    from typing import get_args
+
+    from hsfuse.io.layout import StoredType
+
+    return get_args(StoredType)
+
+
+def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return one decorator that applies several, in the order of the help."""
+
+    def apply(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return apply
+
+
+def _set_level(ctx: click.Context, param: click.Parameter, count: int) -> int:
+    logging.basicConfig(format="%(levelname)s: %(message)s", force=True)
+    levels = {0: logging.WARNING, 1: logging.INFO}
+    logging.getLogger("hsfuse").setLevel(levels.get(count, logging.DEBUG))
+    return count
+
+
+verbose_option = click.option(
+    "-v",
+    "--verbose",
+    count=True,
+    expose_value=False,
+    callback=_set_level,
+    help="Show what the library logs; twice for more.",
+)
+quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, help="Show no plan, no progress and no summary."
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document instead of text."
+)
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Replace outputs that exist already."
+)
+
+store_options = _together(
+    click.option(
+        "--dtype",
+        type=FromLibrary(_stored_types),
+        default="float32",
+        show_default=True,
+        help="Stored number type; integers need --scale.",
+    ),
+    click.option(
+        "--scale",
+        type=float,
+        metavar="NUMBER",
+        help="Value of one stored step of an integer type, such as 0.0001 for reflectance.",
+    ),
+)
+
+run_options = _together(
+    click.option(
+        "--method",
+        type=FromLibrary(_methods),
+        default="ms-ssfnet",
+        show_default=True,
+        help="How to fuse; `hsfuse methods` describes them.",
+    ),
+    click.option(
+        "--hs-sensor",
+        metavar="NAME|FILE",
+        help="Sensor of SCENE: one of `hsfuse sensors list`, or a TOML file. Gives wavelengths "
+        "that the file lacks, and the blur.",
+    ),
+    click.option(
+        "--rgb-sensor",
+        metavar="NAME|FILE",
+        help="Sensor of RGB. Gives its response curves; without it they are estimated from "
+        "the pair where the file does not tell.",
+    ),
+    click.option(
+        "--weights",
+        type=click.Path(path_type=str),
+        metavar="FILE",
+        help="Network weights instead of those that come with hsfuse.",
+    ),
+    click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        help="Where the arithmetic is done; auto takes a GPU if there is one.",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["float32", "bfloat16"]),
+        default="float32",
+        show_default=True,
+        help="Arithmetic of networks; bfloat16 is for GPUs.",
+    ),
+    click.option(
+        "--tile",
+        type=click.IntRange(min=1),
+        metavar="PIXELS",
+        help="Side of a tile on the fine grid.  [default: what the method needs]",
+    ),
+    click.option(
+        "--overlap",
+        type=click.IntRange(min=0),
+        metavar="PIXELS",
+        help="How far a tile looks beyond its edge.  [default: the method's reach]",
+    ),
+    click.option(
+        "--scheduler",
+        default="local",
+        show_default=True,
+        metavar="local|tcp://HOST:PORT",
+        help="Threads of this machine, or a dask scheduler.",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Tiles side by side on this machine.  [default: one a core, two for a GPU]",
+    ),
+    store_options,
+    click.option(
+        "--co",
+        "creation_options",
+        type=KeyValue(),
+        multiple=True,
+        callback=lambda _context, _parameter, pairs: dict(pairs),
+        help="GeoTIFF creation option, such as COMPRESS=DEFLATE; may be repeated.",
+    ),
+    overwrite_option,
+    click.option(
+        "--resume", is_flag=True, help="Go on where an interrupted run of this pair stopped."
+    ),
+)
+
+
+def output_path(**settings: Any) -> Any:
+    """Return the type of a path that a command writes."""
+    return click.Path(path_type=Path, **settings)

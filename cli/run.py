@@ -1,0 +1,83 @@
+"""`hsfuse run`: fuse one pair of files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hsfuse.cli.options import json_option, quiet_option, run_options, verbose_option
+from hsfuse.cli.progress import Progress
+
+__all__ = ["run"]
+
+
+@click.command(no_args_is_help=True)
+@click.argument("scene", type=click.Path(path_type=Path))
+@click.argument("rgb", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="Output, .tif (cloud-optimised GeoTIFF) or .zarr.  [default: <scene>_fused.tif]",
+)
+@run_options
+@click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
+@click.option(
+    "--report/--no-report",
+    default=True,
+    show_default=True,
+    help="Write a picture (OUT.png) and a record (OUT.json) beside the output.",
+)
+@json_option
+@quiet_option
+@verbose_option
+def run(
+    scene: Path,
+    rgb: Path,
+    out: Path | None,
+    *,
+    dry_run: bool,
+    report: bool,
+    as_json: bool,
+    quiet: bool,
+    **choices: Any,
+) -> None:
+    """
+    Fuse the hyperspectral raster SCENE with the finer raster RGB.
+
+    The output has the bands of SCENE and the pixels of RGB, cut to where both lie.
+    Inputs are GeoTIFF, ENVI or zarr, of any size.
+
+    \b
+    Examples:
+      hsfuse run scene.tif rgb.tif
+      hsfuse run enmap.bsq s2.tif -o out.zarr --hs-sensor enmap --rgb-sensor sentinel-2a
+      hsfuse run scene.tif rgb.tif --dry-run
+      hsfuse run scene.tif rgb.tif --dtype int16 --scale 0.0001 --co COMPRESS=DEFLATE
+    """
+    from hsfuse.record import outcome_as_dict, plan_as_dict
+    from hsfuse.report import describe_plan, summarise, write_report
+    from hsfuse.running import Settings, execute, prepare
+
+    job = prepare(scene, rgb, out, Settings(**choices))
+    if dry_run:
+        click.echo(json.dumps(plan_as_dict(job), indent=2) if as_json else describe_plan(job))
+        return
+    if not (quiet or as_json):
+        click.echo(describe_plan(job) + "\n")
+    _, rows, columns = job.plan.shape
+    try:
+        with Progress(rows * columns / 1e6, hidden=quiet) as progress:
+            outcome = execute(job, progress=progress)
+    except KeyboardInterrupt:
+        click.echo("stopped; --resume goes on", err=True)
+        raise click.exceptions.Exit(130) from None
+    paths = write_report(outcome) if report else None
+    if as_json:
+        click.echo(json.dumps(outcome_as_dict(outcome, paths), indent=2))
+    elif not quiet:
+        click.echo(summarise(outcome, paths))

@@ -1,0 +1,326 @@
+"""
+What the user sees of a run: the plan, the closing summary, a picture and a record.
+
+The texts are for people and may change; the record (JSON) keeps its keys.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from hsfuse.core.consistency import Discrepancy
+from hsfuse.errors import OutputError
+from hsfuse.io.read import open_raster
+from hsfuse.quicklook import draw_quicklook
+from hsfuse.record import grid_of, outcome_as_dict, spectral_range
+
+if TYPE_CHECKING:
+    from hsfuse.running import Job, Outcome
+
+__all__ = [
+    "ReportPaths",
+    "describe_plan",
+    "describe_raster",
+    "summarise",
+    "write_quicklook",
+    "write_report",
+    "write_sidecar",
+]
+
+_LABEL = 12  # characters before a value
+_MOST_LISTED = 8  # fine bands whose gains are written out
+
+
+class ReportPaths(NamedTuple):
+    """The files that :func:`write_report` wrote."""
+
+    quicklook: Path
+    sidecar: Path
+
+
+def write_report(outcome: Outcome) -> ReportPaths:
+    """
+    Write the picture and the record of a run beside its output.
+
+    Returns
+    -------
+    ReportPaths
+        ``<output>.png`` and ``<output>.json``.
+
+    Raises
+    ------
+    OutputError
+        If one cannot be written; the output itself is complete.
+    """
+    return ReportPaths(write_quicklook(outcome), write_sidecar(outcome))
+
+
+def write_sidecar(outcome: Outcome) -> Path:
+    """Write ``<output>.json``: all that is needed to repeat a run, and what it gave."""
+    path = outcome.path.with_name(f"{outcome.path.name}.json")
+    text = json.dumps(outcome_as_dict(outcome), indent=2, ensure_ascii=False, allow_nan=False)
+    return _replace(path, f"{text}\n".encode())
+
+
+def write_quicklook(outcome: Outcome) -> Path:
+    """Write ``<output>.png``: both inputs and the output, a part of them, and some spectra."""
+    path = outcome.path.with_name(f"{outcome.path.name}.png")
+    return _replace(path, draw_quicklook(outcome.job.plan, outcome.path))
+
+
+def _replace(path: Path, content: bytes) -> Path:
+    """Write a whole file or none."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror or error}); the output is complete"
+        ) from error
+    return path
+
+
+def describe_raster(raster: xr.DataArray) -> str:
+    """
+    Return what a file says of itself, a line a fact.
+
+    Parameters
+    ----------
+    raster : DataArray
+        From :func:`hsfuse.open_raster`; no pixel is read.
+    """
+    grid, span = grid_of(raster), spectral_range(raster)
+    good = int(np.count_nonzero(raster["good"].values))
+    attributes = raster.attrs
+    bands = f"{raster.sizes['band']} bands"
+    if span is not None:
+        bands += f", {span[0]:.0f} to {span[1]:.0f} nm ({attributes.get('wavelength_source')})"
+    if good < raster.sizes["band"]:
+        bands += f"; {raster.sizes['band'] - good} flagged as bad"
+    names = [str(name) for name in raster["band_name"].values if str(name)]
+    lines = [
+        ("file", str(attributes.get("source", ""))),
+        ("size", f"{_size(raster)}, {bands}"),
+        ("names", _listed(names)),
+        ("stored as", _stored(raster)),
+        ("pixel", _pixel(raster) or "not georeferenced"),
+        ("CRS", _crs(raster)),
+        ("bounds", _numbers(grid["bounds"])),
+        ("sensor", str(attributes.get("sensor") or "")),
+        ("note", str(attributes.get("georeferencing") or "")),
+    ]
+    return _table(lines)
+
+
+def describe_plan(job: Job) -> str:
+    """
+    Return the plan of a run, a line a decision, and every note as a line.
+
+    Parameters
+    ----------
+    job : Job
+        From :func:`hsfuse.running.prepare`.
+    """
+    plan, settings = job.plan, job.settings
+    pair, axes = plan.pair, (plan.pair.geometry.y, plan.pair.geometry.x)
+    bands, rows, columns = plan.shape
+    count = len(plan.blocks)
+    overlap = plan.rows.halo + plan.rows.blend, plan.columns.halo + plan.columns.blend
+    lines = [
+        ("scene", _input(job.scene, settings.hs_sensor)),
+        ("rgb", _input(job.rgb, settings.rgb_sensor)),
+        (
+            "grid",
+            f"{_by(axes[0].ratio, axes[1].ratio)} fine pixels per HS pixel; "
+            f"overlap {rows} x {columns} pixels, {_pixel(pair.rgb) or 'no georeferencing'}",
+        ),
+        ("blur", f"Gaussian, FWHM {_by(*pair.blur)} HS pixels, {pair.blur_status}"),
+        ("response", pair.response_source),
+        ("radiometry", _radiometry(job)),
+        ("method", _method(plan.fuser.describe())),
+        ("device", _device(job)),
+        (
+            "tiles",
+            f"{count} of {plan.rows.size} x {plan.columns.size} pixels, "
+            f"overlap {_by(*overlap)} pixels",
+        ),
+        ("memory", f"about {_bytes(job.memory_bytes)}"),
+        (
+            "output",
+            f"{job.out}: {rows} x {columns} pixels, {bands} bands, {_layout(job)}, "
+            f"{_bytes(job.output_bytes)} before compression",
+        ),
+    ]
+    return _table([*lines, *(("note", note) for note in plan.notes)])
+
+
+def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
+    """
+    Return what came of a run, a line a fact.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        From :func:`hsfuse.running.run`.
+    paths : ReportPaths, optional
+        What :func:`write_report` wrote.
+    """
+    bands, rows, columns = outcome.job.plan.shape
+    done = outcome.blocks - outcome.resumed
+    rate = rows * columns / 1e6 * done / outcome.blocks / max(outcome.seconds, 1e-9)
+    took = f"{outcome.seconds:.1f} s, {rate:.3g} Mpx/s"
+    if outcome.resumed:
+        took += f"; {outcome.resumed} of {outcome.blocks} tiles were finished earlier"
+    missing = outcome.missing / (bands * rows * columns)
+    units = str(outcome.job.plan.pair.hs.attrs.get("units", ""))
+    lines = [
+        ("output", f"{outcome.path}, {_bytes(_disk(outcome.path))}"),
+        ("time", took),
+        ("spatial", f"{_difference(outcome.spatial, units)}: degraded to the HS grid against HS"),
+        ("spectral", f"{_difference(outcome.spectral)}: seen by the fine bands against RGB"),
+        ("no data", f"{missing:.3g} of the values" if missing else "none"),
+        ("clipped", f"{outcome.clipped} values beyond the stored type" if outcome.clipped else ""),
+        ("quicklook", str(paths.quicklook) if paths else ""),
+        ("record", str(paths.sidecar) if paths else ""),
+    ]
+    return _table(lines)
+
+
+def _table(lines: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(f"{label:<{_LABEL}}{text}" for label, text in lines if text)
+
+
+def _input(path: Path, sensor: str | None) -> str:
+    raster = open_raster(path, sensor=sensor)
+    span = spectral_range(raster)
+    parts = [
+        f"{path}: {_size(raster)}",
+        f"{raster.sizes['band']} bands" + (f" {span[0]:.0f} to {span[1]:.0f} nm" if span else ""),
+        _pixel(raster) or "not georeferenced",
+    ]
+    if raster.rio.crs is not None:
+        parts.append(_crs(raster))
+    if raster.attrs.get("sensor"):
+        parts.append(f"sensor {raster.attrs['sensor']}")
+    return ", ".join(parts)
+
+
+def _size(raster: xr.DataArray) -> str:
+    return f"{raster.sizes['y']} x {raster.sizes['x']} pixels"
+
+
+def _pixel(raster: xr.DataArray) -> str:
+    grid = grid_of(raster)
+    size = grid["pixel_size"]
+    return f"{_by(*size)} {grid['unit'] or 'units'}" if isinstance(size, list) else ""
+
+
+def _crs(raster: xr.DataArray) -> str:
+    crs = raster.rio.crs
+    if crs is None:
+        return "none"
+    code = crs.to_epsg()
+    return f"EPSG:{code}" if code else str(crs.to_wkt().split('"')[1])
+
+
+def _stored(raster: xr.DataArray) -> str:
+    attributes = raster.attrs
+    facts = [str(attributes.get("source_dtype", ""))]
+    if "nodata" in attributes:
+        facts.append(f"no data {attributes['nodata']}")
+    facts += [str(attributes[key]) for key in ("mask", "units") if attributes.get(key)]
+    return ", ".join(fact for fact in facts if fact)
+
+
+def _numbers(values: object) -> str:
+    return " ".join(f"{value:.10g}" for value in values) if isinstance(values, list) else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:6])
+    return shown if len(names) <= 6 else f"{shown}, ... {names[-1]}"
+
+
+def _by(y: float, x: float) -> str:
+    """
+    Return two numbers along y and x, or one when they are equal.
+
+    Examples
+    --------
+    >>> _by(3.0, 3.0), _by(8.333, 8.34)
+    ('3', '8.333 x 8.34')
+    """
+    down, across = f"{y:.5g}", f"{x:.5g}"
+    return down if down == across else f"{down} x {across}"
+
+
+def _bytes(count: float) -> str:
+    """
+    Return a size as people say it.
+
+    Examples
+    --------
+    >>> _bytes(999), _bytes(2_510_000_000)
+    ('999 B', '2.5 GB')
+    """
+    if count < 1000:
+        return f"{count:.0f} B"
+    power = min(int(math.log10(count) // 3), 5)
+    return f"{count / 1000**power:.1f} {'kMGTP'[power - 1]}B"
+
+
+def _disk(path: Path) -> int:
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size
+
+
+def _radiometry(job: Job) -> str:
+    found = job.plan.radiometry
+    names = [str(name) for name in job.plan.pair.rgb["band_name"].values]
+    lines = [
+        f"{name or index} = {gain:.4g} HS {offset:+.3g} (r {correlation:.3f})"
+        for index, (name, gain, offset, correlation) in enumerate(
+            zip(names, found.gain, found.offset, found.correlation, strict=True), start=1
+        )
+    ]
+    more = len(lines) - _MOST_LISTED
+    return "; ".join(lines[:_MOST_LISTED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _method(facts: dict[str, object]) -> str:
+    name = str(facts.get("method", ""))
+    rest = [
+        f"{key.replace('_', ' ')} {value:.4g}" if isinstance(value, float) else
+        f"{key.replace('_', ' ')} {value}"
+        for key, value in facts.items()
+        if key != "method" and not key.endswith("sha256") and not isinstance(value, dict)
+    ]
+    return f"{name}: {', '.join(rest)}" if rest else name
+
+
+def _device(job: Job) -> str:
+    where, options = job.settings.scheduler, job.plan.options
+    at_once = f"{job.workers} tiles side by side" if where == "local" else f"dask at {where}"
+    return f"{options.device}, {at_once}"
+
+
+def _layout(job: Job) -> str:
+    layout = job.layout
+    return layout.dtype if layout.dtype == "float32" else f"{layout.dtype} x {layout.scale:g}"
+
+
+def _difference(found: Discrepancy, units: str = "") -> str:
+    if not found.count:
+        return "not measured"
+    return f"RMSE {found.rmse:.4g}{' ' + units if units else ''}, {found.relative:.2%} of the signal"

@@ -1,0 +1,136 @@
+"""From files to a finished output."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import xarray as xr
+from distributed import LocalCluster
+
+import hsfuse
+from hsfuse.errors import OutputError
+from hsfuse.fusion import plan_fusion
+from hsfuse.io.write import Journal, create_store, write_raster
+from hsfuse.running import Settings, execute, prepare, run, run_block
+from hsfuse.sample import make_sample
+from hsfuse.simulation import observe
+
+GUIDED = Settings(method="guided", tile=64, workers=2)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with scene.tif and rgb.tif of a small made scene."""
+    folder = tmp_path_factory.mktemp("pair")
+    cube = make_sample(size=(44, 50), seed=5).truth.isel(band=slice(0, 60, 5)).compute()
+    cube["band"] = np.arange(1, cube.sizes["band"] + 1)
+    seen = observe(
+        cube.chunk({"band": -1, "y": 64, "x": 64}),
+        rgb_sensor="generic-rgb",
+        ratio=4.0,
+        fwhm=1.0,
+        offset=(1.5, 0.0),
+    )
+    write_raster(seen.scene, folder / "scene.tif")
+    write_raster(seen.rgb, folder / "rgb.tif")
+    return folder
+
+
+def pixels(path: Path) -> np.ndarray:
+    """Return the cube of an output."""
+    return hsfuse.open_raster(path).compute(scheduler="synchronous").to_numpy()
+
+
+def chunk_files(path: Path) -> dict[str, bytes]:
+    """Return every chunk of a zarr output by name."""
+    return {
+        str(file.relative_to(path)): file.read_bytes()
+        for file in sorted((path / "cube" / "c").rglob("*"))
+        if file.is_file()
+    }
+
+
+def test_both_formats_hold_the_same_georeferenced_cube(files: Path, tmp_path: Path) -> None:
+    """zarr and GeoTIFF: pixels, CRS, transform and wavelengths."""
+    stored = run(files / "scene.tif", files / "rgb.tif", tmp_path / "out.zarr", GUIDED)
+    exported = run(files / "scene.tif", files / "rgb.tif", tmp_path / "out.tif", GUIDED)
+    assert np.array_equal(pixels(stored.path), pixels(exported.path), equal_nan=True)
+    with rasterio.open(exported.path) as fused, rasterio.open(files / "rgb.tif") as rgb:
+        assert fused.crs == rgb.crs
+        assert fused.transform.almost_equals(stored.job.layout.affine)
+        assert "CENTRAL_WAVELENGTH_UM" in fused.tags(1, ns="IMAGERY")
+    scene = hsfuse.open_raster(files / "scene.tif")
+    fused = hsfuse.open_raster(stored.path)
+    assert fused["wavelength"].to_numpy() == pytest.approx(scene["wavelength"].to_numpy())
+
+
+def test_the_fused_cube_agrees_with_both_inputs(files: Path, tmp_path: Path) -> None:
+    """Noise-free inputs are reproduced to a few per cent."""
+    outcome = run(files / "scene.tif", files / "rgb.tif", tmp_path / "out.zarr", GUIDED)
+    assert outcome.spatial.relative < 0.03
+    assert outcome.spectral.relative < 0.05
+    assert outcome.spatial.count > 0
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # distributed leaves sockets to the collector
+def test_every_scheduler_writes_the_same_bytes(files: Path, tmp_path: Path) -> None:
+    """The local loop, two dask processes, and the lazy array through write_raster."""
+    scene, rgb = files / "scene.tif", files / "rgb.tif"
+    local = run(scene, rgb, tmp_path / "local.zarr", GUIDED)
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        settings = Settings(method="guided", tile=64, scheduler=cluster.scheduler_address)
+        remote = run(scene, rgb, tmp_path / "remote.zarr", settings)
+    assert chunk_files(remote.path) == chunk_files(local.path)
+    assert len(chunk_files(local.path)) > 4
+    from hsfuse.fusion import lazy_result
+
+    plan = plan_fusion(hsfuse.open_raster(scene), hsfuse.open_raster(rgb), method="guided", tile=64)
+    lazy: xr.DataArray = lazy_result(plan)
+    assert np.array_equal(lazy.compute().to_numpy(), pixels(local.path), equal_nan=True)
+
+
+def test_a_resumed_run_has_the_same_bytes(files: Path, tmp_path: Path) -> None:
+    """Some blocks done, the process gone, the rest done later: nothing can be told apart."""
+    scene, rgb = files / "scene.tif", files / "rgb.tif"
+    whole = run(scene, rgb, tmp_path / "whole.zarr", GUIDED)
+    job = prepare(scene, rgb, tmp_path / "part.zarr", GUIDED)
+    store = create_store(job.out, job.layout, plan_hash=job.plan.digest)
+    with Journal(store) as journal:
+        for index in job.plan.blocks[:3]:
+            journal.append(run_block(job.plan, store, index).receipt)
+    with pytest.raises(OutputError, match="--resume"):
+        run(scene, rgb, tmp_path / "part.zarr", GUIDED)
+    again = Settings(method="guided", tile=64, workers=1, resume=True)
+    outcome = execute(prepare(scene, rgb, tmp_path / "part.zarr", again))
+    assert outcome.resumed == 3
+    assert chunk_files(outcome.path) == chunk_files(whole.path)
+    other = Settings(method="bicubic", tile=64, resume=True)
+    shutil.copytree(whole.path, tmp_path / "copy.zarr")
+    with pytest.raises(OutputError, match="exists already"):
+        run(scene, rgb, tmp_path / "copy.zarr", other)
+
+
+def test_nothing_is_written_over(files: Path, tmp_path: Path) -> None:
+    """An output that exists stays unless its replacement was asked for."""
+    scene, rgb = files / "scene.tif", files / "rgb.tif"
+    out = tmp_path / "out.tif"
+    out.write_bytes(b"mine")
+    with pytest.raises(OutputError, match="--overwrite"):
+        run(scene, rgb, out, GUIDED)
+    assert out.read_bytes() == b"mine"
+    with pytest.raises(OutputError, match="also an input"):
+        run(scene, rgb, scene, Settings(overwrite=True))
+
+
+def test_integers_are_scaled(files: Path, tmp_path: Path) -> None:
+    """int16 with a scale holds the cube to half a step."""
+    scene, rgb = files / "scene.tif", files / "rgb.tif"
+    exact = run(scene, rgb, tmp_path / "exact.zarr", GUIDED)
+    settings = Settings(method="guided", tile=64, dtype="int16", scale=1e-4)
+    scaled = run(scene, rgb, tmp_path / "scaled.tif", settings)
+    assert np.nanmax(np.abs(pixels(scaled.path) - pixels(exact.path))) <= 0.51e-4
+    assert scaled.clipped == 0
