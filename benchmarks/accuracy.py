@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,8 @@ def load(path: Path, protocol: str) -> tuple[torch.Tensor, np.ndarray]:
     if not np.isfinite(wavelength).all():
         # The files say which range they span, not where each band lies.
         wavelength = np.linspace(400.0, 2500.0, len(cube))
-    kept = np.isfinite(cube).mean(axis=(1, 2)) > 0.5
+    # A band that is one number everywhere is filler: it has no error and no meaning.
+    kept = (np.isfinite(cube).mean(axis=(1, 2)) > 0.5) & (np.nanstd(cube, axis=(1, 2)) > 0)
     cube, wavelength = cube[kept], wavelength[kept]
     unit = np.quantile(cube[np.isfinite(cube)], 0.999)
     if protocol == "cave":
@@ -100,7 +102,9 @@ def main() -> None:
     parser.add_argument("--fwhm", type=float, default=1.0)
     parser.add_argument("--weights", help="weights for ms-ssfnet")
     parser.add_argument("--csv", type=Path, help="also write the figures here")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show what guided chose")
     options = parser.parse_args()
+    warnings.filterwarnings("ignore", "Mean of empty slice|Degrees of freedom", RuntimeWarning)
     first = Guided(Parameters(8, 4, 1e-2, 0.0, 3))
     second = Guided(Parameters(8, 4, 1e6, 1.0, 0))
     methods = {
@@ -134,6 +138,8 @@ def main() -> None:
             scores = psnr(truth.numpy(), estimate), sam(truth.numpy(), estimate)
             rows.append({"scene": path.stem, "method": name, "psnr": scores[0], "sam": scores[1]})
             line += f"{scores[0]:9.2f} /{scores[1]:5.2f}"
+            if options.verbose and name == "guided":
+                line += f" {fuser.parameters}"
         print(line, flush=True)
     line = f"{'mean':28}"
     for name in methods:

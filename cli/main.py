@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import click
 
-from hsfuse.cli.evaluate import evaluate
-from hsfuse.cli.info import info, methods
-from hsfuse.cli.run import run
-from hsfuse.cli.sensors import sensors
-from hsfuse.cli.simulate import sample, simulate
 from hsfuse.errors import HsfuseError
+
+from .evaluate import evaluate
+from .info import info, methods
+from .run import run
+from .sensors import sensors
+from .simulate import sample, simulate
 
 __all__ = ["main"]
 
@@ -41,9 +42,10 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hsfuse", message="hsfuse %(version)s")
 def main() -> None:
-    """
-    Fuse a low-resolution hyperspectral raster with a high-resolution RGB or
-    multispectral raster of the same place.
+    r"""
+    Fuse a hyperspectral raster with a finer RGB or multispectral one.
+
+    The result has the bands of the first and the pixels of the second.
 
     \b
     Try it on a pair that hsfuse makes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -24,7 +23,7 @@ __all__ = [
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class FromLibrary(click.ParamType):
+class FromLibrary(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.3 on
     """
     A choice whose names the library knows; it is asked when they are needed.
 
@@ -40,9 +39,7 @@ class FromLibrary(click.ParamType):
         """Show the choices in the help."""
         return f"[{'|'.join(self.load())}]"
 
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the value, if it is one of the choices."""
         accepted = tuple(self.load())
         if value not in accepted:
@@ -56,7 +53,7 @@ class FromLibrary(click.ParamType):
         return [CompletionItem(name) for name in self.load() if name.startswith(incomplete)]
 
 
-class KeyValue(click.ParamType):
+class KeyValue(click.ParamType):  # type: ignore[type-arg]
     """``KEY=VALUE``, as GDAL's own tools take creation options."""
 
     name = "key=value"
@@ -102,10 +99,20 @@ def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Com
 
 
 def _set_level(ctx: click.Context, param: click.Parameter, count: int) -> int:
-    logging.basicConfig(format="%(levelname)s: %(message)s", force=True)
+    logger = logging.getLogger("hsfuse")
+    if not any(isinstance(handler, _Echo) for handler in logger.handlers):
+        logger.addHandler(_Echo())
     levels = {0: logging.WARNING, 1: logging.INFO}
-    logging.getLogger("hsfuse").setLevel(levels.get(count, logging.DEBUG))
+    logger.setLevel(levels.get(count, logging.DEBUG))
     return count
+
+
+class _Echo(logging.Handler):
+    """Writes log lines to what is standard error at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        click.echo(f"{record.levelname.lower()}: {record.getMessage()}", err=True)
 
 
 verbose_option = click.option(
@@ -221,8 +228,3 @@ run_options = _together(
         "--resume", is_flag=True, help="Go on where an interrupted run of this pair stopped."
     ),
 )
-
-
-def output_path(**settings: Any) -> Any:
-    """Return the type of a path that a command writes."""
-    return click.Path(path_type=Path, **settings)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from hsfuse.cli.options import json_option, quiet_option, run_options, verbose_option
-from hsfuse.cli.progress import Progress
+from .options import json_option, quiet_option, run_options, verbose_option
+from .progress import Progress
 
 __all__ = ["run"]
 
@@ -46,7 +45,7 @@ def run(
     quiet: bool,
     **choices: Any,
 ) -> None:
-    """
+    r"""
     Fuse the hyperspectral raster SCENE with the finer raster RGB.
 
     The output has the bands of SCENE and the pixels of RGB, cut to where both lie.
@@ -59,13 +58,14 @@ def run(
       hsfuse run scene.tif rgb.tif --dry-run
       hsfuse run scene.tif rgb.tif --dtype int16 --scale 0.0001 --co COMPRESS=DEFLATE
     """
+    from hsfuse.record import as_json as to_text
     from hsfuse.record import outcome_as_dict, plan_as_dict
     from hsfuse.report import describe_plan, summarise, write_report
     from hsfuse.running import Settings, execute, prepare
 
     job = prepare(scene, rgb, out, Settings(**choices))
     if dry_run:
-        click.echo(json.dumps(plan_as_dict(job), indent=2) if as_json else describe_plan(job))
+        click.echo(to_text(plan_as_dict(job)) if as_json else describe_plan(job))
         return
     if not (quiet or as_json):
         click.echo(describe_plan(job) + "\n")
@@ -78,6 +78,6 @@ def run(
         raise click.exceptions.Exit(130) from None
     paths = write_report(outcome) if report else None
     if as_json:
-        click.echo(json.dumps(outcome_as_dict(outcome, paths), indent=2))
+        click.echo(to_text(outcome_as_dict(outcome)))
     elif not quiet:
         click.echo(summarise(outcome, paths))

@@ -29,6 +29,8 @@ from hsfuse.core.metrics import Score, summarise
 from hsfuse.core.tally import HALO, Tally, take_tally
 from hsfuse.errors import PairError, PlanError
 from hsfuse.io.read import open_raster
+from hsfuse.pair import transform
+from hsfuse.schedule import local_workers
 
 __all__ = ["evaluate"]
 
@@ -170,8 +172,7 @@ def _good_bands(truth: xr.DataArray, estimate: xr.DataArray) -> NDArray[np.intp]
 
 def _offsets(truth: xr.DataArray, estimate: xr.DataArray) -> tuple[int, int]:
     """Return the row and column of the truth at which the estimate begins."""
-    # From the coordinates, which follow a crop; the stored transform does not.
-    grid, other = (raster.rio.transform(recalc=True) for raster in (truth, estimate))
+    grid, other = transform(truth), transform(estimate)
     shapes = [f"{raster.sizes['y']} x {raster.sizes['x']}" for raster in (truth, estimate)]
     if grid.almost_equals(Affine.identity()) and shapes[0] != shapes[1]:
         raise PairError(
@@ -208,7 +209,7 @@ def _each_block(pair: _Common, work: Callable[[_Common, Span, Span], _Result]) -
     bands, rows, columns = pair.truth.shape
     edge = max(math.isqrt(_BLOCK_VALUES // bands) - HALO, 4 * HALO)
     blocks = list(product(_spans(rows, edge), _spans(columns, edge)))
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, len(blocks), 8)) as pool:
+    with ThreadPoolExecutor(local_workers(None, "cpu")) as pool:
         yield from pool.map(lambda block: work(pair, *block), blocks)
 
 

@@ -7,8 +7,10 @@ Nothing here is formatted and nothing is measured; NaN becomes None.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import platform
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from hsfuse.running import Job, Outcome
 
 __all__ = [
+    "as_json",
     "grid_of",
     "outcome_as_dict",
     "plan_as_dict",
@@ -70,7 +73,7 @@ def grid_of(raster: xr.DataArray) -> dict[str, object]:
 
     They are None where the file does not tell; ``pixel_size`` is in ``unit`` along y and x.
     """
-    if not raster.attrs.get("georeferenced", True):
+    if not raster.attrs.get("georeferenced", True) and raster.rio.crs is None:
         return dict.fromkeys(("transform", "pixel_size", "unit", "bounds", "crs"))
     transform, crs = raster.rio.transform(), raster.rio.crs
     rows, columns = raster.sizes["y"], raster.sizes["x"]
@@ -95,8 +98,10 @@ def grid_of(raster: xr.DataArray) -> dict[str, object]:
 def _unit(crs: object) -> str | None:
     if crs is None:
         return None
-    name = "degree" if getattr(crs, "is_geographic", False) else str(
-        getattr(crs, "linear_units", "") or ""
+    name = (
+        "degree"
+        if getattr(crs, "is_geographic", False)
+        else str(getattr(crs, "linear_units", "") or "")
     )
     return {"metre": "m", "meter": "m", "degree": "°"}.get(name.lower(), name or None)
 
@@ -136,7 +141,10 @@ def plan_as_dict(job: Job) -> dict[str, object]:
             "fwhm": dict(zip(axes, plan.pair.blur, strict=True)),
             "status": plan.pair.blur_status,
         },
-        "response": {"source": plan.pair.response_source, "matrix": radiometry.response},
+        "response": {
+            "source": plan.pair.response_source,
+            "matrix": np.round(radiometry.response, 9),
+        },
         "radiometry": {
             "gain": radiometry.gain,
             "offset": radiometry.offset,
@@ -185,7 +193,11 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
             "path": str(outcome.path.absolute()),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": outcome.seconds,
-            "megapixels_per_second": rows * columns / 1e6 * finished / outcome.blocks
+            "megapixels_per_second": rows
+            * columns
+            / 1e6
+            * finished
+            / outcome.blocks
             / max(outcome.seconds, 1e-9),
             "blocks": outcome.blocks,
             "resumed_blocks": outcome.resumed,
@@ -199,10 +211,31 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
     return _plain_mapping(facts)
 
 
+def as_json(facts: Mapping[str, object]) -> str:
+    """
+    Return facts as text: a line a key, and lists of numbers on one line.
+
+    Examples
+    --------
+    >>> print(as_json({"gain": [1.0, 2.5]}))
+    {
+      "gain": [1.0, 2.5]
+    }
+    """
+    text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False)
+    # A line break after a bracket is never inside a string: there it would be escaped.
+    return re.sub(r"\[\n[^\[\]{}]*?\n *\]", _on_one_line, text)
+
+
+def _on_one_line(found: re.Match[str]) -> str:
+    return "[" + " ".join(line.strip() for line in found[0][1:-1].splitlines()).strip() + "]"
+
+
 def repeat_command(job: Job) -> str:
     """Return the command that repeats a run; what is at its default is left out."""
     settings = job.settings
-    words = ["hsfuse", "run", str(job.scene), str(job.rgb), "-o", str(job.out)]
+    files = [str(path.absolute()) for path in (job.scene, job.rgb, job.out)]
+    words = ["hsfuse", "run", *files[:2], "-o", files[2]]
     for field in fields(settings):
         value = getattr(settings, field.name)
         option = f"--{field.name.replace('_', '-')}"

@@ -6,10 +6,7 @@ The texts are for people and may change; the record (JSON) keeps its keys.
 
 from __future__ import annotations
 
-import json
-import math
 import os
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,10 +14,11 @@ import numpy as np
 import xarray as xr
 
 from hsfuse.core.consistency import Discrepancy
+from hsfuse.core.wording import by, byte_size, listed, numbers, table
 from hsfuse.errors import OutputError
 from hsfuse.io.read import open_raster
 from hsfuse.quicklook import draw_quicklook
-from hsfuse.record import grid_of, outcome_as_dict, spectral_range
+from hsfuse.record import as_json, grid_of, outcome_as_dict, spectral_range
 
 if TYPE_CHECKING:
     from hsfuse.running import Job, Outcome
@@ -35,7 +33,6 @@ __all__ = [
     "write_sidecar",
 ]
 
-_LABEL = 12  # characters before a value
 _MOST_LISTED = 8  # fine bands whose gains are written out
 
 
@@ -66,8 +63,7 @@ def write_report(outcome: Outcome) -> ReportPaths:
 def write_sidecar(outcome: Outcome) -> Path:
     """Write ``<output>.json``: all that is needed to repeat a run, and what it gave."""
     path = outcome.path.with_name(f"{outcome.path.name}.json")
-    text = json.dumps(outcome_as_dict(outcome), indent=2, ensure_ascii=False, allow_nan=False)
-    return _replace(path, f"{text}\n".encode())
+    return _replace(path, f"{as_json(outcome_as_dict(outcome))}\n".encode())
 
 
 def write_quicklook(outcome: Outcome) -> Path:
@@ -111,15 +107,15 @@ def describe_raster(raster: xr.DataArray) -> str:
     lines = [
         ("file", str(attributes.get("source", ""))),
         ("size", f"{_size(raster)}, {bands}"),
-        ("names", _listed(names)),
+        ("names", listed(names)),
         ("stored as", _stored(raster)),
         ("pixel", _pixel(raster) or "not georeferenced"),
         ("CRS", _crs(raster)),
-        ("bounds", _numbers(grid["bounds"])),
+        ("bounds", numbers(grid["bounds"])),
         ("sensor", str(attributes.get("sensor") or "")),
         ("note", str(attributes.get("georeferencing") or "")),
     ]
-    return _table(lines)
+    return table(lines)
 
 
 def describe_plan(job: Job) -> str:
@@ -141,10 +137,10 @@ def describe_plan(job: Job) -> str:
         ("rgb", _input(job.rgb, settings.rgb_sensor)),
         (
             "grid",
-            f"{_by(axes[0].ratio, axes[1].ratio)} fine pixels per HS pixel; "
+            f"{by(axes[0].ratio, axes[1].ratio)} fine pixels per HS pixel; "
             f"overlap {rows} x {columns} pixels, {_pixel(pair.rgb) or 'no georeferencing'}",
         ),
-        ("blur", f"Gaussian, FWHM {_by(*pair.blur)} HS pixels, {pair.blur_status}"),
+        ("blur", f"Gaussian, FWHM {by(*pair.blur)} HS pixels, {pair.blur_status}"),
         ("response", pair.response_source),
         ("radiometry", _radiometry(job)),
         ("method", _method(plan.fuser.describe())),
@@ -152,16 +148,16 @@ def describe_plan(job: Job) -> str:
         (
             "tiles",
             f"{count} of {plan.rows.size} x {plan.columns.size} pixels, "
-            f"overlap {_by(*overlap)} pixels",
+            f"overlap {by(*overlap)} pixels",
         ),
-        ("memory", f"about {_bytes(job.memory_bytes)}"),
+        ("memory", f"about {byte_size(job.memory_bytes)}"),
         (
             "output",
             f"{job.out}: {rows} x {columns} pixels, {bands} bands, {_layout(job)}, "
-            f"{_bytes(job.output_bytes)} before compression",
+            f"{byte_size(job.output_bytes)} before compression",
         ),
     ]
-    return _table([*lines, *(("note", note) for note in plan.notes)])
+    return table([*lines, *(("note", note) for note in plan.notes)])
 
 
 def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
@@ -184,7 +180,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
     missing = outcome.missing / (bands * rows * columns)
     units = str(outcome.job.plan.pair.hs.attrs.get("units", ""))
     lines = [
-        ("output", f"{outcome.path}, {_bytes(_disk(outcome.path))}"),
+        ("output", f"{outcome.path}, {byte_size(_disk(outcome.path))}"),
         ("time", took),
         ("spatial", f"{_difference(outcome.spatial, units)}: degraded to the HS grid against HS"),
         ("spectral", f"{_difference(outcome.spectral)}: seen by the fine bands against RGB"),
@@ -193,11 +189,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
         ("quicklook", str(paths.quicklook) if paths else ""),
         ("record", str(paths.sidecar) if paths else ""),
     ]
-    return _table(lines)
-
-
-def _table(lines: Iterable[tuple[str, str]]) -> str:
-    return "\n".join(f"{label:<{_LABEL}}{text}" for label, text in lines if text)
+    return table(lines)
 
 
 def _input(path: Path, sensor: str | None) -> str:
@@ -222,7 +214,7 @@ def _size(raster: xr.DataArray) -> str:
 def _pixel(raster: xr.DataArray) -> str:
     grid = grid_of(raster)
     size = grid["pixel_size"]
-    return f"{_by(*size)} {grid['unit'] or 'units'}" if isinstance(size, list) else ""
+    return f"{by(*size)} {grid['unit'] or 'units'}" if isinstance(size, list) else ""
 
 
 def _crs(raster: xr.DataArray) -> str:
@@ -240,43 +232,6 @@ def _stored(raster: xr.DataArray) -> str:
         facts.append(f"no data {attributes['nodata']}")
     facts += [str(attributes[key]) for key in ("mask", "units") if attributes.get(key)]
     return ", ".join(fact for fact in facts if fact)
-
-
-def _numbers(values: object) -> str:
-    return " ".join(f"{value:.10g}" for value in values) if isinstance(values, list) else ""
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:6])
-    return shown if len(names) <= 6 else f"{shown}, ... {names[-1]}"
-
-
-def _by(y: float, x: float) -> str:
-    """
-    Return two numbers along y and x, or one when they are equal.
-
-    Examples
-    --------
-    >>> _by(3.0, 3.0), _by(8.333, 8.34)
-    ('3', '8.333 x 8.34')
-    """
-    down, across = f"{y:.5g}", f"{x:.5g}"
-    return down if down == across else f"{down} x {across}"
-
-
-def _bytes(count: float) -> str:
-    """
-    Return a size as people say it.
-
-    Examples
-    --------
-    >>> _bytes(999), _bytes(2_510_000_000)
-    ('999 B', '2.5 GB')
-    """
-    if count < 1000:
-        return f"{count:.0f} B"
-    power = min(int(math.log10(count) // 3), 5)
-    return f"{count / 1000**power:.1f} {'kMGTP'[power - 1]}B"
 
 
 def _disk(path: Path) -> int:
@@ -301,8 +256,9 @@ def _radiometry(job: Job) -> str:
 def _method(facts: dict[str, object]) -> str:
     name = str(facts.get("method", ""))
     rest = [
-        f"{key.replace('_', ' ')} {value:.4g}" if isinstance(value, float) else
-        f"{key.replace('_', ' ')} {value}"
+        f"{key.replace('_', ' ')} {value:.4g}"
+        if isinstance(value, float)
+        else f"{key.replace('_', ' ')} {value}"
         for key, value in facts.items()
         if key != "method" and not key.endswith("sha256") and not isinstance(value, dict)
     ]
@@ -323,4 +279,6 @@ def _layout(job: Job) -> str:
 def _difference(found: Discrepancy, units: str = "") -> str:
     if not found.count:
         return "not measured"
-    return f"RMSE {found.rmse:.4g}{' ' + units if units else ''}, {found.relative:.2%} of the signal"
+    return (
+        f"RMSE {found.rmse:.4g}{' ' + units if units else ''}, {found.relative:.2%} of the signal"
+    )

@@ -22,7 +22,7 @@ GRID = Affine(10.0, 0.0, 400_000.0, 0.0, -10.0, 5_800_000.0)
 @pytest.fixture(scope="module")
 def cubes():
     generator = np.random.default_rng(3)
-    truth = generator.random((4, 150, 170)).astype(np.float32)
+    truth = generator.random((4, 190, 170)).astype(np.float32)
     estimate = truth + 0.05 * generator.standard_normal(truth.shape).astype(np.float32)
     truth[:, 100:, 20:40] = np.nan
     return truth, estimate
@@ -152,7 +152,7 @@ def test_two_reference_systems_are_refused(cubes):
 def test_without_georeferencing_equal_sizes_are_compared_and_others_refused(cubes):
     truth, estimate = (raster(cube, Affine.identity(), crs=None) for cube in cubes)
     same(evaluate(truth, estimate, peak=1.0), score(*cubes))
-    with pytest.raises(PairError, match="150 x 170 and 150 x 160"):
+    with pytest.raises(PairError, match="190 x 170 and 190 x 160"):
         evaluate(truth, estimate[:, :, :160])
 
 

@@ -7,7 +7,8 @@ A GeoTIFF is read from its overviews; anything else is read piece by piece and a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ from rasterio.errors import RasterioError
 
 from hsfuse.core.grid import Span
 from hsfuse.errors import RasterError
-from hsfuse.io.read import open_raster
-from hsfuse.io.windows import open_quietly
+from hsfuse.io.stored import open_store
+from hsfuse.io.windows import StorePixels, open_quietly
 
 __all__ = ["preview_file", "preview_raster", "read_window"]
 
@@ -51,8 +52,9 @@ def preview_file(path: Path, bands: Sequence[int], longest: int) -> Image:
     RasterError
         If the file cannot be read.
     """
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        return preview_raster(open_raster(path), bands, longest)
+    if path.is_dir():
+        pixels = open_store(path).pixels
+        return _shrunk(pixels.shape[1:], bands, longest, partial(_stored_plane, pixels))
     try:
         with open_quietly(str(path)) as dataset:
             step = _step(max(dataset.shape), longest)
@@ -78,7 +80,24 @@ def preview_raster(raster: xr.DataArray, bands: Sequence[int], longest: int) -> 
 
     Every pixel of those bands is read, a piece at a time.
     """
-    rows, columns = raster.sizes["y"], raster.sizes["x"]
+    return _shrunk(raster.shape[1:], bands, longest, partial(_raster_plane, raster))
+
+
+def _stored_plane(pixels: StorePixels, band: int, rows: Span, columns: Span) -> Image:
+    return pixels[slice(band, band + 1), rows.slice, columns.slice][0]
+
+
+def _raster_plane(raster: xr.DataArray, band: int, rows: Span, columns: Span) -> Image:
+    return read_window(raster, [band], rows, columns)[0]
+
+
+def _shrunk(
+    size: tuple[int, ...],
+    bands: Sequence[int],
+    longest: int,
+    read: Callable[[int, Span, Span], Image],
+) -> Image:
+    rows, columns = size
     step = _step(max(rows, columns), longest)
     image = np.empty((len(bands), math.ceil(rows / step), math.ceil(columns / step)), np.float32)
     across = max(_PIECE_VALUES // step, step) // step * step
@@ -86,12 +105,11 @@ def preview_raster(raster: xr.DataArray, bands: Sequence[int], longest: int) -> 
     for place, band in enumerate(bands):
         for top in range(0, rows, down):
             for left in range(0, columns, across):
-                piece = read_window(
-                    raster,
-                    [band],
+                piece = read(
+                    band,
                     Span(top, min(top + down, rows)),
                     Span(left, min(left + across, columns)),
-                )[0]
+                )
                 small = _means(piece, step)
                 part = image[place, top // step :, left // step :]
                 part[: small.shape[0], : small.shape[1]] = small

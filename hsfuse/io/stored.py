@@ -72,7 +72,7 @@ def open_store(path: Path) -> Opened:
             "(band, y, x) is accepted"
         ) from error
     if raw.attrs.get(COMPLETE) is False:
-        warnings.warn(f"{path}: an unfinished output of hsfuse, parts are empty", stacklevel=4)
+        warnings.warn(f"{path}: an unfinished output of hsfuse, parts are empty", stacklevel=3)
     for variable in raw.data_vars.values():
         _state_nodata(variable)
     dataset = xr.decode_cf(raw, decode_coords="all", decode_times=False)
@@ -173,18 +173,16 @@ def _standard(path: Path, array: xr.DataArray) -> xr.DataArray:
             f"{path}: {array.name} has the dimension {', '.join(odd)}; dimensions (band, y, x) "
             "are accepted, choose one element of it"
         )
-    names = {renaming[axis]: axis for axis in ("y", "x") if renaming[axis] != axis}
-    spectral = str(renaming.get("band", "band"))
     if "band" not in renaming:
         array = array.expand_dims("band")
-    elif spectral != "band":
-        names[renaming["band"]] = "band"
-        if spectral in array.coords:
-            values, attributes = array[spectral].values, dict(array[spectral].attrs)
-            name = "wavelength" if spectral.startswith("w") else "band_name"
-            array = array.drop_vars(spectral).assign_coords({name: (spectral, values, attributes)})
-            array = array.drop_indexes(spectral, errors="ignore")
-    return array.rename(names).transpose("band", "y", "x")
+    along_bands: dict[str, object] = {}
+    spectral = str(renaming.get("band", "band"))
+    if spectral != "band" and spectral in array.coords:
+        name = "wavelength" if spectral.startswith("w") else "band_name"
+        along_bands[name] = ("band", array[spectral].values, dict(array[spectral].attrs))
+        array = array.drop_vars(spectral)
+    names = {dimension: axis for axis, dimension in renaming.items() if dimension != axis}
+    return array.rename(names).assign_coords(along_bands).transpose("band", "y", "x")
 
 
 def _check_dtype(path: Path, array: xr.DataArray) -> None:

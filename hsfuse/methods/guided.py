@@ -20,7 +20,7 @@ chosen on the pair itself, one scale down, where the HS image is the truth.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -138,16 +138,17 @@ class GuidedFuser:
         degrade = Degrade.between(window.geometry, self.blur, device=self.device)
         wanted, valid = self._project(window.coarse)
         fine, fine_valid = self._standardise(window.fine)
-        features = _features(fine)
-
-        fused = torch.tensordot(self._tensor(self.weights), features, dims=1)
+        fused = torch.zeros((len(wanted), *fine.shape[1:]), device=self.device)
+        for weight, feature in zip(self._tensor(self.weights.T), _each_feature(fine), strict=True):
+            fused += weight[:, None, None] * feature
         residual, share = _seen(degrade, fused, fine_valid, wanted)
         used = valid & (share > 0.5)
 
         coefficients = self._local(window, residual, used, fine, fine_valid)
         spread = Interpolate.between(window.geometry, linear=True, device=self.device)
-        for index, coefficient in enumerate(coefficients):  # of one, then of each fine band
-            fused += spread.forward(coefficient) * features[index]
+        fused += spread.forward(coefficients[0])
+        for coefficient, band in zip(coefficients[1:], fine, strict=True):
+            fused += spread.forward(coefficient) * band
 
         if self.parameters.back_projections:
             residual, _ = _seen(degrade, fused, fine_valid, wanted)
@@ -205,11 +206,13 @@ class GuidedFuser:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.device)
 
 
-def _features(fine: Tensor) -> Tensor:
-    """Return [1, Y, products of two of Y], shape (features, rows, columns)."""
-    count = fine.shape[0]
-    products = [fine[i] * fine[j] for i in range(count) for j in range(i, count)]
-    return torch.cat([torch.ones_like(fine[:1]), fine, torch.stack(products)])
+def _each_feature(fine: Tensor) -> Iterator[Tensor]:
+    """Yield 1, Y and the products of two of Y, each of shape (rows, columns)."""
+    yield torch.ones_like(fine[0])
+    yield from fine
+    for i in range(len(fine)):
+        for j in range(i, len(fine)):
+            yield fine[i] * fine[j]
 
 
 def _seen(
@@ -314,7 +317,9 @@ def _observed(
     )[:, None, None]
     scaled = torch.where(valid, scaled, torch.zeros_like(scaled))
     degrade = Degrade.between(patch.geometry, survey.blur, dtype=torch.float64)
-    seen, share = degrade.forward_masked(_features(scaled), valid)
+    # One feature at a time: all of them at once on the fine grid would outweigh the run itself.
+    seen = torch.stack([degrade.forward_masked(f, valid)[0] for f in _each_feature(scaled)])
+    share = degrade.forward(valid.double())
     wanted, finite = fuser.subspace.project(patch.coarse)
     return seen.numpy(), (share.numpy() > 0.5) & finite, wanted.astype(np.float64)
 

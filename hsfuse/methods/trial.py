@@ -27,8 +27,10 @@ __all__ = ["Trial", "choose", "step_down"]
 # Choosing among some thirty settings reads each trial window some thirty times; 128 HS pixels
 # square settle the order of the settings in seconds.
 _LARGEST = 128
+# Of the survey's windows this many, spread over it, are enough for that too.
+_MOST_PATCHES = 5
 # Fewer coarse pixels a side than this leave the local windows nothing to differ in.
-_FEWEST = 8
+_FEWEST = 6
 
 # Perfection, as of a flat scene, would decide a mean by itself.
 _SMALLEST_ANGLE = 1e-3
@@ -69,7 +71,8 @@ def step_down(survey: Survey) -> Trial | None:
     noise, subspace = _signal(survey)
     generator = np.random.default_rng(0)
     patches, truths = [], []
-    for patch in survey.patches:
+    every = -(-len(survey.patches) // _MOST_PATCHES)
+    for patch in survey.patches[::every]:
         truth = _denoised(patch.coarse[:, :_LARGEST, :_LARGEST], subspace)
         rows, columns = truth.shape[1:]
         if min(rows, columns) < 2 * _FEWEST:

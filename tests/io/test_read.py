@@ -310,6 +310,23 @@ def test_no_data_becomes_nan(tmp_path, dtype, nodata, empty) -> None:
     assert np.isfinite(raster).sum() == stored.size - stored[:, 2:5, 3:9].size
 
 
+def test_no_data_differs_from_band_to_band(tmp_path) -> None:
+    stored = numbers(shape=(2, 20, 20), top=9)
+    write_tiff(tmp_path / "a.tif", stored)
+    bands = "".join(
+        f'<VRTRasterBand dataType="Int16" band="{band}"><NoDataValue>{nodata}</NoDataValue>'
+        f'<SimpleSource><SourceFilename relativeToVRT="1">a.tif</SourceFilename>'
+        f"<SourceBand>{band}</SourceBand></SimpleSource></VRTRasterBand>"
+        for band, nodata in ((1, 3), (2, 7))
+    )
+    path = tmp_path / "a.vrt"
+    path.write_text(f'<VRTDataset rasterXSize="20" rasterYSize="20">{bands}</VRTDataset>')
+    raster = open_raster(path)
+    empty = np.array([3, 7])[:, None, None]
+    np.testing.assert_array_equal(raster, np.where(stored == empty, np.nan, stored))
+    assert raster.attrs["nodata"] == [3.0, 7.0]
+
+
 def test_a_nodata_number_that_cannot_be_stored_hides_nothing(tmp_path) -> None:
     stored = numbers("uint8", top=255)
     data = write_envi(tmp_path, stored, data_ignore_value=-9999)
@@ -538,6 +555,21 @@ def test_a_file_that_declares_far_more_than_it_holds_is_refused(tmp_path) -> Non
     ):  # fmt: skip
         pass
     refused(path, "declares 6", "GiB")
+
+
+def test_a_container_of_several_rasters_names_them(tmp_path) -> None:
+    plane = xr.DataArray(np.ones((8, 9)), dims=("y", "x"))
+    dataset = xr.Dataset({"radiance": plane, "glint": plane})
+    dataset.to_netcdf(tmp_path / "a.nc", engine="scipy")
+    refused(tmp_path / "a.nc", "radiance", "glint", "single raster")
+
+
+def test_an_unfinished_output_is_read_with_a_warning(tmp_path) -> None:
+    write_raster(cube(numbers().astype("float32")).chunk(), tmp_path / "a.zarr")
+    zarr.open_group(tmp_path / "a.zarr", mode="r+").attrs["hsfuse:complete"] = False
+    with pytest.warns(UserWarning, match=r"a\.zarr: an unfinished output") as caught:
+        open_raster(tmp_path / "a.zarr")
+    assert caught[0].filename == __file__
 
 
 def test_a_store_with_several_or_no_rasters_is_refused(tmp_path) -> None:

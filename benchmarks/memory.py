@@ -1,0 +1,102 @@
+"""
+Peak memory of `hsfuse run` for a small and a large output, as two processes in one run.
+
+    python benchmarks/memory.py --sizes 2048 8192 --bands 60
+
+Makes a pair of each size (HS at an eighth of it, four fine bands), fuses it with `guided`
+into zarr, and prints each process's peak resident memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from affine import Affine
+from rasterio.windows import Window
+
+RATIO = 8
+# The child measures itself: only the process that fuses counts.
+CHILD = """
+import json, resource, sys
+from hsfuse.running import Settings, run
+scene, rgb, out = sys.argv[1:4]
+settings = Settings(method="guided", dtype=sys.argv[4], scale=None if sys.argv[4] == "float32" else 1e-4)
+outcome = run(scene, rgb, out, settings)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps({"peak_mb": peak / 1024, "seconds": outcome.seconds}))
+"""
+
+
+def texture(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return a smooth pattern with edges, any window of an endless scene, in 0..1."""
+    wave = np.sin(rows / 97.0)[:, None] * np.cos(columns / 131.0)[None]
+    edges = ((rows[:, None] // 37 + columns[None] // 53) % 2) * 0.3
+    return 0.35 + 0.25 * wave + edges
+
+
+def write(path: Path, size: int, step: int, bands: int) -> None:
+    """Write a raster of ``size // step`` pixels a side, block by block."""
+    side = size // step
+    block = min(512, side)
+    profile = {
+        "driver": "GTiff", "width": side, "height": side, "count": bands, "dtype": "uint16",
+        "crs": "EPSG:32633", "transform": Affine(step, 0, 4e5, 0, -step, 5.8e6), "tiled": True,
+        "blockxsize": block, "blockysize": block, "interleave": "band", "compress": "zstd",
+        "zstd_level": 1,
+    }
+    gains = np.linspace(0.4, 1.0, bands)[:, None, None]
+    random = np.random.default_rng(0)
+    with rasterio.open(path, "w", **profile) as target:
+        for row in range(0, side, block):
+            for column in range(0, side, block):
+                rows = (np.arange(row, row + block) + 0.5) * step
+                columns = (np.arange(column, column + block) + 0.5) * step
+                values = gains * texture(rows, columns)
+                values = values + 0.005 * random.normal(size=values.shape)
+                window = Window(column, row, block, block)
+                target.write((values * 10000).clip(1, 65534).astype(np.uint16), window=window)
+        for band in range(1, bands + 1):
+            nm = 450.0 + 500.0 * (band - 1) / max(bands - 1, 1)
+            width = 10.0 if bands > 10 else 60.0
+            target.update_tags(
+                band, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=nm / 1000, FWHM_UM=width / 1000
+            )
+
+
+def main() -> None:
+    """Print a line for each size and the ratio of the last to the first."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[2048, 8192])
+    parser.add_argument("--bands", type=int, default=60)
+    parser.add_argument("--dtype", default="float32", choices=["float32", "int16", "uint16"])
+    options = parser.parse_args()
+    peaks = []
+    with tempfile.TemporaryDirectory() as folder:
+        for size in options.sizes:
+            scene, rgb, out = (Path(folder) / n for n in ("scene.tif", "rgb.tif", "out.zarr"))
+            write(scene, size, RATIO, options.bands)
+            write(rgb, size, 1, 4)
+            command = [sys.executable, "-c", CHILD, str(scene), str(rgb), str(out), options.dtype]
+            text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            figures = json.loads(text.splitlines()[-1])
+            peaks.append(figures["peak_mb"])
+            speed = size * size / 1e6 / figures["seconds"]
+            print(
+                f"{size}² x {options.bands}: peak {figures['peak_mb']:.0f} MB, "
+                f"{figures['seconds']:.0f} s, {speed:.2f} Mpx/s",
+                flush=True,
+            )
+            shutil.rmtree(out)
+    print(f"last / first: {peaks[-1] / peaks[0]:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""`hsfuse evaluate`: how close a result is to the truth."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import click
+
+from .options import json_option, verbose_option
+
+__all__ = ["evaluate"]
+
+# figure -> (label, unit, what it is)
+_FIGURES = {
+    "rmse": ("RMSE", "", "root mean squared error, in the data's units; 0 is best"),
+    "rmse_8bit": ("RMSE 8-bit", "", "the same with the peak at 255"),
+    "psnr": ("PSNR", "dB", "peak signal-to-noise ratio, mean over bands; more is better"),
+    "sam": ("SAM", "°", "spectral angle, mean over pixels; 0 is best"),
+    "ssim": ("SSIM", "", "structural similarity, mean over bands; 1 is best"),
+    "ergas": ("ERGAS", "%", "relative error over all bands; 0 is best"),
+    "uiqi": ("UIQI", "", "universal quality index; 1 is best"),
+    "cc": ("CC", "", "correlation, mean over bands; 1 is best"),
+}
+
+
+@click.command(no_args_is_help=True)
+@click.argument("truth", type=click.Path(path_type=Path))
+@click.argument("estimate", type=click.Path(path_type=Path))
+@click.option(
+    "--ratio",
+    type=float,
+    metavar="NUMBER",
+    help="Fine pixels per HS pixel of the pair that was fused; ERGAS needs it.",
+)
+@click.option(
+    "--peak",
+    type=float,
+    metavar="NUMBER",
+    help="Largest possible value, for PSNR and SSIM.  [default: the largest of TRUTH]",
+)
+@json_option
+@verbose_option
+def evaluate(
+    truth: Path, estimate: Path, *, ratio: float | None, peak: float | None, as_json: bool
+) -> None:
+    r"""
+    Compare the raster ESTIMATE with the raster TRUTH, of any size.
+
+    \b
+    Examples:
+      hsfuse evaluate truth.tif fused.tif --ratio 3
+      hsfuse evaluate truth.tif fused.zarr --peak 1 --json
+    """
+    from dataclasses import asdict
+
+    from hsfuse.evaluation import evaluate as compare
+
+    figures = asdict(compare(truth, estimate, ratio=ratio, peak=peak))
+    if as_json:
+        plain = {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in figures.items()
+        }
+        click.echo(json.dumps(plain, indent=2))
+        return
+    for key, (label, unit, meaning) in _FIGURES.items():
+        value = figures[key]
+        number = "-" if math.isnan(value) else f"{value:.5g}{unit and ' ' + unit}"
+        click.echo(f"{label:<12}{number:<14}{meaning}")
+    click.echo(
+        f"{'compared':<12}{figures['bands']} bands, {figures['pixels']} pixels, "
+        f"peak {figures['peak']:.5g}"
+    )

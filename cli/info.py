@@ -1,0 +1,53 @@
+"""`hsfuse info` and `hsfuse methods`: what a file says, what can be chosen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from .options import json_option, verbose_option
+
+__all__ = ["info", "methods"]
+
+
+@click.command(no_args_is_help=True)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--sensor",
+    metavar="NAME|FILE",
+    help="Sensor that made it; gives wavelengths that the file lacks.",
+)
+@json_option
+@verbose_option
+def info(file: Path, *, sensor: str | None, as_json: bool) -> None:
+    r"""
+    Show what hsfuse reads from FILE: size, bands, wavelengths, grid. No pixel is read.
+
+    \b
+    Examples:
+      hsfuse info scene.tif
+      hsfuse info scene.hdr --sensor enmap --json
+    """
+    from hsfuse.io.read import open_raster
+    from hsfuse.record import raster_as_dict
+    from hsfuse.report import describe_raster
+
+    raster = open_raster(file, sensor=sensor)
+    click.echo(json.dumps(raster_as_dict(raster), indent=2) if as_json else describe_raster(raster))
+
+
+@click.command()
+@json_option
+def methods(*, as_json: bool) -> None:
+    """List the fusion methods."""
+    from hsfuse.methods import list_methods
+
+    table = list_methods()
+    if as_json:
+        click.echo(json.dumps(table, indent=2))
+        return
+    formatter = click.HelpFormatter()
+    formatter.write_dl(list(table.items()))
+    click.echo(formatter.getvalue(), nl=False)

@@ -1,0 +1,133 @@
+"""`hsfuse sensors`: the definitions that come with hsfuse, and a check of one's own."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hsfuse.errors import SensorError
+
+from .options import json_option
+
+if TYPE_CHECKING:
+    from hsfuse.sensor import Sensor
+
+__all__ = ["sensors"]
+
+
+@click.group()
+def sensors() -> None:
+    """List, show and check sensor definitions."""
+
+
+@sensors.command("list")
+@json_option
+def list_command(*, as_json: bool) -> None:
+    """List the sensors that come with hsfuse."""
+    from hsfuse.sensor import list_sensors, load_sensor
+
+    found = [load_sensor(name) for name in list_sensors()]
+    if as_json:
+        facts = [{"id": sensor.id, "title": sensor.title, "kind": sensor.kind} for sensor in found]
+        click.echo(json.dumps(facts, indent=2))
+        return
+    for sensor in found:
+        bands = len(sensor.band_names)
+        click.echo(f"{sensor.id:<14}{sensor.kind:<5}{bands:>4} bands  {sensor.title}")
+
+
+@sensors.command(no_args_is_help=True)
+@click.argument("name")
+@json_option
+def show(name: str, *, as_json: bool) -> None:
+    r"""
+    Show the sensor NAME, or the definition in a TOML file.
+
+    \b
+    Examples:
+      hsfuse sensors show sentinel-2a
+      hsfuse sensors show my-camera.toml --json
+    """
+    from hsfuse.sensor import load_sensor
+
+    sensor = load_sensor(name)
+    click.echo(json.dumps(_facts(sensor), indent=2) if as_json else _describe(sensor))
+
+
+@sensors.command(no_args_is_help=True)
+@click.argument("file", type=click.Path(path_type=Path))
+def check(file: Path) -> None:
+    """
+    Check the sensor definition in FILE (TOML, with its tables beside it).
+
+    Says in one line what is wrong, or shows what hsfuse understood.
+    """
+    from hsfuse.sensor import load_sensor
+
+    if file.suffix.lower() != ".toml":
+        raise SensorError(f"{file}: a sensor definition ends in .toml")
+    sensor = load_sensor(file)
+    click.echo(f"{_describe(sensor)}\n{file}: a valid definition")
+
+
+def _describe(sensor: Sensor) -> str:
+    blur, bad = sensor.blur, int((~sensor.good).sum())
+    lines = [
+        ("sensor", f"{sensor.id}: {sensor.title}"),
+        ("kind", sensor.kind),
+        ("pixel", "" if math.isnan(sensor.gsd) else f"{sensor.gsd:g} m ({sensor.gsd_status})"),
+        (
+            "blur",
+            f"FWHM {blur.fwhm_y:.3g} along, {blur.fwhm_x:.3g} across track, in pixels "
+            f"({blur.status}: {blur.source})",
+        ),
+        (
+            "response",
+            f"curves ({sensor.curves.status})"
+            if sensor.curves is not None
+            else "a Gaussian for each band",
+        ),
+        ("source", sensor.source.url),
+        ("licence", sensor.source.licence),
+        ("note", sensor.source.note),
+        ("bands", f"{len(sensor.band_names)}, {bad} of them bad ({sensor.bands_status})"),
+    ]
+    text = [f"{label:<12}{value}" for label, value in lines if value]
+    text += [
+        f"  {name:<12}{_nanometres(centre)}, FWHM {_nanometres(width)}" + ("" if ok else "  bad")
+        for name, centre, width, ok in zip(
+            sensor.band_names, sensor.wavelength, sensor.fwhm, sensor.good, strict=True
+        )
+    ]
+    return "\n".join(text)
+
+
+def _nanometres(value: float) -> str:
+    return "unknown" if math.isnan(value) else f"{value:.1f} nm"
+
+
+def _facts(sensor: Sensor) -> dict[str, object]:
+    def numbers(values: list[float]) -> list[float | None]:
+        return [value if math.isfinite(value) else None for value in values]
+
+    return {
+        "id": sensor.id,
+        "title": sensor.title,
+        "kind": sensor.kind,
+        "gsd_m": sensor.gsd if math.isfinite(sensor.gsd) else None,
+        "blur": {
+            "fwhm_along_px": sensor.blur.fwhm_y,
+            "fwhm_across_px": sensor.blur.fwhm_x,
+            "status": sensor.blur.status,
+        },
+        "curves": sensor.curves is not None,
+        "source": {"url": sensor.source.url, "licence": sensor.source.licence},
+        "band_name": list(sensor.band_names),
+        "wavelength": numbers(sensor.wavelength.tolist()),
+        "fwhm": numbers(sensor.fwhm.tolist()),
+        "good": sensor.good.tolist(),
+    }

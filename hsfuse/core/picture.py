@@ -1,0 +1,116 @@
+"""
+From bands to a picture: which bands, how they are stretched, which part is worth a look.
+
+A picture has the shape (rows, columns, 3) and values from 0 to 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
+
+__all__ = ["NO_DATA", "busiest_window", "natural_bands", "stretch_limits", "stretched"]
+
+Image = NDArray[np.float32]
+Limits = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+NO_DATA = 0.86  # light grey
+
+_RED_GREEN_BLUE = (660.0, 560.0, 480.0)  # nm
+_FARTHEST = 60.0  # nm from one of them beyond which there is no true colour
+
+
+def natural_bands(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> list[int]:
+    """
+    Return the indexes of the bands to show as red, green and blue.
+
+    Those nearest to 660, 560 and 480 nm; without wavelengths there, the first three of
+    three or four bands, or three spread over the bands that are good.
+
+    Parameters
+    ----------
+    wavelength : ndarray of shape (bands,)
+        Nanometres, NaN where unknown.
+    good : ndarray of bool, shape (bands,)
+
+    Examples
+    --------
+    >>> natural_bands(np.array([480.0, 560.0, 665.0, 842.0]), np.ones(4, bool))
+    [2, 1, 0]
+    >>> natural_bands(np.full(10, np.nan), np.ones(10, bool))
+    [8, 5, 1]
+    """
+    usable = np.flatnonzero(good)
+    if usable.size == 0:
+        usable = np.arange(len(wavelength))
+    known = usable[np.isfinite(wavelength[usable])]
+    if known.size:
+        distance = np.abs(wavelength[known, None] - np.array(_RED_GREEN_BLUE))
+        if distance.min(axis=0).max() <= _FARTHEST:
+            return [int(known[index]) for index in distance.argmin(axis=0)]
+    if len(usable) in (3, 4) and not known.size:
+        return [int(index) for index in usable[:3]]
+    spread = np.array([0.85, 0.5, 0.15]) * len(usable)
+    return [int(usable[min(int(place), len(usable) - 1)]) for place in spread]
+
+
+def stretch_limits(image: Image) -> Limits:
+    """Return the 2nd and the 98th percentile of each band; 0 and 1 where it has no data."""
+    low = np.zeros(len(image), np.float32)
+    high = np.ones(len(image), np.float32)
+    for band, plane in enumerate(image):
+        known = plane[np.isfinite(plane)]
+        if known.size:
+            low[band], high[band] = np.percentile(known, (2, 98))
+    return low, np.maximum(high, low + np.maximum(np.abs(low), 1) * 1e-6)
+
+
+def stretched(image: Image, limits: Limits) -> Image:
+    """Return (rows, columns, 3), 0 to 1, grey where there is no data."""
+    low, high = (limit[:, None, None] for limit in limits)
+    picture: Image = np.clip((image - low) / (high - low), 0, 1, dtype=np.float32) ** 0.8
+    picture[:, ~np.isfinite(image).all(axis=0)] = NO_DATA
+    return np.moveaxis(picture, 0, -1)
+
+
+def busiest_window(
+    picture: Image, size: tuple[int, int], side: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """
+    Return the window with most edges, and all of it with data where there is such a one.
+
+    Parameters
+    ----------
+    picture : ndarray of shape (rows, columns, 3)
+        From :func:`stretched`; may be shrunk.
+    size : tuple of int
+        Rows and columns of what the picture shows.
+    side : int
+        Pixels of the window, of those ``size`` counts.
+
+    Returns
+    -------
+    tuple of tuple of int
+        Start and stop of its rows, then of its columns.
+    """
+    sides = min(side, size[0]), min(side, size[1])
+    grey = picture.mean(axis=-1)
+    down, across = np.gradient(grey) if min(grey.shape) > 1 else (grey * 0, grey * 0)
+    edges = np.sqrt(np.minimum(np.hypot(down, across), 0.25))
+    empty = (picture == np.float32(NO_DATA)).all(axis=-1).astype(np.float32)
+    step = size[0] / grey.shape[0], size[1] / grey.shape[1]
+    window = [max(round(length / each), 1) for length, each in zip(sides, step, strict=True)]
+    score = uniform_filter(edges, window, mode="constant")
+    score -= 10 * uniform_filter(empty, window, mode="constant")
+    for axis, width in enumerate(window):  # a window that sticks out is no window
+        index = np.arange(grey.shape[axis])
+        outside = (index < width / 2 - 0.5) | (index > grey.shape[axis] - width / 2 - 0.5)
+        if not outside.all():
+            score[outside if axis == 0 else (slice(None), outside)] = -np.inf
+    centre = np.unravel_index(int(np.argmax(score)), score.shape)
+    spans = []
+    for place, each, length, whole in zip(centre, step, sides, size, strict=True):
+        start = min(max(round((int(place) + 0.5) * each - length / 2), 0), whole - length)
+        spans.append((start, start + length))
+    return spans[0], spans[1]

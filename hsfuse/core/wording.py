@@ -1,0 +1,54 @@
+"""Numbers, names and sizes as people read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+__all__ = ["by", "byte_size", "listed", "numbers", "table"]
+
+_LABEL = 12  # characters before a text
+
+
+def table(lines: Iterable[tuple[str, str]]) -> str:
+    """Return labels and texts, a line each; a label without a text is left out."""
+    return "\n".join(f"{label:<{_LABEL}}{text}" for label, text in lines if text)
+
+
+def numbers(values: object) -> str:
+    """Return a list of numbers; nothing of what is no list."""
+    return " ".join(f"{value:.10g}" for value in values) if isinstance(values, list) else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names, or the first few and the last."""
+    shown = ", ".join(names[:6])
+    return shown if len(names) <= 6 else f"{shown}, ... {names[-1]}"
+
+
+def by(y: float, x: float) -> str:
+    """
+    Return two numbers along y and x, or one when they are equal.
+
+    Examples
+    --------
+    >>> by(3.0, 3.0), by(8.333, 8.34)
+    ('3', '8.333 x 8.34')
+    """
+    down, across = f"{y:.5g}", f"{x:.5g}"
+    return down if down == across else f"{down} x {across}"
+
+
+def byte_size(count: float) -> str:
+    """
+    Return a size as people say it.
+
+    Examples
+    --------
+    >>> byte_size(999), byte_size(2_510_000_000)
+    ('999 B', '2.5 GB')
+    """
+    if count < 1000:
+        return f"{count:.0f} B"
+    power = min(int(math.log10(count) // 3), 5)
+    return f"{count / 1000**power:.1f} {'kMGTP'[power - 1]}B"

@@ -1,0 +1,110 @@
+"""The commands around `run`: sample, simulate, evaluate, info, methods, sensors."""
+
+import json
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from hsfuse.cli.main import main
+
+from hsfuse.methods import list_methods
+from hsfuse.sensor import list_sensors
+
+SMALL = ["--hs-sensor", "generic-vnir", "--rgb-sensor", "sentinel-2a:B2,B3,B4", "--ratio", "3"]
+
+
+def hsfuse(*words: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "pair"
+    result = hsfuse("sample", folder, *SMALL, "--size", "12", "14")
+    assert result.exit_code == 0, result.output
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["scene", "rgb", "truth"]
+    return folder
+
+
+def test_sample_replaces_nothing_unasked(pair: Path):
+    before = (pair / "scene.tif").read_bytes()
+    refused = hsfuse("sample", pair, *SMALL, "--seed", "1", "--size", "12", "14")
+    assert refused.exit_code == 1
+    assert (pair / "scene.tif").read_bytes() == before
+
+
+def test_simulate_makes_a_pair_of_a_cube(pair: Path, tmp_path: Path):
+    result = hsfuse(
+        "simulate", pair / "truth.tif", "-o", tmp_path / "made", "--ratio", "2.5",
+        "--rgb-sensor", "sentinel-2a:B3", "--offset", "0.5", "1", "--snr-hs", "40",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    scene = json.loads(hsfuse("info", tmp_path / "made" / "scene.tif", "--json").stdout)
+    truth = json.loads(hsfuse("info", tmp_path / "made" / "truth.tif", "--json").stdout)
+    assert scene["pixel_size"][0] == pytest.approx(2.5 * truth["pixel_size"][0])
+
+
+def test_evaluate_a_raster_against_itself(pair: Path):
+    truth = pair / "truth.tif"
+    figures = json.loads(hsfuse("evaluate", truth, truth, "--json").stdout)
+    assert figures["rmse"] == 0
+    assert figures["sam"] == pytest.approx(0, abs=1e-4)
+    assert figures["ergas"] is None, "JSON has no NaN"
+    assert figures["psnr"] is None, "and no infinity"
+    text = hsfuse("evaluate", truth, truth, "--ratio", "3")
+    assert text.exit_code == 0
+    assert "SAM" in text.stdout
+
+
+def test_evaluate_what_cannot_be_compared(pair: Path):
+    result = hsfuse("evaluate", pair / "truth.tif", pair / "rgb.tif")
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+
+
+def test_info_says_what_is_in_the_file(pair: Path):
+    facts = json.loads(hsfuse("info", pair / "scene.tif", "--json").stdout)
+    assert (facts["bands"], facts["rows"], facts["columns"]) == (61, 12, 14)
+    assert facts["crs"] == "EPSG:32633"
+    assert facts["wavelength_range"] == [400.0, 1000.0]
+    text = hsfuse("info", pair / "scene.tif").stdout
+    for word in ("12 x 14 pixels", "61 bands", "400 to 1000 nm", "EPSG:32633"):
+        assert word in text
+
+
+def test_methods_lists_the_table():
+    assert json.loads(hsfuse("methods", "--json").stdout) == list_methods()
+    assert all(name in hsfuse("methods").stdout for name in list_methods())
+
+
+def test_sensors_list():
+    listed = json.loads(hsfuse("sensors", "list", "--json").stdout)
+    assert [sensor["id"] for sensor in listed] == list(list_sensors())
+    assert len(hsfuse("sensors", "list").stdout.splitlines()) == len(listed)
+
+
+def test_sensors_show():
+    facts = json.loads(hsfuse("sensors", "show", "sentinel-2a", "--json").stdout)
+    assert facts["band_name"][1] == "B2"
+    text = hsfuse("sensors", "show", "sentinel-2a").stdout
+    assert "Sentinel-2A MSI" in text
+    unknown = hsfuse("sensors", "show", "sentinel-2x")
+    assert unknown.exit_code == 1
+    assert "did you mean" in unknown.stderr
+
+
+def test_sensors_check(tmp_path: Path):
+    folder = files("hsfuse.sensors")
+    for name in ("generic-rgb.toml", "generic-rgb_bands.csv"):
+        shutil.copy(str(folder / name), tmp_path / name)
+    mine = tmp_path / "generic-rgb.toml"
+    good = hsfuse("sensors", "check", mine)
+    assert good.exit_code == 0, good.output
+    assert "valid definition" in good.stdout
+    mine.write_text(mine.read_text() + "\n[psfx]\nwide = 1\n")
+    bad = hsfuse("sensors", "check", mine)
+    assert bad.exit_code == 1
+    assert "psfx" in bad.stderr
+    assert hsfuse("sensors", "check", "generic-rgb").exit_code == 1

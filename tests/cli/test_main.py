@@ -1,0 +1,75 @@
+"""The group: what every command owes to whoever types it."""
+
+import inspect
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+from hsfuse.cli.main import main
+
+from hsfuse.running import Settings
+from hsfuse.sample import make_sample
+from hsfuse.simulation import observe
+
+
+def test_help_imports_neither_torch_nor_xarray():
+    code = (
+        "import sys; from hsfuse.cli.main import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        'sys.exit(f\'imported {sorted({"torch", "xarray", "rasterio"} & set(sys.modules))}\''
+        " if {'torch', 'xarray', 'rasterio'} & set(sys.modules) else 0)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    assert "sample" in found.stdout
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["sample"], ["simulate"], ["evaluate"], ["info"]])
+def test_every_command_shows_an_example(command: list[str]):
+    result = CliRunner().invoke(main, [*command, "--help"])
+    assert result.exit_code == 0
+    example = f"\n    hsfuse {command[0] if command else 'run'} "
+    assert example in result.stdout.split("\nOptions")[0]
+
+
+def test_version():
+    assert CliRunner().invoke(main, ["--version"]).stdout.startswith("hsfuse ")
+
+
+@pytest.mark.parametrize(
+    ("words", "function"),
+    [
+        (["run", "scene.tif", "rgb.tif"], Settings),
+        (["sample", "folder"], make_sample),
+        (["simulate", "cube.tif", "-o", "folder", "--ratio", "3", "--rgb-sensor", "srgb"], observe),
+    ],
+)
+def test_defaults_are_those_of_the_library(words: list[str], function: type):
+    """The command line shows its defaults without importing the library; they must agree."""
+    library = inspect.signature(function).parameters
+    given = main.commands[words[0]].make_context(words[0], words[1:]).params
+    shared = [
+        name for name in given if name in library and f"--{name.replace('_', '-')}" not in words
+    ]
+    assert len(shared) > 3
+    for name in shared:
+        if name != "creation_options":
+            assert given[name] == library[name].default, name
+
+
+def test_run_offers_every_setting():
+    offered = {option.name for option in main.commands["run"].params}
+    assert set(inspect.signature(Settings).parameters) <= offered
+
+
+def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch):
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(main.commands, "stop", click.Command("stop", callback=stop))
+    result = CliRunner().invoke(main, ["stop"])
+    assert (result.exit_code, result.stderr) == (130, "stopped\n")

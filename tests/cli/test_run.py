@@ -1,0 +1,168 @@
+"""`hsfuse run` as a user types it; what it wrote is opened."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from click.testing import CliRunner, Result
+from hsfuse.cli.main import main
+
+from hsfuse.io.read import open_raster
+from hsfuse.sample import write_sample
+
+SENSOR = "generic-vnir"
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a small made pair, ratio 4."""
+    folder = tmp_path_factory.mktemp("pair")
+    write_sample(
+        folder, hs_sensor=SENSOR, rgb_sensor="sentinel-2a:B2,B3,B4", size=(12, 14), ratio=4
+    )
+    return folder
+
+
+def run(pair: Path, out: Path, *options: str) -> Result:
+    files = [str(pair / "scene.tif"), str(pair / "rgb.tif"), "-o", str(out)]
+    return CliRunner().invoke(main, ["run", *files, "--method", "bicubic", *options])
+
+
+@pytest.mark.parametrize("name", ["out.tif", "out.zarr"])
+def test_writes_a_raster_with_its_report(pair: Path, tmp_path: Path, name: str):
+    result = run(pair, tmp_path / name)
+    assert result.exit_code == 0, result.output
+    fused, scene, rgb = (
+        open_raster(path) for path in (tmp_path / name, pair / "scene.tif", pair / "rgb.tif")
+    )
+    assert fused.sizes["band"] == scene.sizes["band"]
+    assert fused.rio.crs == rgb.rio.crs
+    assert fused.rio.resolution() == rgb.rio.resolution()
+    np.testing.assert_allclose(fused["wavelength"], scene["wavelength"], atol=0.01)
+    assert np.isfinite(fused.compute()).all()
+    record = json.loads((tmp_path / f"{name}.json").read_text())
+    assert record["result"]["missing_values"] == 0
+    assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name, f"{name}.json", f"{name}.png"]
+    for word in (
+        "scene",
+        "method      bicubic",
+        "spatial     RMSE",
+        "spectral    RMSE",
+        "quicklook",
+    ):
+        assert word in result.stdout
+    assert result.stderr == ""
+
+
+def test_the_default_output_lies_beside_the_scene(tmp_path: Path):
+    made = write_sample(
+        tmp_path, hs_sensor=SENSOR, rgb_sensor="sentinel-2a:B3", size=(8, 8), ratio=3
+    )
+    words = ["run", str(made.scene), str(made.rgb), "--method", "bicubic", "--no-report"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "scene_fused.tif").exists()
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(pair: Path, tmp_path: Path):
+    result = run(pair, tmp_path / "out.tif", "--dry-run")
+    assert result.exit_code == 0
+    assert "tiles" in result.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_as_json(pair: Path, tmp_path: Path):
+    plan = json.loads(run(pair, tmp_path / "out.tif", "--dry-run", "--json").stdout)
+    assert plan["grid"]["ratio"] == {"y": 4.0, "x": 4.0}
+    assert plan["method"] == {"method": "bicubic"}
+    assert "result" not in plan
+
+
+def test_json_is_all_there_is_on_standard_output(pair: Path, tmp_path: Path):
+    result = run(pair, tmp_path / "out.tif", "--json", "--no-report")
+    facts = json.loads(result.stdout)
+    assert facts["result"]["path"] == str(tmp_path / "out.tif")
+    assert facts["result"]["spatial"]["rmse"] > 0
+
+
+def test_quiet_says_nothing(pair: Path, tmp_path: Path):
+    result = run(pair, tmp_path / "out.tif", "-q", "--no-report")
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def test_an_existing_output_is_kept_unless_told(pair: Path, tmp_path: Path):
+    out = tmp_path / "out.tif"
+    out.write_bytes(b"mine")
+    refused = run(pair, out)
+    assert refused.exit_code == 1
+    assert refused.stdout == ""
+    assert refused.stderr.count("\n") == 1
+    assert str(out) in refused.stderr
+    assert "--overwrite" in refused.stderr
+    assert out.read_bytes() == b"mine"
+    assert run(pair, out, "--overwrite", "--no-report").exit_code == 0
+    with rasterio.open(out) as dataset:
+        assert dataset.count == 61
+
+
+def test_a_missing_file_is_one_line(pair: Path, tmp_path: Path):
+    result = CliRunner().invoke(main, ["run", str(tmp_path / "nix.tif"), str(pair / "rgb.tif")])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert "nix.tif" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--method", "magic"],
+        ["--dtype", "float16"],
+        ["--co", "COMPRESS"],
+        ["--tile", "0"],
+        ["--device", "abacus"],
+    ],
+)
+def test_a_slip_on_the_command_line_is_a_usage_error(
+    pair: Path, tmp_path: Path, options: list[str]
+):
+    result = run(pair, tmp_path / "out.tif", *options)
+    assert result.exit_code == 2
+    assert options[0] in result.stderr
+
+
+def test_an_unknown_method_names_those_there_are(pair: Path, tmp_path: Path):
+    assert "guided" in run(pair, tmp_path / "out.tif", "--method", "magic").stderr
+
+
+def test_integers_and_creation_options_reach_the_file(pair: Path, tmp_path: Path):
+    out = tmp_path / "out.tif"
+    options = ["--dtype", "int16", "--scale", "0.0001", "--co", "COMPRESS=DEFLATE", "--no-report"]
+    result = run(pair, out, *options)
+    assert result.exit_code == 0, result.output
+    with rasterio.open(out) as dataset:
+        assert set(dataset.dtypes) == {"int16"}
+        assert set(dataset.scales) == {0.0001}
+        assert dataset.compression.value == "DEFLATE"
+
+
+def test_an_interrupt_says_how_to_go_on(
+    pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hsfuse.cli.progress.Progress.__call__", stop)
+        result = run(pair, tmp_path / "out.tif")
+    assert result.exit_code == 130
+    assert result.stderr == "stopped; --resume goes on\n"
+    assert not (tmp_path / "out.tif").exists()
+    again = run(pair, tmp_path / "out.tif", "--resume", "--no-report")
+    assert again.exit_code == 0, again.output
+    assert "1 of 1 tiles were finished earlier" in again.stdout
+    assert "not measured" in again.stdout
