@@ -37,7 +37,7 @@ $(BIN)/python:
 	     "Give one with: make PYTHON=/path/to/python3" >&2; \
 	exit 1
 
-$(VENV)/.installed: setup.cfg constraints.txt pyproject.toml | $(BIN)/python
+$(VENV)/.installed: setup.cfg constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e .
 	@touch $@
 
@@ -47,12 +47,13 @@ $(VENV)/.installed-%: $(VENV)/.installed
 
 demo: $(VENV)/.installed
 	$(BIN)/hsfuse sample $(DEMO) --overwrite
-	$(BIN)/hsfuse run $(DEMO)/scene.tif $(DEMO)/rgb.tif -o $(DEMO)/fused.tif --overwrite
+	$(BIN)/hsfuse run $(DEMO)/scene.tif $(DEMO)/rgb.tif -o $(DEMO)/fused.tif --overwrite \
+	  --hs-sensor enmap --rgb-sensor sentinel-2a:B2,B3,B4,B8
 	$(BIN)/hsfuse evaluate $(DEMO)/truth.tif $(DEMO)/fused.tif --ratio 3
 	@echo
-	@echo "The fused raster, its report and its picture:"
-	@ls -1 $(DEMO)/fused*
-	@echo "Look at it with: $(BIN)/hsfuse view $(DEMO)/fused.tif"
+	@echo "fused raster  $(CURDIR)/$(DEMO)/fused.tif"
+	@echo "picture       $(CURDIR)/$(DEMO)/fused.tif.png"
+	@echo "record        $(CURDIR)/$(DEMO)/fused.tif.json"
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest

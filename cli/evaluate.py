@@ -45,14 +45,14 @@ _FIGURES = {
 def evaluate(
     truth: Path, estimate: Path, *, ratio: float | None, peak: float | None, as_json: bool
 ) -> None:
-    r"""
+    """
     Compare the raster ESTIMATE with the raster TRUTH, of any size.
 
     \b
     Examples:
       hsfuse evaluate truth.tif fused.tif --ratio 3
       hsfuse evaluate truth.tif fused.zarr --peak 1 --json
-    """
+    """  # noqa: D301 - click reads the mark
     from dataclasses import asdict
 
     from hsfuse.evaluation import evaluate as compare

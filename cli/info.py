@@ -22,14 +22,14 @@ __all__ = ["info", "methods"]
 @json_option
 @verbose_option
 def info(file: Path, *, sensor: str | None, as_json: bool) -> None:
-    r"""
+    """
     Show what hsfuse reads from FILE: size, bands, wavelengths, grid. No pixel is read.
 
     \b
     Examples:
       hsfuse info scene.tif
       hsfuse info scene.hdr --sensor enmap --json
-    """
+    """  # noqa: D301 - click reads the mark
     from hsfuse.io.read import open_raster
     from hsfuse.record import raster_as_dict
     from hsfuse.report import describe_raster

@@ -42,7 +42,7 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hsfuse", message="hsfuse %(version)s")
 def main() -> None:
-    r"""
+    """
     Fuse a hyperspectral raster with a finer RGB or multispectral one.
 
     The result has the bands of the first and the pixels of the second.
@@ -52,7 +52,7 @@ def main() -> None:
       hsfuse sample demo
       hsfuse run demo/scene.tif demo/rgb.tif --hs-sensor enmap
       hsfuse evaluate demo/truth.tif demo/scene_fused.tif --ratio 3
-    """
+    """  # noqa: D301 - click reads the mark
 
 
 for _command in (run, sample, simulate, evaluate, info, methods, sensors):

@@ -45,7 +45,7 @@ def run(
     quiet: bool,
     **choices: Any,
 ) -> None:
-    r"""
+    """
     Fuse the hyperspectral raster SCENE with the finer raster RGB.
 
     The output has the bands of SCENE and the pixels of RGB, cut to where both lie.
@@ -57,7 +57,7 @@ def run(
       hsfuse run enmap.bsq s2.tif -o out.zarr --hs-sensor enmap --rgb-sensor sentinel-2a
       hsfuse run scene.tif rgb.tif --dry-run
       hsfuse run scene.tif rgb.tif --dtype int16 --scale 0.0001 --co COMPRESS=DEFLATE
-    """
+    """  # noqa: D301 - click reads the mark
     from hsfuse.record import as_json as to_text
     from hsfuse.record import outcome_as_dict, plan_as_dict
     from hsfuse.report import describe_plan, summarise, write_report

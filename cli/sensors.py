@@ -44,14 +44,14 @@ def list_command(*, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def show(name: str, *, as_json: bool) -> None:
-    r"""
+    """
     Show the sensor NAME, or the definition in a TOML file.
 
     \b
     Examples:
       hsfuse sensors show sentinel-2a
       hsfuse sensors show my-camera.toml --json
-    """
+    """  # noqa: D301 - click reads the mark
     from hsfuse.sensor import load_sensor
 
     sensor = load_sensor(name)

@@ -55,7 +55,7 @@ _ratio_help = "Fine pixels per HS pixel, a real number."
 @overwrite_option
 @verbose_option
 def sample(directory: Path, **choices: Any) -> None:
-    r"""
+    """
     Make a small georeferenced pair and its truth in DIRECTORY.
 
     A landscape of fields, water, roads and roofs with real-looking spectra, seen by two
@@ -65,7 +65,7 @@ def sample(directory: Path, **choices: Any) -> None:
     Examples:
       hsfuse sample demo
       hsfuse sample demo --hs-sensor prisma --rgb-sensor sentinel-2a:B2,B3,B4 --size 60 80
-    """
+    """  # noqa: D301 - click reads the mark
     from hsfuse.sample import write_sample
 
     _say(write_sample(directory, **choices))
@@ -123,7 +123,7 @@ def sample(directory: Path, **choices: Any) -> None:
 @overwrite_option
 @verbose_option
 def simulate(cube: Path, directory: Path, *, hs_sensor: str | None, **choices: Any) -> None:
-    r"""
+    """
     From the high-resolution CUBE, make the pair that two sensors would have seen.
 
     CUBE itself, cut to what both see, becomes the truth. It may be larger than memory.
@@ -131,9 +131,9 @@ def simulate(cube: Path, directory: Path, *, hs_sensor: str | None, **choices: A
     \b
     Examples:
       hsfuse simulate cube.tif -o pair --rgb-sensor nikon-d700 --ratio 16
-      hsfuse simulate cube.hdr -o pair --rgb-sensor sentinel-2a:B2,B3,B4,B8 --ratio 4 \
+      hsfuse simulate cube.hdr -o pair --rgb-sensor sentinel-2a:B2,B3,B4,B8 --ratio 4 \\
           --snr-hs 30 --snr-fine 40
-    """
+    """  # noqa: D301 - click reads the mark
     from hsfuse.io.read import open_raster
     from hsfuse.simulation import simulate as make
 

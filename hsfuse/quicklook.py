@@ -196,18 +196,23 @@ def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) ->
     gaps = np.flatnonzero(steps > _GAP * np.median(steps)) + 1
     pixels = _unlike_pixels(plan, part)
     for colour, (row, column, fine_row, fine_column) in zip(_COLOURS, pixels, strict=False):
-        for values, width, alpha in (
-            (part.hs[:, row, column], 4.0, 0.35),
-            (part.fused[:, fine_row, fine_column], 1.3, 1.0),
+        below = _below(plan, part, row, column)
+        for values, style, width, alpha in (
+            (part.hs[:, row, column], "-", 4.0, 0.35),
+            (part.fused[:, below[0], below[1]].mean(axis=(1, 2)), "-", 1.3, 1.0),
+            (part.fused[:, fine_row, fine_column], ":", 1.1, 1.0),
         ):
             spectrum = np.insert(np.where(good, values, np.nan)[order], gaps, np.nan)
-            axes.plot(np.insert(along, gaps, np.nan), spectrum, color=colour, lw=width, alpha=alpha)
+            places = np.insert(along, gaps, np.nan)
+            axes.plot(places, spectrum, style, color=colour, linewidth=width, alpha=alpha)
         place = part.columns.start + fine_column + 0.5, part.rows.start + fine_row + 0.5
         for panel in (close[0], close[2]):
             panel.plot(*place, "o", markersize=7, color=colour, markeredgecolor="white")
     units = str(hs.attrs.get("units", ""))
     _title(
-        axes, "spectra at the dots: HS pixel (broad line), output pixel in its middle (thin line)"
+        axes,
+        "spectra at the dots: HS pixel (broad line), mean of the output over it (line), "
+        "output pixel in its middle (dotted)",
     )
     axes.set_xlabel("wavelength [nm]" if known else "band", fontsize=_TEXT)
     axes.set_ylabel(units, fontsize=_TEXT)
@@ -215,6 +220,19 @@ def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) ->
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
     axes.margins(x=0.01)
+
+
+def _below(plan: Plan, part: _Part, row: int, column: int) -> tuple[slice, slice]:
+    """Return the output pixels of the part that one HS pixel covers."""
+    geometry = plan.pair.geometry
+    found = []
+    for axis, place, span in (
+        (geometry.y, part.coarse_rows.start + row, part.rows),
+        (geometry.x, part.coarse_columns.start + column, part.columns),
+    ):
+        edge = axis.origin + place * axis.ratio - span.start
+        found.append(slice(max(round(edge), 0), max(round(edge + axis.ratio), 1)))
+    return found[0], found[1]
 
 
 def _unlike_pixels(plan: Plan, part: _Part) -> list[tuple[int, int, int, int]]:

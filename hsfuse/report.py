@@ -214,7 +214,7 @@ def _size(raster: xr.DataArray) -> str:
 def _pixel(raster: xr.DataArray) -> str:
     grid = grid_of(raster)
     size = grid["pixel_size"]
-    return f"{by(*size)} {grid['unit'] or 'units'}" if isinstance(size, list) else ""
+    return f"{by(*size)} {grid['unit'] or '(unit unknown)'}" if isinstance(size, list) else ""
 
 
 def _crs(raster: xr.DataArray) -> str:

@@ -34,6 +34,9 @@ Key = tuple[Index, ...]  # whatever dask makes of slices of slices
 
 _CHUNK_BYTES = 64 * 2**20  # of float32, all bands
 _LONGEST_CHUNK = 512  # pixels a side, where blocks and bands leave the choice
+# GDAL's block cache, in bytes as rasterio wants it. The default, a twentieth of the machine's
+# memory, would fill over a large scene; this holds the blocks that neighbouring windows share.
+_CACHE_BYTES = 128 * 2**20
 _HANDLES_PER_THREAD = 8
 _opening = threading.Lock()
 _opened = threading.local()
@@ -111,7 +114,8 @@ class FilePixels:
         if not indexes or not window.width or not window.height:
             return np.empty((len(bands), window.height, window.width), dtype=np.float32)
         dataset = self._handle()
-        raw = dataset.read(indexes, window=window, out_dtype=np.result_type(*dataset.dtypes))
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
+            raw = dataset.read(indexes, window=window, out_dtype=np.result_type(*dataset.dtypes))
         cube = np.empty(raw.shape, dtype=np.float32)
         for plane, stored, band in zip(cube, raw, bands, strict=True):
             scale, offset = self.scale[band], self.offset[band]
