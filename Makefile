@@ -4,9 +4,8 @@
 #   make test    run the tests
 #   make lint    what CI checks before the tests
 #
-# PYTHON=python3.12 chooses an interpreter. PIP_ARGS is passed to pip: where the default torch
-# of your platform brings CUDA packages that you do not want, give
-#   PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+# PYTHON=python3.12 chooses an interpreter. PIP_ARGS is passed to pip: an index with CPU builds
+# of torch, say, where the default one of your platform brings CUDA packages.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

@@ -81,9 +81,7 @@ def simulate(
         fine = noisy(fine, 40.0, generator)
     coarse = torch.where(share > 0.5, coarse, torch.full_like(coarse, torch.nan))
     fine = torch.where(known, fine, torch.full_like(fine, torch.nan))
-    window = Window(
-        coarse.numpy(), fine.numpy(), geometry, (Span(0, rows), Span(0, columns))
-    )
+    window = Window(coarse.numpy(), fine.numpy(), geometry, (Span(0, rows), Span(0, columns)))
     return torch.where(known, cube, torch.full_like(cube, torch.nan)), window
 
 
@@ -129,7 +127,9 @@ def main() -> None:
         )
         line = f"{path.stem:28}"
         for name, method in methods.items():
-            fuser = method.prepare(survey, Options(options.weights if name == "ms-ssfnet" else None))
+            fuser = method.prepare(
+                survey, Options(options.weights if name == "ms-ssfnet" else None)
+            )
             if name == "ms-ssfnet" and fuser.name != name:
                 line += f"{'-':>16}"
                 continue

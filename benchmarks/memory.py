@@ -28,7 +28,8 @@ CHILD = """
 import json, resource, sys
 from hsfuse.running import Settings, run
 scene, rgb, out = sys.argv[1:4]
-settings = Settings(method="guided", dtype=sys.argv[4], scale=None if sys.argv[4] == "float32" else 1e-4)
+scale = None if sys.argv[4] == "float32" else 1e-4
+settings = Settings(method="guided", dtype=sys.argv[4], scale=scale)
 outcome = run(scene, rgb, out, settings)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"peak_mb": peak / 1024, "seconds": outcome.seconds}))
@@ -47,9 +48,18 @@ def write(path: Path, size: int, step: int, bands: int) -> None:
     side = size // step
     block = min(512, side)
     profile = {
-        "driver": "GTiff", "width": side, "height": side, "count": bands, "dtype": "uint16",
-        "crs": "EPSG:32633", "transform": Affine(step, 0, 4e5, 0, -step, 5.8e6), "tiled": True,
-        "blockxsize": block, "blockysize": block, "interleave": "band", "compress": "zstd",
+        "driver": "GTiff",
+        "width": side,
+        "height": side,
+        "count": bands,
+        "dtype": "uint16",
+        "crs": "EPSG:32633",
+        "transform": Affine(step, 0, 4e5, 0, -step, 5.8e6),
+        "tiled": True,
+        "blockxsize": block,
+        "blockysize": block,
+        "interleave": "band",
+        "compress": "zstd",
         "zstd_level": 1,
     }
     gains = np.linspace(0.4, 1.0, bands)[:, None, None]

@@ -209,7 +209,8 @@ def _tilings(
 ) -> tuple[Tiling, Tiling]:
     step = fuser.step
     reaches = [
-        math.ceil(reach * axis.ratio) for reach, axis in zip(fuser.reach, (geometry.y, geometry.x), strict=True)
+        math.ceil(reach * axis.ratio)
+        for reach, axis in zip(fuser.reach, (geometry.y, geometry.x), strict=True)
     ]
     size = tile or _default_tile(max(reaches), step)
     if size % step or size < 1:
@@ -280,8 +281,8 @@ def _blended(
         weight = plan.rows.weights(i, part[0])[:, None] * plan.columns.weights(j, part[1])
         shares.append((part, weight.astype(np.float32)))
     total = np.zeros((plan.shape[0], len(block[0]), len(block[1])), np.float32)
-    for fused, (part, weight) in zip(plan.fuser.fuse(windows), shares, strict=True):
-        total[:, part[0].within(block[0]), part[1].within(block[1])] += weight * fused
+    for fused, (part, share) in zip(plan.fuser.fuse(windows), shares, strict=True):
+        total[:, part[0].within(block[0]), part[1].within(block[1])] += share * fused
     return total
 
 
@@ -312,7 +313,7 @@ def _masked(
     geometry = plan.pair.geometry
     coarse_rows, coarse_columns = geometry.y.coarse_span(rows), geometry.x.coarse_span(columns)
     coarse = _pixels(plan.pair.hs, coarse_rows, coarse_columns)[plan.radiometry.good]
-    seen = np.isfinite(coarse).all(axis=0)
+    seen = np.asarray(np.isfinite(coarse).all(axis=0))
     below = [
         np.clip(
             np.floor((np.arange(fine.start, fine.stop) + 0.5 - axis.origin) / axis.ratio).astype(

@@ -109,7 +109,7 @@ def make_pair(
 
 
 def _name(raster: xr.DataArray) -> str:
-    return str(raster.attrs.get("source") or raster.name or "raster")
+    return str(raster.attrs.get("source") or "raster")
 
 
 def _georeferenced(raster: xr.DataArray) -> bool:
@@ -137,9 +137,7 @@ def _one_frame(
             (True, False): f"{_name(rgb)} is not georeferenced",
             (False, True): f"{_name(hs)} is not georeferenced",
         }[known]
-        notes.append(
-            f"{found}: laid corner on corner, ratio {relative.a:.4g} by {relative.e:.4g}"
-        )
+        notes.append(f"{found}: laid corner on corner, ratio {relative.a:.4g} by {relative.e:.4g}")
         if known == (True, False):
             onto = transform(hs) * Affine.scale(1 / relative.a, 1 / relative.e)
             rgb = _place(rgb, onto, hs.rio.crs)
@@ -192,9 +190,7 @@ def _corner_on_corner(hs: xr.DataArray, rgb: xr.DataArray, both: str) -> Affine:
             f"{across:.4g} across and {down:.4g} down; files with a transform would be accepted"
         )
     nearest = round((across + down) / 2)
-    if all(
-        0 <= rgb.sizes[axis] - hs.sizes[axis] * nearest < nearest for axis in ("x", "y")
-    ):
+    if all(0 <= rgb.sizes[axis] - hs.sizes[axis] * nearest < nearest for axis in ("x", "y")):
         across = down = float(nearest)
     return Affine.scale(across, down)
 
@@ -229,9 +225,7 @@ def _parallel(inside: Affine, hs: xr.DataArray) -> bool:
     return abs(inside.b) * hs.sizes["y"] < 0.1 and abs(inside.d) * hs.sizes["x"] < 0.1
 
 
-def _same_orientation(
-    hs: xr.DataArray, relative: Affine
-) -> tuple[xr.DataArray, Affine]:
+def _same_orientation(hs: xr.DataArray, relative: Affine) -> tuple[xr.DataArray, Affine]:
     """Return the HS raster flipped so that both count in the same direction."""
     for axis, step in (("x", relative.a), ("y", relative.e)):
         if step < 0:
@@ -263,9 +257,7 @@ def _overlap(
         whole = Axis(rgb.sizes[axis], hs.sizes[axis], ratio, _snapped(origin))
         # A fine pixel belongs to the output when its centre lies on the HS image.
         start = max(0, math.ceil(whole.origin - 0.5 - 1e-6))
-        stop = min(
-            whole.fine, math.floor(whole.origin + whole.coarse * ratio - 0.5 + 1e-6) + 1
-        )
+        stop = min(whole.fine, math.floor(whole.origin + whole.coarse * ratio - 0.5 + 1e-6) + 1)
         if stop <= start:
             raise PairError(
                 f"{both}: no overlap, {_extent(hs)} and {_extent(rgb)}; "

@@ -24,7 +24,9 @@ from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.resample import blur_reach
 from hsfuse.errors import PlanError
 from hsfuse.fusion import Plan, fuse_block, lazy_result, plan_fusion
+from hsfuse.io.geotiff import check_creation_options
 from hsfuse.io.read import open_raster
+from hsfuse.io.store import Store
 from hsfuse.io.write import (
     Block,
     Journal,
@@ -37,8 +39,6 @@ from hsfuse.io.write import (
     finish,
     space_needed,
 )
-from hsfuse.io.geotiff import check_creation_options
-from hsfuse.io.store import Store
 from hsfuse.methods import Options
 from hsfuse.observe import Degrade
 from hsfuse.schedule import each, local_workers
@@ -296,9 +296,7 @@ def _layout(plan: Plan, settings: Settings, scene: Path, rgb: Path) -> OutputLay
     return replace(layout, chunk=(layout.chunk[0], edge, edge))
 
 
-def execute(
-    job: Job, *, progress: Callable[[int, int], None] | None = None
-) -> Outcome:
+def execute(job: Job, *, progress: Callable[[int, int], None] | None = None) -> Outcome:
     """
     Carry out a planned run.
 

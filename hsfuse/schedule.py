@@ -62,7 +62,9 @@ def each(
     elif "://" in scheduler:
         yield from _cluster(job, items, scheduler)
     else:
-        raise PlanError(f"scheduler must be local or an address such as tcp://host:8786, got {scheduler!r}")
+        raise PlanError(
+            f"scheduler must be local or an address such as tcp://host:8786, got {scheduler!r}"
+        )
 
 
 def _threads(

@@ -99,8 +99,7 @@ class Survey:
 
     def valid(self, patch: Patch) -> NDArray[np.bool_]:
         """Return where every good HS band of a patch has data, shape (rows, columns)."""
-        finite: NDArray[np.bool_] = np.isfinite(patch.coarse[self.good]).all(axis=0)
-        return finite
+        return np.asarray(np.isfinite(patch.coarse[self.good]).all(axis=0))
 
     @cached_property
     def spectra(self) -> NDArray[np.float32]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -21,139 +22,77 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from hsfuse.core.grid import Axis, Geometry, Span
-from hsfuse.errors import HsfuseError
-from hsfuse.methods import Options, Window
-from hsfuse.methods.guided import METHOD as GUIDED
+from hsfuse.errors import HsfuseError, PairError
+from hsfuse.examples import Batch, Recipe, each_batch
+from hsfuse.io.read import open_raster
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
-from hsfuse.observe import Degrade, respond
-from hsfuse.survey import Patch, Survey, brightness
+from hsfuse.sensor import pick_sensor, response_matrix
+from hsfuse.weights import Card, save_weights
 
-__all__ = ["Recipe", "Scene", "observe_scene", "train_network"]
+__all__ = ["Recipe", "train", "train_network"]
 
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """
-    How a network is trained.
-
-    Attributes
-    ----------
-    predicts : str
-        ``correction``: the network sees the guided cube beside the fine bands and its output
-        is added to it; ``cube``: it sees the pair alone, as in the paper.
-    steps, batch, patch : int
-        Optimiser steps, patches a step, coarse pixels a patch side.
-    rate : float
-        Adam's learning rate at the start; it falls to zero along a half cosine.
-    clip : float
-        Largest norm of the gradient.
-    average : float
-        Decay of the running mean of the weights that is exported; 0 for none.
-    fwhm : tuple of float
-        Range of the point spread function's width in coarse pixels.
-    snr : tuple of float
-        Range of the coarse image's signal-to-noise ratio in decibels; the fine image has 10
-        more. Half of the scenes are free of noise.
-    refresh : int
-        Steps between new observations of a scene.
-    seed : int
-        Of everything that is random.
-    """
-
-    predicts: str = "correction"
-    steps: int = 5000
-    batch: int = 8
-    patch: int = 8
-    rate: float = 1e-3
-    clip: float = 1.0
-    average: float = 0.995
-    fwhm: tuple[float, float] = (0.8, 1.6)
-    snr: tuple[float, float] = (30.0, 50.0)
-    refresh: int = 40
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Scene:
-    """
-    One observed cube, in units of its own brightness.
-
-    Attributes
-    ----------
-    coarse : Tensor of shape (bands, h, w)
-    fine : Tensor of shape (channels, rows, columns)
-        What the network sees on the fine grid.
-    base : Tensor of shape (bands, rows, columns)
-        What its output is added to: the guided cube, or zeros.
-    targets : tuple of Tensor
-        Truth minus base at every level, coarsest first (eq. 8).
-    """
-
-    coarse: Tensor
-    fine: Tensor
-    base: Tensor
-    targets: tuple[Tensor, ...]
-
-
-def observe_scene(
-    cube: Tensor,
-    response: Tensor,
-    architecture: Architecture,
+def train(
+    cubes: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
     *,
-    fwhm: float,
-    snr: float | None,
-    predicts: str,
-    generator: torch.Generator,
-) -> Scene:
+    rgb_sensor: str,
+    architecture: Architecture,
+    recipe: Recipe,
+    about: Mapping[str, object],
+    tolerance: float = 5.0,
+) -> Card:
     """
-    Return what the network sees of a cube, and what it should answer.
+    Train a network on pairs simulated from cubes, and write its weights and card.
 
     Parameters
     ----------
-    cube : Tensor of shape (bands, rows, columns)
-        Truth; cut to whole coarse pixels.
-    response : Tensor of shape (fine bands, bands)
-        R.
+    cubes : sequence of path
+        High-resolution rasters with the same wavelengths.
+    out : path
+        Ends in ``.safetensors``; checkpoints and the log lie in ``<out>.training`` beside it,
+        from which an interrupted run goes on.
+    rgb_sensor : str
+        The fine sensor, a name or a file.
     architecture : Architecture
-        Gives the ratio and the levels.
-    fwhm : float
-        Blur in coarse pixels.
-    snr : float or None
-        Of the coarse image in decibels.
-    predicts : str
-        As in :class:`Recipe`.
-    generator : torch.Generator
-        For the noise.
-    """
-    ratio = architecture.ratio
-    rows, columns = (n - n % ratio for n in cube.shape[1:])
-    cube = cube[:, :rows, :columns]
-    geometry = _aligned(rows, columns, ratio)
-    coarse = Degrade.between(geometry, (fwhm, fwhm)).forward(cube)
-    fine = respond(response, cube)
-    if snr is not None:
-        coarse = _noisy(coarse, snr, generator)
-        fine = _noisy(fine, snr + 10, generator)
+        Of the network; ``fine_bands`` counts the fine bands and, for a recipe that predicts
+        a correction, the bands of the guided cube.
+    recipe : Recipe
+        How to train.
+    about : mapping
+        ``data``, ``scores`` and ``terms`` for the card.
+    tolerance : float
+        How far a pair's wavelengths may be from the cubes', in nanometres.
 
-    # One number for the scene: the same by which the method divides at inference.
-    unit = brightness(coarse.numpy())
-    cube, coarse, fine = cube / unit, coarse / unit, fine / unit
-    base = torch.zeros_like(cube)
-    if predicts == "correction":
-        base = _guided(coarse, fine, geometry, fwhm)
-        fine = torch.cat([fine, base])
-    missing = cube - base
-    targets = []
-    for scale in architecture.level_scales:
-        step = 2 ** (architecture.scales - scale)
-        level = _aligned(rows, columns, step)
-        targets.append(
-            Degrade.between(level, (fwhm, fwhm)).forward(missing) if step > 1 else missing
-        )
-    return Scene(coarse, fine, base, tuple(targets))
+    Raises
+    ------
+    PairError
+        If the cubes' bands differ, or are not those of the architecture.
+    """
+    rasters = [open_raster(path) for path in cubes]
+    wavelength = rasters[0]["wavelength"].to_numpy()
+    for raster in rasters:
+        own = raster["wavelength"].to_numpy()
+        if own.shape != (architecture.bands,) or not np.allclose(own, wavelength):
+            raise PairError(
+                f"{raster.attrs['source']}: has {own.size} bands, {own.min():.0f} to "
+                f"{own.max():.0f} nm; the {architecture.bands} bands of "
+                f"{rasters[0].attrs['source']} would be accepted"
+            )
+    matrix = response_matrix(pick_sensor(rgb_sensor), wavelength).matrix
+    arrays = [raster.compute(scheduler="synchronous").to_numpy() for raster in rasters]
+    out = Path(out)
+    network = train_network(arrays, matrix, architecture, recipe, out.with_suffix(".training"))
+    return save_weights(
+        network,
+        out,
+        fine_bands=len(matrix),
+        wavelength=tuple(wavelength.tolist()),
+        tolerance=tolerance,
+        about={"recipe": asdict(recipe), "rgb_sensor": rgb_sensor, **about},
+    )
 
 
 def train_network(
@@ -199,7 +138,7 @@ def train_network(
     first = _restore(folder, network, optimiser, mean)
     matrix = torch.from_numpy(response.astype(np.float32))
     total = 0.0
-    for step, batch in _batches(cubes, matrix, architecture, recipe, first):
+    for step, batch in each_batch(cubes, matrix, architecture, recipe, first):
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * 0.5 * (1 + np.cos(np.pi * step / recipe.steps))
         loss = _step(network, optimiser, batch, recipe.clip)
@@ -237,84 +176,7 @@ def _initialised(architecture: Architecture, recipe: Recipe) -> MSSSFNet:
     return result
 
 
-@dataclass(frozen=True)
-class _Batch:
-    coarse: Tensor
-    fine: Tensor
-    targets: list[Tensor]
-
-
-def _batches(
-    cubes: Sequence[NDArray[np.float32]],
-    response: Tensor,
-    architecture: Architecture,
-    recipe: Recipe,
-    first: int,
-) -> Iterator[tuple[int, _Batch]]:
-    """Yield (step, batch); scene i is observed anew every ``refresh * len(cubes)`` steps."""
-    scenes: dict[int, tuple[int, Scene]] = {}
-    for step in range(first, recipe.steps):
-        turn = step // recipe.refresh
-        for index, cube in enumerate(cubes):
-            version = (turn - index) // len(cubes)
-            if index not in scenes or scenes[index][0] != version:
-                scenes[index] = (version, _draw(cube, response, architecture, recipe, version))
-        draw = np.random.default_rng([recipe.seed, step])
-        picks = [_cut(scenes[int(draw.integers(len(cubes)))][1], architecture, recipe, draw)
-                 for _ in range(recipe.batch)]
-        yield step, _Batch(
-            torch.stack([p.coarse for p in picks]),
-            torch.stack([p.fine for p in picks]),
-            [torch.stack(level) for level in zip(*(p.targets for p in picks), strict=True)],
-        )
-
-
-def _draw(
-    cube: NDArray[np.float32],
-    response: Tensor,
-    architecture: Architecture,
-    recipe: Recipe,
-    version: int,
-) -> Scene:
-    draw = np.random.default_rng([recipe.seed, version + 1, int(cube.size % 9973)])
-    return observe_scene(
-        torch.from_numpy(np.ascontiguousarray(cube)),
-        response,
-        architecture,
-        fwhm=float(draw.uniform(*recipe.fwhm)),
-        snr=float(draw.uniform(*recipe.snr)) if draw.random() < 0.5 else None,
-        predicts=recipe.predicts,
-        generator=torch.Generator().manual_seed(int(draw.integers(2**31))),
-    )
-
-
-def _cut(
-    scene: Scene, architecture: Architecture, recipe: Recipe, draw: np.random.Generator
-) -> Scene:
-    """Return a random patch of a scene, flipped and turned at random."""
-    size, ratio = recipe.patch, architecture.ratio
-    top = int(draw.integers(scene.coarse.shape[1] - size + 1))
-    left = int(draw.integers(scene.coarse.shape[2] - size + 1))
-    turns, flip = int(draw.integers(4)), bool(draw.integers(2))
-
-    def part(values: Tensor, scale: int) -> Tensor:
-        rows = slice(top * scale, (top + size) * scale)
-        columns = slice(left * scale, (left + size) * scale)
-        turned = torch.rot90(values[:, rows, columns], turns, (1, 2))
-        return turned.flip(2) if flip else turned
-
-    scales = [2**s for s in architecture.level_scales]
-    return Scene(
-        part(scene.coarse, 1),
-        part(scene.fine, ratio),
-        part(scene.base, ratio),
-        tuple(part(t, s) for t, s in zip(scene.targets, scales, strict=True)),
-    )
-
-
-def _step(
-    network: MSSSFNet, optimiser: torch.optim.Optimizer, batch: _Batch, clip: float
-) -> float:
+def _step(network: MSSSFNet, optimiser: torch.optim.Optimizer, batch: Batch, clip: float) -> float:
     network.train()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         outputs = network.all_levels(
@@ -325,31 +187,10 @@ def _step(
         [(o.float() - t).abs().mean() for o, t in zip(outputs, batch.targets, strict=True)]
     ).sum()
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), clip)
     optimiser.step()
     return float(loss.detach())
-
-
-def _aligned(rows: int, columns: int, ratio: int) -> Geometry:
-    return Geometry(
-        Axis(rows, rows // ratio, float(ratio)), Axis(columns, columns // ratio, float(ratio))
-    )
-
-
-def _noisy(values: Tensor, snr: float, generator: torch.Generator) -> Tensor:
-    level = values.square().mean(dim=(1, 2), keepdim=True).sqrt() * 10 ** (-snr / 20)
-    return values + level * torch.randn(values.shape, generator=generator)
-
-
-def _guided(coarse: Tensor, fine: Tensor, geometry: Geometry, fwhm: float) -> Tensor:
-    bands = len(coarse)
-    patch = Patch(coarse.numpy(), fine.numpy(), geometry)
-    survey = Survey((patch,), (fwhm, fwhm), np.ones(bands, bool), np.full(bands, np.nan))
-    rows, columns = geometry.fine_shape
-    window = Window(patch.coarse, patch.fine, geometry, (Span(0, rows), Span(0, columns)))
-    (cube,) = GUIDED.prepare(survey, Options()).fuse([window])
-    return torch.from_numpy(cube)
 
 
 def _checkpoint(
@@ -400,8 +241,3 @@ def _log(folder: Path, row: dict[str, float]) -> None:
         if new:
             writer.writeheader()
         writer.writerow(row)
-
-
-def recipe_card(recipe: Recipe, architecture: Architecture) -> dict[str, object]:
-    """Return both as JSON types for a weights card."""
-    return {"recipe": asdict(recipe), "architecture": asdict(architecture)}

@@ -24,7 +24,13 @@ def pair() -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
     cube = sample.truth.isel(band=BANDS).compute().chunk({"band": -1, "y": 64, "x": 64})
     cube["band"] = np.arange(1, cube.sizes["band"] + 1)
     seen = observe(
-        cube, rgb_sensor="generic-rgb", ratio=4.0, fwhm=1.0, snr_hs=40, snr_fine=45, offset=(1.0, 2.5)
+        cube,
+        rgb_sensor="generic-rgb",
+        ratio=4.0,
+        fwhm=1.0,
+        snr_hs=40,
+        snr_fine=45,
+        offset=(1.0, 2.5),
     )
     return tuple(part.persist(scheduler="synchronous") for part in seen)  # type: ignore[return-value]
 

@@ -53,7 +53,7 @@ def chunk_files(path: Path) -> dict[str, bytes]:
 
 
 def test_both_formats_hold_the_same_georeferenced_cube(files: Path, tmp_path: Path) -> None:
-    """zarr and GeoTIFF: pixels, CRS, transform and wavelengths."""
+    """Zarr and GeoTIFF: pixels, CRS, transform and wavelengths."""
     stored = run(files / "scene.tif", files / "rgb.tif", tmp_path / "out.zarr", GUIDED)
     exported = run(files / "scene.tif", files / "rgb.tif", tmp_path / "out.tif", GUIDED)
     assert np.array_equal(pixels(stored.path), pixels(exported.path), equal_nan=True)
@@ -74,7 +74,8 @@ def test_the_fused_cube_agrees_with_both_inputs(files: Path, tmp_path: Path) -> 
     assert outcome.spatial.count > 0
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # distributed leaves sockets to the collector
+# distributed leaves sockets to the collector
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_every_scheduler_writes_the_same_bytes(files: Path, tmp_path: Path) -> None:
     """The local loop, two dask processes, and the lazy array through write_raster."""
     scene, rgb = files / "scene.tif", files / "rgb.tif"

@@ -10,8 +10,7 @@ from hsfuse.core.grid import Axis
 from hsfuse.core.landscape import make_scene
 from hsfuse.core.resample import degrade_matrix
 from hsfuse.errors import OutputError, PairError, SensorError
-from hsfuse.sensor import load_sensor, response_matrix
-from hsfuse.sensor import pick_sensor
+from hsfuse.sensor import load_sensor, pick_sensor, response_matrix
 from hsfuse.simulation import observe, simulate
 
 WAVELENGTH = np.arange(430.0, 931.0, 20.0)

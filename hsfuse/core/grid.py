@@ -10,6 +10,7 @@ counting pixels.
 
 from __future__ import annotations
 
+import builtins
 import math
 from dataclasses import dataclass
 
@@ -30,13 +31,13 @@ class Span:
         return self.stop - self.start
 
     @property
-    def slice(self) -> slice:
+    def slice(self) -> builtins.slice:
         """The same range as a :class:`slice`."""
-        return slice(self.start, self.stop)
+        return builtins.slice(self.start, self.stop)
 
-    def within(self, outer: Span) -> slice:
+    def within(self, outer: Span) -> builtins.slice:
         """Return the slice of an array that covers ``outer`` which is this span."""
-        return slice(self.start - outer.start, self.stop - outer.start)
+        return builtins.slice(self.start - outer.start, self.stop - outer.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class Axis:
         [2.0, 6.0]
         """
         span = span or Span(0, self.coarse)
-        return self.origin + (np.arange(span.start, span.stop) + 0.5) * self.ratio
+        index = np.arange(span.start, span.stop, dtype=np.float64)
+        return self.origin + (index + 0.5) * self.ratio
 
     def coarse_span(self, fine: Span, margin: float = 0.0) -> Span:
         """

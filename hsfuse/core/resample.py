@@ -66,7 +66,7 @@ def degrade_matrix(
     centres = axis.centres(coarse)[:, None]
     edges = np.arange(fine.start, fine.stop + 1, dtype=np.float64)[None, :]
     if fwhm > 0:
-        sigma = fwhm / FWHM_PER_SIGMA * axis.ratio
+        sigma = max(fwhm / FWHM_PER_SIGMA * axis.ratio, 1e-6)
         limit = _SIGMAS * sigma
         cumulative = ndtr(np.clip(edges - centres, -limit, limit) / sigma)
     else:

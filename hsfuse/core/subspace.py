@@ -85,7 +85,7 @@ class Subspace:
             (components, rows, columns), float32, and (rows, columns), bool.
         """
         used = cube[self.good]
-        valid = np.isfinite(used).all(axis=0)
+        valid: NDArray[np.bool_] = np.asarray(np.isfinite(used).all(axis=0))
         centred = np.where(valid, used - self.mean[self.good, None, None], 0.0)
         return np.tensordot(self.basis, centred, axes=1).astype(np.float32), valid
 

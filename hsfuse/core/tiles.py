@@ -103,7 +103,7 @@ class Tiling:
         [1.0, 0.75, 0.25, 0.0]
         """
         core = self.core(index)
-        centre = np.arange(span.start, span.stop) + 0.5
+        centre = np.arange(span.start, span.stop, dtype=np.float64) + 0.5
         return self._risen(centre, core.start) - self._risen(centre, core.stop)
 
     def _risen(self, centre: NDArray[np.float64], border: int) -> NDArray[np.float64]:

@@ -26,7 +26,7 @@ __all__ = ["preview_file", "preview_raster", "read_window"]
 
 Image = NDArray[np.float32]
 
-_PIECE_VALUES = 16_000_000  # 64 MB of float32
+_PIECE_VALUES = 8_000_000  # 32 MB of float32, some four times that at work
 
 
 def preview_file(path: Path, bands: Sequence[int], longest: int) -> Image:
@@ -78,9 +78,11 @@ def preview_raster(raster: xr.DataArray, bands: Sequence[int], longest: int) -> 
     """
     Return some bands of a lazy raster, shrunk by a whole number; see :func:`preview_file`.
 
-    Every pixel of those bands is read, a piece at a time.
+    Every pixel of those bands is read, a piece at a time. A raster that was warped reads all
+    its bands for one of them, so it gets smaller pieces.
     """
-    return _shrunk(raster.shape[1:], bands, longest, partial(_raster_plane, raster))
+    pixels = _PIECE_VALUES // raster.sizes["band"]
+    return _shrunk(raster.shape[1:], bands, longest, partial(_raster_plane, raster), pixels)
 
 
 def _stored_plane(pixels: StorePixels, band: int, rows: Span, columns: Span) -> Image:
@@ -96,12 +98,15 @@ def _shrunk(
     bands: Sequence[int],
     longest: int,
     read: Callable[[int, Span, Span], Image],
+    pixels: int = _PIECE_VALUES,
 ) -> Image:
+    """Return the means of squares of pixels, read in pieces of at most so many pixels."""
     rows, columns = size
     step = _step(max(rows, columns), longest)
     image = np.empty((len(bands), math.ceil(rows / step), math.ceil(columns / step)), np.float32)
-    across = max(_PIECE_VALUES // step, step) // step * step
-    down = max(_PIECE_VALUES // min(across, columns), step) // step * step
+    # A piece is about square: the blocks of a file are.
+    across = max(min(math.isqrt(4 * pixels), columns), step) // step * step
+    down = max(pixels // across, step) // step * step
     for place, band in enumerate(bands):
         for top in range(0, rows, down):
             for left in range(0, columns, across):

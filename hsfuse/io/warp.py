@@ -63,9 +63,7 @@ def onto_grid(raster: xr.DataArray, fine: Affine, crs: CRS) -> tuple[xr.DataArra
     return warped.assign_attrs(raster.attrs), placed
 
 
-def _outline(
-    raster: xr.DataArray, fine: Affine, crs: CRS
-) -> tuple[list[float], list[float]]:
+def _outline(raster: xr.DataArray, fine: Affine, crs: CRS) -> tuple[list[float], list[float]]:
     share = np.linspace(0, 1, _EDGE_POINTS)
     columns, rows = raster.sizes["x"], raster.sizes["y"]
     edge = [(columns * s, 0.0) for s in share] + [(columns * s, float(rows)) for s in share]

@@ -175,7 +175,7 @@ class GuidedFuser:
     def _local(
         self, window: Window, residual: Tensor, used: Tensor, fine: Tensor, fine_valid: Tensor
     ) -> Tensor:
-        """Return the local coefficients, shape (1 + fine bands, components, coarse rows, columns)."""
+        """Return the coefficients of [1, Y], (1 + fine bands, components, coarse grid)."""
         # The normal equations lose half the digits: float64 on the small grid costs nothing.
         degrade = Degrade.between(
             window.geometry, self.blur, device=self.device, dtype=torch.float64
@@ -312,9 +312,9 @@ def _observed(
     """Return D(f(Y)), where it holds, and S, all on the patch's HS grid."""
     fine = torch.from_numpy(patch.fine.astype(np.float64))
     valid = torch.isfinite(fine).all(dim=0)
-    scaled = (fine - torch.from_numpy(fuser.offset)[:, None, None]) / torch.from_numpy(
-        fuser.scale
-    )[:, None, None]
+    scaled = (fine - torch.from_numpy(fuser.offset)[:, None, None]) / torch.from_numpy(fuser.scale)[
+        :, None, None
+    ]
     scaled = torch.where(valid, scaled, torch.zeros_like(scaled))
     degrade = Degrade.between(patch.geometry, survey.blur, dtype=torch.float64)
     # One feature at a time: all of them at once on the fine grid would outweigh the run itself.

@@ -8,6 +8,7 @@ compare with the HS image itself. What is chosen there is used at full scale.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -143,11 +144,16 @@ def choose(survey: Survey) -> Parameters:
         for value in _CANDIDATES[name]:
             if getattr(best, name) == value or (name == "components" and value > limit):
                 continue
-            candidate = replace(best, **{name: value})
+            candidate = _with(best, name, value)
             score = _score(trial, candidate)
             if score > best_score:
                 best, best_score = candidate, score
     return best
+
+
+def _with(parameters: Parameters, name: str, value: float) -> Parameters:
+    changed: dict[str, Any] = {name: value}
+    return replace(parameters, **changed)
 
 
 def _score(trial: Trial, parameters: Parameters) -> float:

@@ -45,7 +45,7 @@ def test_a_lazy_raster_is_averaged(longest: int):
 
 def test_pieces_leave_no_trace(monkeypatch: pytest.MonkeyPatch):
     whole = preview_raster(raster(), [1], 20)
-    monkeypatch.setattr(preview, "_PIECE_VALUES", 130)
+    monkeypatch.setattr(preview, "_PIECE_VALUES", 650)
     np.testing.assert_array_equal(preview_raster(raster(), [1], 20), whole)
 
 
