@@ -77,7 +77,7 @@ class Progress:
         Examples
         --------
         >>> Progress(100.0).line(30, 100, 60.0)
-        '[#######.................]  30 %  block 30 of 100  0.50 Mpx/s  2:20 left'
+        '[#######.................]  30 %  block 30 of 100  0.5 Mpx/s  2:20 left'
         """
         share = done / total
         filled = int(_WIDTH * share)
@@ -86,7 +86,7 @@ class Progress:
         left = self._megapixels * (1 - share) / rate if rate else 0.0
         state = f"{duration(left)} left" if done < total else "finishing the file"
         return f"[{bar}] {share:4.0%}".replace("%", " %") + (
-            f"  block {done} of {total}  {rate:.2f} Mpx/s  {state}"
+            f"  block {done} of {total}  {rate:.3g} Mpx/s  {state}"
         )
 
 

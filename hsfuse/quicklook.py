@@ -31,8 +31,7 @@ from hsfuse.core.picture import (
     stretch_limits,
     stretched,
 )
-from hsfuse.io.preview import preview_file, preview_raster, read_window
-from hsfuse.io.read import open_raster
+from hsfuse.io.preview import preview_file, preview_raster, read_file_window, read_window
 
 if TYPE_CHECKING:
     from hsfuse.fusion import Plan
@@ -125,7 +124,7 @@ def _part(plan: Plan, path: Path, rows: Span, columns: Span) -> _Part:
         *coarse,
         read_window(plan.pair.hs, None, *coarse),
         read_window(plan.pair.rgb, None, rows, columns),
-        read_window(open_raster(path), None, rows, columns),
+        read_file_window(path, rows, columns),
     )
 
 

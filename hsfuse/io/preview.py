@@ -19,10 +19,11 @@ from rasterio.errors import RasterioError
 
 from hsfuse.core.grid import Span
 from hsfuse.errors import RasterError
+from hsfuse.io.read import open_raster
 from hsfuse.io.stored import open_store
 from hsfuse.io.windows import StorePixels, open_quietly
 
-__all__ = ["preview_file", "preview_raster", "read_window"]
+__all__ = ["preview_file", "preview_raster", "read_file_window", "read_window"]
 
 Image = NDArray[np.float32]
 
@@ -119,6 +120,20 @@ def _shrunk(
                 part = image[place, top // step :, left // step :]
                 part[: small.shape[0], : small.shape[1]] = small
     return image
+
+
+def read_file_window(path: Path, rows: Span, columns: Span) -> Image:
+    """
+    Return the pixels of a window of a file, all bands.
+
+    Raises
+    ------
+    RasterError
+        If the file cannot be read.
+    """
+    if path.is_dir():
+        return open_store(path).pixels[:, rows.slice, columns.slice]
+    return read_window(open_raster(path), None, rows, columns)
 
 
 def read_window(

@@ -44,7 +44,7 @@ def test_blocks_of_an_earlier_run_do_not_count_for_the_rate():
     fresh, resumed = Progress(100.0), Progress(100.0)
     fresh(1, 100)
     resumed(91, 100)
-    assert "0.10 Mpx/s" in fresh.line(1, 100, 10.0)
+    assert "  0.1 Mpx/s" in fresh.line(1, 100, 10.0)
     line = resumed.line(92, 100, 10.0)
-    assert "0.20 Mpx/s" in line
+    assert "  0.2 Mpx/s" in line
     assert "0:40 left" in line

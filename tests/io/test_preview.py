@@ -8,7 +8,7 @@ import xarray as xr
 
 import hsfuse.io.preview as preview
 from hsfuse.core.grid import Span
-from hsfuse.io.preview import preview_file, preview_raster, read_window
+from hsfuse.io.preview import preview_file, preview_raster, read_file_window, read_window
 from hsfuse.io.read import open_raster
 from hsfuse.io.write import write_raster
 
@@ -60,8 +60,11 @@ def test_a_file_shows_what_the_raster_shows(tmp_path: Path, name: str, stored: d
     np.testing.assert_allclose(shrunk, means(array.values[[4]], 5), atol=0.02)
 
 
-def test_a_window_is_the_same_window(tmp_path: Path):
+@pytest.mark.parametrize("name", ["out.zarr", "out.tif"])
+def test_a_window_is_the_same_window(tmp_path: Path, name: str):
     array = raster()
-    path = write_raster(array, tmp_path / "out.tif")
-    found = read_window(open_raster(path), [2], Span(5, 25), Span(30, 44))
+    path = write_raster(array, tmp_path / name)
+    window = Span(5, 25), Span(30, 44)
+    found = read_window(open_raster(path), [2], *window)
     np.testing.assert_array_equal(found, array.values[[2], 5:25, 30:44])
+    np.testing.assert_array_equal(read_file_window(path, *window), array.values[:, 5:25, 30:44])
