@@ -75,7 +75,7 @@ def run(
             outcome = execute(job, progress=progress)
     except KeyboardInterrupt:
         click.echo("stopped; --resume goes on", err=True)
-        raise click.exceptions.Exit(0) from None
+        raise click.exceptions.Exit(130) from None
     paths = write_report(outcome) if report else None
     if as_json:
         click.echo(to_text(outcome_as_dict(outcome)))
