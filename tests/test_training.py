@@ -71,7 +71,8 @@ def test_a_correction_starts_from_the_guided_cube(tmp_path: Path) -> None:
 
 def test_a_loss_that_leaves_the_numbers_stops(tmp_path: Path) -> None:
     """The message names the step and a remedy; nothing worse than the last good is saved."""
-    wild = Recipe(steps=40, batch=2, patch=4, refresh=2, rate=1e30, clip=1e30)
+    wild = Recipe("cube", steps=40, batch=2, patch=4, refresh=2, rate=1e20)
+    bare = Architecture(bands=6, fine_bands=3, scales=2, width=4, levels=2)
     with pytest.raises(HsfuseError, match="finite numbers at step"):
-        train_network(cubes(), RESPONSE, ARCHITECTURE, wild, tmp_path)
+        train_network(cubes(), RESPONSE, bare, wild, tmp_path)
     assert not (tmp_path / "checkpoint.safetensors").exists()

@@ -13,6 +13,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import dask.array as da
@@ -171,6 +172,10 @@ class StorePixels:
         bands, rows, columns = self.variable.shape
         return (bands, rows, columns)
 
+    def __dask_tokenize__(self) -> tuple[str, str, float]:
+        """Return what names these pixels; dask would read all of them to make a name."""
+        return ("StorePixels", self.path, _newest(Path(self.path)))
+
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
         spans, rest = _split(key, self.shape)
@@ -182,6 +187,12 @@ class StorePixels:
                 f"{self.path}: a chunk cannot be read; the store is damaged or incomplete ({error})"
             ) from error
         return cube[rest]
+
+
+def _newest(store: Path) -> float:
+    """Return when the metadata of a store last changed; zarr rewrites it with every store."""
+    names = ("zarr.json", ".zattrs", ".zmetadata", ".zgroup")
+    return max((p.stat().st_mtime for n in names if (p := store / n).exists()), default=0.0)
 
 
 def lazy(pixels: FilePixels | StorePixels, chunk: tuple[int, int]) -> da.Array:

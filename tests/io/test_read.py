@@ -599,3 +599,17 @@ def test_real_scenes_open_as_rasters() -> None:
     assert np.isnan(potsdam.values).all(axis=(1, 2)).sum() == 6
     cave = open_raster(DATA / "cave" / "balloons.tif")
     assert cave["wavelength"].values.tolist() == list(np.arange(400.0, 701.0, 10.0))
+
+
+def test_opening_a_store_reads_no_chunk(tmp_path: Path) -> None:
+    """A store whose chunks are damaged opens; only computing says so."""
+    cube = xr.DataArray(
+        np.random.default_rng(0).random((3, 64, 64)).astype(np.float32), dims=("band", "y", "x")
+    )
+    written = write_raster(cube.chunk(), tmp_path / "cube.zarr")
+    for chunk in (written / "cube" / "c").rglob("*"):
+        if chunk.is_file():
+            chunk.write_bytes(b"damaged")
+    opened = open_raster(written)
+    with pytest.raises(RasterError):
+        opened.compute(scheduler="synchronous")
