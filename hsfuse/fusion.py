@@ -22,6 +22,7 @@ import torch
 import xarray as xr
 from dask.base import tokenize
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from hsfuse.core.grid import Geometry, Span
 from hsfuse.core.tiles import Tiling
@@ -178,10 +179,11 @@ def plan_fusion(
     """
     options = _settled(options or Options())
     pair = make_pair(hs, rgb, hs_sensor=_sensor(hs_sensor, hs), rgb_sensor=_sensor(rgb_sensor, rgb))
-    survey = survey_pair(pair)
-    radiometry = measure_radiometry(survey)
-    survey = replace(survey, response=radiometry.response)
-    fuser = load_method(method).prepare(survey, options)
+    with _one_thread(), threadpool_limits(1):  # a plan resumed on another machine is the same
+        survey = survey_pair(pair)
+        radiometry = measure_radiometry(survey)
+        survey = replace(survey, response=radiometry.response)
+        fuser = load_method(method).prepare(survey, options)
     rows, columns = _tilings(pair.geometry, fuser, tile, overlap)
     notes = (*pair.notes, *radiometry.notes, *fuser.notes)
     return Plan(pair, radiometry, fuser, rows, columns, options, notes)
