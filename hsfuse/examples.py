@@ -48,6 +48,11 @@ class Recipe:
     snr : tuple of float
         Range of the coarse image's signal-to-noise ratio in decibels; the fine image has 10
         more. Half of the scenes are free of noise.
+    illuminant : float
+        Strength of a smooth random gain along the spectrum, in units of log: other lights on
+        the same scenes, so that a dozen scenes do not become a dozen spectra learned by heart.
+    zoom : float
+        Scenes are made up to this many times smaller.
     refresh : int
         Steps between new observations of a scene.
     seed : int
@@ -63,6 +68,8 @@ class Recipe:
     average: float = 0.995
     fwhm: tuple[float, float] = (0.8, 1.6)
     snr: tuple[float, float] = (30.0, 50.0)
+    illuminant: float = 0.3
+    zoom: float = 2.0
     refresh: int = 40
     seed: int = 0
 
@@ -194,8 +201,9 @@ def _draw(
     version: int,
 ) -> Scene:
     draw = np.random.default_rng([recipe.seed, version + 1, int(cube.size % 9973)])
+    varied = _varied(torch.from_numpy(np.ascontiguousarray(cube)), recipe, architecture, draw)
     return observe_scene(
-        torch.from_numpy(np.ascontiguousarray(cube)),
+        varied,
         response,
         architecture,
         fwhm=float(draw.uniform(*recipe.fwhm)),
@@ -203,6 +211,24 @@ def _draw(
         predicts=recipe.predicts,
         generator=torch.Generator().manual_seed(int(draw.integers(2**31))),
     )
+
+
+def _varied(
+    cube: Tensor, recipe: Recipe, architecture: Architecture, draw: np.random.Generator
+) -> Tensor:
+    """Return the cube under another light and at another scale."""
+    place = np.linspace(0, np.pi, len(cube))
+    curve = sum(draw.normal() * np.cos(k * place + draw.uniform(0, np.pi)) for k in (1, 2, 3))
+    gain = np.exp(recipe.illuminant * curve).astype(np.float32)
+    cube = cube * torch.from_numpy(gain)[:, None, None]
+    # A patch has to fit, and guided's trial wants some pixels.
+    least = max(recipe.patch, 16) * architecture.ratio
+    factor = min(float(draw.uniform(1, recipe.zoom)), min(cube.shape[1:]) / least)
+    if factor <= 1:
+        return cube
+    rows, columns = (int(n / factor) for n in cube.shape[1:])
+    shrunk = Geometry(Axis(cube.shape[1], rows, factor), Axis(cube.shape[2], columns, factor))
+    return Degrade.between(shrunk, (0.0, 0.0)).forward(cube)
 
 
 def _cut(
