@@ -143,7 +143,7 @@ class Job:
         columns = len(self.plan.columns.window(self.plan.columns.count // 2))
         core = len(self.plan.rows.core(0)) * len(self.plan.columns.core(0))
         fine = self.plan.pair.rgb.sizes["band"]
-        window = rows * columns * (fine * 3 + 24) * 4
+        window = rows * columns * (fine + self.plan.fuser.channels) * 4
         return int(0.5e9) + self.workers * (window + 3 * core * bands * 4)
 
 

@@ -103,6 +103,10 @@ class Fuser(Protocol):
         """Windows start at multiples of this many fine pixels; 1 where any start will do."""
 
     @property
+    def channels(self) -> int:
+        """Float maps of a window's size that are alive at once, for the estimate of memory."""
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of the choice made, a sentence each."""
 

@@ -25,6 +25,7 @@ class BicubicFuser:
     name: str = "bicubic"
     step: int = 1
     reach: tuple[float, float] = (2.0, 2.0)
+    channels: int = 0
     notes: tuple[str, ...] = ()
 
     def describe(self) -> dict[str, object]:

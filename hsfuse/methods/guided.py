@@ -115,6 +115,11 @@ class GuidedFuser:
         ]
         return along[0], along[1]
 
+    @property
+    def channels(self) -> int:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return 3 * self.parameters.components + 4 * len(self.offset)
+
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""
         return {"method": self.name, **asdict(self.parameters)}

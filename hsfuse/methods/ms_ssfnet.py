@@ -75,6 +75,12 @@ class MSSSFNetFuser:
         along = [own + base for base in self.guided.reach]
         return along[0], along[1]
 
+    @property
+    def channels(self) -> int:
+        """See :class:`hsfuse.methods.Fuser`: the guided cube, and the last block's features."""
+        a = self.card.architecture
+        return self.guided.channels + 2 * a.bands + a.fine_bands + 5 * a.width
+
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""
         return {

@@ -136,3 +136,31 @@ def test_no_weights_fit_means_guided_and_a_word_about_it() -> None:
     fuser = load_method("ms-ssfnet").prepare(survey, Options())
     assert fuser.name == "guided"
     assert any("guided" in note for note in fuser.notes)
+
+
+def test_the_shipped_weights_take_the_pair_they_are_for() -> None:
+    """31 bands of 400 to 700 nm, three fine bands, ratio 16: the network runs and is batched."""
+    draw = np.random.default_rng(0)
+    rows, columns = np.mgrid[:512, :512]
+    spectra = 0.5 + 0.1 * np.cumsum(draw.normal(size=(3, 31)), axis=1)
+    cube = spectra[(rows // 40 + columns // 56) % 3].transpose(2, 0, 1).astype(np.float32)
+    geometry = Geometry(Axis(512, 32, 16.0), Axis(512, 32, 16.0))
+    values = torch.from_numpy(np.abs(cube))
+    response = torch.softmax(torch.randn(3, 31, generator=torch.Generator().manual_seed(0)), dim=1)
+    coarse = Degrade.between(geometry, (1.0, 1.0)).forward(values).numpy()
+    fine = respond(response, values).numpy()
+    survey = Survey(
+        (Patch(coarse, fine, geometry),), (1.0, 1.0), np.ones(31, bool), np.arange(400.0, 701, 10)
+    )
+    fuser = load_method("ms-ssfnet").prepare(survey, Options())
+    assert fuser.name == "ms-ssfnet"
+    core = (Span(0, 64), Span(0, 64))
+    small = Window(
+        coarse[:, :8, :8], fine[:, :128, :128], Geometry(*(Axis(128, 8, 16.0),) * 2), core
+    )
+    alone = fuser.fuse([small])[0]
+    together = fuser.fuse([small, small])
+    assert all(np.allclose(alone, each, atol=1e-5) for each in together)
+    bands = 0.7 * survey.wavelength
+    other = Survey(survey.patches, survey.blur, survey.marked, bands)
+    assert load_method("ms-ssfnet").prepare(other, Options()).name == "guided"
