@@ -143,4 +143,7 @@ def _bad_notes(survey: Survey) -> tuple[str, ...]:
     bad = int((~survey.good).sum())
     if not bad:
         return ()
-    return (f"{bad} of {survey.good.size} HS bands are bad or hold no data; they guide nothing",)
+    return (
+        f"{bad} of {survey.good.size} HS bands are bad, hold no data or little but noise; "
+        "they guide nothing",
+    )
