@@ -346,10 +346,10 @@ def _check_coverage(
     for name, share in zip(names, coverage, strict=True):
         if share < _LEAST_COVERAGE:
             raise PairError(
-                f"{_name(rgb)}: {1 - share:.0%} of the response of band {name} lies outside the HS "
+                f"{_name(rgb)}: {1 - share:.0%} of the response of {name!r} lies outside the HS "
                 f"bands of {_name(hs)}, {span}; at most {1 - _LEAST_COVERAGE:.0%} would be accepted"
             )
         if share < _FULL_COVERAGE:
             notes.append(
-                f"{1 - share:.0%} of the response of band {name} lies outside the HS bands, {span}"
+                f"{1 - share:.0%} of the response of {name!r} lies outside the HS bands, {span}"
             )

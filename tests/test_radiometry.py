@@ -1,0 +1,95 @@
+"""What the survey tells of the two sensors, and that the survey stays small."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter1d
+
+from hsfuse.core.grid import Axis, Geometry
+from hsfuse.core.resample import degrade_matrix
+from hsfuse.radiometry import estimate_response, measure_radiometry
+from hsfuse.survey import Patch, Survey
+
+
+def survey(gain: float = 1.0, offset: float = 0.0, hole: bool = False) -> Survey:
+    """Return a surveyed pair of 20 bands whose fine bands are means of ten, seen at ratio 4."""
+    draw = np.random.default_rng(0)
+    spectra = gaussian_filter1d(draw.random((5, 20)), 1.0, axis=1)
+    cover = draw.dirichlet(np.full(5, 0.4), size=(120, 120))
+    cube = (cover @ spectra).transpose(2, 0, 1)
+    axis = Axis(120, 30, 4.0)
+    blur = degrade_matrix(axis, 1.0)
+    coarse = (blur @ cube @ blur.T).astype(np.float32)
+    coarse += 0.001 * draw.normal(size=coarse.shape).astype(np.float32)
+    fine = np.stack([cube[:10].mean(axis=0), cube[10:].mean(axis=0)]) * gain + offset
+    if hole:
+        coarse[:, 4, 5] = np.nan
+        coarse[3] = np.nan
+        fine[:, 50:60, 20:30] = np.nan
+    patch = Patch(coarse, fine.astype(np.float32), Geometry(axis, axis))
+    return Survey((patch,), (1.0, 1.0), np.ones(20, bool), np.linspace(400, 800, 20))
+
+
+def test_gain_and_offset_come_back() -> None:
+    """D(Y) = gain R X + offset, whether or not pixels lack data."""
+    known = np.kron(np.eye(2), np.full(10, 0.1))
+    for hole in (False, True):
+        made = survey(gain=250.0, offset=30.0, hole=hole)
+        weights = known * made.good / (known * made.good).sum(axis=1, keepdims=True)
+        found = measure_radiometry(replace(made, response=weights))
+        assert found.gain == pytest.approx(250, rel=0.04)
+        assert found.offset == pytest.approx(30, abs=5)
+        assert (found.correlation > 0.98).all()
+
+
+def test_the_estimated_response_explains_the_fine_bands() -> None:
+    """Non-negative, rows sum to one, and the right half of the spectrum for each band."""
+    found = measure_radiometry(survey())
+    assert (found.response >= 0).all()
+    assert found.response.sum(axis=1) == pytest.approx(1)
+    assert found.response[0, :10].sum() > 0.8
+    assert found.response[1, 10:].sum() > 0.8
+
+
+def test_a_band_without_data_is_not_good() -> None:
+    """It is left out, said, and has no part in the response."""
+    found = measure_radiometry(survey(hole=True))
+    assert not found.good[3]
+    assert found.good.sum() == 19
+    assert not found.response[:, 3].any()
+    assert any("1 of 20" in note for note in found.notes)
+
+
+def test_a_band_of_noise_is_not_good() -> None:
+    """Its neighbours explain it less than its own noise does."""
+    made = survey()
+    coarse = made.patches[0].coarse.copy()
+    coarse[7] = np.random.default_rng(1).random(coarse.shape[1:]) * 9
+    noisy = Survey(
+        (Patch(coarse, made.patches[0].fine, made.patches[0].geometry),),
+        made.blur,
+        made.marked,
+        made.wavelength,
+    )
+    assert np.flatnonzero(~noisy.good).tolist() == [7]
+
+
+def test_images_of_two_places_are_noticed() -> None:
+    """Hardly any correlation is a note, not silence."""
+    made = survey()
+    other = np.random.default_rng(5).random(made.patches[0].fine.shape).astype(np.float32)
+    strange = Survey(
+        (Patch(made.patches[0].coarse, other, made.patches[0].geometry),),
+        made.blur,
+        made.marked,
+        made.wavelength,
+        response=np.full((2, 20), 0.05),
+    )
+    assert any("same place" in note for note in measure_radiometry(strange).notes)
+
+
+def test_the_response_of_flat_images_is_flat() -> None:
+    """Nothing can be told from a scene without contrast, and nothing breaks."""
+    response = estimate_response(np.full((6, 50), 0.2), np.full((2, 50), 0.2))
+    assert response == pytest.approx(1 / 6)
