@@ -34,7 +34,7 @@ from hsfuse.core.picture import (
 from hsfuse.io.preview import preview_file, preview_raster, read_file_window, read_window
 
 if TYPE_CHECKING:
-    from hsfuse.fusion import Plan
+    from hsfuse.planning import Plan
 
 __all__ = ["draw_quicklook"]
 

@@ -10,14 +10,33 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import TypeVar
+
+import torch
 
 from hsfuse.errors import PlanError
 
-__all__ = ["each", "local_workers"]
+__all__ = ["each", "local_workers", "one_thread"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """
+    Let torch use one thread for this block; blocks, not loops, run side by side.
+
+    The order of a sum depends on the number of threads, and a dask worker has another
+    number than a notebook: one thread a block gives every scheduler the same bits.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def local_workers(workers: int | None, device: str) -> int:

@@ -9,7 +9,8 @@ import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
 import xarray as xr
 
 from hsfuse.errors import PlanError
-from hsfuse.fusion import fuse, fuse_block, lazy_result, plan_fusion
+from hsfuse.fusion import fuse, fuse_block, lazy_result
+from hsfuse.planning import plan_fusion
 from hsfuse.sample import make_sample
 from hsfuse.sensor import load_sensor
 from hsfuse.simulation import observe

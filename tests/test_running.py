@@ -11,8 +11,9 @@ from distributed import LocalCluster
 
 import hsfuse
 from hsfuse.errors import OutputError
-from hsfuse.fusion import plan_fusion
+from hsfuse.fusion import lazy_result
 from hsfuse.io.write import Journal, create_store, write_raster
+from hsfuse.planning import plan_fusion
 from hsfuse.running import Settings, execute, prepare, run, run_block
 from hsfuse.sample import make_sample
 from hsfuse.simulation import observe
@@ -87,8 +88,6 @@ def test_every_scheduler_writes_the_same_bytes(files: Path, tmp_path: Path) -> N
         remote = run(scene, rgb, tmp_path / "remote.zarr", settings)
     assert chunk_files(remote.path) == chunk_files(local.path)
     assert len(chunk_files(local.path)) > 4
-    from hsfuse.fusion import lazy_result
-
     plan = plan_fusion(hsfuse.open_raster(scene), hsfuse.open_raster(rgb), method="guided", tile=64)
     lazy: xr.DataArray = lazy_result(plan)
     assert np.array_equal(lazy.compute().to_numpy(), pixels(local.path), equal_nan=True)
