@@ -61,6 +61,7 @@ _TIFF = (".tif", ".tiff")
 # Disk per stored byte before compression. A GeoTIFF exists three times for a moment (store,
 # tiles, final copy), each compressed to about two thirds, the last two with overviews.
 _SPACE = {".zarr": 1.1, ".tif": 2.4, ".tiff": 2.4}
+CHECKSUMS = "checksums.sha256"
 _SIDECARS = (".aux.xml", ".ovr", ".msk")  # GDAL would read an older file's into the new one
 
 
@@ -208,6 +209,7 @@ def finish(
     group.update_attributes({COMPLETE: True, PROVENANCE: provenance})
     for path in store.root.rglob("*.partial"):
         path.unlink(missing_ok=True)
+    _write_checksums(store, receipts)
     sync(store.root / "zarr.json")
     sync(store.root)
     if store.path.suffix.lower() in _TIFF:
@@ -220,6 +222,15 @@ def finish(
     shutil.rmtree(store.partial)
     sync(store.path.parent)
     return store.path
+
+
+def _write_checksums(store: Store, receipts: Iterable[Receipt]) -> None:
+    """Leave every chunk file's hash in the store, as ``sha256sum --check`` reads it."""
+    chunks = {name: digest for receipt in receipts for name, digest in receipt.chunks.items()}
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(chunks.items()) if digest]
+    path = store.root / CHECKSUMS
+    path.write_text("".join(lines), encoding="ascii")
+    sync(path)
 
 
 def _take_name(root: Path, path: Path) -> None:

@@ -1,6 +1,8 @@
+import hashlib
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import dask.array
 import numpy as np
@@ -292,3 +294,16 @@ def test_a_full_disk_is_an_error_and_leaves_no_output(tmp_path, name, size):
         [*script, str(tmp_path / name)], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
+
+
+def test_a_finished_store_carries_its_checksums(tmp_path: Path) -> None:
+    """Every chunk file is listed with its hash, in the form of sha256sum."""
+    values = np.random.default_rng(0).random((3, 40, 50)).astype(np.float32)
+    path = write_raster(xr.DataArray(values, dims=("band", "y", "x")).chunk(), tmp_path / "a.zarr")
+    listed = dict(
+        reversed(line.split("  ")) for line in (path / "checksums.sha256").read_text().splitlines()
+    )
+    chunks = [p for p in (path / "cube" / "c").rglob("*") if p.is_file()]
+    assert listed == {
+        str(p.relative_to(path)): hashlib.sha256(p.read_bytes()).hexdigest() for p in chunks
+    }
