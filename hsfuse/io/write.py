@@ -36,7 +36,7 @@ from hsfuse.io.layout import (
     encode,
 )
 from hsfuse.io.store import Journal, Receipt, Store, create_store, sync
-from hsfuse.io.template import COMPLETE, PROVENANCE
+from hsfuse.io.template import COMPLETE, CUBE, PROVENANCE
 
 __all__ = [
     "Block",
@@ -225,10 +225,19 @@ def finish(
 
 
 def _write_checksums(store: Store, receipts: Iterable[Receipt]) -> None:
-    """Leave every chunk file's hash in the store, as ``sha256sum --check`` reads it."""
+    """
+    Leave every chunk file's hash beside the chunks, as ``sha256sum --check`` reads it.
+
+    It lies in the array's folder: in a group's, zarr warns of a file that is no array.
+    """
     chunks = {name: digest for receipt in receipts for name, digest in receipt.chunks.items()}
-    lines = [f"{digest}  {name}\n" for name, digest in sorted(chunks.items()) if digest]
-    path = store.root / CHECKSUMS
+    folder = f"{CUBE}/"
+    lines = [
+        f"{digest}  {name.removeprefix(folder)}\n"
+        for name, digest in sorted(chunks.items())
+        if digest
+    ]
+    path = store.root / CUBE / CHECKSUMS
     path.write_text("".join(lines), encoding="ascii")
     sync(path)
 

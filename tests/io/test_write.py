@@ -301,9 +301,11 @@ def test_a_finished_store_carries_its_checksums(tmp_path: Path) -> None:
     values = np.random.default_rng(0).random((3, 40, 50)).astype(np.float32)
     path = write_raster(xr.DataArray(values, dims=("band", "y", "x")).chunk(), tmp_path / "a.zarr")
     listed = dict(
-        reversed(line.split("  ")) for line in (path / "checksums.sha256").read_text().splitlines()
+        reversed(line.split("  "))
+        for line in (path / "cube" / "checksums.sha256").read_text().splitlines()
     )
     chunks = [p for p in (path / "cube" / "c").rglob("*") if p.is_file()]
     assert listed == {
-        str(p.relative_to(path)): hashlib.sha256(p.read_bytes()).hexdigest() for p in chunks
+        str(p.relative_to(path / "cube")): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in chunks
     }
