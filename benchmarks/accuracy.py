@@ -99,6 +99,7 @@ def main() -> None:
     parser.add_argument("--ratio", type=int, default=4)
     parser.add_argument("--fwhm", type=float, default=1.0)
     parser.add_argument("--weights", help="weights for ms-ssfnet")
+    parser.add_argument("--rivals", action="store_true", help="also cnmf and spectralift")
     parser.add_argument("--csv", type=Path, help="also write the figures here")
     parser.add_argument("-v", "--verbose", action="store_true", help="show what guided chose")
     options = parser.parse_args()
@@ -112,6 +113,8 @@ def main() -> None:
         "guided": load_method("guided"),
         "ms-ssfnet": load_method("ms-ssfnet"),
     }
+    if options.rivals:
+        methods |= {name: load_method(name) for name in ("cnmf", "spectralift")}
     rows = []
     print(f"{'scene':28}" + "".join(f"{name:>16}" for name in methods))
     for path in options.cubes:

@@ -36,6 +36,15 @@ METHODS: dict[str, tuple[str, str]] = {
         "local and scene-wide regression on the fine bands in the scene's own subspace; "
         "any sensor, no training, parameters chosen on the pair itself",
     ),
+    "cnmf": (
+        "hsfuse.methods.cnmf:METHOD",
+        "coupled non-negative matrix factorisation (Yokoya 2012): endmembers of the scene, "
+        "abundances of the fine image",
+    ),
+    "spectralift": (
+        "hsfuse.methods.spectralift:METHOD",
+        "a per-pixel network trained on the pair itself (Shah 2025); needs the response alone",
+    ),
     "ms-ssfnet": (
         "hsfuse.methods.ms_ssfnet:METHOD",
         "the multi-scale spatial and spectral fusion network; where no weights fit the pair, "
@@ -143,7 +152,7 @@ def list_methods() -> dict[str, str]:
     Examples
     --------
     >>> sorted(list_methods())
-    ['bicubic', 'guided', 'ms-ssfnet']
+    ['bicubic', 'cnmf', 'guided', 'ms-ssfnet', 'spectralift']
     """
     return {name: line for name, (_, line) in METHODS.items()}
 

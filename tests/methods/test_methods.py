@@ -125,7 +125,7 @@ def test_a_flat_scene_stays_flat() -> None:
 
 def test_an_unknown_method_lists_the_known() -> None:
     """The message names what would be accepted."""
-    with pytest.raises(PlanError, match="bicubic, guided"):
+    with pytest.raises(PlanError, match="bicubic, guided, cnmf"):
         load_method("magic")
     assert set(list_methods()) == set(METHODS)
 
