@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hsfuse.core.grid import Geometry, Span
 from hsfuse.methods import Options, Window
+from hsfuse.methods.sureness import BAND
 from hsfuse.planning import Plan, plan_fusion
 from hsfuse.schedule import one_thread
 from hsfuse.sensor import Sensor
@@ -36,6 +37,7 @@ def fuse(
     rgb_sensor: Sensor | str | None = None,
     weights: str | None = None,
     device: str = "auto",
+    uncertainty: bool = False,
 ) -> xr.DataArray:
     """
     Return the high-resolution hyperspectral raster, lazily.
@@ -55,6 +57,9 @@ def fuse(
         Weights file for a network.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
+    uncertainty : bool
+        Add a last band, named ``standard error`` and flagged as bad: the error to be expected
+        of each pixel's spectrum, root mean square over the good bands.
 
     Returns
     -------
@@ -67,7 +72,7 @@ def fuse(
     PairError
         If the rasters do not make a pair.
     PlanError
-        If the method or device cannot be had.
+        If the method or device cannot be had, or the method cannot tell its uncertainty.
     """
     plan = plan_fusion(
         hs,
@@ -75,7 +80,7 @@ def fuse(
         method=method,
         hs_sensor=hs_sensor,
         rgb_sensor=rgb_sensor,
-        options=Options(weights, device),
+        options=Options(weights, device, uncertainty=uncertainty),
     )
     return lazy_result(plan)
 
@@ -136,6 +141,7 @@ def read_tile(
         _pixels(plan.pair.rgb, rows, columns),
         Geometry(geometry.y.cut(rows, coarse_rows), geometry.x.cut(columns, coarse_columns)),
         (_local(part[0], rows), _local(part[1], columns)),
+        (coarse_rows.start, coarse_columns.start),
     )
     return window, part
 
@@ -205,9 +211,24 @@ def lazy_result(plan: Plan) -> xr.DataArray:
         if name in hs.coords:
             coords[name] = hs.coords[name]
     coords["good"] = ("band", plan.radiometry.good)
+    if plan.fuser.sure:
+        coords |= _with_sureness(hs, plan.radiometry.good)
     attrs = {k: hs.attrs[k] for k in ("wavelength_source", "units") if k in hs.attrs}
     attrs |= {"source": "", "sensor": "", "method": plan.fuser.name}
     return xr.DataArray(data, dims=("band", "y", "x"), coords=coords, attrs=attrs, name="fused")
+
+
+def _with_sureness(hs: xr.DataArray, good: NDArray[np.bool_]) -> dict[str, xr.Variable]:
+    """Return what is said of the bands of HS, and after them of the standard error."""
+    more: dict[str, float | str] = {"wavelength": np.nan, "fwhm": np.nan, "band_name": BAND}
+    if "band" in hs.coords:
+        more["band"] = hs["band"].values[-1] + 1
+    coords = {
+        name: xr.Variable("band", np.append(hs[name].values, np.array([value])), hs[name].attrs)
+        for name, value in more.items()
+        if name in hs.coords
+    }
+    return coords | {"good": xr.Variable("band", np.append(good, np.array([False])))}
 
 
 def _chunk(plan: Plan, block_id: tuple[int, int, int]) -> NDArray[np.float32]:

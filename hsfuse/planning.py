@@ -25,9 +25,9 @@ from hsfuse.pair import Pair, make_pair
 from hsfuse.radiometry import Radiometry, measure_radiometry
 from hsfuse.schedule import one_thread
 from hsfuse.sensor import Sensor, pick_sensor
-from hsfuse.survey import survey_pair
+from hsfuse.survey import Survey, survey_pair
 
-__all__ = ["Plan", "plan_fusion"]
+__all__ = ["Plan", "plan_fusion", "survey_for"]
 
 # Blocks are whole chunks of the store, 256 pixels a side.
 _CHUNK = 256
@@ -64,8 +64,9 @@ class Plan:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Bands, rows and columns of the output."""
-        return self.pair.hs.sizes["band"], self.rows.length, self.columns.length
+        """Bands, rows and columns of the output; standard errors are its last band."""
+        bands = self.pair.hs.sizes["band"] + self.fuser.sure
+        return bands, self.rows.length, self.columns.length
 
     @property
     def blocks(self) -> list[tuple[int, int]]:
@@ -104,7 +105,7 @@ def plan_fusion(
     hs, rgb, method, hs_sensor, rgb_sensor
         As :func:`fuse`.
     options : Options, optional
-        Weights, device (``auto`` allowed) and precision.
+        Weights, device (``auto`` allowed), precision, and whether uncertainty is told.
     tile : int, optional
         Pixels of a tile's core, on the fine grid.
     overlap : int, optional
@@ -119,13 +120,23 @@ def plan_fusion(
     options = _settled(options or Options())
     pair = make_pair(hs, rgb, hs_sensor=_sensor(hs_sensor, hs), rgb_sensor=_sensor(rgb_sensor, rgb))
     with one_thread(), threadpool_limits(1):  # a plan resumed on another machine is the same
-        survey = survey_pair(pair)
-        radiometry = measure_radiometry(survey)
-        survey = replace(survey, response=radiometry.response)
+        survey, radiometry = survey_for(pair)
         fuser = load_method(method).prepare(survey, options)
+    if options.uncertainty and not fuser.sure:
+        raise PlanError(
+            f"{fuser.name} would fuse this pair and cannot tell its uncertainty; ms-ssfnet can, "
+            "with weights that take a scene's components and fit the pair"
+        )
     rows, columns = _tilings(pair.geometry, fuser, tile, overlap)
     notes = (*pair.notes, *radiometry.notes, *fuser.notes)
     return Plan(pair, radiometry, fuser, rows, columns, options, notes)
+
+
+def survey_for(pair: Pair) -> tuple[Survey, Radiometry]:
+    """Return the survey of a pair that methods are prepared with, and what it tells of R."""
+    survey = survey_pair(pair)
+    radiometry = measure_radiometry(survey)
+    return replace(survey, response=radiometry.response), radiometry
 
 
 def _sensor(asked: Sensor | str | None, raster: xr.DataArray) -> Sensor | None:

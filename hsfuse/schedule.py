@@ -17,7 +17,7 @@ import torch
 
 from hsfuse.errors import PlanError
 
-__all__ = ["each", "local_workers", "one_thread"]
+__all__ = ["each", "local_workers", "one_thread", "pick_device"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,6 +37,24 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def pick_device(device: str) -> str:
+    """
+    Return ``cpu`` or ``cuda``; ``auto`` is a GPU where there is one.
+
+    Raises
+    ------
+    PlanError
+        If the device is none of the three, or not there.
+    """
+    available = "cuda" if torch.cuda.is_available() else "cpu"
+    picked = available if device == "auto" else device
+    if picked not in ("cpu", "cuda"):
+        raise PlanError(f"device must be auto, cpu or cuda, got {device!r}")
+    if picked == "cuda" and available == "cpu":
+        raise PlanError("device cuda was asked for and this machine shows none; use cpu or auto")
+    return picked
 
 
 def local_workers(workers: int | None, device: str) -> int:

@@ -74,6 +74,8 @@ class Survey:
         Centres of the HS bands in nanometres, NaN where unknown.
     response : ndarray of shape (fine bands, bands) or None
         R from two sensor definitions; None where it has to be estimated.
+    scene : tuple of int or None
+        Rows and columns of the whole HS image; None where the one patch is all of it.
     """
 
     patches: tuple[Patch, ...]
@@ -81,6 +83,12 @@ class Survey:
     marked: NDArray[np.bool_]
     wavelength: NDArray[np.float64]
     response: NDArray[np.float64] | None = None
+    scene: tuple[int, int] | None = None
+
+    @property
+    def coarse_shape(self) -> tuple[int, int]:
+        """Rows and columns of the whole HS image."""
+        return self.scene or self.patches[0].geometry.coarse_shape
 
     @property
     def ratio(self) -> tuple[float, float]:
@@ -169,6 +177,7 @@ def survey_pair(pair: Pair) -> Survey:
         np.asarray(pair.hs["good"].values, dtype=bool),
         np.asarray(pair.hs["wavelength"].values, dtype=np.float64),
         pair.response,
+        pair.geometry.coarse_shape,
     )
     _refuse_empty(pair, survey)
     return survey

@@ -9,19 +9,98 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from hsfuse.errors import WeightsError
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
 
-__all__ = ["Card", "find_weights", "load_network", "save_weights", "shipped_weights"]
+__all__ = ["Card", "Domain", "find_weights", "load_network", "save_weights", "shipped_weights"]
 
 _SHIPPED = Path(__file__).parent / "trained"
+
+
+@dataclass(frozen=True)
+class Domain:
+    """
+    The pairs that weights are for.
+
+    Attributes
+    ----------
+    ratio : tuple of float
+        Fine pixels per HS pixel, smallest and largest.
+    fine_bands : tuple of int
+        Bands of the fine image, fewest and most.
+    range_nm : tuple of float
+        What holds the centres of all good HS bands, in nanometres; zero to infinity for any,
+        unknown ones included.
+    wavelength : tuple of float
+        For a network that predicts cubes, the centres of its HS bands; empty for any bands.
+    tolerance : float
+        How far a pair's centres may be from them, in nanometres.
+    """
+
+    ratio: tuple[float, float]
+    fine_bands: tuple[int, int]
+    range_nm: tuple[float, float] = (0.0, math.inf)
+    wavelength: tuple[float, ...] = ()
+    tolerance: float = 5.0
+
+    def misfit(
+        self,
+        wavelength: NDArray[np.float64],
+        good: NDArray[np.bool_],
+        fine_bands: int,
+        ratio: tuple[float, float],
+    ) -> str | None:
+        """Return why weights do not fit such a pair, or None where they do."""
+        wanted, centres = np.asarray(self.wavelength), wavelength[good]
+        if wanted.size and (len(wavelength) != wanted.size or not good.all()):
+            return f"take {wanted.size} good HS bands, the pair has {int(good.sum())}"
+        if wanted.size and not np.all(np.abs(wavelength - wanted) <= self.tolerance):
+            return (
+                f"take bands at {wanted[0]:.0f} to {wanted[-1]:.0f} nm within {self.tolerance:g} nm"
+            )
+        low, high = self.range_nm
+        if (low, high) != (0.0, math.inf) and not np.all((centres >= low) & (centres <= high)):
+            return f"take HS bands within {low:.0f} to {high:.0f} nm"
+        if not self.fine_bands[0] <= fine_bands <= self.fine_bands[1]:
+            return f"take {_between(*self.fine_bands)} fine bands, the pair has {fine_bands}"
+        if not all(self.ratio[0] * 0.99 <= value <= self.ratio[1] * 1.01 for value in ratio):
+            return (
+                f"take ratio {_between(*self.ratio)}, the pair has {ratio[0]:.3g} by {ratio[1]:.3g}"
+            )
+        return None
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the fields in JSON types; infinity is null."""
+        facts = asdict(self)
+        facts["range_nm"] = [None if math.isinf(nm) else nm for nm in self.range_nm]
+        return facts
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> Domain:
+        """Return the domain that :meth:`to_dict` wrote."""
+        low, high = facts["range_nm"]
+        return cls(
+            (float(facts["ratio"][0]), float(facts["ratio"][1])),
+            (int(facts["fine_bands"][0]), int(facts["fine_bands"][1])),
+            (float(low), math.inf if high is None else float(high)),
+            tuple(float(nm) for nm in facts["wavelength"]),
+            float(facts["tolerance"]),
+        )
+
+
+def _between(low: float, high: float) -> str:
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 @dataclass(frozen=True)
@@ -39,12 +118,8 @@ class Card:
         Of that file.
     architecture : Architecture
         Of the network.
-    fine_bands : int
-        Bands of the fine image; the network's fine channels also hold the guided cube.
-    wavelength : tuple of float
-        Centres of the HS bands in nanometres.
-    tolerance : float
-        How far a pair's centres may be from them, in nanometres.
+    domain : Domain
+        The pairs they are for.
     about : mapping
         Data, recipe, scores and terms.
     """
@@ -53,20 +128,25 @@ class Card:
     path: str
     sha256: str
     architecture: Architecture
-    fine_bands: int
-    wavelength: tuple[float, ...]
-    tolerance: float
+    domain: Domain
     about: Mapping[str, object] = field(default_factory=dict, hash=False, compare=False)
 
+    @property
+    def adapted(self) -> bool:
+        """Whether they were tuned to a pair; the trial of it is then no test but in part."""
+        recipe = self.about.get("recipe")
+        return isinstance(recipe, Mapping) and bool(recipe.get("kept_step"))
 
-_FIELDS = ("name", "sha256", "architecture", "fine_bands", "wavelength", "tolerance", "about")
+
+_FIELDS = ("name", "sha256", "architecture", "domain", "about")
 # What a reader of the card must find in it.
 _ABOUT = ("data", "recipe", "scores", "terms")
 
 
 def shipped_weights() -> list[Card]:
-    """Return the cards of the weights that come with the package, by name."""
-    return [find_weights(path) for path in sorted(_SHIPPED.glob("*.safetensors"))]
+    """Return the cards of the weights that come with the package, the most special first."""
+    cards = [find_weights(path) for path in _SHIPPED.glob("*.safetensors")]
+    return sorted(cards, key=lambda c: (c.domain.range_nm[1] - c.domain.range_nm[0], c.name))
 
 
 def find_weights(path: str | Path) -> Card:
@@ -100,12 +180,10 @@ def find_weights(path: str | Path) -> Card:
             str(path),
             facts["sha256"],
             Architecture(**facts["architecture"]),
-            int(facts["fine_bands"]),
-            tuple(float(nm) for nm in facts["wavelength"]),
-            float(facts["tolerance"]),
+            Domain.from_dict(facts["domain"]),
             facts["about"],
         )
-    except (json.JSONDecodeError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(f"{card}: is not a weights card ({error})") from error
 
 
@@ -141,9 +219,7 @@ def save_weights(
     network: MSSSFNet,
     path: str | Path,
     *,
-    fine_bands: int,
-    wavelength: tuple[float, ...],
-    tolerance: float,
+    domain: Domain,
     about: Mapping[str, object],
 ) -> Card:
     """
@@ -155,8 +231,8 @@ def save_weights(
         Trained.
     path : str or Path
         Ends in ``.safetensors``.
-    fine_bands, wavelength, tolerance
-        As in :class:`Card`.
+    domain : Domain
+        The pairs they are for.
     about : mapping
         ``data``, ``recipe``, ``scores`` and ``terms``, in JSON types.
     """
@@ -169,9 +245,7 @@ def save_weights(
         "name": path.stem,
         "sha256": _digest(path),
         "architecture": network.architecture.to_dict(),
-        "fine_bands": fine_bands,
-        "wavelength": list(wavelength),
-        "tolerance": tolerance,
+        "domain": domain.to_dict(),
         "about": dict(about),
     }
     path.with_suffix(".json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

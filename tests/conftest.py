@@ -4,7 +4,9 @@ import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import settings
 
 try:
@@ -25,3 +27,48 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip(f"the real scenes are not at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def component_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a file of weights of components that correct nothing."""
+    import torch
+
+    from hsfuse.methods.evidence import CHANNELS
+    from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
+    from hsfuse.weights import Domain, save_weights
+
+    torch.manual_seed(0)
+    network = MSSSFNet(Architecture(1, CHANNELS, 3, width=4, levels=1, coarse_bands=CHANNELS))
+    for parameter in network.head.parameters():
+        torch.nn.init.zeros_(parameter)
+    path = tmp_path_factory.mktemp("weights") / "nothing.safetensors"
+    about = {"data": "none", "recipe": {}, "scores": {}, "terms": "free"}
+    save_weights(network, path, domain=Domain((1.5, 40), (1, 1000)), about=about)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def made_cubes() -> list[xr.DataArray]:
+    """Return two cubes of 8 bands and 48 x 48 pixels with fields, shade and a gradient."""
+    draw = np.random.default_rng(0)
+    spectra = 0.1 + 0.8 * draw.random((4, 8))
+    rows, columns = np.mgrid[:48, :48]
+    cubes = []
+    for height, width in ((7, 11), (5, 9)):
+        fields = spectra[(rows // height + columns // width) % 4].transpose(2, 0, 1)
+        values = fields * (1 + 0.2 * np.sin(rows / 6)) + 0.002 * columns
+        cubes.append(
+            xr.DataArray(
+                values.astype(np.float32),
+                dims=("band", "y", "x"),
+                coords={
+                    "band": np.arange(1, 9),
+                    "wavelength": ("band", np.linspace(450.0, 800.0, 8)),
+                    "y": -0.5 - np.arange(48.0),
+                    "x": 0.5 + np.arange(48.0),
+                },
+                attrs={"source": f"cube-{height}-{width}.tif"},
+            )
+        )
+    return cubes

@@ -10,6 +10,7 @@ import xarray as xr
 
 from hsfuse.errors import PlanError
 from hsfuse.fusion import fuse, fuse_block, lazy_result
+from hsfuse.methods import Options
 from hsfuse.planning import plan_fusion
 from hsfuse.sample import make_sample
 from hsfuse.sensor import load_sensor
@@ -138,8 +139,6 @@ def test_too_little_overlap_is_refused(pair: tuple[xr.DataArray, ...]) -> None:
 def test_a_device_that_is_not_there_is_refused(pair: tuple[xr.DataArray, ...]) -> None:
     """The message says what would do."""
     hs, rgb, _ = pair
-    from hsfuse.methods import Options
-
     with pytest.raises(PlanError, match="auto, cpu or cuda"):
         plan_fusion(hs, rgb, options=Options(device="tpu"))
 
@@ -157,3 +156,55 @@ def test_sensors_may_be_given_as_objects(pair: tuple[xr.DataArray, ...]) -> None
     )
     assert np.array_equal(named.radiometry.response, given.radiometry.response)
     assert named.pair.blur == given.pair.blur
+
+
+def test_uncertainty_is_one_more_band(
+    pair: tuple[xr.DataArray, ...], component_weights: str
+) -> None:
+    """Standard errors: finite where the cube is, named, flagged, and about as large as errors."""
+    hs, rgb, truth = pair
+    hole = rgb.copy(data=rgb.to_numpy().copy())
+    hole[0, 60:70, 50:61] = np.nan
+    fused = fuse(hs, hole.chunk(), weights=component_weights, uncertainty=True).compute()
+    cube, told = fused[:-1], fused[-1]
+    assert str(told["band_name"].values) == "standard error"
+    assert not bool(told["good"])
+    assert np.isnan([float(told["wavelength"]), float(told["fwhm"])]).all()
+    assert np.array_equal(cube["wavelength"], hs["wavelength"])
+    assert np.array_equal(np.isnan(told), np.isnan(cube).any(axis=0))
+    assert float(told.min()) >= 0
+    wanted = truth.sel(y=fused.y, x=fused.x, method="nearest").to_numpy()
+    good = cube["good"].to_numpy()
+    error = np.sqrt(((cube.to_numpy() - wanted)[good] ** 2).mean(axis=0))
+    known = np.isfinite(error)
+    assert 0.3 < (error < told.to_numpy())[known].mean() < 0.95
+    assert (error < 3 * told.to_numpy())[known].mean() > 0.8
+
+
+def test_tiles_are_as_sure_as_the_whole(
+    pair: tuple[xr.DataArray, ...], component_weights: str
+) -> None:
+    """Blocks and one block of everything tell the same errors; the cube is what it was."""
+    hs, rgb, _ = pair
+    asked = Options(component_weights, uncertainty=True)
+    part = plan_fusion(hs, rgb, options=asked, tile=96)
+    whole = plan_fusion(hs, rgb, options=asked, tile=512)
+    plain = plan_fusion(hs, rgb, options=Options(component_weights), tile=512)
+    assert part.shape[0] == plain.shape[0] + 1
+    assert whole.digest != plain.digest
+    assert any("standard error" in note for note in whole.notes)
+    expected = fuse_block(whole, 0, 0)
+    block = fuse_block(part, 1, 1)
+    size = part.rows.size
+    same = expected[:, size : size + block.shape[1], size : size + block.shape[2]]
+    assert np.allclose(block[-1], same[-1], rtol=1e-3, equal_nan=True)
+    assert np.abs(block[:-1] - same[:-1]).max() <= 1e-4 * np.abs(expected[:-1]).max()
+    assert np.array_equal(fuse_block(plain, 0, 0), expected[:-1], equal_nan=True)
+
+
+@pytest.mark.parametrize("method", ["bicubic", "guided"])
+def test_a_method_that_is_not_sure_is_refused(pair: tuple[xr.DataArray, ...], method: str) -> None:
+    """One line names the method, and what would do."""
+    hs, rgb, _ = pair
+    with pytest.raises(PlanError, match=rf"{method} .* cannot tell its uncertainty; ms-ssfnet"):
+        fuse(hs, rgb, method=method, uncertainty=True)

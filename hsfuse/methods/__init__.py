@@ -36,6 +36,11 @@ METHODS: dict[str, tuple[str, str]] = {
         "local and scene-wide regression on the fine bands in the scene's own subspace; "
         "any sensor, no training, parameters chosen on the pair itself",
     ),
+    "kriging": (
+        "hsfuse.methods.kriging:METHOD",
+        "area-to-point regression by Gaussian processes of colour, texture and place; slower "
+        "than guided, no training",
+    ),
     "cnmf": (
         "hsfuse.methods.cnmf:METHOD",
         "coupled non-negative matrix factorisation (Yokoya 2012): endmembers of the scene, "
@@ -66,11 +71,14 @@ class Options:
         ``cpu`` or ``cuda``, already decided.
     precision : str
         ``float32`` or ``bfloat16``, for networks.
+    uncertainty : bool
+        Also tell the standard error of each pixel.
     """
 
     weights: str | None = None
     device: str = "cpu"
     precision: str = "float32"
+    uncertainty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +96,20 @@ class Window:
         Of ``coarse`` over ``fine``.
     core : tuple of Span
         The rows and columns of ``fine`` that are wanted; the rest is halo.
+    start : tuple of int
+        Row and column, in the whole scene, of the first HS pixel of ``coarse``.
     """
 
     coarse: NDArray[np.float32]
     fine: NDArray[np.float32]
     geometry: Geometry
     core: tuple[Span, Span]
+    start: tuple[int, int] = (0, 0)
+
+    @property
+    def coarse_spans(self) -> tuple[Span, Span]:
+        """All HS rows and columns of the window."""
+        return Span(0, self.geometry.y.coarse), Span(0, self.geometry.x.coarse)
 
 
 class Fuser(Protocol):
@@ -110,6 +126,10 @@ class Fuser(Protocol):
     @property
     def step(self) -> int:
         """Windows start at multiples of this many fine pixels; 1 where any start will do."""
+
+    @property
+    def sure(self) -> bool:
+        """Whether a last band of standard errors follows the cube, as Options asked."""
 
     @property
     def channels(self) -> int:
@@ -134,7 +154,9 @@ class Fuser(Protocol):
         Returns
         -------
         list of ndarray of shape (bands, core rows, core columns)
-            In HS units. Values are finite; no data is masked by the caller.
+            In HS units. Values are finite; no data is masked by the caller. Where the fuser
+            is ``sure``, one band more: the error to be expected of each pixel's spectrum, root
+            mean square over the good bands.
         """
 
 
@@ -152,7 +174,7 @@ def list_methods() -> dict[str, str]:
     Examples
     --------
     >>> sorted(list_methods())
-    ['bicubic', 'cnmf', 'guided', 'ms-ssfnet', 'spectralift']
+    ['bicubic', 'cnmf', 'guided', 'kriging', 'ms-ssfnet', 'spectralift']
     """
     return {name: line for name, (_, line) in METHODS.items()}
 

@@ -67,6 +67,30 @@ class Parameters:
 
 
 @dataclass(frozen=True)
+class Stages:
+    """
+    The components of a window, on the way and at the end.
+
+    Attributes
+    ----------
+    fused, scene_wide : Tensor of shape (components, rows, columns)
+        The result; and the scene-wide fit alone.
+    wanted : Tensor of shape (components, coarse rows, coarse columns)
+        Those of the HS image, zero where it has no data.
+    used : Tensor of shape (coarse rows, coarse columns)
+        HS pixels with data on both sides.
+    fine : Tensor of shape (fine bands, rows, columns)
+        The fine bands, standardised, zero where there is no data.
+    """
+
+    fused: Tensor
+    scene_wide: Tensor
+    wanted: Tensor
+    used: Tensor
+    fine: Tensor
+
+
+@dataclass(frozen=True)
 class GuidedFuser:
     """
     `guided` for one pair.
@@ -96,6 +120,7 @@ class GuidedFuser:
     device: str = "cpu"
     name: str = "guided"
     step: int = 1
+    sure: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -140,14 +165,19 @@ class GuidedFuser:
 
     def components(self, window: Window) -> Tensor:
         """Return the fused components over the whole window, shape (components, rows, columns)."""
+        return self.stages(window).fused
+
+    def stages(self, window: Window) -> Stages:
+        """Return the components over the whole window, and what they were made from."""
         degrade = Degrade.between(window.geometry, self.blur, device=self.device)
         wanted, valid = self._project(window.coarse)
-        fine, fine_valid = self._standardise(window.fine)
+        fine, fine_valid = self.standardised(window.fine)
         fused = torch.zeros((len(wanted), *fine.shape[1:]), device=self.device)
         for weight, feature in zip(self._tensor(self.weights.T), _each_feature(fine), strict=True):
             fused += weight[:, None, None] * feature
         residual, share = _seen(degrade, fused, fine_valid, wanted)
         used = valid & (share > 0.5)
+        scene_wide = fused.clone()
 
         coefficients = self._local(window, residual, used, fine, fine_valid)
         spread = Interpolate.between(window.geometry, linear=True, device=self.device)
@@ -159,7 +189,7 @@ class GuidedFuser:
             residual, _ = _seen(degrade, fused, fine_valid, wanted)
             missing = torch.where(used, residual, torch.zeros_like(residual))
             fused += self._back_project(window, degrade, missing)
-        return fused
+        return Stages(fused, scene_wide, wanted, used, fine)
 
     def _project(self, coarse: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
         """Return S, zero where a good band has no data, and where it has."""
@@ -169,7 +199,8 @@ class GuidedFuser:
         centred = torch.where(valid, used - mean, torch.zeros_like(used))
         return torch.tensordot(self._tensor(self.subspace.basis), centred, dims=1), valid
 
-    def _standardise(self, fine: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+    def standardised(self, fine: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        """Return fine bands of mean zero and deviation one, zero without data, and the mask."""
         values = self._tensor(fine)
         valid = torch.isfinite(values).all(dim=0)
         scaled = (values - self._tensor(self.offset)[:, None, None]) / self._tensor(self.scale)[

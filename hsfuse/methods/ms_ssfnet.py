@@ -1,9 +1,12 @@
 """
 `ms-ssfnet`: the network of :mod:`hsfuse.nets.ms_ssfnet` with weights that fit the pair.
 
-Weights know what they were trained for; their card says it. They fit a pair of the same
-HS bands, number of fine bands and ratio on aligned grids. Where none fit, `guided` fuses
-the pair instead and the notes say why.
+Weights know what they were trained for; their card says it. Those of the paper's kind see
+the pair and answer the cube: they fit one sensor and one ratio. The others see a scene's
+own principal components one at a time (:mod:`hsfuse.methods.evidence`) and answer a
+correction: they fit any sensor. How much of a correction is kept is tried one scale down
+(:mod:`hsfuse.methods.expectation`), and the cube is brought in line with the HS image.
+Where no weights fit, `guided` fuses the pair and the notes say why.
 """
 
 from __future__ import annotations
@@ -12,43 +15,39 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from threading import Lock
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
 from hsfuse.core.grid import Axis, Span
 from hsfuse.core.resample import interpolation_matrix
 from hsfuse.errors import WeightsError
 from hsfuse.methods import Fuser, Options, Window
-from hsfuse.methods.guided import METHOD as GUIDED
-from hsfuse.methods.guided import GuidedFuser
-from hsfuse.nets.ms_ssfnet import MSSSFNet, reach
+from hsfuse.methods.component import prepare_components
+from hsfuse.methods.guided import fit
+from hsfuse.methods.inference import run_network
+from hsfuse.methods.trial import choose
+from hsfuse.nets.ms_ssfnet import reach
 from hsfuse.survey import Survey
-from hsfuse.weights import Card, find_weights, load_network, shipped_weights
+from hsfuse.weights import Card, find_weights, shipped_weights
 
-__all__ = ["METHOD", "MSSSFNetFuser", "MSSSFNetMethod"]
-
-_LOADING = Lock()
+__all__ = ["METHOD", "CubeFuser", "MSSSFNetMethod"]
 
 
 @dataclass(frozen=True)
-class MSSSFNetFuser:
+class CubeFuser:
     """
-    The network for one pair.
-
-    Holds the name of the weights, not the weights: a plan travels to workers, and each
-    process loads them once.
+    The paper's network for one pair: it sees the pair alone and answers the cube.
 
     Attributes
     ----------
     card : Card
         Of the weights, with their hash.
-    guided : GuidedFuser
-        What the network sees beside the fine bands and corrects.
+    mean : ndarray of shape (bands,)
+        Spectrum that stands for HS pixels without data.
     unit : float
         The scene's brightness: the network works in units of it.
     options : Options
@@ -56,11 +55,12 @@ class MSSSFNetFuser:
     """
 
     card: Card
-    guided: GuidedFuser
+    mean: NDArray[np.float32]
     unit: float
     options: Options
     notes: tuple[str, ...] = ()
     name: str = "ms-ssfnet"
+    sure: bool = False
 
     @property
     def step(self) -> int:
@@ -69,17 +69,15 @@ class MSSSFNetFuser:
 
     @property
     def reach(self) -> tuple[float, float]:
-        """See :class:`hsfuse.methods.Fuser`: the network's, and guided's beyond it."""
-        ratio = self.card.architecture.ratio
-        own = math.ceil(reach(self.card.architecture) / ratio)
-        along = [own + base for base in self.guided.reach]
-        return along[0], along[1]
+        """See :class:`hsfuse.methods.Fuser`."""
+        own = math.ceil(reach(self.card.architecture) / self.step) + 2.0
+        return own, own
 
     @property
     def channels(self) -> int:
-        """See :class:`hsfuse.methods.Fuser`: the guided cube, and the last block's features."""
+        """See :class:`hsfuse.methods.Fuser`: the last block's features."""
         a = self.card.architecture
-        return self.guided.channels + 2 * a.bands + a.fine_bands + 5 * a.width
+        return 2 * a.bands + a.fine_bands + 5 * a.width
 
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""
@@ -89,70 +87,42 @@ class MSSSFNetFuser:
             "weights_sha256": self.card.sha256,
             **self.card.architecture.to_dict(),
             "precision": self.options.precision,
-            "guided": self.guided.describe(),
         }
 
     def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
         """See :class:`hsfuse.methods.Fuser`; windows of one shape go through as a batch."""
         prepared = [self._inputs(window) for window in windows]
         groups: dict[tuple[torch.Size, torch.Size], list[int]] = defaultdict(list)
-        for index, (coarse, fine, _) in enumerate(prepared):
+        for index, (coarse, fine) in enumerate(prepared):
             groups[coarse.shape, fine.shape].append(index)
-        network = _network(self.card, self.options.device)
         results: dict[int, NDArray[np.float32]] = {}
         for members in groups.values():
-            coarse = torch.stack([prepared[i][0] for i in members])
-            fine = torch.stack([prepared[i][1] for i in members])
-            for i, correction in zip(members, self._forward(network, coarse, fine), strict=True):
-                base = prepared[i][2]
-                rows, columns = base.shape[1:]
-                cube = (base + correction[:, :rows, :columns]) * self.unit
-                core_rows, core_columns = windows[i].core
-                results[i] = cube[:, core_rows.slice, core_columns.slice].cpu().numpy()
+            coarse, fine = (torch.stack([prepared[i][k] for i in members]) for k in (0, 1))
+            cubes = run_network(self.card, coarse, fine, self.options) * self.unit
+            for i, cube in zip(members, cubes, strict=True):
+                rows, columns = windows[i].core
+                results[i] = cube[:, rows.slice, columns.slice].cpu().numpy()
         return [results[i] for i in range(len(windows))]
 
-    def _forward(self, network: MSSSFNet, coarse: Tensor, fine: Tensor) -> Tensor:
-        device = self.options.device
-        with (
-            torch.inference_mode(),
-            torch.autocast(
-                device, dtype=torch.bfloat16, enabled=self.options.precision == "bfloat16"
-            ),
-        ):
-            layout = torch.channels_last
-            output = network(
-                coarse.contiguous(memory_format=layout), fine.contiguous(memory_format=layout)
-            )
-        result: Tensor = output.float()
-        return result
-
-    def _inputs(self, window: Window) -> tuple[Tensor, Tensor, Tensor]:
+    def _inputs(self, window: Window) -> tuple[Tensor, Tensor]:
         """
-        Return the coarse input, the fine input and the guided cube, in units of the scene.
+        Return the coarse and the fine input, in units of the scene.
 
         The fine side is padded to whole coarse pixels by repeating its last ones, at the
         scene's end alone: windows start and end on multiples of the ratio elsewhere.
         """
-        base = self.guided.expand(self.guided.components(window)) / self.unit
-        ratio = self.card.architecture.ratio
-        fine = torch.from_numpy(window.fine).to(base.device) / self.unit
-        fine = torch.cat([torch.nan_to_num(fine), base])
-        rows, columns = (-size % ratio for size in fine.shape[1:])
-        fine = torch.nn.functional.pad(fine[None], (0, columns, 0, rows), mode="replicate")[0]
-        shape = fine.shape[1] // ratio, fine.shape[2] // ratio
-        coarse = self._coarse(window, shape).to(base.device) / self.unit
-        return coarse, fine, base
-
-    def _coarse(self, window: Window, shape: tuple[int, int]) -> Tensor:
-        """Return the HS image on the network's own coarse grid, shape (bands, *shape)."""
+        fine = torch.nan_to_num(torch.from_numpy(window.fine) / self.unit)
+        rows, columns = (-size % self.step for size in fine.shape[1:])
+        fine = pad(fine[None], (0, columns, 0, rows), mode="replicate")[0]
+        shape = fine.shape[1] // self.step, fine.shape[2] // self.step
         known = np.isfinite(window.coarse)
-        mean = self.guided.subspace.mean.astype(np.float32)[:, None, None]
-        filled = np.where(known, window.coarse, mean)
-        rows, columns = (
-            torch.from_numpy(_onto_blocks(axis, count, self.card.architecture.ratio))
+        filled = torch.from_numpy(np.where(known, window.coarse, self.mean[:, None, None]))
+        onto = (
+            torch.from_numpy(_onto_blocks(axis, count, self.step))
             for axis, count in zip((window.geometry.y, window.geometry.x), shape, strict=True)
         )
-        return (rows @ torch.from_numpy(filled).double() @ columns.mT).float()
+        coarse = next(onto) @ filled.double() @ next(onto).mT
+        return coarse.float() / self.unit, fine
 
 
 def _onto_blocks(axis: Axis, count: int, ratio: int) -> NDArray[np.float64]:
@@ -162,54 +132,33 @@ def _onto_blocks(axis: Axis, count: int, ratio: int) -> NDArray[np.float64]:
     return interpolation_matrix(blocks, Span(0, count))
 
 
-@lru_cache(maxsize=4)
-def _cached_network(name: str, sha256: str, device: str) -> MSSSFNet:
-    return load_network(name, sha256).to(device).eval()
-
-
-def _network(card: Card, device: str) -> MSSSFNet:
-    # Two threads that both miss the cache would load twice.
-    with _LOADING:
-        return _cached_network(card.path, card.sha256, device)
-
-
 @dataclass(frozen=True)
 class MSSSFNetMethod:
     """The method: weights that fit, or `guided`."""
 
     def prepare(self, survey: Survey, options: Options) -> Fuser:
         """See :class:`hsfuse.methods.Method`."""
-        guided = GUIDED.prepare(survey, options)
         cards = [find_weights(options.weights)] if options.weights else shipped_weights()
         reasons = []
         for card in cards:
-            reason = misfit(card, survey)
+            fine = survey.patches[0].fine.shape[0]
+            reason = card.domain.misfit(survey.wavelength, survey.good, fine, survey.ratio)
             if reason is None:
-                return MSSSFNetFuser(card, guided, survey.brightness, options)
+                return _prepared(card, survey, options)
             reasons.append(f"{card.name} {reason}")
         if options.weights:
             raise WeightsError(f"{options.weights}: these weights do not fit: {reasons[0]}")
         why = "; ".join(reasons) if reasons else "none are installed"
         note = f"no ms-ssfnet weights fit this pair, so `guided` fuses it ({why})"
+        guided = fit(survey, choose(survey), device=options.device)
         return replace(guided, notes=(*guided.notes, note))
 
 
-def misfit(card: Card, survey: Survey) -> str | None:
-    """Return why weights do not fit a pair, or None where they do."""
-    architecture = card.architecture
-    bands = len(survey.wavelength)
-    if bands != architecture.bands or not survey.good.all():
-        return f"take {architecture.bands} good HS bands, the pair has {int(survey.good.sum())}"
-    fine = survey.patches[0].fine.shape[0]
-    if fine != card.fine_bands:
-        return f"take {card.fine_bands} fine bands, the pair has {fine}"
-    wanted = np.asarray(card.wavelength)
-    if not np.all(np.abs(survey.wavelength - wanted) <= card.tolerance):
-        return f"take bands at {wanted[0]:.0f} to {wanted[-1]:.0f} nm within {card.tolerance:g} nm"
-    ratios = survey.ratio
-    if any(abs(ratio / architecture.ratio - 1) > 0.01 for ratio in ratios):
-        return f"take ratio {architecture.ratio}, the pair has {ratios[0]:.3g} by {ratios[1]:.3g}"
-    return None
+def _prepared(card: Card, survey: Survey, options: Options) -> Fuser:
+    if not card.domain.wavelength:
+        return prepare_components(card, survey, options)
+    mean = np.nanmean(survey.spectra, axis=1).astype(np.float32)
+    return CubeFuser(card, mean, survey.brightness, options)
 
 
 METHOD = MSSSFNetMethod()

@@ -7,6 +7,7 @@ compare with the HS image itself. What is chosen there is used at full scale.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +24,7 @@ from hsfuse.methods.guided import Parameters, fit
 from hsfuse.observe import Degrade
 from hsfuse.survey import Patch, Survey
 
-__all__ = ["Trial", "choose", "step_down"]
+__all__ = ["Trial", "choose", "held_out", "judged", "step_down"]
 
 # Choosing among some thirty settings reads each trial window some thirty times; 128 HS pixels
 # square settle the order of the settings in seconds.
@@ -36,6 +37,10 @@ _FEWEST = 6
 # Perfection, as of a flat scene, would decide a mean by itself.
 _SMALLEST_ANGLE = 1e-3
 _LARGEST_PSNR = 120.0
+
+# Of four by four blocks of a patch, the column that each row of blocks holds out: all over the
+# patch, so that a network tuned to the rest is judged by what is like the rest.
+_HELD_OUT = np.array([1, 3, 0, 2])
 
 _CANDIDATES: dict[str, tuple[float, ...]] = {
     "components": (3, 4, 5, 6, 8, 10, 12, 16, 20, 24),
@@ -66,6 +71,56 @@ class Trial:
     truths: tuple[NDArray[np.float32], ...]
     subspace: Subspace
 
+    @property
+    def windows(self) -> list[Window]:
+        """The patches, whole, as a method is given them."""
+        return [
+            Window(p.coarse, p.fine, p.geometry, (Span(0, rows), Span(0, columns)))
+            for p in self.survey.patches
+            for rows, columns in [p.geometry.fine_shape]
+        ]
+
+    def figures(self, estimates: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
+        """
+        Return PSNR in decibels and spectral angle in degrees, means over the patches.
+
+        Parameters
+        ----------
+        estimates : sequence of ndarray of shape (bands, rows, columns)
+            One a patch.
+        """
+        good, unit = self.survey.good, self.survey.brightness
+        scores = []
+        for patch, truth, estimate in zip(self.survey.patches, self.truths, estimates, strict=True):
+            masked = np.where(np.isfinite(patch.fine).all(axis=0), estimate, np.nan)
+            if not np.isfinite(truth[good] + masked[good]).all(axis=0).any():
+                continue
+            error = max(sam(truth[good], masked[good]), _SMALLEST_ANGLE)
+            scores.append((min(psnr(truth[good], masked[good], peak=unit), _LARGEST_PSNR), error))
+        # Angles are averaged by their decibels, as they are judged.
+        decibels, angles = np.array(scores).T
+        return float(decibels.mean()), float(np.exp(np.log(angles).mean()))
+
+    def held_out(self) -> Trial:
+        """Return the trial of which the truth is known only where no network is tuned to it."""
+        truths = [
+            np.where(held_out(*truth.shape[1:]), truth, np.float32(np.nan)) for truth in self.truths
+        ]
+        return replace(self, truths=tuple(truths))
+
+
+def held_out(rows: int, columns: int) -> NDArray[np.bool_]:
+    """
+    Return the quarter of a patch of the trial that no network is tuned to.
+
+    Examples
+    --------
+    >>> held_out(4, 4).astype(int).tolist()
+    [[0, 1, 0, 0], [0, 0, 0, 1], [1, 0, 0, 0], [0, 0, 1, 0]]
+    """
+    down, across = (np.arange(length) * 4 // length for length in (rows, columns))
+    return _HELD_OUT[down][:, None] == across
+
 
 def step_down(survey: Survey) -> Trial | None:
     """Return the pair one scale down, or None where the survey is too small for one."""
@@ -90,7 +145,7 @@ def step_down(survey: Survey) -> Trial | None:
         truths.append(truth)
     if not patches:
         return None
-    return Trial(replace(survey, patches=tuple(patches)), tuple(truths), subspace)
+    return Trial(replace(survey, patches=tuple(patches), scene=None), tuple(truths), subspace)
 
 
 def _signal(survey: Survey) -> tuple[NDArray[np.float32], Subspace]:
@@ -157,16 +212,10 @@ def _with(parameters: Parameters, name: str, value: float) -> Parameters:
 
 
 def _score(trial: Trial, parameters: Parameters) -> float:
-    good = trial.survey.good
     fuser = fit(trial.survey, parameters, subspace=trial.subspace)
-    unit = trial.survey.brightness
-    scores = []
-    for patch, truth in zip(trial.survey.patches, trial.truths, strict=True):
-        rows, columns = patch.geometry.fine_shape
-        core = (Span(0, rows), Span(0, columns))
-        (estimate,) = fuser.fuse([Window(patch.coarse, patch.fine, patch.geometry, core)])
-        masked = np.where(np.isfinite(patch.fine).all(axis=0), estimate, np.nan)
-        error = max(sam(truth[good], masked[good]), _SMALLEST_ANGLE)
-        decibels = min(psnr(truth[good], masked[good], peak=unit), _LARGEST_PSNR)
-        scores.append(decibels - 20 * np.log10(error))
-    return float(np.mean(scores))
+    return judged(trial.figures(fuser.fuse(trial.windows)))
+
+
+def judged(figures: tuple[float, float]) -> float:
+    """Return decibels of PSNR and of spectral angle together; more is better."""
+    return figures[0] - 20 * float(np.log10(figures[1]))

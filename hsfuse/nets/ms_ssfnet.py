@@ -33,7 +33,7 @@ class Architecture:
     Attributes
     ----------
     bands : int
-        C, bands of the coarse image and of the result.
+        C, channels of the result; in the paper also of the coarse input.
     fine_bands : int
         M, channels of the fine input.
     scales : int
@@ -42,6 +42,8 @@ class Architecture:
         Feature maps of every layer; not in the paper's text.
     levels : int
         L, outputs that are compared with the truth in training (eq. 8-10), the last included.
+    coarse_bands : int
+        Channels of the coarse input; 0 for as many as the result has.
     """
 
     bands: int
@@ -49,12 +51,15 @@ class Architecture:
     scales: int
     width: int = 32
     levels: int = 2
+    coarse_bands: int = 0
 
     def __post_init__(self) -> None:
         if min(self.bands, self.fine_bands, self.scales, self.width, self.levels) < 1:
             raise ValueError(f"all of an architecture's numbers are positive, got {self}")
         if self.levels > self.scales:
             raise ValueError(f"levels must not exceed scales, got {self.levels=} {self.scales=}")
+        if self.coarse_bands < 0:
+            raise ValueError(f"coarse_bands must not be negative, got {self.coarse_bands}")
 
     @property
     def ratio(self) -> int:
@@ -102,7 +107,8 @@ class MSSSFNet(nn.Module):
             Block(a.fine_bands if scale == 0 else a.width, a.width) for scale in range(a.scales)
         )
         self.spectral = nn.ModuleList(
-            Block(a.bands if scale == 0 else 2 * a.width, a.width) for scale in range(a.scales + 1)
+            Block((a.coarse_bands or a.bands) if scale == 0 else 2 * a.width, a.width)
+            for scale in range(a.scales + 1)
         )
         # Kernel 4, stride 2, padding 1 doubles exactly and overlaps evenly: no checkerboard.
         self.up = nn.ModuleList(
@@ -119,7 +125,7 @@ class MSSSFNet(nn.Module):
 
         Parameters
         ----------
-        coarse : Tensor of shape (batch, C, h, w)
+        coarse : Tensor of shape (batch, coarse bands, h, w)
         fine : Tensor of shape (batch, M, 2^S h, 2^S w)
 
         Returns

@@ -5,10 +5,11 @@ import torch
 
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet, reach
 
-SHAPES = [(5, 3, 1, 4, 1), (8, 4, 2, 6, 2), (6, 1, 3, 4, 2), (4, 3, 4, 3, 3)]
+# The last has another number of bands in its coarse input than in its result.
+SHAPES = [(5, 3, 1, 4, 1), (8, 4, 2, 6, 2), (6, 1, 3, 4, 2), (4, 3, 4, 3, 3), (1, 7, 2, 4, 2, 7)]
 
 
-def build(numbers: tuple[int, int, int, int, int]) -> MSSSFNet:
+def build(numbers: tuple[int, ...]) -> MSSSFNet:
     """Return a network with random weights that are all alive."""
     torch.manual_seed(0)
     network = MSSSFNet(Architecture(*numbers))
@@ -16,11 +17,11 @@ def build(numbers: tuple[int, int, int, int, int]) -> MSSSFNet:
 
 
 @pytest.mark.parametrize("numbers", SHAPES)
-def test_any_bands_ratio_width_and_levels(numbers: tuple[int, int, int, int, int]) -> None:
+def test_any_bands_ratio_width_and_levels(numbers: tuple[int, ...]) -> None:
     """The output has the fine grid's size, the levels' outputs their scales'."""
     network = build(numbers)
     a = network.architecture
-    coarse = torch.rand(2, a.bands, 3, 2, dtype=torch.float64)
+    coarse = torch.rand(2, a.coarse_bands or a.bands, 3, 2, dtype=torch.float64)
     fine = torch.rand(2, a.fine_bands, 3 * a.ratio, 2 * a.ratio, dtype=torch.float64)
     outputs = network.all_levels(coarse, fine)
     assert [tuple(o.shape) for o in outputs] == [
@@ -31,13 +32,15 @@ def test_any_bands_ratio_width_and_levels(numbers: tuple[int, int, int, int, int
 
 @pytest.mark.parametrize("numbers", SHAPES)
 def test_the_stated_reach_holds_the_measured_one(
-    numbers: tuple[int, int, int, int, int],
+    numbers: tuple[int, ...],
 ) -> None:
     """No gradient leaves the reach, and the reach is hardly wider than that."""
     network = build(numbers)
     a = network.architecture
     cells = 2 * (-(-reach(a) // a.ratio)) + 3
-    coarse = torch.rand(1, a.bands, cells, cells, dtype=torch.float64, requires_grad=True)
+    coarse = torch.rand(
+        1, a.coarse_bands or a.bands, cells, cells, dtype=torch.float64, requires_grad=True
+    )
     side = cells * a.ratio
     fine = torch.rand(1, a.fine_bands, side, side, dtype=torch.float64, requires_grad=True)
     centre = (cells // 2) * a.ratio
@@ -87,7 +90,35 @@ def test_it_learns() -> None:
     assert losses[-1] < 0.1 * losses[0]
 
 
-def test_nonsense_is_refused() -> None:
-    """Levels are among the scales."""
-    with pytest.raises(ValueError, match="levels"):
-        Architecture(4, 3, 1, levels=2)
+def test_the_coarse_input_has_the_bands_of_the_result_unless_told() -> None:
+    """Bands of its own change the first spectral layer alone, not how far the network sees."""
+    own, same = Architecture(1, 7, 2, 4, 2, coarse_bands=5), Architecture(1, 7, 2, 4, 2)
+    shapes, usual = (
+        {name: tuple(value.shape) for name, value in MSSSFNet(a).state_dict().items()}
+        for a in (own, same)
+    )
+    changed = {name for name in shapes if shapes[name] != usual[name]}
+    assert changed == {"spectral.0.0.weight"}
+    assert (shapes["spectral.0.0.weight"][1], usual["spectral.0.0.weight"][1]) == (5, 1)
+    assert reach(own) == reach(same)
+
+
+@pytest.mark.parametrize("numbers", SHAPES)
+def test_the_numbers_come_back_from_a_card(numbers: tuple[int, ...]) -> None:
+    """What a weights card holds makes the same architecture again."""
+    architecture = Architecture(*numbers)
+    assert Architecture(**architecture.to_dict()) == architecture
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"scales": 1, "levels": 2}, "levels must not exceed scales"),
+        ({"scales": 0}, "positive"),
+        ({"scales": 2, "coarse_bands": -1}, "coarse_bands must not be negative"),
+    ],
+)
+def test_nonsense_is_refused(numbers: dict[str, int], message: str) -> None:
+    """Levels are among the scales, and nothing is negative."""
+    with pytest.raises(ValueError, match=message):
+        Architecture(4, 3, **numbers)

@@ -1,0 +1,135 @@
+"""`kriging`: cells that no window moves, shade that stays shade, noise that is not copied."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.methods import Options, Window, load_method
+from hsfuse.methods import kriging as module
+from hsfuse.methods.kriging import Appearance, average
+from hsfuse.observe import Degrade
+from hsfuse.survey import Patch, Survey
+
+BANDS, RATIO = 10, 2
+
+
+def cube_of(side: int, seed: int = 0) -> NDArray[np.float32]:
+    """Return fields of four materials under a light that varies, (10, side, side)."""
+    draw = np.random.default_rng(seed)
+    spectra = 0.2 + draw.random((4, BANDS))
+    rows, columns = np.mgrid[:side, :side]
+    cover = ((rows // 9) * 3 + columns // 13) % 4
+    light = 0.6 + 0.4 * np.sin(rows / 7) * np.cos(columns / 11)
+    return (spectra[cover].transpose(2, 0, 1) * light).astype(np.float32)
+
+
+def pair_of(
+    cube: NDArray[np.float32], noise: float = 0.0, ratio: int = RATIO
+) -> tuple[Survey, Window]:
+    """Return the survey and the whole window of what two sensors see of a cube."""
+    side = cube.shape[1]
+    axis = Axis(side, side // ratio, float(ratio))
+    geometry = Geometry(axis, axis)
+    coarse = Degrade.between(geometry, (1.0, 1.0)).forward(torch.from_numpy(cube)).numpy()
+    coarse = coarse + noise * np.random.default_rng(1).normal(size=coarse.shape)
+    coarse = coarse.astype(np.float32)
+    fine = np.stack([cube[:3].mean(axis=0), cube[3:6].mean(axis=0), cube[6:].mean(axis=0)])
+    survey = Survey(
+        (Patch(coarse, fine, geometry),),
+        (1.0, 1.0),
+        np.ones(BANDS, bool),
+        np.linspace(400, 900, BANDS),
+    )
+    return survey, Window(coarse, fine, geometry, (Span(0, side), Span(0, side)))
+
+
+def test_a_window_of_cells_equals_the_same_part_of_the_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A scene of many cells is the same read whole or through one window with its halo."""
+    monkeypatch.setattr(module, "_CELL", 8)
+    monkeypatch.setattr(module, "_HALO", 3)
+    monkeypatch.setattr(module, "_RAMP", 2)
+    monkeypatch.setattr(module, "_FEATURES", 48)
+    survey, window = pair_of(cube_of(120))
+    fuser = load_method("kriging").prepare(survey, Options())
+    (whole,) = fuser.fuse([window])
+    core = Span(57, 70)
+    halo = int(np.ceil(fuser.reach[0] * RATIO))
+    fine = Span(core.start - halo, core.stop + halo)
+    assert fine.start > 0
+    assert fine.stop < 120
+    coarse = window.geometry.y.coarse_span(fine, 2)
+    local = Span(core.start - fine.start, core.stop - fine.start)
+    part = Window(
+        window.coarse[:, coarse.slice, coarse.slice],
+        window.fine[:, fine.slice, fine.slice],
+        Geometry(window.geometry.y.cut(fine, coarse), window.geometry.x.cut(fine, coarse)),
+        (local, local),
+        (coarse.start, coarse.start),
+    )
+    (values,) = fuser.fuse([part])
+    expected = whole[:, core.slice, core.slice]
+    assert np.abs(values - expected).max() <= 2e-5 * np.abs(whole).max()
+
+
+@pytest.mark.parametrize("length", [5, 48, 49, 131])
+def test_cells_share_every_pixel_out(length: int) -> None:
+    """Their weights sum to one everywhere, and what a cell is conditioned on holds its pixels."""
+    axis = Axis(length * 3 + 1, length, 3.0, 0.5)
+    total = np.zeros(axis.fine)
+    for cell in module._cells(axis, 0, length, Span(0, axis.fine)):
+        total[cell.part.slice] += cell.weight
+        assert cell.fine.start <= cell.part.start
+        assert cell.part.stop <= cell.fine.stop
+    assert np.allclose(total, 1)
+
+
+def test_it_beats_guided_where_colour_tells_materials_apart() -> None:
+    """A light that scales spectra is known for what it is: the error is a fraction of guided's."""
+    cube = cube_of(144)
+    survey, window = pair_of(cube, ratio=6)
+    error = {
+        name: np.abs(load_method(name).prepare(survey, Options()).fuse([window])[0] - cube).mean()
+        for name in ("guided", "kriging")
+    }
+    assert error["kriging"] < 0.7 * error["guided"]
+
+
+def test_noise_is_not_copied() -> None:
+    """What is added for the HS image falls short of what is missing by about the noise."""
+    cube = cube_of(96)
+    shares = []
+    for noise in (0.0, 0.05):
+        survey, window = pair_of(cube, noise)
+        fuser = load_method("kriging").prepare(survey, Options())
+        known = replace(fuser, noise=np.full_like(fuser.noise, noise))
+        answers = known.components(window, known.guided.stages(window))
+        unaware = replace(fuser, noise=np.zeros_like(fuser.noise))
+        added = unaware.components(window, unaware.guided.stages(window))
+        shares.append(float(answers[-1].square().mean() / added[-1].square().mean()))
+        assert torch.equal(answers[:-1], added[:-1])
+    assert shares[0] == 1
+    assert shares[1] < 0.5
+
+
+def test_the_average_is_of_the_processes_and_what_they_miss() -> None:
+    """Equal processes and nothing missing give the process."""
+    one = torch.rand(2, 3, 4)
+    nothing = torch.zeros(2, 3, 4)
+    assert torch.allclose(average(torch.stack([one, one, one, nothing])), one)
+
+
+def test_brightness_scales_and_chromaticity_does_not() -> None:
+    """Twice the light is twice the brightness of the same colour, but for the darkest."""
+    survey, window = pair_of(cube_of(48))
+    appearance = Appearance.measure(survey)
+    fine = torch.from_numpy(window.fine)
+    (bands, brightness), (brighter, twice) = (appearance.relative(s * fine) for s in (10.0, 20.0))
+    assert torch.allclose(2 * brightness, twice)
+    once, again = appearance.maps(bands, brightness), appearance.maps(brighter, twice)
+    assert (once[1:4] - again[1:4]).abs().max() < 0.1
