@@ -17,6 +17,7 @@ from .info import info, methods
 from .run import run
 from .sensors import sensors
 from .simulate import sample, simulate
+from .train import train
 
 __all__ = ["main"]
 
@@ -55,5 +56,5 @@ def main() -> None:
     """  # noqa: D301 - click reads the mark
 
 
-for _command in (run, sample, simulate, evaluate, info, methods, sensors):
+for _command in (run, sample, simulate, evaluate, info, methods, sensors, train):
     main.add_command(_command)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self, TextIO
 
-__all__ = ["Progress", "duration"]
+__all__ = ["Progress", "Steps", "duration"]
 
 _WIDTH = 24  # characters of the bar
 _EVERY = 30.0  # seconds between lines where there is no terminal
@@ -15,12 +16,16 @@ _EVERY = 30.0  # seconds between lines where there is no terminal
 
 class Progress:
     """
-    Shows progress with its rate and the time that remains; call it with blocks done and all.
+    Shows progress with its rate and the time that remains; call it with items done and all.
 
     Parameters
     ----------
-    megapixels : float
-        Of the whole output.
+    amount : float
+        Of all the work, in ``unit``.
+    item, unit : str
+        What is counted, and what the rate is told in.
+    closing : str
+        What happens after the last item.
     hidden : bool
         Show nothing.
     stream : text stream, optional
@@ -28,9 +33,17 @@ class Progress:
     """
 
     def __init__(
-        self, megapixels: float, *, hidden: bool = False, stream: TextIO | None = None
+        self,
+        amount: float,
+        *,
+        item: str = "block",
+        unit: str = "Mpx",
+        closing: str = "finishing the file",
+        hidden: bool = False,
+        stream: TextIO | None = None,
     ) -> None:
-        self._megapixels = megapixels
+        self._amount = amount
+        self._item, self._unit, self._closing = item, unit, closing
         self._stream = sys.stderr if stream is None else stream
         self._hidden = hidden
         self._terminal = self._stream.isatty()
@@ -54,23 +67,32 @@ class Progress:
             self._stream.write("\n")
             self._stream.flush()
 
-    def __call__(self, done: int, total: int) -> None:
-        """Show that so many blocks of all are finished."""
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Show that so many items of all are finished, and a word on the last."""
         if self._before is None:
             self._before = done - 1  # an earlier run's
         now = time.monotonic()
         if self._hidden or not (self._terminal or now - self._shown >= _EVERY):
             return
         self._shown = now
-        line = self.line(done, total, now - self._started)
+        line = self.line(done, total, now - self._started, note)
         if self._terminal:
-            self._stream.write(f"\r{line}\x1b[K")
-            self._drawn = True
+            self._redraw(line)
         else:
             self._stream.write(f"{line}\n")
-        self._stream.flush()
+            self._stream.flush()
 
-    def line(self, done: int, total: int, seconds: float) -> str:
+    def say(self, text: str) -> None:
+        """Show on a terminal what is done before the first item."""
+        if self._terminal and not self._hidden:
+            self._redraw(text)
+
+    def _redraw(self, line: str) -> None:
+        self._stream.write(f"\r{line}\x1b[K")
+        self._stream.flush()
+        self._drawn = True
+
+    def line(self, done: int, total: int, seconds: float, note: str = "") -> str:
         """
         Return what is shown.
 
@@ -78,16 +100,48 @@ class Progress:
         --------
         >>> Progress(100.0).line(30, 100, 60.0)
         '[#######.................]  30 %  block 30 of 100  0.5 Mpx/s  2:20 left'
+        >>> Progress(8, item="step", unit="steps").line(2, 8, 4.0, "loss 0.3")
+        '[######..................]  25 %  step 2 of 8  0.5 steps/s  loss 0.3  0:12 left'
         """
         share = done / total
         filled = int(_WIDTH * share)
         bar = "#" * filled + "." * (_WIDTH - filled)
-        rate = self._megapixels * (done - (self._before or 0)) / total / max(seconds, 1e-6)
-        left = self._megapixels * (1 - share) / rate if rate else 0.0
-        state = f"{duration(left)} left" if done < total else "finishing the file"
-        return f"[{bar}] {share:4.0%}".replace("%", " %") + (
-            f"  block {done} of {total}  {rate:.3g} Mpx/s  {state}"
-        )
+        rate = self._amount * (done - (self._before or 0)) / total / max(seconds, 1e-6)
+        left = self._amount * (1 - share) / rate if rate else 0.0
+        parts = [
+            f"[{bar}] {share:4.0%}".replace("%", " %"),
+            f"{self._item} {done} of {total}",
+            f"{rate:.3g} {self._unit}/s",
+            note,
+            f"{duration(left)} left" if done < total else self._closing,
+        ]
+        return "  ".join(part for part in parts if part)
+
+
+class Steps:
+    """Progress of steps whose number is known from the first call on; nothing before it."""
+
+    def __init__(self, *, hidden: bool, closing: str) -> None:
+        self._hidden, self._closing = hidden, closing
+        self._stack = ExitStack()
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> Self:
+        """Wait for the first call."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the terminal on a new line, if it was called."""
+        self._stack.close()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show that so many steps of all are finished."""
+        if self._progress is None:
+            line = Progress(
+                total, item="step", unit="steps", closing=self._closing, hidden=self._hidden
+            )
+            self._progress = self._stack.enter_context(line)
+        self._progress(done, total)
 
 
 def duration(seconds: float) -> str:

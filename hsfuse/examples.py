@@ -1,157 +1,87 @@
 """
 What the network is taught: pairs simulated from cubes, and what it should answer.
 
-Everything random is drawn from (seed, step), so the examples of a step are the same
-whether or not the run was interrupted before it.
+Two kinds of examples. ``cube`` is the paper's: the network sees the pair and answers the
+cube, so it serves one sensor and one ratio. ``component`` shows it one principal component
+at a time (:mod:`hsfuse.methods.evidence`) and asks for a correction, so that it serves any
+sensor; sensors, ratios, blurs and noise are varied.
+
+Everything random is drawn from (seed, number of the observation) or (seed, step), so the
+examples of a step are the same whether or not the run was interrupted before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
+import xarray as xr
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from hsfuse.core.grid import Axis, Geometry, Span
-from hsfuse.methods import Options, Window
-from hsfuse.methods.guided import METHOD as GUIDED
+from hsfuse.errors import PairError
+from hsfuse.methods import Window
+from hsfuse.methods.evidence import (
+    LEADING,
+    Estimators,
+    Units,
+    gather,
+    measure_units,
+    with_signs,
+)
+from hsfuse.methods.trial import choose
 from hsfuse.nets.ms_ssfnet import Architecture
-from hsfuse.observe import Degrade, respond
-from hsfuse.survey import Patch, Survey, brightness
+from hsfuse.observe import Degrade
+from hsfuse.recipe import Recipe
+from hsfuse.schedule import one_thread
+from hsfuse.sensor import Sensor
+from hsfuse.survey import Patch, brightness
+from hsfuse.variation import Drawn, draw_pair
 
-__all__ = ["Batch", "Recipe", "Scene", "each_batch", "observe_scene"]
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """
-    How a network is trained.
-
-    Attributes
-    ----------
-    predicts : str
-        ``correction``: the network sees the guided cube beside the fine bands and its output
-        is added to it; ``cube``: it sees the pair alone, as in the paper.
-    steps, batch, patch : int
-        Optimiser steps, patches a step, coarse pixels a patch side.
-    rate : float
-        Adam's learning rate at the start; it falls to zero along a half cosine.
-    clip : float
-        Largest norm of the gradient.
-    average : float
-        Decay of the running mean of the weights that is exported; 0 for none.
-    fwhm : tuple of float
-        Range of the point spread function's width in coarse pixels.
-    snr : tuple of float
-        Range of the coarse image's signal-to-noise ratio in decibels; the fine image has 10
-        more. Half of the scenes are free of noise.
-    illuminant : float
-        Strength of a smooth random gain along the spectrum, in units of log: other lights on
-        the same scenes, so that a dozen scenes do not become a dozen spectra learned by heart.
-    zoom : float
-        Scenes are made up to this many times smaller.
-    refresh : int
-        Steps between new observations of a scene.
-    seed : int
-        Of everything that is random.
-    """
-
-    predicts: str = "correction"
-    steps: int = 5000
-    batch: int = 8
-    patch: int = 8
-    rate: float = 1e-3
-    clip: float = 1.0
-    average: float = 0.995
-    fwhm: tuple[float, float] = (0.8, 1.6)
-    snr: tuple[float, float] = (30.0, 50.0)
-    illuminant: float = 0.3
-    zoom: float = 2.0
-    refresh: int = 40
-    seed: int = 0
+__all__ = [
+    "Batch",
+    "Observed",
+    "draw_batch",
+    "each_batch",
+    "observe_components",
+    "observe_example",
+]
 
 
 @dataclass(frozen=True)
-class Scene:
+class Observed:
     """
-    One observed cube, in units of its own brightness.
+    One observation, from which patches are cut.
 
     Attributes
     ----------
-    coarse : Tensor of shape (bands, h, w)
     fine : Tensor of shape (channels, rows, columns)
-        What the network sees on the fine grid.
-    base : Tensor of shape (bands, rows, columns)
-        What its output is added to: the guided cube, or zeros.
+        What the network sees of the fine grid; for components, what they share.
+    own : Tensor of shape (components, channels, rows, columns) or None
+        What it sees of one component.
+    coarse : Tensor of shape (bands, coarse rows, coarse columns) or None
+        The HS image; None for components, whose coarse side is made of the fine one.
     targets : tuple of Tensor
-        Truth minus base at every level, coarsest first (eq. 8).
+        Of every level, coarsest first, with a first axis of bands or components.
+    weight : Tensor of shape (rows, columns)
+        How much an error counts; zero where the truth has no data.
+    chances : ndarray of shape (components,)
+        How often each component is shown.
     """
 
-    coarse: Tensor
     fine: Tensor
-    base: Tensor
+    own: Tensor | None
+    coarse: Tensor | None
     targets: tuple[Tensor, ...]
-
-
-def observe_scene(
-    cube: Tensor,
-    response: Tensor,
-    architecture: Architecture,
-    *,
-    fwhm: float,
-    snr: float | None,
-    predicts: str,
-    generator: torch.Generator,
-) -> Scene:
-    """
-    Return what the network sees of a cube, and what it should answer.
-
-    Parameters
-    ----------
-    cube : Tensor of shape (bands, rows, columns)
-        Truth; cut to whole coarse pixels.
-    response : Tensor of shape (fine bands, bands)
-        R.
-    architecture : Architecture
-        Gives the ratio and the levels.
-    fwhm : float
-        Blur in coarse pixels.
-    snr : float or None
-        Of the coarse image in decibels.
-    predicts : str
-        As in :class:`Recipe`.
-    generator : torch.Generator
-        For the noise.
-    """
-    ratio = architecture.ratio
-    rows, columns = (n - n % ratio for n in cube.shape[1:])
-    cube = cube[:, :rows, :columns]
-    geometry = _aligned(rows, columns, ratio)
-    coarse = Degrade.between(geometry, (fwhm, fwhm)).forward(cube)
-    fine = respond(response, cube)
-    if snr is not None:
-        coarse = _noisy(coarse, snr, generator)
-        fine = _noisy(fine, snr + 10, generator)
-
-    # One number for the scene: the same by which the method divides at inference.
-    unit = brightness(coarse.numpy())
-    cube, coarse, fine = cube / unit, coarse / unit, fine / unit
-    base = torch.zeros_like(cube)
-    if predicts == "correction":
-        base = _guided(coarse, fine, geometry, fwhm)
-        fine = torch.cat([fine, base])
-    missing = cube - base
-    targets = []
-    for scale in architecture.level_scales:
-        step = 2 ** (architecture.scales - scale)
-        level = _aligned(rows, columns, step)
-        targets.append(
-            Degrade.between(level, (fwhm, fwhm)).forward(missing) if step > 1 else missing
-        )
-    return Scene(coarse, fine, base, tuple(targets))
+    weight: Tensor
+    chances: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -161,116 +91,235 @@ class Batch:
     coarse: Tensor
     fine: Tensor
     targets: list[Tensor]
+    weights: list[Tensor]
 
 
 def each_batch(
-    cubes: Sequence[NDArray[np.float32]],
-    response: Tensor,
+    cubes: Sequence[xr.DataArray],
+    sensors: Sequence[Sensor | None],
     architecture: Architecture,
     recipe: Recipe,
     first: int,
-) -> Iterator[tuple[int, Batch]]:
-    """Yield (step, batch); scene i is observed anew every ``refresh * len(cubes)`` steps."""
-    scenes: dict[int, tuple[int, Scene]] = {}
-    for step in range(first, recipe.steps):
-        turn = step // recipe.refresh
-        for index, cube in enumerate(cubes):
-            version = (turn - index) // len(cubes)
-            if index not in scenes or scenes[index][0] != version:
-                scenes[index] = (version, _draw(cube, response, architecture, recipe, version))
-        draw = np.random.default_rng([recipe.seed, step])
-        picks = [
-            _cut(scenes[int(draw.integers(len(cubes)))][1], architecture, recipe, draw)
-            for _ in range(recipe.batch)
-        ]
-        yield (
-            step,
-            Batch(
-                torch.stack([p.coarse for p in picks]),
-                torch.stack([p.fine for p in picks]),
-                [torch.stack(level) for level in zip(*(p.targets for p in picks), strict=True)],
-            ),
-        )
+) -> Generator[tuple[int, Batch]]:
+    """
+    Yield (step, batch) from step ``first`` on.
+
+    One of ``recipe.scenes`` observations is replaced every ``recipe.refresh`` steps; the next
+    one is made by another thread meanwhile. Close the generator, and what waits is not made.
+    """
+    observe = partial(observe_example, cubes, sensors, architecture, recipe)
+    observed: dict[int, Observed] = {}
+    pending: dict[int, Future[Observed]] = {}
+    ahead = ThreadPoolExecutor(1)
+    try:
+        for step in range(first, recipe.steps):
+            numbers = _numbers(recipe, step)
+            later = min(step + recipe.refresh, recipe.steps - 1)
+            for number in (*numbers, *_numbers(recipe, later)):
+                if number not in observed and number not in pending:
+                    pending[number] = ahead.submit(observe, number)
+            for number in set(numbers) - set(observed):
+                observed[number] = pending.pop(number).result()
+            for number in set(observed) - set(numbers):
+                del observed[number]
+            draw = np.random.default_rng([recipe.seed, step])
+            yield step, draw_batch([observed[n] for n in numbers], architecture, recipe, draw)
+    finally:
+        ahead.shutdown(cancel_futures=True)
 
 
-def _draw(
-    cube: NDArray[np.float32],
-    response: Tensor,
+def draw_batch(
+    observed: Sequence[Observed],
     architecture: Architecture,
     recipe: Recipe,
-    version: int,
-) -> Scene:
-    draw = np.random.default_rng([recipe.seed, version + 1, int(cube.size % 9973)])
-    varied = _varied(torch.from_numpy(np.ascontiguousarray(cube)), recipe, architecture, draw)
-    return observe_scene(
-        varied,
-        response,
-        architecture,
-        fwhm=float(draw.uniform(*recipe.fwhm)),
-        snr=float(draw.uniform(*recipe.snr)) if draw.random() < 0.5 else None,
-        predicts=recipe.predicts,
-        generator=torch.Generator().manual_seed(int(draw.integers(2**31))),
+    draw: np.random.Generator,
+) -> Batch:
+    """Return random patches of random observations: ``recipe.batch`` of ``recipe.patch``."""
+    picks = draw.integers(len(observed), size=recipe.batch)
+    return _stacked([_cut(observed[i], architecture, recipe, draw) for i in picks])
+
+
+def _numbers(recipe: Recipe, step: int) -> list[int]:
+    """Return the observations at hand at a step: one place in turn holds a newer one."""
+    turn = step // recipe.refresh
+    return [
+        place + recipe.scenes * ((turn + recipe.scenes - 1 - place) // recipe.scenes)
+        for place in range(recipe.scenes)
+    ]
+
+
+def _stacked(patches: Sequence[tuple[Tensor, Tensor, list[Tensor], list[Tensor]]]) -> Batch:
+    coarse, fine, targets, weights = zip(*patches, strict=True)
+    return Batch(
+        torch.stack(coarse),
+        torch.stack(fine),
+        [torch.stack(level) for level in zip(*targets, strict=True)],
+        [torch.stack(level) for level in zip(*weights, strict=True)],
     )
 
 
-def _varied(
-    cube: Tensor, recipe: Recipe, architecture: Architecture, draw: np.random.Generator
-) -> Tensor:
-    """Return the cube under another light and at another scale."""
-    place = np.linspace(0, np.pi, len(cube))
-    curve = sum(draw.normal() * np.cos(k * place + draw.uniform(0, np.pi)) for k in (1, 2, 3))
-    gain = np.exp(recipe.illuminant * curve).astype(np.float32)
-    cube = cube * torch.from_numpy(gain)[:, None, None]
-    # A patch has to fit, and guided's trial wants some pixels.
-    least = max(recipe.patch, 16) * architecture.ratio
-    factor = min(float(draw.uniform(1, recipe.zoom)), min(cube.shape[1:]) / least)
-    if factor <= 1:
-        return cube
-    rows, columns = (int(n / factor) for n in cube.shape[1:])
-    shrunk = Geometry(Axis(cube.shape[1], rows, factor), Axis(cube.shape[2], columns, factor))
-    return Degrade.between(shrunk, (0.0, 0.0)).forward(cube)
+def observe_example(
+    cubes: Sequence[xr.DataArray],
+    sensors: Sequence[Sensor | None],
+    architecture: Architecture,
+    recipe: Recipe,
+    number: int,
+) -> Observed:
+    """
+    Return one observation: of which cube, where and how is drawn from its number.
+
+    Parameters
+    ----------
+    cubes : sequence of DataArray
+        Truths, (band, y, x), lazy: one window of one of them is read.
+    sensors : sequence of Sensor or None
+        Fine sensors to draw from; None for a made one.
+    architecture : Architecture
+        Gives the levels and, for `cube`, the ratio.
+    recipe : Recipe
+        Gives the ranges.
+    number : int
+        Which one.
+    """
+    with one_thread(), threadpool_limits(1):
+        drawn = draw_pair(cubes, sensors, architecture, recipe, number)
+        if recipe.predicts == "cube":
+            return _whole(drawn, architecture)
+        return _by_component(drawn, architecture, recipe)
+
+
+def _whole(drawn: Drawn, architecture: Architecture) -> Observed:
+    """Return the paper's example: the pair, and the cube at every level."""
+    (pair,) = drawn.survey.patches
+    ratio = architecture.ratio
+    rows, columns = (ratio * n for n in pair.geometry.coarse_shape)
+    # One number for the scene: the same by which the method divides at inference.
+    unit = brightness(pair.coarse)
+    truth = drawn.truth[:, :rows, :columns] / unit
+    valid = torch.isfinite(truth).all(dim=0)
+    return Observed(
+        torch.from_numpy(np.nan_to_num(pair.fine[:, :rows, :columns])) / unit,
+        None,
+        torch.from_numpy(np.nan_to_num(pair.coarse)) / unit,
+        _levels(torch.where(valid, truth, torch.zeros_like(truth)), architecture, drawn.fwhm),
+        valid.float(),
+        np.ones(1),
+    )
+
+
+def _by_component(drawn: Drawn, architecture: Architecture, recipe: Recipe) -> Observed:
+    """Return the evidence of every component and what the start misses of the truth."""
+    (patch,) = drawn.survey.patches
+    estimators = Estimators.prepare(drawn.survey, choose(drawn.survey))
+    return observe_components(
+        drawn.truth,
+        patch,
+        estimators,
+        measure_units(drawn.survey, estimators),
+        architecture=architecture,
+        dark=recipe.dark,
+        fwhm=drawn.fwhm,
+    )
+
+
+def observe_components(
+    truth: Tensor,
+    patch: Patch,
+    estimators: Estimators,
+    units: Units,
+    *,
+    architecture: Architecture,
+    dark: float,
+    fwhm: float,
+) -> Observed:
+    """
+    Return the evidence of every component of a pair, and what the start misses of its truth.
+
+    Parameters
+    ----------
+    truth : Tensor of shape (bands, rows, columns)
+        On the fine grid of the patch, NaN where there is no data.
+    patch : Patch
+        The pair.
+    estimators, units
+        Of the scene that the patch is of.
+    architecture : Architecture
+        Gives the levels; what is over whole coarse pixels of the network is cut off.
+    dark : float
+        As in :class:`Recipe`.
+    fwhm : float
+        Of the blur, in HS pixels, through which the coarser levels see the truth.
+    """
+    kriging = estimators.kriging
+    rows, columns = (n - n % architecture.ratio for n in patch.geometry.fine_shape)
+    core = Span(0, rows), Span(0, columns)
+    evidence = gather(Window(patch.coarse, patch.fine, patch.geometry, core), estimators, units)
+    wanted, valid = kriging.guided.subspace.project(truth[:, :rows, :columns].numpy())
+    valid &= np.isfinite(patch.fine[:, :rows, :columns]).all(axis=0)
+    doubt = torch.from_numpy(units.doubt.astype(np.float32))[:, None, None]
+    missing = (torch.from_numpy(wanted) - evidence.start) / doubt
+    _, bright = kriging.appearance.relative(torch.from_numpy(patch.fine[:, :rows, :columns]))
+    weight = torch.from_numpy(valid) / (bright + dark)
+    chances = np.sqrt(units.doubt)
+    return Observed(
+        evidence.shared,
+        evidence.own,
+        None,
+        _levels(torch.where(torch.from_numpy(valid), missing, 0.0), architecture, fwhm),
+        weight / weight.mean().clamp_min(1e-6),
+        chances / chances.sum(),
+    )
+
+
+def _levels(values: Tensor, architecture: Architecture, fwhm: float) -> tuple[Tensor, ...]:
+    """Return what every level should answer: the values seen through D at its scale (eq. 8)."""
+    rows, columns = values.shape[1:]
+    levels = []
+    for scale in architecture.level_scales:
+        step = 2 ** (architecture.scales - scale)
+        grid = Geometry(
+            Axis(rows, rows // step, float(step)), Axis(columns, columns // step, float(step))
+        )
+        seen = Degrade.between(grid, (fwhm, fwhm)).forward(values) if step > 1 else values
+        levels.append(seen)
+    return tuple(levels)
 
 
 def _cut(
-    scene: Scene, architecture: Architecture, recipe: Recipe, draw: np.random.Generator
-) -> Scene:
-    """Return a random patch of a scene, flipped and turned at random."""
-    size, ratio = recipe.patch, architecture.ratio
-    top = int(draw.integers(scene.coarse.shape[1] - size + 1))
-    left = int(draw.integers(scene.coarse.shape[2] - size + 1))
+    observed: Observed, architecture: Architecture, recipe: Recipe, draw: np.random.Generator
+) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
+    """Return a random patch: coarse and fine input, targets and weights of every level."""
+    ratio = architecture.ratio
+    cells = [n // ratio for n in observed.weight.shape]
+    size = min(recipe.patch, *cells)
+    if size < recipe.patch:
+        raise PairError(
+            f"a patch of {recipe.patch * ratio} pixels a side does not fit a cube of "
+            f"{observed.weight.shape[0]} x {observed.weight.shape[1]}; larger cubes or a "
+            "smaller patch would be accepted"
+        )
+    top, left = (int(draw.integers(n - size + 1)) for n in cells)
     turns, flip = int(draw.integers(4)), bool(draw.integers(2))
 
     def part(values: Tensor, scale: int) -> Tensor:
         rows = slice(top * scale, (top + size) * scale)
         columns = slice(left * scale, (left + size) * scale)
-        turned = torch.rot90(values[:, rows, columns], turns, (1, 2))
-        return turned.flip(2) if flip else turned
+        turned = torch.rot90(values[..., rows, columns], turns, (-2, -1))
+        return turned.flip(-1) if flip else turned
 
     scales = [2**s for s in architecture.level_scales]
-    return Scene(
-        part(scene.coarse, 1),
-        part(scene.fine, ratio),
-        part(scene.base, ratio),
-        tuple(part(t, s) for t, s in zip(scene.targets, scales, strict=True)),
+    targets, fine = observed.targets, part(observed.fine, ratio)
+    if observed.own is not None:
+        which = int(draw.choice(len(observed.own), p=observed.chances))
+        # The sign of a principal component is arbitrary.
+        sign, others = float(draw.choice([-1, 1])), draw.choice([-1.0, 1.0], size=LEADING)
+        fine = with_signs(torch.cat([fine, part(observed.own[which], ratio)]), sign, others)
+        targets = tuple(sign * level[which : which + 1] for level in targets)
+    coarse = avg_pool2d(fine, ratio) if observed.coarse is None else part(observed.coarse, 1)
+    weight = part(observed.weight, ratio)[None]
+    return (
+        coarse,
+        fine,
+        [part(t, s) for t, s in zip(targets, scales, strict=True)],
+        [avg_pool2d(weight, ratio // s) for s in scales],
     )
-
-
-def _aligned(rows: int, columns: int, ratio: int) -> Geometry:
-    return Geometry(
-        Axis(rows, rows // ratio, float(ratio)), Axis(columns, columns // ratio, float(ratio))
-    )
-
-
-def _noisy(values: Tensor, snr: float, generator: torch.Generator) -> Tensor:
-    level = values.square().mean(dim=(1, 2), keepdim=True).sqrt() * 10 ** (-snr / 20)
-    return values + level * torch.randn(values.shape, generator=generator)
-
-
-def _guided(coarse: Tensor, fine: Tensor, geometry: Geometry, fwhm: float) -> Tensor:
-    bands = len(coarse)
-    patch = Patch(coarse.numpy(), fine.numpy(), geometry)
-    survey = Survey((patch,), (fwhm, fwhm), np.ones(bands, bool), np.full(bands, np.nan))
-    rows, columns = geometry.fine_shape
-    window = Window(patch.coarse, patch.fine, geometry, (Span(0, rows), Span(0, columns)))
-    (cube,) = GUIDED.prepare(survey, Options()).fuse([window])
-    return torch.from_numpy(cube)

@@ -1,78 +1,168 @@
-"""Training repeats, resumes to the bit, and stops at nonsense."""
+"""From files of cubes to weights and a card."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from hsfuse.errors import HsfuseError
-from hsfuse.examples import Recipe, observe_scene
-from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
-from hsfuse.training import train_network
+from hsfuse.errors import HsfuseError, OutputError, PairError, PlanError, SensorError
+from hsfuse.io.write import write_raster
+from hsfuse.training import RECIPES, Recipe, architecture_for, train
+from hsfuse.weights import Card, find_weights, load_network
 
-ARCHITECTURE = Architecture(bands=6, fine_bands=3 + 6, scales=2, width=4, levels=2)
-RECIPE = Recipe(steps=6, batch=2, patch=4, refresh=2)
-RESPONSE = np.kron(np.eye(3), [[0.5, 0.5]])
-
-
-def cubes() -> list[np.ndarray]:
-    """Return two small cubes with structure."""
-    draw = np.random.default_rng(0)
-    spectra = draw.random((3, 6))
-    rows, columns = np.mgrid[:64, :64]
-    return [
-        spectra[(rows // a + columns // b) % 3].transpose(2, 0, 1).astype(np.float32)
-        for a, b in ((7, 11), (5, 9))
-    ]
+SMALL = {"steps": 3, "batch": 2, "patch": 4, "scenes": 2, "refresh": 2}
+BY_COMPONENT = replace(RECIPES["component"], ratio=(2.0, 3.0), **SMALL)
+BY_CUBE = replace(RECIPES["paper"], **SMALL)
+RGB = "sentinel-2a:B2,B3,B4"
 
 
-def state(network: MSSSFNet) -> list[torch.Tensor]:
-    """Return every weight."""
-    return list(network.state_dict().values())
+@pytest.fixture(scope="module")
+def cubes(made_cubes, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return two cubes as files."""
+    folder = tmp_path_factory.mktemp("cubes")
+    paths = [folder / "a.tif", folder / "b.tif"]
+    for cube, path in zip(made_cubes, paths, strict=True):
+        write_raster(cube.chunk(), path)
+    return paths
 
 
-def test_a_resumed_training_has_the_same_bits(tmp_path: Path) -> None:
-    """Broken off after two steps and taken up again, the weights are those of one go."""
-    whole = train_network(cubes(), RESPONSE, ARCHITECTURE, RECIPE, tmp_path / "whole", every=2)
-
-    def pull_the_plug(network: MSSSFNet) -> dict[str, float]:
-        del network
-        if (tmp_path / "part" / "checkpoint.safetensors").exists():
-            raise KeyboardInterrupt
-        return {}
-
-    with pytest.raises(KeyboardInterrupt):
-        train_network(
-            cubes(), RESPONSE, ARCHITECTURE, RECIPE, tmp_path / "part",
-            every=2, validate=pull_the_plug,
-        )  # fmt: skip
-    resumed = train_network(cubes(), RESPONSE, ARCHITECTURE, RECIPE, tmp_path / "part", every=2)
-    assert all(torch.equal(a, b) for a, b in zip(state(whole), state(resumed), strict=True))
+def paper(cubes: list[Path], out: Path, **choices: object) -> Card:
+    """Train the paper's network at ratio 2."""
+    given = {"recipe": BY_CUBE, "rgb_sensors": [RGB], "scales": 1, "levels": 1, "width": 4}
+    return train(cubes, out, **given | choices)
 
 
-def test_a_correction_starts_from_the_guided_cube(tmp_path: Path) -> None:
-    """Before the first step the output is zero: never below what it corrects."""
-    torch.manual_seed(0)
-    recipe = Recipe(steps=0, batch=1, patch=4)
-    network = train_network(cubes(), RESPONSE, ARCHITECTURE, recipe, tmp_path)
-    scene = observe_scene(
-        torch.from_numpy(cubes()[0]),
-        torch.from_numpy(RESPONSE.astype(np.float32)),
-        ARCHITECTURE,
-        fwhm=1.0,
-        snr=None,
-        predicts="correction",
-        generator=torch.Generator(),
+def test_the_paper_is_for_exactly_what_it_saw(cubes: list[Path], made_cubes, tmp_path: Path):
+    """One ratio, one number of fine bands, the wavelengths of the cubes."""
+    card = paper(cubes, tmp_path / "paper.safetensors")
+    domain = card.domain
+    assert (domain.ratio, domain.fine_bands) == ((2.0, 2.0), (3, 3))
+    assert domain.wavelength == pytest.approx(made_cubes[0]["wavelength"].to_numpy())
+    network = load_network(card.path, card.sha256)
+    assert network(torch.rand(1, 8, 3, 3), torch.rand(1, 3, 6, 6)).shape == (1, 8, 6, 6)
+    assert find_weights(card.path) == card
+
+
+def test_components_are_for_any_bands_nearby(cubes: list[Path], tmp_path: Path):
+    """The recipe's ratios, any number of fine bands, the cubes' range and a band beyond."""
+    card = train(
+        cubes[:1],
+        tmp_path / "any.safetensors",
+        recipe=BY_COMPONENT,
+        rgb_sensors=["made", RGB],
+        scales=2,
+        width=4,
+        validation=cubes[1:],
+        about={"terms": "none"},
     )
-    assert not network(scene.coarse[None], scene.fine[None]).any()
-    assert [t.shape[1] for t in scene.targets] == [32, 64]
+    assert card.domain.ratio == (2.0, 3.0)
+    assert card.domain.range_nm == pytest.approx((400.0, 850.0))
+    assert card.domain.wavelength == ()
+    assert card.domain.fine_bands[0] == 1
+    about = card.about
+    assert about["data"] == {"cubes": ["a.tif"], "validation": ["b.tif"]}
+    assert set(about["scores"]) == {"validation", "start"}
+    assert about["terms"] == "none"
+    assert about["recipe"]["rgb_sensors"] == ["made", RGB]
+    assert Recipe(
+        **{k: v for k, v in about["recipe"].items() if k not in ("rgb_sensors", "started_from")}
+    )
+    assert sorted(path.name for path in (tmp_path / "any.training").iterdir()) == [
+        "checkpoint.safetensors", "log.csv", "log.png", "recipe.json",
+    ]  # fmt: skip
 
 
-def test_a_loss_that_leaves_the_numbers_stops(tmp_path: Path) -> None:
-    """The message names the step and a remedy; nothing worse than the last good is saved."""
-    wild = Recipe("cube", steps=40, batch=2, patch=4, refresh=2, rate=1e20)
-    bare = Architecture(bands=6, fine_bands=3, scales=2, width=4, levels=2)
-    with pytest.raises(HsfuseError, match="finite numbers at step"):
-        train_network(cubes(), RESPONSE, bare, wild, tmp_path)
-    assert not (tmp_path / "checkpoint.safetensors").exists()
+def test_what_exists_is_kept_unless_told(cubes: list[Path], tmp_path: Path):
+    """Weights are replaced on demand alone, and then by another training too."""
+    out = tmp_path / "mine.safetensors"
+    first = paper(cubes, out)
+    with pytest.raises(OutputError, match=r"mine\.safetensors: exists already; pass --overwrite"):
+        paper(cubes, out)
+    assert paper(cubes, out, overwrite=True).sha256 == first.sha256
+    other = replace(BY_CUBE, seed=1)
+    assert paper(cubes, out, recipe=other, overwrite=True).sha256 != first.sha256
+
+
+def test_another_recipe_does_not_go_on_from_a_checkpoint(cubes: list[Path], tmp_path: Path):
+    """Not even where the weights themselves are gone."""
+    out = tmp_path / "mine.safetensors"
+    paper(cubes, out)
+    out.unlink()
+    out.with_suffix(".json").unlink()
+    with pytest.raises(HsfuseError, match=r"steps \(3, now 4\)"):
+        paper(cubes, out, recipe=replace(BY_CUBE, steps=4))
+    assert not out.exists()
+
+
+def test_the_architecture_follows_the_recipe(made_cubes):
+    """Doublings of the paper's network are its ratio; components need no cubes to know theirs."""
+    assert architecture_for(RECIPES["component"]).bands == 1
+    assert architecture_for(RECIPES["paper"], made_cubes).ratio == 16
+    assert architecture_for(RECIPES["paper"], made_cubes, scales=3, width=5).width == 5
+    with pytest.raises(PlanError, match="levels must not exceed scales"):
+        architecture_for(RECIPES["component"], levels=4)
+
+
+def test_cubes_of_the_paper_are_alike(cubes: list[Path], made_cubes, tmp_path: Path):
+    """Other bands, or bands of unknown place, are named."""
+    fewer, unknown = tmp_path / "fewer.tif", tmp_path / "unknown.tif"
+    write_raster(made_cubes[0][:5].chunk(), fewer)
+    write_raster(made_cubes[0].drop_vars("wavelength").chunk(), unknown)
+    out = tmp_path / "x.safetensors"
+    with pytest.raises(PairError, match=r"fewer\.tif: has 5 bands, 450 to 650 nm"):
+        paper([*cubes, fewer], out)
+    with pytest.raises(PairError, match=r"fewer\.tif"):
+        paper(cubes, out, validation=[fewer])
+    with pytest.raises(PairError, match=r"unknown\.tif: some of its bands have no wavelength"):
+        paper([*cubes, unknown], out)
+
+
+@pytest.mark.parametrize(
+    ("choices", "error", "message"),
+    [
+        ({"rgb_sensors": ()}, PairError, "serves one fine sensor.*got made"),
+        ({"rgb_sensors": [RGB, "generic-rgb"]}, PairError, "serves one fine sensor"),
+        (
+            {"rgb_sensors": ["sentinel-2a"]},
+            PairError,
+            r"a\.tif.*do not cover B8, .*B12 of sentinel-2a",
+        ),
+        ({"rgb_sensors": ["sentinel-2x"]}, SensorError, "unknown sensor"),
+        ({"device": "abacus"}, PlanError, "auto, cpu or cuda"),
+        ({"levels": 2}, PlanError, "levels must not exceed scales"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(
+    cubes: list[Path], tmp_path: Path, choices: dict, error: type, message: str
+):
+    """Before anything is written."""
+    with pytest.raises(error, match=message):
+        paper(cubes, tmp_path / "x.safetensors", **choices)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cube_either_trains_or_validates(cubes: list[Path], tmp_path: Path):
+    """A score on what was learned would say nothing; and nothing is learned from nothing."""
+    with pytest.raises(PairError, match=r"a\.tif: is to be trained on and to validate"):
+        paper(cubes, tmp_path / "x.safetensors", validation=[cubes[0]])
+    with pytest.raises(PairError, match="at least one cube"):
+        paper([], tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "nowhere/x.safetensors"])
+def test_weights_have_a_place(cubes: list[Path], tmp_path: Path, name: str):
+    """A suffix that says what they are, and a folder that is there."""
+    with pytest.raises(OutputError, match=name.split("/")[0]):
+        paper(cubes, tmp_path / name)
+
+
+def test_the_recipe_beside_the_checkpoint_says_it_all(cubes: list[Path], tmp_path: Path):
+    """Recipe, architecture, cubes and sensors, in JSON."""
+    paper(cubes, tmp_path / "x.safetensors")
+    facts = json.loads((tmp_path / "x.training/recipe.json").read_text())
+    assert facts["recipe"]["predicts"] == "cube"
+    assert facts["architecture"]["scales"] == 1
+    assert facts["cubes"] == ["a.tif", "b.tif"]
+    assert facts["rgb_sensors"] == [RGB]

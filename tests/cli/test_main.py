@@ -12,6 +12,7 @@ from hsfuse.cli.main import main
 from hsfuse.running import Settings
 from hsfuse.sample import make_sample
 from hsfuse.simulation import observe
+from hsfuse.training import train
 
 
 def test_help_imports_neither_torch_nor_xarray():
@@ -28,7 +29,9 @@ def test_help_imports_neither_torch_nor_xarray():
     assert "sample" in found.stdout
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["sample"], ["simulate"], ["evaluate"], ["info"]])
+@pytest.mark.parametrize(
+    "command", [[], ["run"], ["sample"], ["simulate"], ["evaluate"], ["info"], ["train"]]
+)
 def test_every_command_shows_an_example(command: list[str]):
     result = CliRunner().invoke(main, [*command, "--help"])
     assert result.exit_code == 0
@@ -46,6 +49,7 @@ def test_version():
         (["run", "scene.tif", "rgb.tif"], Settings),
         (["sample", "folder"], make_sample),
         (["simulate", "cube.tif", "-o", "folder", "--ratio", "3", "--rgb-sensor", "srgb"], observe),
+        (["train", "cube.tif", "-o", "mine.safetensors"], train),
     ],
 )
 def test_defaults_are_those_of_the_library(words: list[str], function: type):

@@ -2,7 +2,8 @@
 
 import io
 
-from hsfuse.cli.progress import Progress
+import pytest
+from hsfuse.cli.progress import Progress, Steps
 
 
 class Terminal(io.StringIO):
@@ -48,3 +49,24 @@ def test_blocks_of_an_earlier_run_do_not_count_for_the_rate():
     line = resumed.line(92, 100, 10.0)
     assert "  0.2 Mpx/s" in line
     assert "0:40 left" in line
+
+
+def test_what_comes_before_the_first_item_is_said_on_a_terminal_alone():
+    screen, log = Terminal(), io.StringIO()
+    for stream in (screen, log):
+        with Progress(4, item="step", unit="steps", closing="writing", stream=stream) as progress:
+            progress.say("beginning")
+            progress(4, 4, "loss 0.1")
+    assert log.getvalue() == ""
+    before, after = screen.getvalue().split("\r")[1:]
+    assert before.startswith("beginning")
+    assert "step 4 of 4" in after
+    assert "loss 0.1  writing" in after
+
+
+def test_steps_show_nothing_before_the_first(capsys: pytest.CaptureFixture[str]):
+    with Steps(hidden=False, closing="planning again"):
+        pass
+    with Steps(hidden=True, closing="planning again") as steps:
+        steps(1, 2)
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,261 @@
+"""`hsfuse train`: weights of one's own, from high-resolution cubes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import (
+    FromLibrary,
+    device_option,
+    json_option,
+    overwrite_option,
+    quiet_option,
+    verbose_option,
+)
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from hsfuse.recipe import Recipe
+    from hsfuse.weights import Card
+
+__all__ = ["train"]
+
+# Options that stand for a field of the recipe; the library knows their defaults.
+_FIELDS = (
+    "steps", "batch", "patch", "scenes", "rate", "seed", "ratio", "fwhm", "snr", "clean",
+)  # fmt: skip
+
+
+def _recipes() -> Iterable[str]:
+    from hsfuse.recipe import RECIPES
+
+    return RECIPES
+
+
+class _OfRecipe(click.Option):
+    """An option whose default is the recipe's; the library is asked for it by the help alone."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the help with every recipe's default."""
+        from hsfuse.training import RECIPES, SCALES
+
+        record = super().get_help_record(ctx)
+        if record is None or self.name is None:
+            return record
+        values = {
+            name: _plain(
+                SCALES[recipe.predicts] if self.name == "scales" else getattr(recipe, self.name)
+            )
+            for name, recipe in RECIPES.items()
+        }
+        usual = next(iter(values.values()))
+        other = [f"{name} {value}" for name, value in values.items() if value != usual]
+        default = "; ".join([f"default: {usual}", *other])
+        option, text = record
+        # Click has put the accepted range in brackets, where there is one.
+        return option, f"{text[:-1]}; {default}]" if text.endswith("]") else f"{text}  [{default}]"
+
+
+def _plain(value: float | tuple[float, ...]) -> str:
+    return " ".join(f"{number:g}" for number in (value if isinstance(value, tuple) else (value,)))
+
+
+_count = click.IntRange(min=1)
+
+
+def _range(option: str, text: str) -> Callable[[Any], Any]:
+    return click.option(
+        option, type=float, nargs=2, metavar="LOW HIGH", cls=_OfRecipe, help=f"{text}; a range."
+    )
+
+
+@click.command(no_args_is_help=True)
+@click.argument(
+    "cubes", nargs=-1, required=True, metavar="CUBE...", type=click.Path(path_type=Path)
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="WEIGHTS.safetensors",
+    help="The weights; their card lies beside them in .json, log and checkpoint in .training.",
+)
+@click.option(
+    "--recipe",
+    "name",
+    type=FromLibrary(_recipes),
+    default="component",
+    show_default=True,
+    help="component: for any sensors and ratio; paper: for one sensor and one ratio, as published.",
+)
+@click.option("--steps", type=_count, cls=_OfRecipe, help="Steps of the optimiser.")
+@click.option("--batch", type=_count, cls=_OfRecipe, help="Patches a step.")
+@click.option(
+    "--patch",
+    type=_count,
+    cls=_OfRecipe,
+    help="Side of a patch; 2^SCALES times as many cube pixels.",
+)
+@click.option(
+    "--scenes",
+    type=_count,
+    cls=_OfRecipe,
+    help="Simulated scenes at hand at a time; fewer take less memory.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    cls=_OfRecipe,
+    help="Learning rate at the start.",
+)
+@click.option("--seed", type=click.IntRange(min=0), cls=_OfRecipe, help="Same seed, same weights.")
+@click.option("--width", type=_count, default=32, show_default=True, help="Features of a layer.")
+@click.option(
+    "--levels",
+    type=_count,
+    default=2,
+    show_default=True,
+    help="Outputs that are compared with the truth, at most SCALES.",
+)
+@click.option(
+    "--scales",
+    type=_count,
+    metavar="N",
+    cls=_OfRecipe,
+    help="Doublings in the network; paper's ratio is 2^N.",
+)
+@_range("--ratio", "Cube pixels per HS pixel, for component")
+@_range("--fwhm", "Width of the Gaussian blur in HS pixels")
+@_range("--snr", "Noise of the HS image in decibels")
+@click.option(
+    "--clean",
+    type=click.FloatRange(0, 1),
+    cls=_OfRecipe,
+    help="Share of the simulated scenes that are free of noise.",
+)
+@click.option(
+    "--rgb-sensor",
+    "rgb_sensors",
+    multiple=True,
+    metavar="NAME[:BAND,BAND]",
+    help="Fine sensor, or `made` for a new one every time; may be repeated, paper takes one.  "
+    "[default: made]",
+)
+@click.option("--hs-sensor", metavar="NAME|FILE", help="Gives the wavelengths that the cubes lack.")
+@click.option(
+    "--validation",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="CUBE",
+    help="Cube that is scored at every checkpoint and not trained on; may be repeated.",
+)
+@click.option(
+    "--start-from",
+    type=click.Path(path_type=Path),
+    metavar="WEIGHTS",
+    help="Weights of the same network to begin from.  [default: random ones]",
+)
+@click.option(
+    "--terms",
+    metavar="TEXT",
+    help="Terms of the weights, for their card.  [default: those of the cubes]",
+)
+@device_option
+@overwrite_option
+@json_option
+@quiet_option
+@verbose_option
+def train(
+    cubes: tuple[Path, ...],
+    out: Path,
+    *,
+    name: str,
+    terms: str | None,
+    as_json: bool,
+    quiet: bool,
+    **choices: Any,
+) -> None:
+    """
+    Train the network of ms-ssfnet on pairs simulated from each high-resolution CUBE.
+
+    Cubes may be larger than memory. `hsfuse run --weights` takes what comes out. An interrupted
+    training goes on where it stopped when the same command is given again.
+
+    \b
+    Examples:
+      hsfuse train cubes/*.tif -o mine.safetensors --validation held-out.tif
+      hsfuse train flights/*.bsq -o s2.safetensors --rgb-sensor sentinel-2a:B2,B3,B4,B8 \\
+          --ratio 3 6 --terms "CC BY 4.0"
+      hsfuse train cave/*.tif -o r16.safetensors --recipe paper --scales 4 \\
+          --rgb-sensor nikon-d700 --hs-sensor cave-31
+    """  # noqa: D301 - click reads the mark
+    from hsfuse.training import train as learn
+
+    recipe = _recipe(name, {field: choices.pop(field) for field in _FIELDS})
+    try:
+        with Progress(
+            recipe.steps, item="step", unit="steps", closing="writing the weights", hidden=quiet
+        ) as progress:
+            progress.say("simulating the first scenes")
+            card = learn(
+                cubes,
+                out,
+                recipe=recipe,
+                about={"terms": terms} if terms else None,
+                progress=lambda done, total, loss: progress(done, total, f"loss {loss:.4g}"),
+                **choices,
+            )
+    except KeyboardInterrupt:
+        click.echo("stopped; the same command goes on", err=True)
+        raise click.exceptions.Exit(130) from None
+    facts = _facts(card)
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+    elif not quiet:
+        click.echo(_summary(facts))
+
+
+def _recipe(name: str, given: dict[str, Any]) -> Recipe:
+    """Return the recipe with the options that were given."""
+    from dataclasses import replace
+
+    from hsfuse.recipe import RECIPES
+
+    changes = {field: value for field, value in given.items() if value is not None}
+    recipe = replace(RECIPES[name], **changes)
+    if recipe.predicts == "cube" and "ratio" in changes:
+        raise click.UsageError(f"--ratio is a range; {name} has one ratio, which --scales gives")
+    if recipe.clean == 1 and "snr" in changes:
+        raise click.UsageError("--snr needs scenes with noise; give --clean a share under 1")
+    return recipe
+
+
+def _facts(card: Card) -> dict[str, object]:
+    """Return where the files lie and the last figures, in JSON types."""
+    from hsfuse.checkpoint import PLOT, TABLE, last_row
+    from hsfuse.training import training_folder
+
+    folder = training_folder(card.path)
+    return {
+        "weights": card.path,
+        "card": str(Path(card.path).with_suffix(".json")),
+        "log": str(folder / TABLE),
+        "plot": str(folder / PLOT),
+        **last_row(folder),
+    }
+
+
+def _summary(facts: dict[str, object]) -> str:
+    lines = [f"{name:<12}{facts[name]}" for name in ("weights", "card", "log", "plot")]
+    if "loss" in facts:
+        lines.append(f"{'loss':<12}{facts['loss']:.4g} at step {facts['step']:.0f}")
+    if "validation" in facts:
+        start = f", {facts['start']:.4g} without the network" if "start" in facts else ""
+        lines.append(f"{'validation':<12}{facts['validation']:.4g}{start}")
+    return "\n".join(lines)

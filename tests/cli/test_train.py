@@ -1,0 +1,196 @@
+"""`hsfuse train` as a user types it; what it wrote is opened."""
+
+import _thread
+import csv
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from hsfuse.cli.main import main
+
+from hsfuse.io.write import write_raster
+from hsfuse.training import RECIPES, SCALES
+from hsfuse.weights import find_weights, load_network
+
+RGB = "sentinel-2a:B2,B3,B4"
+SMALL = ["--batch", "2", "--patch", "4", "--scenes", "2", "--width", "4"]
+PAPER = [
+    "--recipe", "paper", "--scales", "1", "--levels", "1", "--rgb-sensor", RGB, "--steps", "4",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cubes(made_cubes, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return two cubes as files."""
+    folder = tmp_path_factory.mktemp("cubes")
+    paths = [folder / "a.tif", folder / "b.tif"]
+    for cube, path in zip(made_cubes, paths, strict=True):
+        write_raster(cube.chunk(), path)
+    return paths
+
+
+def train(cubes: list[Path], out: Path, *options: str) -> Result:
+    words = ["train", *map(str, cubes), "-o", str(out), *SMALL, *options]
+    return CliRunner().invoke(main, words)
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_components_are_trained_and_what_is_said_lies_there(cubes: list[Path], tmp_path: Path):
+    """Weights, card, log and plot; the options reach the card, the figures the summary."""
+    out = tmp_path / "mine.safetensors"
+    result = train(
+        cubes[:1], out, "--steps", "3", "--scales", "2", "--ratio", "2", "3", "--fwhm", "1", "1.5",
+        "--snr", "30", "40", "--clean", "0.5", "--rate", "0.002", "--seed", "5",
+        "--rgb-sensor", "made", "--rgb-sensor", RGB, "--validation", str(cubes[1]),
+        "--terms", "as you like", "--device", "cpu",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    card = find_weights(out)
+    load_network(out, card.sha256)
+    assert (card.architecture.scales, card.architecture.width) == (2, 4)
+    assert card.domain.ratio == (2.0, 3.0)
+    recipe = card.about["recipe"]
+    asked = {
+        "steps": 3, "batch": 2, "patch": 4, "scenes": 2, "rate": 0.002, "seed": 5, "clean": 0.5,
+        "ratio": [2.0, 3.0], "fwhm": [1.0, 1.5], "snr": [30.0, 40.0], "rgb_sensors": ["made", RGB],
+    }  # fmt: skip
+    assert {key: recipe[key] for key in asked} == asked
+    assert card.about["terms"] == "as you like"
+    said = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert said["weights"] == str(out)
+    assert said["card"] == str(out.with_suffix(".json"))
+    (row,) = rows(tmp_path / "mine.training")
+    assert said["log"] == str(tmp_path / "mine.training" / "log.csv")
+    assert Path(said["plot"]).read_bytes().startswith(b"\x89PNG")
+    assert said["loss"].endswith("at step 3")
+    score, start = float(row["validation"]), float(row["start"])
+    assert said["validation"] == f"{score:.4g}, {start:.4g} without the network"
+
+
+def test_the_network_of_the_paper_as_json(cubes: list[Path], tmp_path: Path):
+    """One document on standard output; the weights take the pair they were trained for."""
+    out = tmp_path / "paper.safetensors"
+    result = train(cubes, out, *PAPER, "--json")
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.stdout)
+    assert facts["weights"] == str(out)
+    assert facts["step"] == 4
+    assert facts["loss"] == float(rows(tmp_path / "paper.training")[-1]["loss"])
+    assert "validation" not in facts
+    network = load_network(out, find_weights(out).sha256)
+    assert network(torch.rand(1, 8, 2, 2), torch.rand(1, 3, 4, 4)).shape == (1, 8, 4, 4)
+
+
+def test_existing_weights_are_kept_unless_told(cubes: list[Path], tmp_path: Path):
+    """One line that names the file; --overwrite replaces it."""
+    out = tmp_path / "mine.safetensors"
+    out.write_bytes(b"mine")
+    refused = train(cubes, out, *PAPER)
+    assert refused.exit_code == 1
+    assert refused.stderr == f"Error: {out}: exists already; pass --overwrite to replace it\n"
+    assert out.read_bytes() == b"mine"
+    replaced = train(cubes, out, *PAPER, "--overwrite", "-q")
+    assert (replaced.exit_code, replaced.output) == (0, "")
+    find_weights(out)
+
+
+def test_an_interrupted_training_goes_on_by_the_same_command(cubes: list[Path], tmp_path: Path):
+    """Ctrl-C leaves a checkpoint and a word; then no step is done twice, another recipe refused."""
+    out, folder = tmp_path / "mine.safetensors", tmp_path / "mine.training"
+    words = [*PAPER, "--steps", "1100", "--batch", "1", "--patch", "2", "--width", "2"]
+
+    def interrupt() -> None:
+        while not (folder / "log.png").exists():
+            time.sleep(0.01)
+        _thread.interrupt_main()
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    stopped = train(cubes, out, *words)
+    assert (stopped.exit_code, stopped.stdout) == (130, "")
+    assert stopped.stderr.splitlines()[-1] == "stopped; the same command goes on"
+    assert not out.exists()
+    done = len(rows(folder))
+    assert 1 <= done < 6
+
+    other = train(cubes, out, *words, "--rate", "0.5")
+    assert other.exit_code == 1
+    assert other.stderr.count("\n") == 1
+    assert f"{folder / 'checkpoint.safetensors'}" in other.stderr
+    assert "rate (0.0001, now 0.5)" in other.stderr
+
+    before = [row["loss"] for row in rows(folder)]
+    again = train(cubes, out, *words, "-v")
+    assert again.exit_code == 0, again.output
+    assert f"at step {200 * done}" in again.stderr
+    assert [int(row["step"]) for row in rows(folder)] == [*range(200, 1001, 200), 1100]
+    assert [row["loss"] for row in rows(folder)][:done] == before
+    find_weights(out)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--rgb-sensor", "sentinel-2x"], "unknown sensor"),
+        (["--recipe", "paper"], "one fine sensor"),
+        (["--ratio", "4", "2"], "ratio must be"),
+        (["--levels", "5"], "levels must not exceed scales"),
+        (["--validation", "absent.tif"], "absent.tif"),
+        (["--patch", "64"], "a patch of 512 pixels"),
+    ],
+)
+def test_bad_input_is_one_line(cubes: list[Path], tmp_path: Path, options: list[str], words: str):
+    """Exit status 1, what is wrong, and no weights."""
+    out = tmp_path / "mine.safetensors"
+    result = train(cubes, out, *options)
+    assert result.exit_code == 1, result.output
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert words in result.stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["mine.pt", "nowhere/mine.safetensors"])
+def test_a_bad_place_for_the_weights_is_one_line(cubes: list[Path], tmp_path: Path, name: str):
+    """It is found before the training, not after."""
+    result = train(cubes, tmp_path / name, "--steps", "1000000")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert name in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--recipe", "magic"], "--recipe"),
+        (["--steps", "0"], "--steps"),
+        (["--rate", "0"], "--rate"),
+        (["--clean", "2"], "--clean"),
+        (["--recipe", "paper", "--ratio", "2", "4"], "--ratio is a range"),
+        (["--recipe", "paper", "--snr", "20", "30"], "--snr needs scenes with noise"),
+        (["--device", "abacus"], "--device"),
+    ],
+)
+def test_a_slip_on_the_command_line_is_a_usage_error(
+    cubes: list[Path], tmp_path: Path, options: list[str], named: str
+):
+    """The option is named; what a recipe would not heed is refused rather than dropped."""
+    result = train(cubes, tmp_path / "mine.safetensors", *options)
+    assert result.exit_code == 2
+    assert named in result.stderr
+
+
+def test_the_help_shows_the_defaults_of_every_recipe():
+    """They are the library's, which knows two of each."""
+    text = " ".join(CliRunner().invoke(main, ["train", "--help"]).stdout.split())
+    usual, paper = RECIPES["component"], RECIPES["paper"]
+    assert f"default: {usual.steps}]" in text
+    assert f"default: {usual.batch}; paper {paper.batch}]" in text
+    assert f"default: {usual.ratio[0]:g} {usual.ratio[1]:g}]" in text
+    assert f"default: {SCALES['component']}; paper {SCALES['cube']}]" in text
