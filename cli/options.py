@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 __all__ = [
     "FromLibrary",
     "KeyValue",
+    "device_option",
     "json_option",
     "overwrite_option",
     "quiet_option",
@@ -149,6 +150,14 @@ store_options = _together(
     ),
 )
 
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where the arithmetic is done; auto takes a GPU if there is one.",
+)
+
 run_options = _together(
     click.option(
         "--method",
@@ -175,19 +184,25 @@ run_options = _together(
         metavar="FILE",
         help="Network weights instead of those that come with hsfuse.",
     ),
-    click.option(
-        "--device",
-        type=click.Choice(["auto", "cpu", "cuda"]),
-        default="auto",
-        show_default=True,
-        help="Where the arithmetic is done; auto takes a GPU if there is one.",
-    ),
+    device_option,
     click.option(
         "--precision",
         type=click.Choice(["float32", "bfloat16"]),
         default="float32",
         show_default=True,
         help="Arithmetic of networks; bfloat16 is for GPUs.",
+    ),
+    click.option(
+        "--adapt",
+        type=float,
+        metavar="MINUTES",
+        help="First tune the network of ms-ssfnet to this very pair, for about so long; the "
+        "weights are kept in OUT.adapted.safetensors.",
+    ),
+    click.option(
+        "--uncertainty",
+        is_flag=True,
+        help="Add a last band that says how sure each pixel is: its standard error. For ms-ssfnet.",
     ),
     click.option(
         "--tile",

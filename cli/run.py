@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .options import json_option, quiet_option, run_options, verbose_option
-from .progress import Progress
+from .progress import Progress, Steps
 
 __all__ = ["run"]
 
@@ -48,7 +48,8 @@ def run(
     """
     Fuse the hyperspectral raster SCENE with the finer raster RGB.
 
-    The output has the bands of SCENE and the pixels of RGB, cut to where both lie.
+    The output has the bands of SCENE, and with --uncertainty one more, and the pixels of
+    RGB, cut to where both lie.
     Inputs are GeoTIFF, ENVI or zarr, of any size.
 
     \b
@@ -56,6 +57,7 @@ def run(
       hsfuse run scene.tif rgb.tif
       hsfuse run enmap.bsq s2.tif -o out.zarr --hs-sensor enmap --rgb-sensor sentinel-2a
       hsfuse run scene.tif rgb.tif --dry-run
+      hsfuse run scene.tif rgb.tif --adapt 10
       hsfuse run scene.tif rgb.tif --dtype int16 --scale 0.0001 --co COMPRESS=DEFLATE
     """  # noqa: D301 - click reads the mark
     from hsfuse.record import as_json as to_text
@@ -63,7 +65,8 @@ def run(
     from hsfuse.report import describe_plan, summarise, write_report
     from hsfuse.running import Settings, execute, prepare
 
-    job = prepare(scene, rgb, out, Settings(**choices))
+    with Steps(hidden=quiet, closing="planning again") as steps:
+        job = prepare(scene, rgb, out, Settings(**choices), dry_run=dry_run, adapting=steps)
     if dry_run:
         click.echo(to_text(plan_as_dict(job)) if as_json else describe_plan(job))
         return

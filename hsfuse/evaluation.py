@@ -29,6 +29,7 @@ from hsfuse.core.metrics import Score, summarise
 from hsfuse.core.tally import HALO, Tally, take_tally
 from hsfuse.errors import PairError, PlanError
 from hsfuse.io.read import open_raster
+from hsfuse.methods.sureness import BAND
 from hsfuse.pair import transform
 from hsfuse.schedule import local_workers
 
@@ -60,8 +61,9 @@ def evaluate(
     Return how close an estimated raster is to the truth.
 
     Bands that either raster marks as bad are left out, and so are pixels without data in
-    any other band. Where the two rasters cover different parts of one lattice of pixels,
-    their common part is compared, and a log message says so.
+    any other band, and the band of standard errors that may follow the others. Where the two
+    rasters cover different parts of one lattice of pixels, their common part is compared, and
+    a log message says so.
 
     Parameters
     ----------
@@ -106,7 +108,9 @@ def evaluate(
 
 
 def _opened(raster: Raster) -> xr.DataArray:
-    return raster if isinstance(raster, xr.DataArray) else open_raster(raster)
+    array = raster if isinstance(raster, xr.DataArray) else open_raster(raster)
+    sure = "band_name" in array.coords and str(array["band_name"].values[-1]) == BAND
+    return array.isel(band=slice(-1)) if sure else array
 
 
 def _name(raster: xr.DataArray, role: str) -> str:

@@ -124,7 +124,7 @@ def _part(plan: Plan, path: Path, rows: Span, columns: Span) -> _Part:
         *coarse,
         read_window(plan.pair.hs, None, *coarse),
         read_window(plan.pair.rgb, None, rows, columns),
-        read_file_window(path, rows, columns),
+        read_file_window(path, rows, columns)[: plan.pair.hs.sizes["band"]],
     )
 
 

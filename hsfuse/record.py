@@ -204,6 +204,7 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
             "missing_values": outcome.missing,
             "missing_share": outcome.missing / (bands * rows * columns),
             "clipped_values": outcome.clipped,
+            "median_standard_error": outcome.standard_error,
             "spatial": _discrepancy(outcome.spatial),
             "spectral": _discrepancy(outcome.spectral),
         },

@@ -153,7 +153,8 @@ def describe_plan(job: Job) -> str:
         ("memory", f"about {byte_size(job.memory_bytes)}"),
         (
             "output",
-            f"{job.out}: {rows} x {columns} pixels, {bands} bands, {_layout(job)}, "
+            f"{job.out}: {rows} x {columns} pixels, {bands} bands"
+            f"{', the last the standard error' if plan.fuser.sure else ''}, {_layout(job)}, "
             f"{byte_size(job.output_bytes)} before compression",
         ),
     ]
@@ -184,6 +185,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
         ("time", took),
         ("spatial", f"{_difference(outcome.spatial, units)}: degraded to the HS grid against HS"),
         ("spectral", f"{_difference(outcome.spectral)}: seen by the fine bands against RGB"),
+        ("how sure", _sureness(outcome, units)),
         ("no data", f"{missing:.3g} of the values" if missing else "none"),
         ("clipped", f"{outcome.clipped} values beyond the stored type" if outcome.clipped else ""),
         ("quicklook", str(paths.quicklook) if paths else ""),
@@ -274,6 +276,13 @@ def _device(job: Job) -> str:
 def _layout(job: Job) -> str:
     layout = job.layout
     return layout.dtype if layout.dtype == "float32" else f"{layout.dtype} x {layout.scale:g}"
+
+
+def _sureness(outcome: Outcome, units: str) -> str:
+    if outcome.standard_error is None:
+        return ""
+    median = f"{outcome.standard_error:.4g}{' ' + units if units else ''}"
+    return f"standard error, median {median}: band {outcome.job.plan.shape[0]}, the last"
 
 
 def _difference(found: Discrepancy, units: str = "") -> str:

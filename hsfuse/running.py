@@ -8,14 +8,17 @@ memory does not grow with the scene, and any scheduler may run the blocks in any
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
+from hsfuse.adapt import adapt, check_adaptable, describe_adaptation, find_adapted
 from hsfuse.comparison import compare_block
 from hsfuse.core.consistency import Discrepancy
 from hsfuse.errors import PlanError
@@ -40,6 +43,9 @@ from hsfuse.planning import Plan, plan_fusion
 from hsfuse.schedule import each, local_workers
 
 __all__ = ["BlockReport", "Job", "Outcome", "Settings", "prepare", "run", "run_block"]
+
+# A side of the pixels of which a median is taken.
+_MOST_PIXELS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,10 @@ class Settings:
         GeoTIFF options.
     overwrite, resume : bool
         Replace an output; go on with an interrupted run.
+    adapt : float or None
+        Minutes for which the network of components is tuned to the pair; None for not at all.
+    uncertainty : bool
+        Also write the standard error of each pixel, as the last band.
     """
 
     method: str = "ms-ssfnet"
@@ -90,6 +100,8 @@ class Settings:
     creation_options: Mapping[str, str] = field(default_factory=dict)
     overwrite: bool = False
     resume: bool = False
+    adapt: float | None = None
+    uncertainty: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,6 +194,8 @@ class Outcome:
         Blocks of the output, and how many an earlier run had finished.
     missing, clipped : int
         Values without data, and values the stored type could not hold.
+    standard_error : float or None
+        Median of the last band where the run tells its uncertainty.
     """
 
     job: Job
@@ -193,6 +207,7 @@ class Outcome:
     resumed: int
     missing: int
     clipped: int
+    standard_error: float | None = None
 
 
 def run(
@@ -235,25 +250,62 @@ def prepare(
     rgb: str | Path,
     out: str | Path | None = None,
     settings: Settings | None = None,
+    *,
+    dry_run: bool = False,
+    adapting: Callable[[int, int], None] | None = None,
 ) -> Job:
-    """Return the planned and checked run of :func:`run`; nothing is written yet."""
+    """
+    Return the planned and checked run of :func:`run`; of the output nothing is written yet.
+
+    Where ``settings.adapt`` asks for it the network is tuned to the pair, which takes the time
+    and writes ``<out>.adapted.safetensors``, unless that is there from the same plan.
+
+    Parameters
+    ----------
+    scene, rgb, out, settings
+        As :func:`run`.
+    dry_run : bool
+        Do not adapt; say in the plan's notes that a run would.
+    adapting : callable, optional
+        Called with the number of finished steps of adaptation and of all.
+    """
     settings = settings or Settings()
+    if settings.adapt is not None and not 0 < settings.adapt < math.inf:
+        raise PlanError(f"adapt takes minutes, a number over 0, got {settings.adapt:g}")
     scene, rgb = Path(scene), Path(rgb)
     path = check_output(
         Path(out) if out else default_output(scene),
         overwrite=settings.overwrite,
         inputs=[scene, rgb],
     )
-    plan = plan_fusion(
+    planned = partial(
+        plan_fusion,
         open_raster(scene, sensor=settings.hs_sensor),
         open_raster(rgb, sensor=settings.rgb_sensor),
         method=settings.method,
         hs_sensor=settings.hs_sensor,
         rgb_sensor=settings.rgb_sensor,
-        options=Options(settings.weights, settings.device, settings.precision),
         tile=settings.tile,
         overlap=settings.overlap,
     )
+    options = Options(settings.weights, settings.device, settings.precision, settings.uncertainty)
+    job = _checked(planned(options=options), settings, scene, rgb, path)
+    if settings.adapt is None:
+        return job
+    check_adaptable(job.plan)
+    card = find_adapted(job.plan, path, settings.adapt, overwrite=settings.overwrite)
+    if card is None and dry_run:
+        note = f"a run would first adapt the weights to this pair, for {settings.adapt:g} minutes"
+        return replace(job, plan=replace(job.plan, notes=(*job.plan.notes, note)))
+    note = describe_adaptation(card, reused=True) if card else ""
+    if card is None:
+        card = adapt(job.plan, path, settings.adapt, progress=adapting)
+        note = describe_adaptation(card)
+    plan = planned(options=replace(options, weights=card.path))
+    return _checked(replace(plan, notes=(*plan.notes, note)), settings, scene, rgb, path)
+
+
+def _checked(plan: Plan, settings: Settings, scene: Path, rgb: Path, path: Path) -> Job:
     layout = _layout(plan, settings, scene, rgb)
     if path.suffix.lower() == ".zarr" and settings.creation_options:
         raise PlanError(f"{path}: creation options are for GeoTIFF outputs only")
@@ -337,7 +389,18 @@ def execute(job: Job, *, progress: Callable[[int, int], None] | None = None) -> 
         len(plan.blocks) - len(todo),
         sum(receipt.missing for receipt in receipts),
         sum(receipt.clipped for receipt in receipts),
+        _median_of_last(path) if plan.fuser.sure else None,
     )
+
+
+def _median_of_last(path: Path) -> float:
+    """Return the median of a raster's last band, from pixels spread over it."""
+    raster = open_raster(path)
+    step = math.ceil(max(raster.sizes["y"], raster.sizes["x"]) / _MOST_PIXELS)
+    thinned = raster.isel(band=-1, y=slice(None, None, step), x=slice(None, None, step))
+    values = thinned.compute(scheduler="synchronous").to_numpy()
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if known.size else math.nan
 
 
 def run_block(plan: Plan, store: Store, index: tuple[int, int]) -> BlockReport:

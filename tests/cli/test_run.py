@@ -166,3 +166,38 @@ def test_an_interrupt_says_how_to_go_on(
     assert again.exit_code == 0, again.output
     assert "1 of 1 tiles were finished earlier" in again.stdout
     assert "not measured" in again.stdout
+
+
+@pytest.mark.parametrize("name", ["out.tif", "out.zarr"])
+def test_uncertainty_is_written_told_and_left_out_of_figures(
+    tmp_path: Path, component_weights: str, name: str
+):
+    made = write_sample(
+        tmp_path, hs_sensor=SENSOR, rgb_sensor="sentinel-2a:B2,B3,B4", size=(16, 16), ratio=2
+    )
+    out = tmp_path / name
+    words = ["run", str(made.scene), str(made.rgb), "-o", str(out), "--uncertainty"]
+    result = CliRunner().invoke(main, [*words, "--weights", component_weights])
+    assert result.exit_code == 0, result.output
+    assert "62 bands, the last the standard error" in result.stdout
+    assert "note        standard error: " in result.stdout
+    fused = open_raster(out)
+    told = fused[-1].compute().to_numpy()
+    assert str(fused["band_name"].values[-1]) == "standard error"
+    assert not fused["good"].values[-1]
+    assert f"how sure    standard error, median {np.median(told):.4g}" in result.stdout
+    record = json.loads((tmp_path / f"{name}.json").read_text())
+    assert record["settings"]["uncertainty"] is True
+    assert "--uncertainty" in record["command"].split()
+    assert record["result"]["median_standard_error"] == pytest.approx(float(np.median(told)))
+    words = ["evaluate", str(made.truth), str(out), "--json"]
+    figures = json.loads(CliRunner().invoke(main, words).stdout)
+    assert figures["bands"] <= 61
+
+
+def test_uncertainty_of_another_method_is_refused(pair: Path, tmp_path: Path):
+    result = run(pair, tmp_path / "out.tif", "--uncertainty")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: bicubic would fuse this pair and cannot tell")
+    assert result.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
