@@ -1,22 +1,31 @@
 """
 Score methods on simulated pairs of cubes, side by side in one run.
 
-    python benchmarks/accuracy.py cave ../shared/data/cave/*.tif --ratio 16
-    python benchmarks/accuracy.py scenes ../shared/data/scenes/*.tif --ratio 4
+    python benchmarks/accuracy.py cave CUBES --ratio 16 8
+    python benchmarks/accuracy.py cave CUBES --ratio 16 --fine CURVES.csv --fwhm 0.8 1.8
+    python benchmarks/accuracy.py scenes CUBES --ratio 4 8 --fine ms rgb --rivals
 
-Two protocols. ``cave``: noise-free, the literature's D700, values over 4095. ``scenes``: four
-Sentinel-2-like Gaussian bands, HS noise at 30 dB and fine noise at 40 dB, values over the
-99.9th percentile of the valid ones. Both: Gaussian PSF of FWHM 1 HS pixel, PSNR per band with
-peak 1. `first` and `second` are the two fixed settings that `guided` is measured against:
-local with K = 8, radius 2, three back-projections; and scene-wide quadratic with K = 8.
+Two protocols. ``cave``: noise-free, values over 4095. ``scenes``: HS noise at 30 dB and fine
+noise at 40 dB, values over the 99.9th percentile of the valid ones. Both: Gaussian PSF, PSNR per
+band with peak 1, SAM in degrees. The fine sensor is ``d700`` (the literature's Nikon), ``ms``
+(four Sentinel-2-like Gaussian bands), ``rgb`` (three Gaussian colours) or a CSV of
+curves: wavelength in nanometres, then a column a band.
+
+`first` and `second` (``--fixed``) are two fixed settings of `guided`: local with K = 8, radius 2,
+three back-projections; and scene-wide quadratic with K = 8. `mean` is that of `cnmf` and `guided`.
+
+``--weights`` may be given several times. A scene is scored with the first weights whose card
+does not name it among the cubes they were trained on, so none has seen what it is scored on.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +37,19 @@ from hsfuse.core.metrics import psnr, sam
 from hsfuse.methods import Options, Window, load_method
 from hsfuse.methods.guided import Guided, Parameters
 from hsfuse.observe import Degrade, respond
-from hsfuse.sensor import response_matrix, sensor_from_bands
+from hsfuse.sensor import ResponseCurves, Sensor, response_matrix, sensor_from_bands
 from hsfuse.survey import Patch, Survey
+from hsfuse.weights import find_weights, shipped_weights
 
-# Centre and FWHM of Sentinel-2A B2, B3, B4 and B8.
-MS_CENTRES = np.array([492.7, 559.8, 664.6, 832.8])
-MS_WIDTHS = np.array([66.0, 36.0, 31.0, 106.0])
+# Centre and FWHM of Sentinel-2A B2, B3, B4 and B8; and of a colour camera.
+GAUSSIANS = {
+    "ms": ([492.7, 559.8, 664.6, 832.8], [66.0, 36.0, 31.0, 106.0]),
+    "rgb": ([460.0, 540.0, 610.0], [80.0, 80.0, 80.0]),
+}
+FIXED = {
+    "first": Guided(Parameters(8, 4, 1e-2, 0.0, 3)),
+    "second": Guided(Parameters(8, 4, 1e6, 1.0, 0)),
+}
 
 
 def load(path: Path, protocol: str) -> tuple[torch.Tensor, np.ndarray]:
@@ -55,12 +71,27 @@ def load(path: Path, protocol: str) -> tuple[torch.Tensor, np.ndarray]:
     return torch.from_numpy(cube.astype(np.float32)), wavelength
 
 
-def response(protocol: str, wavelength: np.ndarray) -> np.ndarray:
-    """Return R of the protocol's fine sensor."""
-    if protocol == "cave":
-        return response_matrix(hsfuse.load_sensor("nikon-d700"), wavelength).matrix
-    sensor = sensor_from_bands(MS_CENTRES, MS_WIDTHS)
-    return response_matrix(sensor, wavelength).matrix
+def fine_sensor(name: str) -> Sensor:
+    """Return the fine sensor of that name, or of a CSV of curves."""
+    if name == "d700":
+        return hsfuse.load_sensor("nikon-d700")
+    if name in GAUSSIANS:
+        return sensor_from_bands(*GAUSSIANS[name])
+    table = np.genfromtxt(name, delimiter=",", names=True)
+    bands = table.dtype.names[1:]
+    curves = np.stack([table[band] for band in bands])
+    place = table[table.dtype.names[0]]
+    centres = curves @ place / curves.sum(axis=1)
+    sensor = sensor_from_bands(centres, names=bands, kind="rgb")
+    from dataclasses import replace
+
+    return replace(sensor, curves=ResponseCurves(place, np.maximum(curves, 0)))
+
+
+def response(protocol: str, wavelength: np.ndarray, fine: str | None = None) -> np.ndarray:
+    """Return R of a fine sensor; the protocol's own by default."""
+    name = fine or ("d700" if protocol == "cave" else "ms")
+    return response_matrix(fine_sensor(name), wavelength).matrix
 
 
 def simulate(
@@ -91,68 +122,124 @@ def noisy(values: torch.Tensor, decibels: float, generator: torch.Generator) -> 
     return values + level * torch.randn(values.shape, generator=generator)
 
 
+def survey_of(
+    window: Window, matrix: np.ndarray, wavelength: np.ndarray, fwhm: float = 1.0
+) -> Survey:
+    """Return the survey of a pair that is one window."""
+    patch = Patch(window.coarse, window.fine, window.geometry)
+    good = np.ones(len(window.coarse), dtype=bool)
+    return Survey((patch,), (fwhm, fwhm), good, wavelength, matrix)
+
+
+def unseen(files: list[str], scene: str, survey: Survey) -> str | None:
+    """Return the first weights that fit and were not trained on the scene, or None."""
+    fine = len(survey.patches[0].fine)
+    for card in [find_weights(file) for file in files] or shipped_weights():
+        data = card.about["data"]
+        cubes = data.get("cubes", []) if isinstance(data, dict) else []
+        if scene in {Path(cube).stem for cube in cubes}:
+            continue
+        if card.domain.misfit(survey.wavelength, survey.good, fine, survey.ratio) is None:
+            return card.path
+    return None
+
+
+def estimates(
+    methods: list[str], survey: Survey, window: Window, weights: str | None
+) -> Iterator[tuple[str, np.ndarray | None]]:
+    """Yield each method's name and cube, None where it does not fit the pair."""
+    found: dict[str, np.ndarray] = {}
+    hole = np.isnan(window.fine).any(axis=0)
+    for name in methods:
+        if name == "mean":
+            yield name, (found["guided"] + found["cnmf"]) / 2
+            continue
+        if name == "ms-ssfnet" and weights is None:
+            yield name, None
+            continue
+        method = FIXED.get(name) or load_method(name)
+        fuser = method.prepare(survey, Options(weights if name == "ms-ssfnet" else None))
+        (cube,) = fuser.fuse([window])
+        found[name] = np.where(hole, np.nan, cube)
+        yield name, found[name]
+
+
+def table(options: argparse.Namespace, setting: tuple[int, str, float]) -> list[dict[str, object]]:
+    """Print one table and return its rows."""
+    ratio, fine, fwhm = setting
+    print(f"\n{options.protocol}, ratio {ratio}, {Path(fine).stem}, FWHM {fwhm:g} HS pixels\n")
+    print(f"| scene | {' | '.join(options.methods)} |")
+    print("| --- " * (1 + len(options.methods)) + "|")
+    rows: list[dict[str, object]] = []
+    for path in options.cubes:
+        cube, wavelength = load(path, options.protocol)
+        matrix = response(options.protocol, wavelength, fine)
+        truth, window = simulate(cube, matrix, ratio, options.protocol, fwhm)
+        survey = survey_of(window, matrix, wavelength, fwhm)
+        cells = []
+        weights = unseen(options.weights, path.stem, survey)
+        for name, cube_of in estimates(options.methods, survey, window, weights):
+            scores = (
+                (np.nan, np.nan)
+                if cube_of is None
+                else (psnr(truth.numpy(), cube_of), sam(truth.numpy(), cube_of))
+            )
+            cells.append("-" if cube_of is None else f"{scores[0]:.2f} / {scores[1]:.2f}")
+            rows.append(
+                {
+                    "protocol": options.protocol,
+                    "ratio": ratio,
+                    "fine": Path(fine).stem,
+                    "fwhm": fwhm,
+                    "scene": path.stem,
+                    "method": name,
+                    "psnr": scores[0],
+                    "sam": scores[1],
+                }
+            )
+        print(f"| {path.stem} | {' | '.join(cells)} |", flush=True)
+    means = []
+    for name in options.methods:
+        mine = np.array([(row["psnr"], row["sam"]) for row in rows if row["method"] == name])
+        mean = mine[np.isfinite(mine[:, 0])].mean(axis=0) if np.isfinite(mine).any() else None
+        means.append("-" if mean is None else f"{mean[0]:.2f} / {mean[1]:.2f}")
+    print(f"| mean | {' | '.join(means)} |", flush=True)
+    return rows
+
+
 def main() -> None:
-    """Run the table."""
+    """Run the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("protocol", choices=["cave", "scenes"])
     parser.add_argument("cubes", nargs="+", type=Path)
-    parser.add_argument("--ratio", type=int, default=4)
-    parser.add_argument("--fwhm", type=float, default=1.0)
-    parser.add_argument("--weights", help="weights for ms-ssfnet")
-    parser.add_argument("--rivals", action="store_true", help="also cnmf and spectralift")
-    parser.add_argument("--csv", type=Path, help="also write the figures here")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show what guided chose")
+    parser.add_argument("--ratio", type=int, nargs="+", default=[4])
+    parser.add_argument("--fwhm", type=float, nargs="+", default=[1.0])
+    parser.add_argument("--fine", nargs="+", help="fine sensors: d700, ms, rgb or CSV files")
+    parser.add_argument("--weights", action="append", default=[], help="for ms-ssfnet")
+    parser.add_argument("--fixed", action="store_true", help="also two settings of guided")
+    parser.add_argument("--rivals", action="store_true", help="also cnmf, spectralift and mean")
+    parser.add_argument("--methods", nargs="+", help="these alone")
+    parser.add_argument("--csv", type=Path, help="also add the figures to this file")
     options = parser.parse_args()
     warnings.filterwarnings("ignore", "Mean of empty slice|Degrees of freedom", RuntimeWarning)
-    first = Guided(Parameters(8, 4, 1e-2, 0.0, 3))
-    second = Guided(Parameters(8, 4, 1e6, 1.0, 0))
-    methods = {
-        "bicubic": load_method("bicubic"),
-        "first": first,
-        "second": second,
-        "guided": load_method("guided"),
-        "ms-ssfnet": load_method("ms-ssfnet"),
-    }
-    if options.rivals:
-        methods |= {name: load_method(name) for name in ("cnmf", "spectralift")}
+    options.methods = options.methods or [
+        "bicubic",
+        *(FIXED if options.fixed else ()),
+        "guided",
+        *(("cnmf", "spectralift", "mean") if options.rivals else ()),
+        "kriging",
+        "ms-ssfnet",
+    ]
+    fines = options.fine or (["d700"] if options.protocol == "cave" else ["ms"])
     rows = []
-    print(f"{'scene':28}" + "".join(f"{name:>16}" for name in methods))
-    for path in options.cubes:
-        cube, wavelength = load(path, options.protocol)
-        matrix = response(options.protocol, wavelength)
-        truth, window = simulate(cube, matrix, options.ratio, options.protocol, options.fwhm)
-        survey = Survey(
-            (Patch(window.coarse, window.fine, window.geometry),),
-            (options.fwhm, options.fwhm),
-            np.ones(len(cube), dtype=bool),
-            wavelength,
-            matrix,
-        )
-        line = f"{path.stem:28}"
-        for name, method in methods.items():
-            fuser = method.prepare(
-                survey, Options(options.weights if name == "ms-ssfnet" else None)
-            )
-            if name == "ms-ssfnet" and fuser.name != name:
-                line += f"{'-':>16}"
-                continue
-            (estimate,) = fuser.fuse([window])
-            estimate[:, np.isnan(window.fine).any(axis=0)] = np.nan
-            scores = psnr(truth.numpy(), estimate), sam(truth.numpy(), estimate)
-            rows.append({"scene": path.stem, "method": name, "psnr": scores[0], "sam": scores[1]})
-            line += f"{scores[0]:9.2f} /{scores[1]:5.2f}"
-            if options.verbose and name == "guided":
-                line += f" {fuser.parameters}"
-        print(line, flush=True)
-    line = f"{'mean':28}"
-    for name in methods:
-        mine = [(row["psnr"], row["sam"]) for row in rows if row["method"] == name]
-        line += "{:9.2f} /{:5.2f}".format(*np.mean(mine, axis=0)) if mine else f"{'-':>16}"
-    print(line)
+    for setting in itertools.product(options.ratio, fines, options.fwhm):
+        rows += table(options, setting)
     if options.csv:
-        with options.csv.open("w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=["scene", "method", "psnr", "sam"])
-            writer.writeheader()
+        new = not options.csv.exists()
+        with options.csv.open("a", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            if new:
+                writer.writeheader()
             writer.writerows(rows)
 
 

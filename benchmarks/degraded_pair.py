@@ -1,10 +1,11 @@
 """
-Two real images on one grid: degrade the HS image, fuse it with the other, score against itself.
+A real pair one scale down: degrade the HS image, fuse it with the fine one, score against itself.
 
-    python benchmarks/degraded_pair.py hyperion_30m.tif ali_30m.tif --ratio 3
+    python benchmarks/degraded_pair.py hyperion_30m.tif ali_30m.tif --ratio 3 2
+    python benchmarks/degraded_pair.py enmap.bsq aerial.bsq --ratio 4 8.333
 
-The HS image is the truth and both sensors are real; only the blur is made. The response is
-estimated from the pair unless both files state their bands.
+The HS image is the truth and both sensors are real; only the blur is made. A finer image is
+first seen at the HS image's scale (Wald's protocol). R is estimated from the pair.
 """
 
 from __future__ import annotations
@@ -15,53 +16,73 @@ from pathlib import Path
 import numpy as np
 import torch
 import xarray as xr
-from affine import Affine
 
 import hsfuse
-from hsfuse.core.grid import Axis, Geometry
-from hsfuse.core.metrics import score
+from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.core.metrics import psnr, sam
+from hsfuse.methods import Options, Window, load_method
 from hsfuse.observe import Degrade
+from hsfuse.pair import make_pair
+from hsfuse.survey import Patch, Survey, survey_pair
 
 
-def degraded(raster: xr.DataArray, ratio: int, fwhm: float) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return the raster seen ``ratio`` times coarser, and itself cut to whole coarse pixels."""
-    rows, columns = (raster.sizes[axis] // ratio for axis in ("y", "x"))
-    cut = raster.isel(y=slice(0, rows * ratio), x=slice(0, columns * ratio)).compute()
-    geometry = Geometry(
-        Axis(rows * ratio, rows, float(ratio)), Axis(columns * ratio, columns, float(ratio))
-    )
-    values = torch.from_numpy(cut.to_numpy())
-    seen = Degrade.between(geometry, (fwhm, fwhm)).forward(values).numpy()
-    coords = {n: cut.coords[n] for n in ("band", "wavelength", "fwhm", "good", "band_name")}
-    coarse = xr.DataArray(seen, dims=("band", "y", "x"), coords=coords, attrs=dict(cut.attrs))
-    coarse.attrs["source"] = f"{cut.attrs['source']} / {ratio}"
-    if cut.attrs.get("georeferenced"):
-        placed = cut.rio.transform() * Affine.scale(ratio)
-        coarse = coarse.rio.write_crs(cut.rio.crs).rio.write_transform(placed)
-    return coarse.chunk(), cut
+def on_one_grid(hs: xr.DataArray, fine: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the HS image and the fine one as the HS sensor would see it, on the HS grid."""
+    if hs.shape[1:] == fine.shape[1:]:
+        return hs.compute().to_numpy(), fine.compute().to_numpy()
+    survey = survey_pair(make_pair(hs, fine))
+    if len(survey.patches) != 1:
+        raise SystemExit("the scene is too large to be held whole; cut it first")
+    (patch,) = survey.patches
+    seen, used = survey.degraded(patch)
+    return patch.coarse, np.where(used, seen, np.nan).astype(np.float32)
+
+
+def degraded(truth: np.ndarray, ratio: float, fwhm: float) -> tuple[np.ndarray, Geometry]:
+    """Return the image seen ``ratio`` times coarser, and the grids."""
+    axes = [Axis(n, int(n / ratio + 1e-6), ratio) for n in truth.shape[1:]]
+    geometry = Geometry(axes[0], axes[1])
+    known = torch.from_numpy(np.isfinite(truth))
+    values = torch.where(known, torch.from_numpy(truth), 0.0)
+    operator = Degrade.between(geometry, (fwhm, fwhm))
+    share = operator.forward(known.float())
+    seen = operator.forward(values) / share.clamp_min(1e-6)
+    return torch.where(share > 0.5, seen, torch.nan).numpy(), geometry
 
 
 def main() -> None:
-    """Print a line for each method."""
+    """Print a table for each ratio."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("hs", type=Path)
     parser.add_argument("fine", type=Path)
-    parser.add_argument("--ratio", type=int, default=3)
+    parser.add_argument("--ratio", type=float, nargs="+", default=[3.0])
     parser.add_argument("--fwhm", type=float, default=1.0)
+    parser.add_argument("--weights", help="for ms-ssfnet")
+    parser.add_argument(
+        "--methods", nargs="+", default=["bicubic", "guided", "cnmf", "kriging", "ms-ssfnet"]
+    )
     options = parser.parse_args()
-    coarse, truth = degraded(hsfuse.open_raster(options.hs), options.ratio, options.fwhm)
-    fine = hsfuse.open_raster(options.fine)
-    fine = fine.isel(y=slice(0, truth.sizes["y"]), x=slice(0, truth.sizes["x"]))
-    peak = float(np.quantile(truth.to_numpy(), 0.999))
-    print(f"peak {peak:.4g} (99.9th percentile of the truth), ratio {options.ratio}")
-    print(f"{'method':12}{'PSNR dB':>9}{'SAM °':>8}{'ERGAS':>8}{'SSIM':>8}")
-    for method in ("bicubic", "guided"):
-        fused = hsfuse.fuse(coarse, fine, method=method).compute()
-        figures = score(truth.to_numpy(), fused.to_numpy(), ratio=options.ratio, peak=peak)
-        print(
-            f"{method:12}{figures.psnr:9.2f}{figures.sam:8.2f}{figures.ergas:8.2f}"
-            f"{figures.ssim:8.4f}"
-        )
+    hs, fine = hsfuse.open_raster(options.hs), hsfuse.open_raster(options.fine)
+    whole, seen = on_one_grid(hs, fine)
+    wavelength = hs["wavelength"].to_numpy()
+    for ratio in options.ratio:
+        coarse, geometry = degraded(whole, ratio, options.fwhm)
+        patch = Patch(coarse, seen, geometry)
+        marked = np.asarray(hs["good"].values, dtype=bool)
+        survey = Survey((patch,), (options.fwhm,) * 2, marked, wavelength)
+        good = survey.good
+        peak = float(np.nanquantile(whole[good], 0.999))
+        print(f"\n{options.hs.stem}, ratio {ratio:g}, peak {peak:.4g}, {int(good.sum())} bands\n")
+        print("| method | PSNR dB | SAM ° |\n| --- | --- | --- |")
+        core = Span(0, whole.shape[1]), Span(0, whole.shape[2])
+        hole = np.isnan(seen).any(axis=0)
+        for name in options.methods:
+            weights = options.weights if name == "ms-ssfnet" else None
+            fuser = load_method(name).prepare(survey, Options(weights))
+            (cube,) = fuser.fuse([Window(coarse, seen, geometry, core)])
+            cube = np.where(hole, np.nan, cube)
+            figures = psnr(whole[good], cube[good], peak=peak), sam(whole[good], cube[good])
+            print(f"| {name} | {figures[0]:.2f} | {figures[1]:.2f} |", flush=True)
 
 
 if __name__ == "__main__":
