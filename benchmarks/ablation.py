@@ -29,7 +29,7 @@ import hsfuse
 from hsfuse.examples import Batch, Observed, draw_batch, observe_example
 from hsfuse.learning import batch_loss, descend, initialised, rate_at
 from hsfuse.methods.evidence import CHANNELS
-from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
+from hsfuse.nets.ms_ssfnet import Architecture
 from hsfuse.recipe import RECIPES, Recipe
 from hsfuse.sensor import load_sensor
 
@@ -145,6 +145,7 @@ def component_rows(options: argparse.Namespace) -> None:
     )
     rows: dict[str, tuple[Recipe, Architecture]] = {
         "default": (base, COMPONENT),
+        "absolute error": (replace(base, loss="absolute"), COMPONENT),
         "squared error": (replace(base, loss="squared"), COMPONENT),
         "initial weights of deviation 0.001": (replace(base, initial=1e-3), COMPONENT),
         "rate 3e-3": (replace(base, rate=3e-3), COMPONENT),
@@ -181,6 +182,22 @@ def leveled(pool: Sequence[Observed], architecture: Architecture) -> list[Observ
     return result
 
 
+def built(name: str, recipe: Recipe) -> nn.Module:
+    """Return one of the networks that are compared, with the recipe's initial weights."""
+    torch.manual_seed(0)
+    if name != "one pathway":
+        return initialised(replace(PAPER, levels=2 if "two levels" in name else 1), recipe)
+    network = SinglePathway(PAPER)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            if recipe.initial:
+                nn.init.normal_(module.weight, std=recipe.initial)
+            else:
+                nn.init.kaiming_normal_(module.weight, a=0.25, nonlinearity="leaky_relu")
+            nn.init.zeros_(module.bias)
+    return network
+
+
 def paper_rows(options: argparse.Namespace) -> None:
     """Print a row for each network under the paper's recipe."""
     recipes = {
@@ -189,21 +206,16 @@ def paper_rows(options: argparse.Namespace) -> None:
             RECIPES["component"], predicts="cube", steps=options.steps, batch=8, clean=1.0
         ),
     }
-    networks = {
-        "one pathway": SinglePathway,
-        "two pathways, one level": lambda a: MSSSFNet(replace(a, levels=1)),
-        "two pathways, two levels": MSSSFNet,
-    }
+    names = ("one pathway", "two pathways, one level", "two pathways, two levels")
     print("| recipe | network | PSNR dB | minutes |\n| --- | --- | --- | --- |")
     for title, recipe in recipes.items():
         pool = observations(options.cubes, options.pool, recipe, PAPER, 0)
         held = batches(
             observations(options.held_out, options.pool // 2, recipe, PAPER, 10_000), PAPER, recipe
         )
-        for name, build in networks.items():
+        for name in names:
             start = time.perf_counter()
-            torch.manual_seed(0)
-            network = initialised(build(PAPER), recipe)
+            network = built(name, recipe)
             learn(network, recipe, pool, PAPER)
             spent = (time.perf_counter() - start) / 60
             print(f"| {title} | {name} | {decibels(network, held):.2f} | {spent:.1f} |", flush=True)
