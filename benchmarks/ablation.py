@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 import hsfuse
 from hsfuse.examples import Batch, Observed, draw_batch, observe_example
-from hsfuse.learning import batch_loss, descend, initialised, rate_at
+from hsfuse.learning import batch_loss, descend, initialised, rate_at, scatter
 from hsfuse.methods.evidence import CHANNELS
 from hsfuse.nets.ms_ssfnet import Architecture
 from hsfuse.recipe import RECIPES, Recipe
@@ -188,13 +188,7 @@ def built(name: str, recipe: Recipe) -> nn.Module:
     if name != "one pathway":
         return initialised(replace(PAPER, levels=2 if "two levels" in name else 1), recipe)
     network = SinglePathway(PAPER)
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            if recipe.initial:
-                nn.init.normal_(module.weight, std=recipe.initial)
-            else:
-                nn.init.kaiming_normal_(module.weight, a=0.25, nonlinearity="leaky_relu")
-            nn.init.zeros_(module.bias)
+    scatter(network, recipe)
     return network
 
 

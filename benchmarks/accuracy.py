@@ -26,6 +26,7 @@ import itertools
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,8 +84,6 @@ def fine_sensor(name: str) -> Sensor:
     place = table[table.dtype.names[0]]
     centres = curves @ place / curves.sum(axis=1)
     sensor = sensor_from_bands(centres, names=bands, kind="rgb")
-    from dataclasses import replace
-
     return replace(sensor, curves=ResponseCurves(place, np.maximum(curves, 0)))
 
 

@@ -25,7 +25,15 @@ from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
 from hsfuse.recipe import Recipe
 from hsfuse.sensor import Sensor
 
-__all__ = ["batch_loss", "descend", "initialised", "rate_at", "sensor_names", "train_network"]
+__all__ = [
+    "batch_loss",
+    "descend",
+    "initialised",
+    "rate_at",
+    "scatter",
+    "sensor_names",
+    "train_network",
+]
 
 # Steps between checkpoints, and so the most that an interruption costs.
 _EVERY = 200
@@ -154,9 +162,8 @@ def rate_at(recipe: Recipe, step: int) -> float:
     return recipe.rate * 0.5 * (1 + float(np.cos(np.pi * step / recipe.steps)))
 
 
-def initialised(architecture: Architecture, recipe: Recipe) -> MSSSFNet:
-    """Return a network with the random weights that a recipe begins with."""
-    network = MSSSFNet(architecture)
+def scatter(network: nn.Module, recipe: Recipe) -> None:
+    """Give the convolutions of a network a recipe's random weights, and biases of zero."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             if recipe.initial:
@@ -164,6 +171,12 @@ def initialised(architecture: Architecture, recipe: Recipe) -> MSSSFNet:
             else:
                 nn.init.kaiming_normal_(module.weight, a=0.25, nonlinearity="leaky_relu")
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+
+def initialised(architecture: Architecture, recipe: Recipe) -> MSSSFNet:
+    """Return a network with the random weights that a recipe begins with."""
+    network = MSSSFNet(architecture)
+    scatter(network, recipe)
     if recipe.predicts == "component" and not recipe.initial:
         # A correction of zero is the start itself: training begins from it, not below it.
         for head in [network.head, *network.auxiliary.values()]:

@@ -23,7 +23,7 @@ from hsfuse.errors import PlanError
 from hsfuse.methods import Fuser, Options, load_method
 from hsfuse.pair import Pair, make_pair
 from hsfuse.radiometry import Radiometry, measure_radiometry
-from hsfuse.schedule import one_thread
+from hsfuse.schedule import one_thread, pick_device
 from hsfuse.sensor import Sensor, pick_sensor
 from hsfuse.survey import Survey, survey_pair
 
@@ -117,7 +117,8 @@ def plan_fusion(
     PairError, PlanError, WeightsError
         One line each.
     """
-    options = _settled(options or Options())
+    options = options or Options()
+    options = replace(options, device=pick_device(options.device))
     pair = make_pair(hs, rgb, hs_sensor=_sensor(hs_sensor, hs), rgb_sensor=_sensor(rgb_sensor, rgb))
     with one_thread(), threadpool_limits(1):  # a plan resumed on another machine is the same
         survey, radiometry = survey_for(pair)
@@ -144,16 +145,6 @@ def _sensor(asked: Sensor | str | None, raster: xr.DataArray) -> Sensor | None:
         return asked
     name = asked or raster.attrs.get("sensor")
     return pick_sensor(name) if name else None
-
-
-def _settled(options: Options) -> Options:
-    available = "cuda" if torch.cuda.is_available() else "cpu"
-    device = available if options.device == "auto" else options.device
-    if device not in ("cpu", "cuda"):
-        raise PlanError(f"device must be auto, cpu or cuda, got {options.device!r}")
-    if device == "cuda" and available == "cpu":
-        raise PlanError("device cuda was asked for and this machine shows none; use cpu or auto")
-    return replace(options, device=device)
 
 
 def _tilings(

@@ -68,6 +68,8 @@ class Kernel:
 # Averaged, these did best of some thirty on six remote-sensing scenes at ratio 4 and three CAVE
 # scenes at ratio 8. A fourth gains under 0.05 dB.
 KERNELS = (Kernel(2.0, 4.0), Kernel(4.0, 3.0, 3.0, (0.6,)), Kernel(4.0, 3.0, 4.0, (0.3, 1.0)))
+# Of all kernels, in the order of an appearance's maps.
+_SCALES = tuple(sorted({scale for kernel in KERNELS for scale in kernel.scales}))
 # 384 lose 0.4 dB, 1536 gain 0.1 at four times the cost.
 _FEATURES = 768
 # Values of a constant and of each band may lie anywhere: their prior is this many deviations.
@@ -110,9 +112,8 @@ class Appearance:
         known = [p.fine[:, np.isfinite(p.fine).all(axis=0)] for p in survey.patches]
         pixels = np.concatenate(known, axis=1).astype(np.float64)
         mean, least = pixels.mean(axis=1), 1e-6 * np.abs(pixels).max() + 1e-30
-        scales = sorted({scale for kernel in KERNELS for scale in kernel.scales})
-        sigmas = tuple((s * survey.ratio[0], s * survey.ratio[1]) for s in scales)
-        count = (1 + len(mean)) + len(scales) * (2 + len(mean))
+        sigmas = tuple((s * survey.ratio[0], s * survey.ratio[1]) for s in _SCALES)
+        count = (1 + len(mean)) + len(_SCALES) * (2 + len(mean))
         raw = cls(np.maximum(mean, least), sigmas, np.zeros(count), np.ones(count))
         maps = [
             raw.maps(*raw.relative(fine))[:, torch.isfinite(fine).all(dim=0)]
@@ -162,6 +163,8 @@ class KrigingFuser:
         Standard deviation of the HS image's noise.
     shape : tuple of int
         Rows and columns of the scene in HS pixels.
+    ratio : tuple of float
+        Fine pixels per HS pixel along y and x.
     """
 
     guided: GuidedFuser
@@ -358,9 +361,8 @@ def _points(kernel: Kernel, maps: Tensor, bands: int, geometry: Geometry) -> Ten
     many = max(1.0, math.sqrt(bands / 4))
     length = np.array([1.0, *(many,) * bands])
     parts = [maps[: 1 + bands] / _column(kernel.colour * length, maps)]
-    every = sorted({scale for each in KERNELS for scale in each.scales})
     for scale in kernel.scales:
-        first = (1 + bands) + every.index(scale) * (2 + bands)
+        first = (1 + bands) + _SCALES.index(scale) * (2 + bands)
         texture = maps[first : first + 2 + bands]
         parts.append(texture / _column(kernel.texture * np.append(length, 1.0), maps))
     for dimension, axis in ((0, geometry.y), (1, geometry.x)):

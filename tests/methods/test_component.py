@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
-from hsfuse.methods import Options, Window, load_method
+from hsfuse.methods import Fuser, Options, Window, load_method
 from hsfuse.methods import kriging as module
 from hsfuse.methods.agreement import Agreement
 from hsfuse.methods.component import ComponentFuser
@@ -86,27 +86,16 @@ def small_cells(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_cells")
-def test_a_window_equals_the_same_part_of_the_whole(weights: Callable[[float], str]) -> None:
+def test_a_window_equals_the_same_part_of_the_whole(
+    weights: Callable[[float], str], read_tile: Callable[[Fuser, Window, Span], Window]
+) -> None:
     """Estimators, network, agreement and standard error need no more than the stated reach."""
     survey, window = pair_of(cube_of(240))
     fuser = prepared(survey, weights(0.05), uncertainty=True)
     fuser = replace(fuser, agreement=Agreement(1, spared=True, fine=True))
     (whole,) = fuser.fuse([window])
     core = Span(113, 126)
-    halo = int(np.ceil(fuser.reach[0] * RATIO))
-    start = (core.start - halo) // fuser.step * fuser.step
-    fine = Span(start, core.stop + halo)
-    assert fine.start > 0
-    assert fine.stop < 240
-    coarse = window.geometry.y.coarse_span(fine, 2)
-    local = Span(core.start - fine.start, core.stop - fine.start)
-    part = Window(
-        window.coarse[:, coarse.slice, coarse.slice],
-        window.fine[:, fine.slice, fine.slice],
-        Geometry(window.geometry.y.cut(fine, coarse), window.geometry.x.cut(fine, coarse)),
-        (local, local),
-        (coarse.start, coarse.start),
-    )
+    part = read_tile(fuser, window, core)
     (values,) = fuser.fuse([part])
     expected = whole[:, core.slice, core.slice]
     assert len(whole) == BANDS + 1

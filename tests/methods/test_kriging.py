@@ -1,5 +1,6 @@
 """`kriging`: cells that no window moves, shade that stays shade, noise that is not copied."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
-from hsfuse.methods import Options, Window, load_method
+from hsfuse.methods import Fuser, Options, Window, load_method
 from hsfuse.methods import kriging as module
 from hsfuse.methods.kriging import Appearance, average
 from hsfuse.observe import Degrade
@@ -48,7 +49,7 @@ def pair_of(
 
 
 def test_a_window_of_cells_equals_the_same_part_of_the_whole(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, read_tile: Callable[[Fuser, Window, Span], Window]
 ) -> None:
     """A scene of many cells is the same read whole or through one window with its halo."""
     monkeypatch.setattr(module, "_CELL", 8)
@@ -59,19 +60,7 @@ def test_a_window_of_cells_equals_the_same_part_of_the_whole(
     fuser = load_method("kriging").prepare(survey, Options())
     (whole,) = fuser.fuse([window])
     core = Span(57, 70)
-    halo = int(np.ceil(fuser.reach[0] * RATIO))
-    fine = Span(core.start - halo, core.stop + halo)
-    assert fine.start > 0
-    assert fine.stop < 120
-    coarse = window.geometry.y.coarse_span(fine, 2)
-    local = Span(core.start - fine.start, core.stop - fine.start)
-    part = Window(
-        window.coarse[:, coarse.slice, coarse.slice],
-        window.fine[:, fine.slice, fine.slice],
-        Geometry(window.geometry.y.cut(fine, coarse), window.geometry.x.cut(fine, coarse)),
-        (local, local),
-        (coarse.start, coarse.start),
-    )
+    part = read_tile(fuser, window, core)
     (values,) = fuser.fuse([part])
     expected = whole[:, core.slice, core.slice]
     assert np.abs(values - expected).max() <= 2e-5 * np.abs(whole).max()
