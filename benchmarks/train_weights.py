@@ -51,15 +51,22 @@ class Stage:
 
 COARSE = {"ratio": (3.0, 20.0), "scenes": 16, "refresh": 40}
 FINE = {"ratio": (2.0, 16.0)}
-FIRST = Stage("visible-first", {"loss": "absolute", "steps": 6000, **COARSE})
+# Eight to twelve thousand steps more, on relative errors; a slower refresh costs nothing here.
+LONG = {"rate": 5e-4, "refresh": 20}
+BOTH = (
+    Stage("visible-first", {"loss": "absolute", "steps": 6000, **COARSE}),
+    Stage("any-second", {"steps": 3000, "rate": 7e-4, "refresh": 24, **FINE}, "visible-first"),
+)
 STAGES = {
-    "any-sensor": (
-        FIRST,
-        Stage("any-sensor", {"steps": 3000, "rate": 7e-4, "refresh": 24, **FINE}, "visible-first"),
+    "visible-31": (
+        *BOTH,
+        Stage("visible-31", {"steps": 8000, "clean": 0.5, **LONG, **COARSE}, "any-second"),
     ),
+    "any-sensor": (*BOTH, Stage("any-sensor", {"steps": 7000, **LONG, **FINE}, "any-second")),
     "any-sensor-b": (
         Stage("any-first", {"loss": "absolute", "steps": 9000, **FINE}),
-        Stage("any-sensor-b", {"steps": 2000, "rate": 5e-4, "refresh": 24, **FINE}, "any-first"),
+        Stage("any-second-b", {"steps": 2000, "rate": 5e-4, "refresh": 24, **FINE}, "any-first"),
+        Stage("any-sensor-b", {"steps": 7000, **LONG, **FINE}, "any-second-b"),
     ),
 }
 
@@ -87,7 +94,7 @@ def cubes_of(stage: str, options: argparse.Namespace) -> tuple[list[Path], list[
     if stage.startswith("visible"):
         cubes = [p for p in sorted(options.cave.glob("*.tif")) if p.stem not in HELD_OUT]
         return cubes, named(options.cave, HELD_OUT)
-    mine, other = HALVES[::-1] if stage == "any-sensor" else HALVES
+    mine, other = HALVES if stage.endswith(("-b", "any-first")) else HALVES[::-1]
     scenes = named(options.scenes, mine)
     # Twice: of three kinds of cubes, what the weights are for shall be half.
     cubes = [*scenes, *scenes, *named(options.cave, TEXTURES), *made(options.out)]
