@@ -205,6 +205,13 @@ run_options = _together(
         help="Add a last band that says how sure each pixel is: its standard error. For ms-ssfnet.",
     ),
     click.option(
+        "--align/--no-align",
+        default=True,
+        show_default=True,
+        help="Lay SCENE on RGB where the pair itself tells, to a fraction of an HS pixel; or where "
+        "the files say.",
+    ),
+    click.option(
         "--tile",
         type=click.IntRange(min=1),
         metavar="PIXELS",

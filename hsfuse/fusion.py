@@ -38,6 +38,7 @@ def fuse(
     weights: str | None = None,
     device: str = "auto",
     uncertainty: bool = False,
+    align: bool = True,
 ) -> xr.DataArray:
     """
     Return the high-resolution hyperspectral raster, lazily.
@@ -60,6 +61,9 @@ def fuse(
     uncertainty : bool
         Add a last band, named ``standard error`` and flagged as bad: the error to be expected
         of each pixel's spectrum, root mean square over the good bands.
+    align : bool
+        Lay the HS image where the pair itself tells, to a fraction of an HS pixel; where its
+        file says otherwise.
 
     Returns
     -------
@@ -81,6 +85,7 @@ def fuse(
         hs_sensor=hs_sensor,
         rgb_sensor=rgb_sensor,
         options=Options(weights, device, uncertainty=uncertainty),
+        align=align,
     )
     return lazy_result(plan)
 

@@ -74,6 +74,7 @@ def make_pair(
     *,
     hs_sensor: Sensor | None = None,
     rgb_sensor: Sensor | None = None,
+    move: Affine | None = None,
 ) -> Pair:
     """
     Return the pair that two rasters make.
@@ -84,6 +85,8 @@ def make_pair(
         From :func:`hsfuse.open_raster`.
     hs_sensor, rgb_sensor : Sensor, optional
         What is known beyond the files' own metadata.
+    move : Affine, optional
+        Of the HS image over the grid of ``rgb``, in pixels of that grid.
 
     Raises
     ------
@@ -97,6 +100,7 @@ def make_pair(
     notes: list[str] = []
     hs, relative, rgb = _one_frame(hs, rgb, both, notes)
     hs, relative = _same_orientation(hs, relative)
+    relative = (move or Affine.identity()) * relative
     _refuse_small_ratio(relative, both)
     geometry, fine, coarse = _overlap(hs, rgb, relative, both)
     hs = hs.isel(y=coarse[0].slice, x=coarse[1].slice)

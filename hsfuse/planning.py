@@ -17,6 +17,7 @@ import xarray as xr
 from dask.base import tokenize
 from threadpoolctl import threadpool_limits
 
+from hsfuse.alignment import Alignment, align_pair
 from hsfuse.core.grid import Geometry
 from hsfuse.core.tiles import Tiling
 from hsfuse.errors import PlanError
@@ -42,6 +43,8 @@ class Plan:
     ----------
     pair : Pair
         The two lazy rasters on their grids; ``pair.rgb``'s grid is the output's.
+    alignment : Alignment or None
+        What the pair tells of shift and blur; None where that was not asked or cannot be told.
     radiometry : Radiometry
         Response, gain and offset, and the bands that hold data.
     fuser : Fuser
@@ -55,6 +58,7 @@ class Plan:
     """
 
     pair: Pair
+    alignment: Alignment | None
     radiometry: Radiometry
     fuser: Fuser
     rows: Tiling
@@ -96,6 +100,7 @@ def plan_fusion(
     options: Options | None = None,
     tile: int | None = None,
     overlap: int | None = None,
+    align: bool = True,
 ) -> Plan:
     """
     Return the plan of a fusion: grids, survey, prepared method and tiles.
@@ -111,6 +116,8 @@ def plan_fusion(
     overlap : int, optional
         Pixels a tile sees beyond its core; at least the method's reach. What exceeds the
         reach is blended.
+    align : bool
+        Lay the HS image where the pair tells; as its file says otherwise.
 
     Raises
     ------
@@ -119,8 +126,11 @@ def plan_fusion(
     """
     options = options or Options()
     options = replace(options, device=pick_device(options.device))
-    pair = make_pair(hs, rgb, hs_sensor=_sensor(hs_sensor, hs), rgb_sensor=_sensor(rgb_sensor, rgb))
+    known = {"hs_sensor": _sensor(hs_sensor, hs), "rgb_sensor": _sensor(rgb_sensor, rgb)}
     with one_thread(), threadpool_limits(1):  # a plan resumed on another machine is the same
+        pair, alignment = (
+            align_pair(hs, rgb, **known) if align else (make_pair(hs, rgb, **known), None)
+        )
         survey, radiometry = survey_for(pair)
         fuser = load_method(method).prepare(survey, options)
     if options.uncertainty and not fuser.sure:
@@ -130,7 +140,7 @@ def plan_fusion(
         )
     rows, columns = _tilings(pair.geometry, fuser, tile, overlap)
     notes = (*pair.notes, *radiometry.notes, *fuser.notes)
-    return Plan(pair, radiometry, fuser, rows, columns, options, notes)
+    return Plan(pair, alignment, radiometry, fuser, rows, columns, options, notes)
 
 
 def survey_for(pair: Pair) -> tuple[Survey, Radiometry]:

@@ -141,6 +141,7 @@ def plan_as_dict(job: Job) -> dict[str, object]:
             "fwhm": dict(zip(axes, plan.pair.blur, strict=True)),
             "status": plan.pair.blur_status,
         },
+        "alignment": None if plan.alignment is None else asdict(plan.alignment),
         "response": {
             "source": plan.pair.response_source,
             "matrix": np.round(radiometry.response, 9),
@@ -243,6 +244,8 @@ def repeat_command(job: Job) -> str:
         if field.name == "creation_options":
             for key, text in value.items():
                 words += ["--co", f"{key}={text}"]
+        elif field.default is True:
+            words += [] if value else [f"--no-{option.removeprefix('--')}"]
         elif value is True:
             words.append(option)
         elif value not in (None, False) and value != field.default:

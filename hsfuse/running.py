@@ -83,6 +83,8 @@ class Settings:
         Minutes for which the network of components is tuned to the pair; None for not at all.
     uncertainty : bool
         Also write the standard error of each pixel, as the last band.
+    align : bool
+        Lay the HS image where the pair tells, not where its file says.
     """
 
     method: str = "ms-ssfnet"
@@ -102,6 +104,7 @@ class Settings:
     resume: bool = False
     adapt: float | None = None
     uncertainty: bool = False
+    align: bool = True
 
 
 @dataclass(frozen=True)
@@ -287,6 +290,7 @@ def prepare(
         rgb_sensor=settings.rgb_sensor,
         tile=settings.tile,
         overlap=settings.overlap,
+        align=settings.align,
     )
     options = Options(settings.weights, settings.device, settings.precision, settings.uncertainty)
     job = _checked(planned(options=options), settings, scene, rgb, path)

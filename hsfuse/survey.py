@@ -50,11 +50,14 @@ class Patch:
         The fine pixels about them, with a halo of the blur's reach, NaN where there is no data.
     geometry : Geometry
         Of ``coarse`` over ``fine``.
+    start : tuple of int
+        Row and column, in the whole scene, of the first HS pixel.
     """
 
     coarse: NDArray[np.float32]
     fine: NDArray[np.float32]
     geometry: Geometry
+    start: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -202,6 +205,7 @@ def _read_patch(pair: Pair, rows: Span, columns: Span) -> Patch:
         coarse.compute(scheduler="synchronous").to_numpy(),
         fine.compute(scheduler="synchronous").to_numpy(),
         Geometry(geometry.y.cut(fine_rows, rows), geometry.x.cut(fine_columns, columns)),
+        (rows.start, columns.start),
     )
 
 
