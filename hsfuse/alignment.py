@@ -21,6 +21,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 from scipy.optimize import least_squares
+from scipy.stats import rankdata
 
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.resample import FWHM_PER_SIGMA, degrade_matrix
@@ -47,6 +48,7 @@ _FINEST = 4.0
 # Pixels that changed between the two images: Tukey's weight, for 95 % efficiency.
 _TUKEY = 4.685
 _ROUNDS = 3
+_REWEIGHTINGS = 4
 # A place is found when it leaves less than this of D(Y)'s variance unexplained and its own error
 # is small; pictures of different places leave two thirds or more, or have a large error.
 _FOUND, _SHARP = 0.4, 0.08
@@ -347,7 +349,8 @@ def _coarse_search(views: list[_View]) -> tuple[int, int] | None:
     """
     Return the best shift in whole HS pixels.
 
-    All shifts are judged on the same HS pixels, the inner ones, so that they can be compared.
+    All shifts are judged on the same HS pixels, the inner ones, so that they can be compared;
+    and by the ranks of D(Y), among which a cloud is not larger than the share it covers.
     """
     side = min(min(view.known.shape) for view in views)
     far = min(_FARTHEST, (side - 4) // 3)
@@ -358,7 +361,7 @@ def _coarse_search(views: list[_View]) -> tuple[int, int] | None:
     seen_any = False
     for view in views:
         inner = (slice(far, -far), slice(far, -far))
-        seen = view.seen([0, 0, 1.2, 1.2])
+        seen = _ranked(view.seen([0, 0, 1.2, 1.2]))
         basis, used = _basis(view.components[(slice(None), *inner)], view.known[inner])
         if basis is None:
             continue
@@ -375,6 +378,12 @@ def _coarse_search(views: list[_View]) -> tuple[int, int] | None:
         return None
     best = int(left.argmin())
     return steps[best // len(steps)], steps[best % len(steps)]
+
+
+def _ranked(bands: Array) -> Array:
+    """Return each band's ranks, shape as given."""
+    ranks = rankdata(bands.reshape(len(bands), -1), axis=1)
+    return np.asarray(ranks, dtype=np.float64).reshape(bands.shape)
 
 
 def _basis(
@@ -420,13 +429,16 @@ class _Fit:
     def _count(self) -> int:
         return sum(int(used.sum()) for used in self.used)
 
-    def _columns(self) -> Array:
-        """Return a weighted orthonormal basis over the used pixels of all windows."""
-        stacked = np.concatenate(
+    def _stacked(self) -> Array:
+        """Return the components at the used pixels of all windows."""
+        return np.concatenate(
             [view.components[:, used] for view, used in zip(self.views, self.used, strict=True)],
             axis=1,
         )
-        basis, _ = _basis(stacked, np.ones(stacked.shape[1], dtype=bool), self.weight)
+
+    def _columns(self) -> Array:
+        """Return a weighted orthonormal basis over the used pixels of all windows."""
+        basis, _ = _basis(self._stacked(), np.ones(self._count, dtype=bool), self.weight)
         assert basis is not None  # there are two dozen pixels at least
         return basis
 
@@ -453,6 +465,7 @@ class _Fit:
         """Return shifts and widths along y and x; the widths stay where they are not asked."""
         free = np.array([True, True, widths, widths])
         found = start.copy()
+        self.weight = self._tukey(found)
         for _ in range(_ROUNDS):
             basis = self._columns()
 
@@ -479,12 +492,17 @@ class _Fit:
 
     def _tukey(self, found: Array) -> Array:
         """Return less weight for pixels that do not follow the others (Beaton and Tukey 1974)."""
-        plain = replace(self, weight=np.ones(self._count))
-        residuals = plain._residuals(self._seen(found), plain._columns())
-        size = np.sqrt((residuals**2).mean(axis=0))
-        unit = float(np.median(size)) / 0.6745
-        far = np.clip(size / (_TUKEY * max(unit, 1e-12)), 0, 1)
-        return np.asarray((1 - far**2) ** 2)
+        seen, weight = self._seen(found), self.weight
+        stacked = self._stacked()
+        count = max(2, min(len(stacked) + 1, self._count // _PIXELS_EACH))
+        columns = np.concatenate([np.ones((1, self._count)), stacked[: count - 1]]).T
+        for _ in range(_REWEIGHTINGS):
+            line = np.linalg.lstsq(columns * weight[:, None], (seen * weight).T, rcond=None)[0]
+            left = seen - (columns @ line).T
+            unit = np.median(np.abs(left), axis=1, keepdims=True) / 0.6745
+            size = np.sqrt(((left / np.maximum(unit, 1e-300)) ** 2).mean(axis=0))
+            weight = (1 - np.clip(size / _TUKEY, 0, 1) ** 2) ** 2
+        return np.asarray(weight)
 
     def unexplained(self, found: Array) -> float:
         """Return the share of the variance of D(Y) that is left."""
