@@ -51,7 +51,7 @@ class Stage:
 
 COARSE = {"ratio": (3.0, 20.0), "scenes": 16, "refresh": 40}
 FINE = {"ratio": (2.0, 16.0)}
-# Five thousand steps more, on relative errors; a slower refresh costs nothing here.
+# Three thousand steps more, on relative errors; a slower refresh costs nothing here.
 LONG = {"rate": 5e-4, "refresh": 20}
 BOTH = (
     Stage("visible-first", {"loss": "absolute", "steps": 6000, **COARSE}),
@@ -60,13 +60,13 @@ BOTH = (
 STAGES = {
     "visible-31": (
         *BOTH,
-        Stage("visible-31", {"steps": 5000, "clean": 0.5, **LONG, **COARSE}, "any-second"),
+        Stage("visible-31", {"steps": 3000, "clean": 0.5, **LONG, **COARSE}, "any-second"),
     ),
-    "any-sensor": (*BOTH, Stage("any-sensor", {"steps": 5000, **LONG, **FINE}, "any-second")),
+    "any-sensor": (*BOTH, Stage("any-sensor", {"steps": 3000, **LONG, **FINE}, "any-second")),
     "any-sensor-b": (
         Stage("any-first", {"loss": "absolute", "steps": 9000, **FINE}),
         Stage("any-second-b", {"steps": 2000, "rate": 5e-4, "refresh": 24, **FINE}, "any-first"),
-        Stage("any-sensor-b", {"steps": 5000, **LONG, **FINE}, "any-second-b"),
+        Stage("any-sensor-b", {"steps": 3000, **LONG, **FINE}, "any-second-b"),
     ),
 }
 

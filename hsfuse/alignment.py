@@ -23,10 +23,12 @@ from scipy.ndimage import uniform_filter
 from scipy.optimize import least_squares
 from scipy.stats import rankdata
 
+from hsfuse.core.drift import Drift, fit_drift
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.resample import FWHM_PER_SIGMA, degrade_matrix
 from hsfuse.core.wording import by
 from hsfuse.errors import PairError
+from hsfuse.io.warp import displaced
 from hsfuse.pair import Pair, make_pair
 from hsfuse.sensor import Sensor
 from hsfuse.survey import Patch, Survey, survey_pair
@@ -48,6 +50,7 @@ _FINEST = 4.0
 # Pixels that changed between the two images: Tukey's weight, for 95 % efficiency.
 _TUKEY = 4.685
 _ROUNDS = 3
+_MOST_VIEWS = 9
 _REWEIGHTINGS = 4
 # A place is found when it leaves less than this of D(Y)'s variance unexplained and its own error
 # is small; pictures of different places leave two thirds or more, or have a large error.
@@ -56,6 +59,10 @@ _STRANGE = 0.7
 # What is smaller, in HS pixels or standard errors, is left as it is.
 _SMALLEST_SHIFT, _SMALLEST_WIDENING = 0.02, 0.03
 _ERRORS = 4.0
+# A shift that changes by less over the scene is not worth a resampling, which blurs.
+_SMALLEST_DRIFT = 0.1
+# Along each axis of a large scene: a surface of second order has six terms.
+_WINDOWS = 5
 # A known width is doubted when the pair tells another one by this share.
 _DOUBT = 0.15
 _MUCH_CHANGED = 0.05
@@ -104,6 +111,7 @@ class Alignment:
     textured: bool
     changed: float
     local: Array
+    drift: Drift | None
 
     @property
     def found(self) -> bool:
@@ -146,7 +154,7 @@ def align_pair(
         If the rasters make no pair, or show different things.
     """
     pair = make_pair(hs, rgb, hs_sensor=hs_sensor, rgb_sensor=rgb_sensor)
-    found = measure_alignment(survey_pair(pair))
+    found = measure_alignment(survey_pair(pair, _WINDOWS))
     if found is None:
         return pair, None
     if found.strange:
@@ -165,6 +173,7 @@ def align_pair(
         move = Affine.translation(dx * axes[1].ratio, dy * axes[0].ratio)
         notes.append(f"{_name(hs)} lies {_where(found)} of where its file says, and was moved")
         pair = make_pair(hs, rgb, hs_sensor=hs_sensor, rgb_sensor=rgb_sensor, move=move)
+    pair, found = _with_drift(pair, found, notes)
     pair = _with_blur(pair, found, notes)
     if found.changed > _MUCH_CHANGED:
         notes.append(
@@ -172,6 +181,28 @@ def align_pair(
             "cloud, shadow or change between the two"
         )
     return replace(pair, notes=(*pair.notes, *notes)), found
+
+
+def _with_drift(pair: Pair, found: Alignment, notes: list[str]) -> tuple[Pair, Alignment]:
+    """Return the pair with the HS image bent as its windows tell, and the width it then has."""
+    if found.drift is None or found.drift.spread < _SMALLEST_DRIFT:
+        return pair, found
+    # Once more, on the moved pair: the windows are then those of the image that is bent.
+    survey = survey_pair(pair, _WINDOWS)
+    local = _local(_views(survey), np.array([0.0, 0.0, *found.blur]))
+    drift = fit_drift(local, survey.coarse_shape)
+    if drift is None or drift.spread < max(_SMALLEST_DRIFT, 2 * drift.scatter):
+        return pair, found
+    notes.append(
+        f"{_name(pair.hs)} drifts by up to {drift.spread:.2f} HS pixels about that, as "
+        f"{drift.windows} windows tell to {drift.scatter:.2f}: resampled along that, cubic"
+    )
+    pair = replace(pair, hs=displaced(pair.hs, drift))
+    # A drift looks like blur to a width that is fitted over the whole scene.
+    again = measure_alignment(survey_pair(pair))
+    if again is not None and again.found:
+        found = replace(found, blur=again.blur, blur_error=again.blur_error, tilt=again.tilt)
+    return pair, found
 
 
 def _with_blur(pair: Pair, found: Alignment, notes: list[str]) -> Pair:
@@ -221,16 +252,19 @@ def measure_alignment(survey: Survey) -> Alignment | None:
     Alignment or None
         None where the scene is too small, or too flat, to tell.
     """
-    views = [view for patch in survey.patches if (view := _view(survey, patch)) is not None]
-    shift = _coarse_search(views) if views else None
+    views = _views(survey)
+    # Some nine windows fix one shift and one width; the others tell how the shift changes.
+    some = views[:: -(-len(views) // _MOST_VIEWS)] if views else []
+    shift = _coarse_search(some) if some else None
     if shift is None:
         return None
-    fit = _Fit.of(views, shift)
+    fit = _Fit.of(some, shift)
     if fit is None:
         return None
     found = fit.solve(np.array([*shift, 1.2, 1.2]))
     error = fit.errors(found)
     at, blur = (float(found[0]), float(found[1])), (float(found[2]), float(found[3]))
+    local = _local(views, found)
     return Alignment(
         shift=at,
         blur=blur,
@@ -241,7 +275,8 @@ def measure_alignment(survey: Survey) -> Alignment | None:
         detail=fit.detail(found),
         textured=fit.textured(found),
         changed=float((fit.weight < 0.1).mean()),
-        local=_local(views, found),
+        local=local,
+        drift=fit_drift(local, survey.coarse_shape),
     )
 
 
@@ -293,6 +328,10 @@ class _View:
 
 def _moved(axis: Axis, shift: float) -> Axis:
     return replace(axis, origin=axis.origin + float(shift) * axis.ratio)
+
+
+def _views(survey: Survey) -> list[_View]:
+    return [view for patch in survey.patches if (view := _view(survey, patch)) is not None]
 
 
 def _view(survey: Survey, patch: Patch) -> _View | None:

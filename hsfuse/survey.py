@@ -160,9 +160,15 @@ def brightness(spectra: NDArray[np.float32]) -> float:
     return max(float(np.quantile(spectra[np.isfinite(spectra)], 0.999)), 1e-12)
 
 
-def survey_pair(pair: Pair) -> Survey:
+def survey_pair(pair: Pair, windows: int = _WINDOWS) -> Survey:
     """
     Return the survey of a pair: the only pixels that are read before the run.
+
+    Parameters
+    ----------
+    pair : Pair
+    windows : int
+        How many along each axis of a scene that is larger than these together.
 
     Raises
     ------
@@ -171,8 +177,8 @@ def survey_pair(pair: Pair) -> Survey:
     """
     patches = tuple(
         _read_patch(pair, rows, columns)
-        for rows in _spread(pair.geometry.y.coarse)
-        for columns in _spread(pair.geometry.x.coarse)
+        for rows in _spread(pair.geometry.y.coarse, windows)
+        for columns in _spread(pair.geometry.x.coarse, windows)
     )
     survey = Survey(
         patches,
@@ -186,11 +192,12 @@ def survey_pair(pair: Pair) -> Survey:
     return survey
 
 
-def _spread(length: int) -> list[Span]:
-    """Return spans spread evenly over an axis; the whole axis where they would fill it."""
+def _spread(length: int, windows: int) -> list[Span]:
+    """Return spans spread evenly over an axis; the whole axis where two would fill it."""
     if length <= 2 * _SIZE:
         return [Span(0, length)]
-    starts = np.linspace(0, length - _SIZE, _WINDOWS).round().astype(int)
+    count = min(windows, max(_WINDOWS, length // _SIZE))
+    starts = np.linspace(0, length - _SIZE, count).round().astype(int)
     return [Span(int(start), int(start) + _SIZE) for start in starts]
 
 

@@ -8,7 +8,9 @@ import xarray as xr
 from affine import Affine
 
 from hsfuse.alignment import align_pair, measure_alignment
+from hsfuse.core.drift import Drift
 from hsfuse.errors import PairError
+from hsfuse.io.warp import displaced as displaced_raster
 from hsfuse.pair import make_pair
 from hsfuse.planning import plan_fusion
 from hsfuse.sample import make_sample
@@ -153,3 +155,52 @@ def test_nothing_is_moved_unasked(truth: xr.DataArray) -> None:
     assert plan.alignment is None
     assert plan.pair.geometry == make_pair(scene, made.rgb).geometry
     assert plan.pair.blur == (1.0, 1.0)
+
+
+def bent(truth: xr.DataArray, drift: Drift) -> xr.DataArray:
+    """Return the cube as an HS sensor finds it that lies elsewhere from place to place."""
+    coarse = Drift(
+        truth.shape[1:],  # type: ignore[arg-type]
+        tuple(tuple(-RATIO_LARGE * v for v in own) for own in drift.terms),  # type: ignore[arg-type]
+        0.0,
+        0,
+    )
+    return displaced_raster(truth.chunk(), coarse).compute()
+
+
+RATIO_LARGE = 2.0
+
+
+@pytest.fixture(scope="module")
+def large() -> xr.DataArray:
+    """Return a made landscape of 200 x 200 HS pixels at ratio 2, in a dozen bands."""
+    made = make_sample(
+        hs_sensor="generic-vnir", rgb_sensor=BANDS, size=(200, 200), ratio=RATIO_LARGE
+    )
+    return made.truth.isel(band=slice(None, None, 6)).compute()
+
+
+def test_a_shift_that_changes_over_the_scene_comes_back(large: xr.DataArray) -> None:
+    """A sloping surface, to a tenth of an HS pixel; the pair is bent back along it."""
+    drift = Drift((200, 200), ((0.3, 0.5, -0.2), (-0.4, 0.1, 0.6)), 0.0, 0)
+    seen = observe(bent(large, drift), rgb_sensor=BANDS, ratio=RATIO_LARGE, snr_hs=40)
+    right = observe(large, rgb_sensor=BANDS, ratio=RATIO_LARGE, snr_hs=40, snr_fine=45)
+    laid, found = align_pair(seen.scene.compute().chunk(), right.rgb.compute().chunk())
+    assert found is not None
+    assert found.drift is not None
+    places = np.meshgrid(*2 * [np.linspace(30, 170, 8)], indexing="ij")
+    assert found.drift.at(*places) == pytest.approx(drift.at(*places), abs=0.1)
+    assert any("drifts by up to" in note for note in laid.notes)
+    assert laid.blur == pytest.approx((1.0, 1.0), rel=0.2)  # both resamplings blur too
+    again = measure_alignment(survey_pair(replace(laid, hs=laid.hs.compute().chunk())))
+    assert again is not None
+    assert np.abs(again.local[:, 2:4]).max() < 0.1
+
+
+def test_a_steady_shift_is_never_resampled(large: xr.DataArray) -> None:
+    """The HS image's values stay what its file holds."""
+    made = observe(large, rgb_sensor=BANDS, ratio=RATIO_LARGE, snr_hs=40, snr_fine=45)
+    scene, rgb = made.scene.compute().chunk(), made.rgb.compute().chunk()
+    laid, _ = align_pair(displaced(scene, 0.4, -0.7), rgb)
+    values = laid.hs.isel(y=slice(100, 110), x=slice(100, 110)).values
+    assert np.isin(values[3], scene.isel(band=3).values).all()

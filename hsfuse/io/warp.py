@@ -1,21 +1,27 @@
-"""A lazy raster moved onto another grid."""
+"""A lazy raster moved onto another grid, or bent on its own."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 from affine import Affine
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_reproject
 from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
+from scipy.ndimage import distance_transform_edt, map_coordinates
 
+from hsfuse.core.drift import Drift
 from hsfuse.errors import PairError
+from hsfuse.io.windows import Key, chunk_size, lazy, split_index
 
-__all__ = ["onto_grid"]
+__all__ = ["displaced", "onto_grid"]
 
+_SPLINE = 12  # pixels that a cubic spline sees: its memory of one falls by 3.7 a pixel
 _EDGE_POINTS = 21  # on each side: enough to follow a curved outline to a fraction of a pixel
 
 
@@ -87,3 +93,88 @@ def _through(
     back = ~fine
     inside = [back * point for point in zip(xs, ys, strict=True)]
     return [p[0] for p in inside], [p[1] for p in inside]
+
+
+def displaced(raster: xr.DataArray, drift: Drift) -> xr.DataArray:
+    """
+    Return a raster whose content is shifted by an amount that changes over it, lazily.
+
+    Parameters
+    ----------
+    raster : DataArray
+        (band, y, x).
+    drift : Drift
+        How far what a pixel shows lies from where it is, in pixels of the raster.
+
+    Returns
+    -------
+    DataArray
+        On the grid of the raster, cubic spline; NaN where the nearest pixel has no data.
+    """
+    pixels = DisplacedPixels(raster, drift)
+    chunk = chunk_size(pixels.shape, (1, 1))
+    return raster.copy(data=lazy(pixels, chunk))
+
+
+@dataclass(frozen=True, eq=False)
+class DisplacedPixels:
+    """
+    The pixels of :func:`displaced`: each window from its own part of the raster.
+
+    Attributes
+    ----------
+    raster : DataArray of shape (bands, rows, columns)
+    drift : Drift
+    """
+
+    raster: xr.DataArray
+    drift: Drift
+    dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
+    ndim: int = 3
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape ``(bands, rows, columns)``."""
+        bands, rows, columns = self.raster.shape
+        return (bands, rows, columns)
+
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        """Return what names these pixels."""
+        return ("DisplacedPixels", self.raster.data.name, repr(self.drift))
+
+    def __getitem__(self, key: Key) -> NDArray[np.float32]:
+        """Resample bands of a window."""
+        (bands, rows, columns), rest = split_index(key, self.shape)
+        result = np.empty((len(bands), len(rows), len(columns)), np.float32)
+        if not result.size:
+            return result[rest]
+        centres = np.meshgrid(np.array(rows) + 0.5, np.array(columns) + 0.5, indexing="ij")
+        shifts = self.drift.at(*centres)
+        # Where the content of a pixel is found; the drift there is that here, as it is slow.
+        places = [centre - shift - 0.5 for centre, shift in zip(centres, shifts, strict=True)]
+        spans = [
+            slice(
+                min(max(math.floor(place.min()) - _SPLINE, 0), length - 1),
+                min(max(math.ceil(place.max()) + _SPLINE, 1), length),
+            )
+            for place, length in zip(places, self.shape[1:], strict=True)
+        ]
+        part = self.raster[slice(bands.start, bands.stop), spans[0], spans[1]]
+        values = part.compute(scheduler="synchronous").to_numpy()
+        local = np.stack([p - span.start for p, span in zip(places, spans, strict=True)])
+        for target, plane in zip(result, values, strict=True):
+            target[...] = _resampled(plane, local)
+        return result[rest]
+
+
+def _resampled(plane: NDArray[np.float32], places: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return a plane at places, shape (2, rows, columns); NaN where the nearest pixel is."""
+    missing = ~np.isfinite(plane)
+    if missing.all():
+        return np.full(places.shape[1:], np.nan, np.float32)
+    if missing.any():
+        nearest = distance_transform_edt(missing, return_distances=False, return_indices=True)
+        plane = plane[tuple(nearest)]
+    values = map_coordinates(plane, places, order=3, mode="nearest")
+    absent = map_coordinates(missing.astype(np.uint8), places, order=0, mode="constant", cval=1)
+    return np.where(absent > 0, np.float32(np.nan), values)

@@ -14,7 +14,7 @@ import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import dask.array as da
 import numpy as np
@@ -27,7 +27,16 @@ from rasterio.windows import Window
 
 from hsfuse.errors import RasterError
 
-__all__ = ["FilePixels", "StorePixels", "chunk_size", "lazy", "open_quietly", "stamp"]
+__all__ = [
+    "FilePixels",
+    "Pixels",
+    "StorePixels",
+    "chunk_size",
+    "lazy",
+    "open_quietly",
+    "split_index",
+    "stamp",
+]
 
 Cube = NDArray[np.float32]
 Index = slice | int | list[int] | None
@@ -54,6 +63,19 @@ def stamp(path: str) -> tuple[int, int]:
     """Return size and time of the last change of a file, which change with its content."""
     status = os.stat(path)
     return (status.st_size, status.st_mtime_ns)
+
+
+class Pixels(Protocol):
+    """What dask slices: it knows its shape and reads any window of it."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape ``(bands, rows, columns)``."""
+        ...
+
+    def __getitem__(self, key: Key) -> Cube:
+        """Read bands of a window."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -97,7 +119,7 @@ class FilePixels:
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
-        (bands, rows, columns), rest = _split(key, self.shape)
+        (bands, rows, columns), rest = split_index(key, self.shape)
         window = Window(columns.start, rows.start, len(columns), len(rows))
         try:
             cube = self._read(bands, window)
@@ -178,7 +200,7 @@ class StorePixels:
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
-        spans, rest = _split(key, self.shape)
+        spans, rest = split_index(key, self.shape)
         window = tuple(slice(span.start, span.stop) for span in spans)
         try:
             cube = np.asarray(self.variable[window].values, dtype=np.float32)
@@ -195,7 +217,7 @@ def _newest(store: Path) -> float:
     return max((p.stat().st_mtime for n in names if (p := store / n).exists()), default=0.0)
 
 
-def lazy(pixels: FilePixels | StorePixels, chunk: tuple[int, int]) -> da.Array:
+def lazy(pixels: Pixels, chunk: tuple[int, int]) -> da.Array:
     """
     Return the pixels as a dask array, all bands of ``chunk`` rows and columns together.
 
@@ -242,7 +264,7 @@ def chunk_size(shape: tuple[int, int, int], block: tuple[int, int]) -> tuple[int
     )
 
 
-def _split(key: Key, shape: tuple[int, ...]) -> tuple[list[range], Key]:
+def split_index(key: Key, shape: tuple[int, ...]) -> tuple[list[range], Key]:
     """Split an index into the contiguous span to read of each axis, and what to take of it."""
     spans: list[range] = []
     rest: list[Index] = []

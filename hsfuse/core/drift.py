@@ -1,0 +1,122 @@
+"""A shift that changes slowly over a scene: a surface through what its windows tell."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import least_squares
+
+__all__ = ["Drift", "fit_drift"]
+
+Array = NDArray[np.float64]
+
+# Twice as many windows as a surface has terms, or a few bad windows would bend it.
+_WINDOWS_EACH = 2
+_TERMS = {0: 1, 1: 3, 2: 6}
+# A window's own error is larger than its curvature tells: what it shows changes over it.
+_LEAST_ERROR = 0.02
+# Standard errors of a surface at the scene's corners, in those of its mean.
+_DOUBT = 6.0
+
+
+@dataclass(frozen=True)
+class Drift:
+    """
+    Shifts along y and x as polynomials of the place.
+
+    Attributes
+    ----------
+    size : tuple of int
+        Rows and columns of the scene.
+    terms : tuple of tuple of float
+        For y, then for x, the coefficients of 1, r, c, r², rc, c², as far as the order goes,
+        where r and c run from -1 to 1 over the scene; in pixels.
+    scatter : float
+        Root mean square of what the windows leave, in pixels.
+    windows : int
+        How many windows told.
+    """
+
+    size: tuple[int, int]
+    terms: tuple[tuple[float, ...], tuple[float, ...]]
+    scatter: float
+    windows: int
+
+    def at(self, rows: ArrayLike, columns: ArrayLike) -> Array:
+        """
+        Return the shifts at places, shape (2, ...): along y and x.
+
+        Parameters
+        ----------
+        rows, columns : array_like of one shape
+            In pixels; 0.5 is the centre of the first one.
+
+        Examples
+        --------
+        >>> Drift((10, 10), ((0.5, 0.1, 0.0), (0.0, 0.0, 0.0)), 0.0, 9).at(10, 5).tolist()
+        [0.6, 0.0]
+        """
+        basis = _basis(np.asarray(rows, float), np.asarray(columns, float), self.size)
+        along = [np.tensordot(np.array(own), basis[: len(own)], 1) for own in self.terms]
+        return np.stack(along)
+
+    @property
+    def spread(self) -> float:
+        """How far the shift is from its mean where it is furthest, in pixels."""
+        rows, columns = np.meshgrid(*(np.linspace(0, n, 9) for n in self.size), indexing="ij")
+        shifts = self.at(rows, columns)
+        away = shifts - shifts.mean(axis=(1, 2), keepdims=True)
+        return float(np.hypot(*away).max())
+
+
+def _basis(rows: Array, columns: Array, size: tuple[int, int]) -> Array:
+    r, c = 2 * rows / size[0] - 1, 2 * columns / size[1] - 1
+    return np.stack([np.ones_like(r), r, c, r * r, r * c, c * c])
+
+
+def fit_drift(local: Array, size: tuple[int, int]) -> Drift | None:
+    """
+    Return the surface through the shifts of windows, or None where they are too few.
+
+    The order grows from 0 to 2 as long as the windows are enough for it, their scatter falls
+    by a quarter and the surface bends by more than that scatter can make it; windows that
+    disagree with the others count less (soft L1 loss).
+
+    Parameters
+    ----------
+    local : ndarray of shape (windows, 6)
+        Row and column of a window's centre, shift along y and x, standard errors of these.
+    size : tuple of int
+        Rows and columns of the scene, in the same pixels.
+    """
+    best = None
+    for count in _TERMS.values():
+        if len(local) < _WINDOWS_EACH * count:
+            break
+        trial = _surface(local, size, count)
+        doubt = _DOUBT * trial.scatter * math.sqrt(count / len(local))
+        if best is None or (
+            trial.scatter < 0.75 * best.scatter and trial.spread - best.spread > doubt
+        ):
+            best = trial
+    return best
+
+
+def _surface(local: Array, size: tuple[int, int], count: int) -> Drift:
+    basis = _basis(local[:, 0], local[:, 1], size)[:count].T
+    terms, left = [], []
+    for shift, error in ((local[:, 2], local[:, 4]), (local[:, 3], local[:, 5])):
+        weight = 1 / np.hypot(error, _LEAST_ERROR)
+        start = np.zeros(count)
+        start[0] = np.median(shift)
+        found = least_squares(
+            lambda x, s=shift, w=weight: (s - basis @ x) * w, start, loss="soft_l1"
+        ).x
+        terms.append(tuple(float(value) for value in found))
+        left.append(np.median(np.abs(shift - basis @ found)) / 0.6745)
+    # A term can fit a window of its own: what is left is judged by the windows that are over.
+    scatter = float(np.hypot(*left)) * len(local) / max(len(local) - count, 1)
+    return Drift(size, (terms[0], terms[1]), scatter, len(local))
