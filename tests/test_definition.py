@@ -1,10 +1,11 @@
+import re
 from importlib.resources import files
 
 import numpy as np
 import pytest
 
 from hsfuse.core.sensor import Blur
-from hsfuse.definition import fwhm_from_mtf
+from hsfuse.definition import check_definition, fwhm_from_mtf
 from hsfuse.errors import SensorError
 from hsfuse.sensor import load_sensor
 
@@ -80,7 +81,7 @@ def test_curves_alone_give_the_centres(define):
         (TOP + "gsd = 30\n" + BANDS, "unknown key gsd; known are .*gsd_m"),
         (TOP + BANDS + PSF + "fwhm = 2\n", r"unknown key \[psf\] fwhm; .*fwhm_across_px"),
         (TOP + BANDS + "[blur]\n", r"unknown section \[blur\]; known are \[bands\]"),
-        (TOP.replace("2.0", '"2"') + BANDS, "gsd_m must be a float, got '2'"),
+        (TOP.replace("2.0", '"2"') + BANDS, "gsd_m must be a number, got '2'"),
         (TOP.replace("2.0", "-2") + BANDS, "gsd_m must be positive metres, got -2"),
         (TOP.replace('"ms"', '"radar"') + BANDS, "kind must be one of hs, ms, rgb, pan"),
         (BANDS, "must say id"),
@@ -126,6 +127,95 @@ def test_a_slip_in_a_table_is_told_in_one_line(define, tmp_path, table, content,
     path = define(TOP + BANDS + SRF)
     (tmp_path / table).write_text(content)
     with pytest.raises(SensorError, match=message):
+        load_sensor(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        (TOP + BANDS + SRF + PSF + "mtf_nyquist = 0.2\n", []),
+        (
+            TOP.replace("2.0", "-2").replace('"ms"', '"radar"') + BANDS.replace("nominal", "sure"),
+            ["kind must be one of", "gsd_m must be positive", r"\[bands\] status"],
+        ),
+        (
+            'title = "Mine"\n' + BANDS + PSF + "mtf_nyquist = 2.0\n[bad]\nwindows_nm = [[9, 8]]\n",
+            ["must say id, kind", r"\[bad\] status .*got none", "the MTF at Nyquist", "pairs"],
+        ),
+    ],
+)
+def test_every_fault_of_its_own_is_one_line(define, tmp_path, text, messages):
+    found = check_definition(define(text), tmp_path)
+    assert len(found) == len(messages), found
+    for line, message in zip(found, messages, strict=True):
+        assert re.search(message, line)
+        assert "mine.toml" in line
+        assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        # A key misspelt is not also a key absent.
+        (TOP.replace("title", "titel") + BANDS, "unknown key titel"),
+        (TOP + BANDS.replace("file", "fiel"), r"unknown key \[bands\] fiel"),
+        (TOP + BANDS.replace("status", "stats"), r"unknown key \[bands\] stats"),
+        (TOP + BANDS + PSF + "fwhm = 2\n", r"unknown key \[psf\] fwhm"),
+        # A section misspelt is not also a section absent.
+        (TOP + BANDS.replace("[bands]", "[band]"), r"unknown section \[band\]"),
+        # A pixel size that is none is not also a blur without a pixel size.
+        (
+            TOP.replace("2.0", '"2"') + BANDS + PSF + "fwhm_along_m = 3.0\nfwhm_across_m = 2.0\n",
+            "gsd_m must be a number",
+        ),
+        # A table that is not there does not also name other bands than the curves.
+        (TOP + BANDS.replace("b.csv", "c.csv") + SRF, r"\[bands\] file must be"),
+        (TOP + BANDS + SRF.replace('"s.csv"', "7"), r"\[srf\] file must be text, got 7"),
+    ],
+)
+def test_what_follows_from_a_fault_is_not_told(define, tmp_path, text, message):
+    (line,) = check_definition(define(text), tmp_path)
+    assert re.search(message, line)
+
+
+def test_every_fault_of_a_table_is_told_with_where_it_is(define, tmp_path):
+    path = define(TOP + BANDS + SRF)
+    (tmp_path / "b.csv").write_text(
+        "band,centre_nm,fwhm_nm,good\nblue,450,-4,1\nred,650,wide,maybe\nred,-1,1,1\n"
+    )
+    (tmp_path / "s.csv").write_text("wavelength_nm,blue,red\n500,1,0\n400,-1,0\n")
+    found = "\n".join(check_definition(path, tmp_path))
+    for message in (
+        "name of its own, got red more than once",
+        "centre_nm must be positive, got -1 for band red",
+        "fwhm_nm in row 2: 'wide' is not a number",
+        "good must be 0 or 1, got 'maybe'",
+        "must be positive and increase",
+        "cannot be negative, got -1 for band blue",
+        "must respond somewhere, not so red",
+    ):
+        assert message in found
+    assert found.count("\n") == 6
+
+
+def test_micrometres_are_not_taken_for_nanometres(define, tmp_path):
+    path = define(TOP + BANDS)
+    (tmp_path / "b.csv").write_text("band,centre_nm,fwhm_nm,good\nx,0.45,0.02,1\ny,2.2,,1\n")
+    with pytest.raises(SensorError, match=r"nanometres, got 0\.45 to 2\.2"):
+        load_sensor(path)
+
+
+def test_a_table_from_a_spreadsheet_may_begin_with_a_byte_order_mark(define, tmp_path):
+    path = define(TOP + BANDS)
+    (tmp_path / "b.csv").write_text(
+        "band,centre_nm,fwhm_nm,good\r\nblue,450,40,1\r\n", encoding="utf-8-sig", newline=""
+    )
+    assert load_sensor(path).band_names == ("blue",)
+
+
+def test_loading_tells_the_first_fault_and_how_many_more_there_are(define):
+    path = define(TOP.replace("2.0", "-2").replace('"ms"', '"radar"') + BANDS)
+    with pytest.raises(SensorError, match=r"kind must be one of .*\(1 more; .*check"):
         load_sensor(path)
 
 
