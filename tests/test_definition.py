@@ -157,8 +157,8 @@ def test_every_fault_of_its_own_is_one_line(define, tmp_path, text, messages):
     ("text", "message"),
     [
         # A key misspelt is not also a key absent.
-        (TOP.replace("title", "titel") + BANDS, "unknown key titel"),
-        (TOP + BANDS.replace("file", "fiel"), r"unknown key \[bands\] fiel"),
+        (TOP.replace("title", "titles") + BANDS, "unknown key titles"),
+        (TOP + BANDS.replace("file", "files"), r"unknown key \[bands\] files"),
         (TOP + BANDS.replace("status", "stats"), r"unknown key \[bands\] stats"),
         (TOP + BANDS + PSF + "fwhm = 2\n", r"unknown key \[psf\] fwhm"),
         # A section misspelt is not also a section absent.
