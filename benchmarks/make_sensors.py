@@ -157,6 +157,17 @@ def write_sensors(entries: Mapping[str, Entry], tables: Path, target: Path) -> N
         logger.info("%s: %s", name, entry.withheld or entry.licence)
 
 
+def write_withheld(target: Path) -> None:
+    """Write the names of what is not shipped, so that hsfuse can say why."""
+    lines = [
+        f"{name},{entry.withheld}"
+        for key, entry in WITHHELD.items()
+        for name in sorted({key, entry.table.replace("_", "-")})
+    ]
+    text = "\n".join(["name,reason", *lines, ""])
+    (target / "withheld.csv").write_text(text, encoding="utf-8", newline="\n")
+
+
 def main() -> None:
     """Write the definitions that may be shipped, or the others."""
     parser = argparse.ArgumentParser(description="Write sensor definitions of hsfuse.")
@@ -169,8 +180,9 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if not (options.tables / "bands").is_dir():
         sys.exit(f"{options.tables}: holds no folder bands/; a folder of source tables does")
-    entries = WITHHELD if options.private else SENSORS
-    write_sensors(entries, options.tables, options.sensors)
+    write_sensors(WITHHELD if options.private else SENSORS, options.tables, options.sensors)
+    if not options.private:
+        write_withheld(options.sensors)
 
 
 if __name__ == "__main__":

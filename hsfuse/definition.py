@@ -8,6 +8,7 @@ what merely follows from another fault is not told.
 
 from __future__ import annotations
 
+import csv
 import difflib
 import math
 import tomllib
@@ -21,7 +22,7 @@ from hsfuse.core.sensor import Blur, Kind, ResponseCurves, Sensor, Source, froze
 from hsfuse.errors import SensorError
 from hsfuse.tables import BandRows, CurveRows, bands_of_curves, read_bands, read_curves
 
-__all__ = ["check_definition", "fwhm_from_mtf", "read_definition", "shipped"]
+__all__ = ["check_definition", "fwhm_from_mtf", "read_definition", "shipped", "withheld"]
 
 Section = dict[str, Any]
 
@@ -98,6 +99,13 @@ def shipped() -> dict[str, Traversable]:
             for name in (entry.name[:-5], *_document(entry).get("aliases", [])):
                 found[name.replace("_", "-")] = entry
     return found
+
+
+@cache
+def withheld() -> dict[str, str]:
+    """Return the sensors that hsfuse knows and may not ship: name to reason."""
+    text = (files("hsfuse.sensors") / "withheld.csv").read_text(encoding="utf-8")
+    return {row["name"]: row["reason"] for row in csv.DictReader(text.splitlines())}
 
 
 def read_definition(entry: Traversable, folder: Traversable) -> Sensor:

@@ -233,7 +233,8 @@ def test_every_shipped_table_belongs_to_a_definition_and_names_its_source():
         for line in entries[name].read_text(encoding="utf-8").splitlines()
         if line.startswith("file =")
     ]
-    assert sorted(named) == sorted(name for name in entries if name.endswith(".csv"))
+    tables = {name for name in entries if name.endswith(".csv")} - {"withheld.csv"}
+    assert sorted(named) == sorted(tables)
     for name in tomls:
         text = entries[name].read_text(encoding="utf-8")
         assert text.count("sha256 =") == text.count("file =")

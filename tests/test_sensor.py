@@ -5,7 +5,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from hsfuse.definition import shipped
+from hsfuse.definition import shipped, withheld
 from hsfuse.errors import SensorError
 from hsfuse.sensor import (
     Blur,
@@ -131,6 +131,16 @@ def test_an_unknown_name_suggests_the_near_ones():
         load_sensor("sentinel2")
     with pytest.raises(SensorError, match=r"unknown sensor 'zzz'; accepted are ali, .*\.toml"):
         load_sensor("zzz")
+
+
+@pytest.mark.parametrize(
+    "name", ["worldview-3", "WorldView3", "superdove", "planetscope_superdove"]
+)
+def test_a_sensor_that_may_not_be_shipped_is_refused_with_the_reason(name):
+    with pytest.raises(SensorError, match=r"does not come with hsfuse: .* terms .*\.toml") as error:
+        load_sensor(name)
+    assert name in str(error.value)
+    assert not set(withheld()) & set(shipped())
 
 
 def test_a_copy_loaded_by_path_is_the_same_sensor(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hsfuse.definition import check_definition, fwhm_from_mtf
+from hsfuse.definition import check_definition, fwhm_from_mtf, withheld
 from hsfuse.sensor import list_sensors, load_sensor
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +61,7 @@ def test_what_is_withheld_has_a_reason_and_no_file_in_the_package(made):
     for name, sensor in made.WITHHELD.items():
         assert sensor.withheld, name
         assert f"{name}.toml" not in shipped
+        assert withheld()[name] == sensor.withheld
     used = [sensor.table for sensor in made.SENSORS.values() if sensor.table]
     assert not set(used) & {sensor.table for sensor in made.WITHHELD.values()}
 
@@ -118,6 +119,7 @@ def source_tables():
 
 def test_the_script_writes_the_files_that_ship(made, source_tables, tmp_path):
     made.write_sensors(made.SENSORS, source_tables, tmp_path)
+    made.write_withheld(tmp_path)
     written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     shipped = {
         item.name: item.read_bytes()
