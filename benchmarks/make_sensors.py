@@ -1,7 +1,7 @@
 """
 Write sensor definitions from a folder of source tables.
 
-``python benchmarks/make_sensors.py TABLES SENSORS`` reads ``bands/*.csv`` and
+``python benchmarks/make_sensors.py TABLES SENSORS --overwrite`` reads ``bands/*.csv`` and
 ``srf/*.csv`` of TABLES and writes, for every sensor of :mod:`sensor_tables` whose terms
 allow it, one TOML and its CSV tables into SENSORS, with the SHA-256 of the table used.
 With ``--private`` it writes those of :mod:`withheld_tables`, for one's own use:
@@ -168,19 +168,34 @@ def write_withheld(target: Path) -> None:
     (target / "withheld.csv").write_text(text, encoding="utf-8", newline="\n")
 
 
+def refuse(entries: Mapping[str, Entry], tables: Path, target: Path, *, overwrite: bool) -> None:
+    """Leave when a table is not there, or a definition is already."""
+    wanted = [tables / "mtf.csv"]
+    for entry in entries.values():
+        folders = ("bands", "srf") if entry.srf_status else ("bands",)
+        wanted += [tables / folder / f"{entry.table}.csv" for folder in folders if entry.table]
+    absent = [path for path in wanted if not path.is_file()]
+    if absent:
+        sys.exit(f"{absent[0]}: no such table, and {len(absent) - 1} more; name their folder")
+    there = [path for name in entries if (path := target / f"{name}.toml").exists()]
+    if there and not overwrite:
+        sys.exit(f"{there[0]}: exists already; pass --overwrite to replace it")
+
+
 def main() -> None:
     """Write the definitions that may be shipped, or the others."""
     parser = argparse.ArgumentParser(description="Write sensor definitions of hsfuse.")
     parser.add_argument("tables", type=Path, help="folder with bands/, srf/ and mtf.csv")
-    parser.add_argument("sensors", type=Path, help="folder to write into; replaces what is there")
+    parser.add_argument("sensors", type=Path, help="folder to write into")
     parser.add_argument(
         "--private", action="store_true", help="those that may not be passed on, for your own use"
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace definitions")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    if not (options.tables / "bands").is_dir():
-        sys.exit(f"{options.tables}: holds no folder bands/; a folder of source tables does")
-    write_sensors(WITHHELD if options.private else SENSORS, options.tables, options.sensors)
+    entries = WITHHELD if options.private else SENSORS
+    refuse(entries, options.tables, options.sensors, overwrite=options.overwrite)
+    write_sensors(entries, options.tables, options.sensors)
     if not options.private:
         write_withheld(options.sensors)
 

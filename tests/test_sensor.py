@@ -198,7 +198,10 @@ def test_rows_sum_to_one_or_are_zero_where_nothing_is_seen(fine, coarse):
     assert np.all((response.coverage >= 0) & (response.coverage <= 1 + 1e-12))
 
 
-@pytest.mark.parametrize("coarse", ["enmap", "emit", "prisma", "hyperion", "aviris", "generic-hs"])
+@pytest.mark.parametrize(
+    "coarse",
+    ["enmap", "emit", "prisma", "hyperion", "aviris", "aviris-ng", "aviris-3", "generic-hs"],
+)
 def test_a_linear_spectrum_is_seen_at_the_centre_of_the_band(coarse):
     # True only if irregular sampling and overlapping detectors are weighted right.
     fine, hs = load_sensor("sentinel-2a").select(["B2", "B3", "B4", "B8", "B11"]), coarse
@@ -222,6 +225,14 @@ def test_a_band_given_twice_weighs_as_much_as_once():
     twice = response_matrix(fine, np.append(wavelength, 550.0), np.full(wavelength.size + 1, 10.0))
     where = np.flatnonzero(wavelength == 550.0)[0]
     assert twice.matrix[0, where] + twice.matrix[0, -1] == pytest.approx(once[where])
+
+
+def test_a_wavelength_recorded_at_two_gains_weighs_as_one_band():
+    pace = load_sensor("pace-oci")
+    row = seen_by(load_sensor("sentinel-2a").select(["B11"]), "pace-oci").matrix[0]
+    low, high = (row[pace.band_names.index(name)] for name in ("SWIR006", "SWIR007"))
+    assert low == pytest.approx(high, rel=0.05)
+    assert low + high == pytest.approx(1.0)
 
 
 def test_coverage_is_the_share_of_a_band_that_the_raster_sees():

@@ -92,6 +92,20 @@ def test_a_sensor_without_a_figure_has_a_blur_that_is_assumed(made, tables, tmp_
     assert (sensor.blur.status, sensor.blur.fwhm_x) == ("assumed", 1.0)
 
 
+def test_a_table_that_is_not_there_is_told_before_anything_is_written(made, tables, tmp_path):
+    with pytest.raises(SystemExit, match=r"nowhere\.csv: no such table"):
+        made.refuse({"a": entry(made, table="nowhere")}, tables, tmp_path, overwrite=False)
+
+
+def test_a_definition_that_is_there_is_replaced_only_when_asked(made, tables, tmp_path):
+    mine = {"mine-1": entry(made)}
+    made.refuse(mine, tables, tmp_path, overwrite=False)
+    made.write_sensors(mine, tables, tmp_path)
+    with pytest.raises(SystemExit, match=r"mine-1\.toml: exists already"):
+        made.refuse(mine, tables, tmp_path, overwrite=False)
+    made.refuse(mine, tables, tmp_path, overwrite=True)
+
+
 def test_bands_that_the_source_calls_bad_are_flagged(made, tables, tmp_path):
     made.write_sensors({"mine-1": entry(made, bad_names=("NIR",))}, tables, tmp_path / "out")
     sensor = load_sensor(tmp_path / "out" / "mine-1.toml")
