@@ -121,7 +121,7 @@ def write_sensor(name: str, entry: Entry, tables: Path, target: Path) -> None:
         top |= dict(zip(("gsd_m", "gsd_status", "gsd_source"), entry.gsd, strict=True))
     content, source = band_table(entry, tables)
     bands = write_table(
-        target / f"{name}_bands.csv",
+        target / f"{entry.shares or name}_bands.csv",
         content,
         status=entry.bands_status,
         source=entry.bands_source,

@@ -91,6 +91,7 @@ class Entry:
     """
     One sensor: its table (``bands/<table>.csv``, ``srf/<table>.csv``) or rows, and words.
 
+    ``shares`` names a sensor whose band table is the very same and is used for both;
     ``bad_names`` are bands that the table calls good and the source does not; ``withheld``
     says why the sensor is not shipped.
     """
@@ -101,6 +102,7 @@ class Entry:
     url: str
     table: str = ""
     rows: tuple[Row, ...] = ()
+    shares: str = ""
     bands_status: str = "derived"
     bands_source: str = DERIVED
     srf_status: str = ""
@@ -199,12 +201,13 @@ def dragonette(number: int) -> Entry:
     )
 
 
-def laboratory(name: str, first: int, page: str) -> Entry:
+def laboratory(name: str, first: int, page: str, shares: str = "") -> Entry:
     """Return one of the data sets of everyday scenes: 31 bands in steps of 10 nm."""
     return Entry(
         title=f"{name} data set, 31 bands",
         kind="hs",
         table=f"{name.lower()}_31",
+        shares=shares,
         bands_status="nominal",
         bands_source=f"{first} to {first + 300} nm in steps of 10 nm; the FWHM was not published",
         url=page,
@@ -345,8 +348,8 @@ SENSORS: dict[str, Entry] = {
         note="Not measured.",
     ),
     "harvard-31": laboratory("Harvard", 420, "descriptions of the Harvard data set"),
-    "icvl-31": laboratory("ICVL", 400, "descriptions of the ICVL data set"),
-    "nus-31": laboratory("NUS", 400, "descriptions of the NUS data set"),
+    "icvl-31": laboratory("ICVL", 400, "descriptions of the ICVL data set", "cave-31"),
+    "nus-31": laboratory("NUS", 400, "descriptions of the NUS data set", "cave-31"),
     "hyperion": Entry(
         title="EO-1 Hyperion",
         kind="hs",

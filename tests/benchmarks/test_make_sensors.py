@@ -66,6 +66,15 @@ def test_what_is_withheld_has_a_reason_and_no_file_in_the_package(made):
     assert not set(used) & {sensor.table for sensor in made.WITHHELD.values()}
 
 
+def test_sensors_that_share_a_table_are_said_to():
+    contents = [
+        item.read_bytes()
+        for item in files("hsfuse.sensors").iterdir()
+        if item.name.endswith(".csv")
+    ]
+    assert len(set(contents)) == len(contents), "two files of one content"
+
+
 def test_a_licence_that_wants_its_holder_named_has_its_notice(made):
     notice = (ROOT / "NOTICE").read_text()
     for name, sensor in made.SENSORS.items():
