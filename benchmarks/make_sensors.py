@@ -1,330 +1,34 @@
 """
-Write the sensor definitions that ship with hsfuse from a folder of tables.
+Write sensor definitions from a folder of source tables.
 
-``python benchmarks/make_sensors.py TABLES SENSORS`` reads ``bands/*.csv`` and
-``srf/*.csv`` of TABLES and writes, for every sensor listed below, one TOML and its
-CSV tables into SENSORS, with the SHA-256 of the table used. Band tables are copied as
-they are; the curves of several bands gain rows of zeros in the holes between the bands
-(:func:`close_holes`). Only tables whose terms allow it are listed. What is made up here
+``python benchmarks/make_sensors.py TABLES SENSORS --overwrite`` reads ``bands/*.csv`` and
+``srf/*.csv`` of TABLES and writes, for every sensor of :mod:`sensor_tables` whose terms
+allow it, one TOML and its CSV tables into SENSORS, with the SHA-256 of the table used.
+With ``--private`` it writes those of :mod:`withheld_tables`, for one's own use:
+``--rgb-sensor FOLDER/worldview-2.toml`` takes them.
+
+Band tables are copied, but for bands flagged bad here; the curves of several bands gain
+rows of zeros in the holes between the bands (:func:`close_holes`). What is made up
 (Gaussian bands, nominal grids) needs no table.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+import sys
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
+
+from sensor_tables import PIXEL, SENSORS, Entry, Section
+from withheld_tables import WITHHELD
 
 logger = logging.getLogger(__name__)
-
-#: Key to value of one TOML section.
-Section = dict[str, str | float | bool | list[str] | list[list[float]]]
-#: Band name, centre and FWHM (None: unknown) in nanometres, and whether it is good.
-Row = tuple[str, float, float | None, bool]
-
-ACOLITE = "acolite/acolite@d218a3a68fec681a397a759af39150c5029f9150:data/RSR/"
-ENMAP_BOX = (
-    "EnMAP-Box/enmap-box@f9e8f486c9614813410cc9d715bb056e6ad3cfd5:"
-    "enmapboxprocessing/algorithm/spectralresampling/"
-)
-HYPERPROC = "PyPI hyperproc 0.1.2 (MIT)"
-COLOUR = "PyPI colour-science 0.4.7"
-FACTS = "facts: the instrument's band table as its products state it; no licence is claimed"
-ESA = "facts published by ESA (COPE-GSEG-EOPG-TN-15-0007)"
-US = "facts published by NASA and USGS; work of the U.S. government"
-OWN = "made by benchmarks/make_sensors.py, licensed as hsfuse"
-BSD = "BSD-3-Clause, Copyright Colour Developers (the copy); the observer is a CIE standard"
-SCENE = "Centres and bands differ a little from scene to scene: the file's own metadata wins."
-DERIVED = "response-weighted centre and full width at half maximum of the curves"
-
-PIXEL: Section = {
-    "fwhm_along_px": 1.0,
-    "fwhm_across_px": 1.0,
-    "status": "assumed",
-    "source": "one pixel, hsfuse's default; no published figure found",
-}
-PRISMA_PSF: Section = {
-    "fwhm_along_px": 1.905,
-    "fwhm_across_px": 1.905,
-    "status": "measured",
-    "source": "USGS OFR 2021-1030-K: 1.84 to 1.97 pixels on the product, axis not stated; "
-    "the literature's convention of MTF 0.3 (1.16 pixels) is much sharper",
-}
-ENMAP_PSF: Section = {
-    "mtf_nyquist_along": 0.16,
-    "mtf_nyquist_across": 0.25,
-    "status": "specification",
-    "source": "EnMAP-Specs: MTF > 0.16 along and > 0.25 across at a 60 m period, lower bounds; "
-    "resampled products are blurrier than the instrument",
-}
-MSI_PSF: Section = {
-    "mtf_nyquist": 0.259,
-    "status": "convention",
-    "source": "mean of B2, B3, B4, B8 (0.304, 0.276, 0.233, 0.222) in CNES/sensorsio@"
-    "50f7788aed0bd1eb63a45585169f8992c3b50d14; published sets differ by up to 0.07",
-}
-WATER: Section = {
-    "windows_nm": [[1340.0, 1445.0], [1790.0, 1955.0]],
-    "status": "convention",
-    "source": f"water vapour windows of NEON, {HYPERPROC} readers/neon.py",
-}
-EMIT_BAD: Section = {
-    "windows_nm": [[1327.5, 1431.9], [1774.1, 1959.9]],
-    "status": "specification",
-    "source": "good_wavelengths of the L2A product, first and last flagged centre",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One sensor: its table (``bands/<table>.csv``, ``srf/<table>.csv``) or rows, and words."""
-
-    title: str
-    kind: str
-    licence: str
-    url: str
-    table: str = ""
-    rows: tuple[Row, ...] = ()
-    bands_status: str = "derived"
-    bands_source: str = DERIVED
-    srf_status: str = ""
-    negative: bool = False
-    gsd: tuple[float, str, str] | None = None
-    psf: Section | None = None
-    bad: Section | None = None
-    aliases: tuple[str, ...] = ()
-    note: str = ""
-
-
-def regular(first: float, count: int, step: float, *, fwhm: float | None) -> tuple[Row, ...]:
-    """Return bands at a constant step, those in the water vapour windows flagged."""
-    centres = [round(first + index * step, 3) for index in range(count)]
-    dry = [not (1340 <= centre <= 1445 or 1790 <= centre <= 1955) for centre in centres]
-    return tuple(
-        (f"B{index:03d}", centre, fwhm, good)
-        for index, (centre, good) in enumerate(zip(centres, dry, strict=True), start=1)
-    )
-
-
-def sentinel_2(unit: str) -> Entry:
-    """Return Sentinel-2A or 2B."""
-    return Entry(
-        title=f"Sentinel-2{unit.upper()} MSI",
-        kind="ms",
-        table=f"sentinel2{unit}_msi",
-        srf_status="measured",
-        url=f"ESA S2-SRF v4.0, as copied in {ACOLITE}S2{unit.upper()}_MSI_V4.txt",
-        licence=ESA,
-        gsd=(10.0, "specification", "B2, B3, B4 and B8; the others 20 or 60 m"),
-        psf=MSI_PSF,
-        aliases=(f"sentinel2{unit}_msi", f"sentinel2{unit}", f"s2{unit}"),
-        note="good = 0: B10 (cirrus) does not see the ground.",
-    )
-
-
-def landsat(number: int, table: str, file: str) -> Entry:
-    """Return Landsat 8 or 9."""
-    return Entry(
-        title=f"Landsat {number} OLI{'-2' if number == 9 else ''}",
-        kind="ms",
-        table=table,
-        srf_status="measured",
-        url=f"NASA/USGS, as copied in {ACOLITE}{file}",
-        licence=US,
-        gsd=(30.0, "nominal", "B8 (panchromatic) 15 m"),
-        aliases=(table, f"landsat{number}"),
-        note="good = 0: B9 (cirrus) does not see the ground. Negative samples set to 0.",
-    )
-
-
-SENSORS: dict[str, Entry] = {
-    "enmap": Entry(
-        title="EnMAP Hyperspectral Imager",
-        kind="hs",
-        table="enmap",
-        bands_status="measured",
-        bands_source="product order: B001-B091 VNIR, B092-B224 SWIR, overlap 902-993 nm",
-        url="centres: EnMAP_Spectral_Bands_update.xlsx, as copied in public code; "
-        f"FWHM: {ENMAP_BOX}EnMAP_MeanOverlap_219bands.srf",
-        licence=FACTS,
-        gsd=(30.0, "specification", "EnMAP-Specs"),
-        psf=ENMAP_PSF,
-        bad=WATER,
-        note=f"{SCENE} The SWIR selection changed once: always read METADATA.XML.",
-    ),
-    "prisma": Entry(
-        title="PRISMA hyperspectral camera",
-        kind="hs",
-        table="prisma",
-        bands_status="measured",
-        bands_source="232 bands of one product, increasing; slots that hold 0 nm dropped",
-        url="PyPI hgrs 1.1.2 hgrs/data/aux/prisma_fwhm.nc",
-        licence=FACTS,
-        gsd=(30.0, "specification", "USGS OFR 2021-1030-K"),
-        psf=PRISMA_PSF,
-        bad=WATER,
-        note=f"{SCENE} VNIR and SWIR overlap at 943-977 nm.",
-    ),
-    "emit": Entry(
-        title="EMIT imaging spectrometer",
-        kind="hs",
-        table="emit",
-        bands_status="measured",
-        bands_source="in-orbit calibration of 2022-08-17; later ones differ by up to 0.09 nm",
-        url="emit-sds/emit-sds-l1b@8864da18e4b2b6b4e6ea54d2ef20cf0589aec830:"
-        "data/emit/EMIT_Wavelengths_20220817.txt",
-        licence="Apache-2.0",
-        gsd=(60.0, "nominal", HYPERPROC),
-        bad=EMIT_BAD,
-    ),
-    "aviris": Entry(
-        title="AVIRIS (classic)",
-        kind="hs",
-        table="aviris_classic",
-        bands_status="measured",
-        bands_source="one season, not stated; centres of others differ by up to 1.7 nm",
-        url="azavea/nasa-hyperspectral@3dd517dd8fd2013a114b3734b4afb34706a85a3c:"
-        "src/hyperspectral/notebooks/data/aviris_wavelength_fwhm.dat",
-        licence=FACTS,
-        bad=WATER,
-        aliases=("aviris_classic",),
-        note=f"{SCENE} Four spectrometers: not increasing at B032/B033, B096/B097, B160/B161.",
-    ),
-    "hyperion": Entry(
-        title="EO-1 Hyperion",
-        kind="hs",
-        table="eo1_hyperion",
-        bands_status="nominal",
-        bands_source="242 bands: VNIR 1-70, SWIR 71-242, overlap 852-1058 nm",
-        url="centres of the calibrated bands from public code (repository not recorded); the "
-        f"rest and all FWHM from {ACOLITE.removesuffix('RSR/')}HYPERION/Hyperion_cen_fwhm.dat",
-        licence=FACTS,
-        gsd=(30.0, "nominal", "catalyst.earth help, Hyperion"),
-        bad=WATER,
-        aliases=("eo1_hyperion",),
-        note="good = 1: bands 8-57 and 77-224 are calibrated, less the water vapour windows.",
-    ),
-    "desis": Entry(
-        title="DESIS imaging spectrometer",
-        kind="hs",
-        table="desis",
-        bands_status="measured",
-        bands_source="235 bands unbinned, rounded to 0.1 nm",
-        url=f"{ENMAP_BOX}desis.csv",
-        licence=FACTS,
-        gsd=(30.0, "specification", "DLR, DESIS instrument page"),
-    ),
-    "neon-nis": Entry(
-        title="NEON imaging spectrometer (NIS)",
-        kind="hs",
-        rows=regular(383.534, 426, 5.0079, fwhm=None),
-        bands_status="nominal",
-        bands_source="a uniform grid: 383.534 nm to 2511.89 nm in 426 bands, as NEON's tutorial "
-        "prints of one product; other flights start at 381 to 384 nm",
-        url="neonscience.org, tutorial on hyperspectral tiles in HDF5 (SERC)",
-        licence=FACTS,
-        gsd=(1.0, "nominal", "NEON's 1 m reflectance tiles"),
-        bad=WATER | {"status": "specification"},
-        note=f"{SCENE} The FWHM is not known here; the local step of 5 nm is taken.",
-    ),
-    "cave-31": Entry(
-        title="CAVE multispectral database, 31 bands",
-        kind="hs",
-        table="cave_31",
-        bands_status="nominal",
-        bands_source="400 to 700 nm in steps of 10 nm; the filters' FWHM was not published",
-        url="the CAVE page, Columbia University",
-        licence=FACTS,
-        aliases=("cave", "cave_31"),
-    ),
-    "generic-hs": Entry(
-        title="Generic spectrometer, 400 to 2500 nm",
-        kind="hs",
-        rows=regular(400.0, 211, 10.0, fwhm=10.0),
-        bands_status="convention",
-        bands_source="Gaussian bands, step and FWHM 10 nm",
-        url="none",
-        licence=OWN,
-        bad=WATER,
-    ),
-    "generic-vnir": Entry(
-        title="Generic spectrometer, 400 to 1000 nm",
-        kind="hs",
-        rows=regular(400.0, 61, 10.0, fwhm=10.0),
-        bands_status="convention",
-        bands_source="Gaussian bands, step and FWHM 10 nm",
-        url="none",
-        licence=OWN,
-    ),
-    "generic-rgb": Entry(
-        title="Generic colour camera",
-        kind="rgb",
-        rows=(
-            ("R", 620.0, 90.0, True),
-            ("G", 550.0, 90.0, True),
-            ("B", 465.0, 80.0, True),
-        ),
-        bands_status="convention",
-        bands_source="Gaussian bands such as colour cameras with an infrared cut roughly have",
-        url="none",
-        licence=OWN,
-        aliases=("rgb",),
-        note="A stand-in: no camera was measured.",
-    ),
-    "sentinel-2a": sentinel_2("a"),
-    "sentinel-2b": sentinel_2("b"),
-    "landsat-8": landsat(8, "landsat8_oli", "L8_OLI.txt"),
-    "landsat-9": landsat(9, "landsat9_oli2", "L9_OLI.txt"),
-    "ali": Entry(
-        title="EO-1 Advanced Land Imager",
-        kind="ms",
-        table="eo1_ali",
-        srf_status="measured",
-        url=f"NASA, as copied in {ACOLITE}EO1_ALI.txt",
-        licence=US,
-        gsd=(30.0, "nominal", "the PAN band 10 m"),
-        aliases=("eo1_ali",),
-        note="Negative samples (down to -0.00024) set to 0.",
-    ),
-    "nikon-d700": Entry(
-        title="Nikon D700 as in the fusion literature",
-        kind="rgb",
-        table="literature_nikon_d700_create_f",
-        srf_status="convention",
-        url="matrix P of P_N_V2.mat, Caoxuheng/HIFtool@6a515e41e29db002beda5b79ccde241e8bbd6bba; "
-        "equal to create_F.m of renweidian/NLSTF@62b2afbb724e13100f809c2fe3282cfbbb8e2028",
-        licence="MIT, Copyright (c) 2023 Xuheng Xao (HIFtool)",
-        aliases=("literature_nikon_d700_create_f", "d700"),
-        note="31 samples, 400 to 700 nm, for scores on CAVE that compare with the papers. It is "
-        "not a measured D700: red stays at 0.77 of its peak at 700 nm (no infrared cut).",
-    ),
-    "cie-xyz": Entry(
-        title="CIE 1931 2 degree standard observer",
-        kind="rgb",
-        table="cie1931_2deg_xyz",
-        srf_status="specification",
-        url=f"{COLOUR} MSDS_CMFS, CIE 1931 2 Degree Standard Observer",
-        licence=BSD,
-        aliases=("cie1931", "cie1931_2deg_xyz"),
-        note="Each curve divided by its maximum: not the tristimulus scale.",
-    ),
-    "srgb": Entry(
-        title="Linear sRGB colour matching functions",
-        kind="rgb",
-        table="srgb_linear_from_cie1931",
-        srf_status="derived",
-        negative=True,
-        url=f"CIE 1931 observer and sRGB's XYZ to RGB matrix, {COLOUR}",
-        licence=BSD,
-        aliases=("srgb_linear_from_cie1931",),
-        note="Negative lobes are real and kept: an ideal display, not a camera.",
-    ),
-}
 
 
 def section(name: str, values: Section) -> str:
@@ -370,6 +74,44 @@ def digest(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
+def band_table(entry: Entry, tables: Path) -> tuple[str, str]:
+    """Return the CSV of a sensor's bands, and the text of which the digest is stated."""
+    if entry.rows:
+        lines = [
+            f"{band},{centre},{'' if fwhm is None else fwhm},{good:d}"
+            for band, centre, fwhm, good in entry.rows
+        ]
+        content = "\n".join(["band,centre_nm,fwhm_nm,good", *lines, ""])
+        return content, content
+    source = (tables / "bands" / f"{entry.table}.csv").read_bytes().decode()
+    lines = source.splitlines()
+    for number, line in enumerate(lines):
+        if line.split(",")[0] in entry.bad_names:
+            lines[number] = line.rpartition(",")[0] + ",0"
+    return ("\n".join([*lines, ""]) if entry.bad_names else source), source
+
+
+def conventional_blur(table: str, tables: Path) -> Section:
+    """Return the mean of the MTF that pansharpening assumes of a sensor's bands, or a pixel."""
+    with (tables / "mtf.csv").open(encoding="utf-8", newline="") as file:
+        rows = [
+            row
+            for row in csv.DictReader(file)
+            if row["sensor"] == table
+            and row["kind"] == "literature convention"
+            and row["band"] != "PAN"
+            and row["mtf_nyquist"]
+        ]
+    if not rows:
+        return PIXEL
+    gains = ", ".join(f"{row['band']} {row['mtf_nyquist']}" for row in rows)
+    return {
+        "mtf_nyquist": round(mean(float(row["mtf_nyquist"]) for row in rows), 3),
+        "status": "convention",
+        "source": f"mean of {gains} in {rows[0]['source'].split(':')[0]}",
+    }
+
+
 def write_sensor(name: str, entry: Entry, tables: Path, target: Path) -> None:
     """Write one definition."""
     top: Section = {"id": name, "title": entry.title, "kind": entry.kind}
@@ -377,20 +119,13 @@ def write_sensor(name: str, entry: Entry, tables: Path, target: Path) -> None:
         top["aliases"] = list(entry.aliases)
     if entry.gsd:
         top |= dict(zip(("gsd_m", "gsd_status", "gsd_source"), entry.gsd, strict=True))
-    if entry.rows:
-        lines = [
-            f"{band},{centre},{'' if fwhm is None else fwhm},{good:d}"
-            for band, centre, fwhm, good in entry.rows
-        ]
-        content = "\n".join(["band,centre_nm,fwhm_nm,good", *lines, ""])
-    else:
-        content = (tables / "bands" / f"{entry.table}.csv").read_bytes().decode()
+    content, source = band_table(entry, tables)
     bands = write_table(
-        target / f"{name}_bands.csv",
+        target / f"{entry.shares or name}_bands.csv",
         content,
         status=entry.bands_status,
         source=entry.bands_source,
-        sha256=digest(content),
+        sha256=digest(source),
     )
     parts = [section("", top), section("bands", bands)]
     if entry.srf_status:
@@ -403,24 +138,66 @@ def write_sensor(name: str, entry: Entry, tables: Path, target: Path) -> None:
             sha256=digest(content),
         )
         parts.append(section("srf", srf | ({"negative": True} if entry.negative else {})))
-    parts.append(section("psf", entry.psf or PIXEL))
+    # Only what is withheld has nothing better than pansharpening's conventions.
+    blur = conventional_blur(entry.table, tables) if entry.withheld else PIXEL
+    parts.append(section("psf", entry.psf or blur))
     if entry.bad:
         parts.append(section("bad", entry.bad))
     about: Section = {"url": entry.url, "licence": entry.licence}
-    parts.append(section("source", about | ({"note": entry.note} if entry.note else {})))
-    (target / f"{name}.toml").write_text("\n".join(parts), encoding="utf-8")
+    note = f"Not to be passed on: {entry.withheld}." if entry.withheld else entry.note
+    parts.append(section("source", about | ({"note": note} if note else {})))
+    (target / f"{name}.toml").write_text("\n".join(parts), encoding="utf-8", newline="\n")
+
+
+def write_sensors(entries: Mapping[str, Entry], tables: Path, target: Path) -> None:
+    """Write definitions into a folder, which is made where it lacks."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name, entry in entries.items():
+        write_sensor(name, entry, tables, target)
+        logger.info("%s: %s", name, entry.withheld or entry.licence)
+
+
+def write_withheld(target: Path) -> None:
+    """Write the names of what is not shipped, so that hsfuse can say why."""
+    lines = [
+        f"{name},{entry.withheld}"
+        for key, entry in WITHHELD.items()
+        for name in sorted({key, entry.table.replace("_", "-")})
+    ]
+    text = "\n".join(["name,reason", *lines, ""])
+    (target / "withheld.csv").write_text(text, encoding="utf-8", newline="\n")
+
+
+def refuse(entries: Mapping[str, Entry], tables: Path, target: Path, *, overwrite: bool) -> None:
+    """Leave when a table is not there, or a definition is already."""
+    wanted = [tables / "mtf.csv"]
+    for entry in entries.values():
+        folders = ("bands", "srf") if entry.srf_status else ("bands",)
+        wanted += [tables / folder / f"{entry.table}.csv" for folder in folders if entry.table]
+    absent = [path for path in wanted if not path.is_file()]
+    if absent:
+        sys.exit(f"{absent[0]}: no such table, and {len(absent) - 1} more; name their folder")
+    there = [path for name in entries if (path := target / f"{name}.toml").exists()]
+    if there and not overwrite:
+        sys.exit(f"{there[0]}: exists already; pass --overwrite to replace it")
 
 
 def main() -> None:
-    """Write every definition."""
-    parser = argparse.ArgumentParser(description="Write the sensor definitions of hsfuse.")
-    parser.add_argument("tables", type=Path, help="folder with bands/ and srf/")
+    """Write the definitions that may be shipped, or the others."""
+    parser = argparse.ArgumentParser(description="Write sensor definitions of hsfuse.")
+    parser.add_argument("tables", type=Path, help="folder with bands/, srf/ and mtf.csv")
     parser.add_argument("sensors", type=Path, help="folder to write into")
+    parser.add_argument(
+        "--private", action="store_true", help="those that may not be passed on, for your own use"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace definitions")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for name, entry in SENSORS.items():
-        write_sensor(name, entry, options.tables, options.sensors)
-        logger.info("%s", name)
+    entries = WITHHELD if options.private else SENSORS
+    refuse(entries, options.tables, options.sensors, overwrite=options.overwrite)
+    write_sensors(entries, options.tables, options.sensors)
+    if not options.private:
+        write_withheld(options.sensors)
 
 
 if __name__ == "__main__":

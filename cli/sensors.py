@@ -11,12 +11,14 @@ import click
 
 from hsfuse.errors import SensorError
 
-from .options import json_option
+from .options import json_option, overwrite_option
 
 if TYPE_CHECKING:
     from hsfuse.sensor import Sensor
 
 __all__ = ["sensors"]
+
+_COLUMNS: tuple[str, ...] = ("id", "kind", "bands", "range", "GSD", "PSF", "title")
 
 
 @click.group()
@@ -32,46 +34,100 @@ def list_command(*, as_json: bool) -> None:
 
     found = [load_sensor(name) for name in list_sensors()]
     if as_json:
-        facts = [{"id": sensor.id, "title": sensor.title, "kind": sensor.kind} for sensor in found]
-        click.echo(json.dumps(facts, indent=2))
+        click.echo(json.dumps([_summary(sensor) for sensor in found], indent=2))
         return
-    for sensor in found:
-        bands = len(sensor.band_names)
-        click.echo(f"{sensor.id:<14}{sensor.kind:<5}{bands:>4} bands  {sensor.title}")
+    rows = [_COLUMNS, *map(_row, found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS) - 1)]
+    for row in rows:
+        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
+        click.echo("  ".join([*cells, row[-1]]))
 
 
 @sensors.command(no_args_is_help=True)
 @click.argument("name")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw the bands' responses into a PNG file.",
+)
+@overwrite_option
 @json_option
-def show(name: str, *, as_json: bool) -> None:
+def show(name: str, *, plot: Path | None, overwrite: bool, as_json: bool) -> None:
     """
     Show the sensor NAME, or the definition in a TOML file.
 
     \b
     Examples:
       hsfuse sensors show sentinel-2a
+      hsfuse sensors show sentinel-2a --plot sentinel-2a.png
       hsfuse sensors show my-camera.toml --json
     """  # noqa: D301 - click reads the mark
     from hsfuse.sensor import load_sensor
 
     sensor = load_sensor(name)
-    click.echo(json.dumps(_facts(sensor), indent=2) if as_json else _describe(sensor))
+    if plot is not None:
+        from hsfuse.diagram import write_responses
+
+        write_responses(sensor, plot, overwrite=overwrite)
+    if as_json:
+        click.echo(json.dumps(_facts(sensor), indent=2))
+        return
+    click.echo(_describe(sensor))
+    if plot is not None:
+        click.echo(f"{'plot':<12}{plot}")
 
 
 @sensors.command(no_args_is_help=True)
 @click.argument("file", type=click.Path(path_type=Path))
-def check(file: Path) -> None:
+@click.pass_context
+def check(ctx: click.Context, file: Path) -> None:
     """
     Check the sensor definition in FILE (TOML, with its tables beside it).
 
-    Says in one line what is wrong, or shows what hsfuse understood.
+    Says all that is wrong, a line for each fault, or shows what hsfuse understood.
     """
+    from hsfuse.definition import check_definition
     from hsfuse.sensor import load_sensor
 
     if file.suffix.lower() != ".toml":
         raise SensorError(f"{file}: a sensor definition ends in .toml")
-    sensor = load_sensor(file)
-    click.echo(f"{_describe(sensor)}\n{file}: a valid definition")
+    faults = check_definition(file, file.parent)
+    for fault in faults:
+        click.echo(f"Error: {' '.join(fault.split())}", err=True)
+    if faults:
+        ctx.exit(1)
+    click.echo(f"{_describe(load_sensor(file))}\n{file}: a valid definition")
+
+
+def _row(sensor: Sensor) -> tuple[str, ...]:
+    known = _known(sensor)
+    return (
+        sensor.id,
+        sensor.kind,
+        str(len(sensor.band_names)),
+        f"{min(known):.0f}-{max(known):.0f} nm" if known else "-",
+        "-" if math.isnan(sensor.gsd) else f"{sensor.gsd:g} m",
+        sensor.blur.status,
+        sensor.title,
+    )
+
+
+def _known(sensor: Sensor) -> list[float]:
+    return [float(centre) for centre in sensor.wavelength if math.isfinite(centre)]
+
+
+def _summary(sensor: Sensor) -> dict[str, object]:
+    known = _known(sensor)
+    return {
+        "id": sensor.id,
+        "title": sensor.title,
+        "kind": sensor.kind,
+        "bands": len(sensor.band_names),
+        "wavelength_range": [min(known), max(known)] if known else None,
+        "gsd_m": sensor.gsd if math.isfinite(sensor.gsd) else None,
+        "blur_status": sensor.blur.status,
+    }
 
 
 def _describe(sensor: Sensor) -> str:

@@ -2,27 +2,29 @@
 The files that define a sensor: one TOML and the CSV tables beside it, checked.
 
 Units are part of each key's name. A key that is not known is an error, so that a
-slip (``fwhm`` for ``fwhm_across_px``) cannot pass unnoticed.
+slip (``fwhm`` for ``fwhm_across_px``) cannot pass unnoticed. Every fault is one line, and
+what merely follows from another fault is not told.
 """
 
 from __future__ import annotations
 
 import csv
+import difflib
 import math
 import tomllib
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
-from hsfuse.core.sensor import Blur, ResponseCurves, Sensor, Source, frozen
+from hsfuse.core.sensor import Blur, Kind, ResponseCurves, Sensor, Source, frozen
 from hsfuse.errors import SensorError
+from hsfuse.tables import BandRows, CurveRows, bands_of_curves, read_bands, read_curves
 
-__all__ = ["fwhm_from_mtf", "read_definition", "shipped"]
+__all__ = ["check_definition", "fwhm_from_mtf", "read_definition", "shipped", "withheld"]
+
+Section = dict[str, Any]
 
 _BLUR_STATUS = ("measured", "specification", "convention", "assumed")
 _STATUS = (*_BLUR_STATUS, "nominal", "derived")
@@ -46,19 +48,25 @@ _KEYS: dict[str, dict[str, type]] = {
     "bad": {"windows_nm": list, "status": str, "source": str},
     "source": {"url": str, "licence": str, "note": str},
 }
+#: What a type of Python is called in TOML.
+_TYPES = {str: "text", float: "a number", bool: "true or false", list: "a list"}
 
 
-class _Bands(NamedTuple):
-    names: tuple[str, ...]
-    centre: NDArray[np.float64]
-    fwhm: NDArray[np.float64]
-    good: NDArray[np.bool_]
+class _Document(NamedTuple):
+    """A definition by section, without what is unknown or of the wrong type: that is flawed."""
 
+    entry: Traversable
+    values: dict[str, Section]
+    flawed: set[tuple[str, str]]
 
-class _Curves(NamedTuple):
-    names: tuple[str, ...]
-    wavelength: NDArray[np.float64]
-    response: NDArray[np.float64]
+    def flaw_in(self, section: str) -> bool:
+        """Tell whether something in a section was not understood."""
+        return any(name == section for name, _ in self.flawed)
+
+    def lacks(self, section: str, key: str) -> bool:
+        """Tell whether a key is absent, and is not one of those misspelt or of a wrong type."""
+        flaws = [flaw for name, flaw in self.flawed if name == section]
+        return not self.values[section].get(key) and not difflib.get_close_matches(key, flaws)
 
 
 def fwhm_from_mtf(gain: float) -> float:
@@ -93,6 +101,13 @@ def shipped() -> dict[str, Traversable]:
     return found
 
 
+@cache
+def withheld() -> dict[str, str]:
+    """Return the sensors that hsfuse knows and may not ship: name to reason."""
+    text = (files("hsfuse.sensors") / "withheld.csv").read_text(encoding="utf-8")
+    return {row["name"]: row["reason"] for row in csv.DictReader(text.splitlines())}
+
+
 def read_definition(entry: Traversable, folder: Traversable) -> Sensor:
     """
     Return the sensor that a file defines.
@@ -107,12 +122,47 @@ def read_definition(entry: Traversable, folder: Traversable) -> Sensor:
     Raises
     ------
     SensorError
-        If a file is missing or malformed, or a value is not what it should be.
+        If a file is missing or malformed, or a value is not what it should be: the first
+        fault, and how many there are besides.
     """
-    values = _sections(_document(entry), entry)
-    top, source = values[""], values.get("source", {})
-    bands, curves = _tables(values, entry, folder)
-    return Sensor(
+    sensor, faults = _read(entry, folder)
+    if sensor is None:
+        more = len(faults) - 1
+        others = f" ({more} more; `hsfuse sensors check` tells all)" if more else ""
+        raise SensorError(faults[0] + others)
+    return sensor
+
+
+def check_definition(entry: Traversable, folder: Traversable) -> tuple[str, ...]:
+    """
+    Return what is wrong with a definition, one line for each fault of its own.
+
+    Parameters
+    ----------
+    entry : Traversable
+        The TOML file.
+    folder : Traversable
+        Where its tables lie.
+    """
+    return tuple(_read(entry, folder)[1])
+
+
+def _read(entry: Traversable, folder: Traversable) -> tuple[Sensor | None, list[str]]:
+    """Return the sensor or, when there is any fault, None and all of them."""
+    faults: list[str] = []
+    try:
+        document = _sections(_document(entry), entry, faults)
+    except SensorError as error:
+        return None, [str(error)]
+    values, top = document.values, document.values[""]
+    _check_top(document, faults)
+    _check_statuses(document, faults)
+    bands, curves = _tables(document, folder, faults)
+    blur = _blur(document, faults)
+    windows = _windows(document, faults)
+    if faults or bands is None:
+        return None, faults
+    sensor = Sensor(
         id=top["id"],
         title=top["title"],
         kind=top["kind"],
@@ -122,40 +172,16 @@ def read_definition(entry: Traversable, folder: Traversable) -> Sensor:
         good=frozen(bands.good),
         curves=curves,
         gsd=float(top.get("gsd_m", math.nan)),
-        blur=_blur(values.get("psf"), top.get("gsd_m"), entry),
-        bad_windows=_windows(values.get("bad", {}), entry),
+        blur=blur,
+        bad_windows=windows,
         bands_status=values.get("bands", {}).get("status", "derived"),
         gsd_status=top.get("gsd_status", "unknown"),
-        source=Source(**source),
+        source=Source(**values.get("source", {})),
     )
+    return sensor, faults
 
 
-def _tables(
-    values: dict[str, dict[str, Any]], entry: Traversable, folder: Traversable
-) -> tuple[_Bands, ResponseCurves | None]:
-    """Return the bands, from their own table or the curves', and the curves."""
-    read = None
-    if "srf" in values:
-        path = _beside(folder, values["srf"], "srf", entry)
-        read = _read_curves(path, negative=bool(values["srf"].get("negative", False)))
-    if "bands" in values:
-        bands = _read_bands(_beside(folder, values["bands"], "bands", entry))
-    elif read is not None:
-        bands = _centroids(read)
-    else:
-        raise SensorError(f"{entry}: it needs [bands] or [srf] with a file")
-    if read is None:
-        return bands, None
-    if read.names != bands.names:
-        raise SensorError(
-            f"{entry}: [srf] and [bands] must name the same bands in the same order, "
-            f"got {', '.join(read.names)} and {', '.join(bands.names)}"
-        )
-    status = values["srf"]["status"]
-    return bands, ResponseCurves(frozen(read.wavelength), frozen(read.response), status)
-
-
-def _document(entry: Traversable) -> dict[str, Any]:
+def _document(entry: Traversable) -> Section:
     try:
         return tomllib.loads(entry.read_text(encoding="utf-8"))
     except OSError as error:
@@ -164,52 +190,126 @@ def _document(entry: Traversable) -> dict[str, Any]:
         raise SensorError(f"{entry}: it is not valid TOML: {error}") from error
 
 
-def _sections(document: dict[str, Any], entry: Traversable) -> dict[str, dict[str, Any]]:
+def _sections(document: Section, entry: Traversable, faults: list[str]) -> _Document:
     """Return the document by section, every key known and every value of its type."""
-    values: dict[str, dict[str, Any]] = {
-        "": {key: value for key, value in document.items() if not isinstance(value, dict)}
-    }
-    values |= {key: value for key, value in document.items() if isinstance(value, dict)}
-    for section, table in values.items():
+    tables = {key: value for key, value in document.items() if isinstance(value, dict)}
+    given = {"": {key: value for key, value in document.items() if key not in tables}} | tables
+    kept = _Document(entry, {}, set())
+    for section, table in given.items():
         if section not in _KEYS:
-            raise SensorError(
-                f"{entry}: unknown section [{section}]; "
-                f"known are {', '.join(f'[{name}]' for name in _KEYS if name)}"
-            )
+            known = ", ".join(f"[{name}]" for name in _KEYS if name)
+            faults.append(f"{entry}: unknown section [{section}]; known are {known}")
+            kept.flawed.add((section, ""))
+            continue
+        kept.values[section] = {}
         for key, value in table.items():
             where = f"[{section}] {key}" if section else key
             wanted = _KEYS[section].get(key)
             if wanted is None:
-                raise SensorError(
-                    f"{entry}: unknown key {where}; known are {', '.join(_KEYS[section])}"
-                )
-            number = wanted is float and isinstance(value, int) and not isinstance(value, bool)
-            if not isinstance(value, wanted) and not number:
-                raise SensorError(f"{entry}: {where} must be a {wanted.__name__}, got {value!r}")
-    for key in ("id", "title", "kind"):
-        if not values[""].get(key):
-            raise SensorError(f"{entry}: it must say {key}")
-    for section in ("bands", "srf", "psf", "bad"):
-        accepted = _BLUR_STATUS if section == "psf" else _STATUS
-        if section in values and values[section].get("status") not in accepted:
-            raise SensorError(
-                f"{entry}: [{section}] status must be one of {', '.join(accepted)}, "
-                f"got {values[section].get('status')!r}"
-            )
-    if "gsd_m" in values[""] and values[""].get("gsd_status") not in _STATUS:
-        raise SensorError(
-            f"{entry}: gsd_status must be one of {', '.join(_STATUS)}, "
-            f"got {values[''].get('gsd_status')!r}"
-        )
-    return values
+                known = ", ".join(_KEYS[section])
+                faults.append(f"{entry}: unknown key {where}; known are {known}")
+            elif not _is(value, wanted):
+                faults.append(f"{entry}: {where} must be {_TYPES[wanted]}, got {value!r}")
+            else:
+                kept.values[section][key] = value
+                continue
+            kept.flawed.add((section, key))
+    return kept
 
 
-def _blur(psf: dict[str, Any] | None, gsd: float | None, entry: Traversable) -> Blur:
-    """Return the PSF in pixels, whichever way it is given; one pixel if it is not."""
+def _is(value: object, wanted: type) -> bool:
+    """Tell whether a value of TOML is of a type; a whole number is a number, true is none."""
+    if wanted is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, wanted)
+
+
+def _check_top(document: _Document, faults: list[str]) -> None:
+    entry, top = document.entry, document.values[""]
+    absent = [key for key in ("id", "title", "kind") if document.lacks("", key)]
+    if absent:
+        faults.append(f"{entry}: it must say {', '.join(absent)}")
+    kinds = get_args(Kind)
+    if top.get("kind") and top["kind"] not in kinds:
+        faults.append(f"{entry}: kind must be one of {', '.join(kinds)}, got {top['kind']!r}")
+    strange = [alias for alias in top.get("aliases", []) if not isinstance(alias, str)]
+    if strange:
+        faults.append(f"{entry}: aliases must be text, got {strange[0]!r}")
+    gsd = top.get("gsd_m")
     if gsd is not None and not 0 < gsd < math.inf:
-        raise SensorError(f"{entry}: gsd_m must be positive metres, got {gsd}")
-    if psf is None:
+        faults.append(f"{entry}: gsd_m must be positive metres, got {gsd}")
+
+
+def _check_statuses(document: _Document, faults: list[str]) -> None:
+    """Refuse a number that does not say how well it is known."""
+    for section, owner, key, accepted in (
+        ("", "gsd_m", "gsd_status", _STATUS),
+        ("bands", "", "status", _STATUS),
+        ("srf", "", "status", _STATUS),
+        ("psf", "", "status", _BLUR_STATUS),
+        ("bad", "", "status", _STATUS),
+    ):
+        table = document.values.get(section)
+        if table is None or (owner and owner not in table):
+            continue
+        if document.lacks(section, key) or table.get(key, accepted[0]) not in accepted:
+            where = f"[{section}] {key}" if section else key
+            given = repr(table[key]) if key in table else "none"
+            faults.append(
+                f"{document.entry}: {where} must be one of {', '.join(accepted)}, got {given}"
+            )
+
+
+def _tables(
+    document: _Document, folder: Traversable, faults: list[str]
+) -> tuple[BandRows | None, ResponseCurves | None]:
+    """Return the bands, from their own table or the curves', and the curves."""
+    values, entry = document.values, document.entry
+    bands: BandRows | None = None
+    read: CurveRows | None = None
+    if "srf" in values:
+        path = _beside(document, folder, "srf", faults)
+        negative = bool(values["srf"].get("negative", False))
+        read = read_curves(path, faults, negative=negative) if path else None
+    if "bands" in values:
+        path = _beside(document, folder, "bands", faults)
+        bands = read_bands(path, faults) if path else None
+    elif read is not None:
+        bands = bands_of_curves(read)
+    # A section that is not known may be one of these misspelt.
+    elif "srf" not in values and not any(key == "" for _, key in document.flawed):
+        faults.append(f"{entry}: it needs [bands] or [srf] with a file")
+    if bands is None or read is None:
+        return bands, None
+    if read.names != bands.names:
+        faults.append(
+            f"{entry}: [srf] and [bands] must name the same bands in the same order, "
+            f"got {', '.join(read.names)} and {', '.join(bands.names)}"
+        )
+    status = values["srf"].get("status", "")
+    return bands, ResponseCurves(frozen(read.wavelength), frozen(read.response), status)
+
+
+def _beside(
+    document: _Document, folder: Traversable, section: str, faults: list[str]
+) -> Traversable | None:
+    name = document.values[section].get("file", "")
+    path: Traversable = folder / name
+    if name and path.is_file():
+        return path
+    if name or document.lacks(section, "file"):
+        faults.append(
+            f"{document.entry}: [{section}] file must be a CSV beside it, got {name or 'none'!r}"
+        )
+    return None
+
+
+def _blur(document: _Document, faults: list[str]) -> Blur:
+    """Return the PSF in pixels, whichever way it is given; one pixel if it is not."""
+    psf, entry = document.values.get("psf"), document.entry
+    if psf is None or document.flaw_in("psf"):
         return Blur()
+    gsd = document.values[""].get("gsd_m")
     given = set(psf) & {*_PSF, *_MTF}
     ways: dict[tuple[str, str], Callable[[float], float]] = {
         ("fwhm_along_px", "fwhm_across_px"): float,
@@ -218,109 +318,38 @@ def _blur(psf: dict[str, Any] | None, gsd: float | None, entry: Traversable) -> 
         ("mtf_nyquist", "mtf_nyquist"): fwhm_from_mtf,
     }
     for (along, across), pixels in ways.items():
-        if given == {along, across}:
-            if along.endswith("_m") and gsd is None:
-                raise SensorError(f"{entry}: [psf] {along} is in metres, so gsd_m must be given")
-            try:
-                widths = pixels(psf[along]), pixels(psf[across])
-                return Blur(*widths, psf["status"], psf.get("source", ""))
-            except SensorError as error:
-                raise SensorError(f"{entry}: [psf] {error}") from error
-    raise SensorError(
+        if given != {along, across}:
+            continue
+        if along.endswith("_m") and not (gsd is not None and 0 < gsd < math.inf):
+            if gsd is None and ("", "gsd_m") not in document.flawed:
+                faults.append(f"{entry}: [psf] {along} is in metres, so gsd_m must be given")
+            return Blur()
+        try:
+            return Blur(
+                pixels(psf[along]),
+                pixels(psf[across]),
+                psf.get("status", ""),
+                psf.get("source", ""),
+            )
+        except SensorError as error:
+            faults.append(f"{entry}: [psf] {error}")
+            return Blur()
+    faults.append(
         f"{entry}: [psf] must give fwhm_along_px and fwhm_across_px, the same in _m, "
         "mtf_nyquist, or mtf_nyquist_along and mtf_nyquist_across, "
         f"got {', '.join(sorted(given)) or 'none'}"
     )
+    return Blur()
 
 
-def _windows(bad: dict[str, Any], entry: Traversable) -> tuple[tuple[float, float], ...]:
-    windows = bad.get("windows_nm", [])
+def _windows(document: _Document, faults: list[str]) -> tuple[tuple[float, float], ...]:
+    windows = document.values.get("bad", {}).get("windows_nm", [])
     for window in [item if isinstance(item, list) else [item] for item in windows]:
-        numbers = [edge for edge in window if isinstance(edge, int | float)]
+        numbers = [edge for edge in window if _is(edge, float)]
         if not (len(window) == len(numbers) == 2 and 0 < numbers[0] < numbers[1]):
-            raise SensorError(
-                f"{entry}: [bad] windows_nm must be pairs [low, high] in nanometres, got {window}"
+            faults.append(
+                f"{document.entry}: [bad] windows_nm must be pairs [low, high] in nanometres, "
+                f"got {window}"
             )
+            return ()
     return tuple((float(low), float(high)) for low, high in windows)
-
-
-def _beside(
-    folder: Traversable, table: dict[str, Any], section: str, entry: Traversable
-) -> Traversable:
-    name = table.get("file", "")
-    path: Traversable = folder / name
-    if not name or not path.is_file():
-        raise SensorError(f"{entry}: [{section}] file must be a CSV beside it, got {name!r}")
-    return path
-
-
-def _rows(path: Traversable) -> tuple[list[str], list[list[str]]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise SensorError(f"{path}: it must be CSV text in UTF-8: {error}") from error
-    lines = [row for row in csv.reader(text.splitlines()) if row]
-    if len(lines) < 2:
-        raise SensorError(f"{path}: it must have a header and at least one row")
-    header, rows = lines[0], lines[1:]
-    if any(len(row) != len(header) for row in rows):
-        raise SensorError(f"{path}: every row must have {len(header)} values, as the header")
-    return header, rows
-
-
-def _number(text: str, path: Traversable) -> float:
-    try:
-        return float(text) if text.strip() else math.nan
-    except ValueError as error:
-        raise SensorError(f"{path}: {text!r} is not a number") from error
-
-
-def _read_bands(path: Traversable) -> _Bands:
-    header, rows = _rows(path)
-    if header != ["band", "centre_nm", "fwhm_nm", "good"]:
-        raise SensorError(
-            f"{path}: the columns must be band,centre_nm,fwhm_nm,good, got {','.join(header)}"
-        )
-    names = tuple(row[0] for row in rows)
-    centre = np.array([_number(row[1], path) for row in rows])
-    fwhm = np.array([_number(row[2], path) for row in rows])
-    if len(set(names)) < len(names):
-        raise SensorError(f"{path}: band names must differ")
-    if not np.all(centre > 0) or np.any(np.diff(np.sort(centre)) <= 0):
-        raise SensorError(f"{path}: centre_nm must be positive, and no two bands the same")
-    if np.any(fwhm <= 0):
-        raise SensorError(f"{path}: fwhm_nm must be positive, or blank where unknown")
-    if any(row[3] not in {"0", "1"} for row in rows):
-        raise SensorError(f"{path}: good must be 0 or 1")
-    return _Bands(names, centre, fwhm, np.array([row[3] == "1" for row in rows]))
-
-
-def _read_curves(path: Traversable, *, negative: bool) -> _Curves:
-    header, rows = _rows(path)
-    if header[0] != "wavelength_nm" or len(set(header)) < len(header) or len(header) < 2:
-        raise SensorError(
-            f"{path}: the columns must be wavelength_nm and one for each band, "
-            f"got {','.join(header)}"
-        )
-    table = np.array([[_number(value, path) for value in row] for row in rows]).T
-    wavelength, response = table[0], table[1:]
-    if not np.all(np.isfinite(table)):
-        raise SensorError(f"{path}: every value must be a finite number")
-    if wavelength.size < 2 or wavelength[0] <= 0 or np.any(np.diff(wavelength) <= 0):
-        raise SensorError(f"{path}: wavelength_nm must be positive and increase")
-    if np.any(response < 0) and not negative:
-        raise SensorError(
-            f"{path}: a response cannot be negative, got {response.min()} "
-            "(negative = true in [srf] allows it for colour matching functions)"
-        )
-    if np.any(response.sum(axis=1) <= 0):
-        raise SensorError(f"{path}: every band must respond somewhere")
-    return _Curves(tuple(header[1:]), wavelength, response)
-
-
-def _centroids(curves: _Curves) -> _Bands:
-    """Return the bands of curves that come without a band table."""
-    positive = np.maximum(curves.response, 0) * np.gradient(curves.wavelength)
-    centre = positive @ curves.wavelength / positive.sum(axis=1)
-    count = len(curves.names)
-    return _Bands(curves.names, centre, np.full(count, math.nan), np.ones(count, dtype=bool))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 
 from hsfuse.core.grid import Axis, Geometry, Span
-from hsfuse.errors import PairError
+from hsfuse.errors import PairError, SensorError
 from hsfuse.io.warp import onto_grid
 from hsfuse.sensor import Sensor, response_matrix, sensor_from_bands
 
@@ -310,8 +310,12 @@ def _response(
         sensor = sensor_from_bands(centre, width, names)
         source = f"band centres and widths of {_name(rgb)}"
     elif sensor is not None:
-        if len(sensor.band_names) != bands and np.isfinite(centre).all():
-            sensor = sensor.match(centre)
+        if np.isfinite(centre).all():
+            # What the raster says of its bands beats the order of the definition.
+            try:
+                sensor = sensor.match(centre)
+            except SensorError as error:
+                raise PairError(f"{_name(rgb)}: {error}") from error
         if len(sensor.band_names) != bands:
             raise PairError(
                 f"{_name(rgb)}: has {bands} bands, sensor {sensor.id} has "

@@ -29,7 +29,7 @@ from hsfuse.core.sensor import (
     sensor_from_bands,
 )
 from hsfuse.core.spectral import gaussian_curves, integrate
-from hsfuse.definition import fwhm_from_mtf, read_definition, shipped
+from hsfuse.definition import fwhm_from_mtf, read_definition, shipped, withheld
 from hsfuse.errors import SensorError
 
 __all__ = [
@@ -66,7 +66,7 @@ def load_sensor(name_or_path: str | os.PathLike[str]) -> Sensor:
     Raises
     ------
     SensorError
-        If the name is unknown or the definition malformed.
+        If the name is unknown or of a sensor that may not be shipped, or the definition malformed.
 
     Examples
     --------
@@ -79,6 +79,7 @@ def load_sensor(name_or_path: str | os.PathLike[str]) -> Sensor:
         return read_definition(path, path.parent)
     name = text.strip().lower().replace("_", "-").replace(" ", "-")
     if name not in shipped():
+        _refuse_withheld(text, name)
         near = difflib.get_close_matches(name, shipped(), n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
         raise SensorError(
@@ -86,6 +87,16 @@ def load_sensor(name_or_path: str | os.PathLike[str]) -> Sensor:
             "or the path of a .toml definition"
         )
     return _shipped_sensor(shipped()[name].name)
+
+
+def _refuse_withheld(text: str, name: str) -> None:
+    for known, reason in withheld().items():
+        if known.replace("-", "") == name.replace("-", ""):
+            raise SensorError(
+                f"sensor {text!r} does not come with hsfuse: {reason}; write its bands or curves "
+                "as a definition (.toml with CSV tables, `hsfuse sensors check` reads it) and give "
+                "its path"
+            )
 
 
 @cache

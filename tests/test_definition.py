@@ -1,10 +1,11 @@
+import re
 from importlib.resources import files
 
 import numpy as np
 import pytest
 
 from hsfuse.core.sensor import Blur
-from hsfuse.definition import fwhm_from_mtf
+from hsfuse.definition import check_definition, fwhm_from_mtf
 from hsfuse.errors import SensorError
 from hsfuse.sensor import load_sensor
 
@@ -80,7 +81,7 @@ def test_curves_alone_give_the_centres(define):
         (TOP + "gsd = 30\n" + BANDS, "unknown key gsd; known are .*gsd_m"),
         (TOP + BANDS + PSF + "fwhm = 2\n", r"unknown key \[psf\] fwhm; .*fwhm_across_px"),
         (TOP + BANDS + "[blur]\n", r"unknown section \[blur\]; known are \[bands\]"),
-        (TOP.replace("2.0", '"2"') + BANDS, "gsd_m must be a float, got '2'"),
+        (TOP.replace("2.0", '"2"') + BANDS, "gsd_m must be a number, got '2'"),
         (TOP.replace("2.0", "-2") + BANDS, "gsd_m must be positive metres, got -2"),
         (TOP.replace('"ms"', '"radar"') + BANDS, "kind must be one of hs, ms, rgb, pan"),
         (BANDS, "must say id"),
@@ -105,27 +106,73 @@ def test_a_slip_in_a_definition_is_told_in_one_line(define, text, message):
 
 
 @pytest.mark.parametrize(
-    ("table", "content", "message"),
+    ("text", "messages"),
     [
-        ("b.csv", "band,centre,fwhm,good\nx,1,1,1\n", "columns must be band,centre_nm"),
-        ("b.csv", "band,centre_nm,fwhm_nm,good\nx,450,0,1\n", "blank where unknown"),
-        ("b.csv", "band,centre_nm,fwhm_nm,good\nx,450,,1\ny,450,,1\n", "no two bands the same"),
-        ("b.csv", "band,centre_nm,fwhm_nm,good\nx,,,1\n", "centre_nm must be positive"),
-        ("b.csv", "band,centre_nm,fwhm_nm,good\nx,450,wide,1\n", "'wide' is not a number"),
-        ("b.csv", "band,centre_nm,fwhm_nm,good\nx,450,10\n", "every row must have 4"),
-        ("b.csv", "band,centre_nm,fwhm_nm,good\nx,450,10,yes\n", "good must be 0 or 1"),
-        ("b.csv", "", "a header and at least one row"),
-        ("s.csv", "wavelength_nm,blue,red\n500,1,1\n400,1,1\n", "must be positive and increase"),
-        ("s.csv", "wavelength_nm,blue,red\n400,1,1\n500,1,-1\n", "cannot be negative"),
-        ("s.csv", "wavelength_nm,blue,red\n400,1,0\n500,1,0\n", "must respond somewhere"),
-        ("s.csv", "wavelength_nm,blue\n400,1\n500,1\n", "the same bands in the same order"),
-        ("s.csv", "wavelength_nm,blue,red\n400,1,\n500,1,1\n", "finite number"),
+        (TOP + BANDS + SRF + PSF + "mtf_nyquist = 0.2\n", []),
+        (
+            TOP.replace("2.0", "-2").replace('"ms"', '"radar"') + BANDS.replace("nominal", "sure"),
+            ["kind must be one of", "gsd_m must be positive", r"\[bands\] status"],
+        ),
+        (
+            'title = "Mine"\n' + BANDS + PSF + "mtf_nyquist = 2.0\n[bad]\nwindows_nm = [[9, 8]]\n",
+            ["must say id, kind", r"\[bad\] status .*got none", "the MTF at Nyquist", "pairs"],
+        ),
     ],
 )
-def test_a_slip_in_a_table_is_told_in_one_line(define, tmp_path, table, content, message):
+def test_every_fault_of_its_own_is_one_line(define, tmp_path, text, messages):
+    found = check_definition(define(text), tmp_path)
+    assert len(found) == len(messages), found
+    for line, message in zip(found, messages, strict=True):
+        assert re.search(message, line)
+        assert "mine.toml" in line
+        assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        # A key misspelt is not also a key absent.
+        (TOP.replace("title", "titles") + BANDS, "unknown key titles"),
+        (TOP + BANDS.replace("file", "files"), r"unknown key \[bands\] files"),
+        (TOP + BANDS.replace("status", "stats"), r"unknown key \[bands\] stats"),
+        (TOP + BANDS + PSF + "fwhm = 2\n", r"unknown key \[psf\] fwhm"),
+        # A section misspelt is not also a section absent.
+        (TOP + BANDS.replace("[bands]", "[band]"), r"unknown section \[band\]"),
+        # A pixel size that is none is not also a blur without a pixel size.
+        (
+            TOP.replace("2.0", '"2"') + BANDS + PSF + "fwhm_along_m = 3.0\nfwhm_across_m = 2.0\n",
+            "gsd_m must be a number",
+        ),
+        # A table that is not there does not also name other bands than the curves.
+        (TOP + BANDS.replace("b.csv", "c.csv") + SRF, r"\[bands\] file must be"),
+        (TOP + BANDS + SRF.replace('"s.csv"', "7"), r"\[srf\] file must be text, got 7"),
+    ],
+)
+def test_what_follows_from_a_fault_is_not_told(define, tmp_path, text, message):
+    (line,) = check_definition(define(text), tmp_path)
+    assert re.search(message, line)
+
+
+def test_curves_and_bands_must_be_of_the_same_bands(define, tmp_path):
     path = define(TOP + BANDS + SRF)
-    (tmp_path / table).write_text(content)
-    with pytest.raises(SensorError, match=message):
+    (tmp_path / "s.csv").write_text("wavelength_nm,blue\n400,1\n500,1\n")
+    with pytest.raises(
+        SensorError, match="the same bands in the same order, got blue and blue, red"
+    ):
+        load_sensor(path)
+
+
+def test_the_faults_of_both_tables_are_told(define, tmp_path):
+    path = define(TOP + BANDS + SRF)
+    (tmp_path / "b.csv").write_text("band,centre_nm,fwhm_nm,good\nblue,450,40,yes\n")
+    (tmp_path / "s.csv").write_text("wavelength_nm,blue,red\n400,1,0\n500,1,0\n")
+    found = check_definition(path, tmp_path)
+    assert ["s.csv" in line for line in found] == [True, False]
+
+
+def test_loading_tells_the_first_fault_and_how_many_more_there_are(define):
+    path = define(TOP.replace("2.0", "-2").replace('"ms"', '"radar"') + BANDS)
+    with pytest.raises(SensorError, match=r"kind must be one of .*\(1 more; .*check"):
         load_sensor(path)
 
 
@@ -143,7 +190,8 @@ def test_every_shipped_table_belongs_to_a_definition_and_names_its_source():
         for line in entries[name].read_text(encoding="utf-8").splitlines()
         if line.startswith("file =")
     ]
-    assert sorted(named) == sorted(name for name in entries if name.endswith(".csv"))
+    tables = {name for name in entries if name.endswith(".csv")} - {"withheld.csv"}
+    assert set(named) == tables
     for name in tomls:
         text = entries[name].read_text(encoding="utf-8")
         assert text.count("sha256 =") == text.count("file =")

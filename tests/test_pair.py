@@ -201,6 +201,45 @@ def test_a_sensor_of_other_bands_is_refused() -> None:
         make_pair(hs(CORNER * Affine.scale(4)), fine, rgb_sensor=load_sensor("sentinel-2a"))
 
 
+def test_bands_named_in_another_order_than_the_raster_has_them_go_by_its_wavelengths() -> None:
+    """The raster's own metadata beat the definition; without any, the order counts."""
+    sensor = load_sensor("sentinel-2a").select(["B8", "B3", "B4"])
+    coarse, fine = hs(CORNER * Affine.scale(4)), rgb(CORNER, wavelength=None)
+    coarse = coarse.assign_coords(fwhm=("band", np.full(12, 45.0)))
+    stated = fine.assign_coords(wavelength=("band", np.array([842.0, 665.0, 560.0])))
+    by_order, by_centre = (
+        make_pair(coarse, raster, rgb_sensor=sensor).response for raster in (fine, stated)
+    )
+    assert by_order is not None
+    assert by_centre is not None
+    np.testing.assert_allclose(by_centre, by_order[[0, 2, 1]])
+
+
+def test_a_sensor_that_has_no_band_where_the_raster_has_one_is_refused() -> None:
+    """The definition would be wrong of that band."""
+    fine = rgb(CORNER, wavelength=(450, 850))
+    sensor = load_sensor("generic-rgb")
+    with pytest.raises(PairError, match=r"rgb\.tif: sensor generic-rgb has no band at 850 nm"):
+        make_pair(hs(CORNER * Affine.scale(4)), fine, rgb_sensor=sensor)
+
+
+@pytest.mark.parametrize(("last", "said"), [(880, None), (940, "10%"), (960, "31%")])
+def test_a_response_that_lies_partly_outside_the_hs_bands_is_said(
+    last: int, said: str | None
+) -> None:
+    """Below 95 % of a band's area; the HS bands of the helper end at 973 nm."""
+    pair = make_pair(hs(CORNER * Affine.scale(4)), rgb(CORNER, wavelength=(550, last)))
+    notes = [note for note in pair.notes if "lies outside the HS bands" in note]
+    assert [note.split()[0] for note in notes] == ([said] if said else [])
+
+
+def test_a_response_of_which_the_hs_bands_see_less_than_half_is_refused() -> None:
+    """The line says how much is missing, and how much may be."""
+    fine = rgb(CORNER, wavelength=(550, 980))
+    with pytest.raises(PairError, match=r"6\d% of the response of 'b2' .* at most 50%"):
+        make_pair(hs(CORNER * Affine.scale(4)), fine)
+
+
 def test_no_data_anywhere_is_refused() -> None:
     """Either raster, by name."""
     coarse, fine = hs(CORNER * Affine.scale(4)), rgb(CORNER)

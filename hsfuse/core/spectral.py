@@ -8,17 +8,20 @@ samples and zero outside them; a spectrometer band is a Gaussian of unit area.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["band_cells", "gaussian_curves", "integrate"]
+__all__ = ["Cells", "band_cells", "gaussian_curves", "integrate"]
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
 #: Full width at half maximum of a Gaussian over its standard deviation.
 _FWHM = math.sqrt(8 * math.log(2))
+#: Bands within this part of a band's width of each other are at one place.
+_SAME_PLACE = 0.25
 #: A hole in the sampling wider than this many median steps is not bridged.
 _GAP = 4.0
 
@@ -49,47 +52,64 @@ def gaussian_curves(centre: Vector, fwhm: Vector) -> tuple[Vector, Matrix]:
     return grid, np.exp(-0.5 * ((grid - centre[:, None]) / sigma[:, None]) ** 2)
 
 
-def band_cells(wavelength: Vector, fwhm: Vector) -> tuple[Vector, Vector]:
+class Cells(NamedTuple):
     """
-    Return the share of the spectrum that each band stands for.
+    The parts of the spectrum that bands stand for, in the order of the bands.
 
-    Cells meet halfway between neighbouring centres, so where two detectors overlap
-    each band counts for less (trapezoid weights). An outer cell, and one at a hole
-    wider than four median steps, is as wide on its open side as on the other: a
-    uniform grid has uniform cells, ends included, and holes stay uncovered.
+    Attributes
+    ----------
+    low, high : ndarray of shape (bands,)
+        Edges in nanometres; bands at one place have the same.
+    sharing : ndarray of shape (bands,)
+        How many bands share the cell.
+    """
+
+    low: Vector
+    high: Vector
+    sharing: Vector
+
+
+def band_cells(wavelength: Vector, fwhm: Vector) -> Cells:
+    """
+    Return the part of the spectrum that each band stands for.
+
+    Bands are sorted, and those within a quarter of a band's width of each other, as where
+    two detectors overlap, are at one place and share one cell. Cells meet halfway between
+    neighbouring places (trapezoid weights). An outer cell, and one at a hole wider than
+    four median steps, is as wide on its open side as on the other: a uniform grid has
+    uniform cells, ends included, and holes stay uncovered. A place alone between two holes
+    is as wide as its bands.
 
     Parameters
     ----------
     wavelength : ndarray of shape (bands,)
         Centres in nanometres, in any order.
     fwhm : ndarray of shape (bands,)
-        Nanometres, NaN where unknown. Only the width of a single band comes from it.
-
-    Returns
-    -------
-    tuple of ndarray of shape (bands,)
-        Lower and upper edges in nanometres, in the order given.
+        Nanometres, NaN where unknown.
 
     Examples
     --------
-    >>> low, high = band_cells(np.array([400.0, 410.0, 430.0]), np.full(3, np.nan))
-    >>> (high - low).tolist()
+    >>> cells = band_cells(np.array([400.0, 410.0, 430.0]), np.full(3, np.nan))
+    >>> (cells.high - cells.low).tolist()
     [10.0, 15.0, 20.0]
+    >>> band_cells(np.array([400.0, 410.0, 410.1, 420.0]), np.full(4, 10.0)).sharing.tolist()
+    [1.0, 2.0, 2.0, 1.0]
     """
     order = np.argsort(wavelength, kind="stable")
-    centre = wavelength[order]
+    place = _places(wavelength[order], fwhm[order])
+    count = np.bincount(place).astype(float)
+    centre = np.bincount(place, wavelength[order]) / count
     step = np.diff(centre)
-    positive = step[step > 0]
-    if positive.size:
-        typical = float(np.median(positive))
-    else:
-        typical = float(fwhm[0]) if np.isfinite(fwhm[0]) else 1.0
+    width = np.bincount(place, np.nan_to_num(fwhm[order])) / count
+    typical = float(np.median(step)) if step.size else (float(width[0]) or 1.0)
     half = np.where(step > _GAP * typical, np.nan, step / 2)
     below, above = np.append(np.nan, half), np.append(half, np.nan)
-    left, right = _open_side(below, above, typical / 2), _open_side(above, below, typical / 2)
-    low, high = np.empty_like(centre), np.empty_like(centre)
-    low[order], high[order] = centre - left, centre + right
-    return low, high
+    alone = np.where(width > 0, width, typical) / 2
+    left, right = _open_side(below, above, alone), _open_side(above, below, alone)
+    low, high, sharing = (np.empty_like(wavelength) for _ in range(3))
+    low[order], high[order] = (centre - left)[place], (centre + right)[place]
+    sharing[order] = count[place]
+    return Cells(low, high, sharing)
 
 
 def integrate(
@@ -99,8 +119,8 @@ def integrate(
     Return one row of the response matrix, not yet normalised, and its coverage.
 
     ``row[j] = width_j * integral(SRF(l) * g_j(l) dl)``, with ``g_j`` a Gaussian of unit
-    area and ``width_j`` the cell of band j (:func:`band_cells`). A band whose FWHM is
-    unknown has that of its cell; but where the curve is itself sampled no finer than
+    area and ``width_j`` its share of its cell (:func:`band_cells`). A band whose FWHM is
+    unknown has the width of its cell; but where the curve is itself sampled no finer than
     the bands, as the tables of the fusion literature are, its values already are band
     values and are read off at the centres.
 
@@ -118,7 +138,7 @@ def integrate(
     coverage : float
         Share of the area under the curve that lies in the cells of the bands, 0..1.
     """
-    low, high = band_cells(wavelength, fwhm)
+    low, high, sharing = band_cells(wavelength, fwhm)
     cell = high - low
     support = np.flatnonzero(curve)
     first, last = max(support[0] - 1, 0), min(support[-1] + 1, curve.size - 1)
@@ -144,7 +164,7 @@ def integrate(
     if points:
         read = np.interp(wavelength, curve_wavelength, curve, left=0.0, right=0.0)
         seen = np.where(np.isfinite(fwhm), seen, read)
-    row = seen * cell
+    row = seen * cell / sharing
     return (row if np.abs(row).sum() > 1e-3 * total else np.zeros_like(row)), coverage
 
 
@@ -158,10 +178,27 @@ def _band_values(curve_wavelength: Vector, wavelength: Vector) -> bool:
     )
 
 
-def _open_side(half: Vector, other: Vector, typical: float) -> Vector:
+def _places(centre: Vector, fwhm: Vector) -> NDArray[np.intp]:
+    """Return the number of the place of each band, of sorted centres."""
+    known = fwhm[np.isfinite(fwhm)]
+    step = np.diff(centre)
+    if known.size:
+        near = float(np.median(known)) * _SAME_PLACE
+    else:
+        near = float(np.median(step[step > 0])) * _SAME_PLACE if np.any(step > 0) else 0.0
+    place = np.zeros(centre.size, dtype=np.intp)
+    first = centre[0]
+    for band in range(1, centre.size):
+        # From the first band of the place, so that finely sampled bands do not chain up.
+        apart = centre[band] - first > near
+        place[band] = place[band - 1] + apart
+        first = centre[band] if apart else first
+    return place
+
+
+def _open_side(half: Vector, other: Vector, alone: Vector) -> Vector:
     """Return half widths, those unknown taken from the other side of the cell."""
-    mirrored = np.where(np.nan_to_num(other) > 0, other, typical)
-    return np.where(np.isnan(half), mirrored, half)
+    return np.where(np.isnan(half), np.where(np.isnan(other), alone, other), half)
 
 
 def _grid(low: float, high: float, step: float) -> Vector:

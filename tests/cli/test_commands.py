@@ -82,7 +82,16 @@ def test_methods_lists_the_table():
 def test_sensors_list():
     listed = json.loads(hsfuse("sensors", "list", "--json").stdout)
     assert [sensor["id"] for sensor in listed] == list(list_sensors())
-    assert len(hsfuse("sensors", "list").stdout.splitlines()) == len(listed)
+    facts = next(sensor for sensor in listed if sensor["id"] == "enmap")
+    assert (facts["kind"], facts["bands"], facts["gsd_m"]) == ("hs", 224, 30)
+    assert facts["blur_status"] == "specification"
+    head, *lines = hsfuse("sensors", "list").stdout.splitlines()
+    assert head.split() == ["id", "kind", "bands", "range", "GSD", "PSF", "title"]
+    assert len(lines) == len(listed)
+    (enmap,) = (line for line in lines if line.startswith("enmap "))
+    assert enmap.split()[1:8] == ["hs", "224", "418-2445", "nm", "30", "m", "specification"]
+    columns = {line.index(sensor["title"]) for line, sensor in zip(lines, listed, strict=True)}
+    assert columns == {head.index("title")}
 
 
 def test_sensors_show():
@@ -93,6 +102,21 @@ def test_sensors_show():
     unknown = hsfuse("sensors", "show", "sentinel-2x")
     assert unknown.exit_code == 1
     assert "did you mean" in unknown.stderr
+
+
+def test_sensors_show_draws_and_replaces_nothing_unasked(tmp_path: Path):
+    plot = tmp_path / "rgb.png"
+    assert hsfuse("sensors", "show", "generic-rgb", "--plot", plot).exit_code == 0
+    before = plot.read_bytes()
+    assert before.startswith(b"\x89PNG")
+    refused = hsfuse("sensors", "show", "sentinel-2a", "--plot", plot)
+    assert refused.exit_code == 1
+    assert refused.stdout == ""
+    assert "exists already" in refused.stderr
+    assert plot.read_bytes() == before
+    again = hsfuse("sensors", "show", "sentinel-2a", "--plot", plot, "--overwrite", "--json")
+    assert json.loads(again.stdout)["id"] == "sentinel-2a"
+    assert plot.read_bytes() != before
 
 
 def test_sensors_check(tmp_path: Path):
@@ -107,4 +131,8 @@ def test_sensors_check(tmp_path: Path):
     bad = hsfuse("sensors", "check", mine)
     assert bad.exit_code == 1
     assert "psfx" in bad.stderr
+    assert bad.stdout == ""
+    mine.write_text(mine.read_text().replace('kind = "rgb"', 'kind = "tv"'))
+    worse = hsfuse("sensors", "check", mine)
+    assert [line.startswith("Error: ") for line in worse.stderr.splitlines()] == [True, True]
     assert hsfuse("sensors", "check", "generic-rgb").exit_code == 1
