@@ -2,7 +2,8 @@
 What the survey tells of the two sensors' values: R where it is unknown, gain and offset.
 
 The two sensors rarely share units. Per fine band, ``D(Y) = gain · R X + offset`` is
-fitted on the HS grid and reported; the fused cube keeps the HS image's units.
+fitted on the HS grid and reported; the fused cube keeps the HS image's units. Pixels that
+changed between the two images, as under a cloud, count less the less they follow the others.
 """
 
 from __future__ import annotations
@@ -22,6 +23,14 @@ __all__ = ["Radiometry", "measure_radiometry"]
 _SMOOTHNESS = 1e-3
 # Below this correlation the two images hardly show the same thing.
 _LOWEST_CORRELATION = 0.5
+# Tukey's weight, for 95 % efficiency, found in this many rounds.
+_TUKEY = 4.685
+_ROUNDS = 6
+# A response is doubted where it leaves this share of a band's variance, and twice the share
+# that one read from the pair leaves.
+_DOUBT, _WORSE = 0.03, 2.0
+# Of the surveyed pixels at a band's largest value: more than a scene has by chance.
+_SATURATED = 0.01
 
 
 @dataclass(frozen=True)
@@ -52,18 +61,52 @@ class Radiometry:
 
 
 def measure_radiometry(survey: Survey) -> Radiometry:
-    """Return the response, gain and offset of the surveyed pair."""
+    """
+    Return the response, gain and offset of the surveyed pair.
+
+    A response that the survey brings is used as it is; the notes say where one read from the
+    pair explains much more.
+    """
     good = survey.good
     spectra, seen = _paired(survey)
+    own, weight = _read_response(spectra, seen)
     response = survey.response
+    doubts: tuple[str, ...] = ()
     if response is None:
         response = np.zeros((len(seen), len(good)))
-        response[:, good] = estimate_response(spectra, seen)
-    predicted = response[:, good] @ spectra
-    gain, offset, correlation = _lines(predicted, seen)
-    return Radiometry(
-        good, response, gain, offset, correlation, (*_bad_notes(survey), *_notes(correlation))
-    )
+        response[:, good] = own
+    else:
+        weight = _steady(response[:, good] @ spectra, seen)
+        doubts = _doubts(response[:, good] @ spectra, own @ spectra, seen, weight)
+    gain, offset, correlation = _lines(response[:, good] @ spectra, seen, weight)
+    notes = (*_bad_notes(survey), *_saturated_notes(survey), *_notes(correlation), *doubts)
+    return Radiometry(good, response, gain, offset, correlation, notes)
+
+
+def _read_response(
+    spectra: NDArray[np.float64], seen: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return R as the pair tells it, and the weights of the pixels that told."""
+    response = estimate_response(spectra, seen)
+    weight = _steady(response @ spectra, seen)
+    if weight.min() < 1e-3:  # some pixel does not follow the others, and R with it
+        response = estimate_response(spectra, seen, weight)
+        weight = _steady(response @ spectra, seen)
+    return response, weight
+
+
+def _steady(predicted: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each pixel's weight: how far it follows the others (Beaton and Tukey 1974)."""
+    weight = np.ones(seen.shape[1])
+    for _ in range(_ROUNDS):
+        gain, offset, _ = _lines(predicted, seen, weight)
+        left = np.abs(seen - gain[:, None] * predicted - offset[:, None])
+        unit = np.maximum(np.median(left, axis=1, keepdims=True) / 0.6745, 1e-300)
+        far = np.sqrt(((left / unit) ** 2).mean(axis=0)) / _TUKEY
+        weight = (1 - np.clip(far, 0, 1) ** 2) ** 2
+        if not weight.any():
+            return np.ones(seen.shape[1])
+    return np.asarray(weight)
 
 
 def _paired(survey: Survey) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -77,7 +120,9 @@ def _paired(survey: Survey) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def estimate_response(
-    spectra: NDArray[np.float64], seen: NDArray[np.float64]
+    spectra: NDArray[np.float64],
+    seen: NDArray[np.float64],
+    weight: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """
     Return the non-negative, smooth R that explains the fine bands.
@@ -90,6 +135,8 @@ def estimate_response(
     spectra : ndarray of shape (bands, pixels)
     seen : ndarray of shape (fine bands, pixels)
         The fine bands as the HS sensor would see them.
+    weight : ndarray of shape (pixels,), optional
+        How much each pixel counts.
 
     Returns
     -------
@@ -97,8 +144,9 @@ def estimate_response(
         Rows sum to one.
     """
     bands, pixels = spectra.shape
-    centred = spectra - spectra.mean(axis=1, keepdims=True)
-    covariance = centred @ centred.T / pixels
+    share = np.full(pixels, 1 / pixels) if weight is None else weight / weight.sum()
+    centred = spectra - (spectra @ share)[:, None]
+    covariance = (centred * share) @ centred.T
     level = np.trace(covariance) / bands
     step = np.diff(np.eye(bands), axis=0) * np.sqrt(_SMOOTHNESS * level)
     # The covariance's square root stands for all pixels in the least squares.
@@ -107,7 +155,7 @@ def estimate_response(
     design = np.concatenate([root[:, None] * vectors.T, step])
     response = np.empty((len(seen), bands))
     for index, band in enumerate(seen):
-        moment = centred @ (band - band.mean()) / pixels
+        moment = centred @ (share * (band - band @ share))
         target = np.concatenate([vectors.T @ moment / root, np.zeros(bands - 1)])
         weights, _ = nnls(design, target, maxiter=30 * bands)
         total = weights.sum()
@@ -116,16 +164,48 @@ def estimate_response(
 
 
 def _lines(
-    predicted: NDArray[np.float64], seen: NDArray[np.float64]
+    predicted: NDArray[np.float64], seen: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return slope, intercept and correlation of each row of ``seen`` on ``predicted``."""
-    x = predicted - predicted.mean(axis=1, keepdims=True)
-    y = seen - seen.mean(axis=1, keepdims=True)
-    xx, yy, xy = (x * x).sum(axis=1), (y * y).sum(axis=1), (x * y).sum(axis=1)
+    share = weight / weight.sum()
+    x = predicted - (predicted @ share)[:, None]
+    y = seen - (seen @ share)[:, None]
+    xx, yy, xy = (x * x) @ share, (y * y) @ share, (x * y) @ share
     gain = np.divide(xy, xx, out=np.ones_like(xx), where=xx > 0)
-    offset = seen.mean(axis=1) - gain * predicted.mean(axis=1)
+    offset = seen @ share - gain * (predicted @ share)
     spread = np.sqrt(xx * yy)
     return gain, offset, np.divide(xy, spread, out=np.zeros_like(xx), where=spread > 0)
+
+
+def _doubts(
+    named: NDArray[np.float64],
+    own: NDArray[np.float64],
+    seen: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> tuple[str, ...]:
+    """Say which responses explain their band much worse than the pair shows to be possible."""
+    left, least = (1 - _lines(predicted, seen, weight)[2] ** 2 for predicted in (named, own))
+    return tuple(
+        f"fine band {index}: the response that was named explains {1 - a:.1%} of it, one read "
+        f"from the pair {1 - b:.1%}; the named one was used"
+        for index, (a, b) in enumerate(zip(left, least, strict=True), start=1)
+        if a > _DOUBT and a > _WORSE * b
+    )
+
+
+def _saturated_notes(survey: Survey) -> tuple[str, ...]:
+    notes = []
+    for band in range(len(survey.patches[0].fine)):
+        values = np.concatenate([p.fine[band][np.isfinite(p.fine[band])] for p in survey.patches])
+        if not values.size or values.min() == values.max():
+            continue
+        share = float((values == values.max()).mean())
+        if share > _SATURATED:
+            notes.append(
+                f"fine band {band + 1} holds its largest value, {values.max():g}, in {share:.1%} "
+                "of the surveyed pixels: saturated, it shows no detail there"
+            )
+    return tuple(notes)
 
 
 def _notes(correlation: NDArray[np.float64]) -> tuple[str, ...]:

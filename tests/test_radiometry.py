@@ -93,3 +93,44 @@ def test_the_response_of_flat_images_is_flat() -> None:
     """Nothing can be told from a scene without contrast, and nothing breaks."""
     response = estimate_response(np.full((6, 50), 0.2), np.full((2, 50), 0.2))
     assert response == pytest.approx(1 / 6)
+
+
+def test_a_cloud_changes_neither_gain_nor_response() -> None:
+    """A tenth of the scene that only the fine image saw bright is told apart from the rest."""
+    made = survey(gain=250.0, offset=30.0)
+    clouded = made.patches[0].fine.copy()
+    clouded[:, 10:50, 10:50] = 900.0
+    cloudy = replace(made, patches=(replace(made.patches[0], fine=clouded),))
+    known = np.kron(np.eye(2), np.full(10, 0.1))
+    found = measure_radiometry(replace(cloudy, response=known))
+    assert found.gain == pytest.approx(250, rel=0.04)
+    clear, found = measure_radiometry(made), measure_radiometry(cloudy)
+    spectra = made.spectra.astype(float)
+    seen = [f.gain[:, None] * (f.response @ spectra) + f.offset[:, None] for f in (clear, found)]
+    assert np.sqrt(np.mean((seen[1] - seen[0]) ** 2)) < 0.03 * seen[0].std()
+
+
+def test_a_response_that_does_not_fit_is_doubted() -> None:
+    """It is used, as the user named it, and the note says what the pair tells."""
+    made = survey()
+    swapped = np.kron(np.eye(2), np.full(10, 0.1))[::-1]
+    found = measure_radiometry(replace(made, response=swapped))
+    assert (found.response == swapped).all()
+    assert sum("the named one was used" in note for note in found.notes) == 2
+    fitting = measure_radiometry(replace(made, response=swapped[::-1]))
+    assert not any("the named one was used" in note for note in fitting.notes)
+
+
+def test_saturation_is_said() -> None:
+    """With the share of the pixels that hold the largest value."""
+    made = survey()
+    fine = made.patches[0].fine
+    limit = np.quantile(fine[1], 0.95)
+    clipped = np.stack([fine[0], np.minimum(fine[1], limit)])
+    notes = measure_radiometry(
+        replace(made, patches=(replace(made.patches[0], fine=clipped),))
+    ).notes
+    assert [note for note in notes if "saturated" in note] == [
+        f"fine band 2 holds its largest value, {limit:g}, in 5.0% of the surveyed pixels: "
+        "saturated, it shows no detail there"
+    ]
