@@ -119,6 +119,16 @@ class Alignment:
         return self.detail < _FOUND and max(self.shift_error) < _SHARP
 
     @property
+    def place(self) -> str:
+        """Where the HS image lies against what its file says, in words."""
+        words = [
+            f"{abs(move):.2f} HS pixels {way[move > 0]}"
+            for move, way in zip(self.shift, (("up", "down"), ("left", "right")), strict=True)
+            if abs(move) >= 0.005
+        ]
+        return f"{' and '.join(words) or 'no shift'} (+-{max(self.shift_error):.3f})"
+
+    @property
     def strange(self) -> bool:
         """Whether the images show different things wherever one is laid."""
         return self.textured and self.detail > _STRANGE
@@ -171,7 +181,7 @@ def align_pair(
     if any(abs(move) > least for move, least in zip(found.shift, limit, strict=True)):
         (dy, dx), axes = found.shift, (pair.geometry.y, pair.geometry.x)
         move = Affine.translation(dx * axes[1].ratio, dy * axes[0].ratio)
-        notes.append(f"{_name(hs)} lies {_where(found)} of where its file says, and was moved")
+        notes.append(f"{_name(hs)} lies {found.place} of where its file says, and was moved")
         pair = make_pair(hs, rgb, hs_sensor=hs_sensor, rgb_sensor=rgb_sensor, move=move)
     pair, found = _with_drift(pair, found, notes)
     pair = _with_blur(pair, found, notes)
@@ -222,16 +232,6 @@ def _with_blur(pair: Pair, found: Alignment, notes: list[str]) -> Pair:
             f"pair says {by(*(round(width, 2) for width in told))}; the definition's was used"
         )
     return pair
-
-
-def _where(found: Alignment) -> str:
-    """Say a shift in words, with its standard error."""
-    words = [
-        f"{abs(move):.2f} HS pixels {way[move > 0]}"
-        for move, way in zip(found.shift, (("up", "down"), ("left", "right")), strict=True)
-        if abs(move) >= 0.005
-    ]
-    return f"{' and '.join(words)} (+-{max(found.shift_error):.2f})"
 
 
 def _name(raster: xr.DataArray) -> str:

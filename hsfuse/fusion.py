@@ -19,6 +19,7 @@ from hsfuse.core.grid import Geometry, Span
 from hsfuse.methods import Options, Window
 from hsfuse.methods.sureness import BAND
 from hsfuse.planning import Plan, plan_fusion
+from hsfuse.radiometry import Radiometry
 from hsfuse.schedule import one_thread
 from hsfuse.sensor import Sensor
 
@@ -69,7 +70,10 @@ def fuse(
     -------
     DataArray
         (band, y, x), float32, on the grid of ``rgb`` cut to the overlap, in units of
-        ``hs``, with its wavelengths; NaN exactly where an input has no data.
+        ``hs``, with its wavelengths; NaN exactly where an input has no data. Beside ``good``
+        it has the coordinates ``covered``, false for bands at whose wavelengths no fine band
+        sees anything, and ``explained``, the share of a band's variance on the HS grid that
+        the fine bands explain.
 
     Raises
     ------
@@ -215,15 +219,16 @@ def lazy_result(plan: Plan) -> xr.DataArray:
     for name in ("band", "wavelength", "fwhm", "band_name"):
         if name in hs.coords:
             coords[name] = hs.coords[name]
-    coords["good"] = ("band", plan.radiometry.good)
+    for name in ("good", "covered", "explained"):
+        coords[name] = ("band", getattr(plan.radiometry, name))
     if plan.fuser.sure:
-        coords |= _with_sureness(hs, plan.radiometry.good)
+        coords |= _with_sureness(hs, plan.radiometry)
     attrs = {k: hs.attrs[k] for k in ("wavelength_source", "units") if k in hs.attrs}
     attrs |= {"source": "", "sensor": "", "method": plan.fuser.name}
     return xr.DataArray(data, dims=("band", "y", "x"), coords=coords, attrs=attrs, name="fused")
 
 
-def _with_sureness(hs: xr.DataArray, good: NDArray[np.bool_]) -> dict[str, xr.Variable]:
+def _with_sureness(hs: xr.DataArray, radiometry: Radiometry) -> dict[str, xr.Variable]:
     """Return what is said of the bands of HS, and after them of the standard error."""
     more: dict[str, float | str] = {"wavelength": np.nan, "fwhm": np.nan, "band_name": BAND}
     if "band" in hs.coords:
@@ -233,7 +238,11 @@ def _with_sureness(hs: xr.DataArray, good: NDArray[np.bool_]) -> dict[str, xr.Va
         for name, value in more.items()
         if name in hs.coords
     }
-    return coords | {"good": xr.Variable("band", np.append(good, np.array([False])))}
+    last: dict[str, bool | float] = {"good": False, "covered": True, "explained": np.nan}
+    return coords | {
+        name: xr.Variable("band", np.append(getattr(radiometry, name), np.array([value])))
+        for name, value in last.items()
+    }
 
 
 def _chunk(plan: Plan, block_id: tuple[int, int, int]) -> NDArray[np.float32]:

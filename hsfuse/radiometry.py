@@ -29,6 +29,8 @@ _ROUNDS = 6
 # A response is doubted where it leaves this share of a band's variance, and twice the share
 # that one read from the pair leaves.
 _DOUBT, _WORSE = 0.03, 2.0
+# A fine band sees between these shares of its response.
+_MIDDLE = (0.025, 0.975)
 # Of the surveyed pixels at a band's largest value: more than a scene has by chance.
 _SATURATED = 0.01
 
@@ -48,6 +50,11 @@ class Radiometry:
         ``D(Y) = gain * R X + offset``.
     correlation : ndarray of shape (fine bands,)
         Between the two sides.
+    covered : ndarray of bool, shape (bands,)
+        HS bands at whose wavelengths some fine band sees.
+    explained : ndarray of shape (bands,)
+        Share of each HS band's variance that the fine bands explain on the HS grid; NaN for
+        bands that are not good.
     notes : tuple of str
         What the user should know.
     """
@@ -57,6 +64,8 @@ class Radiometry:
     gain: NDArray[np.float64]
     offset: NDArray[np.float64]
     correlation: NDArray[np.float64]
+    covered: NDArray[np.bool_]
+    explained: NDArray[np.float64]
     notes: tuple[str, ...] = ()
 
 
@@ -79,8 +88,17 @@ def measure_radiometry(survey: Survey) -> Radiometry:
         weight = _steady(response[:, good] @ spectra, seen)
         doubts = _doubts(response[:, good] @ spectra, own @ spectra, seen, weight)
     gain, offset, correlation = _lines(response[:, good] @ spectra, seen, weight)
-    notes = (*_bad_notes(survey), *_saturated_notes(survey), *_notes(correlation), *doubts)
-    return Radiometry(good, response, gain, offset, correlation, notes)
+    covered = _covered(response, survey.wavelength)
+    explained = np.full(len(good), np.nan)
+    explained[good] = _explained(spectra, seen, weight)
+    notes = (
+        *_bad_notes(survey),
+        *_saturated_notes(survey),
+        *_notes(correlation),
+        *doubts,
+        *_uncovered_notes(good, covered, explained, survey.wavelength),
+    )
+    return Radiometry(good, response, gain, offset, correlation, covered, explained, notes)
 
 
 def _read_response(
@@ -175,6 +193,57 @@ def _lines(
     offset = seen @ share - gain * (predicted @ share)
     spread = np.sqrt(xx * yy)
     return gain, offset, np.divide(xy, spread, out=np.zeros_like(xx), where=spread > 0)
+
+
+def _covered(response: NDArray[np.float64], wavelength: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """
+    Return which HS bands lie where a fine band sees: within its middle 95 %, and half about it.
+
+    All of them where wavelengths are not known: nothing can be said then.
+    """
+    known = np.isfinite(wavelength)
+    if not known.all():
+        return np.ones(wavelength.size, dtype=bool)
+    order = np.argsort(wavelength)
+    covered = np.zeros(wavelength.size, dtype=bool)
+    for row in response:
+        share = np.cumsum(row[order]) / row.sum()
+        inside = wavelength[order[np.searchsorted(share, _MIDDLE)]]
+        margin = (inside[1] - inside[0]) / 2
+        covered |= (wavelength >= inside[0] - margin) & (wavelength <= inside[1] + margin)
+    return covered
+
+
+def _explained(
+    spectra: NDArray[np.float64], seen: NDArray[np.float64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the share of each HS band's variance that a line of the fine bands explains."""
+    root = np.sqrt(weight / weight.sum())
+    y, x = ((rows - (rows @ weight / weight.sum())[:, None]) * root for rows in (spectra, seen))
+    fitted = np.linalg.lstsq(x.T, y.T, rcond=None)[0].T @ x
+    spread = (y**2).sum(axis=1)
+    left = np.divide(
+        ((y - fitted) ** 2).sum(axis=1), spread, out=np.ones_like(spread), where=spread > 0
+    )
+    return np.asarray(1 - left)
+
+
+def _uncovered_notes(
+    good: NDArray[np.bool_],
+    covered: NDArray[np.bool_],
+    explained: NDArray[np.float64],
+    wavelength: NDArray[np.float64],
+) -> tuple[str, ...]:
+    beyond, within = good & ~covered, good & covered
+    if not beyond.any() or not within.any():
+        return ()
+    low, high = wavelength[beyond].min(), wavelength[beyond].max()
+    return (
+        f"{beyond.sum()} HS bands between {low:.0f} and {high:.0f} nm lie where no fine band sees: "
+        "their detail follows from what else goes along with it, and is less sure; the fine bands "
+        f"explain {np.median(explained[beyond]):.0%} of their variance, "
+        f"{np.median(explained[within]):.0%} of the others'",
+    )
 
 
 def _doubts(

@@ -151,6 +151,8 @@ def plan_as_dict(job: Job) -> dict[str, object]:
             "offset": radiometry.offset,
             "correlation": radiometry.correlation,
             "good": radiometry.good,
+            "covered": radiometry.covered,
+            "explained": np.round(radiometry.explained, 4),
         },
         "method": plan.fuser.describe(),
         "device": plan.options.device,

@@ -21,6 +21,7 @@ from hsfuse.quicklook import draw_quicklook
 from hsfuse.record import as_json, grid_of, outcome_as_dict, spectral_range
 
 if TYPE_CHECKING:
+    from hsfuse.alignment import Alignment
     from hsfuse.running import Job, Outcome
 
 __all__ = [
@@ -141,6 +142,7 @@ def describe_plan(job: Job) -> str:
             f"overlap {rows} x {columns} pixels, {_pixel(pair.rgb) or 'no georeferencing'}",
         ),
         ("blur", f"Gaussian, FWHM {by(*pair.blur)} HS pixels, {pair.blur_status}"),
+        ("as found", _alignment(plan.alignment)),
         ("response", pair.response_source),
         ("radiometry", _radiometry(job)),
         ("method", _method(plan.fuser.describe())),
@@ -240,6 +242,18 @@ def _disk(path: Path) -> int:
     if path.is_dir():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     return path.stat().st_size
+
+
+def _alignment(found: Alignment | None) -> str:
+    """Say what the pair itself tells of its geometry."""
+    if found is None or not found.found:
+        return ""
+    parts = [
+        f"HS image {found.place} of where its file says",
+        f"FWHM {by(*(round(width, 2) for width in found.blur))} (+-{max(found.blur_error):.2f})",
+        f"{found.changed:.1%} of the pixels changed",
+    ]
+    return ", ".join(parts)
 
 
 def _radiometry(job: Job) -> str:

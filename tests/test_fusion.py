@@ -112,6 +112,8 @@ def test_the_result_is_georeferenced_and_knows_its_bands(
     assert fused.rio.resolution() == pytest.approx(rgb.rio.resolution())
     assert np.array_equal(fused["wavelength"], hs["wavelength"])
     assert fused["good"].dtype == bool
+    assert fused["covered"].dtype == bool
+    assert fused["explained"].dtype == float
     assert fused.dtype == np.float32
     assert dask.is_dask_collection(fused.data)
 

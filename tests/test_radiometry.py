@@ -134,3 +134,35 @@ def test_saturation_is_said() -> None:
         f"fine band 2 holds its largest value, {limit:g}, in 5.0% of the surveyed pixels: "
         "saturated, it shows no detail there"
     ]
+
+
+def test_bands_beyond_the_fine_ones_are_flagged() -> None:
+    """By their wavelengths, with the share of their variance that the fine bands explain."""
+    made = survey()
+    near = np.kron(np.eye(2), np.full(10, 0.1)) * (np.arange(20) < 14)
+    near /= near.sum(axis=1, keepdims=True)
+    found = measure_radiometry(replace(made, response=near))
+    assert found.covered[:14].all()
+    assert not found.covered[17:].any()
+    assert (found.explained > 0).all()
+    assert (found.explained <= 1).all()
+    assert any("lie where no fine band sees" in note for note in found.notes)
+    whole = measure_radiometry(replace(made, response=np.kron(np.eye(2), np.full(10, 0.1))))
+    assert whole.covered.all()
+
+
+def test_what_the_fine_bands_explain_is_a_share_of_variance() -> None:
+    """All of a band that is a mixture of them, nothing of one that is noise."""
+    made = survey()
+    patch = made.patches[0]
+    axis = patch.geometry.y
+    blur = degrade_matrix(axis, 1.0)
+    coarse = patch.coarse.copy()
+    coarse[4] = (blur @ patch.fine.astype(float) @ blur.T).mean(axis=0)
+    coarse[9] = np.random.default_rng(2).normal(size=coarse.shape[1:])
+    made = replace(made, patches=(replace(patch, coarse=coarse),))
+    known = np.kron(np.eye(2), np.full(10, 0.1)) * made.good
+    found = measure_radiometry(replace(made, response=known / known.sum(axis=1, keepdims=True)))
+    assert found.explained[4] == pytest.approx(1, abs=1e-3)
+    assert not made.good[9]
+    assert np.isnan(found.explained[9])

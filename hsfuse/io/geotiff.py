@@ -233,12 +233,23 @@ def _write_tiles(
 
 def _describe(target: DatasetWriter, layout: OutputLayout) -> None:
     """Say the wavelengths in the three places that GDAL, QGIS and EnMAP-Box look for them."""
-    for index, (nm, fwhm, name) in enumerate(
-        zip(layout.wavelength, layout.fwhm, layout.band_name, strict=True), start=1
-    ):
+    per_band = zip(
+        layout.wavelength,
+        layout.fwhm,
+        layout.band_name,
+        layout.covered,
+        layout.explained,
+        strict=True,
+    )
+    for index, (nm, fwhm, name, covered, share) in enumerate(per_band, start=1):
         imagery = {"CENTRAL_WAVELENGTH_UM": nm, "FWHM_UM": fwhm}
         known = {key: f"{value / 1000:.9g}" for key, value in imagery.items() if value == value}
         target.update_tags(index, ns="IMAGERY", **known)
+        told = {} if math.isnan(share) else {"EXPLAINED_BY_FINE_BANDS": f"{share:.3f}"}
+        if not covered:
+            told["COVERED_BY_FINE_BANDS"] = "NO"
+        # A domain of its own: the copy that adds overviews drops the items of none.
+        target.update_tags(index, ns="HSFUSE", **told)
         description = _description(nm, name)
         if description:
             target.set_band_description(index, description)

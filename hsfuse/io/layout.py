@@ -64,6 +64,10 @@ class OutputLayout:
         Nanometres; NaN where unknown.
     good : tuple of bool
         False for bands that are not to be trusted.
+    covered : tuple of bool
+        False for bands at whose wavelengths no fine band sees anything.
+    explained : tuple of float
+        Share of a band's variance that the fine bands explain; NaN where unknown.
     band_name : tuple of str
         May be empty strings.
     attributes : mapping
@@ -88,6 +92,8 @@ class OutputLayout:
     wavelength: tuple[float, ...] = ()
     fwhm: tuple[float, ...] = ()
     good: tuple[bool, ...] = ()
+    covered: tuple[bool, ...] = ()
+    explained: tuple[float, ...] = ()
     band_name: tuple[str, ...] = ()
     attributes: Mapping[str, object] = field(default_factory=dict)
 
@@ -109,11 +115,13 @@ class OutputLayout:
             "wavelength": tuple(float(nm) for nm in self.wavelength) or unknown,
             "fwhm": tuple(float(nm) for nm in self.fwhm) or unknown,
             "good": tuple(bool(flag) for flag in self.good) or (True,) * self.bands,
+            "covered": tuple(bool(flag) for flag in self.covered) or (True,) * self.bands,
+            "explained": tuple(float(share) for share in self.explained) or unknown,
             "band_name": tuple(str(name) for name in self.band_name) or ("",) * self.bands,
         }
         for name, value in settled.items():
             object.__setattr__(self, name, value)
-        for name in ("wavelength", "fwhm", "good", "band_name"):
+        for name in ("wavelength", "fwhm", "good", "covered", "explained", "band_name"):
             if len(getattr(self, name)) != self.bands:
                 found = len(getattr(self, name))
                 raise PlanError(f"{name} holds one entry a band ({self.bands}), got {found}")
@@ -157,9 +165,11 @@ class OutputLayout:
         parts = asdict(self) | {"transform": list(self.transform), "chunk": list(self.chunk)}
         del parts["attributes"]
         parts["nodata"] = None if math.isnan(self.fill) else self.fill
-        for name in ("wavelength", "fwhm"):
-            parts[name] = [None if math.isnan(nm) else nm for nm in parts[name]]
-        return parts | {"good": list(self.good), "band_name": list(self.band_name)}
+        for name in ("wavelength", "fwhm", "explained"):
+            parts[name] = [None if math.isnan(number) else number for number in parts[name]]
+        for name in ("good", "covered", "band_name"):
+            parts[name] = list(parts[name])
+        return parts
 
     @classmethod
     def of(
@@ -213,6 +223,8 @@ class OutputLayout:
             wavelength=per_band("wavelength"),  # type: ignore[arg-type]
             fwhm=per_band("fwhm"),  # type: ignore[arg-type]
             good=per_band("good"),  # type: ignore[arg-type]
+            covered=per_band("covered"),  # type: ignore[arg-type]
+            explained=per_band("explained"),  # type: ignore[arg-type]
             band_name=per_band("band_name"),  # type: ignore[arg-type]
             attributes=dict(attributes or {}),
         )

@@ -89,7 +89,7 @@ def _conventions(layout: OutputLayout, crs: pyproj.CRS | None) -> dict[str, obje
 
 def _cube_attributes(layout: OutputLayout) -> dict[str, object]:
     rotated = layout.transform[1] != 0 or layout.transform[3] != 0
-    names = "band wavelength fwhm good spatial_ref" + ("" if rotated else " y x")
+    names = "band wavelength fwhm good covered explained spatial_ref" + ("" if rotated else " y x")
     attributes: dict[str, object] = {"grid_mapping": "spatial_ref", "coordinates": names}
     if layout.dtype == "float32":
         # xarray writes the fill value of zarr v3 floats as base64, JSON having no NaN
@@ -151,6 +151,9 @@ def write_template(root: Path, layout: OutputLayout) -> None:
     add("wavelength", np.array(layout.wavelength), "band", **radiation)
     add("fwhm", np.array(layout.fwhm), "band", units="nm", long_name="full width at half maximum")
     add("good", np.array(layout.good), "band", long_name="band can be trusted")
+    add("covered", np.array(layout.covered), "band", long_name="a fine band sees this band")
+    explained = "share of the band's variance that the fine bands explain"
+    add("explained", np.array(layout.explained), "band", units="1", long_name=explained)
     add("spatial_ref", np.array(0), None, **_grid_mapping(layout, crs))
     a, b, c, d, e, f = layout.transform
     if b == 0 and d == 0:  # a rotated grid has no coordinate per column
@@ -174,9 +177,9 @@ def read_layout(root: Path) -> OutputLayout:
         band = _array(group, "band").attrs.asdict()
         reference = _array(group, "spatial_ref").attrs.asdict()
         gdal_order = [float(number) for number in str(reference["GeoTransform"]).split()]
-        wavelength, fwhm, good = (
+        wavelength, fwhm, good, covered, explained = (
             tuple(np.asarray(_array(group, name)[:]).tolist())
-            for name in ("wavelength", "fwhm", "good")
+            for name in ("wavelength", "fwhm", "good", "covered", "explained")
         )
     except (KeyError, OSError) as error:
         raise RasterError(f"{root}: not a zarr store written by hsfuse") from error
@@ -197,6 +200,8 @@ def read_layout(root: Path) -> OutputLayout:
         wavelength=wavelength,
         fwhm=fwhm,
         good=good,
+        covered=covered,
+        explained=explained,
         band_name=tuple(cast("list[str]", band["band_name"])),
         attributes=cast("dict[str, object]", group.attrs.asdict().get(PROVENANCE, {})),
     )

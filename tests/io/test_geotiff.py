@@ -34,6 +34,8 @@ def make_store(path, **options) -> np.ndarray:
         "wavelength": (450.0, 550.0, 650.0, 700.0, 750.0, 800.0, 900.5),
         "fwhm": (7.0, 7.5, 8.0, 8.0, 8.0, 8.0, 9.0),
         "good": (True, True, True, False, True, True, True),
+        "covered": (True,) * 6 + (False,),
+        "explained": (0.9, 0.95, 0.9, np.nan, 0.8, 0.8, 0.4),
         "band_name": ("Blue", "Green", "band 3", "", "", "", "900.5 nm"),
         "attributes": {"method": "guided"},
     }
@@ -76,6 +78,10 @@ def test_pixels_grid_and_bands_arrive(tmp_path, dtype):
         envi = source.tags(ns="ENVI")
         assert envi["wavelength"] == "{450, 550, 650, 700, 750, 800, 900.5}"
         assert envi["wavelength_units"] == "Nanometers"
+        assert source.tags(7, ns="HSFUSE")["COVERED_BY_FINE_BANDS"] == "NO"
+        assert source.tags(7, ns="HSFUSE")["EXPLAINED_BY_FINE_BANDS"] == "0.400"
+        assert "EXPLAINED_BY_FINE_BANDS" not in source.tags(4, ns="HSFUSE")
+        assert "COVERED_BY_FINE_BANDS" not in source.tags(1, ns="HSFUSE")
         assert envi["bbl"] == "{1, 1, 1, 0, 1, 1, 1}"
         assert json.loads(source.tags()["HSFUSE_PROVENANCE"]) == {"method": "guided"}
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.tif", "a.zarr"]

@@ -30,6 +30,8 @@ def layout(**options) -> OutputLayout:
         "wavelength": (450.0, 550.0, 650.0, np.nan, 900.0),
         "fwhm": (7.0, 7.0, np.nan, 8.0, 9.0),
         "good": (True, True, False, True, True),
+        "covered": (True, True, True, True, False),
+        "explained": (0.9, 0.95, np.nan, 0.8, 0.4),
         "band_name": ("Blue", "Grün", "", "x", ""),
         "attributes": {"method": "guided", "inputs": ["a.tif", "b.tif"]},
     }
