@@ -179,6 +179,18 @@ run_options = _together(
         "the pair where the file does not tell.",
     ),
     click.option(
+        "--hs-mask",
+        type=click.Path(path_type=str),
+        metavar="FILE",
+        help="Raster of the size of SCENE; where it is 0 or has no data, SCENE has none.",
+    ),
+    click.option(
+        "--rgb-mask",
+        type=click.Path(path_type=str),
+        metavar="FILE",
+        help="The same for RGB, as for clouds that only one of the two saw.",
+    ),
+    click.option(
         "--weights",
         type=click.Path(path_type=str),
         metavar="FILE",

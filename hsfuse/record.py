@@ -128,8 +128,8 @@ def plan_as_dict(job: Job) -> dict[str, object]:
         "command": repeat_command(job),
         "settings": asdict(settings),
         "versions": _versions(),
-        "scene": _input(job.scene, settings.hs_sensor),
-        "rgb": _input(job.rgb, settings.rgb_sensor),
+        "scene": _input(job.scene, settings.hs_sensor, settings.hs_mask),
+        "rgb": _input(job.rgb, settings.rgb_sensor, settings.rgb_mask),
         "grid": {
             "ratio": {name: axis.ratio for name, axis in axes.items()},
             "origin": {name: axis.origin for name, axis in axes.items()},
@@ -255,8 +255,9 @@ def repeat_command(job: Job) -> str:
     return shlex.join(words)
 
 
-def _input(path: Path, sensor: str | None) -> dict[str, object]:
-    return {**raster_as_dict(open_raster(path, sensor=sensor)), "file": _identity(path)}
+def _input(path: Path, sensor: str | None, mask: str | None) -> dict[str, object]:
+    facts = {**raster_as_dict(open_raster(path, sensor=sensor, mask=mask)), "file": _identity(path)}
+    return facts if mask is None else {**facts, "mask_file": _identity(Path(mask))}
 
 
 def _identity(path: Path) -> dict[str, object]:

@@ -134,8 +134,8 @@ def describe_plan(job: Job) -> str:
     count = len(plan.blocks)
     overlap = plan.rows.halo + plan.rows.blend, plan.columns.halo + plan.columns.blend
     lines = [
-        ("scene", _input(job.scene, settings.hs_sensor)),
-        ("rgb", _input(job.rgb, settings.rgb_sensor)),
+        ("scene", _input(job.scene, settings.hs_sensor, settings.hs_mask)),
+        ("rgb", _input(job.rgb, settings.rgb_sensor, settings.rgb_mask)),
         (
             "grid",
             f"{by(axes[0].ratio, axes[1].ratio)} fine pixels per HS pixel; "
@@ -196,8 +196,8 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
     return table(lines)
 
 
-def _input(path: Path, sensor: str | None) -> str:
-    raster = open_raster(path, sensor=sensor)
+def _input(path: Path, sensor: str | None, mask: str | None) -> str:
+    raster = open_raster(path, sensor=sensor, mask=mask)
     span = spectral_range(raster)
     parts = [
         f"{path}: {_size(raster)}",
@@ -206,6 +206,8 @@ def _input(path: Path, sensor: str | None) -> str:
     ]
     if raster.rio.crs is not None:
         parts.append(_crs(raster))
+    if mask:
+        parts.append(f"masked by {mask}")
     if raster.attrs.get("sensor"):
         parts.append(f"sensor {raster.attrs['sensor']}")
     return ", ".join(parts)
@@ -233,8 +235,9 @@ def _stored(raster: xr.DataArray) -> str:
     attributes = raster.attrs
     facts = [str(attributes.get("source_dtype", ""))]
     if "nodata" in attributes:
-        facts.append(f"no data {attributes['nodata']}")
-    facts += [str(attributes[key]) for key in ("mask", "units") if attributes.get(key)]
+        where = attributes.get("nodata_where")
+        facts.append(f"no data {attributes['nodata']}" + (f" where {where}" if where else ""))
+    facts += [str(attributes[key]) for key in ("mask", "mask_file", "units") if attributes.get(key)]
     return ", ".join(fact for fact in facts if fact)
 
 

@@ -59,6 +59,8 @@ class Settings:
         A name of :func:`hsfuse.list_methods`.
     hs_sensor, rgb_sensor : str or None
         Name or TOML file of a sensor; what the files say of themselves comes first.
+    hs_mask, rgb_mask : str or None
+        Raster files on the grids of the inputs: 0 or no data means no data there.
     weights : str or None
         Weights file for a network.
     device : str
@@ -90,6 +92,8 @@ class Settings:
     method: str = "ms-ssfnet"
     hs_sensor: str | None = None
     rgb_sensor: str | None = None
+    hs_mask: str | None = None
+    rgb_mask: str | None = None
     weights: str | None = None
     device: str = "auto"
     precision: str = "float32"
@@ -279,12 +283,12 @@ def prepare(
     path = check_output(
         Path(out) if out else default_output(scene),
         overwrite=settings.overwrite,
-        inputs=[scene, rgb],
+        inputs=[scene, rgb, *(Path(m) for m in (settings.hs_mask, settings.rgb_mask) if m)],
     )
     planned = partial(
         plan_fusion,
-        open_raster(scene, sensor=settings.hs_sensor),
-        open_raster(rgb, sensor=settings.rgb_sensor),
+        open_raster(scene, sensor=settings.hs_sensor, mask=settings.hs_mask),
+        open_raster(rgb, sensor=settings.rgb_sensor, mask=settings.rgb_mask),
         method=settings.method,
         hs_sensor=settings.hs_sensor,
         rgb_sensor=settings.rgb_sensor,

@@ -134,3 +134,36 @@ def test_integers_are_scaled(files: Path, tmp_path: Path) -> None:
     scaled = run(scene, rgb, tmp_path / "scaled.tif", settings)
     assert np.nanmax(np.abs(pixels(scaled.path) - pixels(exact.path))) <= 0.51e-4
     assert scaled.clipped == 0
+
+
+def test_masks_end_the_data_exactly_and_hide_what_is_below(files: Path, tmp_path: Path) -> None:
+    """A cloud of any brightness below a mask gives the same bits, and no halo about it."""
+    scene, rgb, found = files / "scene.tif", files / "rgb.tif", []
+    with rasterio.open(scene) as source, rasterio.open(rgb) as fine:
+        coarse, profile = source.read(), source.profile
+        ratio = round(fine.width / source.width)
+        clear, colours = fine.read(), fine.profile
+    kept = np.ones((2, *coarse.shape[1:]), np.uint8)
+    kept[0, 4:7, 5:9] = 0
+    seen = np.ones(clear.shape[1:], np.uint8)
+    seen[50:61, 20:33] = 0
+    flags = {"count": 1, "dtype": "uint8", "nodata": None}
+    for name, mask, like in (("hs", kept[0], profile), ("rgb", seen, colours)):
+        with rasterio.open(tmp_path / f"{name}-mask.tif", "w", **(like | flags)) as target:
+            target.write(mask, 1)
+    for cloud in (0.3, 70.0):
+        coarse[:, kept[0] == 0], clear[:, seen == 0] = cloud, cloud / 2
+        places = [tmp_path / f"{name}{cloud:g}.tif" for name in ("hs", "rgb", "out")]
+        for path, values, like in zip(places, (coarse, clear), (profile, colours), strict=False):
+            with rasterio.open(path, "w", **like) as target:
+                target.write(values)
+        masks = {f"{name}_mask": str(tmp_path / f"{name}-mask.tif") for name in ("hs", "rgb")}
+        settings = Settings(method="guided", tile=64, workers=1, align=False, **masks)
+        outcome = run(*places[:2], places[2].with_suffix(".zarr"), settings)
+        found.append(pixels(outcome.path))
+    assert np.array_equal(*found, equal_nan=True)
+    # The HS image begins 1.5 fine pixels down, so the output begins with the second row.
+    rows, columns = (np.arange(length) for length in found[0].shape[1:])
+    above = kept[0][np.minimum(rows // ratio, kept.shape[1] - 1)][:, columns // ratio]
+    lost = (above == 0) | (seen[1 + rows] == 0)
+    assert np.array_equal(np.isnan(found[0]).all(axis=0), lost)

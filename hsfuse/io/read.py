@@ -18,20 +18,23 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 
 from hsfuse.core.sensor import Sensor
-from hsfuse.errors import PlanError
+from hsfuse.errors import PlanError, RasterError
 from hsfuse.io.bands import BandTable, file_bands, with_sensor
 from hsfuse.io.checks import locate, open_file
 from hsfuse.io.stored import Opened, open_store
-from hsfuse.io.windows import FilePixels, chunk_size, lazy, stamp
+from hsfuse.io.windows import FilePixels, MaskedPixels, chunk_size, lazy, stamp
 from hsfuse.sensor import pick_sensor
 
 __all__ = ["open_raster"]
+
+_MOST_COLOURS = 16  # bands of a multispectral image
 
 
 def open_raster(
     path: str | os.PathLike[str],
     *,
     sensor: str | Sensor | None = None,
+    mask: str | os.PathLike[str] | None = None,
     chunk: int | None = None,
 ) -> xr.DataArray:
     """
@@ -45,6 +48,9 @@ def open_raster(
     sensor : str or Sensor, optional
         The sensor that made it: a name or a definition for :func:`hsfuse.load_sensor`.
         It gives the wavelengths that the file does not know.
+    mask : str or path, optional
+        A raster file of the same rows and columns: where its first band is 0 or has no data,
+        no band has data. That is GDAL's convention; a cloud mask is often the other way round.
     chunk : int, optional
         Rows and columns of a dask chunk. By default whole blocks of the file, at most
         64 MiB.
@@ -56,8 +62,8 @@ def open_raster(
         ``fwhm`` (nanometres, NaN where unknown), ``good``, ``band_name``, ``x`` and ``y``
         (pixel centres; absent from rotated grids) and ``spatial_ref``. Attributes:
         ``source``, ``sensor``, ``wavelength_source``, ``georeferenced``, ``source_dtype``
-        and, where there is something to say, ``units``, ``nodata``, ``mask`` and
-        ``georeferencing``.
+        and, where there is something to say, ``units``, ``nodata``, ``nodata_where``,
+        ``mask``, ``mask_file`` and ``georeferencing``.
 
     Raises
     ------
@@ -74,6 +80,8 @@ def open_raster(
     definition = pick_sensor(sensor) if isinstance(sensor, (str, os.PathLike)) else sensor
     found, is_store = locate(path)
     opened = open_store(found) if is_store else _open_file(found)
+    if mask is not None:
+        opened = _masked(opened, found, Path(mask))
     bands = opened.bands if definition is None else with_sensor(opened.bands, definition)
     size = (chunk, chunk) if chunk else chunk_size(opened.pixels.shape, opened.block)
     array = xr.DataArray(
@@ -131,6 +139,9 @@ def _open_file(path: Path) -> Opened:
         nodata = tuple(dataset.nodatavals[index - 1] for index in indexes)
         if any(number is not None for number in nodata):
             attributes["nodata"] = _one_or_all(nodata)
+        together = _nodata_together(dataset, indexes)
+        if together:
+            attributes["nodata_where"] = "every band holds it"
         units = {dataset.units[index - 1] for index in indexes}
         if len(units) == 1 and (unit := units.pop()):
             attributes["units"] = unit
@@ -147,6 +158,7 @@ def _open_file(path: Path) -> Opened:
             nodata=nodata,
             scale=tuple(dataset.scales[index - 1] / divisor for index in indexes),
             offset=tuple(dataset.offsets[index - 1] / divisor for index in indexes),
+            together=together,
             mask="none" if not mask else "bands" if mask == "mask of each band" else "dataset",
         )
         transform = None if dataset.transform.is_identity else dataset.transform
@@ -162,6 +174,49 @@ def _open_file(path: Path) -> Opened:
             dataset.crs,
             attributes,
         )
+
+
+def _masked(opened: Opened, path: Path, mask: Path) -> Opened:
+    """Return what was opened, without data where a mask file says so."""
+    found, is_store = locate(mask)
+    if is_store:
+        raise RasterError(f"{mask}: a zarr store; a mask is a raster file, as a GeoTIFF")
+    other = _open_file(found)
+    if other.pixels.shape[1:] != opened.pixels.shape[1:]:
+        sizes = [" x ".join(map(str, pixels.shape[1:])) for pixels in (other.pixels, opened.pixels)]
+        raise RasterError(
+            f"{mask}: has {sizes[0]} pixels, and {path}, which it masks, {sizes[1]}; "
+            "a mask of the same rows and columns would be accepted"
+        )
+    places = other.transform, opened.transform
+    if None not in places and not _same_place(*places, opened.pixels.shape[1:]):
+        raise RasterError(
+            f"{mask}: lies elsewhere than {path}, which it masks; a mask on the same grid, or "
+            "without georeferencing, would be accepted"
+        )
+    attributes = opened.attributes | {"mask_file": str(mask)}
+    return opened._replace(pixels=MaskedPixels(opened.pixels, other.pixels), attributes=attributes)
+
+
+def _same_place(first: Affine, second: Affine, size: tuple[int, int]) -> bool:
+    """Tell whether the corners of two grids lie within a tenth of a pixel of each other."""
+    rows, columns = size
+    away = [
+        ~second * (first * corner) for corner in ((0, 0), (columns, 0), (0, rows), (columns, rows))
+    ]
+    wanted = [(0, 0), (columns, 0), (0, rows), (columns, rows)]
+    return bool(np.abs(np.array(away) - np.array(wanted)).max() < 0.1)
+
+
+def _nodata_together(dataset: DatasetReader, indexes: list[int]) -> bool:
+    """
+    Tell whether a pixel lacks data only where every band holds the no-data number.
+
+    In colour and multispectral images of unsigned integers that number is also a value: 0 is
+    black in one band, 255 white. Where a sensor saw nothing, all bands hold it.
+    """
+    unsigned = all(np.dtype(kind).kind == "u" for kind in dataset.dtypes)
+    return unsigned and 1 < len(indexes) <= _MOST_COLOURS and dataset.nodata is not None
 
 
 def _mask(dataset: DatasetReader, indexes: list[int]) -> str:

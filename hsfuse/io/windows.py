@@ -29,6 +29,7 @@ from hsfuse.errors import RasterError
 
 __all__ = [
     "FilePixels",
+    "MaskedPixels",
     "Pixels",
     "StorePixels",
     "chunk_size",
@@ -99,6 +100,8 @@ class FilePixels:
         ``value = stored * scale + offset``, for each band.
     mask : {"none", "dataset", "bands"}
         Whether GDAL has a mask beside the no-data numbers: one, or one for each band.
+    together : bool
+        Whether a pixel lacks data only where every band holds its no-data number.
     """
 
     path: str
@@ -109,6 +112,7 @@ class FilePixels:
     scale: tuple[float, ...]
     offset: tuple[float, ...]
     mask: Literal["none", "dataset", "bands"] = "none"
+    together: bool = False
     dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
     ndim: int = 3
 
@@ -138,7 +142,11 @@ class FilePixels:
             return np.empty((len(bands), window.height, window.width), dtype=np.float32)
         dataset = self._handle()
         with rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
-            raw = dataset.read(indexes, window=window, out_dtype=np.result_type(*dataset.dtypes))
+            kind = np.result_type(*dataset.dtypes)
+            raw = dataset.read(indexes, window=window, out_dtype=kind)
+            others = None
+            if self.together and any(number is not None for number in self.nodata):
+                others = dataset.read(list(self.indexes), window=window, out_dtype=kind)
         cube = np.empty(raw.shape, dtype=np.float32)
         for plane, stored, band in zip(cube, raw, bands, strict=True):
             scale, offset = self.scale[band], self.offset[band]
@@ -146,9 +154,11 @@ class FilePixels:
                 plane[...] = stored
             else:
                 plane[...] = stored * np.float64(scale) + np.float64(offset)
-            empty = _equal_to(stored, self.nodata[band])
+            empty = _equal_to(stored, self.nodata[band]) if others is None else None
             if empty is not None:
                 plane[empty] = np.nan
+        if others is not None:
+            cube[:, _all_empty(others, self.nodata)] = np.nan
         if self.mask == "dataset":
             cube[:, dataset.read_masks(indexes[0], window=window) == 0] = np.nan
         elif self.mask == "bands":
@@ -168,6 +178,39 @@ class FilePixels:
                 handles.popitem(last=False)[1].close()
         handles.move_to_end(key)
         return handles[key]
+
+
+@dataclass(frozen=True)
+class MaskedPixels:
+    """
+    Pixels that lack data wherever another raster is 0 or lacks data.
+
+    Attributes
+    ----------
+    pixels : Pixels
+    mask : FilePixels
+        One band of the same size.
+    """
+
+    pixels: Pixels
+    mask: FilePixels
+    dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
+    ndim: int = 3
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape ``(bands, rows, columns)``."""
+        return self.pixels.shape
+
+    def __getitem__(self, key: Key) -> Cube:
+        """Read bands of a window."""
+        spans, rest = split_index(key, self.shape)
+        bands, *window = (slice(span.start, span.stop) for span in spans)
+        cube = self.pixels[(bands, *window)]
+        kept = self.mask[(slice(0, 1), *window)]
+        with np.errstate(invalid="ignore"):
+            cube = np.where(kept > 0, cube, np.float32(np.nan))
+        return cube[rest]
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,6 +326,16 @@ def split_index(key: Key, shape: tuple[int, ...]) -> tuple[list[range], Key]:
         else:
             rest.append([int(place) - span.start for place in wanted])
     return spans, tuple(rest)
+
+
+def _all_empty(stored: NDArray[np.generic], nodata: tuple[float | None, ...]) -> NDArray[np.bool_]:
+    """Return where every plane that has a no-data number holds it."""
+    empty = [
+        found
+        for plane, number in zip(stored, nodata, strict=True)
+        if (found := _equal_to(plane, number)) is not None
+    ]
+    return np.all(empty, axis=0) if empty else np.zeros(stored.shape[1:], dtype=bool)
 
 
 def _equal_to(stored: NDArray[np.generic], nodata: float | None) -> NDArray[np.bool_] | None:

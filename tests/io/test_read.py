@@ -112,6 +112,66 @@ def check_contract(raster, shape=SHAPE) -> None:
     assert values.shape == shape
 
 
+def test_a_colour_pixel_lacks_data_where_all_bands_say_so(tmp_path: Path) -> None:
+    """A number that means no data is also white or black in one band; of an HS image it is not."""
+    stored = numbers("uint8", (3, *SHAPE[1:]), 250)
+    stored[1, 5, 5:9] = 255
+    stored[:, 20:24, 30:33] = 255
+    raster = open_raster(write_tiff(tmp_path / "rgb.tif", stored, nodata=255))
+    missing = np.isnan(raster.values)
+    assert missing[:, 20:24, 30:33].all()
+    assert missing.sum() == 3 * 4 * 3
+    assert raster.attrs["nodata_where"] == "every band holds it"
+    assert np.isnan(raster.isel(band=1, y=slice(20, 22), x=30).values).all()
+    np.testing.assert_array_equal(raster[1, 5, 5:9].values, 255)
+    many = numbers("uint16", (20, *SHAPE[1:]))
+    many[3, 2, 2] = 0
+    raster = open_raster(write_tiff(tmp_path / "hs.tif", many, nodata=0))
+    assert np.isnan(raster.values).sum() == 1
+    assert "nodata_where" not in raster.attrs
+
+
+def test_a_mask_file_takes_data_away(tmp_path: Path) -> None:
+    """Where it is 0 or has no data itself; any window of it."""
+    stored = numbers()
+    kept = np.ones((1, *SHAPE[1:]), np.uint8)
+    kept[0, 10:20, 5:30] = 0
+    kept[0, 30, 40] = 99
+    cube = write_tiff(tmp_path / "cube.tif", stored)
+    mask = write_tiff(tmp_path / "mask.tif", kept, nodata=99)
+    raster = open_raster(cube, mask=mask)
+    check_contract(raster)
+    expected = stored.astype(np.float32)
+    expected[:, (kept[0] == 0) | (kept[0] == 99)] = np.nan
+    np.testing.assert_array_equal(raster.values, expected)
+    np.testing.assert_array_equal(
+        raster.isel(band=[3, 1], y=slice(8, 12), x=20).values, expected[[3, 1], 8:12, 20]
+    )
+    assert raster.attrs["mask_file"] == str(mask)
+    assert dask.base.tokenize(raster.data) != dask.base.tokenize(open_raster(cube).data)
+
+
+@pytest.mark.parametrize(
+    ("shape", "moved", "words"),
+    [
+        ((1, 40, 47), 0.0, "has 40 x 47 pixels, and .*cube.tif, which it masks, 40 x 48"),
+        ((1, 40, 48), 5.0, "lies elsewhere than .*cube.tif"),
+    ],
+)
+def test_a_mask_of_another_grid_is_refused(
+    tmp_path: Path, shape: tuple[int, int, int], moved: float, words: str
+) -> None:
+    """In one line that names both files."""
+    cube = write_tiff(tmp_path / "cube.tif", numbers())
+    mask = write_tiff(
+        tmp_path / "mask.tif",
+        np.ones(shape, np.uint8),
+        transform=TRANSFORM * Affine.translation(moved, 0),
+    )
+    with pytest.raises(RasterError, match=f"mask.tif: {words}"):
+        open_raster(cube, mask=mask)
+
+
 def check_place(raster) -> None:
     assert raster.rio.crs.to_epsg() == 32633
     assert raster.rio.transform().almost_equals(TRANSFORM)
