@@ -25,6 +25,7 @@ from hsfuse.examples import Observed, draw_batch
 from hsfuse.learning import batch_loss, descend, rate_at
 from hsfuse.lessons import Lessons, disagreement, held_loss, prepare_lessons
 from hsfuse.methods.component import ComponentFuser
+from hsfuse.methods.quiet import QuietFuser
 from hsfuse.nets.ms_ssfnet import MSSSFNet
 from hsfuse.planning import Plan, survey_for
 from hsfuse.recipe import Recipe
@@ -83,8 +84,9 @@ def check_adaptable(plan: Plan) -> ComponentFuser:
     PlanError
         If no network of components is to fuse the pair.
     """
-    if isinstance(plan.fuser, ComponentFuser):
-        return plan.fuser
+    fuser = plan.fuser.inner if isinstance(plan.fuser, QuietFuser) else plan.fuser
+    if isinstance(fuser, ComponentFuser):
+        return fuser
     kind = " with weights that predict cubes" if plan.fuser.name == "ms-ssfnet" else ""
     raise PlanError(
         f"adapt tunes a network of components, and {plan.fuser.name}{kind} would fuse this pair; "
@@ -183,6 +185,8 @@ def adapt(
     """
     fuser = check_adaptable(plan)
     survey, _ = survey_for(plan.pair)
+    if isinstance(plan.fuser, QuietFuser):
+        survey = plan.fuser.quieted(survey)
     return adapt_to(
         survey,
         fuser,

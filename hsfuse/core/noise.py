@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve
 
-__all__ = ["band_noise", "pixel_noise", "signal_components"]
+__all__ = ["band_noise", "explain_bands", "pixel_noise", "signal_components"]
 
 # Ten neighbours on either side predict a band of any imaging spectrometer; more only cost pixels.
 _NEIGHBOURS = 10
@@ -44,14 +44,48 @@ def band_noise(spectra: NDArray[np.float64]) -> NDArray[np.float64]:
     covariance = centred @ centred.T / pixels
     for band in range(bands):
         near = [b for b in range(max(0, band - reach), min(bands, band + reach + 1)) if b != band]
-        block = covariance[np.ix_(near, near)]
-        # A ridge far below any noise keeps flat and twin bands solvable.
-        block = block + (1e-10 * np.trace(block) / len(near) + 1e-30) * np.eye(len(near))
         cross = covariance[near, band]
-        residual = covariance[band, band] - cross @ np.linalg.solve(block, cross)
+        explained = cross @ np.linalg.solve(_ridged(covariance[np.ix_(near, near)]), cross)
+        residual = covariance[band, band] - explained
         freedom = pixels / max(pixels - len(near) - 1, 1)
         noise[band] = np.sqrt(max(residual, 0.0) * freedom)
     return noise
+
+
+def explain_bands(
+    spectra: NDArray[np.float64], wanted: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """
+    Return how some bands follow from the nearest of the others, by linear regression.
+
+    Parameters
+    ----------
+    spectra : ndarray of shape (bands, pixels)
+        Finite values, bands in order of wavelength.
+    wanted : ndarray of bool, shape (bands,)
+        The bands to explain.
+
+    Returns
+    -------
+    tuple of ndarray
+        Weights of shape (wanted bands, bands), and what is added, of shape (wanted bands,).
+    """
+    bands, pixels = spectra.shape
+    mean = spectra.mean(axis=1)
+    centred = spectra - mean[:, None]
+    covariance = centred @ centred.T / pixels
+    others = np.flatnonzero(~wanted)
+    count = min(2 * _NEIGHBOURS, max(1, pixels // 4), others.size)
+    weights = np.zeros((int(wanted.sum()), bands))
+    for row, band in zip(weights, np.flatnonzero(wanted), strict=True):
+        near = np.sort(others[np.argsort(np.abs(others - band), kind="stable")[:count]])
+        row[near] = np.linalg.solve(_ridged(covariance[np.ix_(near, near)]), covariance[near, band])
+    return weights, mean[wanted] - weights @ mean
+
+
+def _ridged(block: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a covariance with a ridge far below any noise: flat and twin bands stay solvable."""
+    return block + (1e-10 * np.trace(block) / len(block) + 1e-30) * np.eye(len(block))
 
 
 def signal_components(spectra: NDArray[np.float64], noise: NDArray[np.float64]) -> int:
