@@ -112,7 +112,7 @@ def regular(first: float, count: int, step: float, *, fwhm: float | None) -> tup
 
 
 def sentinel_2(unit: str) -> Entry:
-    """Return Sentinel-2A or 2B."""
+    """Return Sentinel-2A, 2B or 2C."""
     return Entry(
         title=f"Sentinel-2{unit.upper()} MSI",
         kind="ms",
@@ -124,6 +124,40 @@ def sentinel_2(unit: str) -> Entry:
         psf=MSI_PSF,
         aliases=(f"sentinel2{unit}_msi", f"sentinel2{unit}", f"s2{unit}"),
         note="good = 0: B10 (cirrus) does not see the ground.",
+    )
+
+
+#: First and last nanometre of the bands of PlanetScope, by the names that its products give them.
+DOVE = {"blue": (455, 515), "green": (500, 590), "red": (590, 670), "nir": (780, 860)}
+DOVE_R = {"blue": (464, 517), "green": (547, 585), "red": (650, 682), "nir": (846, 888)}
+SUPERDOVE = {
+    "coastal_blue": (431, 452),
+    "blue": (465, 515),
+    "green_i": (513, 549),
+    "green": (547, 583),
+    "yellow": (600, 620),
+    "red": (650, 680),
+    "rededge": (697, 713),
+    "nir": (845, 885),
+}
+
+
+def planetscope(model: str, limits: dict[str, tuple[int, int]]) -> Entry:
+    """Return a generation of PlanetScope: a Gaussian as wide as the stated limits for a band."""
+    return Entry(
+        title=f"PlanetScope {model}",
+        kind="ms",
+        rows=tuple(
+            (name, (low + high) / 2, float(high - low), True)
+            for name, (low, high) in limits.items()
+        ),
+        bands_status="nominal",
+        bands_source="middle and width of the limits that Planet states",
+        url="https://developers.planet.com/docs/data/planetscope",
+        licence=FACTS,
+        gsd=(3.0, "specification", "pixel of the orthorectified products; the instrument 3 to 4 m"),
+        psf=PIXEL,
+        note="Gaussians: the measured response curves come without a grant to pass them on.",
     )
 
 
@@ -278,6 +312,10 @@ SENSORS: dict[str, Entry] = {
     ),
     "sentinel-2a": sentinel_2("a"),
     "sentinel-2b": sentinel_2("b"),
+    "sentinel-2c": sentinel_2("c"),
+    "planetscope-dove": planetscope("Dove (PS2)", DOVE),
+    "planetscope-dove-r": planetscope("Dove-R (PS2.SD)", DOVE_R),
+    "planetscope-superdove": planetscope("SuperDove (PSB.SD)", SUPERDOVE),
     "landsat-8": landsat(8, "landsat8_oli", "L8_OLI.txt"),
     "landsat-9": landsat(9, "landsat9_oli2", "L9_OLI.txt"),
     "ali": Entry(

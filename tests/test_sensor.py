@@ -16,8 +16,9 @@ from hsfuse.sensor import (
 
 FIRST_SET = {
     "ali", "aviris", "cave-31", "cie-xyz", "desis", "emit", "enmap", "generic-hs", "generic-rgb",
-    "generic-vnir", "hyperion", "landsat-8", "landsat-9", "neon-nis", "nikon-d700", "prisma",
-    "sentinel-2a", "sentinel-2b", "srgb",
+    "generic-vnir", "hyperion", "landsat-8", "landsat-9", "neon-nis", "nikon-d700",
+    "planetscope-dove", "planetscope-dove-r", "planetscope-superdove", "prisma", "sentinel-2a",
+    "sentinel-2b", "sentinel-2c", "srgb",
 }  # fmt: skip
 CURVED = [name for name in sorted(FIRST_SET) if load_sensor(name).curves is not None]
 
