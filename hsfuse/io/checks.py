@@ -23,7 +23,7 @@ from hsfuse.io.windows import open_quietly
 
 __all__ = ["ACCEPTED", "check_block", "locate", "open_file"]
 
-ACCEPTED = "GeoTIFF, ENVI (.hdr with its data file) and zarr are accepted"
+ACCEPTED = "GeoTIFF, ENVI (.hdr with its data), zarr and products such as EnMAP L2A are accepted"
 
 _ZARR_METADATA = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 _ENVI_DATA = ("", ".dat", ".bsq", ".bil", ".bip", ".img", ".raw", ".bin", ".cube")
