@@ -23,6 +23,7 @@ _DLR = r"(-(METADATA\.XML|SPECTRAL_IMAGE(_COG|_VNIR|_SWIR)?\.(TIFF?|BSQ|BIL|BIP|
 #: that an output that is called after its scene is not taken for the scene.
 PRODUCTS = {
     rf"ENMAP\d\d-_*L\d[ABC]-DT\d+_\d+T\d+Z_\d+_V\d+_\d+T\d+Z{_DLR}": "enmap",
+    rf"DESIS-HSI-L\d[ABC]-DT\d+_\d+-\d+T\d+-V\d+{_DLR}": "desis",
 }
 
 

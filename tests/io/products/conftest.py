@@ -96,3 +96,42 @@ def enmap(tmp_path: Path) -> Callable[..., Delivery]:
         )
 
     return write
+
+
+@pytest.fixture
+def desis(tmp_path: Path) -> Callable[..., Delivery]:
+    def write(bands: int = 5, *, level: str = "L2A", text: Callable[[str], str] = str) -> Delivery:
+        scene = f"DESIS-HSI-{level}-DT1203190212_025-20191203T021128-V0210"
+        folder = tmp_path / scene
+        folder.mkdir()
+        stored = draw(bands, 12, 10)
+        stored[:, :2, :3] = -32768
+        centre, width = 401.9 + 10.2 * np.arange(bands), 2.4 + np.arange(bands) / 4
+        gain, offset = np.full(bands, 1e-4), np.full(bands, 0.01)
+        described = "".join(
+            f"<band><bandNumber>{band + 1}</bandNumber>"
+            f"<wavelengthCenterOfBand> {float(centre[band])}</wavelengthCenterOfBand>"
+            f"<wavelengthWidthOfBand>{float(width[band])}</wavelengthWidthOfBand>"
+            "<response>0.1,1.0,0.1</response><wavelengths>400,402,404</wavelengths>"
+            f"<gainOfBand>{float(gain[band])}</gainOfBand><offsetOfBand>{float(offset[band])}</offsetOfBand>"
+            "<deadPixels>0</deadPixels><suspiciousPixel>3</suspiciousPixel></band>\n"
+            for band in range(bands)
+        )
+        # <band> stands under the geometry as well.
+        document = (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            '<hsi_doc xmlns="http://www.dlr.de/hsi" version="1.0"><base><level>2A</level></base>'
+            "<specific><interiorOrientation><band><bandNumber>1</bandNumber></band>"
+            f"</interiorOrientation><bandCharacterisation>{described}</bandCharacterisation>"
+            "</specific></hsi_doc>"
+        )
+        metadata = folder / f"{scene}-METADATA.xml"
+        metadata.write_text(text(document))
+        write_image(folder / f"{scene}-QL_QUALITY.tif", draw(1, 12, 10))
+        image = write_image(
+            folder / f"{scene}-SPECTRAL_IMAGE.tif", stored, nodata=-32768, interleave="pixel"
+        )
+        image.with_suffix(".hdr").write_text("ENVI\n")  # comes with it, and is not needed
+        return Delivery(folder, metadata, image, stored, centre, width, gain, offset)
+
+    return write
