@@ -14,7 +14,7 @@ import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import dask.array as da
 import numpy as np
@@ -27,7 +27,17 @@ from rasterio.windows import Window
 
 from hsfuse.errors import RasterError
 
-__all__ = ["FilePixels", "StorePixels", "chunk_size", "lazy", "open_quietly", "stamp"]
+__all__ = [
+    "FilePixels",
+    "Pixels",
+    "StackedPixels",
+    "StorePixels",
+    "chunk_size",
+    "lazy",
+    "open_quietly",
+    "split",
+    "stamp",
+]
 
 Cube = NDArray[np.float32]
 Index = slice | int | list[int] | None
@@ -56,6 +66,25 @@ def stamp(path: str) -> tuple[int, int]:
     return (status.st_size, status.st_mtime_ns)
 
 
+class Pixels(Protocol):
+    """
+    What dask slices: small, picklable, and read from any thread without a lock.
+
+    ``path`` is what people know it by; an index gives float32 with NaN for no data.
+    """
+
+    @property
+    def path(self) -> str:
+        """Return the file or store."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Return bands, rows and columns."""
+
+    def __getitem__(self, key: Key) -> Cube:
+        """Read bands of a window."""
+
+
 @dataclass(frozen=True)
 class FilePixels:
     """
@@ -77,6 +106,8 @@ class FilePixels:
         ``value = stored * scale + offset``, for each band.
     mask : {"none", "dataset", "bands"}
         Whether GDAL has a mask beside the no-data numbers: one, or one for each band.
+    void : tuple of float
+        More stored numbers that are no measurement, in every band: saturation, say.
     """
 
     path: str
@@ -87,6 +118,7 @@ class FilePixels:
     scale: tuple[float, ...]
     offset: tuple[float, ...]
     mask: Literal["none", "dataset", "bands"] = "none"
+    void: tuple[float, ...] = ()
     dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
     ndim: int = 3
 
@@ -97,7 +129,7 @@ class FilePixels:
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
-        (bands, rows, columns), rest = _split(key, self.shape)
+        (bands, rows, columns), rest = split(key, self.shape)
         window = Window(columns.start, rows.start, len(columns), len(rows))
         try:
             cube = self._read(bands, window)
@@ -124,9 +156,10 @@ class FilePixels:
                 plane[...] = stored
             else:
                 plane[...] = stored * np.float64(scale) + np.float64(offset)
-            empty = _equal_to(stored, self.nodata[band])
-            if empty is not None:
-                plane[empty] = np.nan
+            for number in (self.nodata[band], *self.void):
+                empty = _equal_to(stored, number)
+                if empty is not None:
+                    plane[empty] = np.nan
         if self.mask == "dataset":
             cube[:, dataset.read_masks(indexes[0], window=window) == 0] = np.nan
         elif self.mask == "bands":
@@ -146,6 +179,44 @@ class FilePixels:
                 handles.popitem(last=False)[1].close()
         handles.move_to_end(key)
         return handles[key]
+
+
+@dataclass(frozen=True)
+class StackedPixels:
+    """
+    Files on one grid as the bands of one raster.
+
+    Attributes
+    ----------
+    path : str
+        What all of them belong to.
+    layers : tuple of FilePixels
+        Of one size, in the order of the bands.
+    """
+
+    path: str
+    layers: tuple[FilePixels, ...]
+    dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
+    ndim: int = 3
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape ``(bands, rows, columns)``."""
+        return (sum(layer.shape[0] for layer in self.layers), *self.layers[0].size)
+
+    def __getitem__(self, key: Key) -> Cube:
+        """Read bands of a window."""
+        (bands, rows, columns), rest = split(key, self.shape)
+        window = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
+        parts = [np.empty((0, len(rows), len(columns)), dtype=np.float32)]
+        first = 0
+        for layer in self.layers:
+            count = layer.shape[0]
+            mine = slice(max(0, bands.start - first), max(0, min(count, bands.stop - first)))
+            if mine.start < mine.stop:
+                parts.append(layer[(mine, *window)])
+            first += count
+        return np.concatenate(parts)[rest]
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +249,7 @@ class StorePixels:
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
-        spans, rest = _split(key, self.shape)
+        spans, rest = split(key, self.shape)
         window = tuple(slice(span.start, span.stop) for span in spans)
         try:
             cube = np.asarray(self.variable[window].values, dtype=np.float32)
@@ -195,7 +266,7 @@ def _newest(store: Path) -> float:
     return max((p.stat().st_mtime for n in names if (p := store / n).exists()), default=0.0)
 
 
-def lazy(pixels: FilePixels | StorePixels, chunk: tuple[int, int]) -> da.Array:
+def lazy(pixels: Pixels, chunk: tuple[int, int]) -> da.Array:
     """
     Return the pixels as a dask array, all bands of ``chunk`` rows and columns together.
 
@@ -242,7 +313,7 @@ def chunk_size(shape: tuple[int, int, int], block: tuple[int, int]) -> tuple[int
     )
 
 
-def _split(key: Key, shape: tuple[int, ...]) -> tuple[list[range], Key]:
+def split(key: Key, shape: tuple[int, ...]) -> tuple[list[range], Key]:
     """Split an index into the contiguous span to read of each axis, and what to take of it."""
     spans: list[range] = []
     rest: list[Index] = []

@@ -24,6 +24,8 @@ _DLR = r"(-(METADATA\.XML|SPECTRAL_IMAGE(_COG|_VNIR|_SWIR)?\.(TIFF?|BSQ|BIL|BIP|
 PRODUCTS = {
     rf"ENMAP\d\d-_*L\d[ABC]-DT\d+_\d+T\d+Z_\d+_V\d+_\d+T\d+Z{_DLR}": "enmap",
     rf"DESIS-HSI-L\d[ABC]-DT\d+_\d+-\d+T\d+-V\d+{_DLR}": "desis",
+    r"S2[A-D]_MSIL(1C|2A)_\w+\.SAFE|MTD_MSIL(1C|2A)\.xml": "sentinel2",
+    r"L(1C|2A)_T\d\d[A-Z]{3}_A\d{6}_\d{8}T\d{6}|MTD_TL\.xml": "sentinel2",
 }
 
 

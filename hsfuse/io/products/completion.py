@@ -45,7 +45,10 @@ def completed(bands: BandTable, name: str, *, windows: bool = True) -> tuple[Ban
             ]
         return filled, [f"wavelengths are those of the table of {sensor.id}: the file states none"]
     notes: list[str] = []
-    whole = sensor.with_bands(bands.wavelength, bands.fwhm, bands.names)
+    if sensor.kind == "hs":
+        whole = sensor.with_bands(bands.wavelength, bands.fwhm, bands.names)
+    else:  # a few broad bands: between two of them there is nothing to interpolate
+        whole = sensor.match(bands.wavelength)
     lacking: NDArray[np.bool_] = ~np.isfinite(bands.fwhm) & np.isfinite(whole.fwhm)
     if lacking.any():
         notes.append(

@@ -89,7 +89,8 @@ class Document:
         ----------
         elements : sequence of Element
         name : str
-            Of the child that holds the number, or ``@`` and that of an attribute.
+            Of the child that holds the number, ``@`` and that of an attribute, or ``.`` for
+            the element itself.
 
         Returns
         -------

@@ -10,16 +10,18 @@ import rasterio
 from affine import Affine
 
 UTM = Affine(30.0, 0.0, 372000.0, 0.0, -30.0, 5810010.0)
+TEN_METRES = Affine(10.0, 0.0, 372000.0, 0.0, -10.0, 5810010.0)
 
 
 def draw(*shape: int, low: int = 1, high: int = 9000) -> np.ndarray:
     return np.random.default_rng(0).integers(low, high, shape).astype(np.int16)
 
 
-def write_image(path: Path, stored: np.ndarray, *, transform=UTM, **profile) -> Path:
+def write_image(path: Path, stored: np.ndarray, *, transform: Affine = UTM, **profile) -> Path:
     bands, rows, columns = stored.shape
+    driver = "JP2OpenJPEG" if path.suffix == ".jp2" else "GTiff"
     with rasterio.open(
-        path, "w", driver="GTiff", count=bands, height=rows, width=columns, dtype=stored.dtype,
+        path, "w", driver=driver, count=bands, height=rows, width=columns, dtype=stored.dtype,
         crs="EPSG:32633", transform=transform, **profile,
     ) as target:  # fmt: skip
         target.write(stored)
@@ -133,5 +135,73 @@ def desis(tmp_path: Path) -> Callable[..., Delivery]:
         )
         image.with_suffix(".hdr").write_text("ENVI\n")  # comes with it, and is not needed
         return Delivery(folder, metadata, image, stored, centre, width, gain, offset)
+
+    return write
+
+
+#: Band of the metadata: what it is counted as, its pixel and its centre in 2A, of those used here.
+MSI = {"B1": (0, 60, 442.7), "B2": (1, 10, 492.7), "B3": (2, 10, 559.8), "B4": (3, 10, 664.6),
+       "B5": (4, 20, 704.1), "B8": (7, 10, 832.8)}  # fmt: skip
+
+
+@pytest.fixture
+def sentinel2(tmp_path: Path) -> Callable[..., Delivery]:
+    def write(
+        *,
+        craft: str = "A",
+        baseline: str = "05.09",
+        offsets: dict[str, int] | None = None,
+        stored: np.ndarray | None = None,
+        transform: Affine = TEN_METRES,
+        text: Callable[[str], str] = str,
+    ) -> Delivery:
+        if offsets is None:
+            offsets = {band: -1000 - 10 * number for band, (number, _, _) in MSI.items()}
+        safe = tmp_path / (
+            f"S2{craft}_MSIL2A_20220724T101611_N0509_R065_T33UUU_20220724T163000.SAFE"
+        )
+        granule = safe / "GRANULE" / "L2A_T33UUU_A028123_20220724T102043"
+        images = granule / "IMG_DATA" / "R10m"
+        images.mkdir(parents=True)
+        if stored is None:
+            stored = draw(4, 36, 30).astype(np.uint16)
+            stored[:, :2, :3], stored[2, 5, 5] = 0, 65535
+        bands = ("B02", "B03", "B04", "B08")
+        for name, plane in zip(bands, stored, strict=True):
+            write_image(
+                images / f"T33UUU_20220724T101611_{name}_10m.jp2", plane[None],
+                transform=transform, QUALITY=100, REVERSIBLE=True,
+            )  # fmt: skip
+        write_image(images / "T33UUU_20220724T101611_TCI_10m.jp2", draw(3, 8, 8).astype(np.uint8))
+        added = "".join(
+            f'<BOA_ADD_OFFSET band_id="{MSI[band][0]}">{number}</BOA_ADD_OFFSET>'
+            for band, number in offsets.items()
+        )
+        spectral = "".join(
+            f'<Spectral_Information bandId="{number}" physicalBand="{band}"><RESOLUTION>{pixel}'
+            f'</RESOLUTION><Wavelength><CENTRAL unit="nm">{centre}</CENTRAL></Wavelength>'
+            f"</Spectral_Information>"
+            for band, (number, pixel, centre) in MSI.items()
+        )
+        document = (
+            '<?xml version="1.0" encoding="UTF-8" standalone="no"?><n1:Level-2A_User_Product '
+            'xmlns:n1="https://psd-14.sentinel2.eo.esa.int/PSD/User_Product_Level-2A.xsd">'
+            "<n1:General_Info><Product_Info><PROCESSING_LEVEL>Level-2A</PROCESSING_LEVEL>"
+            f"<PROCESSING_BASELINE>{baseline}</PROCESSING_BASELINE><Datatake>"
+            f"<SPACECRAFT_NAME>Sentinel-2{craft}</SPACECRAFT_NAME></Datatake></Product_Info>"
+            "<Product_Image_Characteristics><Special_Values><SPECIAL_VALUE_TEXT>NODATA"
+            "</SPECIAL_VALUE_TEXT><SPECIAL_VALUE_INDEX>0</SPECIAL_VALUE_INDEX></Special_Values>"
+            "<Special_Values><SPECIAL_VALUE_TEXT>SATURATED</SPECIAL_VALUE_TEXT>"
+            "<SPECIAL_VALUE_INDEX>65535</SPECIAL_VALUE_INDEX></Special_Values>"
+            '<QUANTIFICATION_VALUES_LIST><BOA_QUANTIFICATION_VALUE unit="none">10000'
+            "</BOA_QUANTIFICATION_VALUE></QUANTIFICATION_VALUES_LIST>"
+            f"<BOA_ADD_OFFSET_VALUES_LIST>{added}</BOA_ADD_OFFSET_VALUES_LIST>"
+            f"<Spectral_Information_List>{spectral}</Spectral_Information_List>"
+            "</Product_Image_Characteristics></n1:General_Info></n1:Level-2A_User_Product>"
+        )
+        (safe / "MTD_MSIL2A.xml").write_text(text(document))
+        (granule / "MTD_TL.xml").write_text("<n1:Level-2A_Tile_ID/>")
+        offset = np.array([offsets.get(band, 0) for band in ("B2", "B3", "B4", "B8")])
+        return Delivery(safe, safe / "MTD_MSIL2A.xml", granule, stored, offset=offset)
 
     return write
