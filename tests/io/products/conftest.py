@@ -205,3 +205,44 @@ def sentinel2(tmp_path: Path) -> Callable[..., Delivery]:
         return Delivery(safe, safe / "MTD_MSIL2A.xml", granule, stored, offset=offset)
 
     return write
+
+
+@pytest.fixture
+def planet(tmp_path: Path) -> Callable[..., Delivery]:
+    def write(
+        bands: int = 4,
+        *,
+        surface: bool = False,
+        instrument: str = "PS2",
+        count: int | None = None,
+        text: Callable[[str], str] = str,
+    ) -> Delivery:
+        scene, wide = "20220724_095612_46_2212_3B_AnalyticMS", "_8b" if bands == 8 else ""
+        stored = draw(bands, 24, 20).astype(np.uint16)
+        stored[:, :2, :3] = 0
+        image = tmp_path / f"{scene}{'_SR' if surface else ''}{wide}.tif"
+        write_image(image, stored, transform=TEN_METRES, nodata=0)
+        gain = 2e-5 * (1 + np.arange(bands) / 8)
+        described = "".join(
+            "<ps:bandSpecificMetadata>"
+            f"<ps:bandNumber>{band + 1}</ps:bandNumber>"
+            "<ps:radiometricScaleFactor>0.01</ps:radiometricScaleFactor>"
+            f"<ps:reflectanceCoefficient>{float(gain[band])}</ps:reflectanceCoefficient>"
+            "</ps:bandSpecificMetadata>"
+            for band in reversed(range(bands if count is None else count))
+        )
+        document = (
+            '<?xml version="1.0" encoding="UTF-8"?><ps:EarthObservation '
+            'xmlns:ps="http://schemas.planet.com/ps/v1/planet_product_metadata_geocorrected_level"'
+            ' xmlns:gml="http://www.opengis.net/gml" xmlns:eop="http://earth.esa.int/eop">'
+            "<gml:using><eop:EarthObservationEquipment><eop:instrument><eop:Instrument>"
+            f"<eop:shortName>{instrument}</eop:shortName></eop:Instrument></eop:instrument>"
+            "</eop:EarthObservationEquipment></gml:using><gml:resultOf><ps:EarthObservationResult>"
+            f"{described}</ps:EarthObservationResult></gml:resultOf></ps:EarthObservation>"
+        )
+        # Surface reflectance is delivered with the metadata of radiance.
+        metadata = tmp_path / f"{scene}{wide}_metadata.xml"
+        metadata.write_text(text(document))
+        return Delivery(tmp_path, metadata, image, stored, gain=gain)
+
+    return write
