@@ -28,7 +28,9 @@ from rasterio.windows import Window
 from hsfuse.errors import RasterError
 
 __all__ = [
+    "Cube",
     "FilePixels",
+    "Key",
     "Pixels",
     "StackedPixels",
     "StorePixels",

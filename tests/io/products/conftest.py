@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.crs import CRS
 
 UTM = Affine(30.0, 0.0, 372000.0, 0.0, -30.0, 5810010.0)
 TEN_METRES = Affine(10.0, 0.0, 372000.0, 0.0, -10.0, 5810010.0)
@@ -244,5 +246,49 @@ def planet(tmp_path: Path) -> Callable[..., Delivery]:
         metadata = tmp_path / f"{scene}{wide}_metadata.xml"
         metadata.write_text(text(document))
         return Delivery(tmp_path, metadata, image, stored, gain=gain)
+
+    return write
+
+
+@pytest.fixture
+def emit(tmp_path: Path) -> Callable[..., Delivery]:
+    def write(
+        wavelength: Sequence[float] = (381.0, 550.3, 1380.5, 1852.2, 2201.9),
+        *,
+        product: str = "L2A_RFL",
+        swath: tuple[int, int] = (23, 17),
+        change: Callable[[h5py.File], None] = lambda file: None,
+    ) -> Delivery:
+        path = tmp_path / f"EMIT_{product}_001_20220815T042838_2222703_003.nc"
+        bands, lines, samples = len(wavelength), *swath
+        values = np.random.default_rng(0).random((lines, samples, bands)).astype(np.float32)
+        values[3, 4] = -9999
+        # The map grid is turned by 30 degrees against the swath, as that of the station is.
+        rows, columns = np.mgrid[:31, :29] - np.array([6, 14])[:, None, None]
+        turned = np.stack([rows * 0.866 + columns * 0.5, columns * 0.866 - rows * 0.5])
+        line, sample = np.round(turned + np.array([1, 5])[:, None, None]).astype(np.int32)
+        outside = (line < 0) | (line >= lines) | (sample < 0) | (sample >= samples)
+        lookup = [np.where(outside, 0, numbers + 1) for numbers in (line, sample)]
+        centre, width = np.array(wavelength), 8.4 + np.arange(bands) / 16
+        with h5py.File(path, "w") as file:
+            name = "reflectance" if product.endswith("RFL") else "radiance"
+            cube = file.create_dataset(name, data=values, chunks=(8, 8, 2), compression="gzip")
+            cube.attrs["_FillValue"] = np.float32(-9999)
+            parameters = file.create_group("sensor_band_parameters")
+            parameters["wavelengths"] = centre.astype(np.float32)
+            parameters["fwhm"] = width.astype(np.float32)
+            if name == "reflectance":
+                parameters["good_wavelengths"] = (centre != 1380.5).astype(np.uint8)
+            location = file.create_group("location")
+            for axis, numbers in zip(("glt_y", "glt_x"), lookup, strict=True):
+                location.create_dataset(axis, data=numbers, chunks=(16, 16))
+                location[axis].attrs["_FillValue"] = np.int32(-9999)
+            file.attrs["geotransform"] = (12.25, 5e-4, 0.0, 52.5, 0.0, -5e-4)
+            file.attrs["spatial_ref"] = CRS.from_epsg(4326).to_wkt()
+            change(file)
+        ortho = np.full((bands, *line.shape), np.nan, np.float32)
+        ortho[:, ~outside] = values[line[~outside], sample[~outside]].T
+        ortho[ortho == -9999] = np.nan
+        return Delivery(tmp_path, path, path, ortho, centre, width)
 
     return write
