@@ -292,3 +292,63 @@ def emit(tmp_path: Path) -> Callable[..., Delivery]:
         return Delivery(tmp_path, path, path, ortho, centre, width)
 
     return write
+
+
+@pytest.fixture
+def prisma(tmp_path: Path) -> Callable[..., Delivery]:
+    def write(
+        *,
+        level: str = "L2D",
+        chunks: tuple[int, int, int] | None = None,
+        change: Callable[[h5py.File], None] = lambda file: None,
+    ) -> Delivery:
+        path = tmp_path / f"PRS_{level}_STD_20201107101404_20201107101408_0001.he5"
+        rows, columns = 14, 11
+        # From long to short waves, and 0 for what was not acquired, as in the products.
+        lists = {
+            "Vnir": [977.4, 962.1, 947.7, 655.3, 548.9, 406.9, 0.0],
+            "Swir": [2497.1, 1858.4, 1400.2, 955.0, 943.4, 0.0, 0.0],
+        }
+        limits = {"Vnir": (0.0, 0.9), "Swir": (0.0625, 1.2)}
+        inside = np.ones((rows, columns), bool)
+        inside[:3, :2], inside[12:, 9:] = False, False
+        found = []
+        with h5py.File(path, "w") as file:
+            swath = file.create_group(f"HDFEOS/SWATHS/PRS_{level}_HCO")
+            for detector, centres in lists.items():
+                stored = draw(rows, len(centres), columns, high=30000).astype(np.uint16)
+                stored[:, :, 5] = 0  # dark within the swath
+                stored = (stored * inside[:, None, :]).astype(np.uint16)
+                swath.create_dataset(
+                    f"Data Fields/{detector.upper()}_Cube", data=stored, chunks=chunks
+                )
+                widths = [0.0 if centre == 0 else 9.5 + centre / 500 for centre in centres]
+                flags = [int(centre > 0) for centre in centres]
+                least, most = limits[detector]
+                file.attrs[f"List_Cw_{detector}"] = np.array(centres, np.float32)
+                file.attrs[f"List_Fwhm_{detector}"] = np.array(widths, np.float32)
+                file.attrs[f"List_Cw_{detector}_Flags"] = np.array(flags, np.uint8)
+                file.attrs[f"L2Scale{detector}Min"] = np.float32(least)
+                file.attrs[f"L2Scale{detector}Max"] = np.float32(most)
+                values = least + stored * (most - least) / 65535
+                values = np.where(inside[:, None, :], values, np.nan)
+                found += [
+                    (centre, widths[band], f"{detector.upper()}{band + 1}", values[:, band])
+                    for band, centre in enumerate(centres)
+                    if centre > 0
+                ]
+            swath["Geometric Fields/Solar_Zenith_Angle"] = np.where(inside, 48.5, 0.0)
+            file.attrs["Processing_Level"] = np.bytes_(level[1:])
+            file.attrs["Epsg_Code"] = np.int32(32633)
+            for corner, down, across in (("UL", 0, 0), ("LR", rows - 1, columns - 1)):
+                file.attrs[f"Product_{corner}corner_easting"] = 372015.0 + 30 * across
+                file.attrs[f"Product_{corner}corner_northing"] = 5809995.0 - 30 * down
+            change(file)
+        found.sort(key=lambda band: band[0])
+        centres, widths, names, planes = zip(*found, strict=True)
+        return Delivery(
+            tmp_path, path, path, np.stack(planes), np.array(centres), np.array(widths),
+            gain=np.array(names),
+        )  # fmt: skip
+
+    return write
