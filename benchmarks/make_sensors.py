@@ -229,6 +229,19 @@ SENSORS: dict[str, Entry] = {
         aliases=("aviris_classic",),
         note=f"{SCENE} Four spectrometers: not increasing at B032/B033, B096/B097, B160/B161.",
     ),
+    "aviris-ng": Entry(
+        title="AVIRIS-NG",
+        kind="hs",
+        table="aviris_ng",
+        bands_status="measured",
+        bands_source="one season (2017); flags of a 2014 product at the nearest wavelength",
+        url="isofit/isofit-tutorials@d2fbbff25aa96301552cf7338844030e05cfdfdf:"
+        "20171108_Pasadena/remote/20170320_ang20170228_wavelength_fit.txt",
+        licence="Apache-2.0",
+        bad=WATER,
+        aliases=("aviris_ng",),
+        note=SCENE,
+    ),
     "hyperion": Entry(
         title="EO-1 Hyperion",
         kind="hs",

@@ -15,8 +15,8 @@ from hsfuse.sensor import (
 )
 
 FIRST_SET = {
-    "ali", "aviris", "cave-31", "cie-xyz", "desis", "emit", "enmap", "generic-hs", "generic-rgb",
-    "generic-vnir", "hyperion", "landsat-8", "landsat-9", "neon-nis", "nikon-d700",
+    "ali", "aviris", "aviris-ng", "cave-31", "cie-xyz", "desis", "emit", "enmap", "generic-hs",
+    "generic-rgb", "generic-vnir", "hyperion", "landsat-8", "landsat-9", "neon-nis", "nikon-d700",
     "planetscope-dove", "planetscope-dove-r", "planetscope-superdove", "prisma", "sentinel-2a",
     "sentinel-2b", "sentinel-2c", "srgb",
 }  # fmt: skip

@@ -27,6 +27,8 @@ PRODUCTS = {
     r"S2[A-D]_MSIL(1C|2A)_\w+\.SAFE|MTD_MSIL(1C|2A)\.xml": "sentinel2",
     r"L(1C|2A)_T\d\d[A-Z]{3}_A\d{6}_\d{8}T\d{6}|MTD_TL\.xml": "sentinel2",
     r"PRS_(L1|L2[BCD])_\w+\.he5": "prisma",
+    r"(f\d{6}t\d\dp\d\d_?r\d\d|ang\d{8}t\d{6})\w*(\.(img|dat|bil|bip|bsq))?(\.hdr)?": "envi",
+    r".*(VNIR|SWIR)_\w+_SN\d+[^.]*(\.(hyspex|img|dat|bil|bip|bsq))?(\.hdr)?": "envi",
     r"EMIT_(L2A_RFL|L1B_RAD)_\d+_\d{8}T\d{6}_\d+_\d+\.nc": "emit",
     r"\d{8}_\d{6}\w*_AnalyticMS(_SR)?(_[48]b)?(_harmonized)?(_clip)?\.tiff?": "planet",
 }
