@@ -47,7 +47,7 @@ def test_a_window_is_that_of_the_whole(emit) -> None:
 def test_a_long_window_is_read_in_parts_that_hold_little_else(emit, monkeypatch) -> None:
     product = emit()
     monkeypatch.setattr(module, "_SMALL_PART", 4)
-    monkeypatch.setattr(module, "_MOST_WASTE", 1.5)
+    monkeypatch.setattr(module, "_MOST_WASTE", 1.0)
     np.testing.assert_array_equal(open_raster(product.image), product.stored)
 
 
