@@ -44,6 +44,8 @@ def test_info_shows_a_product_and_what_was_assumed_of_it(request, kind, product,
     assert product in text
     for note in facts["notes"]:
         assert note in text
+    # A resumed run has to see the same pixels under the same name.
+    assert open_raster(path).data.name == open_raster(path).data.name
 
 
 def test_a_broken_product_is_one_line(enmap) -> None:
