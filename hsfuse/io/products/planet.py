@@ -69,6 +69,11 @@ def open_product(path: Path) -> Opened:
     surface = "_SR" in path.name.upper()
     scale = np.full(count, _SURFACE) if surface else _coefficients(path, document, count)
     sensor, notes = _sensor(document, count)
+    if "_harmonized" in path.name.lower():
+        notes.append(
+            "is harmonized to Sentinel-2: its bands are taken for those of the instrument all the "
+            "same"
+        )
     bands = replace(opened.bands, names=_NAMES[count], named=True)
     bands, added = completed(bands, sensor, windows=False)
     nodata = tuple(0.0 if number is None else number for number in opened.pixels.nodata)

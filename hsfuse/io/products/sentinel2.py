@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hsfuse.errors import RasterError
+from hsfuse.errors import RasterError, SensorError
 from hsfuse.io.bands import BandTable
 from hsfuse.io.dataset import open_dataset
 from hsfuse.io.products.completion import completed
@@ -210,5 +210,8 @@ def _bands(document: Document) -> tuple[BandTable, str, list[str]]:
     if craft not in list_sensors():
         return bands, "", [f"no table of {craft} is shipped: its response is not known"]
     sensor = f"{craft}:{','.join(_BANDS)}"
-    bands, notes = completed(bands, sensor, windows=False)
+    try:
+        bands, notes = completed(bands, sensor, windows=False)
+    except SensorError as error:
+        raise RasterError(f"{document.path}: Wavelength/CENTRAL is of no band: {error}") from error
     return bands, sensor, notes

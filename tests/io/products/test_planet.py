@@ -63,6 +63,12 @@ def test_four_and_eight_bands_beside_each_other_keep_their_own_metadata(planet) 
         open_raster(products["dove"].image)
 
 
+def test_an_image_harmonized_to_another_sensor_is_said(planet) -> None:
+    image = planet(8, surface=True, instrument="PSB.SD").image
+    path = image.rename(image.with_name(image.stem + "_harmonized_clip.tif"))
+    assert open_raster(path).attrs["notes"][0].startswith("is harmonized to Sentinel-2: ")
+
+
 def test_a_window_is_that_of_the_whole(planet) -> None:
     raster = open_raster(planet().image, chunk=7)
     np.testing.assert_array_equal(raster[::-1, 3:9, 5:].values, raster.values[::-1, 3:9, 5:])

@@ -96,6 +96,7 @@ def test_special_values_that_are_not_stated_are_said(sentinel2) -> None:
         ({"text": lambda text: text.replace(">10000<", ">many<")}, "is 'many'; a number would"),
         ({"offsets": {}}, r"no BOA_ADD_OFFSET of B2, B3, B4, B8, .* \(this is 05\.09\)"),
         ({"offsets": {"B2": -1000, "B3": -1000, "B4": -1000}}, "no BOA_ADD_OFFSET of B8,"),
+        ({"text": lambda text: text.replace(">492.7<", ">1492.7<")}, "has no band at 1492.7 nm"),
         ({"text": lambda text: text.replace("SPACECRAFT", "X")}, "no element .*SPACECRAFT_NAME"),
     ],
 )
