@@ -84,8 +84,8 @@ def open_delivery(path: Path, schema: Schema, flags: Flags | None = None) -> Ope
     RasterError
         If the level has no map grid, a file is missing, or they contradict each other.
     """
+    level = _level(path, schema)
     metadata, image = _files(path, schema)
-    level = _level(image, schema)
     opened = open_dataset(image)
     if metadata is None:
         described = _undescribed(image, level, opened.bands)
@@ -116,12 +116,12 @@ def _files(path: Path, schema: Schema) -> tuple[Path | None, Path]:
     return (metadata[0] if metadata else None), images[0]
 
 
-def _level(image: Path, schema: Schema) -> str:
-    match = re.search(r"-_*(L\d[ABC])-", image.name, re.IGNORECASE)
+def _level(path: Path, schema: Schema) -> str:
+    match = re.search(r"-_*(L\d[ABC])-", path.name, re.IGNORECASE)
     level = match.group(1).upper() if match else ""
     if level not in ("L1C", "L2A"):
         raise RasterError(
-            f"{image}: is {schema.maker} {level or 'of no level'}, in the geometry of the sensor; "
+            f"{path}: is {schema.maker} {level or 'of no level'}, in the geometry of the sensor; "
             "L2A (reflectance) or L1C (radiance), which lie on a map grid, would be accepted"
         )
     return level

@@ -149,6 +149,8 @@ def open_product(path: Path) -> Opened:
             )
         bands, notes = _bands(granule, cube.shape[2])
         nodata = float(np.ravel(cube.attrs.get("_FillValue", _NODATA))[0])
+        if "_FillValue" not in cube.attrs:
+            notes.append(f"no data is assumed to be {_NODATA:g}: the cube states none")
         attributes: dict[str, object] = {
             "source_dtype": str(cube.dtype),
             "nodata": nodata,

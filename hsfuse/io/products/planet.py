@@ -25,6 +25,7 @@ from hsfuse.io.stored import Opened
 __all__ = ["open_product"]
 
 _SURFACE = 1e-4
+_NODATA = 0.0
 _FOUR = ("blue", "green", "red", "nir")
 _EIGHT = ("coastal_blue", "blue", "green_i", "green", "yellow", "red", "rededge", "nir")
 _NAMES = {4: _FOUR, 8: _EIGHT}
@@ -76,7 +77,9 @@ def open_product(path: Path) -> Opened:
         )
     bands = replace(opened.bands, names=_NAMES[count], named=True)
     bands, added = completed(bands, sensor, windows=False)
-    nodata = tuple(0.0 if number is None else number for number in opened.pixels.nodata)
+    nodata = tuple(_NODATA if number is None else number for number in opened.pixels.nodata)
+    if None in opened.pixels.nodata:
+        added.append(f"no data is assumed to be {_NODATA:g}: the image states none")
     attributes = {
         **opened.attributes,
         "nodata": nodata[0],

@@ -215,6 +215,7 @@ def planet(tmp_path: Path) -> Callable[..., Delivery]:
         bands: int = 4,
         *,
         surface: bool = False,
+        nodata: float | None = 0,
         instrument: str = "PS2",
         count: int | None = None,
         text: Callable[[str], str] = str,
@@ -223,7 +224,7 @@ def planet(tmp_path: Path) -> Callable[..., Delivery]:
         stored = draw(bands, 24, 20).astype(np.uint16)
         stored[:, :2, :3] = 0
         image = tmp_path / f"{scene}{'_SR' if surface else ''}{wide}.tif"
-        write_image(image, stored, transform=TEN_METRES, nodata=0)
+        write_image(image, stored, transform=TEN_METRES, nodata=nodata)
         gain = 2e-5 * (1 + np.arange(bands) / 8)
         described = "".join(
             "<ps:bandSpecificMetadata>"

@@ -123,6 +123,16 @@ def test_pixels_that_cannot_be_read_are_refused_when_they_are_computed(emit) -> 
         open_raster(beyond.image).compute(scheduler="synchronous")
 
 
+def test_no_data_that_the_cube_does_not_state_is_said(emit) -> None:
+    def drop_fill(file) -> None:
+        del file["reflectance"].attrs["_FillValue"]
+
+    product = emit(change=drop_fill)
+    raster = open_raster(product.image)
+    np.testing.assert_array_equal(raster, product.stored)
+    assert raster.attrs["notes"] == ["no data is assumed to be -9999: the cube states none"]
+
+
 def test_a_table_of_widths_fills_in_for_the_metadata(emit) -> None:
     centres = (405.0, 550.3, 2201.9)
     raster = open_raster(emit(centres, change=drop("sensor_band_parameters/fwhm")).image)

@@ -135,10 +135,14 @@ def test_metadata_of_another_scene_are_refused(enmap) -> None:
         open_raster(enmap(stored=np.ones((5, 12, 10), np.int16)).image)
 
 
-@pytest.mark.parametrize("level", ["L1B"])
-def test_a_level_without_a_map_grid_is_refused(enmap, level) -> None:
-    with pytest.raises(RasterError, match=r"EnMAP L1B, in the geometry .* would be accepted"):
-        open_raster(enmap(level=level).image)
+def test_the_geometry_of_the_sensor_is_refused(enmap) -> None:
+    product = enmap(level="L1B")  # with an image for each detector
+    name = product.image.name.replace("IMAGE", "IMAGE_VNIR")
+    vnir = product.image.rename(product.image.with_name(name))
+    vnir.with_name(name.replace("VNIR", "SWIR")).write_bytes(vnir.read_bytes())
+    for path in (product.folder, product.metadata, vnir):
+        with pytest.raises(RasterError, match=r"EnMAP L1B, in the geometry .* would be accepted"):
+            open_raster(path)
 
 
 def test_radiance_without_metadata_is_refused(enmap) -> None:

@@ -63,6 +63,13 @@ def test_four_and_eight_bands_beside_each_other_keep_their_own_metadata(planet) 
         open_raster(products["dove"].image)
 
 
+def test_no_data_that_the_image_does_not_state_is_0_and_that_is_said(planet) -> None:
+    product = planet(nodata=None)
+    raster = open_raster(product.image)
+    assert np.array_equal(np.isnan(raster), product.stored == 0)
+    assert raster.attrs["notes"][-1] == "no data is assumed to be 0: the image states none"
+
+
 def test_an_image_harmonized_to_another_sensor_is_said(planet) -> None:
     image = planet(8, surface=True, instrument="PSB.SD").image
     path = image.rename(image.with_name(image.stem + "_harmonized_clip.tif"))
