@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from hsfuse.cli.main import main
 
 from hsfuse.errors import RasterError
 from hsfuse.io.read import open_raster
@@ -159,3 +161,10 @@ def test_a_truncated_cube_is_refused(scene) -> None:
     data.write_bytes(data.read_bytes()[:-10])
     with pytest.raises(RasterError, match=r"truncated, .* get the whole file"):
         open_raster(data)
+
+
+def test_info_shows_a_cube_and_what_was_assumed_of_it(scene) -> None:
+    result = CliRunner().invoke(main, ["info", str(scene(AVIRIS, draw(224)))])
+    assert result.exit_code == 0, result.output
+    for words in ("AVIRIS", "sensor      aviris", "no *.gain lies beside it", "EPSG:32604"):
+        assert words in result.stdout
