@@ -162,7 +162,7 @@ def write_withheld(target: Path) -> None:
     lines = [
         f"{name},{entry.withheld}"
         for key, entry in WITHHELD.items()
-        for name in sorted({key, entry.table.replace("_", "-")})
+        for name in sorted({key, entry.table.replace("_", "-")} - set(SENSORS))
     ]
     text = "\n".join(["name,reason", *lines, ""])
     (target / "withheld.csv").write_text(text, encoding="utf-8", newline="\n")

@@ -142,6 +142,43 @@ def sentinel_2(unit: str) -> Entry:
     )
 
 
+#: First and last nanometre of the bands of PlanetScope, by the names that its products give them.
+DOVE = {"blue": (455, 515), "green": (500, 590), "red": (590, 670), "nir": (780, 860)}
+DOVE_R = {"blue": (464, 517), "green": (547, 585), "red": (650, 682), "nir": (846, 888)}
+SUPERDOVE = {
+    "coastal_blue": (431, 452),
+    "blue": (465, 515),
+    "green_i": (513, 549),
+    "green": (547, 583),
+    "yellow": (600, 620),
+    "red": (650, 680),
+    "rededge": (697, 713),
+    "nir": (845, 885),
+}
+
+
+def planetscope(
+    model: str, limits: dict[str, tuple[int, int]], aliases: tuple[str, ...] = ()
+) -> Entry:
+    """Return a generation of PlanetScope: a Gaussian as wide as the stated limits for a band."""
+    return Entry(
+        title=f"PlanetScope {model}",
+        kind="ms",
+        rows=tuple(
+            (name, (low + high) / 2, float(high - low), True)
+            for name, (low, high) in limits.items()
+        ),
+        bands_status="nominal",
+        bands_source="middle and width of the limits that Planet states",
+        url="https://developers.planet.com/docs/data/planetscope",
+        licence=FACTS,
+        gsd=(3.0, "specification", "pixel of the orthorectified products; the instrument 3 to 4 m"),
+        psf=PIXEL,
+        aliases=aliases,
+        note="Gaussians: the measured response curves come without a grant to pass them on.",
+    )
+
+
 def landsat(number: int, table: str, file: str) -> Entry:
     """Return Landsat 8 or 9."""
     return Entry(
@@ -434,6 +471,9 @@ SENSORS: dict[str, Entry] = {
     "sentinel-2a": sentinel_2("a"),
     "sentinel-2b": sentinel_2("b"),
     "sentinel-2c": sentinel_2("c"),
+    "planetscope-dove": planetscope("Dove (PS2)", DOVE),
+    "planetscope-dove-r": planetscope("Dove-R (PS2.SD)", DOVE_R),
+    "planetscope-superdove": planetscope("SuperDove (PSB.SD)", SUPERDOVE, ("superdove",)),
     "landsat-5": early_landsat(5, "landsat5_tm", "L5_TM", ""),
     "landsat-7": early_landsat(
         7, "landsat7_etm", "L7_ETM", "Negative samples (down to -0.009) set to 0."

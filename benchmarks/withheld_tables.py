@@ -106,8 +106,8 @@ WITHHELD: dict[str, Entry] = {
         )
         for unit in ("0c", "0d05", "0d06", "0e", "0f", "r_22")
     },
-    "superdove": curves(
-        "PlanetScope SuperDove",
+    "planetscope-superdove-curves": curves(
+        "PlanetScope SuperDove, measured curves",
         "planetscope_superdove",
         "PlanetScope_SD8",
         PLANET,

@@ -29,6 +29,7 @@ def info(file: Path, *, sensor: str | None, as_json: bool) -> None:
     Examples:
       hsfuse info scene.tif
       hsfuse info scene.hdr --sensor enmap --json
+      hsfuse info PRS_L2D_STD_20201107101404_20201107101408_0001.he5
     """  # noqa: D301 - click reads the mark
     from hsfuse.io.read import open_raster
     from hsfuse.record import raster_as_dict

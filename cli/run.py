@@ -50,12 +50,14 @@ def run(
 
     The output has the bands of SCENE, and with --uncertainty one more, and the pixels of
     RGB, cut to where both lie.
-    Inputs are GeoTIFF, ENVI or zarr, of any size.
+    Inputs are GeoTIFF, ENVI, zarr or products as their makers deliver them (EnMAP, PRISMA,
+    EMIT, DESIS, Sentinel-2 and others), of any size.
 
     \b
     Examples:
       hsfuse run scene.tif rgb.tif
       hsfuse run enmap.bsq s2.tif -o out.zarr --hs-sensor enmap --rgb-sensor sentinel-2a
+      hsfuse run ENMAP01-____L2A-.../ S2A_MSIL2A_....SAFE -o out.tif
       hsfuse run scene.tif rgb.tif --dry-run
       hsfuse run scene.tif rgb.tif --adapt 10
       hsfuse run scene.tif rgb.tif --dtype int16 --scale 0.0001 --co COMPRESS=DEFLATE

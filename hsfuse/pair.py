@@ -97,7 +97,7 @@ def make_pair(
     both = f"{_name(hs)} and {_name(rgb)}"
     if hs.sizes["band"] < 2:
         raise PairError(f"{_name(hs)}: has one band; a hyperspectral raster has two or more")
-    notes: list[str] = []
+    notes = [f"{_name(raster)}: {note}" for raster in (hs, rgb) for note in _assumed(raster)]
     hs, relative, rgb = _one_frame(hs, rgb, both, notes)
     hs, relative = _same_orientation(hs, relative)
     relative = (move or Affine.identity()) * relative
@@ -114,6 +114,11 @@ def make_pair(
 
 def _name(raster: xr.DataArray) -> str:
     return str(raster.attrs.get("source") or "raster")
+
+
+def _assumed(raster: xr.DataArray) -> list[str]:
+    """Return what was assumed when the file was opened."""
+    return list(raster.attrs.get("notes", ()))
 
 
 def _georeferenced(raster: xr.DataArray) -> bool:

@@ -107,6 +107,7 @@ def describe_raster(raster: xr.DataArray) -> str:
     names = [str(name) for name in raster["band_name"].values if str(name)]
     lines = [
         ("file", str(attributes.get("source", ""))),
+        ("product", str(attributes.get("product", ""))),
         ("size", f"{_size(raster)}, {bands}"),
         ("names", listed(names)),
         ("stored as", _stored(raster)),
@@ -116,7 +117,7 @@ def describe_raster(raster: xr.DataArray) -> str:
         ("sensor", str(attributes.get("sensor") or "")),
         ("note", str(attributes.get("georeferencing") or "")),
     ]
-    return table(lines)
+    return table([*lines, *(("note", str(note)) for note in attributes.get("notes", ()))])
 
 
 def describe_plan(job: Job) -> str:

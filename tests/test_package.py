@@ -98,6 +98,10 @@ def test_importing_hsfuse_imports_nothing_heavy():
     assert not heavy & loaded_after("import hsfuse")
 
 
+def test_readers_of_products_are_loaded_when_one_is_opened():
+    assert "h5py" not in loaded_after("import hsfuse.io.read")
+
+
 def test_the_sensors_need_no_torch():
     assert "torch" not in loaded_after("import hsfuse; hsfuse.list_sensors()")
 

@@ -21,7 +21,8 @@ SHIPPED = {
     "desis", "emit", "enmap", "generic-hs", "generic-rgb", "generic-vnir", "harvard-31", "hyperion",
     "hypso-1", "hypso-2", "icvl-31", "landsat-5", "landsat-7", "landsat-8", "landsat-9",
     "micasense-rededge-3", "neon-nis", "nikon-d5100", "nikon-d700", "nikon-d700-hiftool", "nus-31",
-    "pace-oci", "prism", "prisma", "rosis", "sentinel-2a", "sentinel-2b", "sentinel-2c",
+    "pace-oci", "planetscope-dove", "planetscope-dove-r", "planetscope-superdove", "prism",
+    "prisma", "rosis", "sentinel-2a", "sentinel-2b", "sentinel-2c",
     "sigma-sd-merrill", "srgb", "wyvern-dragonette-1", "wyvern-dragonette-2", "wyvern-dragonette-3",
 }  # fmt: skip
 CURVED = [name for name in sorted(SHIPPED) if load_sensor(name).curves is not None]
@@ -133,9 +134,7 @@ def test_an_unknown_name_suggests_the_near_ones():
         load_sensor("zzz")
 
 
-@pytest.mark.parametrize(
-    "name", ["worldview-3", "WorldView3", "superdove", "planetscope_superdove"]
-)
+@pytest.mark.parametrize("name", ["worldview-3", "WorldView3", "pleiades-1a", "worldview3"])
 def test_a_sensor_that_may_not_be_shipped_is_refused_with_the_reason(name):
     with pytest.raises(SensorError, match=r"does not come with hsfuse: .* terms .*\.toml") as error:
         load_sensor(name)

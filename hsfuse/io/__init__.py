@@ -1,1 +1,1 @@
-"""The only place that opens a raster: :mod:`read`, :mod:`write`, :mod:`geotiff`."""
+"""The only place that opens a raster: :mod:`read`, with :mod:`products`, and :mod:`write`."""

@@ -21,12 +21,12 @@ from rasterio.io import DatasetReader
 from hsfuse.errors import RasterError
 from hsfuse.io.windows import open_quietly
 
-__all__ = ["ACCEPTED", "check_block", "locate", "open_file"]
+__all__ = ["ACCEPTED", "check_block", "header_of", "locate", "open_file"]
 
-ACCEPTED = "GeoTIFF, ENVI (.hdr with its data file) and zarr are accepted"
+ACCEPTED = "GeoTIFF, ENVI (.hdr with its data), zarr and products such as EnMAP L2A are accepted"
 
 _ZARR_METADATA = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
-_ENVI_DATA = ("", ".dat", ".bsq", ".bil", ".bip", ".img", ".raw", ".bin", ".cube")
+_ENVI_DATA = ("", ".dat", ".bsq", ".bil", ".bip", ".img", ".raw", ".bin", ".cube", ".hyspex")
 _ENVI_TYPES = {1: 1, 2: 2, 3: 4, 4: 4, 5: 8, 6: 8, 9: 16, 12: 2, 13: 4, 14: 8, 15: 8}  # bytes
 _LARGEST_BLOCK = 2**30  # bytes
 _LARGEST_EXPANSION = 10_000  # bytes of pixels for a byte of file
@@ -117,7 +117,8 @@ def _data_of(header: Path) -> Path:
     raise RasterError(f"{header}: several data files belong to it ({several}); name one of them")
 
 
-def _header_of(path: Path) -> Path | None:
+def header_of(path: Path) -> Path | None:
+    """Return the ENVI header of a data file, None where there is none."""
     for name in (path.name + ".hdr", path.stem + ".hdr", path.name + ".HDR", path.stem + ".HDR"):
         header = path.with_name(name)
         if header.is_file() and header != path:
@@ -126,13 +127,13 @@ def _header_of(path: Path) -> Path | None:
 
 
 def _missing_header(path: Path) -> str:
-    if path.suffix.lower() in _ENVI_DATA and _header_of(path) is None:
+    if path.suffix.lower() in _ENVI_DATA and header_of(path) is None:
         return f"ENVI data need their header {path.stem}.hdr beside them; "
     return ""
 
 
 def _check_envi(path: Path) -> None:
-    header = _header_of(path)
+    header = header_of(path)
     if header is None or path.suffix.lower() not in _ENVI_DATA:
         return
     text = header.read_text(encoding="latin-1")

@@ -37,7 +37,7 @@ _EVEN = 0.05  # of a pixel: how far a coordinate may be off an even spacing
 class Opened(NamedTuple):
     """What a file says: its pixels, how it stores them, its bands and its place."""
 
-    pixels: Any  # FilePixels or StorePixels: what dask slices
+    pixels: Any  # Pixels: what dask slices
     block: tuple[int, int]
     bands: BandTable
     transform: Affine | None

@@ -17,7 +17,7 @@ from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from hsfuse.core.drift import Drift
 from hsfuse.errors import PairError
-from hsfuse.io.windows import Key, chunk_size, lazy, split_index
+from hsfuse.io.windows import Key, chunk_size, lazy, split
 
 __all__ = ["displaced", "onto_grid"]
 
@@ -133,6 +133,11 @@ class DisplacedPixels:
     ndim: int = 3
 
     @property
+    def path(self) -> str:
+        """The file or store that is resampled."""
+        return str(self.raster.attrs.get("source", ""))
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """The shape ``(bands, rows, columns)``."""
         bands, rows, columns = self.raster.shape
@@ -144,7 +149,7 @@ class DisplacedPixels:
 
     def __getitem__(self, key: Key) -> NDArray[np.float32]:
         """Resample bands of a window."""
-        (bands, rows, columns), rest = split_index(key, self.shape)
+        (bands, rows, columns), rest = split(key, self.shape)
         result = np.empty((len(bands), len(rows), len(columns)), np.float32)
         if not result.size:
             return result[rest]

@@ -28,14 +28,17 @@ from rasterio.windows import Window
 from hsfuse.errors import RasterError
 
 __all__ = [
+    "Cube",
     "FilePixels",
+    "Key",
     "MaskedPixels",
     "Pixels",
+    "StackedPixels",
     "StorePixels",
     "chunk_size",
     "lazy",
     "open_quietly",
-    "split_index",
+    "split",
     "stamp",
 ]
 
@@ -67,16 +70,22 @@ def stamp(path: str) -> tuple[int, int]:
 
 
 class Pixels(Protocol):
-    """What dask slices: it knows its shape and reads any window of it."""
+    """
+    What dask slices: small, picklable, and read from any thread without a lock.
+
+    ``path`` is what people know it by; an index gives float32 with NaN for no data.
+    """
+
+    @property
+    def path(self) -> str:
+        """Return the file or store."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """The shape ``(bands, rows, columns)``."""
-        ...
+        """Return bands, rows and columns."""
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,8 @@ class FilePixels:
         Whether GDAL has a mask beside the no-data numbers: one, or one for each band.
     together : bool
         Whether a pixel lacks data only where every band holds its no-data number.
+    void : tuple of float
+        More stored numbers that are no measurement, in every band: saturation, say.
     """
 
     path: str
@@ -113,6 +124,7 @@ class FilePixels:
     offset: tuple[float, ...]
     mask: Literal["none", "dataset", "bands"] = "none"
     together: bool = False
+    void: tuple[float, ...] = ()
     dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
     ndim: int = 3
 
@@ -123,7 +135,7 @@ class FilePixels:
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
-        (bands, rows, columns), rest = split_index(key, self.shape)
+        (bands, rows, columns), rest = split(key, self.shape)
         window = Window(columns.start, rows.start, len(columns), len(rows))
         try:
             cube = self._read(bands, window)
@@ -154,9 +166,10 @@ class FilePixels:
                 plane[...] = stored
             else:
                 plane[...] = stored * np.float64(scale) + np.float64(offset)
-            empty = _equal_to(stored, self.nodata[band]) if others is None else None
-            if empty is not None:
-                plane[empty] = np.nan
+            for number in (None if self.together else self.nodata[band], *self.void):
+                empty = _equal_to(stored, number)
+                if empty is not None:
+                    plane[empty] = np.nan
         if others is not None:
             cube[:, _all_empty(others, self.nodata)] = np.nan
         if self.mask == "dataset":
@@ -181,6 +194,44 @@ class FilePixels:
 
 
 @dataclass(frozen=True)
+class StackedPixels:
+    """
+    Files on one grid as the bands of one raster.
+
+    Attributes
+    ----------
+    path : str
+        What all of them belong to.
+    layers : tuple of FilePixels
+        Of one size, in the order of the bands.
+    """
+
+    path: str
+    layers: tuple[FilePixels, ...]
+    dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
+    ndim: int = 3
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape ``(bands, rows, columns)``."""
+        return (sum(layer.shape[0] for layer in self.layers), *self.layers[0].size)
+
+    def __getitem__(self, key: Key) -> Cube:
+        """Read bands of a window."""
+        (bands, rows, columns), rest = split(key, self.shape)
+        window = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
+        parts = [np.empty((0, len(rows), len(columns)), dtype=np.float32)]
+        first = 0
+        for layer in self.layers:
+            count = layer.shape[0]
+            mine = slice(max(0, bands.start - first), max(0, min(count, bands.stop - first)))
+            if mine.start < mine.stop:
+                parts.append(layer[(mine, *window)])
+            first += count
+        return np.concatenate(parts)[rest]
+
+
+@dataclass(frozen=True)
 class MaskedPixels:
     """
     Pixels that lack data wherever another raster is 0 or lacks data.
@@ -198,13 +249,18 @@ class MaskedPixels:
     ndim: int = 3
 
     @property
+    def path(self) -> str:
+        """The file or store that is masked."""
+        return self.pixels.path
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """The shape ``(bands, rows, columns)``."""
         return self.pixels.shape
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
-        spans, rest = split_index(key, self.shape)
+        spans, rest = split(key, self.shape)
         bands, *window = (slice(span.start, span.stop) for span in spans)
         cube = self.pixels[(bands, *window)]
         kept = self.mask[(slice(0, 1), *window)]
@@ -243,7 +299,7 @@ class StorePixels:
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
-        spans, rest = split_index(key, self.shape)
+        spans, rest = split(key, self.shape)
         window = tuple(slice(span.start, span.stop) for span in spans)
         try:
             cube = np.asarray(self.variable[window].values, dtype=np.float32)
@@ -307,7 +363,7 @@ def chunk_size(shape: tuple[int, int, int], block: tuple[int, int]) -> tuple[int
     )
 
 
-def split_index(key: Key, shape: tuple[int, ...]) -> tuple[list[range], Key]:
+def split(key: Key, shape: tuple[int, ...]) -> tuple[list[range], Key]:
     """Split an index into the contiguous span to read of each axis, and what to take of it."""
     spans: list[range] = []
     rest: list[Index] = []

@@ -1,0 +1,57 @@
+"""
+Products as their makers deliver them: pixels, and beside or inside them what they mean.
+
+:func:`open_product` recognises a product by its name alone and returns it as any other
+raster; after that nothing knows of products. Metadata of the scene beat the table of its
+sensor. What they do not say comes from the table, and every such assumption is a note.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib import import_module
+from pathlib import Path
+
+from hsfuse.io.stored import Opened
+
+__all__ = ["PRODUCTS", "open_product"]
+
+_DLR = r"(-(METADATA\.XML|SPECTRAL_IMAGE(_COG|_VNIR|_SWIR)?\.(TIFF?|BSQ|BIL|BIP|JP2)))?"
+
+#: What files and folders of a product are called -> the module that opens them. Whole names, so
+#: that an output that is called after its scene is not taken for the scene.
+PRODUCTS = {
+    rf"ENMAP\d\d-_*L\d[ABC]-DT\d+_\d+T\d+Z_\d+_V\d+_\d+T\d+Z{_DLR}": "enmap",
+    rf"DESIS-HSI-L\d[ABC]-DT\d+_\d+-\d+T\d+-V\d+{_DLR}": "desis",
+    r"S2[A-D]_MSIL(1C|2A)_\w+\.SAFE|MTD_MSIL(1C|2A)\.xml": "sentinel2",
+    r"L(1C|2A)_T\d\d[A-Z]{3}_A\d{6}_\d{8}T\d{6}|MTD_TL\.xml": "sentinel2",
+    r"PRS_(L1|L2[BCD])_\w+\.he5": "prisma",
+    r"(f\d{6}t\d\dp\d\d_?r\d\d|ang\d{8}t\d{6})\w*(\.(img|dat|bil|bip|bsq))?(\.hdr)?": "envi",
+    r".*(VNIR|SWIR)_\w+_SN\d+[^.]*(\.(hyspex|img|dat|bil|bip|bsq))?(\.hdr)?": "envi",
+    r"EMIT_(L2A_RFL|L1B_RAD)_\d+_\d{8}T\d{6}_\d+_\d+\.nc": "emit",
+    r"\d{8}_\d{6}\w*_AnalyticMS(_SR)?(_[48]b)?(_harmonized)?(_clip)?\.tiff?": "planet",
+}
+
+
+def open_product(path: str | os.PathLike[str]) -> Opened | None:
+    """
+    Open a product of a known maker; None if the name is of no product.
+
+    Parameters
+    ----------
+    path : str or path
+        Its folder, its metadata or its pixels.
+
+    Raises
+    ------
+    RasterError
+        If files of the product are missing or damaged, contradict each other, or hold no
+        raster on a map grid.
+    """
+    found = Path(path).expanduser()
+    for pattern, module in PRODUCTS.items():
+        if re.fullmatch(pattern, found.name, re.IGNORECASE) and found.exists():
+            opened: Opened | None = import_module(f"{__name__}.{module}").open_product(found)
+            return opened
+    return None

@@ -1,0 +1,67 @@
+"""What a product does not say of its bands, taken from the table of its sensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsfuse.core.wording import listed
+from hsfuse.io.bands import BandTable, with_sensor
+from hsfuse.sensor import pick_sensor
+
+__all__ = ["completed"]
+
+
+def completed(bands: BandTable, name: str, *, windows: bool = True) -> tuple[BandTable, list[str]]:
+    """
+    Return the bands with all that the sensor's table adds, and what was taken from it.
+
+    Parameters
+    ----------
+    bands : BandTable
+        As the product states them; what it states stays.
+    name : str
+        Of the sensor, for :func:`hsfuse.sensor.pick_sensor`.
+    windows : bool
+        Flag the bands that the table calls bad, in water vapour say. Not for a product that
+        flags its bands itself.
+
+    Returns
+    -------
+    bands : BandTable
+    notes : list of str
+        A sentence for each thing that was taken from the table.
+    """
+    sensor = pick_sensor(name)
+    if not np.isfinite(bands.wavelength).any():
+        filled = with_sensor(bands, sensor)
+        if filled is bands:
+            return bands, [
+                f"states no wavelengths, and its {len(bands.names)} bands are not the "
+                f"{len(sensor.band_names)} of {sensor.id}"
+            ]
+        return filled, [f"wavelengths are those of the table of {sensor.id}: the file states none"]
+    notes: list[str] = []
+    if sensor.kind == "hs":
+        whole = sensor.with_bands(bands.wavelength, bands.fwhm, bands.names)
+    else:  # a few broad bands: between two of them there is nothing to interpolate
+        whole = sensor.match(bands.wavelength)
+    lacking: NDArray[np.bool_] = ~np.isfinite(bands.fwhm) & np.isfinite(whole.fwhm)
+    if lacking.any():
+        notes.append(
+            f"the metadata state no width, that of the table of {sensor.id} is taken: "
+            + _bands(bands.names, lacking)
+        )
+    bad = bands.good & ~whole.good & windows
+    if bad.any():
+        notes.append(f"flagged as bad by the table of {sensor.id}: {_bands(bands.names, bad)}")
+    good = bands.good & ~bad
+    return replace(bands, fwhm=np.where(lacking, whole.fwhm, bands.fwhm), good=good), notes
+
+
+def _bands(names: Sequence[str], which: NDArray[np.bool_]) -> str:
+    chosen = [name for name, taken in zip(names, which, strict=True) if taken]
+    return "all bands" if len(chosen) == len(names) else listed(chosen)

@@ -1,0 +1,203 @@
+"""
+The delivery of a German spectrometer: an image, and beside it XML that describes each band.
+
+EnMAP and DESIS come from one ground segment and differ in the names of elements alone,
+which a :class:`Schema` holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsfuse.errors import RasterError
+from hsfuse.io.bands import BandTable
+from hsfuse.io.dataset import open_dataset
+from hsfuse.io.products.completion import completed
+from hsfuse.io.products.document import Document, read_document
+from hsfuse.io.stored import Opened
+
+__all__ = ["Schema", "open_delivery"]
+
+_METADATA = r"METADATA\.XML"
+_IMAGE = r"SPECTRAL_IMAGE(_COG|_VNIR|_SWIR)?\.(TIFF?|BSQ|BIL|BIP|JP2)"
+_SCALE = 1e-4  # of reflectance, and
+_NODATA = -32768.0  # in every L2A product so far; used where the files do not say
+#: From the metadata and the number of bands: which of them are good.
+Flags = Callable[[Document, int], NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """
+    What the elements of a maker's metadata are called.
+
+    Attributes
+    ----------
+    maker, sensor : str
+        For people, and the name of the sensor's table.
+    bands : str
+        Path of the elements that describe one band each.
+    number, wavelength, width, gain, offset : str
+        Children of these: the band from 1 on, nanometres, and ``value = stored * gain + offset``.
+    """
+
+    maker: str
+    sensor: str
+    bands: str
+    number: str
+    wavelength: str
+    width: str
+    gain: str
+    offset: str
+
+
+class Described(NamedTuple):
+    """The bands of an image, ``value = stored * gain + offset`` (NaN: not stated), and notes."""
+
+    bands: BandTable
+    gain: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    notes: list[str]
+
+
+def open_delivery(path: Path, schema: Schema, flags: Flags | None = None) -> Opened:
+    """
+    Open the product that a file or folder belongs to.
+
+    Parameters
+    ----------
+    path : Path
+        The folder, the metadata or the image.
+    schema : Schema
+    flags : callable, optional
+        Tells which bands are good. By default the windows of the sensor's table do alone.
+
+    Raises
+    ------
+    RasterError
+        If the level has no map grid, a file is missing, or they contradict each other.
+    """
+    level = _level(path, schema)
+    metadata, image = _files(path, schema)
+    opened = open_dataset(image)
+    if metadata is None:
+        described = _undescribed(image, level, opened.bands)
+    else:
+        described = _described(read_document(metadata), image, opened.bands, schema, flags)
+    bands, notes = completed(described.bands, schema.sensor)
+    described = described._replace(notes=[*described.notes, *notes])
+    return _scaled(opened._replace(bands=bands), described, level, schema)
+
+
+def _files(path: Path, schema: Schema) -> tuple[Path | None, Path]:
+    """Return the metadata, None where there are none, and the image of a delivery."""
+    folder = path if path.is_dir() else path.parent
+    scene = r".+" if path.is_dir() else re.escape(path.name.rpartition("-")[0])
+    entries = sorted(entry for entry in folder.iterdir() if entry.is_file())
+    metadata, images = (
+        [entry for entry in entries if re.fullmatch(f"{scene}-{part}", entry.name, re.IGNORECASE)]
+        for part in (_METADATA, _IMAGE)
+    )
+    if path in images:
+        images = [path]
+    if len(images) != 1 or len(metadata) > 1:
+        found = ", ".join(entry.name for entry in [*metadata, *images]) or "neither"
+        raise RasterError(
+            f"{path}: one *-METADATA.XML and one *-SPECTRAL_IMAGE.TIF of {schema.maker} L2A would "
+            f"be accepted, found {found}"
+        )
+    return (metadata[0] if metadata else None), images[0]
+
+
+def _level(path: Path, schema: Schema) -> str:
+    match = re.search(r"-_*(L\d[ABC])-", path.name, re.IGNORECASE)
+    level = match.group(1).upper() if match else ""
+    if level not in ("L1C", "L2A"):
+        raise RasterError(
+            f"{path}: is {schema.maker} {level or 'of no level'}, in the geometry of the sensor; "
+            "L2A (reflectance) or L1C (radiance), which lie on a map grid, would be accepted"
+        )
+    return level
+
+
+def _undescribed(image: Path, level: str, bands: BandTable) -> Described:
+    if level != "L2A":
+        raise RasterError(
+            f"{image}: no METADATA.XML beside it, which holds the gains of radiance; put it there, "
+            "or give an L2A product"
+        )
+    unknown = np.full(len(bands.names), np.nan)
+    return Described(bands, unknown, unknown, ["no METADATA.XML lies beside it"])
+
+
+def _described(
+    document: Document, image: Path, bands: BandTable, schema: Schema, flags: Flags | None
+) -> Described:
+    """Return what the metadata say of the bands, in the order of the image."""
+    elements = document.elements(schema.bands)
+    number = document.column(elements, schema.number)
+    count = len(bands.names)
+    if sorted(number.tolist()) != list(range(1, count + 1)):
+        raise RasterError(
+            f"{document.path}: describes {len(elements)} bands and {image.name} has {count}; the "
+            "metadata of the same product would be accepted"
+        )
+    elements = [elements[place] for place in np.argsort(number)]
+    wavelength, width, gain, offset = (
+        document.column(elements, name)
+        for name in (schema.wavelength, schema.width, schema.gain, schema.offset)
+    )
+    if not np.all(wavelength > 0):
+        raise RasterError(
+            f"{document.path}: {schema.wavelength} of band {int(np.argmin(wavelength > 0)) + 1} is "
+            "missing or not positive; nanometres would be accepted"
+        )
+    table = BandTable(
+        wavelength=wavelength,
+        fwhm=np.where(width > 0, width, np.nan),
+        good=bands.good if flags is None else bands.good & flags(document, count),
+        names=tuple(f"B{index:03d}" for index in range(1, count + 1)),
+        source="metadata of the product",
+        named=True,
+    )
+    return Described(table, gain, offset, [])
+
+
+def _scaled(opened: Opened, described: Described, level: str, schema: Schema) -> Opened:
+    """Return the raster in units of the product, by its metadata, its image or the convention."""
+    pixels, notes = opened.pixels, described.notes
+    attributes = dict(opened.attributes)
+    gain, offset = described.gain, np.nan_to_num(described.offset)
+    integers = "float" not in str(attributes["source_dtype"])
+    if np.isnan(gain).any():
+        own = np.array(pixels.scale)
+        if integers and np.all(own == 1):
+            if level != "L2A":
+                raise RasterError(
+                    f"{pixels.path}: its metadata state no {schema.gain}, by which radiance is "
+                    "scaled; the metadata as they were delivered would be accepted"
+                )
+            own = np.full(gain.shape, _SCALE)
+            notes = [
+                *notes,
+                f"a scale of {_SCALE:g} is assumed: neither metadata nor image state one",
+            ]
+        offset = np.where(np.isnan(gain), pixels.offset, offset)
+        gain = np.where(np.isnan(gain), own, gain)
+    nodata = pixels.nodata
+    if integers and None in nodata:
+        nodata = tuple(_NODATA if number is None else number for number in nodata)
+        notes = [*notes, f"no data is assumed to be {_NODATA:g}: the image states none"]
+        attributes["nodata"] = _NODATA
+    attributes |= {"product": f"{schema.maker} {level}", "sensor": schema.sensor, "notes": notes}
+    scaled = replace(
+        pixels, scale=tuple(gain.tolist()), offset=tuple(offset.tolist()), nodata=nodata
+    )
+    return opened._replace(pixels=scaled, attributes=attributes)
