@@ -8,6 +8,7 @@ and NaN for no data. Opening reads metadata; pixels are read when they are compu
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
@@ -144,8 +145,8 @@ def _masked(opened: Opened, mask: Path) -> Opened:
     places = other.transform, opened.transform
     if None not in places and not _same_place(*places, opened.pixels.shape[1:]):
         raise RasterError(
-            f"{mask}: lies elsewhere than {opened.pixels.path}, which it masks; a mask on the same grid, or "
-            "without georeferencing, would be accepted"
+            f"{mask}: lies elsewhere than {opened.pixels.path}, which it masks; a mask on the "
+            "same grid, or without georeferencing, would be accepted"
         )
     attributes = opened.attributes | {"mask_file": str(mask)}
     return opened._replace(pixels=MaskedPixels(opened.pixels, other.pixels), attributes=attributes)
