@@ -1,0 +1,93 @@
+"""Noise and stripes of the HS image are not made into detail of the fine grid."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hsfuse.core.grid import Span
+from hsfuse.methods import Options, Window, load_method
+from hsfuse.methods.quiet import Quiet, QuietFuser
+from hsfuse.pair import make_pair
+from hsfuse.planning import survey_for
+from hsfuse.sample import make_sample
+from hsfuse.survey import Survey
+
+BAND = 30
+
+
+@pytest.fixture(scope="module")
+def made() -> tuple[Survey, Window, np.ndarray]:
+    """Return a surveyed pair of 61 bands, its whole window, and the truth."""
+    seen = make_sample(
+        hs_sensor="generic-vnir", rgb_sensor="sentinel-2a:B2,B3,B4,B8", size=(40, 40), ratio=4.0
+    )
+    pair = make_pair(seen.scene.compute().chunk(), seen.rgb.compute().chunk())
+    rows, columns = pair.geometry.fine_shape
+    core = Span(0, rows), Span(0, columns)
+    window = Window(pair.hs.values, pair.rgb.values, pair.geometry, core)
+    truth = seen.truth.sel(y=pair.rgb["y"], x=pair.rgb["x"], method="nearest").values
+    return survey_for(pair)[0], window, truth
+
+
+def faulty(survey: Survey, window: Window, fault: np.ndarray) -> tuple[Survey, Window]:
+    """Return the pair with a fault of one band, in units of its spread."""
+    fault = (0.5 * survey.spectra[BAND].std() * fault).astype(np.float32)
+    coarse = window.coarse.copy()
+    coarse[BAND] += fault
+    (patch,) = survey.patches
+    return replace(survey, patches=(replace(patch, coarse=coarse),)), replace(window, coarse=coarse)
+
+
+@pytest.mark.parametrize("kind", ["stripes down", "stripes across", "noise"])
+def test_a_faulty_band_takes_its_detail_from_the_clean_ones(
+    made: tuple[Survey, Window, np.ndarray], kind: str
+) -> None:
+    """Its error is less than half of what it is when the band is taken as it is."""
+    survey, window, truth = made
+    draw = np.random.default_rng(2).normal(size=window.coarse.shape[1:])
+    fault = {"stripes down": draw[:1], "stripes across": draw[:, :1], "noise": draw}[kind]
+    survey, window = faulty(survey, window, np.broadcast_to(fault, draw.shape))
+    method = load_method("guided")
+    assert isinstance(method, Quiet)
+    quiet = method.prepare(survey, Options())
+    assert isinstance(quiet, QuietFuser)
+    assert np.flatnonzero(quiet.noisy).tolist() == [BAND]
+    assert any("noisy or striped" in note for note in quiet.notes)
+    errors = [
+        np.sqrt(np.nanmean((fuser.fuse([window])[0][BAND] - truth[BAND]) ** 2))
+        for fuser in (quiet, method.method.prepare(survey, Options()))
+    ]
+    assert errors[0] < 0.5 * errors[1]
+
+
+def test_clean_bands_are_fused_as_ever(made: tuple[Survey, Window, np.ndarray]) -> None:
+    """Without a faulty band the method is the method."""
+    survey, _, _ = made
+    assert not isinstance(load_method("guided").prepare(survey, Options()), QuietFuser)
+
+
+def test_a_band_of_its_own_kind_is_not_taken_for_noise(
+    made: tuple[Survey, Window, np.ndarray],
+) -> None:
+    """What no other band explains but has a shape stays what it is."""
+    survey, window, _ = made
+    rows, columns = np.mgrid[: window.coarse.shape[1], : window.coarse.shape[2]]
+    fault = np.sin(rows / 2.0) + np.cos(columns / 2.5)
+    survey, _ = faulty(survey, window, 2 * fault)
+    assert not isinstance(load_method("guided").prepare(survey, Options()), QuietFuser)
+
+
+def test_a_pixel_without_data_stays_one(made: tuple[Survey, Window, np.ndarray]) -> None:
+    """And a band that lacks data in a neighbour is taken as it is there."""
+    survey, window, _ = made
+    draw = np.random.default_rng(0).normal(size=window.coarse.shape[1:])
+    survey, window = faulty(survey, window, draw)
+    fuser = load_method("guided").prepare(survey, Options())
+    assert isinstance(fuser, QuietFuser)
+    coarse = window.coarse.copy()
+    coarse[:, 3, 4] = np.nan
+    coarse[BAND + 1, 7, 8] = np.nan
+    quiet = fuser._explained(coarse)
+    assert np.array_equal(np.isnan(quiet), np.isnan(coarse))
+    assert quiet[BAND, 7, 8] == coarse[BAND, 7, 8]
