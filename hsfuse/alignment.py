@@ -66,6 +66,8 @@ _WINDOWS = 5
 # A known width is doubted when the pair tells another one by this share.
 _DOUBT = 0.15
 _MUCH_CHANGED = 0.05
+# Pixels of less weight do not follow the others at all.
+_GONE = 0.1
 _TEXTURE = 0.4
 _ABOUT = 5
 
@@ -274,7 +276,7 @@ def measure_alignment(survey: Survey) -> Alignment | None:
         unexplained=fit.unexplained(found),
         detail=fit.detail(found),
         textured=fit.textured(found),
-        changed=float((fit.weight < 0.1).mean()),
+        changed=float((fit.weight <= _GONE).mean()),
         local=local,
         drift=fit_drift(local, survey.coarse_shape),
     )
@@ -552,13 +554,17 @@ class _Fit:
 
     def detail(self, found: Array) -> float:
         """Return the share of the variance that is left once the mean about a pixel is away."""
-        rows, columns = [], []
-        for view, used in zip(self.views, self.used, strict=True):
+        rows, columns, start = [], [], 0
+        for view, every in zip(self.views, self.used, strict=True):
+            used, stop = every.copy(), start + int(every.sum())
+            used[every] = self.weight[start:stop] > _GONE  # a cloud's edge is all detail
+            start = stop
             columns.append(_sharpened(view.components, used))
             rows.append(_sharpened(view.seen(found), used))
         seen, components = np.concatenate(rows, axis=1), np.concatenate(columns, axis=1)
         basis, _ = _basis(components, np.ones(seen.shape[1], dtype=bool))
-        assert basis is not None  # as many pixels as the fit has
+        if basis is None:
+            return 1.0
         pixels = seen.shape[1]
         return min(1.0, _left(basis, seen) * (pixels - 1) / max(pixels - basis.shape[1], 1))
 
