@@ -32,7 +32,7 @@ from hsfuse.simulation import Simulated, observe
 
 SENSORS = {
     **{name: sensor_from_bands(*bands) for name, bands in GAUSSIANS.items()},
-    "d700": hsfuse.load_sensor("nikon-d700"),
+    "pan": sensor_from_bands([650.0], [300.0]),
 }
 FARTHEST, WIDTHS = 3.0, (0.8, 2.0)  # HS pixels
 
