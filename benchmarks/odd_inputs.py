@@ -24,16 +24,19 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from click.testing import CliRunner, Result
 from hsfuse.cli.main import main as hsfuse_main
-from odd_pairs import HARMLESS, MUTATIONS, Pair, draw_pair
+from odd_pairs import HARMLESS, MUTATIONS, Pair, draw_pair, sound_pair
 from scipy.ndimage import binary_erosion
 
 import hsfuse
+
+__all__ = ["content", "find_faults", "invoke", "sound_pair", "try_pair"]
 
 _SECONDS = 120
 _LONGEST_LINE = 1500  # characters of an error
@@ -61,16 +64,16 @@ def try_pair(seed: int, number: int, method: str | None = None) -> Verdict:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         words = [*pair.write(folder), "--method", method, "--no-report"]
-        before = _content(folder)
-        result, noise = _invoke(words)
-        faults = _faults(pair, folder, before, result, noise, words)
+        before = content(folder)
+        result, noise = invoke(words)
+        faults = find_faults(pair, folder, before, result, noise, words)
         line = result.stderr.strip().replace(name + "/", "")
     if faults:
         return Verdict("failed", f"{method}: {'; '.join(faults)}".replace(name, ""), pair.mutations)
     return Verdict("fused" if result.exit_code == 0 else "refused", line, pair.mutations)
 
 
-def _content(folder: Path) -> dict[str, str]:
+def content(folder: Path) -> dict[str, str]:
     """Return the hash of every file."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -79,7 +82,7 @@ def _content(folder: Path) -> dict[str, str]:
     }
 
 
-def _invoke(words: list[str]) -> tuple[Result, str]:
+def invoke(words: list[str]) -> tuple[Result, str]:
     """Run the command; return its result and what libraries wrote past Python."""
     with tempfile.TemporaryFile() as caught, _within(_SECONDS):
         sys.stderr.flush()
@@ -109,7 +112,7 @@ def _within(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, old)
 
 
-def _faults(
+def find_faults(
     pair: Pair, folder: Path, before: dict[str, str], result: Result, noise: str, words: list[str]
 ) -> list[str]:
     """Return all that is wrong with what became of one pair."""
@@ -118,7 +121,7 @@ def _faults(
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         last = "".join(traceback.format_exception(result.exception)[-3:])
         return [f"traceback: {' '.join(last.split())}"]
-    after = _content(folder)
+    after = content(folder)
     allowed = {pair.out} if "--overwrite" in pair.options else set()
     faults = [
         f"{name} was changed"
@@ -136,7 +139,7 @@ def _faults(
         return faults + _faults_of_line(pair, result, words)
     if result.stderr.strip():
         faults.append(f"warned: {result.stderr.strip()[:300]}")
-    return faults + _faults_of_result(Path(words[1]), Path(words[2]), folder / pair.out)
+    return faults + _faults_of_result(words, folder / pair.out)
 
 
 def _faults_of_line(pair: Pair, result: Result, words: list[str]) -> list[str]:
@@ -144,9 +147,9 @@ def _faults_of_line(pair: Pair, result: Result, words: list[str]) -> list[str]:
     errors = [line for line in lines if line.startswith("Error: ")]
     if len(errors) != 1 or (len(lines) != 1 and result.exit_code != 2):
         return [f"not one line: {result.stderr.strip()[:500]}"]
-    named = [*(Path(word).name for word in (words[1], words[2], words[4])), *pair.also_named]
-    headers = [str(Path(name).with_suffix(".hdr")) for name in named[:2] if Path(name).name]
-    if not any(" ".join(name.split()) in errors[0] for name in [*named, *headers]):
+    # An ENVI pair may be called by its header or its data.
+    named = [Path(words[1]).stem, Path(words[2]).stem, Path(words[4]).name, *pair.also_named]
+    if not any(" ".join(name.split()) in errors[0] for name in named):
         return [f"names no file: {errors[0]}"]
     if len(errors[0]) > _LONGEST_LINE:
         return [f"a line of {len(errors[0])} characters: {errors[0][:200]}"]
@@ -154,9 +157,14 @@ def _faults_of_line(pair: Pair, result: Result, words: list[str]) -> list[str]:
     return [f"unclear line: {errors[0]}"] if odd else []
 
 
-def _faults_of_result(scene: Path, fine: Path, out: Path) -> list[str]:
+def _faults_of_result(words: list[str], out: Path) -> list[str]:
     """Hold a fused raster against both inputs."""
-    fused, hs, rgb = (hsfuse.open_raster(path).compute() for path in (out, scene, fine))
+    options = dict(pairwise(words))
+    hs, rgb = (
+        hsfuse.open_raster(path, mask=options.get(option)).compute()
+        for path, option in ((words[1], "--hs-mask"), (words[2], "--rgb-mask"))
+    )
+    fused = hsfuse.open_raster(out).compute()
     faults = []
     if fused.sizes["band"] != hs.sizes["band"]:
         faults.append(f"{fused.sizes['band']} bands of {hs.sizes['band']}")

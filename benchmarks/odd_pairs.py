@@ -29,12 +29,12 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from hsfuse.sample import make_sample
 
-__all__ = ["HARMLESS", "MUTATIONS", "Pair", "Raster", "draw_pair"]
+__all__ = ["HARMLESS", "MUTATIONS", "Pair", "Raster", "draw_pair", "sound_pair"]
 
 Draw = np.random.Generator
 Mutation = Callable[["Pair", Draw], None]
 
-_STEP = 1e-4  # reflectance of one stored step of an integer
+_STEP, _BYTE_STEP = 1e-4, 5e-3  # reflectance of one stored step of an integer
 _NO_DATA_TAG = 42113  # GDAL_NODATA
 
 
@@ -83,8 +83,9 @@ class Raster:
         stored = self.values
         if np.dtype(self.dtype).kind in "iu":
             limits = np.iinfo(self.dtype)
-            stored = np.clip(np.nan_to_num(stored / _STEP), limits.min, limits.max).round()
-            dataset.scales = [_STEP] * dataset.count
+            step = _BYTE_STEP if np.dtype(self.dtype).itemsize == 1 else _STEP
+            stored = np.clip(np.nan_to_num(stored / step), limits.min, limits.max).round()
+            dataset.scales = [step] * dataset.count
         with np.errstate(invalid="ignore", over="ignore"):
             dataset.write(stored.astype(self.dtype))
         pairs = zip(self.wavelength, self.fwhm, strict=True)
@@ -168,10 +169,16 @@ def _raster(name: str, array: xr.DataArray) -> Raster:
     )
 
 
+def sound_pair() -> Pair:
+    """Return a pair with which nothing is wrong."""
+    scene, rgb = _sound()
+    return Pair(_raster("scene.tif", scene), _raster("rgb.tif", rgb))
+
+
 def draw_pair(seed: int, number: int) -> Pair:
     """Return the pair of one number: sound, then spoiled in one to three ways."""
     draw = np.random.default_rng([seed, number])
-    pair = Pair(*(_raster(f"{n}.tif", a) for n, a in zip(("scene", "rgb"), _sound(), strict=True)))
+    pair = sound_pair()
     count = int(draw.choice([1, 2, 3], p=[0.6, 0.25, 0.15]))
     names = [str(name) for name in draw.choice(list(MUTATIONS), count, replace=False)]
     names.sort(key=list(MUTATIONS).index)
@@ -295,7 +302,7 @@ def _typed(dtype: str, nodata: float | None = None) -> Mutation:
 def _flags(pair: Pair, draw: Draw) -> None:
     """Keep only 0 and 1 in bytes, as a mask has."""
     raster = pair.either(draw)
-    raster.values = (raster.values > np.nanmedian(raster.values)) * _STEP
+    raster.values = (raster.values > np.nanmedian(raster.values)) * _BYTE_STEP
     raster.dtype = "uint8"
 
 
@@ -391,7 +398,7 @@ def _mask_file(option: str, shape: tuple[int, int] | None) -> Mutation:
     def mutate(pair: Pair, draw: Draw) -> None:
         raster = pair.hs if option == "--hs-mask" else pair.rgb
         size = shape or raster.values.shape[1:]
-        kept = (draw.random((1, *size)) < 0.9).astype(float) * _STEP
+        kept = (draw.random((1, *size)) < 0.9).astype(float) * _BYTE_STEP
         mask = Raster("mask.tif", kept, raster.transform, [], [], crs=raster.crs, dtype="uint8")
         pair.after.append(mask.write)
         pair.options += [option, "mask.tif"]
