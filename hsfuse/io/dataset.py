@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 
@@ -43,7 +44,8 @@ def open_dataset(path: Path) -> Opened:
 
 
 def _open(path: Path) -> Opened:
-    with open_file(path) as dataset, np.errstate(over="ignore"):  # of numbers like 1e99
+    # Within an Env GDAL's messages become log lines; a no-data number like 1e99 is no overflow.
+    with rasterio.Env(), open_file(path) as dataset, np.errstate(over="ignore"):
         indexes = [
             index
             for index, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True)
