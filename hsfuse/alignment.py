@@ -49,6 +49,8 @@ _REACH = 2.2
 _FINEST = 4.0
 # Pixels that changed between the two images: Tukey's weight, for 95 % efficiency.
 _TUKEY = 4.685
+# Share of a band's largest value that arithmetic may leave where nothing is left.
+_ROUNDING = 1e-9
 _ROUNDS = 3
 _MOST_VIEWS = 9
 _REWEIGHTINGS = 4
@@ -541,7 +543,9 @@ class _Fit:
             line = np.linalg.lstsq(columns * weight[:, None], (seen * weight).T, rcond=None)[0]
             left = seen - (columns @ line).T
             unit = np.median(np.abs(left), axis=1, keepdims=True) / 0.6745
-            size = np.sqrt(((left / np.maximum(unit, 1e-300)) ** 2).mean(axis=0))
+            # A band of one value leaves rounding errors alone; they tell no pixel from another.
+            least = _ROUNDING * np.abs(seen).max(axis=1, keepdims=True) + 1e-300
+            size = np.sqrt(((left / np.maximum(unit, least)) ** 2).mean(axis=0))
             weight = (1 - np.clip(size / _TUKEY, 0, 1) ** 2) ** 2
         return np.asarray(weight)
 

@@ -105,7 +105,7 @@ def make_pair(
     geometry, fine, coarse = _overlap(hs, rgb, relative, both)
     hs = hs.isel(y=coarse[0].slice, x=coarse[1].slice)
     rgb = _cut(rgb, fine)
-    response, source = _response(hs, rgb, rgb_sensor, notes)
+    response, source = _response(hs, rgb, rgb_sensor, both, notes)
     blur, status = (1.0, 1.0), "assumed"
     if hs_sensor is not None:
         blur, status = (hs_sensor.blur.fwhm_y, hs_sensor.blur.fwhm_x), hs_sensor.blur.status
@@ -304,7 +304,7 @@ def _extent(raster: xr.DataArray) -> str:
 
 
 def _response(
-    hs: xr.DataArray, rgb: xr.DataArray, sensor: Sensor | None, notes: list[str]
+    hs: xr.DataArray, rgb: xr.DataArray, sensor: Sensor | None, both: str, notes: list[str]
 ) -> tuple[NDArray[np.float64] | None, str]:
     """Return R and where it comes from, or None where the pair must tell."""
     centre = np.asarray(rgb["wavelength"].values, dtype=np.float64)
@@ -340,9 +340,12 @@ def _response(
             "estimated from the pair"
         )
         return None, "estimated from the pair"
-    response = response_matrix(
-        sensor, hs["wavelength"].values, hs["fwhm"].values, good=hs["good"].values
-    )
+    try:
+        response = response_matrix(
+            sensor, hs["wavelength"].values, hs["fwhm"].values, good=hs["good"].values
+        )
+    except SensorError as error:
+        raise PairError(f"{both}: {error}") from error
     _check_coverage(hs, rgb, response.coverage, response.band_names, notes)
     return response.matrix, source
 

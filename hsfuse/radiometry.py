@@ -26,6 +26,8 @@ _LOWEST_CORRELATION = 0.5
 # Tukey's weight, for 95 % efficiency, found in this many rounds.
 _TUKEY = 4.685
 _ROUNDS = 6
+# Share of a band's largest value that arithmetic may leave where nothing is left.
+_ROUNDING = 1e-9
 # A response is doubted where it leaves this share of a band's variance, and twice the share
 # that one read from the pair leaves.
 _DOUBT, _WORSE = 0.03, 2.0
@@ -119,7 +121,9 @@ def _steady(predicted: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArra
     for _ in range(_ROUNDS):
         gain, offset, _ = _lines(predicted, seen, weight)
         left = np.abs(seen - gain[:, None] * predicted - offset[:, None])
-        unit = np.maximum(np.median(left, axis=1, keepdims=True) / 0.6745, 1e-300)
+        # A band of one value leaves rounding errors alone; they tell no pixel from another.
+        least = _ROUNDING * np.abs(seen).max(axis=1, keepdims=True, initial=0) + 1e-300
+        unit = np.maximum(np.median(left, axis=1, keepdims=True) / 0.6745, least)
         far = np.sqrt(((left / unit) ** 2).mean(axis=0)) / _TUKEY
         weight = (1 - np.clip(far, 0, 1) ** 2) ** 2
         if not weight.any():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import xarray as xr
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Geometry, Span
@@ -35,6 +36,8 @@ _SIZE = 64
 # Noise over a band's whole spread. On twelve real scenes every band of a water-vapour window lies
 # above, and of some 2500 others eight that look like noise.
 _MOST_NOISE = 0.7
+# Squares of such values, summed over a scene, still fit float32; no unit of light comes close.
+_LARGEST = 1e15
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,7 @@ def survey_pair(pair: Pair, windows: int = _WINDOWS) -> Survey:
     Raises
     ------
     PairError
-        If no pixel holds data in both rasters.
+        If no pixel holds data in both rasters, or values are beyond all measure.
     """
     patches = tuple(
         _read_patch(pair, rows, columns)
@@ -188,6 +191,7 @@ def survey_pair(pair: Pair, windows: int = _WINDOWS) -> Survey:
         pair.response,
         pair.geometry.coarse_shape,
     )
+    _refuse_extremes(pair, survey)
     _refuse_empty(pair, survey)
     return survey
 
@@ -216,15 +220,39 @@ def _read_patch(pair: Pair, rows: Span, columns: Span) -> Patch:
     )
 
 
-def _refuse_empty(pair: Pair, survey: Survey) -> None:
-    for raster, arrays in (
+def _read_of(
+    pair: Pair, survey: Survey
+) -> tuple[tuple[xr.DataArray, list[NDArray[np.float32]]], ...]:
+    """Return both rasters, each with what was read of it."""
+    return (
         (pair.hs, [patch.coarse for patch in survey.patches]),
         (pair.rgb, [patch.fine for patch in survey.patches]),
-    ):
+    )
+
+
+def _refuse_extremes(pair: Pair, survey: Survey) -> None:
+    for raster, arrays in _read_of(pair, survey):
+        largest = max(float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in arrays)
+        if largest > _LARGEST:
+            raise PairError(
+                f"{raster.attrs.get('source', 'raster')}: values reach {largest:.3g}; up to "
+                f"{_LARGEST:g} would be accepted: is a no-data number not declared, or the byte "
+                "order or data type another?"
+            )
+
+
+def _refuse_empty(pair: Pair, survey: Survey) -> None:
+    for raster, arrays in _read_of(pair, survey):
         if not any(np.isfinite(array).any() for array in arrays):
             raise PairError(
                 f"{raster.attrs.get('source', 'raster')}: no pixel holds data where the two "
                 "rasters overlap; a pair needs data in both"
+            )
+    for band, name in enumerate(pair.rgb["band_name"].values):
+        if not any(np.isfinite(patch.fine[band]).any() for patch in survey.patches):
+            raise PairError(
+                f"{pair.rgb.attrs.get('source', 'RGB')}: {str(name)!r} holds no data where the two "
+                "rasters overlap; a raster without this band would be accepted"
             )
     if not any(survey.degraded(patch)[1].any() for patch in survey.patches):
         raise PairError(

@@ -249,3 +249,39 @@ def test_no_data_anywhere_is_refused() -> None:
     empty = coarse.copy(data=np.full(coarse.shape, np.nan, np.float32)).chunk()
     with pytest.raises(PairError, match=r"hs\.tif: no pixel holds data"):
         survey_pair(make_pair(empty, fine))
+
+
+def test_values_beyond_all_measure_are_refused() -> None:
+    """As of a wrong byte order, or a no-data number that the file does not declare."""
+    coarse, fine = hs(CORNER * Affine.scale(4)), rgb(CORNER)
+    for placed in (coarse, fine):
+        values = placed.to_numpy().copy()
+        values[1, 2, 3] = -3e38
+        odd = placed.copy(data=values).chunk()
+        pair = make_pair(*(odd if raster is placed else raster for raster in (coarse, fine)))
+        with pytest.raises(
+            PairError, match=rf"{odd.attrs['source']}: values reach 3e\+38; up to 1e\+15"
+        ):
+            survey_pair(pair)
+
+
+def test_a_fine_band_without_data_is_named() -> None:
+    """It would take all pixels from the others."""
+    fine = rgb(CORNER)
+    empty = fine.where(fine["band"] != 2).assign_attrs(fine.attrs)
+    with pytest.raises(PairError, match=r"rgb\.tif: 'b1' holds no data"):
+        survey_pair(make_pair(hs(CORNER * Affine.scale(4)), empty))
+
+
+def test_bad_bands_alone_are_refused_by_name() -> None:
+    """Nothing is left that a fine band could be told from."""
+    coarse = hs(CORNER * Affine.scale(4)).assign_coords(good=("band", np.zeros(12, bool)))
+    with pytest.raises(PairError, match=r"hs\.tif and rgb\.tif: .* no good band"):
+        make_pair(coarse, rgb(CORNER))
+
+
+@pytest.mark.parametrize("crs", ['LOCAL_CS["here",UNIT["metre",1]]', "EPSG:4326"])
+def test_a_crs_without_a_way_to_the_other_is_refused(crs: str) -> None:
+    """A local system, and metres that call themselves degrees."""
+    with pytest.raises(PairError, match=r"hs\.tif: cannot be warped from .* to EPSG:32633"):
+        make_pair(hs(CORNER * Affine.scale(4), crs=crs), rgb(CORNER))

@@ -36,6 +36,7 @@ _NANOMETRES = {
     "angstrom": 0.1,
 }
 _UNSTATED = ("", "unknown", "none", "1")
+_LONGEST = 1e6  # nanometres: beyond a millimetre no optical sensor sees
 _LONGEST_IN_MICROMETRES = 100.0  # a number below is in micrometres where no unit is stated
 _NUMBER = r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
 _WITH_UNIT = re.compile(
@@ -226,7 +227,7 @@ def nanometres(
     values: ArrayLike | None, unit: str, *, alike: ArrayLike | None = None
 ) -> Vector | None:
     """
-    Return lengths in nanometres, NaN for those that are not positive.
+    Return lengths in nanometres, NaN for those that are not positive or exceed a millimetre.
 
     Parameters
     ----------
@@ -255,9 +256,10 @@ def nanometres(
         factor = _NANOMETRES.get(word) or _NANOMETRES[word.rstrip("s")]
     else:
         return None
-    with np.errstate(invalid="ignore"):
-        lengths[~(np.isfinite(lengths) & (lengths > 0))] = np.nan
-        return np.round(lengths * factor, 6)
+    with np.errstate(invalid="ignore", over="ignore"):
+        lengths *= factor
+        lengths[~((lengths > 0) & (lengths <= _LONGEST))] = np.nan
+        return np.round(lengths, 6)
 
 
 def from_descriptions(descriptions: Sequence[str]) -> tuple[Vector, Vector]:

@@ -15,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 from rasterio.enums import Interleaving
-from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from hsfuse.errors import RasterError
-from hsfuse.io.windows import open_quietly
+from hsfuse.io.windows import GDAL_ERRORS, open_quietly
 
 __all__ = ["ACCEPTED", "check_block", "header_of", "locate", "open_file"]
 
@@ -77,8 +76,9 @@ def open_file(path: Path) -> DatasetReader:
     _check_envi(path)  # before GDAL, which has no word for it
     try:
         dataset = open_quietly(str(path))
-    except RasterioError as error:
-        reason = " ".join(str(error).replace(str(path), "it").split())
+    except GDAL_ERRORS as error:
+        named = str(error).replace(f"'{path}'", "it").replace(str(path), "it")
+        reason = " ".join(named.split()).rstrip(".")
         raise RasterError(
             f"{path}: not a raster that can be read ({reason}); {_missing_header(path)}{ACCEPTED}"
         ) from error
@@ -127,8 +127,13 @@ def header_of(path: Path) -> Path | None:
 
 
 def _missing_header(path: Path) -> str:
-    if path.suffix.lower() in _ENVI_DATA and header_of(path) is None:
+    if path.suffix.lower() not in _ENVI_DATA:
+        return ""
+    header = header_of(path)
+    if header is None:
         return f"ENVI data need their header {path.stem}.hdr beside them; "
+    if not header.read_text(encoding="latin-1").startswith("ENVI"):
+        return f"its header {header.name} does not begin with ENVI; "
     return ""
 
 

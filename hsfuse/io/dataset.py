@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 
+from hsfuse.errors import RasterError
 from hsfuse.io.bands import file_bands
 from hsfuse.io.checks import open_file
 from hsfuse.io.stored import Opened
-from hsfuse.io.windows import FilePixels, stamp
+from hsfuse.io.windows import GDAL_ERRORS, FilePixels, stamp
 
 __all__ = ["open_dataset"]
 
@@ -32,7 +34,18 @@ def open_dataset(path: Path) -> Opened:
     RasterError
         If it is no raster, lacks pixels, or declares what cannot be meant.
     """
-    with open_file(path) as dataset:
+    try:
+        return _open(path)
+    except GDAL_ERRORS as error:
+        reason = " ".join(str(error).replace(str(path), "it").split())
+        raise RasterError(
+            f"{path}: its metadata are damaged ({reason}); get the file again"
+        ) from error
+
+
+def _open(path: Path) -> Opened:
+    # Within an Env GDAL's messages become log lines; a no-data number like 1e99 is no overflow.
+    with rasterio.Env(), open_file(path) as dataset, np.errstate(over="ignore"):
         indexes = [
             index
             for index, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True)
@@ -51,6 +64,7 @@ def open_dataset(path: Path) -> Opened:
         mask = _mask(dataset, indexes)
         if mask:
             attributes["mask"] = mask
+        _check_scaling(dataset, indexes)
         # GDAL applies an ENVI header's gains and offsets, but not its scale of reflectance.
         divisor = _reflectance_scale(dataset)
         pixels = FilePixels(
@@ -77,6 +91,16 @@ def open_dataset(path: Path) -> Opened:
             dataset.crs,
             attributes,
         )
+
+
+def _check_scaling(dataset: DatasetReader, indexes: list[int]) -> None:
+    for index in indexes:
+        scale, offset = dataset.scales[index - 1], dataset.offsets[index - 1]
+        if not (np.isfinite(scale) and np.isfinite(offset) and scale != 0):
+            raise RasterError(
+                f"{dataset.name}: band {index} has the scale {scale:g} and the offset {offset:g}; "
+                "finite numbers and a scale other than 0 would be accepted"
+            )
 
 
 def _nodata_together(dataset: DatasetReader, indexes: list[int]) -> bool:

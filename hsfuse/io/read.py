@@ -27,6 +27,8 @@ from hsfuse.sensor import pick_sensor
 
 __all__ = ["open_raster"]
 
+_LEAST_STEP = 1e-12  # pixel over coordinate
+
 
 def open_raster(
     path: str | os.PathLike[str],
@@ -82,6 +84,7 @@ def open_raster(
     if opened is None:
         found, is_store = locate(path)
         opened = open_store(found) if is_store else open_dataset(found)
+    _check_grid(opened)
     if mask is not None:
         opened = _masked(opened, Path(mask))
     bands = opened.bands if definition is None else with_sensor(opened.bands, definition)
@@ -103,6 +106,21 @@ def open_raster(
     # An identity is how rasterio says that there is no transform.
     placed: xr.DataArray = array.rio.write_transform(opened.transform or Affine.identity())
     return placed
+
+
+def _check_grid(opened: Opened) -> None:
+    place = opened.transform
+    if place is None:
+        return
+    # The coordinates of neighbouring pixels have to differ in float64.
+    least = _LEAST_STEP * max(abs(place.c), abs(place.f))
+    if np.isfinite(place[:6]).all() and abs(place.determinant) > least**2:
+        return
+    numbers = ", ".join(f"{number:.7g}" for number in place[:6])
+    raise RasterError(
+        f"{opened.pixels.path}: its transform ({numbers}) puts no pixel on a map; finite numbers "
+        "and pixels with an area would be accepted, or no transform at all"
+    )
 
 
 def _coordinates(bands: BandTable, opened: Opened) -> dict[str, object]:

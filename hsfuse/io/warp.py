@@ -17,7 +17,7 @@ from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from hsfuse.core.drift import Drift
 from hsfuse.errors import PairError
-from hsfuse.io.windows import Key, chunk_size, lazy, split
+from hsfuse.io.windows import GDAL_ERRORS, Key, chunk_size, lazy, split
 
 __all__ = ["displaced", "onto_grid"]
 
@@ -46,7 +46,7 @@ def onto_grid(raster: xr.DataArray, fine: Affine, crs: CRS) -> tuple[xr.DataArra
     Raises
     ------
     PairError
-        If the raster's outline has no place in the other CRS.
+        If there is no way from one CRS to the other, or the raster's outline has no place there.
     """
     columns, rows = _outline(raster, fine, crs)
     centre = raster.sizes["x"] / 2, raster.sizes["y"] / 2
@@ -74,13 +74,21 @@ def _outline(raster: xr.DataArray, fine: Affine, crs: CRS) -> tuple[list[float],
     columns, rows = raster.sizes["x"], raster.sizes["y"]
     edge = [(columns * s, 0.0) for s in share] + [(columns * s, float(rows)) for s in share]
     edge += [(0.0, rows * s) for s in share] + [(float(columns), rows * s) for s in share]
-    x, y = _through(raster, edge, fine, crs)
+    refused = PairError(
+        f"{raster.attrs.get('source', 'raster')}: cannot be warped from {_called(raster.rio.crs)} "
+        f"to {_called(crs)}, where its outline has no place; files in one CRS would be accepted"
+    )
+    try:
+        x, y = _through(raster, edge, fine, crs)
+    except GDAL_ERRORS as error:
+        raise refused from error
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise PairError(
-            f"{raster.attrs.get('source', 'raster')}: cannot be warped to {crs.to_string()[:40]}, "
-            "where its outline has no place"
-        )
+        raise refused
     return x, y
+
+
+def _called(crs: CRS) -> str:
+    return str(crs.to_string())[:40]
 
 
 def _through(

@@ -21,6 +21,7 @@ import numpy as np
 import rasterio
 import xarray as xr
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError  # GDAL's own errors; rasterio has no public name for them
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
@@ -28,6 +29,7 @@ from rasterio.windows import Window
 from hsfuse.errors import RasterError
 
 __all__ = [
+    "GDAL_ERRORS",
     "Cube",
     "FilePixels",
     "Key",
@@ -46,6 +48,9 @@ Cube = NDArray[np.float32]
 Index = slice | int | list[int] | None
 Key = tuple[Index, ...]  # whatever dask makes of slices of slices
 
+#: What rasterio raises of a file: its own errors, and GDAL's where it does not translate them.
+GDAL_ERRORS = (RasterioError, CPLE_BaseError)
+
 _CHUNK_BYTES = 64 * 2**20  # of float32, all bands
 _LONGEST_CHUNK = 512  # pixels a side, where blocks and bands leave the choice
 # GDAL's block cache, in bytes as rasterio wants it. The default, a twentieth of the machine's
@@ -57,10 +62,11 @@ _opened = threading.local()
 
 
 def open_quietly(path: str) -> DatasetReader:
-    """Open a file with GDAL; a file without georeferencing is no reason for a warning."""
+    """Open a file with GDAL; neither a missing place nor a no-data number like 1e99 warns."""
     with _opening, warnings.catch_warnings():  # filters belong to the process, not to a thread
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(path, sharing=False)
+        with np.errstate(over="ignore"):
+            return rasterio.open(path, sharing=False)
 
 
 def stamp(path: str) -> tuple[int, int]:
@@ -139,7 +145,7 @@ class FilePixels:
         window = Window(columns.start, rows.start, len(columns), len(rows))
         try:
             cube = self._read(bands, window)
-        except (RasterioError, OSError) as error:
+        except (*GDAL_ERRORS, OSError) as error:
             if isinstance(error, RasterError):
                 raise
             raise RasterError(
@@ -162,10 +168,12 @@ class FilePixels:
         cube = np.empty(raw.shape, dtype=np.float32)
         for plane, stored, band in zip(cube, raw, bands, strict=True):
             scale, offset = self.scale[band], self.offset[band]
-            if (scale, offset) == (1.0, 0.0):
-                plane[...] = stored
-            else:
-                plane[...] = stored * np.float64(scale) + np.float64(offset)
+            # Infinite is what float32 cannot hold; damaged floats may be any kind of NaN.
+            with np.errstate(over="ignore", invalid="ignore"):
+                if (scale, offset) == (1.0, 0.0):
+                    plane[...] = stored
+                else:
+                    plane[...] = stored * np.float64(scale) + np.float64(offset)
             for number in (None if self.together else self.nodata[band], *self.void):
                 empty = _equal_to(stored, number)
                 if empty is not None:

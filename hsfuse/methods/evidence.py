@@ -191,14 +191,21 @@ def measure_units(survey: Survey, estimators: Estimators) -> Units:
             answers = estimators.answers(window, stages)
             others = torch.stack(answers.others) - answers.start
             doubts.append(others[:, :, known].double().square().mean(dim=0))
-    spread = torch.cat(wanted, dim=1).std(dim=1).cpu().numpy()
+    spread = _deviation(wanted)
     spread = np.maximum(spread, 1e-6 * max(float(spread.max()), 1e-30))
-    detail = torch.cat(details, dim=1).std(dim=1).cpu().numpy()
+    detail = _deviation(details)
     detail = np.maximum(detail, _LEAST_DETAIL * spread)
     doubt = torch.cat(doubts, dim=1).mean(dim=1).sqrt().cpu().numpy()
     white = _whitening(torch.cat(fine, dim=1).cpu().numpy())
     doubt = np.maximum(doubt, _LEAST_DOUBT * detail)
     return Units(spread, detail, doubt, white, *_fine_sensor(survey, guided, spread, detail))
+
+
+def _deviation(parts: list[torch.Tensor]) -> NDArray[np.float64]:
+    """Return the standard deviation along all pixels; that of one pixel is 0."""
+    whole = torch.cat(parts, dim=1)
+    deviation: NDArray[np.float64] = whole.std(dim=1, correction=whole.shape[1] > 1).cpu().numpy()
+    return deviation
 
 
 def _fine_sensor(

@@ -141,6 +141,9 @@ def step_down(survey: Survey) -> Trial | None:
         )
         coarse = _degraded(truth, geometry, survey.blur)
         coarse += generator.normal(size=coarse.shape).astype(np.float32) * noise[:, None, None]
+        # A few pixels with data may leave none below that sees mostly them.
+        if not np.isfinite(coarse[survey.good]).all(axis=0).any() or not np.isfinite(fine).any():
+            continue
         patches.append(Patch(coarse, fine, geometry))
         truths.append(truth)
     if not patches:

@@ -84,6 +84,12 @@ def test_lengths_that_are_not_positive_are_unknown() -> None:
     )
 
 
+def test_lengths_beyond_a_millimetre_are_unknown() -> None:
+    np.testing.assert_array_equal(
+        nanometres([1e303, 2000.0, 12.5], "um"), [math.nan, math.nan, 12500]
+    )
+
+
 @pytest.mark.parametrize(
     ("descriptions", "expected"),
     [

@@ -1,3 +1,4 @@
+import math
 import os
 import pickle
 import warnings
@@ -604,6 +605,41 @@ def test_an_envi_pair_needs_both_halves(tmp_path) -> None:
 
 def test_a_header_without_bands_is_refused(tmp_path) -> None:
     refused(write_envi(tmp_path, numbers(), bands=0).with_suffix(".hdr"), "bands")
+
+
+def test_a_header_that_is_none_is_named(tmp_path) -> None:
+    data = write_envi(tmp_path, numbers())
+    data.with_suffix(".hdr").write_text("nothing of the kind\n")
+    refused(data, "its header scene.hdr does not begin with ENVI")
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        Affine(2.5, 0.0, math.nan, 0.0, -2.5, 5.8e6),
+        Affine(2.5, 0.0, 4e5, 0.0, -math.inf, 5.8e6),
+        Affine(1e-12, 0.0, 4e5, 0.0, -1e-12, 5.8e6),
+    ],
+    ids=["no origin", "no end", "below rounding"],
+)
+def test_a_transform_without_pixels_is_refused(tmp_path, transform) -> None:
+    path = write_tiff(tmp_path / "a.tif", numbers(), transform=transform)
+    refused(path, "its transform (", "puts no pixel on a map", "would be accepted")
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(0.0, 0.0), (math.nan, 0.0), (1.0, math.inf)])
+def test_a_scale_that_leaves_no_value_is_refused(tmp_path, scale, offset) -> None:
+    path = write_tiff(tmp_path / "a.tif", numbers(shape=(2, 8, 8)))
+    with rasterio.open(path, "r+") as target:
+        target.scales, target.offsets = (1.0, scale), (0.0, offset)
+    refused(path, "band 2 has the scale", "finite numbers")
+
+
+def test_numbers_beyond_the_type_are_read_without_a_warning(tmp_path) -> None:
+    stored = np.full((1, 8, 8), 1e300)
+    assert np.isinf(open_raster(write_tiff(tmp_path / "a.tif", stored))).all()
+    data = write_envi(tmp_path, numbers("float32"), data_ignore_value=1e99)
+    assert np.isfinite(open_raster(data)).all()
 
 
 def test_a_file_that_declares_far_more_than_it_holds_is_refused(tmp_path) -> None:
