@@ -39,6 +39,12 @@ Array = NDArray[np.float64]
 
 # Georeferencing that is further off than this is another scene's.
 _FARTHEST = 8
+# A shift is looked for up to this part of the scene's side: the rest is enough to know it by.
+_SIDES = 5
+# So many shifts are tried to a fraction of a pixel until one explains the detail too.
+_PLACES = 5
+# Of all pixels, those that a trimmed fit is made for, and how often they are chosen anew.
+_KEPT, _TRIMMINGS = 0.75, 3
 # Components that D(Y) is a function of; each needs a dozen pixels to be told from chance.
 _COMPONENTS = 8
 _PIXELS_EACH = 12
@@ -259,13 +265,20 @@ def measure_alignment(survey: Survey) -> Alignment | None:
     views = _views(survey)
     # Some nine windows fix one shift and one width; the others tell how the shift changes.
     some = views[:: -(-len(views) // _MOST_VIEWS)] if views else []
-    shift = _coarse_search(some) if some else None
-    if shift is None:
+    best = None
+    for shift in _coarse_search(some) if some else ():
+        trial = _Fit.of(some, shift)
+        if trial is None:
+            continue
+        place = trial.solve(np.array([*shift, 1.2, 1.2]))
+        detail = trial.detail(place)
+        if best is None or detail < best[0]:
+            best = (detail, trial, place)
+        if detail < _FOUND:
+            break
+    if best is None:
         return None
-    fit = _Fit.of(some, shift)
-    if fit is None:
-        return None
-    found = fit.solve(np.array([*shift, 1.2, 1.2]))
+    detail, fit, found = best
     error = fit.errors(found)
     at, blur = (float(found[0]), float(found[1])), (float(found[2]), float(found[3]))
     local = _local(views, found)
@@ -276,7 +289,7 @@ def measure_alignment(survey: Survey) -> Alignment | None:
         shift_error=(float(error[0]), float(error[1])),
         blur_error=(float(error[2]), float(error[3])),
         unexplained=fit.unexplained(found),
-        detail=fit.detail(found),
+        detail=detail,
         textured=fit.textured(found),
         changed=float((fit.weight <= _GONE).mean()),
         local=local,
@@ -388,17 +401,18 @@ def _averaged(values: Array, axis: int, factor: int, count: int) -> Array:
     return np.ascontiguousarray(np.moveaxis(mean, -1, axis))
 
 
-def _coarse_search(views: list[_View]) -> tuple[int, int] | None:
+def _coarse_search(views: list[_View]) -> list[tuple[int, int]]:
     """
-    Return the best shift in whole HS pixels.
+    Return the likeliest shifts in whole HS pixels, the best first, none beside another.
 
     All shifts are judged on the same HS pixels, the inner ones, so that they can be compared;
-    and by the ranks of D(Y), among which a cloud is not larger than the share it covers.
+    by the ranks of D(Y), among which a cloud is not larger than the share it covers; and by the
+    three quarters of the pixels that agree best (least trimmed squares, Rousseeuw 1984).
     """
     side = min(min(view.known.shape) for view in views)
-    far = min(_FARTHEST, (side - 4) // 3)
+    far = min(_FARTHEST, side // _SIDES)
     if far < 1:
-        return None
+        return []
     steps = range(-far, far + 1)
     left = np.zeros((len(steps), len(steps)))
     seen_any = False
@@ -415,12 +429,28 @@ def _coarse_search(views: list[_View]) -> tuple[int, int] | None:
                     slice(far + down, seen.shape[1] - far + down),
                     slice(far + right, seen.shape[2] - far + right),
                 )
-                values = seen[(slice(None), *place)][:, used]
-                left[row, column] += _left(basis, values)
-    if not seen_any:
-        return None
-    best = int(left.argmin())
-    return steps[best // len(steps)], steps[best % len(steps)]
+                left[row, column] += _trimmed_left(basis, seen[(slice(None), *place)][:, used])
+    places: list[tuple[int, int]] = []
+    for index in np.argsort(left, axis=None, kind="stable") if seen_any else ():
+        down, right = steps[int(index) // len(steps)], steps[int(index) % len(steps)]
+        if all(max(abs(down - y), abs(right - x)) > 1 for y, x in places):
+            places.append((down, right))
+    return places[:_PLACES]
+
+
+def _trimmed_left(columns: Array, values: Array) -> float:
+    """Return the share of variance that columns leave of the rows that they explain best."""
+    spread = np.maximum(values.var(axis=1), 1e-300)
+    kept = np.ones(len(columns), dtype=bool)
+    ridge = 1e-9 * np.eye(columns.shape[1])
+    for _ in range(_TRIMMINGS):
+        own, wanted = columns[kept], values[:, kept]
+        line = np.linalg.solve(own.T @ own + ridge, own.T @ wanted.T)
+        power = (values - (columns @ line).T) ** 2
+        size = (power / spread[:, None]).mean(axis=0)
+        kept = size <= np.quantile(size, _KEPT)
+    rest = power[:, kept].mean(axis=1) / np.maximum(values[:, kept].var(axis=1), 1e-300)
+    return float(np.clip(rest, 0, 1).mean())
 
 
 def _ranked(bands: Array) -> Array:
