@@ -1,7 +1,7 @@
 """
 A real pair one scale down: degrade the HS image, fuse it with the fine one, score against itself.
 
-    python benchmarks/degraded_pair.py hyperion_30m.tif ali_30m.tif --ratio 3 2
+    python benchmarks/degraded_pair.py hyperion_30m.tif ali_30m.tif --ratio 3 2 3x2
     python benchmarks/degraded_pair.py enmap.bsq aerial.bsq --ratio 4 8.333
 
 The HS image is the truth and both sensors are real; only the blur is made. A finer image is
@@ -38,9 +38,17 @@ def on_one_grid(hs: xr.DataArray, fine: xr.DataArray) -> tuple[np.ndarray, np.nd
     return patch.coarse, np.where(used, seen, np.nan).astype(np.float32)
 
 
-def degraded(truth: np.ndarray, ratio: float, fwhm: float) -> tuple[np.ndarray, Geometry]:
-    """Return the image seen ``ratio`` times coarser, and the grids."""
-    axes = [Axis(n, int(n / ratio + 1e-6), ratio) for n in truth.shape[1:]]
+def ratios(text: str) -> tuple[float, float]:
+    """Return the ratios along y and x of ``3`` or ``3x2``."""
+    down, _, across = text.partition("x")
+    return float(down), float(across or down)
+
+
+def degraded(
+    truth: np.ndarray, ratio: tuple[float, float], fwhm: float
+) -> tuple[np.ndarray, Geometry]:
+    """Return the image seen ``ratio`` times coarser along y and x, and the grids."""
+    axes = [Axis(n, int(n / r + 1e-6), r) for n, r in zip(truth.shape[1:], ratio, strict=True)]
     geometry = Geometry(axes[0], axes[1])
     known = torch.from_numpy(np.isfinite(truth))
     values = torch.where(known, torch.from_numpy(truth), 0.0)
@@ -55,7 +63,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("hs", type=Path)
     parser.add_argument("fine", type=Path)
-    parser.add_argument("--ratio", type=float, nargs="+", default=[3.0])
+    parser.add_argument("--ratio", nargs="+", default=["3"], help="as 3, or 3x2 along y and x")
     parser.add_argument("--fwhm", type=float, default=1.0)
     parser.add_argument("--weights", help="for ms-ssfnet")
     parser.add_argument(
@@ -66,13 +74,13 @@ def main() -> None:
     whole, seen = on_one_grid(hs, fine)
     wavelength = hs["wavelength"].to_numpy()
     for ratio in options.ratio:
-        coarse, geometry = degraded(whole, ratio, options.fwhm)
+        coarse, geometry = degraded(whole, ratios(ratio), options.fwhm)
         patch = Patch(coarse, seen, geometry)
         marked = np.asarray(hs["good"].values, dtype=bool)
         survey = Survey((patch,), (options.fwhm,) * 2, marked, wavelength)
         good = survey.good
         peak = float(np.nanquantile(whole[good], 0.999))
-        print(f"\n{options.hs.stem}, ratio {ratio:g}, peak {peak:.4g}, {int(good.sum())} bands\n")
+        print(f"\n{options.hs.stem}, ratio {ratio}, peak {peak:.4g}, {int(good.sum())} bands\n")
         print("| method | PSNR dB | SAM ° |\n| --- | --- | --- |")
         core = Span(0, whole.shape[1]), Span(0, whole.shape[2])
         hole = np.isnan(seen).any(axis=0)

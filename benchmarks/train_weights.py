@@ -51,22 +51,15 @@ class Stage:
 
 COARSE = {"ratio": (3.0, 20.0), "scenes": 16, "refresh": 40}
 FINE = {"ratio": (2.0, 16.0)}
-# Three thousand steps more, on relative errors; a slower refresh costs nothing here.
-LONG = {"rate": 5e-4, "refresh": 20}
-BOTH = (
-    Stage("visible-first", {"loss": "absolute", "steps": 6000, **COARSE}),
-    Stage("any-second", {"steps": 3000, "rate": 7e-4, "refresh": 24, **FINE}, "visible-first"),
-)
+FIRST = Stage("visible-first", {"loss": "absolute", "steps": 6000, **COARSE})
 STAGES = {
-    "visible-31": (
-        *BOTH,
-        Stage("visible-31", {"steps": 3000, "clean": 0.5, **LONG, **COARSE}, "any-second"),
+    "any-sensor": (
+        FIRST,
+        Stage("any-sensor", {"steps": 3000, "rate": 7e-4, "refresh": 24, **FINE}, "visible-first"),
     ),
-    "any-sensor": (*BOTH, Stage("any-sensor", {"steps": 3000, **LONG, **FINE}, "any-second")),
     "any-sensor-b": (
         Stage("any-first", {"loss": "absolute", "steps": 9000, **FINE}),
-        Stage("any-second-b", {"steps": 2000, "rate": 5e-4, "refresh": 24, **FINE}, "any-first"),
-        Stage("any-sensor-b", {"steps": 3000, **LONG, **FINE}, "any-second-b"),
+        Stage("any-sensor-b", {"steps": 2000, "rate": 5e-4, "refresh": 24, **FINE}, "any-first"),
     ),
 }
 
@@ -94,7 +87,7 @@ def cubes_of(stage: str, options: argparse.Namespace) -> tuple[list[Path], list[
     if stage.startswith("visible"):
         cubes = [p for p in sorted(options.cave.glob("*.tif")) if p.stem not in HELD_OUT]
         return cubes, named(options.cave, HELD_OUT)
-    mine, other = HALVES if stage.endswith(("-b", "any-first")) else HALVES[::-1]
+    mine, other = HALVES[::-1] if stage == "any-sensor" else HALVES
     scenes = named(options.scenes, mine)
     # Twice: of three kinds of cubes, what the weights are for shall be half.
     cubes = [*scenes, *scenes, *named(options.cave, TEXTURES), *made(options.out)]
