@@ -27,7 +27,7 @@ _LOWEST_CORRELATION = 0.5
 _TUKEY = 4.685
 _ROUNDS = 6
 # Share of a band's largest value that arithmetic may leave where nothing is left.
-_ROUNDING = 1e-9
+_ROUNDING = 1e-6
 # A response is doubted where it leaves this share of a band's variance, and twice the share
 # that one read from the pair leaves.
 _DOUBT, _WORSE = 0.03, 2.0

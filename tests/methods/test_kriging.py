@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.methods import Fuser, Options, Window, load_method
 from hsfuse.methods import kriging as module
-from hsfuse.methods.kriging import Appearance, average
+from hsfuse.methods.kriging import METHOD, Appearance, average
 from hsfuse.observe import Degrade
 from hsfuse.survey import Patch, Survey
 
@@ -95,7 +95,7 @@ def test_noise_is_not_copied() -> None:
     shares = []
     for noise in (0.0, 0.05):
         survey, window = pair_of(cube, noise)
-        fuser = load_method("kriging").prepare(survey, Options())
+        fuser = METHOD.prepare(survey, Options())
         known = replace(fuser, noise=np.full_like(fuser.noise, noise))
         answers = known.components(window, known.guided.stages(window))
         unaware = replace(fuser, noise=np.zeros_like(fuser.noise))
