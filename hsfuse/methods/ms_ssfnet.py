@@ -36,6 +36,8 @@ from hsfuse.weights import Card, find_weights, shipped_weights
 
 __all__ = ["METHOD", "CubeFuser", "MSSSFNetMethod"]
 
+_ROUNDING = 1e-6  # of float32, and some more
+
 
 @dataclass(frozen=True)
 class CubeFuser:
@@ -139,6 +141,8 @@ class MSSSFNetMethod:
     def prepare(self, survey: Survey, options: Options) -> Fuser:
         """See :class:`hsfuse.methods.Method`."""
         cards = [find_weights(options.weights)] if options.weights else shipped_weights()
+        if _flat(survey):
+            return _guided(survey, options, "the HS image is the same everywhere")
         reasons = []
         for card in cards:
             fine = survey.patches[0].fine.shape[0]
@@ -149,9 +153,19 @@ class MSSSFNetMethod:
         if options.weights:
             raise WeightsError(f"{options.weights}: these weights do not fit: {reasons[0]}")
         why = "; ".join(reasons) if reasons else "none are installed"
-        note = f"no ms-ssfnet weights fit this pair, so `guided` fuses it ({why})"
-        guided = fit(survey, choose(survey), device=options.device)
-        return replace(guided, notes=(*guided.notes, note))
+        return _guided(survey, options, f"no ms-ssfnet weights fit this pair: {why}")
+
+
+def _guided(survey: Survey, options: Options, why: str) -> Fuser:
+    """Return `guided`, and say why."""
+    guided = fit(survey, choose(survey), device=options.device)
+    return replace(guided, notes=(*guided.notes, f"`guided` fuses this pair; {why}"))
+
+
+def _flat(survey: Survey) -> bool:
+    """Tell whether nothing but rounding differs from pixel to pixel of the HS image."""
+    spectra = survey.spectra[survey.good]
+    return bool(np.ptp(spectra, axis=1).max() <= _ROUNDING * np.abs(spectra).max())
 
 
 def _prepared(card: Card, survey: Survey, options: Options) -> Fuser:

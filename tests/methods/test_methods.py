@@ -1,6 +1,7 @@
 """What every method owes: the contract of :mod:`hsfuse.methods` over the whole table."""
 
 import pickle
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -158,3 +159,20 @@ def test_the_shipped_weights_fit_any_sensor() -> None:
     fuser = prepared("ms-ssfnet")
     assert fuser.describe()["weights"] == "any-sensor"
     assert "one scale down: guided" in fuser.notes[0]
+
+
+def test_a_flat_image_stays_flat() -> None:
+    """Whatever the fine image shows; the network says why `guided` fuses the pair."""
+    _, window = observed(scene())
+    flat = np.full_like(window.coarse, 0.25)
+    survey = Survey(
+        (Patch(flat, window.fine, window.geometry),),
+        (1.0, 1.0),
+        np.ones(BANDS, bool),
+        np.linspace(400, 700, BANDS),
+        np.full((3, BANDS), 1 / BANDS),
+    )
+    fuser = load_method("ms-ssfnet").prepare(survey, Options())
+    (values,) = fuser.fuse([replace(window, coarse=flat)])
+    assert values == pytest.approx(0.25, abs=1e-5)
+    assert any("the same everywhere" in note for note in fuser.notes)
