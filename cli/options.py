@@ -220,8 +220,8 @@ run_options = _together(
         "--align/--no-align",
         default=True,
         show_default=True,
-        help="Lay SCENE on RGB where the pair itself tells, to a fraction of an HS pixel; or where "
-        "the files say.",
+        help="Lay SCENE on RGB where the pair itself tells, to a fraction of an HS pixel, and take "
+        "an unknown blur from it; or trust the files.",
     ),
     click.option(
         "--tile",

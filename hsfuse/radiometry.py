@@ -33,6 +33,7 @@ _ROUNDING = 1e-6
 _DOUBT, _WORSE = 0.03, 2.0
 # A fine band sees between these shares of its response.
 _MIDDLE = (0.025, 0.975)
+_MOST_STRETCHES = 6
 # Of the surveyed pixels at a band's largest value: more than a scene has by chance.
 _SATURATED = 0.01
 
@@ -241,13 +242,24 @@ def _uncovered_notes(
     beyond, within = good & ~covered, good & covered
     if not beyond.any() or not within.any():
         return ()
-    low, high = wavelength[beyond].min(), wavelength[beyond].max()
     return (
-        f"{beyond.sum()} HS bands between {low:.0f} and {high:.0f} nm lie where no fine band sees: "
+        f"{beyond.sum()} HS bands lie where no fine band sees ({_ranges(wavelength, beyond)} nm): "
         "their detail follows from what else goes along with it, and is less sure; the fine bands "
         f"explain {np.median(explained[beyond]):.0%} of their variance, "
         f"{np.median(explained[within]):.0%} of the others'",
     )
+
+
+def _ranges(wavelength: NDArray[np.float64], chosen: NDArray[np.bool_]) -> str:
+    """Return the stretches of the spectrum that chosen bands fill, the few first of them."""
+    order = np.argsort(wavelength)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], chosen[order].astype(int), [0]])))
+    stretches = [
+        f"{wavelength[order[start]]:.0f} to {wavelength[order[stop - 1]]:.0f}"
+        for start, stop in zip(edges[::2], edges[1::2], strict=True)
+    ]
+    more = len(stretches) - _MOST_STRETCHES
+    return ", ".join(stretches[:_MOST_STRETCHES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _doubts(

@@ -282,7 +282,7 @@ def prepare(
     scene, rgb = Path(scene), Path(rgb)
     path = check_output(
         Path(out) if out else default_output(scene),
-        overwrite=settings.overwrite,
+        overwrite=settings.overwrite or dry_run,  # which writes nothing
         inputs=[scene, rgb, *(Path(m) for m in (settings.hs_mask, settings.rgb_mask) if m)],
     )
     planned = partial(

@@ -75,6 +75,13 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(pair: Path, tmp_path: Path)
     assert not list(tmp_path.iterdir())
 
 
+def test_a_dry_run_beside_an_output_leaves_it(pair: Path, tmp_path: Path):
+    out = tmp_path / "out.tif"
+    out.write_bytes(b"mine")
+    assert "output" in run(pair, out, "--dry-run").stdout
+    assert out.read_bytes() == b"mine"
+
+
 def test_a_dry_run_as_json(pair: Path, tmp_path: Path):
     plan = json.loads(run(pair, tmp_path / "out.tif", "--dry-run", "--json").stdout)
     assert plan["grid"]["ratio"] == {"y": 4.0, "x": 4.0}
