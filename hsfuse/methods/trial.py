@@ -42,6 +42,9 @@ _LARGEST_PSNR = 120.0
 # patch, so that a network tuned to the rest is judged by what is like the rest.
 _HELD_OUT = np.array([1, 3, 0, 2])
 
+# A dozen pixels fix a line of few components, and nothing of squares or of places.
+_FOR_FEW = Parameters(components=3, ridge=1.0, quadratic=0.0)
+
 _CANDIDATES: dict[str, tuple[float, ...]] = {
     "components": (3, 4, 5, 6, 8, 10, 12, 16, 20, 24),
     "quadratic": (0.0, 0.5, 1.0),
@@ -189,13 +192,13 @@ def choose(survey: Survey) -> Parameters:
     Return the parameters that do best one scale down, one after the other.
 
     The score counts decibels of PSNR and of spectral angle alike: a wrong shape of the
-    spectrum is as bad as a wrong brightness. A survey too small for a trial gets the
-    defaults.
+    spectrum is as bad as a wrong brightness. A survey too small for a trial gets what
+    few pixels can carry.
     """
     best = Parameters()
     trial = step_down(survey)
     if trial is None:
-        return best
+        return _FOR_FEW
     limit = len(trial.subspace.basis)
     best_score = _score(trial, best)
     for name in ("components", "quadratic", "back_projections", "ridge", "radius", "components"):
