@@ -26,6 +26,7 @@ from scipy.stats import rankdata
 from hsfuse.core.drift import Drift, fit_drift
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.resample import FWHM_PER_SIGMA, degrade_matrix
+from hsfuse.core.robust import steadiness
 from hsfuse.core.wording import by
 from hsfuse.errors import PairError
 from hsfuse.io.warp import displaced
@@ -53,10 +54,6 @@ _NARROWEST, _WIDEST = 0.3, 3.0
 _REACH = 2.2
 # Fine pixels are averaged until an HS pixel spans this many: a width is known as well from them.
 _FINEST = 4.0
-# Pixels that changed between the two images: Tukey's weight, for 95 % efficiency.
-_TUKEY = 4.685
-# Share of a band's largest value that arithmetic may leave where nothing is left.
-_ROUNDING = 1e-9
 _ROUNDS = 3
 _MOST_VIEWS = 9
 _REWEIGHTINGS = 4
@@ -538,7 +535,7 @@ class _Fit:
         """Return shifts and widths along y and x; the widths stay where they are not asked."""
         free = np.array([True, True, widths, widths])
         found = start.copy()
-        self.weight = self._tukey(found)
+        self.weight = self._steady(found)
         for _ in range(_ROUNDS):
             basis = self._columns()
 
@@ -560,24 +557,19 @@ class _Fit:
                 max_nfev=20,
             )
             found[free] = result.x
-            self.weight = self._tukey(found)
+            self.weight = self._steady(found)
         return found
 
-    def _tukey(self, found: Array) -> Array:
-        """Return less weight for pixels that do not follow the others (Beaton and Tukey 1974)."""
+    def _steady(self, found: Array) -> Array:
+        """Return each pixel's weight: how far it follows the others."""
         seen, weight = self._seen(found), self.weight
         stacked = self._stacked()
         count = max(2, min(len(stacked) + 1, self._count // _PIXELS_EACH))
         columns = np.concatenate([np.ones((1, self._count)), stacked[: count - 1]]).T
         for _ in range(_REWEIGHTINGS):
             line = np.linalg.lstsq(columns * weight[:, None], (seen * weight).T, rcond=None)[0]
-            left = seen - (columns @ line).T
-            unit = np.median(np.abs(left), axis=1, keepdims=True) / 0.6745
-            # A band of one value leaves rounding errors alone; they tell no pixel from another.
-            least = _ROUNDING * np.abs(seen).max(axis=1, keepdims=True) + 1e-300
-            size = np.sqrt(((left / np.maximum(unit, least)) ** 2).mean(axis=0))
-            weight = (1 - np.clip(size / _TUKEY, 0, 1) ** 2) ** 2
-        return np.asarray(weight)
+            weight = steadiness(seen - (columns @ line).T, seen)
+        return weight
 
     def unexplained(self, found: Array) -> float:
         """Return the share of the variance of D(Y) that is left."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from hsfuse.core.robust import steadiness
 from hsfuse.survey import Survey
 
 __all__ = ["Radiometry", "measure_radiometry"]
@@ -23,11 +24,8 @@ __all__ = ["Radiometry", "measure_radiometry"]
 _SMOOTHNESS = 1e-3
 # Below this correlation the two images hardly show the same thing.
 _LOWEST_CORRELATION = 0.5
-# Tukey's weight, for 95 % efficiency, found in this many rounds.
-_TUKEY = 4.685
+# In which the weights of steady pixels are found.
 _ROUNDS = 6
-# Share of a band's largest value that arithmetic may leave where nothing is left.
-_ROUNDING = 1e-6
 # A response is doubted where it leaves this share of a band's variance, and twice the share
 # that one read from the pair leaves.
 _DOUBT, _WORSE = 0.03, 2.0
@@ -117,19 +115,14 @@ def _read_response(
 
 
 def _steady(predicted: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return each pixel's weight: how far it follows the others (Beaton and Tukey 1974)."""
+    """Return each pixel's weight: how far it follows the others."""
     weight = np.ones(seen.shape[1])
     for _ in range(_ROUNDS):
         gain, offset, _ = _lines(predicted, seen, weight)
-        left = np.abs(seen - gain[:, None] * predicted - offset[:, None])
-        # A band of one value leaves rounding errors alone; they tell no pixel from another.
-        least = _ROUNDING * np.abs(seen).max(axis=1, keepdims=True, initial=0) + 1e-300
-        unit = np.maximum(np.median(left, axis=1, keepdims=True) / 0.6745, least)
-        far = np.sqrt(((left / unit) ** 2).mean(axis=0)) / _TUKEY
-        weight = (1 - np.clip(far, 0, 1) ** 2) ** 2
+        weight = steadiness(seen - gain[:, None] * predicted - offset[:, None], seen)
         if not weight.any():
             return np.ones(seen.shape[1])
-    return np.asarray(weight)
+    return weight
 
 
 def _paired(survey: Survey) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
