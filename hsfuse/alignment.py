@@ -71,8 +71,9 @@ _WINDOWS = 5
 # A known width is doubted when the pair tells another one by this share.
 _DOUBT = 0.15
 _MUCH_CHANGED = 0.05
-# Pixels of less weight do not follow the others at all.
-_GONE = 0.1
+# Pixels of less weight do not follow the others at all; they have changed when they are off by this
+# share of a band's spread as well, which the rare material of a clean pair is not.
+_GONE, _APPARENT = 0.1, 0.15
 _TEXTURE = 0.4
 _ABOUT = 5
 
@@ -235,10 +236,14 @@ def _with_blur(pair: Pair, found: Alignment, notes: list[str]) -> Pair:
     doubtful = [max(error, _DOUBT * a) for error, a in zip(sure, own, strict=True)]
     if any(a > b for a, b in zip(off, doubtful, strict=True)):
         notes.append(
-            f"the sensor's definition says FWHM {by(*own)} HS pixels ({pair.blur_status}), the "
-            f"pair says {by(*(round(width, 2) for width in told))}; the definition's was used"
+            f"the sensor's definition says FWHM {_widths(own)} HS pixels ({pair.blur_status}), "
+            f"the pair says {_widths(told)}; the definition's was used"
         )
     return pair
+
+
+def _widths(blur: tuple[float, float]) -> str:
+    return by(*(round(width, 2) for width in blur))
 
 
 def _name(raster: xr.DataArray) -> str:
@@ -288,7 +293,7 @@ def measure_alignment(survey: Survey) -> Alignment | None:
         unexplained=fit.unexplained(found),
         detail=detail,
         textured=fit.textured(found),
-        changed=float((fit.weight <= _GONE).mean()),
+        changed=fit.changed(found),
         local=local,
         drift=fit_drift(local, survey.coarse_shape),
     )
@@ -563,13 +568,25 @@ class _Fit:
     def _steady(self, found: Array) -> Array:
         """Return each pixel's weight: how far it follows the others."""
         seen, weight = self._seen(found), self.weight
+        for _ in range(_REWEIGHTINGS):
+            weight = steadiness(self._unlike(seen, weight), seen)
+        return weight
+
+    def _unlike(self, seen: Array, weight: Array) -> Array:
+        """Return what the few leading components of X leave of D(Y)."""
         stacked = self._stacked()
         count = max(2, min(len(stacked) + 1, self._count // _PIXELS_EACH))
         columns = np.concatenate([np.ones((1, self._count)), stacked[: count - 1]]).T
-        for _ in range(_REWEIGHTINGS):
-            line = np.linalg.lstsq(columns * weight[:, None], (seen * weight).T, rcond=None)[0]
-            weight = steadiness(seen - (columns @ line).T, seen)
-        return weight
+        line = np.linalg.lstsq(columns * weight[:, None], (seen * weight).T, rcond=None)[0]
+        left: Array = seen - (columns @ line).T
+        return left
+
+    def changed(self, found: Array) -> float:
+        """Return the share of the pixels that do not follow the others, and by far."""
+        seen = self._seen(found)
+        spread = np.maximum(seen.std(axis=1, keepdims=True), 1e-300)
+        off = np.sqrt(((self._unlike(seen, self.weight) / spread) ** 2).mean(axis=0))
+        return float(((self.weight <= _GONE) & (off > _APPARENT)).mean())
 
     def unexplained(self, found: Array) -> float:
         """Return the share of the variance of D(Y) that is left."""

@@ -248,7 +248,7 @@ def _ranges(wavelength: NDArray[np.float64], chosen: NDArray[np.bool_]) -> str:
     order = np.argsort(wavelength)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], chosen[order].astype(int), [0]])))
     stretches = [
-        f"{wavelength[order[start]]:.0f} to {wavelength[order[stop - 1]]:.0f}"
+        " to ".join(dict.fromkeys(f"{wavelength[order[at]]:.0f}" for at in (start, stop - 1)))
         for start, stop in zip(edges[::2], edges[1::2], strict=True)
     ]
     more = len(stretches) - _MOST_STRETCHES

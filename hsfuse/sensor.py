@@ -81,10 +81,11 @@ def load_sensor(name_or_path: str | os.PathLike[str]) -> Sensor:
     if name not in shipped():
         _refuse_withheld(text, name)
         near = difflib.get_close_matches(name, shipped(), n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        ids = dict.fromkeys(shipped()[known].name.removesuffix(".toml") for known in near)
+        hint = f"did you mean {' or '.join(ids)}? " if ids else ""
         raise SensorError(
-            f"unknown sensor {text!r}; {hint}accepted are {', '.join(list_sensors())}, "
-            "or the path of a .toml definition"
+            f"unknown sensor {text!r}; {hint}accepted are the ids of `hsfuse sensors list` "
+            "and the path of a .toml definition"
         )
     return _shipped_sensor(shipped()[name].name)
 

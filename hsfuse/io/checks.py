@@ -78,7 +78,7 @@ def open_file(path: Path) -> DatasetReader:
         dataset = open_quietly(str(path))
     except GDAL_ERRORS as error:
         named = str(error).replace(f"'{path}'", "it").replace(str(path), "it")
-        reason = " ".join(named.split()).rstrip(".")
+        reason = " ".join(named.split()).rstrip(".").replace("it not recognized", "not recognized")
         raise RasterError(
             f"{path}: not a raster that can be read ({reason}); {_missing_header(path)}{ACCEPTED}"
         ) from error
