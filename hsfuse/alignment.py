@@ -54,7 +54,8 @@ _NARROWEST, _WIDEST = 0.3, 3.0
 _REACH = 2.2
 # Fine pixels are averaged until an HS pixel spans this many: a width is known as well from them.
 _FINEST = 4.0
-_ROUNDS = 3
+# Weights and place in turn, until neither width nor shift moves by this much, in HS pixels.
+_ROUNDS, _SETTLED = 12, 0.005
 _MOST_VIEWS = 9
 _REWEIGHTINGS = 4
 # A place is found when it leaves less than this of D(Y)'s variance unexplained and its own error
@@ -561,8 +562,11 @@ class _Fit:
                 ftol=1e-6,
                 max_nfev=20,
             )
+            moved = np.abs(result.x - found[free]).max()
             found[free] = result.x
             self.weight = self._steady(found)
+            if moved < _SETTLED:
+                break
         return found
 
     def _steady(self, found: Array) -> Array:
