@@ -186,7 +186,7 @@ def adapt(
     fuser = check_adaptable(plan)
     survey, _ = survey_for(plan.pair)
     if isinstance(plan.fuser, QuietFuser):
-        survey = plan.fuser.quieted(survey)
+        survey = plan.fuser.explained.survey(survey)
     return adapt_to(
         survey,
         fuser,

@@ -588,9 +588,8 @@ class _Fit:
     def changed(self, found: Array) -> float:
         """Return the share of the pixels that do not follow the others, and by far."""
         seen = self._seen(found)
-        spread = np.maximum(seen.std(axis=1, keepdims=True), 1e-300)
-        off = np.sqrt(((self._unlike(seen, self.weight) / spread) ** 2).mean(axis=0))
-        return float(((self.weight <= _GONE) & (off > _APPARENT)).mean())
+        off = np.abs(self._unlike(seen, self.weight)) > _APPARENT * seen.std(axis=1, keepdims=True)
+        return float(((self.weight <= _GONE) & off.any(axis=0)).mean())
 
     def unexplained(self, found: Array) -> float:
         """Return the share of the variance of D(Y) that is left."""

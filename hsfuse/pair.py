@@ -128,9 +128,9 @@ def _georeferenced(raster: xr.DataArray) -> bool:
 
 def transform(raster: xr.DataArray) -> Affine:
     """Return the transform of a raster's pixel corners, which may be a window of its file."""
-    stated = raster.rio.transform()
-    if "x" not in raster.coords or "y" not in raster.coords:
-        return Affine(*stated[:6])
+    stated = Affine(*raster.rio.transform()[:6])
+    if "x" not in raster.coords or "y" not in raster.coords or not stated.is_rectilinear:
+        return stated  # coordinates along one axis do not tell a rotation
     return Affine(*raster.rio.transform(recalc=raster.sizes["x"] > 1 < raster.sizes["y"])[:6])
 
 

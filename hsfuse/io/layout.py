@@ -249,7 +249,7 @@ def _transform(array: xr.DataArray) -> tuple[float, float, float, float, float, 
     moved = np.round([columns[0], rows[0]])
     ends = [moved[0], moved[0] + len(x) - 1, moved[1], moved[1] + len(y) - 1]
     if b or d or not np.allclose([*columns, *rows], ends, rtol=0, atol=0.01):
-        return tuple(array.rio.transform(recalc=True))[:6]
+        return tuple(array.rio.transform(recalc=not (b or d)))[:6]
     return (a, b, c + a * float(moved[0]), d, e, f + e * float(moved[1]))
 
 

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from hsfuse.core.noise import band_noise, explain_bands
 from hsfuse.methods import Fuser, Method, Options, Window
-from hsfuse.methods.bicubic import BicubicFuser
 from hsfuse.survey import Survey
 
-__all__ = ["Quiet", "QuietFuser"]
+__all__ = ["Explained", "Quiet", "QuietFuser"]
 
 # Noise over a band's spread. On jasper_ridge at ratio 4 `guided` leaves bands with stripes of half
 # their spread an error of 0.22 of it, and 0.61 taken as they are (benchmarks/stripes.py). Of bands
@@ -34,26 +33,45 @@ _FEWEST_CLEAN = 3
 
 
 @dataclass(frozen=True)
-class QuietFuser:
+class Explained:
     """
-    A fuser that sees noisy bands as the clean ones explain them.
+    Noisy bands, and how the clean ones explain them.
 
     Attributes
     ----------
-    inner : Fuser
-        Prepared for such bands.
     noisy : ndarray of bool, shape (bands,)
-        The bands that are seen so.
+        The bands that are explained.
     weights : ndarray of shape (noisy bands, bands)
         How much of each band is in them; zero for those that are noisy.
     offset : ndarray of shape (noisy bands,)
         What is added, in HS units.
     """
 
-    inner: Fuser
     noisy: NDArray[np.bool_]
     weights: NDArray[np.float64]
     offset: NDArray[np.float64]
+
+    def cube(self, cube: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return a cube, (bands, y, x), with its noisy bands as the clean ones explain them."""
+        used = self.weights.any(axis=0)
+        told = np.tensordot(self.weights[:, used], cube[used], axes=1) + self.offset[:, None, None]
+        quiet = cube.copy()
+        # Where a neighbour has no data, what the band itself says is all there is.
+        quiet[self.noisy] = np.where(np.isfinite(told + cube[self.noisy]), told, cube[self.noisy])
+        return quiet
+
+    def survey(self, survey: Survey) -> Survey:
+        """Return a survey whose patches are explained."""
+        patches = (replace(p, coarse=self.cube(p.coarse)) for p in survey.patches)
+        return replace(survey, patches=tuple(patches))
+
+
+@dataclass(frozen=True)
+class QuietFuser:
+    """A fuser, prepared for noisy bands as the clean ones explain them, that sees them so."""
+
+    inner: Fuser
+    explained: Explained
 
     @property
     def name(self) -> str:
@@ -85,32 +103,18 @@ class QuietFuser:
         """See :class:`hsfuse.methods.Fuser`."""
         return (
             *self.inner.notes,
-            f"{self.noisy.sum()} HS bands are noisy or striped: they are fused as their clean "
-            "neighbours explain them",
+            f"{self.explained.noisy.sum()} HS bands are noisy or striped: they are fused as their "
+            "clean neighbours explain them",
         )
 
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""
-        return {**self.inner.describe(), "noisy_bands": int(self.noisy.sum())}
+        return {**self.inner.describe(), "noisy_bands": int(self.explained.noisy.sum())}
 
     def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
         """See :class:`hsfuse.methods.Fuser`."""
-        quiet = [replace(window, coarse=self._explained(window.coarse)) for window in windows]
+        quiet = [replace(window, coarse=self.explained.cube(window.coarse)) for window in windows]
         return self.inner.fuse(quiet)
-
-    def quieted(self, survey: Survey) -> Survey:
-        """Return a survey as the inner method sees it."""
-        patches = (replace(p, coarse=self._explained(p.coarse)) for p in survey.patches)
-        return replace(survey, patches=tuple(patches))
-
-    def _explained(self, cube: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return a cube with its noisy bands as the clean ones explain them."""
-        used = self.weights.any(axis=0)
-        told = np.tensordot(self.weights[:, used], cube[used], axes=1) + self.offset[:, None, None]
-        quiet = cube.copy()
-        # Where a neighbour has no data, what the band itself says is all there is.
-        quiet[self.noisy] = np.where(np.isfinite(told + cube[self.noisy]), told, cube[self.noisy])
-        return quiet
 
 
 @dataclass(frozen=True)
@@ -121,47 +125,45 @@ class Quiet:
 
     def prepare(self, survey: Survey, options: Options) -> Fuser:
         """See :class:`hsfuse.methods.Method`."""
-        fuser = _quiet(survey)
-        if fuser is None:
+        explained = _explained(survey)
+        if explained is None:
             return self.method.prepare(survey, options)
-        return replace(fuser, inner=self.method.prepare(fuser.quieted(survey), options))
+        return QuietFuser(self.method.prepare(explained.survey(survey), options), explained)
 
 
-def _quiet(survey: Survey) -> QuietFuser | None:
-    """Return how noisy bands are seen, without an inner fuser yet; None where there are none."""
+def _explained(survey: Survey) -> Explained | None:
+    """Return the noisy bands as their neighbours explain them; None where there are none."""
     good = survey.good
     spectra = survey.spectra[good].astype(np.float64)
     noisy = np.array(band_noise(spectra) > _MOST_NOISE * spectra.std(axis=1), ndmin=1)
-    if not noisy.any():
-        return None
-    told = _told(spectra, good, noisy)
-    # A band of its own kind is not explained either, but what it shows has a shape.
-    noisy[np.flatnonzero(noisy)[_shaped(survey, told)]] = False
     if not noisy.any() or (~noisy).sum() < _FEWEST_CLEAN:
         return None
-    return _told(spectra, good, noisy)
+    # A band of its own kind is not explained either, but what it shows has a shape.
+    shaped = _shaped(survey, _by_neighbours(spectra, good, noisy))
+    noisy[np.flatnonzero(noisy)[shaped]] = False
+    return _by_neighbours(spectra, good, noisy) if noisy.any() else None
 
 
-def _told(
+def _by_neighbours(
     spectra: NDArray[np.float64], good: NDArray[np.bool_], noisy: NDArray[np.bool_]
-) -> QuietFuser:
+) -> Explained:
     weights = np.zeros((int(noisy.sum()), good.size))
     weights[:, good], offset = explain_bands(spectra, noisy)
     flags = np.zeros(good.size, dtype=bool)
     flags[good] = noisy
-    return QuietFuser(BicubicFuser(), flags, weights, offset)
+    return Explained(flags, weights, offset)
 
 
-def _shaped(survey: Survey, told: QuietFuser) -> NDArray[np.bool_]:
+def _shaped(survey: Survey, explained: Explained) -> NDArray[np.bool_]:
     """
     Tell of which noisy bands the rest is like its neighbours along both axes, shape (noisy bands,).
 
     A point spread function makes what is on the ground so; noise is so along neither axis, and
     stripes along one.
     """
-    sums = np.zeros((3, 2, int(told.noisy.sum())))
-    for patch, quiet in zip(survey.patches, told.quieted(survey).patches, strict=True):
-        rest = (patch.coarse - quiet.coarse)[told.noisy].astype(np.float64)
+    sums = np.zeros((3, 2, int(explained.noisy.sum())))
+    for patch, quiet in zip(survey.patches, explained.survey(survey).patches, strict=True):
+        rest = (patch.coarse - quiet.coarse)[explained.noisy].astype(np.float64)
         known = np.asarray(np.isfinite(rest).all(axis=0))
         rest = np.where(known, rest, 0.0)
         for axis in (0, 1):

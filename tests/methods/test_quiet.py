@@ -52,7 +52,7 @@ def test_a_faulty_band_takes_its_detail_from_the_clean_ones(
     assert isinstance(method, Quiet)
     quiet = method.prepare(survey, Options())
     assert isinstance(quiet, QuietFuser)
-    assert np.flatnonzero(quiet.noisy).tolist() == [BAND]
+    assert np.flatnonzero(quiet.explained.noisy).tolist() == [BAND]
     assert any("noisy or striped" in note for note in quiet.notes)
     errors = [
         np.sqrt(np.nanmean((fuser.fuse([window])[0][BAND] - truth[BAND]) ** 2))
@@ -78,6 +78,15 @@ def test_a_band_of_its_own_kind_is_not_taken_for_noise(
     assert not isinstance(load_method("guided").prepare(survey, Options()), QuietFuser)
 
 
+def test_noise_alone_is_left_as_it_is(made: tuple[Survey, Window, np.ndarray]) -> None:
+    """Where no band is clean, none explains another."""
+    survey, _, _ = made
+    (patch,) = survey.patches
+    noise = np.random.default_rng(3).normal(1, 0.1, patch.coarse.shape).astype(np.float32)
+    survey = replace(survey, patches=(replace(patch, coarse=noise),))
+    assert not isinstance(load_method("guided").prepare(survey, Options()), QuietFuser)
+
+
 def test_a_pixel_without_data_stays_one(made: tuple[Survey, Window, np.ndarray]) -> None:
     """And a band that lacks data in a neighbour is taken as it is there."""
     survey, window, _ = made
@@ -88,6 +97,6 @@ def test_a_pixel_without_data_stays_one(made: tuple[Survey, Window, np.ndarray])
     coarse = window.coarse.copy()
     coarse[:, 3, 4] = np.nan
     coarse[BAND + 1, 7, 8] = np.nan
-    quiet = fuser._explained(coarse)
+    quiet = fuser.explained.cube(coarse)
     assert np.array_equal(np.isnan(quiet), np.isnan(coarse))
     assert quiet[BAND, 7, 8] == coarse[BAND, 7, 8]
