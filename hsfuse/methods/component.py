@@ -43,6 +43,13 @@ from hsfuse.weights import Card
 
 __all__ = ["ComponentFuser", "prepare_components"]
 
+# What is left of an answer's error, in how far the estimates differ from it. Taken whole, spectra
+# of dark pixels turn to the noise of the fine image: on eleven scenes of three colours at ratio 4
+# this gains 0.1 dB and 0.14 degrees over one, and loses neither with four bands.
+_ERROR = 0.45
+# Where all estimates are the same, some error is left.
+_LEAST = 0.05
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -63,6 +70,15 @@ class Answers:
     corrected: Tensor
     evidence: Evidence
     inside: tuple[slice, slice]
+
+    def uncertainty(self, units: Units) -> Tensor:
+        """
+        Return how the variance of errors is spread over the core, shape (rows, columns).
+
+        As the estimates disagree, in units of how they do over the scene.
+        """
+        here = self.evidence.disagreement[self.inside]
+        return here / float((units.doubt**2).sum()) + _LEAST
 
     def apart(self, final: Tensor, part: tuple[slice, slice]) -> Tensor:
         """
@@ -238,7 +254,9 @@ class ComponentFuser:
         region, coarse = self._region(window)
         answers = answers or self.answers(replace(window, core=region))
         observed = self.observed(window, region, coarse)
-        whole = agree(self.mixed(answers), observed, self.agreement)
+        whole = agree(
+            self.mixed(answers), answers.uncertainty(self.units), observed, self.agreement
+        )
         inside = window.core[0].within(region[0]), window.core[1].within(region[1])
         final = whole[:, inside[0], inside[1]]
         variance = answers.apart(final, inside) / int(guided.subspace.good.sum()) + self.hidden
@@ -277,7 +295,13 @@ class ComponentFuser:
             torch.from_numpy(known).to(device),
             *(
                 torch.from_numpy(values.astype(np.float32)).to(device)
-                for values in (shown, kriging.noise, self.units.seen, self.returned)
+                for values in (
+                    shown,
+                    kriging.noise,
+                    self.units.doubt,
+                    self.units.seen,
+                    self.returned,
+                )
             ),
         )
 
@@ -342,7 +366,7 @@ def _of_components(
         card,
         estimators,
         units,
-        likeliest_return(units.seen, units.doubt, error),
+        likeliest_return(units.seen, _ERROR * units.doubt, error),
         min(parameters.components, count),
         shares_array(None, count),
         options,
@@ -363,7 +387,7 @@ def _tried(trial: Trial, fuser: ComponentFuser, parameters: Parameters) -> Compo
     # Small scenes leave room for small ratios alone: the trial then says little of the run.
     alike = max(fuser.estimators.kriging.ratio) / max(trial.survey.ratio)
     answers = [tried.answers(window) for window in trial.windows]
-    pairs = [(each.guided, each.corrected) for each in answers]
+    pairs = [(each.guided, each.corrected, each.uncertainty(tried.units)) for each in answers]
     seen = [tried.observed(window, window.core, window.coarse_spans) for window in trial.windows]
     ask = partial(
         expect, guided=guided, answers=pairs, seen=seen, count=len(fuser.shares), trust=alike**2

@@ -24,6 +24,8 @@ __all__ = ["Expectation", "expect"]
 
 # A correction of which more than half belongs there leaves less error than none does.
 _BETTER = 0.5
+# Decibels by which another agreement than the first has to do better: the trial is of few pixels.
+_MARGIN = 0.1
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Expectation:
     guided, corrected, kept : tuple of float
         Of `guided`, of the whole correction, and of what is kept of it, in agreement.
     agreement : Agreement
-        The one that does best.
+        The one that was taken.
     """
 
     shares: tuple[float, ...]
@@ -52,8 +54,8 @@ class Expectation:
         mean = sum(self.shares) / len(self.shares)
         return (
             f"one scale down: guided {_figures(self.guided)}, {name} {_figures(self.corrected)}; "
-            f"{mean:.0%} of its corrections are used, {_figures(self.kept)} once in agreement "
-            f"({self.agreement.sentence()})"
+            f"{mean:.0%} of its corrections are used, {_figures(self.kept)} once in agreement with "
+            f"{self.agreement.sentence()}"
         )
 
 
@@ -64,7 +66,7 @@ def _figures(pair: tuple[float, float]) -> str:
 def expect(
     trial: Trial,
     guided: GuidedFuser,
-    answers: Sequence[tuple[Tensor, Tensor]],
+    answers: Sequence[tuple[Tensor, Tensor, Tensor]],
     seen: Sequence[Observed],
     count: int,
     *,
@@ -81,7 +83,8 @@ def expect(
     guided : GuidedFuser
         Fitted to the trial; gives the cube of components.
     answers : sequence of tuple of Tensor
-        The components that `guided` and the correction give for each window of the trial.
+        The components that `guided` and the correction give for each window of the trial, and
+        the uncertainty of the latter as :func:`hsfuse.methods.agreement.agree` takes it.
     seen : sequence of Observed
         What both sensors saw of each window of the trial.
     count : int
@@ -90,11 +93,11 @@ def expect(
         How much a correction counts before the trial, in units of the trial's word: more
         where the trial differs from the run.
     candidates : sequence of Agreement
-        Of which the one that does best is taken.
+        Of which the first is taken unless another one does clearly better.
     """
     pairs, along, size = [], torch.zeros(count), torch.zeros(count)
     for patch, truth, answer in zip(trial.survey.patches, trial.truths, answers, strict=True):
-        base, corrected = (values.cpu() for values in answer)
+        base, corrected = (values.cpu() for values in answer[:2])
         pairs.append((base, corrected))
         wanted, valid = guided.subspace.project(truth)
         known = torch.from_numpy(valid & np.isfinite(patch.fine).all(axis=0))
@@ -114,10 +117,16 @@ def expect(
     within = shares[: len(pairs[0][0]), None, None]
     whole = [base + within * (corrected - base) for base, corrected in pairs]
     scored = {
-        candidate: figures([agree(*each, candidate) for each in zip(whole, seen, strict=True)])
+        candidate: figures(
+            [
+                agree(cube, answer[2].cpu(), each, candidate)
+                for cube, answer, each in zip(whole, answers, seen, strict=True)
+            ]
+        )
         for candidate in candidates
     }
-    best = max(scored, key=lambda candidate: judged(scored[candidate]))
+    lead = {candidate: _MARGIN * (candidate == candidates[0]) for candidate in candidates}
+    best = max(scored, key=lambda candidate: judged(scored[candidate]) + lead[candidate])
     return Expectation(
         tuple(shares.tolist()),
         figures([base for base, _ in pairs]),

@@ -92,7 +92,7 @@ def test_a_window_equals_the_same_part_of_the_whole(
     """Estimators, network, agreement and standard error need no more than the stated reach."""
     survey, window = pair_of(cube_of(240))
     fuser = prepared(survey, weights(0.05), uncertainty=True)
-    fuser = replace(fuser, agreement=Agreement(1, spared=True, fine=True))
+    fuser = replace(fuser, agreement=Agreement())
     (whole,) = fuser.fuse([window])
     core = Span(113, 126)
     part = read_tile(fuser, window, core)

@@ -44,6 +44,7 @@ def blind(window: Window, count: int) -> Observed:
         torch.ones(fine, dtype=torch.bool),
         torch.zeros(1, *fine),
         torch.zeros(count),
+        torch.ones(count),
         torch.zeros(1, count),
         torch.zeros(count, 1),
     )
@@ -60,11 +61,16 @@ def test_what_helps_is_kept_and_what_harms_is_not() -> None:
     away = base - 3 * (truth - base)
     corrected = torch.stack([truth[0], away[1], base[2]])
     seen = [blind(window, 3)]
-    found = expect(trial, guided, [(base, corrected)], seen, 3, trust=1.0)
+    answers = [(base, corrected, torch.ones(base.shape[1:]))]
+    found = expect(
+        trial, guided, answers, seen, 3, trust=1.0
+    )
     assert found.shares[0] == 1
     assert found.shares[1] < 0.4
     assert found.shares[2] == 1
-    trusted = expect(trial, guided, [(base, corrected)], seen, 3, trust=50.0)
+    trusted = expect(
+        trial, guided, answers, seen, 3, trust=50.0
+    )
     assert trusted.shares[1] > 0.9
     assert found.kept[0] > found.corrected[0]
     assert "one scale down: guided" in found.sentence("ms-ssfnet")
