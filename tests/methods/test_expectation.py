@@ -5,7 +5,7 @@ import torch
 
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.methods import Window
-from hsfuse.methods.agreement import Observed
+from hsfuse.methods.agreement import CANDIDATES, Observed
 from hsfuse.methods.expectation import expect
 from hsfuse.methods.guided import Parameters, fit
 from hsfuse.methods.trial import Trial, step_down
@@ -68,6 +68,7 @@ def test_what_helps_is_kept_and_what_harms_is_not() -> None:
     assert found.shares[0] == 1
     assert found.shares[1] < 0.4
     assert found.shares[2] == 1
+    assert found.agreement == CANDIDATES[0], "nothing was seen that another would do better by"
     trusted = expect(
         trial, guided, answers, seen, 3, trust=50.0
     )
