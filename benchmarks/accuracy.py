@@ -35,7 +35,7 @@ import torch
 import hsfuse
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.metrics import psnr, sam
-from hsfuse.methods import Options, Window, load_method
+from hsfuse.methods import Method, Options, Window, load_method
 from hsfuse.methods.guided import Guided, Parameters
 from hsfuse.methods.quiet import Quiet
 from hsfuse.observe import Degrade, respond
@@ -144,6 +144,12 @@ def unseen(files: list[str], scene: str, survey: Survey) -> str | None:
     return None
 
 
+def plain_method(name: str) -> Method:
+    """Return a method that takes every band as it is: noise of the truth is scored."""
+    method = load_method(name)
+    return method.method if isinstance(method, Quiet) else method
+
+
 def estimates(
     methods: list[str], survey: Survey, window: Window, weights: str | None
 ) -> Iterator[tuple[str, np.ndarray | None]]:
@@ -157,9 +163,7 @@ def estimates(
         if name == "ms-ssfnet" and weights is None:
             yield name, None
             continue
-        method = FIXED.get(name) or load_method(name)
-        # Bands that a run sets aside as noise are noise of the truth here, and are scored.
-        method = method.method if isinstance(method, Quiet) else method
+        method = FIXED.get(name) or plain_method(name)
         fuser = method.prepare(survey, Options(weights if name == "ms-ssfnet" else None))
         (cube,) = fuser.fuse([window])
         found[name] = np.where(hole, np.nan, cube)

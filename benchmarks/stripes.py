@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from accuracy import plain_method
 from recovery import opened
 
 from hsfuse.core.grid import Span
 from hsfuse.methods import Method, Options, Window, load_method
-from hsfuse.methods.quiet import Quiet
 from hsfuse.pair import make_pair
 from hsfuse.planning import survey_for
 from hsfuse.sensor import sensor_from_bands
@@ -57,7 +57,7 @@ def main() -> None:
                 broken.values[band] += (HEIGHT * spread[band] * values[band]).astype(np.float32)
         for name in ("bicubic", "guided", "ms-ssfnet"):
             method = load_method(name)
-            plain = method.method if isinstance(method, Quiet) else method
+            plain = plain_method(name)
             cubes = [
                 fused(way, hs.chunk(), rgb.chunk())
                 for way, hs in ((method, scene), (method, broken), (plain, broken))

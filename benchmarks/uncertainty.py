@@ -18,10 +18,10 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from accuracy import load, response, simulate, survey_of, unseen
+from accuracy import load, plain_method, response, simulate, survey_of, unseen
 from scipy.stats import spearmanr
 
-from hsfuse.methods import Options, load_method
+from hsfuse.methods import Options
 from hsfuse.methods.component import ComponentFuser
 
 
@@ -57,7 +57,7 @@ def measure(
     truth, window = simulate(cube, matrix, ratio, protocol, fwhm)
     survey = survey_of(window, matrix, wavelength, fwhm)
     weights = unseen(files, path.stem, survey)
-    fuser = load_method("ms-ssfnet").prepare(survey, Options(weights, uncertainty=True))
+    fuser = plain_method("ms-ssfnet").prepare(survey, Options(weights, uncertainty=True))
     if not (isinstance(fuser, ComponentFuser) and fuser.sureness):
         raise SystemExit(f"{path}: no weights of components fit; give some with --weights")
     (values,) = fuser.fuse([window])

@@ -62,16 +62,12 @@ def test_what_helps_is_kept_and_what_harms_is_not() -> None:
     corrected = torch.stack([truth[0], away[1], base[2]])
     seen = [blind(window, 3)]
     answers = [(base, corrected, torch.ones(base.shape[1:]))]
-    found = expect(
-        trial, guided, answers, seen, 3, trust=1.0
-    )
+    found = expect(trial, guided, answers, seen, 3, trust=1.0)
     assert found.shares[0] == 1
     assert found.shares[1] < 0.4
     assert found.shares[2] == 1
     assert found.agreement == CANDIDATES[0], "nothing was seen that another would do better by"
-    trusted = expect(
-        trial, guided, answers, seen, 3, trust=50.0
-    )
+    trusted = expect(trial, guided, answers, seen, 3, trust=50.0)
     assert trusted.shares[1] > 0.9
     assert found.kept[0] > found.corrected[0]
     assert "one scale down: guided" in found.sentence("ms-ssfnet")
