@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from accuracy import plain_method
+from accuracy import GAUSSIANS, plain_method
 from recovery import opened
 
 from hsfuse.core.grid import Span
@@ -27,7 +27,7 @@ from hsfuse.sensor import sensor_from_bands
 from hsfuse.simulation import observe
 
 RATIO, HEIGHT = 4.0, 0.5
-MS = sensor_from_bands([492.7, 559.8, 664.6, 832.8], [66.0, 36.0, 31.0, 106.0])
+MS = sensor_from_bands(*GAUSSIANS["ms"])
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from hsfuse.core.drift import Drift, fit_drift
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.resample import FWHM_PER_SIGMA, degrade_matrix
 from hsfuse.core.robust import steadiness
-from hsfuse.core.wording import by
+from hsfuse.core.wording import blur_widths
 from hsfuse.errors import PairError
 from hsfuse.io.warp import displaced
 from hsfuse.pair import Pair, make_pair
@@ -237,14 +237,10 @@ def _with_blur(pair: Pair, found: Alignment, notes: list[str]) -> Pair:
     doubtful = [max(error, _DOUBT * a) for error, a in zip(sure, own, strict=True)]
     if any(a > b for a, b in zip(off, doubtful, strict=True)):
         notes.append(
-            f"the sensor's definition says FWHM {_widths(own)} HS pixels ({pair.blur_status}), "
-            f"the pair says {_widths(told)}; the definition's was used"
+            f"the sensor's definition says FWHM {blur_widths(*own)} HS pixels "
+            f"({pair.blur_status}), the pair says {blur_widths(*told)}; the definition's was used"
         )
     return pair
-
-
-def _widths(blur: tuple[float, float]) -> str:
-    return by(*(round(width, 2) for width in blur))
 
 
 def _name(raster: xr.DataArray) -> str:
@@ -505,6 +501,7 @@ class _Fit:
     def _count(self) -> int:
         return sum(int(used.sum()) for used in self.used)
 
+    @cached_property
     def _stacked(self) -> Array:
         """Return the components at the used pixels of all windows."""
         return np.concatenate(
@@ -514,7 +511,7 @@ class _Fit:
 
     def _columns(self) -> Array:
         """Return a weighted orthonormal basis over the used pixels of all windows."""
-        basis, _ = _basis(self._stacked(), np.ones(self._count, dtype=bool), self.weight)
+        basis, _ = _basis(self._stacked, np.ones(self._count, dtype=bool), self.weight)
         assert basis is not None  # there are two dozen pixels at least
         return basis
 
@@ -578,9 +575,8 @@ class _Fit:
 
     def _unlike(self, seen: Array, weight: Array) -> Array:
         """Return what the few leading components of X leave of D(Y)."""
-        stacked = self._stacked()
-        count = max(2, min(len(stacked) + 1, self._count // _PIXELS_EACH))
-        columns = np.concatenate([np.ones((1, self._count)), stacked[: count - 1]]).T
+        count = max(2, min(len(self._stacked) + 1, self._count // _PIXELS_EACH))
+        columns = np.concatenate([np.ones((1, self._count)), self._stacked[: count - 1]]).T
         line = np.linalg.lstsq(columns * weight[:, None], (seen * weight).T, rcond=None)[0]
         left: Array = seen - (columns @ line).T
         return left

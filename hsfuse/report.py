@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from hsfuse.core.consistency import Discrepancy
-from hsfuse.core.wording import by, byte_size, listed, numbers, table
+from hsfuse.core.wording import blur_widths, by, byte_size, listed, numbers, table
 from hsfuse.errors import OutputError
 from hsfuse.io.read import open_raster
 from hsfuse.quicklook import draw_quicklook
@@ -142,10 +142,7 @@ def describe_plan(job: Job) -> str:
             f"{by(axes[0].ratio, axes[1].ratio)} fine pixels per HS pixel; "
             f"overlap {rows} x {columns} pixels, {_pixel(pair.rgb) or 'no georeferencing'}",
         ),
-        (
-            "blur",
-            f"Gaussian, FWHM {by(*(round(w, 2) for w in pair.blur))} HS pixels, {pair.blur_status}",
-        ),
+        ("blur", f"Gaussian, FWHM {blur_widths(*pair.blur)} HS pixels, {pair.blur_status}"),
         ("as found", _alignment(plan.alignment)),
         ("response", pair.response_source),
         ("radiometry", _radiometry(job)),
@@ -257,7 +254,7 @@ def _alignment(found: Alignment | None) -> str:
         return ""
     parts = [
         f"HS image {found.place} of where its file says",
-        f"FWHM {by(*(round(width, 2) for width in found.blur))} (+-{max(found.blur_error):.3f})",
+        f"FWHM {blur_widths(*found.blur)} (+-{max(found.blur_error):.3f})",
         f"{found.changed:.1%} of the pixels changed",
     ]
     return ", ".join(parts)

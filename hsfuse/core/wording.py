@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-__all__ = ["by", "byte_size", "listed", "numbers", "table"]
+__all__ = ["blur_widths", "by", "byte_size", "listed", "numbers", "table"]
 
 _LABEL = 12  # characters before a text
 
@@ -37,6 +37,18 @@ def by(y: float, x: float) -> str:
     """
     down, across = f"{y:.5g}", f"{x:.5g}"
     return down if down == across else f"{down} x {across}"
+
+
+def blur_widths(y: float, x: float) -> str:
+    """
+    Return widths of a blur along y and x to a hundredth, finer than any is known.
+
+    Examples
+    --------
+    >>> blur_widths(1.435, 1.2481)
+    '1.44 x 1.25'
+    """
+    return by(round(y, 2), round(x, 2))
 
 
 def byte_size(count: float) -> str:

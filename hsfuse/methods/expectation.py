@@ -125,8 +125,7 @@ def expect(
         )
         for candidate in candidates
     }
-    lead = {candidate: _MARGIN * (candidate == candidates[0]) for candidate in candidates}
-    best = max(scored, key=lambda candidate: judged(scored[candidate]) + lead[candidate])
+    best = max(scored, key=lambda each: judged(scored[each]) + _MARGIN * (each == candidates[0]))
     return Expectation(
         tuple(shares.tolist()),
         figures([base for base, _ in pairs]),

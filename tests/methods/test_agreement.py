@@ -116,7 +116,7 @@ def test_a_hole_asks_for_nothing(observed: tuple[torch.Tensor, Observed]) -> Non
     used[4:8, 4:8] = False
     start = torch.zeros(3, 48, 48)
     added = agree(start, EVEN, replace(seen, used=used), Agreement(fine=False))
-    assert added[:, 23:25, 23:25].abs().max() < 1e-4
+    assert added[:, 22:26, 22:26].abs().max() < 1e-6
 
 
 def test_the_stated_reach_holds(observed: tuple[torch.Tensor, Observed]) -> None:
