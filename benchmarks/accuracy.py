@@ -48,6 +48,8 @@ GAUSSIANS = {
     "ms": ([492.7, 559.8, 664.6, 832.8], [66.0, 36.0, 31.0, 106.0]),
     "rgb": ([460.0, 540.0, 610.0], [80.0, 80.0, 80.0]),
 }
+# Decibels of the HS and of the fine image's noise.
+SNR = (30.0, 40.0)
 FIXED = {
     "first": Guided(Parameters(8, 4, 1e-2, 0.0, 3)),
     "second": Guided(Parameters(8, 4, 1e6, 1.0, 0)),
@@ -95,7 +97,12 @@ def response(protocol: str, wavelength: np.ndarray, fine: str | None = None) -> 
 
 
 def simulate(
-    cube: torch.Tensor, matrix: np.ndarray, ratio: int, protocol: str, fwhm: float
+    cube: torch.Tensor,
+    matrix: np.ndarray,
+    ratio: int,
+    protocol: str,
+    fwhm: float,
+    snr: tuple[float, float] = SNR,
 ) -> tuple[torch.Tensor, Window]:
     """Return the truth cut to whole HS pixels and the window that holds the pair."""
     rows, columns = (n - n % ratio for n in cube.shape[1:])
@@ -108,8 +115,8 @@ def simulate(
     fine = respond(torch.from_numpy(matrix.astype(np.float32)), torch.nan_to_num(cube))
     if protocol == "scenes":
         generator = torch.Generator().manual_seed(0)
-        coarse = noisy(coarse, 30.0, generator)
-        fine = noisy(fine, 40.0, generator)
+        coarse = noisy(coarse, snr[0], generator)
+        fine = noisy(fine, snr[1], generator)
     coarse = torch.where(share > 0.5, coarse, torch.full_like(coarse, torch.nan))
     fine = torch.where(known, fine, torch.full_like(fine, torch.nan))
     window = Window(coarse.numpy(), fine.numpy(), geometry, (Span(0, rows), Span(0, columns)))
@@ -180,7 +187,7 @@ def table(options: argparse.Namespace, setting: tuple[int, str, float]) -> list[
     for path in options.cubes:
         cube, wavelength = load(path, options.protocol)
         matrix = response(options.protocol, wavelength, fine)
-        truth, window = simulate(cube, matrix, ratio, options.protocol, fwhm)
+        truth, window = simulate(cube, matrix, ratio, options.protocol, fwhm, options.snr)
         survey = survey_of(window, matrix, wavelength, fwhm)
         cells = []
         weights = unseen(options.weights, path.stem, survey)
@@ -221,6 +228,7 @@ def main() -> None:
     parser.add_argument("--ratio", type=int, nargs="+", default=[4])
     parser.add_argument("--fwhm", type=float, nargs="+", default=[1.0])
     parser.add_argument("--fine", nargs="+", help="fine sensors: d700, ms, rgb or CSV files")
+    parser.add_argument("--snr", type=float, nargs=2, default=SNR, help="of `scenes`: HS, fine")
     parser.add_argument("--weights", action="append", default=[], help="for ms-ssfnet")
     parser.add_argument("--fixed", action="store_true", help="also two settings of guided")
     parser.add_argument("--rivals", action="store_true", help="also cnmf, spectralift and mean")

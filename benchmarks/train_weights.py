@@ -49,17 +49,18 @@ class Stage:
     start: str | None = None
 
 
-COARSE = {"ratio": (3.0, 20.0), "scenes": 16, "refresh": 40}
-FINE = {"ratio": (2.0, 16.0)}
-FIRST = Stage("visible-first", {"loss": "absolute", "steps": 6000, **COARSE})
+BATCH = {"batch": 8}
+COARSE = {"ratio": (3.0, 20.0), "scenes": 16, "refresh": 60, **BATCH}
+FINE = {"ratio": (2.0, 16.0), **BATCH}
+FIRST = Stage("visible-first", {"loss": "absolute", "steps": 4500, **COARSE})
 STAGES = {
     "any-sensor": (
         FIRST,
-        Stage("any-sensor", {"steps": 3000, "rate": 7e-4, "refresh": 24, **FINE}, "visible-first"),
+        Stage("any-sensor", {"steps": 2300, "rate": 7e-4, "refresh": 32, **FINE}, "visible-first"),
     ),
     "any-sensor-b": (
-        Stage("any-first", {"loss": "absolute", "steps": 9000, **FINE}),
-        Stage("any-sensor-b", {"steps": 2000, "rate": 5e-4, "refresh": 24, **FINE}, "any-first"),
+        Stage("any-first", {"loss": "absolute", "steps": 4800, "refresh": 24, **FINE}),
+        Stage("any-sensor-b", {"steps": 1800, "rate": 5e-4, "refresh": 32, **FINE}, "any-first"),
     ),
 }
 

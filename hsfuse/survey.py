@@ -18,7 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Geometry, Span
-from hsfuse.core.noise import band_noise
+from hsfuse.core.noise import band_noise, pixel_noise
 from hsfuse.core.resample import blur_reach
 from hsfuse.errors import PairError
 from hsfuse.observe import Degrade
@@ -141,6 +141,13 @@ class Survey:
     def brightness(self) -> float:
         """The scene's unit for networks: its brightest thousandth of HS values starts here."""
         return brightness(self.spectra[self.good])
+
+    @cached_property
+    def fine_noise(self) -> NDArray[np.float64]:
+        """Standard deviation of the noise of each fine band's pixels, shape (fine bands,)."""
+        power = [np.square(pixel_noise(patch.fine)) for patch in self.patches]
+        deviation: NDArray[np.float64] = np.sqrt(np.mean(power, axis=0))
+        return deviation
 
     def degraded(self, patch: Patch) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """

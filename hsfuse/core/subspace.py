@@ -1,4 +1,10 @@
-"""The scene's own subspace: its mean spectrum and leading principal components."""
+"""
+The scene's own subspace: its mean spectrum and leading principal components.
+
+A component is worth its signal over its noise, and a band that is dark counts as one that is
+bright: so bands are measured in the root of their noise, half way from principal components to
+those of least noise fraction (Green et al. 1988, doi:10.1109/36.3001).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hsfuse.core.noise import band_noise
+
 __all__ = ["Subspace"]
+
+# Of the median band's noise: a band that its neighbours explain wholly does not outweigh all others.
+_LEAST_NOISE = 0.02
+# Measured on eleven scenes at ratio 4: 0 loses 0.4 dB; 1 gains 0.04 more and loses 0.02 degrees
+# there, and 0.1 degrees on CAVE, which has no noise.
+_POWER = 0.5
 
 
 @dataclass(frozen=True)
@@ -22,10 +36,10 @@ class Subspace:
     mean : ndarray of shape (bands,)
         Mean spectrum; NaN for a band without data.
     basis : ndarray of shape (components, good bands)
-        Orthonormal rows, by falling variance.
+        From the good bands to components, which are uncorrelated and by falling variance.
     loading : ndarray of shape (components, bands)
-        What each component adds to each band. For good bands it is the basis; other bands
-        with data follow by regression on the components, those without are NaN.
+        What each component adds to each band. For good bands it is the inverse of the basis;
+        other bands with data follow by regression on the components, those without are NaN.
     """
 
     good: NDArray[np.bool_]
@@ -57,15 +71,24 @@ class Subspace:
         )
         centred = np.where(known, filled - mean[:, None], 0.0)
         within = centred[good]
-        _, vectors = np.linalg.eigh(within @ within.T / max(spectra.shape[1], 1))
+        unit = _units(within)
+        scaled = within / unit[:, None]
+        _, vectors = np.linalg.eigh(scaled @ scaled.T / max(spectra.shape[1], 1))
         components = max(1, min(components, int(good.sum()), spectra.shape[1] - 1))
-        basis = vectors[:, ::-1][:, :components].T.copy()
+        directions = vectors[:, ::-1][:, :components].T
 
+        basis = directions / unit
         scores = basis @ within
         loading = (centred @ scores.T / np.maximum((scores**2).sum(axis=1), 1e-30)).T
-        loading[:, good] = basis
+        loading[:, good] = directions * unit
         loading[:, count == 0] = np.nan
         return cls(good, mean, basis, loading)
+
+    @property
+    def power(self) -> NDArray[np.float64]:
+        """What a unit of each component adds to all good bands, sum of squares, (components,)."""
+        total: NDArray[np.float64] = np.square(self.loading[:, self.good]).sum(axis=1)
+        return total
 
     def leading(self, components: int) -> Subspace:
         """Return the subspace of the first components alone."""
@@ -96,3 +119,13 @@ class Subspace:
         cube += self.mean.astype(np.float32)[:, None]
         result: NDArray[np.float32] = cube.reshape(-1, rows, columns)
         return result
+
+
+def _units(spectra: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what each band is measured in, of root mean square one, (bands,)."""
+    noise = band_noise(spectra)
+    least = _LEAST_NOISE * float(np.median(noise))
+    if not least > 0:
+        return np.ones(len(spectra))
+    unit: NDArray[np.float64] = np.maximum(noise, least) ** _POWER
+    return unit / np.sqrt(np.square(unit).mean())

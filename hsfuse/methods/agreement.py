@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hsfuse.core.grid import Geometry
-from hsfuse.core.noise import pixel_noise
 from hsfuse.core.resample import blur_reach
 from hsfuse.core.subspace import Subspace
 from hsfuse.observe import Degrade
@@ -193,15 +192,14 @@ def fine_error(
     seen : ndarray of shape (fine bands, components)
         A.
     """
-    rest, noises = [], []
+    rest = []
     for patch in survey.patches:
         shown, used = survey.degraded(patch)
         components, _ = subspace.project(patch.coarse)
         rest.append(shown[:, used] - level[:, None] - seen @ components[:, used])
-        noises.append(pixel_noise(patch.fine))
     missing = np.concatenate(rest, axis=1)
     # On the HS grid the noise of fine pixels is averaged away.
-    noise = np.diag(np.square(noises).mean(axis=0))
+    noise = np.diag(survey.fine_noise**2)
     return np.asarray(missing @ missing.T / max(missing.shape[1], 1) + noise)
 
 

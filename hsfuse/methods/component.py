@@ -65,12 +65,15 @@ class Answers:
         What the network saw, about the core too.
     inside : tuple of slice
         The core within the evidence.
+    power : Tensor of shape (components,)
+        What a unit of each component adds to the good bands, sum of squares.
     """
 
     guided: Tensor
     corrected: Tensor
     evidence: Evidence
     inside: tuple[slice, slice]
+    power: Tensor
 
     def uncertainty(self, units: Units) -> Tensor:
         """
@@ -79,7 +82,7 @@ class Answers:
         As the estimates disagree, in units of how they do over the scene.
         """
         here = self.evidence.disagreement[self.inside]
-        return here / float((units.doubt**2).sum()) + _LEAST
+        return here / float((units.doubt**2) @ self.power.cpu().double().numpy()) + _LEAST
 
     def apart(self, final: Tensor, part: tuple[slice, slice]) -> Tensor:
         """
@@ -95,14 +98,15 @@ class Answers:
         Returns
         -------
         Tensor of shape (rows, columns)
-            Mean over the estimates of the squares, summed over the components.
+            Mean over the estimates of the squares, summed over the good bands.
         """
         start, pull, disagreement = (
             values[..., self.inside[0], self.inside[1]][..., part[0], part[1]]
             for values in (self.evidence.start, self.evidence.pull, self.evidence.disagreement)
         )
         step = final - start
-        return (disagreement + (step * (step - 2 * pull)).sum(dim=0)).clamp_min(0)
+        more = self.power[:, None, None] * step * (step - 2 * pull)
+        return (disagreement + more.sum(dim=0)).clamp_min(0)
 
 
 @dataclass(frozen=True)
@@ -326,7 +330,8 @@ class ComponentFuser:
         guided[self.kept :] = 0
         inside = window.core[0].within(wide[0]), window.core[1].within(wide[1])
         cut = slice(None), *inside
-        return Answers(guided[cut], corrected[cut], evidence, inside)
+        power = torch.from_numpy(self.estimators.kriging.guided.subspace.power).to(guided)
+        return Answers(guided[cut], corrected[cut], evidence, inside, power)
 
     def _corrections(self, evidence: Evidence) -> Tensor:
         rows, columns = evidence.start.shape[1:]
@@ -378,7 +383,7 @@ def _of_components(
 def _hidden(survey: Survey, guided: GuidedFuser) -> float:
     good, subspace = survey.good, guided.subspace
     spectra = survey.spectra[good] - subspace.mean[good][:, None]
-    return hidden_variance(spectra, subspace.basis, band_noise(spectra))
+    return hidden_variance(spectra, subspace, band_noise(spectra))
 
 
 def _tried(trial: Trial, fuser: ComponentFuser, parameters: Parameters) -> ComponentFuser:

@@ -22,7 +22,7 @@ from hsfuse.methods import Options, Window
 from hsfuse.methods.cnmf import METHOD as CNMF
 from hsfuse.methods.cnmf import CnmfFuser
 from hsfuse.methods.guided import GuidedFuser, Parameters, Stages
-from hsfuse.methods.kriging import KERNELS, KrigingFuser, average, krige
+from hsfuse.methods.kriging import PROCESSES, KrigingFuser, average, krige
 from hsfuse.observe import Interpolate
 from hsfuse.radiometry import measure_radiometry
 from hsfuse.survey import Survey
@@ -44,9 +44,9 @@ _FINE = 3
 LEADING = 3
 # Of one component: the start's detail, what the processes miss of the HS image and of the fine
 # image, how each of them, `guided`, its scene-wide part and `cnmf` differ from the start, the
-# smooth part; noise, doubt and ratio as constants.
-_CONSTANTS = 3
-_OWN = 7 + len(KERNELS) + _CONSTANTS
+# smooth part; the noise of either image, doubt and ratio as constants.
+_CONSTANTS = 4
+_OWN = 7 + len(PROCESSES) + _CONSTANTS
 # Error of a fine band in its own root mean square, and of the start in its detail's variances:
 # what the fine image misses is shared out among the components by these.
 _FINE_ERROR, _START_ERROR = 1e-2, 0.1
@@ -130,6 +130,8 @@ class Units:
         What it sees of each component: R times the basis, with the sensors' gain.
     returned : ndarray of shape (components, fine bands)
         From what the fine image misses to the likeliest change of components.
+    fine_noise : ndarray of shape (components,)
+        What the noise of fine pixels makes of that change, standard deviation.
     """
 
     spread: NDArray[np.float64]
@@ -139,6 +141,7 @@ class Units:
     level: NDArray[np.float64]
     seen: NDArray[np.float64]
     returned: NDArray[np.float64]
+    fine_noise: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ class Evidence:
     pull : Tensor of shape (components, rows, columns)
         How far the mean of the other estimates lies from the start.
     disagreement : Tensor of shape (rows, columns)
-        Squares of how the others differ from the start, summed over the components, their mean.
+        Squares of how the others differ from the start, summed over the good bands, their mean.
     """
 
     start: Tensor
@@ -198,7 +201,9 @@ def measure_units(survey: Survey, estimators: Estimators) -> Units:
     doubt = torch.cat(doubts, dim=1).mean(dim=1).sqrt().cpu().numpy()
     white = _whitening(torch.cat(fine, dim=1).cpu().numpy())
     doubt = np.maximum(doubt, _LEAST_DOUBT * detail)
-    return Units(spread, detail, doubt, white, *_fine_sensor(survey, guided, spread, detail))
+    level, seen, returned = _fine_sensor(survey, guided, spread, detail)
+    fine_noise = np.sqrt(returned**2 @ survey.fine_noise**2)
+    return Units(spread, detail, doubt, white, level, seen, returned, fine_noise)
 
 
 def _deviation(parts: list[torch.Tensor]) -> NDArray[np.float64]:
@@ -265,7 +270,10 @@ def gather(window: Window, estimators: Estimators, units: Units) -> Evidence:
     leading = torch.zeros((LEADING, *start.shape[1:]), device=start.device)
     leading[: min(LEADING, len(start))] = (start / spread)[:LEADING]
     fine = torch.tensordot(_like(units.fine, start), stages.fine[:, rows, columns], dims=1)
-    noise = np.log10(np.clip(kriging.noise / units.doubt, 1e-3, 1e3))
+    noise, fine_noise = (
+        np.log10(np.clip(each / units.doubt, 1e-3, 1e3))
+        for each in (kriging.noise, units.fine_noise)
+    )
     certainty = np.log10(units.detail / units.doubt)
     ratio = float(np.log2(max(kriging.ratio)) - 2)
     own = [
@@ -275,21 +283,23 @@ def gather(window: Window, estimators: Estimators, units: Units) -> Evidence:
         *((other - start) / doubt for other in answers.others),
         smooth / spread,
         _like(noise, start)[:, None, None].expand_as(start),
+        _like(fine_noise, start)[:, None, None].expand_as(start),
         _like(certainty, start)[:, None, None].expand_as(start),
         torch.full_like(start, ratio),
     ]
     seen = torch.cat([fine, leading]), torch.stack(own, dim=1)
-    return Evidence(start, answers.guided, *seen, *_apart(answers))
+    power = _like(kriging.guided.subspace.power, start)[:, None, None]
+    return Evidence(start, answers.guided, *seen, *_apart(answers, power))
 
 
-def _apart(answers: Answers) -> tuple[Tensor, Tensor]:
+def _apart(answers: Answers, power: Tensor) -> tuple[Tensor, Tensor]:
     """Return ``pull`` and ``disagreement`` of :class:`Evidence`."""
     pull = torch.zeros_like(answers.start)
     disagreement = torch.zeros_like(answers.start[0])
     for other in answers.others:
         step = other - answers.start
         pull += step / len(answers.others)
-        disagreement += step.square().sum(dim=0) / len(answers.others)
+        disagreement += (power * step.square()).sum(dim=0) / len(answers.others)
     return pull, disagreement
 
 

@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
+from hsfuse.core.subspace import Subspace
+
 __all__ = ["BAND", "REACH", "Sureness", "fit", "hidden_variance", "local_contrast"]
 
 # Name of the band that holds the standard error.
@@ -188,21 +190,21 @@ def local_contrast(fine: NDArray[np.floating], known: NDArray[np.bool_]) -> NDAr
 
 
 def hidden_variance(
-    spectra: NDArray[np.floating], basis: NDArray[np.float64], noise: NDArray[np.float64]
+    spectra: NDArray[np.floating], subspace: Subspace, noise: NDArray[np.float64]
 ) -> float:
     """
     Return what a subspace leaves of spectra beyond their noise, mean square over the bands.
 
     Parameters
     ----------
-    spectra : ndarray of shape (bands, pixels)
+    spectra : ndarray of shape (good bands, pixels)
         Less their mean.
-    basis : ndarray of shape (components, bands)
-        Orthonormal rows.
-    noise : ndarray of shape (bands,)
+    subspace : Subspace
+        Of those bands.
+    noise : ndarray of shape (good bands,)
         Standard deviations.
     """
-    inside = np.square(basis @ spectra).sum(axis=0).mean()
-    whole = np.square(spectra).sum(axis=0).mean()
-    share = np.sum(noise**2) - np.sum(basis**2 @ noise**2)
-    return max(float(whole - inside - share), 0.0) / len(spectra)
+    outside = np.eye(len(spectra)) - subspace.loading[:, subspace.good].T @ subspace.basis
+    left = np.square(outside @ spectra).sum(axis=0).mean()
+    share = np.sum(outside**2 @ noise**2)
+    return max(float(left - share), 0.0) / len(spectra)

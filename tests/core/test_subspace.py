@@ -27,3 +27,38 @@ def test_bad_bands_follow_the_good_ones() -> None:
     back = space.expand(components)
     assert np.isnan(back[7]).all()
     assert np.allclose(back[11], cube[11], atol=1e-4)
+
+
+def test_components_are_apart_and_the_loading_undoes_the_basis() -> None:
+    """Whatever bands are measured in: scores are uncorrelated, what is expanded projects back."""
+    draw = np.random.default_rng(0)
+    spectra = np.tensordot(draw.normal(size=(30, 6)), draw.normal(size=(6, 800)), 1)
+    spectra += draw.normal(size=spectra.shape) * np.linspace(0.01, 1, 30)[:, None]
+    space = Subspace.fit(spectra.astype(np.float32), np.ones(30, bool), 5)
+    assert np.allclose(space.basis @ space.loading.T, np.eye(5), atol=1e-9)
+    scores = space.basis @ (spectra - spectra.mean(axis=1, keepdims=True))
+    correlation = np.corrcoef(scores)
+    assert np.abs(correlation - np.eye(5)).max() < 1e-3
+    assert (np.diff(scores.std(axis=1)) < 0).all()
+
+
+def test_a_noisy_band_counts_less() -> None:
+    """The component that two quiet bands share is found beside a band of much louder noise."""
+    draw = np.random.default_rng(0)
+    shared = draw.normal(size=4000)
+    spectra = draw.normal(size=(12, 4000)) * 0.05
+    spectra[:6] += shared
+    spectra[11] = 3 * draw.normal(size=4000)
+    space = Subspace.fit(spectra.astype(np.float32), np.ones(12, bool), 1)
+    found = (space.basis @ spectra)[0]
+    assert abs(np.corrcoef(found, shared)[0, 1]) > 0.99
+
+
+def test_power_is_what_a_unit_of_a_component_adds() -> None:
+    """The sum over the good bands of squares, of a cube that is one unit of one component."""
+    draw = np.random.default_rng(0)
+    spectra = draw.normal(size=(9, 500)) * np.linspace(0.1, 2, 9)[:, None]
+    space = Subspace.fit(spectra.astype(np.float32), np.ones(9, bool), 4)
+    units = np.eye(4, dtype=np.float32)[:, :, None]
+    cube = space.expand(units) - space.mean[:, None, None].astype(np.float32)
+    assert np.allclose(np.square(cube).sum(axis=(0, 2)), space.power, rtol=1e-4)

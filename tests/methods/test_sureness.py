@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hsfuse.core.subspace import Subspace
 from hsfuse.methods.sureness import Sureness, fit, hidden_variance, local_contrast
 
 USUAL = Sureness.usual(4.0)
@@ -93,11 +94,13 @@ def test_hidden_variance_leaves_noise_out() -> None:
     """What lies outside the basis counts, but for the noise's share of it."""
     draw = np.random.default_rng(0)
     bands, noise = 10, np.full(10, 0.1)
-    basis = np.eye(bands)[:2]
+    basis = np.diag(np.linspace(0.5, 2, bands))[:2]
+    loading = np.diag(1 / np.linspace(0.5, 2, bands))[:2]
+    space = Subspace(np.ones(bands, bool), np.zeros(bands), basis, loading)
     spectra = np.zeros((bands, 5000))
     spectra[:2] = draw.normal(size=(2, 5000))
     loud = spectra + draw.normal(size=spectra.shape) * 0.1
-    assert hidden_variance(spectra, basis, np.zeros(bands)) == 0
-    assert hidden_variance(loud, basis, noise) < 1e-3
+    assert hidden_variance(spectra, space, np.zeros(bands)) < 1e-12
+    assert hidden_variance(loud, space, noise) < 1e-3
     spectra[5] = draw.normal(size=5000)
-    assert hidden_variance(spectra, basis, np.zeros(bands)) == pytest.approx(0.1, rel=0.1)
+    assert hidden_variance(spectra, space, np.zeros(bands)) == pytest.approx(0.1, rel=0.1)
