@@ -179,7 +179,8 @@ def test_uncertainty_is_one_more_band(
     good = cube["good"].to_numpy()
     error = np.sqrt(((cube.to_numpy() - wanted)[good] ** 2).mean(axis=0))
     known = np.isfinite(error)
-    assert 0.3 < (error < told.to_numpy())[known].mean() < 0.98
+    # A made scene is smoother than those of the calibration: it is told more than it has.
+    assert 1 / 3 < np.median(told.to_numpy()[known]) / np.median(error[known]) < 3
     assert (error < 3 * told.to_numpy())[known].mean() > 0.8
 
 

@@ -67,8 +67,8 @@ class Kernel:
 
 
 # A process is a sum of kernels. Averaged, these did best of some forty on eleven remote-sensing
-# scenes at ratios 4 and 8 and six CAVE scenes at ratio 16, where sums gain 0.1 to 0.3 dB over single
-# kernels. The fourth process gains under 0.05 dB, and 0.1 degrees at ratio 8.
+# scenes at ratios 4 and 8 and six CAVE scenes at ratio 16, where sums gain 0.1 to 0.3 dB over
+# single kernels. The fourth process gains under 0.05 dB, and 0.1 degrees at ratio 8.
 PROCESSES = (
     (Kernel(1.0, 16.0), Kernel(4.0, 3.0, 3.0, (0.6,))),
     (Kernel(4.0, 1.5), Kernel(2.0, 4.0)),

@@ -43,7 +43,7 @@ def faulty(survey: Survey, window: Window, fault: np.ndarray) -> tuple[Survey, W
 def test_a_faulty_band_takes_its_detail_from_the_clean_ones(
     made: tuple[Survey, Window, np.ndarray], kind: str
 ) -> None:
-    """Its error is less than when the band is taken as it is, whose noise weighs it down already."""
+    """Its error is less than when the band is taken as it is, though its noise weighs it down."""
     survey, window, truth = made
     draw = np.random.default_rng(2).normal(size=window.coarse.shape[1:])
     fault = {"stripes down": draw[:1], "stripes across": draw[:, :1], "noise": draw}[kind]
