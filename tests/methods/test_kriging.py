@@ -122,3 +122,19 @@ def test_brightness_scales_and_chromaticity_does_not() -> None:
     assert torch.allclose(2 * brightness, twice)
     once, again = appearance.maps(bands, brightness), appearance.maps(brighter, twice)
     assert (once[1:4] - again[1:4]).abs().max() < 0.1
+
+
+def test_features_hold_the_sum_of_two_covariances() -> None:
+    """Their product is the mean of two squared exponentials, exactly so at no distance."""
+    generator = torch.Generator().manual_seed(0)
+    near, far = (scale * torch.randn((3, 6, 5), generator=generator) for scale in (0.3, 1.5))
+    light = torch.rand((6, 5), generator=generator)
+    linear, *features = module._features(light[None], light, [near, far], 0)
+    assert linear.shape == (2, 6, 5)
+    found = torch.cat(features).flatten(1) / (light.flatten() + module._DARK)
+    covariance = found.mT @ found
+    wanted = torch.stack(
+        [torch.exp(-0.5 * torch.cdist(p.flatten(1).mT, p.flatten(1).mT) ** 2) for p in (near, far)]
+    ).mean(dim=0)
+    assert torch.allclose(covariance.diag(), torch.ones(30), atol=1e-5)
+    assert (covariance - wanted).abs().max() < 0.15
