@@ -43,7 +43,7 @@ def test_components_are_apart_and_the_loading_undoes_the_basis() -> None:
 
 
 def test_a_noisy_band_counts_less() -> None:
-    """The component that two quiet bands share is found beside a band of much louder noise."""
+    """The component that six quiet bands share is found beside a band of much louder noise."""
     draw = np.random.default_rng(0)
     shared = draw.normal(size=4000)
     spectra = draw.normal(size=(12, 4000)) * 0.05
