@@ -138,6 +138,13 @@ class Survey:
         return np.concatenate([p.coarse[:, self.valid(p)] for p in self.patches], axis=1)
 
     @cached_property
+    def noise(self) -> NDArray[np.float64]:
+        """Standard deviation of each HS band's noise, zero for bands not good, (bands,)."""
+        noise = np.zeros(self.marked.size)
+        noise[self.good] = band_noise(self.spectra[self.good].astype(np.float64))
+        return noise
+
+    @cached_property
     def brightness(self) -> float:
         """The scene's unit for networks: its brightest thousandth of HS values starts here."""
         return brightness(self.spectra[self.good])

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hsfuse.core.noise import band_noise
-
 __all__ = ["Subspace"]
 
 # Of the median band's noise: one that its neighbours explain wholly does not outweigh the others.
@@ -49,7 +47,11 @@ class Subspace:
 
     @classmethod
     def fit(
-        cls, spectra: NDArray[np.float32], good: NDArray[np.bool_], components: int
+        cls,
+        spectra: NDArray[np.float32],
+        good: NDArray[np.bool_],
+        components: int,
+        noise: NDArray[np.float64],
     ) -> Subspace:
         """
         Return the subspace of the leading components.
@@ -62,6 +64,8 @@ class Subspace:
             Bands to use.
         components : int
             How many; at most the number of good bands, and one less than that of pixels.
+        noise : ndarray of shape (bands,)
+            Standard deviation of each band's noise.
         """
         known = np.isfinite(spectra)
         count = known.sum(axis=1)
@@ -71,7 +75,7 @@ class Subspace:
         )
         centred = np.where(known, filled - mean[:, None], 0.0)
         within = centred[good]
-        unit = _units(within)
+        unit = _units(noise[good])
         scaled = within / unit[:, None]
         _, vectors = np.linalg.eigh(scaled @ scaled.T / max(spectra.shape[1], 1))
         components = max(1, min(components, int(good.sum()), spectra.shape[1] - 1))
@@ -121,11 +125,10 @@ class Subspace:
         return result
 
 
-def _units(spectra: NDArray[np.float64]) -> NDArray[np.float64]:
+def _units(noise: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what each band is measured in, of root mean square one, (bands,)."""
-    noise = band_noise(spectra)
     least = _LEAST_NOISE * float(np.median(noise))
     if not least > 0:
-        return np.ones(len(spectra))
+        return np.ones(len(noise))
     unit: NDArray[np.float64] = np.maximum(noise, least) ** _POWER
     return unit / np.sqrt(np.square(unit).mean())

@@ -19,7 +19,6 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
 from hsfuse.core.grid import Geometry, Span
-from hsfuse.core.noise import band_noise
 from hsfuse.core.resample import blur_reach
 from hsfuse.methods import Options, Window
 from hsfuse.methods.agreement import (
@@ -383,7 +382,7 @@ def _of_components(
 def _hidden(survey: Survey, guided: GuidedFuser) -> float:
     good, subspace = survey.good, guided.subspace
     spectra = survey.spectra[good] - subspace.mean[good][:, None]
-    return hidden_variance(spectra, subspace, band_noise(spectra))
+    return hidden_variance(spectra, subspace, survey.noise[good])
 
 
 def _tried(trial: Trial, fuser: ComponentFuser, parameters: Parameters) -> ComponentFuser:

@@ -312,7 +312,7 @@ def fit(
         For the fusion; the fit itself is a small float64 problem on the CPU.
     """
     if subspace is None:
-        subspace = Subspace.fit(survey.spectra, survey.good, parameters.components)
+        subspace = Subspace.fit(survey.spectra, survey.good, parameters.components, survey.noise)
     subspace = subspace.leading(parameters.components)
     parameters = replace(parameters, components=len(subspace.basis))
 

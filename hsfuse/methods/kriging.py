@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hsfuse.core.grid import Axis, Geometry, Span
-from hsfuse.core.noise import band_noise, signal_components
+from hsfuse.core.noise import signal_components
 from hsfuse.core.resample import blur_reach
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods import Options, Window
@@ -487,7 +487,7 @@ def krige(
     chosen per component, and all that rise above it are kept.
     """
     within = survey.spectra[survey.good].astype(np.float64)
-    noise = band_noise(within)
+    noise = survey.noise[survey.good]
     count = max(parameters.components, min(_COMPONENTS, signal_components(within, noise)))
     guided = fit(survey, replace(parameters, components=count), subspace=subspace, device=device)
     return KrigingFuser(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hsfuse.core.noise import band_noise, explain_bands
+from hsfuse.core.noise import explain_bands
 from hsfuse.methods import Fuser, Method, Options, Window
 from hsfuse.survey import Survey
 
@@ -135,7 +135,7 @@ def _explained(survey: Survey) -> Explained | None:
     """Return the noisy bands as their neighbours explain them; None where there are none."""
     good = survey.good
     spectra = survey.spectra[good].astype(np.float64)
-    noisy = np.array(band_noise(spectra) > _MOST_NOISE * spectra.std(axis=1), ndmin=1)
+    noisy = np.asarray(survey.noise[good] > _MOST_NOISE * spectra.std(axis=1))
     if not noisy.any() or (~noisy).sum() < _FEWEST_CLEAN:
         return None
     # A band of its own kind is not explained either, but what it shows has a shape.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.metrics import psnr, sam
-from hsfuse.core.noise import band_noise, signal_components
+from hsfuse.core.noise import signal_components
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods import Window
 from hsfuse.methods.guided import Parameters, fit
@@ -165,11 +165,9 @@ def _signal(survey: Survey) -> tuple[NDArray[np.float32], Subspace]:
     the components above the noise, and fresh noise of the sensor's level is added below.
     """
     good = survey.good
-    within = survey.spectra[good].astype(np.float64)
-    noise = np.zeros(len(good), dtype=np.float32)
-    noise[good] = band_noise(within)
-    count = signal_components(within, noise[good].astype(np.float64))
-    return noise, Subspace.fit(survey.spectra, good, count)
+    count = signal_components(survey.spectra[good].astype(np.float64), survey.noise[good])
+    subspace = Subspace.fit(survey.spectra, good, count, survey.noise)
+    return survey.noise.astype(np.float32), subspace
 
 
 def _denoised(cube: NDArray[np.float32], subspace: Subspace) -> NDArray[np.float32]:
