@@ -18,7 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Geometry, Span
-from hsfuse.core.noise import band_noise, pixel_noise
+from hsfuse.core.noise import band_noise, likeness, neighbour_weights, pixel_noise
 from hsfuse.core.resample import blur_reach
 from hsfuse.errors import PairError
 from hsfuse.observe import Degrade
@@ -36,6 +36,10 @@ _SIZE = 64
 # Noise over a band's whole spread. On twelve real scenes every band of a water-vapour window lies
 # above, and of some 2500 others eight that look like noise.
 _MOST_NOISE = 0.7
+# Likeness of one HS pixel to the next of what bands show of their own, where nothing is noise; and
+# what counts as noise at least, of its power.
+_GROUND = 0.5
+_LEAST_WHITE = 0.01
 # Squares of such values, summed over a scene, still fit float32; no unit of light comes close.
 _LARGEST = 1e15
 
@@ -139,9 +143,19 @@ class Survey:
 
     @cached_property
     def noise(self) -> NDArray[np.float64]:
-        """Standard deviation of each HS band's noise, zero for bands not good, (bands,)."""
-        noise = np.zeros(self.marked.size)
-        noise[self.good] = band_noise(self.spectra[self.good].astype(np.float64))
+        """
+        Standard deviation of each HS band's noise, zero for bands not good, shape (bands,).
+
+        Of what a band's neighbours do not explain, the part that is unlike from pixel to pixel.
+        """
+        good = self.good
+        within = self.spectra[good].astype(np.float64)
+        own = np.eye(len(within)) - neighbour_weights(within)
+        mean = within.mean(axis=1)[:, None, None]
+        rest = (np.tensordot(own, patch.coarse[good] - mean, axes=1) for patch in self.patches)
+        white = np.clip(1 - likeness(rest) / _GROUND, _LEAST_WHITE, 1)
+        noise = np.zeros(good.size)
+        noise[good] = band_noise(within) * np.sqrt(white)
         return noise
 
     @cached_property

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve
 
-__all__ = ["band_noise", "explain_bands", "pixel_noise", "signal_components"]
+__all__ = [
+    "band_noise",
+    "explain_bands",
+    "likeness",
+    "neighbour_weights",
+    "pixel_noise",
+    "signal_components",
+]
 
 # Ten neighbours on either side predict a band of any imaging spectrometer; more only cost pixels.
 _NEIGHBOURS = 10
@@ -35,21 +44,75 @@ def band_noise(spectra: NDArray[np.float64]) -> NDArray[np.float64]:
     ndarray of shape (bands,)
         In the units of the spectra; zeros when there are too few bands or pixels to tell.
     """
+    pixels = spectra.shape[1]
+    weights = neighbour_weights(spectra)
+    centred = spectra - spectra.mean(axis=1, keepdims=True)
+    left = np.square(centred - weights @ centred).sum(axis=1)
+    near = np.count_nonzero(weights, axis=1)
+    noise: NDArray[np.float64] = np.sqrt(left / np.maximum(pixels - near - 1, 1))
+    return np.where(near > 0, noise, 0.0)
+
+
+def neighbour_weights(spectra: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return the regression of each band on its neighbours in wavelength, shape (bands, bands).
+
+    Parameters
+    ----------
+    spectra : ndarray of shape (bands, pixels)
+        Finite values, bands in order of wavelength. Zeros where there are too few to tell.
+    """
     bands, pixels = spectra.shape
     centred = spectra - spectra.mean(axis=1, keepdims=True)
     reach = min(_NEIGHBOURS, (pixels // 4) // 2)
-    noise = np.zeros(bands)
+    weights = np.zeros((bands, bands))
     if bands < 3 or reach < 1:
-        return noise
+        return weights
     covariance = centred @ centred.T / pixels
     for band in range(bands):
         near = [b for b in range(max(0, band - reach), min(bands, band + reach + 1)) if b != band]
-        cross = covariance[near, band]
-        explained = cross @ np.linalg.solve(_ridged(covariance[np.ix_(near, near)]), cross)
-        residual = covariance[band, band] - explained
-        freedom = pixels / max(pixels - len(near) - 1, 1)
-        noise[band] = np.sqrt(max(residual, 0.0) * freedom)
-    return noise
+        block = _ridged(covariance[np.ix_(near, near)])
+        weights[band, near] = np.linalg.solve(block, covariance[near, band])
+    return weights
+
+
+def likeness(images: Iterable[NDArray[np.floating]]) -> NDArray[np.float64]:
+    """
+    Return how pixels are like the next ones along the axis where they are less, shape (bands,).
+
+    A point spread function makes what is on the ground so along both; noise is so along neither,
+    and stripes along one.
+
+    Parameters
+    ----------
+    images : iterable of ndarray of shape (bands, rows, columns)
+        Windows of one image, of mean zero, NaN where there is no data.
+
+    Returns
+    -------
+    ndarray of shape (bands,)
+        Correlation, -1 to 1; zero where no pixel has a neighbour.
+    """
+    sums: NDArray[np.float64] | float = 0.0
+    for image in images:
+        known = np.isfinite(image).all(axis=0)
+        values = np.where(known, image, 0.0).astype(np.float64)
+        sums = sums + np.array(
+            [
+                _products(values[:, 1:], values[:, :-1], known[1:] & known[:-1]),
+                _products(values[..., 1:], values[..., :-1], known[:, 1:] & known[:, :-1]),
+            ]
+        )
+    alike: NDArray[np.float64] = np.asarray(sums)[:, 0]
+    alike /= np.maximum(np.sqrt(np.prod(np.asarray(sums)[:, 1:], axis=1)), 1e-300)
+    return alike.min(axis=0)
+
+
+def _products(
+    first: NDArray[np.float64], second: NDArray[np.float64], both: NDArray[np.bool_]
+) -> list[NDArray[np.float64]]:
+    a, b = first[:, both], second[:, both]
+    return [(a * b).sum(axis=1), (a**2).sum(axis=1), (b**2).sum(axis=1)]
 
 
 def explain_bands(

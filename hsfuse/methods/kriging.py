@@ -84,7 +84,7 @@ _FEATURES = 768
 # Values of a constant and of each band may lie anywhere: their prior is this many deviations.
 _LINEAR = 3.0
 _CELL, _HALO, _RAMP = 32, 8, 4  # HS pixels
-_COMPONENTS = 16
+_COMPONENTS = 24
 # Values of features alive at once.
 _CHUNK = 2**24
 _NOISES = 10.0 ** np.arange(-5, 1.6, 0.5)

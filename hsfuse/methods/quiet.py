@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hsfuse.core.noise import explain_bands
+from hsfuse.core.noise import explain_bands, likeness
 from hsfuse.methods import Fuser, Method, Options, Window
 from hsfuse.survey import Survey
 
@@ -155,24 +155,10 @@ def _by_neighbours(
 
 
 def _shaped(survey: Survey, explained: Explained) -> NDArray[np.bool_]:
-    """
-    Tell of which noisy bands the rest is like its neighbours along both axes, shape (noisy bands,).
-
-    A point spread function makes what is on the ground so; noise is so along neither axis, and
-    stripes along one.
-    """
-    sums = np.zeros((3, 2, int(explained.noisy.sum())))
-    for patch, quiet in zip(survey.patches, explained.survey(survey).patches, strict=True):
-        rest = (patch.coarse - quiet.coarse)[explained.noisy].astype(np.float64)
-        known = np.asarray(np.isfinite(rest).all(axis=0))
-        rest = np.where(known, rest, 0.0)
-        for axis in (0, 1):
-            here = [slice(None), slice(None)]
-            there = [slice(None), slice(None)]
-            here[axis], there[axis] = slice(1, None), slice(None, -1)
-            both = known[tuple(here)] & known[tuple(there)]
-            first, second = rest[:, *here][:, both], rest[:, *there][:, both]
-            for total, values in zip(sums, (first * second, first**2, second**2), strict=True):
-                total[axis] += values.sum(axis=1)
-    likeness: NDArray[np.float64] = sums[0] / np.maximum(np.sqrt(sums[1] * sums[2]), 1e-300)
-    return np.asarray(likeness.min(axis=0) > _LIKENESS)
+    """Tell of which noisy bands the rest has a shape on the ground, shape (noisy bands,)."""
+    quiet = explained.survey(survey).patches
+    rest = (
+        (patch.coarse - each.coarse)[explained.noisy]
+        for patch, each in zip(survey.patches, quiet, strict=True)
+    )
+    return np.asarray(likeness(rest) > _LIKENESS)

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
-from hsfuse.core.noise import band_noise, signal_components
+from hsfuse.core.noise import band_noise, likeness, signal_components
 
 
 def spectra(noise: float, components: int = 4) -> np.ndarray:
@@ -25,3 +26,18 @@ def test_the_rank_is_found() -> None:
     """Four materials above the noise are four components."""
     data = spectra(0.1)
     assert signal_components(data, band_noise(data)) == 4
+
+
+def test_likeness_tells_ground_from_noise_and_stripes() -> None:
+    """What a blur made is like its neighbour along both axes; noise and stripes are not."""
+    draw = np.random.default_rng(0)
+    white = draw.normal(size=(200, 300))
+    ground = gaussian_filter(draw.normal(size=white.shape), 1.0)
+    stripes = np.broadcast_to(draw.normal(size=300), white.shape)
+    image = np.stack([white, ground / ground.std(), stripes, white + ground / ground.std()])
+    alike = likeness([image])
+    assert alike == pytest.approx([0, np.exp(-0.25), 0, np.exp(-0.25) / 2], abs=0.1)
+    windows = [image[:, :90], image[:, 90:]]
+    assert likeness(windows) == pytest.approx(alike, abs=0.02)
+    image[:, 20:60, 30:90] = np.nan
+    assert likeness([image]) == pytest.approx(alike, abs=0.03)
