@@ -52,18 +52,15 @@ class Stage:
 BATCH = {"batch": 8}
 COARSE = {"ratio": (3.0, 20.0), "scenes": 16, "refresh": 60, **BATCH}
 FINE = {"ratio": (2.0, 16.0), **BATCH}
-LAST = {"steps": 2400, "rate": 5e-4, "refresh": 24, "seed": 1, **FINE}
 FIRST = Stage("visible-first", {"loss": "absolute", "steps": 4500, **COARSE})
 STAGES = {
     "any-sensor": (
         FIRST,
-        Stage("any-second", {"steps": 2300, "rate": 7e-4, "refresh": 32, **FINE}, "visible-first"),
-        Stage("any-sensor", LAST, "any-second"),
+        Stage("any-sensor", {"steps": 2300, "rate": 7e-4, "refresh": 32, **FINE}, "visible-first"),
     ),
     "any-sensor-b": (
         Stage("any-first", {"loss": "absolute", "steps": 4800, "refresh": 24, **FINE}),
-        Stage("any-second-b", {"steps": 1800, "rate": 5e-4, "refresh": 32, **FINE}, "any-first"),
-        Stage("any-sensor-b", LAST, "any-second-b"),
+        Stage("any-sensor-b", {"steps": 1800, "rate": 5e-4, "refresh": 32, **FINE}, "any-first"),
     ),
 }
 
@@ -91,13 +88,10 @@ def cubes_of(stage: str, options: argparse.Namespace) -> tuple[list[Path], list[
     if stage.startswith("visible"):
         cubes = [p for p in sorted(options.cave.glob("*.tif")) if p.stem not in HELD_OUT]
         return cubes, named(options.cave, HELD_OUT)
-    mine, other = HALVES[::-1] if options.set == "any-sensor" else HALVES
+    mine, other = HALVES[::-1] if stage == "any-sensor" else HALVES
     scenes = named(options.scenes, mine)
-    visible = TEXTURES
-    if stage == "any-sensor":
-        visible = [p.stem for p in sorted(options.cave.glob("*.tif")) if p.stem not in HELD_OUT]
     # Twice: of three kinds of cubes, what the weights are for shall be half.
-    cubes = [*scenes, *scenes, *named(options.cave, visible), *made(options.out)]
+    cubes = [*scenes, *scenes, *named(options.cave, TEXTURES), *made(options.out)]
     return cubes, named(options.scenes, other)
 
 
