@@ -315,6 +315,11 @@ def _response(
         sensor = sensor_from_bands(centre, width, names)
         source = f"band centres and widths of {_name(rgb)}"
     elif sensor is not None:
+        if sensor.kind == "hs" and len(sensor.band_names) != bands:
+            raise PairError(
+                f"{_name(rgb)}: sensor {sensor.id} is hyperspectral; an RGB, multispectral or "
+                f"panchromatic one would be accepted, or some of its bands as {sensor.id}:BAND,BAND"
+            )
         if np.isfinite(centre).all():
             # What the raster says of its bands beats the order of the definition.
             try:
@@ -331,7 +336,7 @@ def _response(
     else:
         notes.append(
             f"{_name(rgb)} states no response and no sensor was named: the response is estimated "
-            "from the pair"
+            "from the pair, which does not tell where in the spectrum no fine band sees"
         )
         return None, "estimated from the pair"
     if not np.isfinite(hs["wavelength"].values).all():

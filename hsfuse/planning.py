@@ -21,7 +21,7 @@ from hsfuse.alignment import Alignment, align_pair
 from hsfuse.core.grid import Geometry
 from hsfuse.core.tiles import Tiling
 from hsfuse.errors import PlanError
-from hsfuse.methods import Fuser, Options, load_method
+from hsfuse.methods import Fuser, Options, check_options, load_method
 from hsfuse.pair import Pair, make_pair
 from hsfuse.radiometry import Radiometry, measure_radiometry
 from hsfuse.schedule import one_thread, pick_device
@@ -125,6 +125,8 @@ def plan_fusion(
         One line each.
     """
     options = options or Options()
+    prepared_by = load_method(method)
+    check_options(method, options)
     options = replace(options, device=pick_device(options.device))
     known = {"hs_sensor": _sensor(hs_sensor, hs), "rgb_sensor": _sensor(rgb_sensor, rgb)}
     with one_thread(), threadpool_limits(1):  # a plan resumed on another machine is the same
@@ -132,11 +134,11 @@ def plan_fusion(
             align_pair(hs, rgb, **known) if align else (make_pair(hs, rgb, **known), None)
         )
         survey, radiometry = survey_for(pair)
-        fuser = load_method(method).prepare(survey, options)
+        fuser = prepared_by.prepare(survey, options)
     if options.uncertainty and not fuser.sure:
         raise PlanError(
             f"{fuser.name} would fuse this pair and cannot tell its uncertainty; ms-ssfnet can, "
-            "with weights that take a scene's components and fit the pair"
+            "with weights for any sensor, as those that come with hsfuse, that fit the pair"
         )
     rows, columns = _tilings(pair.geometry, fuser, tile, overlap)
     notes = (*pair.notes, *radiometry.notes, *fuser.notes)

@@ -52,7 +52,7 @@ class Radiometry:
     correlation : ndarray of shape (fine bands,)
         Between the two sides.
     covered : ndarray of bool, shape (bands,)
-        HS bands at whose wavelengths some fine band sees.
+        HS bands at whose wavelengths some fine band sees; all where R is estimated.
     explained : ndarray of shape (bands,)
         Share of each HS band's variance that the fine bands explain on the HS grid; NaN for
         bands that are not good.
@@ -89,7 +89,9 @@ def measure_radiometry(survey: Survey) -> Radiometry:
         weight = _steady(response[:, good] @ spectra, seen)
         doubts = _doubts(response[:, good] @ spectra, own @ spectra, seen, weight)
     gain, offset, correlation = _lines(response[:, good] @ spectra, seen, weight)
-    covered = _covered(response, survey.wavelength)
+    # What is estimated fits the spectra of the scene and says little of where a band sees.
+    told = survey.response is not None
+    covered = _covered(response, survey.wavelength) if told else np.ones(len(good), dtype=bool)
     explained = np.full(len(good), np.nan)
     explained[good] = _explained(spectra, seen, weight)
     notes = (

@@ -178,7 +178,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
     bands, rows, columns = outcome.job.plan.shape
     done = outcome.blocks - outcome.resumed
     rate = rows * columns / 1e6 * done / outcome.blocks / max(outcome.seconds, 1e-9)
-    took = f"{outcome.seconds:.1f} s, {rate:.3g} Mpx/s"
+    took = f"{outcome.job.seconds:.1f} s to plan, {outcome.seconds:.1f} s to fuse, {rate:.3g} Mpx/s"
     if outcome.resumed:
         took += f"; {outcome.resumed} of {outcome.blocks} tiles were finished earlier"
     missing = outcome.missing / (bands * rows * columns)

@@ -126,6 +126,8 @@ class Job:
         Of the output.
     settings : Settings
         As asked.
+    seconds : float
+        What planning took, adaptation included.
     """
 
     scene: Path
@@ -134,6 +136,7 @@ class Job:
     plan: Plan
     layout: OutputLayout
     settings: Settings
+    seconds: float = 0.0
 
     @property
     def workers(self) -> int:
@@ -276,6 +279,7 @@ def prepare(
     adapting : callable, optional
         Called with the number of finished steps of adaptation and of all.
     """
+    started = time.monotonic()
     settings = settings or Settings()
     if settings.adapt is not None and not 0 < settings.adapt < math.inf:
         raise PlanError(f"adapt takes minutes, a number over 0, got {settings.adapt:g}")
@@ -299,7 +303,7 @@ def prepare(
     options = Options(settings.weights, settings.device, settings.precision, settings.uncertainty)
     job = _checked(planned(options=options), settings, scene, rgb, path)
     if settings.adapt is None:
-        return job
+        return replace(job, seconds=time.monotonic() - started)
     check_adaptable(job.plan)
     card = find_adapted(job.plan, path, settings.adapt, overwrite=settings.overwrite)
     if card is None and dry_run:
@@ -310,7 +314,8 @@ def prepare(
         card = adapt(job.plan, path, settings.adapt, progress=adapting)
         note = describe_adaptation(card)
     plan = planned(options=replace(options, weights=card.path))
-    return _checked(replace(plan, notes=(*plan.notes, note)), settings, scene, rgb, path)
+    job = _checked(replace(plan, notes=(*plan.notes, note)), settings, scene, rgb, path)
+    return replace(job, seconds=time.monotonic() - started)
 
 
 def _checked(plan: Plan, settings: Settings, scene: Path, rgb: Path, path: Path) -> Job:

@@ -165,8 +165,10 @@ def find_weights(path: str | Path) -> Card:
     """
     path = Path(path)
     card = path.with_suffix(".json")
-    if path.suffix != ".safetensors" or not path.is_file():
+    if path.suffix != ".safetensors":
         raise WeightsError(f"{path}: is no weights file; one ends in .safetensors")
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file; weights of `hsfuse train` would be accepted")
     if not card.is_file():
         raise WeightsError(f"{path}: has no card; {card.name} must lie beside it")
     try:

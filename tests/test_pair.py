@@ -201,6 +201,14 @@ def test_a_sensor_of_other_bands_is_refused() -> None:
         make_pair(hs(CORNER * Affine.scale(4)), fine, rgb_sensor=load_sensor("sentinel-2a"))
 
 
+def test_a_hyperspectral_sensor_is_refused_for_the_fine_image() -> None:
+    """Its bands nearest to the raster's would be taken; some of them by name are wanted."""
+    fine = rgb(CORNER, wavelength=(550, 650))
+    coarse = hs(CORNER * Affine.scale(4))
+    with pytest.raises(PairError, match=r"rgb\.tif: sensor enmap is hyperspectral; an RGB"):
+        make_pair(coarse, fine, rgb_sensor=load_sensor("enmap"))
+
+
 def test_bands_named_in_another_order_than_the_raster_has_them_go_by_its_wavelengths() -> None:
     """The raster's own metadata beat the definition; without any, the order counts."""
     sensor = load_sensor("sentinel-2a").select(["B8", "B3", "B4"])

@@ -151,6 +151,16 @@ def test_bands_beyond_the_fine_ones_are_flagged() -> None:
     assert whole.covered.all()
 
 
+def test_an_estimated_response_flags_no_band() -> None:
+    """It fits the scene and does not tell where in the spectrum a fine band sees."""
+    made = survey()
+    alone = replace(made.patches[0], fine=made.patches[0].fine[:1])
+    half = replace(made, patches=(alone,))
+    assert measure_radiometry(half).covered.all()
+    known = replace(half, response=np.repeat([[0.1, 0.0]], 10, axis=1))
+    assert not measure_radiometry(known).covered.all()
+
+
 def test_what_the_fine_bands_explain_is_a_share_of_variance() -> None:
     """All of a band that is a mixture of them, nothing of one that is noise."""
     made = survey()

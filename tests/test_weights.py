@@ -102,6 +102,8 @@ def test_a_card_is_owed(saved: tuple[MSSSFNet, Path], tmp_path: Path) -> None:
     card.unlink()
     with pytest.raises(WeightsError, match="has no card"):
         find_weights(path)
+    with pytest.raises(WeightsError, match=r"none\.safetensors: no such file"):
+        find_weights(tmp_path / "none.safetensors")
     with pytest.raises(WeightsError, match="is no weights file"):
         find_weights(tmp_path / "none.pt")
 

@@ -23,7 +23,16 @@ from hsfuse.errors import PlanError
 if TYPE_CHECKING:
     from hsfuse.survey import Survey
 
-__all__ = ["METHODS", "Fuser", "Method", "Options", "Window", "list_methods", "load_method"]
+__all__ = [
+    "METHODS",
+    "Fuser",
+    "Method",
+    "Options",
+    "Window",
+    "check_options",
+    "list_methods",
+    "load_method",
+]
 
 # name -> (import path of the method object, one line for `hsfuse methods`)
 METHODS: dict[str, tuple[str, str]] = {
@@ -56,6 +65,8 @@ METHODS: dict[str, tuple[str, str]] = {
         "`guided` is used and said",
     ),
 }
+# The one that takes weights, and tells how sure it is.
+_NETWORK = "ms-ssfnet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +188,23 @@ def list_methods() -> dict[str, str]:
     ['bicubic', 'cnmf', 'guided', 'kriging', 'ms-ssfnet', 'spectralift']
     """
     return {name: line for name, (_, line) in METHODS.items()}
+
+
+def check_options(name: str, options: Options) -> None:
+    """
+    Refuse what a method cannot do, whatever the pair.
+
+    Raises
+    ------
+    PlanError
+        If weights or the uncertainty are asked of a method that has none.
+    """
+    if name == _NETWORK:
+        return
+    if options.weights:
+        raise PlanError(f"{name} takes no weights, got {options.weights}; {_NETWORK} does")
+    if options.uncertainty:
+        raise PlanError(f"{name} cannot tell its uncertainty; {_NETWORK} can")
 
 
 def load_method(name: str) -> Method:
