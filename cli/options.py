@@ -194,7 +194,7 @@ run_options = _together(
         "--weights",
         type=click.Path(path_type=str),
         metavar="FILE",
-        help="Network weights instead of those that come with hsfuse.",
+        help="Network weights for ms-ssfnet, instead of those that come with hsfuse.",
     ),
     device_option,
     click.option(
