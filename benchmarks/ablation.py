@@ -26,12 +26,12 @@ import torch
 from torch import Tensor, nn
 
 import hsfuse
-from hsfuse.examples import Batch, Observed, draw_batch, observe_example
-from hsfuse.learning import batch_loss, descend, initialised, rate_at, scatter
-from hsfuse.methods.evidence import CHANNELS
+from hsfuse.learning.examples import Batch, Observed, draw_batch, observe_example
+from hsfuse.learning.loop import batch_loss, descend, initialised, rate_at, scatter
+from hsfuse.learning.recipe import RECIPES, Recipe
+from hsfuse.methods.ms_ssfnet.features import CHANNELS
 from hsfuse.nets.ms_ssfnet import Architecture
-from hsfuse.recipe import RECIPES, Recipe
-from hsfuse.sensor import load_sensor
+from hsfuse.sensor.catalogue import load_sensor
 
 COMPONENT = Architecture(1, CHANNELS, 3, 32, 2, CHANNELS)
 PAPER = Architecture(31, 3, 3, 32, 2)

@@ -36,12 +36,12 @@ import hsfuse
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.metrics import psnr, sam
 from hsfuse.methods import Method, Options, Window, load_method
+from hsfuse.methods.denoising import Quiet
 from hsfuse.methods.guided import Guided, Parameters
-from hsfuse.methods.quiet import Quiet
+from hsfuse.nets.weights import find_weights, shipped_weights
 from hsfuse.observe import Degrade, respond
-from hsfuse.sensor import ResponseCurves, Sensor, response_matrix, sensor_from_bands
-from hsfuse.survey import Patch, Survey
-from hsfuse.weights import find_weights, shipped_weights
+from hsfuse.pair.survey import Patch, Survey
+from hsfuse.sensor.catalogue import ResponseCurves, Sensor, response_matrix, sensor_from_bands
 
 # Centre and FWHM of Sentinel-2A B2, B3, B4 and B8; and of a colour camera.
 GAUSSIANS = {

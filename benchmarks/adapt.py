@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from accuracy import load, response, simulate, survey_of
 
-from hsfuse.adapt import adapt_to
 from hsfuse.core.metrics import psnr, sam
+from hsfuse.learning.adapt import adapt_to
 from hsfuse.methods import Fuser, Options, Window, load_method
-from hsfuse.methods.component import ComponentFuser
+from hsfuse.methods.ms_ssfnet.components import ComponentFuser
 
 
 def score(fuser: Fuser, truth: torch.Tensor, window: Window) -> tuple[float, float]:

@@ -22,8 +22,8 @@ from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.metrics import psnr, sam
 from hsfuse.methods import Options, Window, load_method
 from hsfuse.observe import Degrade
-from hsfuse.pair import make_pair
-from hsfuse.survey import Patch, Survey, survey_pair
+from hsfuse.pair.geometry import make_pair
+from hsfuse.pair.survey import Patch, Survey, survey_pair
 
 
 def on_one_grid(hs: xr.DataArray, fine: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:

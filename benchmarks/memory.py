@@ -26,7 +26,7 @@ RATIO = 8
 # The child measures itself: only the process that fuses counts.
 CHILD = """
 import json, resource, sys
-from hsfuse.running import Settings, run
+from hsfuse.fusion.run import Settings, run
 scene, rgb, out = sys.argv[1:4]
 scale = None if sys.argv[4] == "float32" else 1e-4
 settings = Settings(method="guided", dtype=sys.argv[4], scale=scale)

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning
 
-from hsfuse.sample import make_sample
+from hsfuse.synthetic.sample import make_sample
 
 __all__ = ["HARMLESS", "MUTATIONS", "Pair", "Raster", "draw_pair", "sound_pair"]
 

@@ -24,11 +24,11 @@ from affine import Affine
 
 import hsfuse
 from hsfuse.core.metrics import psnr
-from hsfuse.core.sensor import Blur
-from hsfuse.fusion import lazy_result
-from hsfuse.planning import Plan, plan_fusion
-from hsfuse.sensor import Sensor, response_matrix, sensor_from_bands
-from hsfuse.simulation import Simulated, observe
+from hsfuse.fusion.block import lazy_result
+from hsfuse.fusion.plan import Plan, plan_fusion
+from hsfuse.sensor.catalogue import Sensor, response_matrix, sensor_from_bands
+from hsfuse.sensor.model import Blur
+from hsfuse.synthetic.simulation import Simulated, observe
 
 SENSORS = {
     **{name: sensor_from_bands(*bands) for name, bands in GAUSSIANS.items()},

@@ -20,7 +20,7 @@ from affine import Affine
 from rasterio.errors import NotGeoreferencedWarning
 
 import hsfuse
-from hsfuse.running import Settings, run
+from hsfuse.fusion.run import Settings, run
 
 NORTH_UP = Affine(1, 0, 400000, 0, -1, 5800000)
 

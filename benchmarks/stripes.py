@@ -20,11 +20,11 @@ from accuracy import GAUSSIANS, plain_method
 from recovery import opened
 
 from hsfuse.core.grid import Span
+from hsfuse.fusion.plan import survey_for
 from hsfuse.methods import Method, Options, Window, load_method
-from hsfuse.pair import make_pair
-from hsfuse.planning import survey_for
-from hsfuse.sensor import sensor_from_bands
-from hsfuse.simulation import observe
+from hsfuse.pair.geometry import make_pair
+from hsfuse.sensor.catalogue import sensor_from_bands
+from hsfuse.synthetic.simulation import observe
 
 RATIO, HEIGHT = 4.0, 0.5
 MS = sensor_from_bands(*GAUSSIANS["ms"])

@@ -21,10 +21,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.methods import Options, Window, load_method
-from hsfuse.methods.evidence import CHANNELS
+from hsfuse.methods.ms_ssfnet.features import CHANNELS
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
 from hsfuse.observe import Degrade, respond
-from hsfuse.survey import Patch, Survey
+from hsfuse.pair.survey import Patch, Survey
 
 
 def seconds(job: Callable[[], object], least: float = 3.0) -> float:

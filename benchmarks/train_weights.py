@@ -20,9 +20,9 @@ from pathlib import Path
 
 import torch
 
-from hsfuse.sample import write_sample
-from hsfuse.training import RECIPES, train
-from hsfuse.weights import Domain, find_weights, load_network, save_weights
+from hsfuse.learning.train import RECIPES, train
+from hsfuse.nets.weights import Domain, find_weights, load_network, save_weights
+from hsfuse.synthetic.sample import write_sample
 
 HELD_OUT = ("chart_and_stuffed_toy", "fake_and_real_beers", "face", "hairs")
 HALVES = (

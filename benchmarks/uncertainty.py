@@ -22,7 +22,7 @@ from accuracy import load, plain_method, response, simulate, survey_of, unseen
 from scipy.stats import spearmanr
 
 from hsfuse.methods import Options
-from hsfuse.methods.component import ComponentFuser
+from hsfuse.methods.ms_ssfnet.components import ComponentFuser
 
 
 def main() -> None:

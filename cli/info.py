@@ -32,8 +32,8 @@ def info(file: Path, *, sensor: str | None, as_json: bool) -> None:
       hsfuse info PRS_L2D_STD_20201107101404_20201107101408_0001.he5
     """  # noqa: D301 - click reads the mark
     from hsfuse.io.read import open_raster
-    from hsfuse.record import raster_as_dict
-    from hsfuse.report import describe_raster
+    from hsfuse.report.record import raster_as_dict
+    from hsfuse.report.text import describe_raster
 
     raster = open_raster(file, sensor=sensor)
     click.echo(json.dumps(raster_as_dict(raster), indent=2) if as_json else describe_raster(raster))

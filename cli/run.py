@@ -62,10 +62,10 @@ def run(
       hsfuse run scene.tif rgb.tif --adapt 10
       hsfuse run scene.tif rgb.tif --dtype int16 --scale 0.0001 --co COMPRESS=DEFLATE
     """  # noqa: D301 - click reads the mark
-    from hsfuse.record import as_json as to_text
-    from hsfuse.record import outcome_as_dict, plan_as_dict
-    from hsfuse.report import describe_plan, summarise, write_report
-    from hsfuse.running import Settings, execute, prepare
+    from hsfuse.fusion.run import Settings, execute, prepare
+    from hsfuse.report.record import as_json as to_text
+    from hsfuse.report.record import outcome_as_dict, plan_as_dict
+    from hsfuse.report.text import describe_plan, summarise, write_report
 
     with Steps(hidden=quiet, closing="planning again") as steps:
         job = prepare(scene, rgb, out, Settings(**choices), dry_run=dry_run, adapting=steps)

@@ -14,7 +14,7 @@ from hsfuse.errors import SensorError
 from .options import json_option, overwrite_option
 
 if TYPE_CHECKING:
-    from hsfuse.sensor import Sensor
+    from hsfuse.sensor.catalogue import Sensor
 
 __all__ = ["sensors"]
 
@@ -30,7 +30,7 @@ def sensors() -> None:
 @json_option
 def list_command(*, as_json: bool) -> None:
     """List the sensors that come with hsfuse."""
-    from hsfuse.sensor import list_sensors, load_sensor
+    from hsfuse.sensor.catalogue import list_sensors, load_sensor
 
     found = [load_sensor(name) for name in list_sensors()]
     if as_json:
@@ -63,11 +63,11 @@ def show(name: str, *, plot: Path | None, overwrite: bool, as_json: bool) -> Non
       hsfuse sensors show sentinel-2a --plot sentinel-2a.png
       hsfuse sensors show my-camera.toml --json
     """  # noqa: D301 - click reads the mark
-    from hsfuse.sensor import load_sensor
+    from hsfuse.sensor.catalogue import load_sensor
 
     sensor = load_sensor(name)
     if plot is not None:
-        from hsfuse.diagram import write_responses
+        from hsfuse.sensor.plot import write_responses
 
         write_responses(sensor, plot, overwrite=overwrite)
     if as_json:
@@ -87,8 +87,8 @@ def check(ctx: click.Context, file: Path) -> None:
 
     Says all that is wrong, a line for each fault, or shows what hsfuse understood.
     """
-    from hsfuse.definition import check_definition
-    from hsfuse.sensor import load_sensor
+    from hsfuse.sensor.catalogue import load_sensor
+    from hsfuse.sensor.definition import check_definition
 
     if file.suffix.lower() != ".toml":
         raise SensorError(f"{file}: a sensor definition ends in .toml")

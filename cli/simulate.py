@@ -10,7 +10,7 @@ import click
 from .options import overwrite_option, store_options, verbose_option
 
 if TYPE_CHECKING:
-    from hsfuse.simulation import SimulatedFiles
+    from hsfuse.synthetic.simulation import SimulatedFiles
 
 __all__ = ["sample", "simulate"]
 
@@ -66,7 +66,7 @@ def sample(directory: Path, **choices: Any) -> None:
       hsfuse sample demo
       hsfuse sample demo --hs-sensor prisma --rgb-sensor sentinel-2a:B2,B3,B4 --size 60 80
     """  # noqa: D301 - click reads the mark
-    from hsfuse.sample import write_sample
+    from hsfuse.synthetic.sample import write_sample
 
     _say(write_sample(directory, **choices))
 
@@ -135,7 +135,7 @@ def simulate(cube: Path, directory: Path, *, hs_sensor: str | None, **choices: A
           --snr-hs 30 --snr-fine 40
     """  # noqa: D301 - click reads the mark
     from hsfuse.io.read import open_raster
-    from hsfuse.simulation import simulate as make
+    from hsfuse.synthetic.simulation import simulate as make
 
     raster = open_raster(cube, sensor=hs_sensor)
     _say(make(raster, directory, hs_sensor=hs_sensor, **choices))

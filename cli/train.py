@@ -20,8 +20,8 @@ from .options import (
 from .progress import Progress
 
 if TYPE_CHECKING:
-    from hsfuse.recipe import Recipe
-    from hsfuse.weights import Card
+    from hsfuse.learning.recipe import Recipe
+    from hsfuse.nets.weights import Card
 
 __all__ = ["train"]
 
@@ -32,7 +32,7 @@ _FIELDS = (
 
 
 def _recipes() -> Iterable[str]:
-    from hsfuse.recipe import RECIPES
+    from hsfuse.learning.recipe import RECIPES
 
     return RECIPES
 
@@ -42,7 +42,7 @@ class _OfRecipe(click.Option):
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the help with every recipe's default."""
-        from hsfuse.training import RECIPES, SCALES
+        from hsfuse.learning.train import RECIPES, SCALES
 
         record = super().get_help_record(ctx)
         if record is None or self.name is None:
@@ -195,7 +195,7 @@ def train(
       hsfuse train cave/*.tif -o r16.safetensors --recipe paper --scales 4 \\
           --rgb-sensor nikon-d700 --hs-sensor cave-31
     """  # noqa: D301 - click reads the mark
-    from hsfuse.training import train as learn
+    from hsfuse.learning.train import train as learn
 
     recipe = _recipe(name, {field: choices.pop(field) for field in _FIELDS})
     try:
@@ -225,7 +225,7 @@ def _recipe(name: str, given: dict[str, Any]) -> Recipe:
     """Return the recipe with the options that were given."""
     from dataclasses import replace
 
-    from hsfuse.recipe import RECIPES
+    from hsfuse.learning.recipe import RECIPES
 
     changes = {field: value for field, value in given.items() if value is not None}
     recipe = replace(RECIPES[name], **changes)
@@ -238,8 +238,8 @@ def _recipe(name: str, given: dict[str, Any]) -> Recipe:
 
 def _facts(card: Card) -> dict[str, object]:
     """Return where the files lie and the last figures, in JSON types."""
-    from hsfuse.checkpoint import PLOT, TABLE, last_row
-    from hsfuse.training import training_folder
+    from hsfuse.learning.checkpoint import PLOT, TABLE, last_row
+    from hsfuse.learning.train import training_folder
 
     folder = training_folder(card.path)
     return {

@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hsfuse.errors import HsfuseError
     from hsfuse.evaluation import evaluate
-    from hsfuse.fusion import fuse
+    from hsfuse.fusion.block import fuse
+    from hsfuse.fusion.run import run
     from hsfuse.io.read import open_raster
     from hsfuse.io.write import write_raster
+    from hsfuse.learning.train import train
     from hsfuse.methods import list_methods
-    from hsfuse.running import run
-    from hsfuse.sensor import list_sensors, load_sensor
-    from hsfuse.simulation import simulate
-    from hsfuse.training import train
+    from hsfuse.sensor.catalogue import list_sensors, load_sensor
+    from hsfuse.synthetic.simulation import simulate
 
 __all__ = [
     "HsfuseError",
@@ -52,14 +52,14 @@ __version__ = version("hsfuse")
 _HOMES = {
     "HsfuseError": "hsfuse.errors",
     "evaluate": "hsfuse.evaluation",
-    "fuse": "hsfuse.fusion",
+    "fuse": "hsfuse.fusion.block",
     "list_methods": "hsfuse.methods",
-    "list_sensors": "hsfuse.sensor",
-    "load_sensor": "hsfuse.sensor",
+    "list_sensors": "hsfuse.sensor.catalogue",
+    "load_sensor": "hsfuse.sensor.catalogue",
     "open_raster": "hsfuse.io.read",
-    "run": "hsfuse.running",
-    "simulate": "hsfuse.simulation",
-    "train": "hsfuse.training",
+    "run": "hsfuse.fusion.run",
+    "simulate": "hsfuse.synthetic.simulation",
+    "train": "hsfuse.learning.train",
     "write_raster": "hsfuse.io.write",
 }
 

@@ -29,9 +29,9 @@ from hsfuse.core.metrics import Score, summarise
 from hsfuse.core.tally import HALO, Tally, take_tally
 from hsfuse.errors import PairError, PlanError
 from hsfuse.io.read import open_raster
-from hsfuse.methods.sureness import BAND
-from hsfuse.pair import transform
-from hsfuse.schedule import local_workers
+from hsfuse.methods.ms_ssfnet.uncertainty import BAND
+from hsfuse.pair.geometry import transform
+from hsfuse.parallel import local_workers
 
 __all__ = ["evaluate"]
 

@@ -34,9 +34,9 @@ def component_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return a file of weights of components that correct nothing."""
     import torch
 
-    from hsfuse.methods.evidence import CHANNELS
+    from hsfuse.methods.ms_ssfnet.features import CHANNELS
     from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
-    from hsfuse.weights import Domain, save_weights
+    from hsfuse.nets.weights import Domain, save_weights
 
     torch.manual_seed(0)
     network = MSSSFNet(Architecture(1, CHANNELS, 3, width=4, levels=1, coarse_bands=CHANNELS))

@@ -16,8 +16,8 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from rasterio.io import DatasetReader
 
-from hsfuse.core.sensor import Sensor
 from hsfuse.errors import RasterError
+from hsfuse.sensor.model import Sensor
 
 __all__ = ["BandTable", "file_bands", "from_descriptions", "store_bands", "with_sensor"]
 

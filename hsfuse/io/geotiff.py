@@ -31,7 +31,7 @@ from rasterio.windows import Window
 
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.layout import OutputLayout
-from hsfuse.io.template import CUBE, read_layout
+from hsfuse.io.zarr_layout import CUBE, read_layout
 
 __all__ = ["check_creation_options", "export_geotiff"]
 

@@ -2,7 +2,7 @@
 What an output raster looks like, and how values become stored numbers.
 
 An :class:`OutputLayout` is a small frozen value that travels to every worker. It says
-nothing of where the output goes; :mod:`hsfuse.io.store` does.
+nothing of where the output goes; :mod:`hsfuse.io.journal` does.
 """
 
 import math

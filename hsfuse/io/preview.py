@@ -19,9 +19,9 @@ from rasterio.errors import RasterioError
 
 from hsfuse.core.grid import Span
 from hsfuse.errors import RasterError
+from hsfuse.io.pixels import StorePixels, open_quietly
 from hsfuse.io.read import open_raster
-from hsfuse.io.stored import open_store
-from hsfuse.io.windows import StorePixels, open_quietly
+from hsfuse.io.zarr_reader import open_store
 
 __all__ = ["preview_file", "preview_raster", "read_file_window", "read_window"]
 

@@ -15,15 +15,15 @@ import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
 import xarray as xr
 from affine import Affine
 
-from hsfuse.core.sensor import Sensor
 from hsfuse.errors import PlanError, RasterError
 from hsfuse.io.bands import BandTable, with_sensor
 from hsfuse.io.checks import locate
-from hsfuse.io.dataset import open_dataset
+from hsfuse.io.gdal_reader import open_dataset
+from hsfuse.io.pixels import MaskedPixels, chunk_size, lazy
 from hsfuse.io.products import open_product
-from hsfuse.io.stored import Opened, open_store
-from hsfuse.io.windows import MaskedPixels, chunk_size, lazy
-from hsfuse.sensor import pick_sensor
+from hsfuse.io.zarr_reader import Opened, open_store
+from hsfuse.sensor.catalogue import pick_sensor
+from hsfuse.sensor.model import Sensor
 
 __all__ = ["open_raster"]
 
@@ -140,7 +140,7 @@ def _coordinates(bands: BandTable, opened: Opened) -> dict[str, object]:
 
 
 def _sensor_name(sensor: str | Sensor | None) -> str:
-    """Return what :func:`hsfuse.sensor.pick_sensor` takes: a name, its bands, or a path."""
+    """Return what ``pick_sensor`` takes: a name, its bands, or a path."""
     if isinstance(sensor, Sensor):
         return sensor.id
     if sensor is None:

@@ -27,6 +27,7 @@ import zarr
 
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.geotiff import check_creation_options, export_geotiff
+from hsfuse.io.journal import Journal, Receipt, Store, create_store, sync
 from hsfuse.io.layout import (
     Block,
     OutputLayout,
@@ -35,8 +36,7 @@ from hsfuse.io.layout import (
     default_block_size,
     encode,
 )
-from hsfuse.io.store import Journal, Receipt, Store, create_store, sync
-from hsfuse.io.template import COMPLETE, CUBE, PROVENANCE
+from hsfuse.io.zarr_layout import COMPLETE, CUBE, PROVENANCE
 
 __all__ = [
     "Block",

@@ -2,7 +2,7 @@
 Fusion methods: one file each, one table of names, one protocol.
 
 A method has two moments. ``prepare`` looks at the whole pair once, through a
-:class:`~hsfuse.survey.Survey` of bounded size, and returns a :class:`Fuser`: frozen,
+:class:`~hsfuse.pair.survey.Survey` of bounded size, and returns a :class:`Fuser`: frozen,
 picklable, knowing everything that holds for the whole scene. ``Fuser.fuse`` then turns
 one :class:`Window` into pixels, and depends on nothing else.
 """
@@ -21,7 +21,7 @@ from hsfuse.core.grid import Geometry, Span
 from hsfuse.errors import PlanError
 
 if TYPE_CHECKING:
-    from hsfuse.survey import Survey
+    from hsfuse.pair.survey import Survey
 
 __all__ = [
     "METHODS",
@@ -60,7 +60,7 @@ METHODS: dict[str, tuple[str, str]] = {
         "a per-pixel network trained on the pair itself (Shah 2025); needs the response alone",
     ),
     "ms-ssfnet": (
-        "hsfuse.methods.ms_ssfnet:METHOD",
+        "hsfuse.methods.ms_ssfnet.method:METHOD",
         "the multi-scale spatial and spectral fusion network; where no weights fit the pair, "
         "`guided` is used and said",
     ),
@@ -222,5 +222,5 @@ def load_method(name: str) -> Method:
     method: Method = getattr(import_module(module), attribute)
     if name == "bicubic":  # it makes no detail
         return method
-    quiet: type[Method] = import_module("hsfuse.methods.quiet").Quiet
+    quiet: type[Method] = import_module("hsfuse.methods.denoising").Quiet
     return quiet(method)  # type: ignore[call-arg]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hsfuse.methods import Options, Window
 from hsfuse.observe import Interpolate
-from hsfuse.survey import Survey
+from hsfuse.pair.survey import Survey
 
 __all__ = ["METHOD", "Bicubic", "BicubicFuser"]
 

@@ -35,8 +35,8 @@ from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.resample import blur_reach
 from hsfuse.methods import Options, Window
 from hsfuse.observe import Degrade, Interpolate
-from hsfuse.radiometry import measure_radiometry
-from hsfuse.survey import Patch, Survey
+from hsfuse.pair.radiometry import measure_radiometry
+from hsfuse.pair.survey import Patch, Survey
 
 __all__ = ["METHOD", "Cnmf", "CnmfFuser"]
 

@@ -32,7 +32,7 @@ from hsfuse.core.resample import blur_reach
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods import Options, Window
 from hsfuse.observe import Degrade, Interpolate
-from hsfuse.survey import Patch, Survey
+from hsfuse.pair.survey import Patch, Survey
 
 __all__ = ["METHOD", "Guided", "GuidedFuser", "Parameters"]
 

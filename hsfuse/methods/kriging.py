@@ -38,7 +38,7 @@ from hsfuse.methods import Options, Window
 from hsfuse.methods.guided import GuidedFuser, Parameters, Stages, fit
 from hsfuse.methods.trial import choose
 from hsfuse.observe import Degrade, Interpolate
-from hsfuse.survey import Survey
+from hsfuse.pair.survey import Survey
 
 __all__ = ["PROCESSES", "METHOD", "Appearance", "Kernel", "Kriging", "KrigingFuser", "krige"]
 

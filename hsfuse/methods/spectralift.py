@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hsfuse.methods import Options, Window
-from hsfuse.radiometry import measure_radiometry
-from hsfuse.survey import Survey
+from hsfuse.pair.radiometry import measure_radiometry
+from hsfuse.pair.survey import Survey
 
 __all__ = ["METHOD", "SpectraLift", "SpectraLiftFuser", "SpectralInversion"]
 

@@ -22,7 +22,7 @@ from hsfuse.core.subspace import Subspace
 from hsfuse.methods import Window
 from hsfuse.methods.guided import Parameters, fit
 from hsfuse.observe import Degrade
-from hsfuse.survey import Patch, Survey
+from hsfuse.pair.survey import Patch, Survey
 
 __all__ = ["Trial", "choose", "held_out", "judged", "step_down"]
 

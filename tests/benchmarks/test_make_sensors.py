@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hsfuse.definition import check_definition, fwhm_from_mtf, withheld
-from hsfuse.sensor import list_sensors, load_sensor
+from hsfuse.sensor.catalogue import list_sensors, load_sensor
+from hsfuse.sensor.definition import check_definition, fwhm_from_mtf, withheld
 
 ROOT = Path(__file__).parents[2]
 BANDS = "band,centre_nm,fwhm_nm,good\nBlue,460,60,1\nNIR,860,60,1\nPAN,650,,1\n"

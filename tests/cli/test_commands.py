@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from hsfuse.cli.main import main
 
 from hsfuse.methods import list_methods
-from hsfuse.sensor import list_sensors
+from hsfuse.sensor.catalogue import list_sensors
 
 SMALL = ["--hs-sensor", "generic-vnir", "--rgb-sensor", "sentinel-2a:B2,B3,B4", "--ratio", "3"]
 

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 from hsfuse.cli.main import main
 
-from hsfuse.running import Settings
-from hsfuse.sample import make_sample
-from hsfuse.simulation import observe
-from hsfuse.training import train
+from hsfuse.fusion.run import Settings
+from hsfuse.learning.train import train
+from hsfuse.synthetic.sample import make_sample
+from hsfuse.synthetic.simulation import observe
 
 
 def test_help_imports_neither_torch_nor_xarray():

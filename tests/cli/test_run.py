@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from hsfuse.cli.main import main
 
 from hsfuse.io.read import open_raster
-from hsfuse.sample import write_sample
+from hsfuse.synthetic.sample import write_sample
 
 SENSOR = "generic-vnir"
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from hsfuse.cli.main import main
 
 from hsfuse.io.write import write_raster
-from hsfuse.training import RECIPES, SCALES
-from hsfuse.weights import find_weights, load_network
+from hsfuse.learning.train import RECIPES, SCALES
+from hsfuse.nets.weights import find_weights, load_network
 
 RGB = "sentinel-2a:B2,B3,B4"
 SMALL = ["--batch", "2", "--patch", "4", "--scenes", "2", "--width", "4"]

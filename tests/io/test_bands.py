@@ -7,8 +7,8 @@ from affine import Affine
 
 from hsfuse.errors import RasterError
 from hsfuse.io.bands import BandTable, file_bands, from_descriptions, nanometres, with_sensor
-from hsfuse.io.windows import open_quietly
-from hsfuse.sensor import load_sensor, sensor_from_bands
+from hsfuse.io.pixels import open_quietly
+from hsfuse.sensor.catalogue import load_sensor, sensor_from_bands
 
 IMAGERY = [{"CENTRAL_WAVELENGTH_UM": "0.45", "FWHM_UM": "0.02"}, {"CENTRAL_WAVELENGTH_UM": "0.55"}]
 ENVI = {"wavelength": "{460, 560}", "fwhm": "{5, 6}", "wavelength_units": "Nanometers"}

@@ -17,7 +17,7 @@ from hsfuse.io.geotiff import (
     export_geotiff,
 )
 from hsfuse.io.layout import OutputLayout
-from hsfuse.io.template import read_layout, write_template
+from hsfuse.io.zarr_layout import read_layout, write_template
 
 TRANSFORM = (2.5, 0.0, 400000.0, 0.0, -2.5, 5800000.0)
 ROTATED = (2.0, 1.0, 400000.0, 1.0, -2.0, 5800000.0)

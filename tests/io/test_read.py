@@ -20,10 +20,10 @@ from zarr.errors import UnstableSpecificationWarning
 
 from hsfuse.errors import HsfuseError, PlanError, RasterError, SensorError
 from hsfuse.io.layout import OutputLayout
+from hsfuse.io.pixels import chunk_size
 from hsfuse.io.read import open_raster
-from hsfuse.io.windows import chunk_size
 from hsfuse.io.write import write_raster
-from hsfuse.sensor import load_sensor
+from hsfuse.sensor.catalogue import load_sensor
 
 # rioxarray 0.19 multiplies transforms the way affine 3 is about to deprecate.
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")

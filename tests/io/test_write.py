@@ -261,7 +261,7 @@ def test_a_full_disk_is_an_error_and_leaves_no_output(tmp_path, name, size):
         import sys, pathlib, numpy, xarray
         from hsfuse.errors import OutputError
         from hsfuse.io.layout import OutputLayout, blocks
-        from hsfuse.io.store import Journal, create_store
+        from hsfuse.io.journal import Journal, create_store
         from hsfuse.io.write import finish
 
         path = pathlib.Path(sys.argv[1])

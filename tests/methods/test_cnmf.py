@@ -11,7 +11,7 @@ from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.methods import Options, Window, load_method
 from hsfuse.methods import cnmf as module
 from hsfuse.observe import Degrade, respond
-from hsfuse.survey import Patch, Survey
+from hsfuse.pair.survey import Patch, Survey
 
 BANDS, RATIO, COARSE, FINE_BANDS = 24, 4.0, 30, 4
 SIDE = int(COARSE * RATIO)

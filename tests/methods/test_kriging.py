@@ -13,7 +13,7 @@ from hsfuse.methods import Fuser, Options, Window, load_method
 from hsfuse.methods import kriging as module
 from hsfuse.methods.kriging import METHOD, Appearance, average
 from hsfuse.observe import Degrade
-from hsfuse.survey import Patch, Survey
+from hsfuse.pair.survey import Patch, Survey
 
 BANDS, RATIO = 10, 2
 

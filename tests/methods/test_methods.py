@@ -13,7 +13,7 @@ from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.errors import PlanError
 from hsfuse.methods import METHODS, Fuser, Options, Window, list_methods, load_method
 from hsfuse.observe import Degrade, respond
-from hsfuse.survey import Patch, Survey
+from hsfuse.pair.survey import Patch, Survey
 
 BANDS, RATIO, COARSE = 12, 4.0, 34
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hsfuse.core.wording import listed
+from hsfuse.core.text import listed
 from hsfuse.io.bands import BandTable, with_sensor
-from hsfuse.sensor import pick_sensor
+from hsfuse.sensor.catalogue import pick_sensor
 
 __all__ = ["completed"]
 
@@ -24,7 +24,7 @@ def completed(bands: BandTable, name: str, *, windows: bool = True) -> tuple[Ban
     bands : BandTable
         As the product states them; what it states stays.
     name : str
-        Of the sensor, for :func:`hsfuse.sensor.pick_sensor`.
+        Of the sensor, for :func:`hsfuse.sensor.catalogue.pick_sensor`.
     windows : bool
         Flag the bands that the table calls bad, in water vapour say. Not for a product that
         flags its bands itself.

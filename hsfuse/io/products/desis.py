@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hsfuse.io.products.delivery import Schema, open_delivery
-from hsfuse.io.stored import Opened
+from hsfuse.io.zarr_reader import Opened
 
 __all__ = ["open_product"]
 

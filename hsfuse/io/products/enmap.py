@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hsfuse.io.products.delivery import Schema, open_delivery
 from hsfuse.io.products.document import Document
-from hsfuse.io.stored import Opened
+from hsfuse.io.zarr_reader import Opened
 
 __all__ = ["open_product"]
 

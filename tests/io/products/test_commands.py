@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from hsfuse.cli.main import main
 
 from hsfuse.io.read import open_raster
-from hsfuse.sensor import load_sensor, response_matrix
+from hsfuse.sensor.catalogue import load_sensor, response_matrix
 
 WAVELENGTH = np.linspace(420.0, 1000.0, 48)
 BANDS = ["B2", "B3", "B4", "B8"]

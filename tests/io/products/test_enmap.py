@@ -7,7 +7,7 @@ import pytest
 
 from hsfuse.errors import RasterError
 from hsfuse.io.read import open_raster
-from hsfuse.sensor import load_sensor
+from hsfuse.sensor.catalogue import load_sensor
 
 
 def scaled(product) -> np.ndarray:

@@ -9,7 +9,7 @@ from hsfuse.cli.main import main
 
 from hsfuse.errors import RasterError
 from hsfuse.io.read import open_raster
-from hsfuse.sensor import load_sensor
+from hsfuse.sensor.catalogue import load_sensor
 
 AVIRIS = "f080611t01p00r07rdn_c_sc01_ort_img"
 REFLECTANCE = "f080611t01p00r07_refl"

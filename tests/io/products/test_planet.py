@@ -5,7 +5,7 @@ import pytest
 
 from hsfuse.errors import RasterError
 from hsfuse.io.read import open_raster
-from hsfuse.sensor import load_sensor
+from hsfuse.sensor.catalogue import load_sensor
 
 
 def test_radiance_becomes_reflectance_by_the_coefficient_of_each_band(planet) -> None:

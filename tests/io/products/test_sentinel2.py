@@ -9,7 +9,7 @@ from affine import Affine
 
 from hsfuse.errors import RasterError
 from hsfuse.io.read import open_raster
-from hsfuse.sensor import load_sensor
+from hsfuse.sensor.catalogue import load_sensor
 
 
 def reflectance(product) -> np.ndarray:

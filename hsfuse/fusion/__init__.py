@@ -1,0 +1,1 @@
+"""Two rasters to one: plan, block, consistency with the inputs, run."""

@@ -1,0 +1,67 @@
+"""A fused block held against both inputs: R Z against the fine image, D(Z) against the HS."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hsfuse.core.discrepancy import Discrepancy
+from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.core.resample import blur_reach
+from hsfuse.fusion.plan import Plan
+from hsfuse.observe import Degrade
+
+__all__ = ["compare_block"]
+
+
+def compare_block(
+    plan: Plan, index: tuple[int, int], values: NDArray[np.float32]
+) -> tuple[Discrepancy, Discrepancy]:
+    """Return how a fused block differs from the HS image and from the fine image."""
+    rows, columns = plan.rows.core(index[0]), plan.columns.core(index[1])
+    values = values[: plan.pair.hs.sizes["band"]]  # neither image shows a standard error
+    return _against_hs(plan, rows, columns, values), _against_fine(plan, rows, columns, values)
+
+
+def _against_fine(
+    plan: Plan, rows: Span, columns: Span, values: NDArray[np.float32]
+) -> Discrepancy:
+    radiometry = plan.radiometry
+    fine = plan.pair.rgb.isel(y=rows.slice, x=columns.slice)
+    observed = fine.compute(scheduler="synchronous").to_numpy()
+    used = radiometry.response != 0
+    total = Discrepancy()
+    for band, (weights, mask) in enumerate(zip(radiometry.response, used, strict=True)):
+        seen = np.tensordot(weights[mask].astype(np.float32), values[mask], axes=1)
+        seen = radiometry.gain[band] * seen + radiometry.offset[band]
+        total += Discrepancy.between(observed[band], seen)
+    return total
+
+
+def _against_hs(plan: Plan, rows: Span, columns: Span, values: NDArray[np.float32]) -> Discrepancy:
+    geometry, blur = plan.pair.geometry, plan.pair.blur
+    inner_rows = _whole(geometry.y, rows, blur_reach(blur[0]))
+    inner_columns = _whole(geometry.x, columns, blur_reach(blur[1]))
+    if not (len(inner_rows) and len(inner_columns)):
+        return Discrepancy()
+    window = Geometry(geometry.y.cut(rows, inner_rows), geometry.x.cut(columns, inner_columns))
+    operator = Degrade.between(window, blur)
+    cube = torch.from_numpy(values)
+    known = torch.isfinite(cube[torch.from_numpy(plan.radiometry.good)]).all(dim=0)
+    seen, share = operator.forward_masked(cube, known)
+    coarse = plan.pair.hs.isel(y=inner_rows.slice, x=inner_columns.slice)
+    observed = coarse.compute(scheduler="synchronous").to_numpy()
+    good = plan.radiometry.good & np.isfinite(values).any(axis=(1, 2))
+    found = torch.where(share > 0.999, seen, torch.full_like(seen, torch.nan)).numpy()
+    return Discrepancy.between(observed[good], found[good])
+
+
+def _whole(axis: Axis, fine: Span, reach: float) -> Span:
+    """Return the coarse pixels whose blur lies within a fine span, or past the scene's end."""
+    centres = axis.centres()
+    first = (centres - reach * axis.ratio >= fine.start) | (fine.start == 0)
+    last = (centres + reach * axis.ratio <= fine.stop) | (fine.stop == axis.fine)
+    inside = (centres > fine.start) & (centres < fine.stop) & first & last
+    index = np.flatnonzero(inside)
+    return Span(int(index[0]), int(index[-1]) + 1) if len(index) else Span(0, 0)

@@ -1,0 +1,295 @@
+"""
+Training of MS-SSFNet on simulated pairs, from cubes to weights.
+
+High-resolution cubes are observed through two sensors (:mod:`hsfuse.learning.examples`), and the
+network learns the way back (:mod:`hsfuse.learning.loop`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from hsfuse.errors import OutputError, PairError, PlanError, WeightsError
+from hsfuse.io.read import open_raster
+from hsfuse.learning.checkpoint import last_row
+from hsfuse.learning.loop import sensor_names, train_network
+from hsfuse.learning.recipe import RECIPES, Recipe
+from hsfuse.methods.ms_ssfnet.features import CHANNELS
+from hsfuse.nets.ms_ssfnet import Architecture
+from hsfuse.nets.weights import Card, Domain, find_weights, load_network, save_weights
+from hsfuse.parallel import pick_device
+from hsfuse.sensor.catalogue import Sensor, pick_sensor, response_matrix
+
+__all__ = ["RECIPES", "SCALES", "Recipe", "architecture_for", "train", "training_folder"]
+
+# Doublings of a network when nobody says: features of up to eight fine pixels, or ratio 16.
+SCALES = {"component": 3, "cube": 4}
+# Share of a band's response that the cubes' bands must hold; a lesser one is another band.
+_LEAST_COVERAGE = 0.9
+
+
+def train(
+    cubes: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    *,
+    recipe: Recipe | None = None,
+    scales: int | None = None,
+    width: int = 32,
+    levels: int = 2,
+    rgb_sensors: Sequence[str | os.PathLike[str] | Sensor] = (),
+    hs_sensor: str | Sensor | None = None,
+    validation: Sequence[str | os.PathLike[str]] = (),
+    about: Mapping[str, object] | None = None,
+    device: str = "auto",
+    overwrite: bool = False,
+    start_from: str | os.PathLike[str] | None = None,
+    progress: Callable[[int, int, float], None] | None = None,
+) -> Card:
+    """
+    Train a network on pairs simulated from cubes, and write its weights and card.
+
+    Parameters
+    ----------
+    cubes : sequence of path
+        High-resolution rasters; may be larger than memory, windows are read as needed. For
+        the recipe that predicts cubes they have the same wavelengths.
+    out : path
+        Ends in ``.safetensors``; checkpoints, the log and its plot lie in ``<out>.training``
+        beside it, from which an interrupted run goes on.
+    recipe : Recipe, optional
+        How to train; ``RECIPES["component"]`` by default.
+    scales, width, levels : int
+        Of the network: doublings, features of a layer, outputs that are compared. For a network
+        that predicts cubes the doublings give the ratio, 2 to their power.
+    rgb_sensors : sequence of str, path or Sensor
+        Fine sensors that are simulated, at random; ``"made"``, the default, is a new one of
+        one to nine bands every time.
+    hs_sensor : str or Sensor, optional
+        Gives the wavelengths that the cubes lack.
+    validation : sequence of path
+        Cubes that are scored at every checkpoint and never trained on.
+    about : mapping, optional
+        ``data``, ``scores`` and ``terms`` for the card, in JSON types.
+    device : str
+        ``cpu``, ``cuda``, or ``auto`` for a GPU where there is one.
+    overwrite : bool
+        Replace weights, and the checkpoint of another training, that exist already.
+    start_from : path, optional
+        Weights of the same architecture to begin from.
+    progress : callable, optional
+        Called with the finished steps, all steps and the last loss.
+
+    Returns
+    -------
+    Card
+        Of the weights that were written.
+
+    Raises
+    ------
+    PairError
+        If the cubes do not fit the recipe.
+    OutputError
+        If the weights exist already, or cannot be written there.
+    HsfuseError
+        If the loss leaves the finite numbers; the last good checkpoint stays.
+    """
+    recipe = recipe or RECIPES["component"]
+    out = _checked(Path(out), overwrite=overwrite)
+    device = pick_device(device)
+    _check_apart(cubes, validation)
+    rasters, held_out = (
+        [open_raster(path, sensor=hs_sensor) for path in paths] for paths in (cubes, validation)
+    )
+    names = rgb_sensors or ("made",)
+    sensors = [None if name == "made" else pick_sensor(name) for name in names]
+    if recipe.predicts == "cube":
+        _check_alike([*rasters, *held_out])
+        _check_sensors(sensors, rasters[0])
+    architecture = architecture_for(
+        recipe, rasters, sensors, scales=scales, width=width, levels=levels
+    )
+    folder = training_folder(out)
+    begun = None if start_from is None else _begun(Path(start_from), architecture)
+    network = train_network(
+        rasters,
+        sensors,
+        architecture,
+        recipe,
+        folder,
+        validation=held_out,
+        device=device,
+        overwrite=overwrite,
+        start=None if begun is None else load_network(begun.path, begun.sha256).state_dict(),
+        progress=progress,
+    )
+    facts: dict[str, object] = {
+        "data": {
+            "cubes": [Path(path).name for path in cubes],
+            "validation": [Path(path).name for path in validation],
+        },
+        "scores": {k: v for k, v in last_row(folder).items() if k in ("validation", "start")},
+        "terms": "those of the cubes it was trained on",
+        **(about or {}),
+        "recipe": {
+            **asdict(recipe),
+            "rgb_sensors": sensor_names(sensors),
+            "started_from": None if begun is None else {"name": begun.name, "sha256": begun.sha256},
+        },
+    }
+    if begun is not None:
+        facts["data"] = _with_cubes_of(begun, facts["data"])
+    domain = _domain(rasters, recipe, architecture)
+    return save_weights(network, out, domain=domain, about=facts)
+
+
+def _begun(path: Path, architecture: Architecture) -> Card:
+    """Return the card of weights that a training may begin from."""
+    card = find_weights(path)
+    if replace(card.architecture, levels=architecture.levels) != architecture:
+        raise WeightsError(
+            f"{path}: has the network {card.architecture}; {architecture} would be accepted"
+        )
+    return card
+
+
+def _with_cubes_of(begun: Card, data: object) -> object:
+    """Return what was trained on, with that of the weights it began from."""
+    before = begun.about["data"]
+    if not (isinstance(data, dict) and isinstance(before, dict)):
+        return data
+    cubes = [*before.get("cubes", []), *data.get("cubes", [])]
+    return {**data, "cubes": sorted(set(cubes))}
+
+
+def training_folder(out: str | os.PathLike[str]) -> Path:
+    """
+    Return where the checkpoints and the log of weights lie.
+
+    Examples
+    --------
+    >>> training_folder("mine.safetensors").as_posix()
+    'mine.training'
+    """
+    return Path(out).with_suffix(".training")
+
+
+def _checked(out: Path, *, overwrite: bool) -> Path:
+    """Return where the weights go, if they may be written there."""
+    if out.suffix != ".safetensors":
+        raise OutputError(f"{out}: weights end in .safetensors, not in {out.suffix!r}")
+    if not out.parent.is_dir():
+        raise OutputError(f"{out}: there is no folder {out.parent}; make it first")
+    for path in (out, out.with_suffix(".json")):
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder, so it is not replaced")
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path}: exists already; pass --overwrite to replace it")
+    return out
+
+
+def _check_apart(
+    cubes: Sequence[str | os.PathLike[str]], validation: Sequence[str | os.PathLike[str]]
+) -> None:
+    if not cubes:
+        raise PairError("a network is trained on at least one cube, got none")
+    taught = {Path(path).resolve() for path in cubes}
+    for path in validation:
+        if Path(path).resolve() in taught:
+            raise PairError(f"{path}: is to be trained on and to validate; it can do one of them")
+
+
+def architecture_for(
+    recipe: Recipe,
+    cubes: Sequence[xr.DataArray] = (),
+    sensors: Sequence[Sensor | None] = (),
+    *,
+    scales: int | None = None,
+    width: int = 32,
+    levels: int = 2,
+) -> Architecture:
+    """
+    Return the architecture of a recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What the network predicts.
+    cubes : sequence of DataArray
+        Give the bands, for a network that predicts cubes.
+    sensors : sequence of Sensor or None
+        Give its fine bands.
+    scales, width, levels : int
+        As :func:`train`.
+
+    Raises
+    ------
+    PlanError
+        If the numbers make no network.
+    """
+    scales = SCALES[recipe.predicts] if scales is None else scales
+    try:
+        if recipe.predicts == "component":
+            return Architecture(1, CHANNELS, scales, width, levels, CHANNELS)
+        bands = int(cubes[0].sizes["band"])
+        fine = len(sensors[0].band_names) if sensors and sensors[0] is not None else 3
+        return Architecture(bands, fine, scales, width, levels)
+    except ValueError as error:
+        raise PlanError(str(error)) from error
+
+
+def _check_alike(rasters: Sequence[xr.DataArray]) -> None:
+    wavelength = rasters[0]["wavelength"].to_numpy()
+    for raster in rasters:
+        own = raster["wavelength"].to_numpy()
+        if not np.isfinite(own).all():
+            raise PairError(
+                f"{raster.attrs['source']}: some of its bands have no wavelength; name its sensor"
+            )
+        if own.shape != wavelength.shape or not np.allclose(own, wavelength):
+            raise PairError(
+                f"{raster.attrs['source']}: has {own.size} bands, {own.min():.0f} to "
+                f"{own.max():.0f} nm; the {wavelength.size} bands of "
+                f"{rasters[0].attrs['source']} would be accepted"
+            )
+
+
+def _check_sensors(sensors: Sequence[Sensor | None], cube: xr.DataArray) -> None:
+    """Refuse what a network that predicts cubes cannot serve: it has one number of fine bands."""
+    (first, *others) = sensors
+    if others or first is None:
+        raise PairError(
+            "a network that predicts cubes serves one fine sensor, of known bands; name that one "
+            f"sensor, got {', '.join(sensor_names(sensors))}"
+        )
+    found = response_matrix(first, cube["wavelength"].to_numpy())
+    outside = [
+        name
+        for name, share in zip(found.band_names, found.coverage, strict=True)
+        if share <= _LEAST_COVERAGE
+    ]
+    if outside:
+        raise PairError(
+            f"{cube.attrs['source']}: its bands do not cover {', '.join(outside)} of {first.id}; "
+            "name the bands that they cover, as in sentinel-2a:B2,B3,B4"
+        )
+
+
+def _domain(rasters: Sequence[xr.DataArray], recipe: Recipe, architecture: Architecture) -> Domain:
+    """Return the pairs that the weights are for."""
+    if recipe.predicts == "cube":
+        wavelength = tuple(rasters[0]["wavelength"].to_numpy().tolist())
+        ratio = float(architecture.ratio)
+        fine = architecture.fine_bands
+        return Domain((ratio, ratio), (fine, fine), (0.0, np.inf), wavelength)
+    known = [raster["wavelength"].to_numpy() for raster in rasters]
+    if all(nm.shape == known[0].shape and np.allclose(nm, known[0]) for nm in known):
+        step = float(np.diff(known[0]).max())
+        nearby = float(known[0].min()) - step, float(known[0].max()) + step
+        return Domain(recipe.ratio, (1, 1000), nearby)
+    return Domain(recipe.ratio, (1, 1000))

@@ -1,0 +1,1 @@
+"""The method `ms-ssfnet`: estimators, network, data consistency, uncertainty."""

@@ -1,0 +1,52 @@
+"""Networks at work: loaded once a process, run on a device without a gradient."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from threading import Lock
+
+import torch
+from torch import Tensor
+
+from hsfuse.methods import Options
+from hsfuse.nets.ms_ssfnet import MSSSFNet
+from hsfuse.nets.weights import Card, load_network
+
+__all__ = ["run_network"]
+
+_LOADING = Lock()
+
+
+def run_network(card: Card, coarse: Tensor, fine: Tensor, options: Options) -> Tensor:
+    """
+    Return what the network of a card answers.
+
+    Parameters
+    ----------
+    card : Card
+        Of the weights, with their hash.
+    coarse, fine : Tensor of shape (batch, channels, rows, columns)
+        As :class:`hsfuse.nets.ms_ssfnet.MSSSFNet` takes them.
+    options : Options
+        Device and precision.
+    """
+    with _LOADING:  # two threads that both miss the cache would load twice
+        network = _network(card.path, card.sha256, options.device)
+    half = options.precision == "bfloat16"
+    with (
+        torch.inference_mode(),
+        torch.autocast(options.device, dtype=torch.bfloat16, enabled=half),
+    ):
+        output = network(
+            *(
+                values.to(options.device).contiguous(memory_format=torch.channels_last)
+                for values in (coarse, fine)
+            )
+        )
+    result: Tensor = output.float()
+    return result
+
+
+@lru_cache(maxsize=4)
+def _network(name: str, sha256: str, device: str) -> MSSSFNet:
+    return load_network(name, sha256).to(device).eval()

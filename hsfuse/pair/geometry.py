@@ -1,0 +1,376 @@
+"""
+Two rasters become one pair: overlap, ratio, what each sensor sees, and what was assumed.
+
+Geometry comes from the two transforms. Eager and cheap: no pixel is read here. What is
+assumed for want of metadata becomes a note, one sentence the user sees; what cannot be
+fused is refused in one line that names both files.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
+import xarray as xr
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+
+from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.errors import PairError, SensorError
+from hsfuse.io.warp import onto_grid
+from hsfuse.sensor.catalogue import Sensor, response_matrix, sensor_from_bands
+
+__all__ = ["Pair", "make_pair"]
+
+# HS pixels kept around the overlap: what interpolation needs at the output's edge.
+_MARGIN = 2
+_SMALLEST_RATIO = 2.0
+# Of a fine band's response within the HS range: refused below, said below.
+_LEAST_COVERAGE = 0.5
+_FULL_COVERAGE = 0.95
+
+
+@dataclass(frozen=True)
+class Pair:
+    """
+    Two lazy rasters on parallel grids.
+
+    Attributes
+    ----------
+    hs : DataArray
+        (band, y, x); the HS pixels that touch the overlap, and a margin.
+    rgb : DataArray
+        (band, y, x); its grid, cut to the overlap, is the output's.
+    geometry : Geometry
+        Of ``hs`` over ``rgb``.
+    blur : tuple of float
+        FWHM of the HS point spread function along y and x in HS pixels.
+    blur_status : str
+        measured, specification, convention or assumed.
+    response : ndarray of shape (fine bands, bands) or None
+        R from the sensors; None where it has to be estimated.
+    response_source : str
+        Where R comes from.
+    notes : tuple of str
+        What was assumed, a sentence each.
+    """
+
+    hs: xr.DataArray
+    rgb: xr.DataArray
+    geometry: Geometry
+    blur: tuple[float, float]
+    blur_status: str
+    response: NDArray[np.float64] | None
+    response_source: str
+    notes: tuple[str, ...]
+
+
+def make_pair(
+    hs: xr.DataArray,
+    rgb: xr.DataArray,
+    *,
+    hs_sensor: Sensor | None = None,
+    rgb_sensor: Sensor | None = None,
+    move: Affine | None = None,
+) -> Pair:
+    """
+    Return the pair that two rasters make.
+
+    Parameters
+    ----------
+    hs, rgb : DataArray
+        From :func:`hsfuse.open_raster`.
+    hs_sensor, rgb_sensor : Sensor, optional
+        What is known beyond the files' own metadata.
+    move : Affine, optional
+        Of the HS image over the grid of ``rgb``, in pixels of that grid.
+
+    Raises
+    ------
+    PairError
+        If they cannot be fused; the message names both files, what was found and what
+        would be accepted.
+    """
+    both = f"{_name(hs)} and {_name(rgb)}"
+    if hs.sizes["band"] < 2:
+        raise PairError(f"{_name(hs)}: has one band; a hyperspectral raster has two or more")
+    notes = [f"{_name(raster)}: {note}" for raster in (hs, rgb) for note in _assumed(raster)]
+    hs, relative, rgb = _one_frame(hs, rgb, both, notes)
+    hs, relative = _same_orientation(hs, relative)
+    relative = (move or Affine.identity()) * relative
+    _refuse_small_ratio(relative, both)
+    geometry, fine, coarse = _overlap(hs, rgb, relative, both)
+    hs = hs.isel(y=coarse[0].slice, x=coarse[1].slice)
+    rgb = _cut(rgb, fine)
+    response, source = _response(hs, rgb, rgb_sensor, both, notes)
+    blur, status = (1.0, 1.0), "assumed"
+    if hs_sensor is not None:
+        blur, status = (hs_sensor.blur.fwhm_y, hs_sensor.blur.fwhm_x), hs_sensor.blur.status
+    return Pair(hs, rgb, geometry, blur, status, response, source, tuple(notes))
+
+
+def _name(raster: xr.DataArray) -> str:
+    return str(raster.attrs.get("source") or "raster")
+
+
+def _assumed(raster: xr.DataArray) -> list[str]:
+    """Return what was assumed when the file was opened."""
+    return list(raster.attrs.get("notes", ()))
+
+
+def _georeferenced(raster: xr.DataArray) -> bool:
+    stated = raster.attrs.get("georeferenced")
+    return bool(stated) if stated is not None else not transform(raster).is_identity
+
+
+def transform(raster: xr.DataArray) -> Affine:
+    """Return the transform of a raster's pixel corners, which may be a window of its file."""
+    stated = Affine(*raster.rio.transform()[:6])
+    if "x" not in raster.coords or "y" not in raster.coords or not stated.is_rectilinear:
+        return stated  # coordinates along one axis do not tell a rotation
+    return Affine(*raster.rio.transform(recalc=raster.sizes["x"] > 1 < raster.sizes["y"])[:6])
+
+
+def _one_frame(
+    hs: xr.DataArray, rgb: xr.DataArray, both: str, notes: list[str]
+) -> tuple[xr.DataArray, Affine, xr.DataArray]:
+    """Return the HS raster, its transform into fine pixel coordinates, and the RGB raster."""
+    known = _georeferenced(hs), _georeferenced(rgb)
+    if not all(known):
+        relative = _corner_on_corner(hs, rgb, both)
+        found = {
+            (False, False): "neither file is georeferenced",
+            (True, False): f"{_name(rgb)} is not georeferenced",
+            (False, True): f"{_name(hs)} is not georeferenced",
+        }[known]
+        notes.append(f"{found}: laid corner on corner, ratio {relative.a:.4g} by {relative.e:.4g}")
+        if known == (True, False):
+            onto = transform(hs) * Affine.scale(1 / relative.a, 1 / relative.e)
+            rgb = _place(rgb, onto, hs.rio.crs)
+        return hs, relative, rgb
+
+    inside = ~transform(rgb) * transform(hs)
+    crs_hs, crs_rgb = hs.rio.crs, rgb.rio.crs
+    if crs_hs is None or crs_rgb is None:
+        inside = _shared_crs(hs, rgb, inside, both, notes)
+        if crs_rgb is None and crs_hs is not None:
+            rgb = rgb.rio.write_crs(crs_hs)
+        if not _parallel(inside, hs):
+            raise PairError(
+                f"{both}: one grid is rotated or sheared against the other and a CRS is missing, "
+                "so they cannot be warped; give both files their CRS"
+            )
+        return hs, inside, rgb
+    if crs_hs == crs_rgb and _parallel(inside, hs):
+        return hs, inside, rgb
+    warped, placed = onto_grid(hs, transform(rgb), crs_rgb)
+    why = (
+        f"from {_short(crs_hs)} to {_short(crs_rgb)}" if crs_hs != crs_rgb else "to parallel grids"
+    )
+    notes.append(f"{_name(hs)} was warped {why}, cubic, at its own pixel size")
+    return warped, ~transform(rgb) * placed, rgb
+
+
+def _short(crs: CRS) -> str:
+    code = crs.to_epsg()
+    return f"EPSG:{code}" if code else crs.to_wkt().split('"')[1]
+
+
+def _place(raster: xr.DataArray, onto: Affine, crs: CRS | None) -> xr.DataArray:
+    """Return the raster with another transform and CRS."""
+    columns, rows = raster.sizes["x"], raster.sizes["y"]
+    placed = raster.assign_coords(
+        x=onto.c + (np.arange(columns) + 0.5) * onto.a, y=onto.f + (np.arange(rows) + 0.5) * onto.e
+    )
+    placed = placed.rio.write_transform(onto)
+    return placed if crs is None else placed.rio.write_crs(crs)
+
+
+def _corner_on_corner(hs: xr.DataArray, rgb: xr.DataArray, both: str) -> Affine:
+    across, down = (rgb.sizes[axis] / hs.sizes[axis] for axis in ("x", "y"))
+    # A few fine pixels cut at the far edge still make one ratio: within one HS pixel.
+    slack = max(1 / hs.sizes["x"], 1 / hs.sizes["y"], 0.01)
+    if abs(across / down - 1) > slack:
+        raise PairError(
+            f"{both}: not both are georeferenced and their sizes make no single ratio, "
+            f"{across:.4g} across and {down:.4g} down; files with a transform would be accepted"
+        )
+    nearest = round((across + down) / 2)
+    if all(0 <= rgb.sizes[axis] - hs.sizes[axis] * nearest < nearest for axis in ("x", "y")):
+        across = down = float(nearest)
+    return Affine.scale(across, down)
+
+
+def _shared_crs(
+    hs: xr.DataArray, rgb: xr.DataArray, inside: Affine, both: str, notes: list[str]
+) -> Affine:
+    """Take the CRS of one file for both, when their extents agree."""
+    left, top = inside * (0, 0)
+    right, bottom = inside * (hs.sizes["x"], hs.sizes["y"])
+    across = min(max(left, right), rgb.sizes["x"]) - max(min(left, right), 0)
+    down = min(max(top, bottom), rgb.sizes["y"]) - max(min(top, bottom), 0)
+    lacking = hs if hs.rio.crs is None else rgb
+    if across <= 0 or down <= 0:
+        raise PairError(
+            f"{both}: {_name(lacking)} has no CRS and the two extents share nothing, "
+            f"{_extent(hs)} and {_extent(rgb)}; give it its CRS"
+        )
+    other = hs.rio.crs or rgb.rio.crs
+    if other is None:
+        notes.append("neither file states a CRS; their coordinates were compared as they are")
+    else:
+        notes.append(
+            f"{_name(lacking)} states no CRS; {_short(other)} was taken from the other file, "
+            "whose extent agrees"
+        )
+    return inside
+
+
+def _parallel(inside: Affine, hs: xr.DataArray) -> bool:
+    """Tell whether the grids are parallel: no axis strays by a tenth of a fine pixel."""
+    return abs(inside.b) * hs.sizes["y"] < 0.1 and abs(inside.d) * hs.sizes["x"] < 0.1
+
+
+def _same_orientation(hs: xr.DataArray, relative: Affine) -> tuple[xr.DataArray, Affine]:
+    """Return the HS raster flipped so that both count in the same direction."""
+    for axis, step in (("x", relative.a), ("y", relative.e)):
+        if step < 0:
+            count = hs.sizes[axis]
+            hs = hs.isel({axis: slice(None, None, -1)})
+            flip = Affine.translation(count, 0) * Affine.scale(-1, 1)
+            if axis == "y":
+                flip = Affine.translation(0, count) * Affine.scale(1, -1)
+            relative = relative * flip
+    return hs, relative
+
+
+def _refuse_small_ratio(relative: Affine, both: str) -> None:
+    ratio = min(relative.a, relative.e)
+    if ratio >= _SMALLEST_RATIO - 1e-6:
+        return
+    hint = "; were the two files swapped?" if ratio <= 0.5 else ""
+    raise PairError(
+        f"{both}: an HS pixel spans {relative.a:.4g} by {relative.e:.4g} RGB pixels; "
+        f"at least {_SMALLEST_RATIO:g} would be accepted{hint}"
+    )
+
+
+def _overlap(
+    hs: xr.DataArray, rgb: xr.DataArray, relative: Affine, both: str
+) -> tuple[Geometry, tuple[Span, Span], tuple[Span, Span]]:
+    axes, fines, coarses = [], [], []
+    for axis, ratio, origin in (("y", relative.e, relative.f), ("x", relative.a, relative.c)):
+        whole = Axis(rgb.sizes[axis], hs.sizes[axis], ratio, _snapped(origin))
+        # A fine pixel belongs to the output when its centre lies on the HS image.
+        start = max(0, math.ceil(whole.origin - 0.5 - 1e-6))
+        stop = min(whole.fine, math.floor(whole.origin + whole.coarse * ratio - 0.5 + 1e-6) + 1)
+        if stop <= start:
+            raise PairError(
+                f"{both}: no overlap, {_extent(hs)} and {_extent(rgb)}; "
+                "rasters of the same place would be accepted"
+            )
+        fine = Span(start, stop)
+        coarse = whole.coarse_span(fine, _MARGIN)
+        fines.append(fine)
+        coarses.append(coarse)
+        axes.append(whole.cut(fine, coarse))
+    return Geometry(axes[0], axes[1]), (fines[0], fines[1]), (coarses[0], coarses[1])
+
+
+def _snapped(origin: float) -> float:
+    """Return an origin without the rounding of its transform: a thousandth of a fine pixel."""
+    nearest = round(origin)
+    return float(nearest) if abs(origin - nearest) < 1e-3 else origin
+
+
+def _cut(rgb: xr.DataArray, fine: tuple[Span, Span]) -> xr.DataArray:
+    rows, columns = fine
+    stated = transform(rgb)
+    part = rgb.isel(y=rows.slice, x=columns.slice)
+    return part.rio.write_transform(stated * Affine.translation(columns.start, rows.start))
+
+
+def _extent(raster: xr.DataArray) -> str:
+    corner = transform(raster)
+    left, top = corner * (0, 0)
+    right, bottom = corner * (raster.sizes["x"], raster.sizes["y"])
+    return (
+        f"x {min(left, right):.8g} to {max(left, right):.8g} "
+        f"y {min(top, bottom):.8g} to {max(top, bottom):.8g}"
+    )
+
+
+def _response(
+    hs: xr.DataArray, rgb: xr.DataArray, sensor: Sensor | None, both: str, notes: list[str]
+) -> tuple[NDArray[np.float64] | None, str]:
+    """Return R and where it comes from, or None where the pair must tell."""
+    centre = np.asarray(rgb["wavelength"].values, dtype=np.float64)
+    width = np.asarray(rgb["fwhm"].values, dtype=np.float64)
+    names = tuple(str(name) for name in rgb["band_name"].values)
+    bands = rgb.sizes["band"]
+    if sensor is None and np.isfinite(centre).all() and np.isfinite(width).all():
+        sensor = sensor_from_bands(centre, width, names)
+        source = f"band centres and widths of {_name(rgb)}"
+    elif sensor is not None:
+        if sensor.kind == "hs" and len(sensor.band_names) != bands:
+            raise PairError(
+                f"{_name(rgb)}: sensor {sensor.id} is hyperspectral; an RGB, multispectral or "
+                f"panchromatic one would be accepted, or some of its bands as {sensor.id}:BAND,BAND"
+            )
+        if np.isfinite(centre).all():
+            # What the raster says of its bands beats the order of the definition.
+            try:
+                sensor = sensor.match(centre)
+            except SensorError as error:
+                raise PairError(f"{_name(rgb)}: {error}") from error
+        if len(sensor.band_names) != bands:
+            raise PairError(
+                f"{_name(rgb)}: has {bands} bands, sensor {sensor.id} has "
+                f"{len(sensor.band_names)} ({', '.join(sensor.band_names)}); name those it has "
+                f"as {sensor.id}:BAND,BAND"
+            )
+        source = f"response curves of {sensor.id}"
+    else:
+        notes.append(
+            f"{_name(rgb)} states no response and no sensor was named: the response is estimated "
+            "from the pair, which does not tell where in the spectrum no fine band sees"
+        )
+        return None, "estimated from the pair"
+    if not np.isfinite(hs["wavelength"].values).all():
+        notes.append(
+            f"{_name(hs)} states no wavelengths and no sensor was named: the response is "
+            "estimated from the pair"
+        )
+        return None, "estimated from the pair"
+    try:
+        response = response_matrix(
+            sensor, hs["wavelength"].values, hs["fwhm"].values, good=hs["good"].values
+        )
+    except SensorError as error:
+        raise PairError(f"{both}: {error}") from error
+    _check_coverage(hs, rgb, response.coverage, response.band_names, notes)
+    return response.matrix, source
+
+
+def _check_coverage(
+    hs: xr.DataArray,
+    rgb: xr.DataArray,
+    coverage: NDArray[np.float64],
+    names: tuple[str, ...],
+    notes: list[str],
+) -> None:
+    known = hs["wavelength"].values
+    span = f"{np.nanmin(known):.0f} to {np.nanmax(known):.0f} nm"
+    for name, share in zip(names, coverage, strict=True):
+        if share < _LEAST_COVERAGE:
+            raise PairError(
+                f"{_name(rgb)}: {1 - share:.0%} of the response of {name!r} lies outside the HS "
+                f"bands of {_name(hs)}, {span}; at most {1 - _LEAST_COVERAGE:.0%} would be accepted"
+            )
+        if share < _FULL_COVERAGE:
+            notes.append(
+                f"{1 - share:.0%} of the response of {name!r} lies outside the HS bands, {span}"
+            )

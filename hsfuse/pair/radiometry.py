@@ -1,0 +1,309 @@
+"""
+What the survey tells of the two sensors' values: R where it is unknown, gain and offset.
+
+The two sensors rarely share units. Per fine band, ``D(Y) = gain · R X + offset`` is
+fitted on the HS grid and reported; the fused cube keeps the HS image's units. Pixels that
+changed between the two images, as under a cloud, count less the less they follow the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from hsfuse.core.robust import steadiness
+from hsfuse.pair.survey import Survey
+
+__all__ = ["Radiometry", "measure_radiometry"]
+
+# Weight of smoothness along the spectrum against the fit, in mean variances of a band: on a
+# simulated pair 1e-3 leaves the fit alone and still decides between neighbouring bands.
+_SMOOTHNESS = 1e-3
+# Below this correlation the two images hardly show the same thing.
+_LOWEST_CORRELATION = 0.5
+# In which the weights of steady pixels are found.
+_ROUNDS = 6
+# A response is doubted where it leaves this share of a band's variance, and twice the share
+# that one read from the pair leaves.
+_DOUBT, _WORSE = 0.03, 2.0
+# A fine band sees between these shares of its response.
+_MIDDLE = (0.025, 0.975)
+_MOST_STRETCHES = 6
+# Of the surveyed pixels at a band's largest value: more than a scene has by chance.
+_SATURATED = 0.01
+
+
+@dataclass(frozen=True)
+class Radiometry:
+    """
+    How the fine bands follow from the HS bands.
+
+    Attributes
+    ----------
+    good : ndarray of bool, shape (bands,)
+        HS bands that carry a spectrum.
+    response : ndarray of shape (fine bands, bands)
+        R, rows summing to one.
+    gain, offset : ndarray of shape (fine bands,)
+        ``D(Y) = gain * R X + offset``.
+    correlation : ndarray of shape (fine bands,)
+        Between the two sides.
+    covered : ndarray of bool, shape (bands,)
+        HS bands at whose wavelengths some fine band sees; all where R is estimated.
+    explained : ndarray of shape (bands,)
+        Share of each HS band's variance that the fine bands explain on the HS grid; NaN for
+        bands that are not good.
+    notes : tuple of str
+        What the user should know.
+    """
+
+    good: NDArray[np.bool_]
+    response: NDArray[np.float64]
+    gain: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    correlation: NDArray[np.float64]
+    covered: NDArray[np.bool_]
+    explained: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+
+def measure_radiometry(survey: Survey) -> Radiometry:
+    """
+    Return the response, gain and offset of the surveyed pair.
+
+    A response that the survey brings is used as it is; the notes say where one read from the
+    pair explains much more.
+    """
+    good = survey.good
+    spectra, seen = _paired(survey)
+    own, weight = _read_response(spectra, seen)
+    response = survey.response
+    doubts: tuple[str, ...] = ()
+    if response is None:
+        response = np.zeros((len(seen), len(good)))
+        response[:, good] = own
+    else:
+        weight = _steady(response[:, good] @ spectra, seen)
+        doubts = _doubts(response[:, good] @ spectra, own @ spectra, seen, weight)
+    gain, offset, correlation = _lines(response[:, good] @ spectra, seen, weight)
+    # What is estimated fits the spectra of the scene and says little of where a band sees.
+    told = survey.response is not None
+    covered = _covered(response, survey.wavelength) if told else np.ones(len(good), dtype=bool)
+    explained = np.full(len(good), np.nan)
+    explained[good] = _explained(spectra, seen, weight)
+    notes = (
+        *_bad_notes(survey),
+        *_saturated_notes(survey),
+        *_notes(correlation),
+        *doubts,
+        *_uncovered_notes(good, covered, explained, survey.wavelength),
+    )
+    return Radiometry(good, response, gain, offset, correlation, covered, explained, notes)
+
+
+def _read_response(
+    spectra: NDArray[np.float64], seen: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return R as the pair tells it, and the weights of the pixels that told."""
+    response = estimate_response(spectra, seen)
+    weight = _steady(response @ spectra, seen)
+    if weight.min() < 1e-3:  # some pixel does not follow the others, and R with it
+        response = estimate_response(spectra, seen, weight)
+        weight = _steady(response @ spectra, seen)
+    return response, weight
+
+
+def _steady(predicted: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each pixel's weight: how far it follows the others."""
+    weight = np.ones(seen.shape[1])
+    for _ in range(_ROUNDS):
+        gain, offset, _ = _lines(predicted, seen, weight)
+        weight = steadiness(seen - gain[:, None] * predicted - offset[:, None], seen)
+        if not weight.any():
+            return np.ones(seen.shape[1])
+    return weight
+
+
+def _paired(survey: Survey) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return good HS bands and D(Y) at the pixels that hold both, each (bands, pixels)."""
+    spectra, fine = [], []
+    for patch in survey.patches:
+        seen, used = survey.degraded(patch)
+        spectra.append(patch.coarse[survey.good][:, used])
+        fine.append(seen[:, used])
+    return np.concatenate(spectra, axis=1).astype(np.float64), np.concatenate(fine, axis=1)
+
+
+def estimate_response(
+    spectra: NDArray[np.float64],
+    seen: NDArray[np.float64],
+    weight: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """
+    Return the non-negative, smooth R that explains the fine bands.
+
+    Minimises ``|Y - g R X - o|² + s |∂R|²`` over ``R >= 0`` for each fine band
+    (non-negative least squares, Lawson and Hanson 1974).
+
+    Parameters
+    ----------
+    spectra : ndarray of shape (bands, pixels)
+    seen : ndarray of shape (fine bands, pixels)
+        The fine bands as the HS sensor would see them.
+    weight : ndarray of shape (pixels,), optional
+        How much each pixel counts.
+
+    Returns
+    -------
+    ndarray of shape (fine bands, bands)
+        Rows sum to one.
+    """
+    bands, pixels = spectra.shape
+    share = np.full(pixels, 1 / pixels) if weight is None else weight / weight.sum()
+    centred = spectra - (spectra @ share)[:, None]
+    covariance = (centred * share) @ centred.T
+    level = np.trace(covariance) / bands
+    step = np.diff(np.eye(bands), axis=0) * np.sqrt(_SMOOTHNESS * level)
+    # The covariance's square root stands for all pixels in the least squares.
+    values, vectors = np.linalg.eigh(covariance)
+    root = np.sqrt(np.maximum(values, 1e-12 * max(values.max(), 1e-30)))
+    design = np.concatenate([root[:, None] * vectors.T, step])
+    response = np.empty((len(seen), bands))
+    for index, band in enumerate(seen):
+        moment = centred @ (share * (band - band @ share))
+        target = np.concatenate([vectors.T @ moment / root, np.zeros(bands - 1)])
+        weights, _ = nnls(design, target, maxiter=30 * bands)
+        total = weights.sum()
+        response[index] = weights / total if total > 0 else 1 / bands
+    return response
+
+
+def _lines(
+    predicted: NDArray[np.float64], seen: NDArray[np.float64], weight: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return slope, intercept and correlation of each row of ``seen`` on ``predicted``."""
+    share = weight / weight.sum()
+    x = predicted - (predicted @ share)[:, None]
+    y = seen - (seen @ share)[:, None]
+    xx, yy, xy = (x * x) @ share, (y * y) @ share, (x * y) @ share
+    gain = np.divide(xy, xx, out=np.ones_like(xx), where=xx > 0)
+    offset = seen @ share - gain * (predicted @ share)
+    spread = np.sqrt(xx * yy)
+    return gain, offset, np.divide(xy, spread, out=np.zeros_like(xx), where=spread > 0)
+
+
+def _covered(response: NDArray[np.float64], wavelength: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """
+    Return which HS bands lie where a fine band sees: within its middle 95 %, and half about it.
+
+    All of them where wavelengths are not known: nothing can be said then.
+    """
+    known = np.isfinite(wavelength)
+    if not known.all():
+        return np.ones(wavelength.size, dtype=bool)
+    order = np.argsort(wavelength)
+    covered = np.zeros(wavelength.size, dtype=bool)
+    for row in response:
+        share = np.cumsum(row[order]) / row.sum()
+        inside = wavelength[order[np.searchsorted(share, _MIDDLE)]]
+        margin = (inside[1] - inside[0]) / 2
+        covered |= (wavelength >= inside[0] - margin) & (wavelength <= inside[1] + margin)
+    return covered
+
+
+def _explained(
+    spectra: NDArray[np.float64], seen: NDArray[np.float64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the share of each HS band's variance that a line of the fine bands explains."""
+    root = np.sqrt(weight / weight.sum())
+    y, x = ((rows - (rows @ weight / weight.sum())[:, None]) * root for rows in (spectra, seen))
+    fitted = np.linalg.lstsq(x.T, y.T, rcond=None)[0].T @ x
+    spread = (y**2).sum(axis=1)
+    left = np.divide(
+        ((y - fitted) ** 2).sum(axis=1), spread, out=np.ones_like(spread), where=spread > 0
+    )
+    return np.asarray(1 - left)
+
+
+def _uncovered_notes(
+    good: NDArray[np.bool_],
+    covered: NDArray[np.bool_],
+    explained: NDArray[np.float64],
+    wavelength: NDArray[np.float64],
+) -> tuple[str, ...]:
+    beyond, within = good & ~covered, good & covered
+    if not beyond.any() or not within.any():
+        return ()
+    return (
+        f"{beyond.sum()} HS bands lie where no fine band sees ({_ranges(wavelength, beyond)} nm): "
+        "their detail follows from what else goes along with it, and is less sure; the fine bands "
+        f"explain {np.median(explained[beyond]):.0%} of their variance, "
+        f"{np.median(explained[within]):.0%} of the others'",
+    )
+
+
+def _ranges(wavelength: NDArray[np.float64], chosen: NDArray[np.bool_]) -> str:
+    """Return the stretches of the spectrum that chosen bands fill, the few first of them."""
+    order = np.argsort(wavelength)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], chosen[order].astype(int), [0]])))
+    stretches = [
+        " to ".join(dict.fromkeys(f"{wavelength[order[at]]:.0f}" for at in (start, stop - 1)))
+        for start, stop in zip(edges[::2], edges[1::2], strict=True)
+    ]
+    more = len(stretches) - _MOST_STRETCHES
+    return ", ".join(stretches[:_MOST_STRETCHES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _doubts(
+    named: NDArray[np.float64],
+    own: NDArray[np.float64],
+    seen: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> tuple[str, ...]:
+    """Say which responses explain their band much worse than the pair shows to be possible."""
+    left, least = (1 - _lines(predicted, seen, weight)[2] ** 2 for predicted in (named, own))
+    return tuple(
+        f"fine band {index}: the response that was named explains {1 - a:.1%} of it, one read "
+        f"from the pair {1 - b:.1%}; the named one was used"
+        for index, (a, b) in enumerate(zip(left, least, strict=True), start=1)
+        if a > _DOUBT and a > _WORSE * b
+    )
+
+
+def _saturated_notes(survey: Survey) -> tuple[str, ...]:
+    notes = []
+    for band in range(len(survey.patches[0].fine)):
+        values = np.concatenate([p.fine[band][np.isfinite(p.fine[band])] for p in survey.patches])
+        if not values.size or values.min() == values.max():
+            continue
+        share = float((values == values.max()).mean())
+        if share > _SATURATED:
+            notes.append(
+                f"fine band {band + 1} holds its largest value, {values.max():g}, in {share:.1%} "
+                "of the surveyed pixels: saturated, it shows no detail there"
+            )
+    return tuple(notes)
+
+
+def _notes(correlation: NDArray[np.float64]) -> tuple[str, ...]:
+    weak = [i + 1 for i, value in enumerate(correlation) if value < _LOWEST_CORRELATION]
+    if not weak:
+        return ()
+    which = ", ".join(map(str, weak))
+    return (
+        f"fine band {which} correlates with the HS image by less than {_LOWEST_CORRELATION}: "
+        "do both show the same place?",
+    )
+
+
+def _bad_notes(survey: Survey) -> tuple[str, ...]:
+    bad = int((~survey.good).sum())
+    if not bad:
+        return ()
+    return (
+        f"{bad} of {survey.good.size} HS bands are bad, hold no data or little but noise; "
+        "they guide nothing",
+    )

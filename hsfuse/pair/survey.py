@@ -1,0 +1,289 @@
+"""
+A sample of the pair of bounded size, from which everything scene-wide is learned.
+
+A scene may be larger than memory; its mean, subspace, regressions and radiometry
+do not need every pixel. The survey reads a few windows spread evenly over the
+scene, or the whole of a small one, always the same for the same pair.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from hsfuse.core.grid import Geometry, Span
+from hsfuse.core.noise import band_noise, likeness, neighbour_weights, pixel_noise
+from hsfuse.core.resample import blur_reach
+from hsfuse.errors import PairError
+from hsfuse.observe import Degrade
+
+if TYPE_CHECKING:
+    from hsfuse.pair.geometry import Pair
+
+__all__ = ["Patch", "Survey", "brightness", "survey_pair"]
+
+# Nine windows of 64 HS pixels hold 37 thousand spectra: they fix a mean and a covariance of some
+# hundred bands to a fraction of the noise, in 60 MB at 400 bands. A scene up to twice a
+# window's side is read whole.
+_WINDOWS = 3
+_SIZE = 64
+# Noise over a band's whole spread. On twelve real scenes every band of a water-vapour window lies
+# above, and of some 2500 others eight that look like noise.
+_MOST_NOISE = 0.7
+# Likeness of one HS pixel to the next of what bands show of their own, where nothing is noise; and
+# what counts as noise at least, of its power.
+_GROUND = 0.5
+_LEAST_WHITE = 0.01
+# Squares of such values, summed over a scene, still fit float32; no unit of light comes close.
+_LARGEST = 1e15
+
+
+@dataclass(frozen=True)
+class Patch:
+    """
+    One surveyed window.
+
+    Attributes
+    ----------
+    coarse : ndarray of shape (bands, rows, columns)
+        HS pixels, float32, NaN where there is no data.
+    fine : ndarray of shape (fine bands, fine rows, fine columns)
+        The fine pixels about them, with a halo of the blur's reach, NaN where there is no data.
+    geometry : Geometry
+        Of ``coarse`` over ``fine``.
+    start : tuple of int
+        Row and column, in the whole scene, of the first HS pixel.
+    """
+
+    coarse: NDArray[np.float32]
+    fine: NDArray[np.float32]
+    geometry: Geometry
+    start: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """
+    The surveyed windows of a pair and what is known of its two sensors.
+
+    Attributes
+    ----------
+    patches : tuple of Patch
+        The windows.
+    blur : tuple of float
+        FWHM of the HS sensor's point spread function along y and x, in HS pixels.
+    marked : ndarray of shape (bands,), bool
+        False for bands that the file or the sensor calls bad.
+    wavelength : ndarray of shape (bands,)
+        Centres of the HS bands in nanometres, NaN where unknown.
+    response : ndarray of shape (fine bands, bands) or None
+        R from two sensor definitions; None where it has to be estimated.
+    scene : tuple of int or None
+        Rows and columns of the whole HS image; None where the one patch is all of it.
+    """
+
+    patches: tuple[Patch, ...]
+    blur: tuple[float, float]
+    marked: NDArray[np.bool_]
+    wavelength: NDArray[np.float64]
+    response: NDArray[np.float64] | None = None
+    scene: tuple[int, int] | None = None
+
+    @property
+    def coarse_shape(self) -> tuple[int, int]:
+        """Rows and columns of the whole HS image."""
+        return self.scene or self.patches[0].geometry.coarse_shape
+
+    @property
+    def ratio(self) -> tuple[float, float]:
+        """Fine pixels per HS pixel along y and x."""
+        geometry = self.patches[0].geometry
+        return geometry.y.ratio, geometry.x.ratio
+
+    @cached_property
+    def good(self) -> NDArray[np.bool_]:
+        """
+        Bands that carry a spectrum, shape (bands,): marked good, with data, and not noise.
+
+        Whatever a file says, a band without data anywhere in the survey is bad, and so is one
+        that its neighbours explain less than its own noise does.
+        """
+        usable = self._usable
+        known = np.concatenate(
+            [p.coarse[usable][:, np.isfinite(p.coarse[usable]).all(axis=0)] for p in self.patches],
+            axis=1,
+        ).astype(np.float64)
+        clear = usable.copy()
+        clear[usable] = band_noise(known) <= _MOST_NOISE * known.std(axis=1)
+        return clear if clear.sum() > 1 else usable
+
+    @cached_property
+    def _usable(self) -> NDArray[np.bool_]:
+        """Bands that are marked good and hold data."""
+        data = np.zeros(self.marked.size, dtype=bool)
+        for patch in self.patches:
+            data |= np.isfinite(patch.coarse).any(axis=(1, 2))
+        both = self.marked & data
+        return both if both.any() else data
+
+    def valid(self, patch: Patch) -> NDArray[np.bool_]:
+        """Return where every good HS band of a patch has data, shape (rows, columns)."""
+        return np.asarray(np.isfinite(patch.coarse[self.good]).all(axis=0))
+
+    @cached_property
+    def spectra(self) -> NDArray[np.float32]:
+        """Every surveyed spectrum with data in all good bands, shape (bands, pixels)."""
+        return np.concatenate([p.coarse[:, self.valid(p)] for p in self.patches], axis=1)
+
+    @cached_property
+    def noise(self) -> NDArray[np.float64]:
+        """
+        Standard deviation of each HS band's noise, zero for bands not good, shape (bands,).
+
+        Of what a band's neighbours do not explain, the part that is unlike from pixel to pixel.
+        """
+        good = self.good
+        within = self.spectra[good].astype(np.float64)
+        own = np.eye(len(within)) - neighbour_weights(within)
+        mean = within.mean(axis=1)[:, None, None]
+        rest = (np.tensordot(own, patch.coarse[good] - mean, axes=1) for patch in self.patches)
+        white = np.clip(1 - likeness(rest) / _GROUND, _LEAST_WHITE, 1)
+        noise = np.zeros(good.size)
+        noise[good] = band_noise(within) * np.sqrt(white)
+        return noise
+
+    @cached_property
+    def brightness(self) -> float:
+        """The scene's unit for networks: its brightest thousandth of HS values starts here."""
+        return brightness(self.spectra[self.good])
+
+    @cached_property
+    def fine_noise(self) -> NDArray[np.float64]:
+        """Standard deviation of the noise of each fine band's pixels, shape (fine bands,)."""
+        power = [np.square(pixel_noise(patch.fine)) for patch in self.patches]
+        deviation: NDArray[np.float64] = np.sqrt(np.mean(power, axis=0))
+        return deviation
+
+    def degraded(self, patch: Patch) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """
+        Return the fine bands as the HS sensor would see them, and where that holds.
+
+        Returns
+        -------
+        tuple of ndarray
+            D(Y) of shape (fine bands, rows, columns), and a mask of shape (rows, columns):
+            true where every good HS band has data and the blur lies mostly on fine data.
+        """
+        operator = Degrade.between(patch.geometry, self.blur, dtype=torch.float64)
+        fine = torch.from_numpy(patch.fine.astype(np.float64))
+        seen, share = operator.forward_masked(fine, torch.isfinite(fine).all(dim=0))
+        return seen.numpy(), (share.numpy() > 0.5) & self.valid(patch)
+
+
+def brightness(spectra: NDArray[np.float32]) -> float:
+    """Return the value above which the brightest thousandth of finite values lies."""
+    return max(float(np.quantile(spectra[np.isfinite(spectra)], 0.999)), 1e-12)
+
+
+def survey_pair(pair: Pair, windows: int = _WINDOWS) -> Survey:
+    """
+    Return the survey of a pair: the only pixels that are read before the run.
+
+    Parameters
+    ----------
+    pair : Pair
+    windows : int
+        How many along each axis of a scene that is larger than these together.
+
+    Raises
+    ------
+    PairError
+        If no pixel holds data in both rasters, or values are beyond all measure.
+    """
+    patches = tuple(
+        _read_patch(pair, rows, columns)
+        for rows in _spread(pair.geometry.y.coarse, windows)
+        for columns in _spread(pair.geometry.x.coarse, windows)
+    )
+    survey = Survey(
+        patches,
+        pair.blur,
+        np.asarray(pair.hs["good"].values, dtype=bool),
+        np.asarray(pair.hs["wavelength"].values, dtype=np.float64),
+        pair.response,
+        pair.geometry.coarse_shape,
+    )
+    _refuse_extremes(pair, survey)
+    _refuse_empty(pair, survey)
+    return survey
+
+
+def _spread(length: int, windows: int) -> list[Span]:
+    """Return spans spread evenly over an axis; the whole axis where two would fill it."""
+    if length <= 2 * _SIZE:
+        return [Span(0, length)]
+    count = min(windows, max(_WINDOWS, length // _SIZE))
+    starts = np.linspace(0, length - _SIZE, count).round().astype(int)
+    return [Span(int(start), int(start) + _SIZE) for start in starts]
+
+
+def _read_patch(pair: Pair, rows: Span, columns: Span) -> Patch:
+    geometry = pair.geometry
+    halo = [blur_reach(width) for width in pair.blur]
+    fine_rows = geometry.y.fine_span(rows, halo[0])
+    fine_columns = geometry.x.fine_span(columns, halo[1])
+    coarse = pair.hs.isel(y=rows.slice, x=columns.slice)
+    fine = pair.rgb.isel(y=fine_rows.slice, x=fine_columns.slice)
+    return Patch(
+        coarse.compute(scheduler="synchronous").to_numpy(),
+        fine.compute(scheduler="synchronous").to_numpy(),
+        Geometry(geometry.y.cut(fine_rows, rows), geometry.x.cut(fine_columns, columns)),
+        (rows.start, columns.start),
+    )
+
+
+def _read_of(
+    pair: Pair, survey: Survey
+) -> tuple[tuple[xr.DataArray, list[NDArray[np.float32]]], ...]:
+    """Return both rasters, each with what was read of it."""
+    return (
+        (pair.hs, [patch.coarse for patch in survey.patches]),
+        (pair.rgb, [patch.fine for patch in survey.patches]),
+    )
+
+
+def _refuse_extremes(pair: Pair, survey: Survey) -> None:
+    for raster, arrays in _read_of(pair, survey):
+        largest = max(float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in arrays)
+        if largest > _LARGEST:
+            raise PairError(
+                f"{raster.attrs.get('source', 'raster')}: values reach {largest:.3g}; up to "
+                f"{_LARGEST:g} would be accepted: is a no-data number not declared, or the byte "
+                "order or data type another?"
+            )
+
+
+def _refuse_empty(pair: Pair, survey: Survey) -> None:
+    for raster, arrays in _read_of(pair, survey):
+        if not any(np.isfinite(array).any() for array in arrays):
+            raise PairError(
+                f"{raster.attrs.get('source', 'raster')}: no pixel holds data where the two "
+                "rasters overlap; a pair needs data in both"
+            )
+    for band, name in enumerate(pair.rgb["band_name"].values):
+        if not any(np.isfinite(patch.fine[band]).any() for patch in survey.patches):
+            raise PairError(
+                f"{pair.rgb.attrs.get('source', 'RGB')}: {str(name)!r} holds no data where the two "
+                "rasters overlap; a raster without this band would be accepted"
+            )
+    if not any(survey.degraded(patch)[1].any() for patch in survey.patches):
+        raise PairError(
+            f"{pair.hs.attrs.get('source', 'HS')} and {pair.rgb.attrs.get('source', 'RGB')}: "
+            "no HS pixel holds data in both rasters; a pair needs some place that both cover"
+        )

@@ -1,0 +1,284 @@
+"""
+One picture of a run: HS, RGB and fused, a part of each at full size, and some spectra.
+
+The fused image has the bands and the stretch of the HS image, so that what differs
+between the two is what the fusion did. Memory stays bounded for outputs of any size.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from hsfuse.core.grid import Geometry, Span
+from hsfuse.core.picture import (
+    NO_DATA,
+    Limits,
+    busiest_window,
+    natural_bands,
+    stretch_limits,
+    stretched,
+)
+from hsfuse.io.preview import preview_file, preview_raster, read_file_window, read_window
+
+if TYPE_CHECKING:
+    from hsfuse.fusion.plan import Plan
+
+__all__ = ["draw_quicklook"]
+
+Image = NDArray[np.float32]
+
+_LONGEST = 800  # pixels of a panel's longer side
+_PART = (64, 128)  # pixels of the part at full size, least and most
+_PART_COARSE = 14  # HS pixels that it shows where that fits
+_COLOURS = ("#D55E00", "#0072B2", "#009E73")  # told apart by colour-blind people too
+_GAP = 6.0  # band distances, in medians: a wider one breaks the line
+_DPI = 110
+_WIDTH = 12.6  # inches
+_TEXT = 9.5  # points
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A window at full size: fine span, HS span, and the pixels of both and of the output."""
+
+    rows: Span
+    columns: Span
+    coarse_rows: Span
+    coarse_columns: Span
+    hs: Image
+    rgb: Image
+    fused: Image
+
+
+def draw_quicklook(plan: Plan, path: Path) -> bytes:
+    """
+    Return a PNG of a finished run.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of the run.
+    path : Path
+        The output.
+
+    Raises
+    ------
+    RasterError
+        If one of the files cannot be read.
+    """
+    pair, geometry = plan.pair, plan.pair.geometry
+    hs_bands = natural_bands(pair.hs["wavelength"].values, plan.radiometry.good)
+    rgb_bands = natural_bands(pair.rgb["wavelength"].values, pair.rgb["good"].values)
+    hs = preview_raster(pair.hs, hs_bands, _LONGEST)
+    rgb = preview_raster(pair.rgb, rgb_bands, _LONGEST)
+    fused = preview_file(path, hs_bands, _LONGEST)
+    hs_limits, rgb_limits = stretch_limits(hs), stretch_limits(rgb)
+    side = int(np.clip(round(_PART_COARSE * geometry.ratio), *_PART))
+    where = busiest_window(stretched(rgb, rgb_limits), geometry.fine_shape, side)
+    part = _part(plan, path, Span(*where[0]), Span(*where[1]))
+
+    wide = _WIDTH / 3
+    tall = wide * min(max(geometry.y.fine / geometry.x.fine, 0.4), 1.6)
+    heights = [tall, wide, 2.7]
+    figure = Figure(figsize=(_WIDTH, sum(heights) + 1.3), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(_headline(plan, path), x=0.01, ha="left", fontsize=11)
+    cells = figure.add_gridspec(3, 3, height_ratios=heights)
+    whole = [figure.add_subplot(cells[0, place]) for place in range(3)]
+    close = [figure.add_subplot(cells[1, place]) for place in range(3)]
+    coarse = Span(0, geometry.y.coarse), Span(0, geometry.x.coarse)
+    _show(whole[0], stretched(hs, hs_limits), _extent(geometry, *coarse))
+    fine_extent = (0.0, float(geometry.x.fine), float(geometry.y.fine), 0.0)
+    _show(whole[1], stretched(rgb, rgb_limits), fine_extent)
+    _show(whole[2], stretched(fused, hs_limits), fine_extent)
+    for axes, title in zip(whole, _titles(plan, hs_bands, rgb_bands), strict=True):
+        axes.set(xlim=(0, geometry.x.fine), ylim=(geometry.y.fine, 0))
+        _title(axes, title)
+        axes.add_patch(_frame(part))
+    _draw_part(close, plan, part, ((hs_bands, hs_limits), (rgb_bands, rgb_limits)))
+    _draw_spectra(figure.add_subplot(cells[2, :]), close, plan, part)
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png")
+    return stream.getvalue()
+
+
+def _part(plan: Plan, path: Path, rows: Span, columns: Span) -> _Part:
+    geometry = plan.pair.geometry
+    coarse = geometry.y.coarse_span(rows), geometry.x.coarse_span(columns)
+    return _Part(
+        rows,
+        columns,
+        *coarse,
+        read_window(plan.pair.hs, None, *coarse),
+        read_window(plan.pair.rgb, None, rows, columns),
+        read_file_window(path, rows, columns)[: plan.pair.hs.sizes["band"]],
+    )
+
+
+def _extent(geometry: Geometry, rows: Span, columns: Span) -> tuple[float, float, float, float]:
+    """Return left, right, bottom and top of HS pixels in fine coordinates."""
+    left, right = (
+        geometry.x.origin + edge * geometry.x.ratio for edge in (columns.start, columns.stop)
+    )
+    top, bottom = (geometry.y.origin + edge * geometry.y.ratio for edge in (rows.start, rows.stop))
+    return left, right, bottom, top
+
+
+def _show(axes: Axes, picture: Image, extent: tuple[float, float, float, float]) -> None:
+    axes.imshow(picture, extent=extent, interpolation="nearest", aspect="equal")
+    axes.set(xticks=[], yticks=[], facecolor=(NO_DATA,) * 3)
+
+
+def _title(axes: Axes, text: str) -> None:
+    axes.set_title(text, loc="left", fontsize=_TEXT)
+
+
+def _frame(part: _Part) -> Rectangle:
+    return Rectangle(
+        (part.columns.start, part.rows.start),
+        len(part.columns),
+        len(part.rows),
+        fill=False,
+        edgecolor="#FFD400",
+        linewidth=1.4,
+    )
+
+
+def _draw_part(
+    close: Sequence[Axes],
+    plan: Plan,
+    part: _Part,
+    shown: tuple[tuple[list[int], Limits], tuple[list[int], Limits]],
+) -> None:
+    (hs_bands, hs_limits), (rgb_bands, rgb_limits) = shown
+    geometry = plan.pair.geometry
+    fine = (
+        float(part.columns.start),
+        float(part.columns.stop),
+        float(part.rows.stop),
+        float(part.rows.start),
+    )
+    coarse = _extent(geometry, part.coarse_rows, part.coarse_columns)
+    _show(close[0], stretched(part.hs[hs_bands], hs_limits), coarse)
+    _show(close[1], stretched(part.rgb[rgb_bands], rgb_limits), fine)
+    _show(close[2], stretched(part.fused[hs_bands], hs_limits), fine)
+    for axes in close:
+        axes.set(xlim=fine[:2], ylim=fine[2:])
+        axes.spines[:].set(color="#FFD400", linewidth=1.6)
+    _title(
+        close[0], f"the framed part, {len(part.rows)} x {len(part.columns)} pixels of the output"
+    )
+
+
+def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) -> None:
+    """Draw the spectra of three unlike HS pixels, and of the output in their middle."""
+    hs = plan.pair.hs
+    wavelength = hs["wavelength"].values
+    known = bool(np.isfinite(wavelength).all())
+    along = wavelength if known else np.arange(1.0, len(wavelength) + 1)
+    order = np.argsort(along)
+    along, good = along[order], plan.radiometry.good
+    steps = np.diff(along)
+    gaps = np.flatnonzero(steps > _GAP * np.median(steps)) + 1
+    pixels = _unlike_pixels(plan, part)
+    for colour, (row, column, fine_row, fine_column) in zip(_COLOURS, pixels, strict=False):
+        below = _below(plan, part, row, column)
+        for values, style, width, alpha in (
+            (part.hs[:, row, column], "-", 4.0, 0.35),
+            (part.fused[:, below[0], below[1]].mean(axis=(1, 2)), "-", 1.3, 1.0),
+            (part.fused[:, fine_row, fine_column], ":", 1.1, 1.0),
+        ):
+            spectrum = np.insert(np.where(good, values, np.nan)[order], gaps, np.nan)
+            places = np.insert(along, gaps, np.nan)
+            axes.plot(places, spectrum, style, color=colour, linewidth=width, alpha=alpha)
+        place = part.columns.start + fine_column + 0.5, part.rows.start + fine_row + 0.5
+        for panel in (close[0], close[2]):
+            panel.plot(*place, "o", markersize=7, color=colour, markeredgecolor="white")
+    units = str(hs.attrs.get("units", ""))
+    _title(
+        axes,
+        "spectra at the dots: HS pixel (broad line), mean of the output over it (line), "
+        "output pixel in its middle (dotted)",
+    )
+    axes.set_xlabel("wavelength [nm]" if known else "band", fontsize=_TEXT)
+    axes.set_ylabel(units, fontsize=_TEXT)
+    axes.tick_params(labelsize=_TEXT)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    axes.margins(x=0.01)
+
+
+def _below(plan: Plan, part: _Part, row: int, column: int) -> tuple[slice, slice]:
+    """Return the output pixels of the part that one HS pixel covers."""
+    geometry = plan.pair.geometry
+    found = []
+    for axis, place, span in (
+        (geometry.y, part.coarse_rows.start + row, part.rows),
+        (geometry.x, part.coarse_columns.start + column, part.columns),
+    ):
+        edge = axis.origin + place * axis.ratio - span.start
+        found.append(slice(max(round(edge), 0), max(round(edge + axis.ratio), 1)))
+    return found[0], found[1]
+
+
+def _unlike_pixels(plan: Plan, part: _Part) -> list[tuple[int, int, int, int]]:
+    """Return HS pixels of the part whose spectra differ most, and the output pixels in them."""
+    geometry, good = plan.pair.geometry, plan.radiometry.good
+    places: list[tuple[int, int, int, int]] = []
+    rows = np.floor(geometry.y.centres(part.coarse_rows)).astype(int) - part.rows.start
+    columns = np.floor(geometry.x.centres(part.coarse_columns)).astype(int) - part.columns.start
+    for row, fine_row in enumerate(rows):
+        for column, fine_column in enumerate(columns):
+            inside = 0 <= fine_row < len(part.rows) and 0 <= fine_column < len(part.columns)
+            if (
+                inside
+                and np.isfinite(part.hs[good, row, column]).all()
+                and np.isfinite(part.fused[good, fine_row, fine_column]).all()
+            ):
+                places.append((row, column, int(fine_row), int(fine_column)))
+    if not places:
+        return []
+    spectra = np.array([part.hs[good, row, column] for row, column, *_ in places])
+    chosen = [int(np.argmax(np.linalg.norm(spectra - np.median(spectra, axis=0), axis=1)))]
+    while len(chosen) < min(len(_COLOURS), len(places)):
+        apart = np.linalg.norm(spectra[:, None] - spectra[chosen][None], axis=2).min(axis=1)
+        chosen.append(int(np.argmax(apart)))
+    return [places[index] for index in chosen]
+
+
+def _headline(plan: Plan, path: Path) -> str:
+    (bands, rows, columns), geometry = plan.shape, plan.pair.geometry
+    return (
+        f"{path.name}: {bands} bands, {rows} x {columns} pixels, {plan.fuser.name}, "
+        f"{geometry.y.ratio:.4g} x {geometry.x.ratio:.4g} pixels per HS pixel"
+    )
+
+
+def _titles(plan: Plan, hs_bands: list[int], rgb_bands: list[int]) -> list[str]:
+    geometry, hs, rgb = plan.pair.geometry, plan.pair.hs, plan.pair.rgb
+    seen = [math.ceil(axis.fine / axis.ratio - 1e-6) for axis in (geometry.y, geometry.x)]
+    return [
+        f"HS, {seen[0]} x {seen[1]} pixels, {_colours(hs, hs_bands)}",
+        f"RGB, {geometry.y.fine} x {geometry.x.fine} pixels, {_colours(rgb, rgb_bands)}",
+        "fused, bands and stretch of HS",
+    ]
+
+
+def _colours(raster: xr.DataArray, bands: list[int]) -> str:
+    wavelength = raster["wavelength"].values[bands]
+    if np.isfinite(wavelength).all():
+        return f"{' '.join(f'{nm:.0f}' for nm in wavelength)} nm"
+    return f"bands {' '.join(str(band + 1) for band in bands)}"

@@ -1,0 +1,314 @@
+"""
+What a raster, a plan and a run were, in JSON types: the facts behind every report.
+
+Nothing here is formatted and nothing is measured; NaN becomes None.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from hsfuse.core.discrepancy import Discrepancy
+from hsfuse.io.read import open_raster
+
+if TYPE_CHECKING:
+    from hsfuse.fusion.run import Job, Outcome
+
+__all__ = [
+    "as_json",
+    "grid_of",
+    "outcome_as_dict",
+    "plan_as_dict",
+    "raster_as_dict",
+    "repeat_command",
+    "spectral_range",
+]
+
+_HASHED = 2**20  # bytes at the beginning of an input
+_LIBRARIES = ("hsfuse", "torch", "numpy", "dask", "xarray", "zarr", "rasterio", "rioxarray")
+
+
+def raster_as_dict(raster: xr.DataArray) -> dict[str, object]:
+    """
+    Return what a raster says of itself: size, grid, bands.
+
+    Parameters
+    ----------
+    raster : DataArray
+        From :func:`hsfuse.open_raster`; no pixel is read.
+    """
+    bands, rows, columns = raster.shape
+    facts = {
+        "path": str(raster.attrs.get("source", "")),
+        "bands": bands,
+        "rows": rows,
+        "columns": columns,
+        **grid_of(raster),
+        "wavelength_range": spectral_range(raster),
+        "good_bands": int(np.count_nonzero(raster["good"].values)),
+        **{key: value for key, value in raster.attrs.items() if key != "source"},
+        "band_name": [str(name) for name in raster["band_name"].values],
+        **{key: raster[key].values for key in ("wavelength", "fwhm", "good")},
+    }
+    return _plain_mapping(facts)
+
+
+def grid_of(raster: xr.DataArray) -> dict[str, object]:
+    """
+    Return the place of a raster: transform, pixel size, bounds and reference system.
+
+    They are None where the file does not tell; ``pixel_size`` is in ``unit`` along y and x.
+    """
+    if not raster.attrs.get("georeferenced", True) and raster.rio.crs is None:
+        return dict.fromkeys(("transform", "pixel_size", "unit", "bounds", "crs"))
+    transform, crs = raster.rio.transform(), raster.rio.crs
+    rows, columns = raster.sizes["y"], raster.sizes["x"]
+    corners = [transform * corner for corner in ((0, 0), (columns, 0), (0, rows), (columns, rows))]
+    across, down = (sorted(values) for values in zip(*corners, strict=True))
+    name = None
+    if crs is not None:
+        code = crs.to_epsg()
+        name = f"EPSG:{code}" if code else crs.to_wkt()
+    return {
+        "transform": [float(number) for number in tuple(transform)[:6]],
+        "pixel_size": [
+            math.hypot(transform.b, transform.e),
+            math.hypot(transform.a, transform.d),
+        ],
+        "unit": _unit(crs),
+        "bounds": [across[0], down[0], across[-1], down[-1]],
+        "crs": name,
+    }
+
+
+def _unit(crs: object) -> str | None:
+    if crs is None:
+        return None
+    name = (
+        "degree"
+        if getattr(crs, "is_geographic", False)
+        else str(getattr(crs, "linear_units", "") or "")
+    )
+    return {"metre": "m", "meter": "m", "degree": "°"}.get(name.lower(), name or None)
+
+
+def spectral_range(raster: xr.DataArray) -> list[float] | None:
+    """Return the shortest and the longest known wavelength in nanometres."""
+    known = raster["wavelength"].values[np.isfinite(raster["wavelength"].values)]
+    return [float(known.min()), float(known.max())] if known.size else None
+
+
+def plan_as_dict(job: Job) -> dict[str, object]:
+    """
+    Return a planned run: inputs, grids, sensors, radiometry, method, tiles, output.
+
+    Parameters
+    ----------
+    job : Job
+        From :func:`hsfuse.fusion.run.prepare`.
+    """
+    plan, settings = job.plan, job.settings
+    geometry, radiometry = plan.pair.geometry, plan.radiometry
+    axes = {"y": geometry.y, "x": geometry.x}
+    facts = {
+        "command": repeat_command(job),
+        "settings": asdict(settings),
+        "versions": _versions(),
+        "scene": _input(job.scene, settings.hs_sensor, settings.hs_mask),
+        "rgb": _input(job.rgb, settings.rgb_sensor, settings.rgb_mask),
+        "grid": {
+            "ratio": {name: axis.ratio for name, axis in axes.items()},
+            "origin": {name: axis.origin for name, axis in axes.items()},
+            "coarse": {name: axis.coarse for name, axis in axes.items()},
+            "fine": {name: axis.fine for name, axis in axes.items()},
+            **grid_of(plan.pair.rgb),
+        },
+        "blur": {
+            "fwhm": dict(zip(axes, plan.pair.blur, strict=True)),
+            "status": plan.pair.blur_status,
+        },
+        "alignment": None if plan.alignment is None else asdict(plan.alignment),
+        "response": {
+            "source": plan.pair.response_source,
+            "matrix": np.round(radiometry.response, 9),
+        },
+        "radiometry": {
+            "gain": radiometry.gain,
+            "offset": radiometry.offset,
+            "correlation": radiometry.correlation,
+            "good": radiometry.good,
+            "covered": radiometry.covered,
+            "explained": np.round(radiometry.explained, 4),
+        },
+        "method": plan.fuser.describe(),
+        "device": plan.options.device,
+        "workers": job.workers,
+        "tiles": {
+            "count": len(plan.blocks),
+            "size": plan.rows.size,
+            "overlap": {
+                "y": plan.rows.halo + plan.rows.blend,
+                "x": plan.columns.halo + plan.columns.blend,
+            },
+        },
+        "output": {
+            "path": str(job.out.absolute()),
+            "shape": plan.shape,
+            "dtype": job.layout.dtype,
+            "scale": job.layout.scale,
+            "bytes": job.output_bytes,
+        },
+        "memory_bytes": job.memory_bytes,
+        "notes": plan.notes,
+        "digest": plan.digest,
+    }
+    return _plain_mapping(facts)
+
+
+def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
+    """
+    Return a finished run: its plan, what it took and how the output agrees with the inputs.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        From :func:`hsfuse.fusion.run.run`.
+    """
+    bands, rows, columns = outcome.job.plan.shape
+    finished = outcome.blocks - outcome.resumed
+    facts = {
+        **plan_as_dict(outcome.job),
+        "result": {
+            "path": str(outcome.path.absolute()),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": outcome.seconds,
+            "megapixels_per_second": rows
+            * columns
+            / 1e6
+            * finished
+            / outcome.blocks
+            / max(outcome.seconds, 1e-9),
+            "blocks": outcome.blocks,
+            "resumed_blocks": outcome.resumed,
+            "missing_values": outcome.missing,
+            "missing_share": outcome.missing / (bands * rows * columns),
+            "clipped_values": outcome.clipped,
+            "median_standard_error": outcome.standard_error,
+            "spatial": _discrepancy(outcome.spatial),
+            "spectral": _discrepancy(outcome.spectral),
+        },
+    }
+    return _plain_mapping(facts)
+
+
+def as_json(facts: Mapping[str, object]) -> str:
+    """
+    Return facts as text: a line a key, and lists of numbers on one line.
+
+    Examples
+    --------
+    >>> print(as_json({"gain": [1.0, 2.5]}))
+    {
+      "gain": [1.0, 2.5]
+    }
+    """
+    text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False)
+    # A line break after a bracket is never inside a string: there it would be escaped.
+    return re.sub(r"\[\n[^\[\]{}]*?\n *\]", _on_one_line, text)
+
+
+def _on_one_line(found: re.Match[str]) -> str:
+    return "[" + " ".join(line.strip() for line in found[0][1:-1].splitlines()).strip() + "]"
+
+
+def repeat_command(job: Job) -> str:
+    """Return the command that repeats a run; what is at its default is left out."""
+    settings = job.settings
+    files = [str(path.absolute()) for path in (job.scene, job.rgb, job.out)]
+    words = ["hsfuse", "run", *files[:2], "-o", files[2]]
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        option = f"--{field.name.replace('_', '-')}"
+        if field.name == "creation_options":
+            for key, text in value.items():
+                words += ["--co", f"{key}={text}"]
+        elif field.default is True:
+            words += [] if value else [f"--no-{option.removeprefix('--')}"]
+        elif value is True:
+            words.append(option)
+        elif value not in (None, False) and value != field.default:
+            words += [option, str(value)]
+    return shlex.join(words)
+
+
+def _input(path: Path, sensor: str | None, mask: str | None) -> dict[str, object]:
+    facts = {**raster_as_dict(open_raster(path, sensor=sensor, mask=mask)), "file": _identity(path)}
+    return facts if mask is None else {**facts, "mask_file": _identity(Path(mask))}
+
+
+def _identity(path: Path) -> dict[str, object]:
+    """Return what tells a file from another of its name; of a store, its metadata's."""
+    file = path
+    if path.is_dir():
+        names = ("zarr.json", ".zmetadata", ".zgroup", ".zarray")
+        file = next((path / name for name in names if (path / name).exists()), path)
+    if not file.is_file():
+        return {"path": str(path.absolute())}
+    status = file.stat()
+    with file.open("rb") as stream:
+        digest = hashlib.sha256(stream.read(_HASHED)).hexdigest()
+    changed = datetime.fromtimestamp(status.st_mtime, UTC)
+    return {
+        "path": str(file.absolute()),
+        "bytes": status.st_size,
+        "changed": changed.isoformat(timespec="seconds"),
+        "sha256_first_mib": digest,
+    }
+
+
+def _versions() -> dict[str, str]:
+    import rasterio
+
+    found = {name: version(name) for name in _LIBRARIES}
+    return {**found, "gdal": rasterio.__gdal_version__, "python": platform.python_version()}
+
+
+def _discrepancy(difference: Discrepancy) -> dict[str, object]:
+    return {
+        "rmse": difference.rmse,
+        "relative": difference.relative,
+        "values": difference.count,
+    }
+
+
+def _plain_mapping(values: Mapping[str, object]) -> dict[str, object]:
+    return {str(key): _plain(value) for key, value in values.items()}
+
+
+def _plain(value: object) -> object:
+    """Return a value in JSON types; a number that is not finite becomes None."""
+    if isinstance(value, Mapping):
+        return _plain_mapping(value)
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return str(value)

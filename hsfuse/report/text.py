@@ -1,0 +1,311 @@
+"""
+What the user sees of a run: the plan, the closing summary, a picture and a record.
+
+The texts are for people and may change; the record (JSON) keeps its keys.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from hsfuse.core.discrepancy import Discrepancy
+from hsfuse.core.text import blur_widths, by, byte_size, listed, numbers, table
+from hsfuse.errors import OutputError
+from hsfuse.io.read import open_raster
+from hsfuse.report.quicklook import draw_quicklook
+from hsfuse.report.record import as_json, grid_of, outcome_as_dict, spectral_range
+
+if TYPE_CHECKING:
+    from hsfuse.fusion.run import Job, Outcome
+    from hsfuse.pair.alignment import Alignment
+
+__all__ = [
+    "ReportPaths",
+    "describe_plan",
+    "describe_raster",
+    "summarise",
+    "write_quicklook",
+    "write_report",
+    "write_sidecar",
+]
+
+_MOST_LISTED = 8  # fine bands whose gains are written out
+
+
+class ReportPaths(NamedTuple):
+    """The files that :func:`write_report` wrote."""
+
+    quicklook: Path
+    sidecar: Path
+
+
+def write_report(outcome: Outcome) -> ReportPaths:
+    """
+    Write the picture and the record of a run beside its output.
+
+    Returns
+    -------
+    ReportPaths
+        ``<output>.png`` and ``<output>.json``.
+
+    Raises
+    ------
+    OutputError
+        If one cannot be written; the output itself is complete.
+    """
+    return ReportPaths(write_quicklook(outcome), write_sidecar(outcome))
+
+
+def write_sidecar(outcome: Outcome) -> Path:
+    """Write ``<output>.json``: all that is needed to repeat a run, and what it gave."""
+    path = outcome.path.with_name(f"{outcome.path.name}.json")
+    return _replace(path, f"{as_json(outcome_as_dict(outcome))}\n".encode())
+
+
+def write_quicklook(outcome: Outcome) -> Path:
+    """Write ``<output>.png``: both inputs and the output, a part of them, and some spectra."""
+    path = outcome.path.with_name(f"{outcome.path.name}.png")
+    return _replace(path, draw_quicklook(outcome.job.plan, outcome.path))
+
+
+def _replace(path: Path, content: bytes) -> Path:
+    """Write a whole file or none."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror or error}); the output is complete"
+        ) from error
+    return path
+
+
+def describe_raster(raster: xr.DataArray) -> str:
+    """
+    Return what a file says of itself, a line a fact.
+
+    Parameters
+    ----------
+    raster : DataArray
+        From :func:`hsfuse.open_raster`; no pixel is read.
+    """
+    grid, span = grid_of(raster), spectral_range(raster)
+    good = int(np.count_nonzero(raster["good"].values))
+    attributes = raster.attrs
+    bands = f"{raster.sizes['band']} bands"
+    if span is not None:
+        bands += f", {span[0]:.0f} to {span[1]:.0f} nm ({attributes.get('wavelength_source')})"
+    if good < raster.sizes["band"]:
+        bands += f"; {raster.sizes['band'] - good} flagged as bad"
+    names = [str(name) for name in raster["band_name"].values if str(name)]
+    lines = [
+        ("file", str(attributes.get("source", ""))),
+        ("product", str(attributes.get("product", ""))),
+        ("size", f"{_size(raster)}, {bands}"),
+        ("names", listed(names)),
+        ("stored as", _stored(raster)),
+        ("pixel", _pixel(raster) or "not georeferenced"),
+        ("CRS", _crs(raster)),
+        ("bounds", numbers(grid["bounds"])),
+        ("sensor", str(attributes.get("sensor") or "")),
+        ("note", str(attributes.get("georeferencing") or "")),
+    ]
+    return table([*lines, *(("note", str(note)) for note in attributes.get("notes", ()))])
+
+
+def describe_plan(job: Job) -> str:
+    """
+    Return the plan of a run, a line a decision, and every note as a line.
+
+    Parameters
+    ----------
+    job : Job
+        From :func:`hsfuse.fusion.run.prepare`.
+    """
+    plan, settings = job.plan, job.settings
+    pair, axes = plan.pair, (plan.pair.geometry.y, plan.pair.geometry.x)
+    bands, rows, columns = plan.shape
+    count = len(plan.blocks)
+    overlap = plan.rows.halo + plan.rows.blend, plan.columns.halo + plan.columns.blend
+    lines = [
+        ("scene", _input(job.scene, settings.hs_sensor, settings.hs_mask)),
+        ("rgb", _input(job.rgb, settings.rgb_sensor, settings.rgb_mask)),
+        (
+            "grid",
+            f"{by(axes[0].ratio, axes[1].ratio)} fine pixels per HS pixel; "
+            f"overlap {rows} x {columns} pixels, {_pixel(pair.rgb) or 'no georeferencing'}",
+        ),
+        ("blur", f"Gaussian, FWHM {blur_widths(*pair.blur)} HS pixels, {pair.blur_status}"),
+        ("as found", _alignment(plan.alignment)),
+        ("response", pair.response_source),
+        ("radiometry", _radiometry(job)),
+        ("method", _method(plan.fuser.describe())),
+        ("device", _device(job)),
+        (
+            "tiles",
+            f"{count} of {plan.rows.size} x {plan.columns.size} pixels, "
+            f"overlap {by(*overlap)} pixels",
+        ),
+        ("memory", f"about {byte_size(job.memory_bytes)}"),
+        (
+            "output",
+            f"{job.out}: {rows} x {columns} pixels, {bands} bands"
+            f"{', the last the standard error' if plan.fuser.sure else ''}, {_layout(job)}, "
+            f"{byte_size(job.output_bytes)} before compression",
+        ),
+    ]
+    return table([*lines, *(("note", note) for note in plan.notes)])
+
+
+def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
+    """
+    Return what came of a run, a line a fact.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        From :func:`hsfuse.fusion.run.run`.
+    paths : ReportPaths, optional
+        What :func:`write_report` wrote.
+    """
+    bands, rows, columns = outcome.job.plan.shape
+    done = outcome.blocks - outcome.resumed
+    rate = rows * columns / 1e6 * done / outcome.blocks / max(outcome.seconds, 1e-9)
+    took = f"{outcome.job.seconds:.1f} s to plan, {outcome.seconds:.1f} s to fuse, {rate:.3g} Mpx/s"
+    if outcome.resumed:
+        took += f"; {outcome.resumed} of {outcome.blocks} tiles were finished earlier"
+    missing = outcome.missing / (bands * rows * columns)
+    units = str(outcome.job.plan.pair.hs.attrs.get("units", ""))
+    lines = [
+        ("output", f"{outcome.path}, {byte_size(_disk(outcome.path))}"),
+        ("time", took),
+        ("spatial", f"{_difference(outcome.spatial, units)}: degraded to the HS grid against HS"),
+        ("spectral", f"{_difference(outcome.spectral)}: seen by the fine bands against RGB"),
+        ("how sure", _sureness(outcome, units)),
+        ("no data", f"{missing:.3g} of the values" if missing else "none"),
+        ("clipped", f"{outcome.clipped} values beyond the stored type" if outcome.clipped else ""),
+        ("quicklook", str(paths.quicklook) if paths else ""),
+        ("record", str(paths.sidecar) if paths else ""),
+    ]
+    return table(lines)
+
+
+def _input(path: Path, sensor: str | None, mask: str | None) -> str:
+    raster = open_raster(path, sensor=sensor, mask=mask)
+    span = spectral_range(raster)
+    parts = [
+        f"{path}: {_size(raster)}",
+        f"{raster.sizes['band']} bands" + (f" {span[0]:.0f} to {span[1]:.0f} nm" if span else ""),
+        _pixel(raster) or "not georeferenced",
+    ]
+    if raster.rio.crs is not None:
+        parts.append(_crs(raster))
+    if mask:
+        parts.append(f"masked by {mask}")
+    if raster.attrs.get("sensor"):
+        parts.append(f"sensor {raster.attrs['sensor']}")
+    return ", ".join(parts)
+
+
+def _size(raster: xr.DataArray) -> str:
+    return f"{raster.sizes['y']} x {raster.sizes['x']} pixels"
+
+
+def _pixel(raster: xr.DataArray) -> str:
+    grid = grid_of(raster)
+    size = grid["pixel_size"]
+    return f"{by(*size)} {grid['unit'] or '(unit unknown)'}" if isinstance(size, list) else ""
+
+
+def _crs(raster: xr.DataArray) -> str:
+    crs = raster.rio.crs
+    if crs is None:
+        return "none"
+    code = crs.to_epsg()
+    return f"EPSG:{code}" if code else str(crs.to_wkt().split('"')[1])
+
+
+def _stored(raster: xr.DataArray) -> str:
+    attributes = raster.attrs
+    facts = [str(attributes.get("source_dtype", ""))]
+    if "nodata" in attributes:
+        where = attributes.get("nodata_where")
+        facts.append(f"no data {attributes['nodata']}" + (f" where {where}" if where else ""))
+    facts += [str(attributes[key]) for key in ("mask", "mask_file", "units") if attributes.get(key)]
+    return ", ".join(fact for fact in facts if fact)
+
+
+def _disk(path: Path) -> int:
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size
+
+
+def _alignment(found: Alignment | None) -> str:
+    """Say what the pair itself tells of its geometry."""
+    if found is None or not found.found:
+        return ""
+    parts = [
+        f"HS image {found.place} of where its file says",
+        f"FWHM {blur_widths(*found.blur)} (+-{max(found.blur_error):.3f})",
+        f"{found.changed:.1%} of the pixels changed",
+    ]
+    return ", ".join(parts)
+
+
+def _radiometry(job: Job) -> str:
+    found = job.plan.radiometry
+    names = [str(name) for name in job.plan.pair.rgb["band_name"].values]
+    lines = [
+        f"{name or index} = {gain:.4g} HS {offset:+.3g} (r {correlation:.3f})"
+        for index, (name, gain, offset, correlation) in enumerate(
+            zip(names, found.gain, found.offset, found.correlation, strict=True), start=1
+        )
+    ]
+    more = len(lines) - _MOST_LISTED
+    return "; ".join(lines[:_MOST_LISTED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _method(facts: dict[str, object]) -> str:
+    name = str(facts.get("method", ""))
+    rest = [
+        f"{key.replace('_', ' ')} {value:.4g}"
+        if isinstance(value, float)
+        else f"{key.replace('_', ' ')} {value}"
+        for key, value in facts.items()
+        if key != "method" and not key.endswith("sha256") and not isinstance(value, dict)
+    ]
+    return f"{name}: {', '.join(rest)}" if rest else name
+
+
+def _device(job: Job) -> str:
+    where, options = job.settings.scheduler, job.plan.options
+    at_once = f"{job.workers} tiles side by side" if where == "local" else f"dask at {where}"
+    return f"{options.device}, {at_once}"
+
+
+def _layout(job: Job) -> str:
+    layout = job.layout
+    return layout.dtype if layout.dtype == "float32" else f"{layout.dtype} x {layout.scale:g}"
+
+
+def _sureness(outcome: Outcome, units: str) -> str:
+    if outcome.standard_error is None:
+        return ""
+    median = f"{outcome.standard_error:.4g}{' ' + units if units else ''}"
+    return f"standard error, median {median}: band {outcome.job.plan.shape[0]}, the last"
+
+
+def _difference(found: Discrepancy, units: str = "") -> str:
+    if not found.count:
+        return "not measured"
+    return (
+        f"RMSE {found.rmse:.4g}{' ' + units if units else ''}, {found.relative:.2%} of the signal"
+    )

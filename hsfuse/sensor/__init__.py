@@ -1,0 +1,1 @@
+"""Sensors: the model, definition files, spectral responses and the catalogue."""

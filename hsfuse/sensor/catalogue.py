@@ -1,0 +1,208 @@
+"""
+Sensors by name or file, and what one sensor's bands see of another's.
+
+Definitions are data: one TOML file and the CSV tables beside it, shipped in
+``hsfuse.sensors`` or a user's own.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hsfuse.errors import SensorError
+from hsfuse.sensor.definition import fwhm_from_mtf, read_definition, shipped, withheld
+from hsfuse.sensor.model import (
+    Blur,
+    Kind,
+    ResponseCurves,
+    Sensor,
+    Source,
+    frozen,
+    listed,
+    one_per_band,
+    sensor_from_bands,
+)
+from hsfuse.sensor.response import gaussian_curves, integrate
+
+__all__ = [
+    "pick_sensor",
+    "Blur",
+    "Kind",
+    "Response",
+    "ResponseCurves",
+    "Sensor",
+    "Source",
+    "fwhm_from_mtf",
+    "list_sensors",
+    "load_sensor",
+    "response_matrix",
+    "sensor_from_bands",
+]
+
+
+def list_sensors() -> tuple[str, ...]:
+    """Return the ids of the sensors that come with hsfuse, sorted."""
+    return tuple(sorted({entry.name.removesuffix(".toml") for entry in shipped().values()}))
+
+
+def load_sensor(name_or_path: str | os.PathLike[str]) -> Sensor:
+    """
+    Return a sensor by name, or by the path of a definition.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        One of :func:`list_sensors` or an alias (case, ``-`` and ``_`` do not matter),
+        or a path ending in ``.toml`` with its tables beside it.
+
+    Raises
+    ------
+    SensorError
+        If the name is unknown or of a sensor that may not be shipped, or the definition malformed.
+
+    Examples
+    --------
+    >>> load_sensor("sentinel-2a").select(["B2", "B3", "B4", "B8"]).wavelength.round().tolist()
+    [493.0, 560.0, 665.0, 833.0]
+    """
+    text = os.fspath(name_or_path)
+    if text.lower().endswith(".toml"):
+        path = Path(text)
+        return read_definition(path, path.parent)
+    name = text.strip().lower().replace("_", "-").replace(" ", "-")
+    if name not in shipped():
+        _refuse_withheld(text, name)
+        near = difflib.get_close_matches(name, shipped(), n=3, cutoff=0.5)
+        ids = dict.fromkeys(shipped()[known].name.removesuffix(".toml") for known in near)
+        hint = f"did you mean {' or '.join(ids)}? " if ids else ""
+        raise SensorError(
+            f"unknown sensor {text!r}; {hint}accepted are the ids of `hsfuse sensors list` "
+            "and the path of a .toml definition"
+        )
+    return _shipped_sensor(shipped()[name].name)
+
+
+def _refuse_withheld(text: str, name: str) -> None:
+    for known, reason in withheld().items():
+        if known.replace("-", "") == name.replace("-", ""):
+            raise SensorError(
+                f"sensor {text!r} does not come with hsfuse: {reason}; write its bands or curves "
+                "as a definition (.toml with CSV tables, `hsfuse sensors check` reads it) and give "
+                "its path"
+            )
+
+
+@cache
+def _shipped_sensor(file: str) -> Sensor:
+    folder = files("hsfuse.sensors")
+    return read_definition(folder / file, folder)
+
+
+def pick_sensor(sensor: str | os.PathLike[str] | Sensor) -> Sensor:
+    """
+    Return a sensor, or some of its bands when the name ends in ``:B2,B3,B4``.
+
+    Raises
+    ------
+    SensorError
+        If the sensor or one of the bands is unknown.
+    """
+    if isinstance(sensor, Sensor):
+        return sensor
+    name, colon, bands = os.fspath(sensor).partition(":")
+    found = load_sensor(name)
+    return found.select([band.strip() for band in bands.split(",")]) if colon else found
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Response:
+    """
+    What a fine sensor's bands see of a spectrum.
+
+    Attributes
+    ----------
+    matrix : ndarray of shape (fine bands, bands)
+        R; rows sum to one, or are zero where nothing is seen.
+    coverage : ndarray of shape (fine bands,)
+        Share of each band's response that lies where the coarse bands are, 0..1.
+    band_names : tuple of str
+        The fine bands.
+    """
+
+    matrix: NDArray[np.float64]
+    coverage: NDArray[np.float64]
+    band_names: tuple[str, ...]
+
+
+def response_matrix(
+    fine: Sensor,
+    wavelength: ArrayLike,
+    fwhm: ArrayLike | None = None,
+    *,
+    good: ArrayLike | None = None,
+) -> Response:
+    """
+    Return R, the fine bands as weighted sums of a hyperspectral raster's bands.
+
+    ``R[b, j] = width_j * integral(SRF_b(l) * g_j(l) dl)``, each row divided by its sum.
+    ``g_j`` is a Gaussian of unit area and the band's FWHM, and ``width_j`` the part of
+    the spectrum that band j stands for, so irregular sampling and overlapping detectors
+    are weighted right. An unknown FWHM is taken to be the local sampling step; a curve
+    that is itself sampled no finer than the bands is read off at their centres instead
+    (the convention of the CAVE literature: R is the table, rows divided by their sum).
+
+    Row normalisation hides what the raster does not cover: look at ``coverage``.
+
+    Parameters
+    ----------
+    fine : Sensor
+        The sensor of the high-resolution raster; bands without curves are Gaussians.
+    wavelength, fwhm : array_like of shape (bands,)
+        Of the hyperspectral raster, nanometres in any order, NaN where unknown.
+    good : array_like of bool, shape (bands,), optional
+        Bands to use. Bad bands and those without a wavelength have columns of zeros.
+
+    Raises
+    ------
+    SensorError
+        If no wavelength is known, or a fine band has neither a curve nor a FWHM.
+    """
+    centre = np.asarray(wavelength, dtype=np.float64)
+    width = one_per_band(fwhm, centre, "fwhm")
+    usable = np.isfinite(centre)
+    if good is not None:
+        usable &= np.asarray(good, dtype=bool)
+    if not usable.any():
+        raise SensorError(
+            "the hyperspectral raster has no good band with a known wavelength; "
+            "name its sensor, or write wavelengths into its metadata"
+        )
+    curves = fine.curves
+    if curves is None:
+        curves = _gaussians(fine)
+    matrix = np.zeros((len(fine.band_names), centre.size))
+    coverage = np.zeros(len(fine.band_names))
+    for band, curve in enumerate(curves.response):
+        row, coverage[band] = integrate(curves.wavelength, curve, centre[usable], width[usable])
+        total = row.sum()
+        matrix[band, usable] = row / total if total > 0 else 0.0
+    return Response(frozen(matrix), frozen(coverage), fine.band_names)
+
+
+def _gaussians(fine: Sensor) -> ResponseCurves:
+    known = np.isfinite(fine.wavelength) & np.isfinite(fine.fwhm)
+    if not known.all():
+        missing = [name for name, ok in zip(fine.band_names, known, strict=True) if not ok]
+        raise SensorError(
+            f"band {listed(missing)} of {fine.id or 'the raster'} has neither a response curve "
+            "nor a centre and FWHM; name a sensor that has, such as generic-rgb or sentinel-2a"
+        )
+    return ResponseCurves(*gaussian_curves(fine.wavelength, fine.fwhm), fine.bands_status)

@@ -1,0 +1,1 @@
+"""Synthetic landscapes, sample pairs and the simulation of sensors."""

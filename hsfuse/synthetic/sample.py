@@ -1,0 +1,174 @@
+"""
+A small georeferenced pair and its truth, made by hsfuse itself.
+
+A landscape is painted (:mod:`hsfuse.synthetic.landscape`) in the bands of a real
+hyperspectral sensor and seen through two real sensors (:mod:`hsfuse.synthetic.simulation`).
+The default is the pair that everybody can have: EnMAP at 30 m and the four bands that
+Sentinel-2 takes at 10 m. As in real pairs, the two grids do not line up.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+
+import numpy as np
+import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
+import xarray as xr
+from affine import Affine
+
+from hsfuse.errors import PairError, SensorError
+from hsfuse.sensor.catalogue import Sensor, pick_sensor
+from hsfuse.synthetic.landscape import make_scene
+from hsfuse.synthetic.simulation import Simulated, SimulatedFiles, observe, write_simulated
+
+__all__ = ["make_sample", "make_scene", "write_sample"]
+
+HS_SENSOR = "enmap"
+RGB_SENSOR = "sentinel-2a:B2,B3,B4,B8"
+CRS = "EPSG:32633"
+_CORNER = (392_400.0, 5_790_600.0)  # easting and northing; the land there looks otherwise
+_OFFSET = (0.4, 0.7)  # fine pixels between the corners of the two grids, down and right
+_SCALE = 1e-4  # reflectance of one stored step
+
+
+def make_sample(
+    *,
+    hs_sensor: str | os.PathLike[str] | Sensor = HS_SENSOR,
+    rgb_sensor: str | os.PathLike[str] | Sensor = RGB_SENSOR,
+    size: tuple[int, int] = (120, 120),
+    ratio: float | None = None,
+    snr_hs: float | None = 40.0,
+    snr_fine: float | None = 45.0,
+    seed: int = 0,
+) -> Simulated:
+    """
+    Return a made pair and its truth.
+
+    Parameters
+    ----------
+    hs_sensor : str, path or Sensor
+        Gives the bands of the scene and of the truth, the blur and the pixel size.
+    rgb_sensor : str, path or Sensor
+        Gives the fine bands; ``"sentinel-2a:B2,B3,B4,B8"`` takes some of a sensor's.
+    size : tuple of int
+        Rows and columns of the scene, in its own pixels.
+    ratio : float, optional
+        Fine pixels per scene pixel; that of the sensors' ground sampling distances by
+        default, or 8 where one of them is not known.
+    snr_hs, snr_fine : float, optional
+        Signal to noise ratios in decibels; None for no noise.
+    seed : int
+        Which landscape and which noise; the same seed gives the same values.
+
+    Returns
+    -------
+    Simulated
+        Rasters in reflectance, EPSG:32633, north up.
+
+    Raises
+    ------
+    PairError
+        If the size or the ratio cannot be had.
+    SensorError
+        If a sensor is unknown, or ``hs_sensor`` does not cover ``rgb_sensor``.
+    """
+    coarse, fine = pick_sensor(hs_sensor), pick_sensor(rgb_sensor)
+    if min(size) < 1:
+        raise PairError(f"size must be at least 1 row and 1 column, got {size}")
+    if not np.isfinite(coarse.wavelength).all():
+        raise SensorError(f"sensor {coarse.id}: a sample needs the wavelengths of all its bands")
+    if ratio is None:
+        known = coarse.gsd / fine.gsd
+        ratio = known if math.isfinite(known) and known > 1 else 8.0
+    if not (math.isfinite(ratio) and ratio > 1):
+        raise PairError(f"ratio must be a number over 1, fine pixels per pixel, got {ratio}")
+    pixel = coarse.gsd / ratio if math.isfinite(coarse.gsd) else 1.0
+    rows, columns = (
+        math.ceil(start + length * ratio - 1e-6)
+        for start, length in zip(_OFFSET, size, strict=True)
+    )
+    cube = xr.DataArray(
+        make_scene(rows, columns, coarse.wavelength, seed=seed),
+        dims=("band", "y", "x"),
+        coords={
+            "band": np.arange(1, len(coarse.band_names) + 1),
+            "wavelength": ("band", coarse.wavelength),
+            "fwhm": ("band", coarse.fwhm),
+            "good": ("band", coarse.good),
+            "band_name": ("band", np.array(coarse.band_names)),
+            "y": _CORNER[1] - pixel * (np.arange(rows) + 0.5),
+            "x": _CORNER[0] + pixel * (np.arange(columns) + 0.5),
+        },
+        attrs={
+            "sensor": coarse.id,
+            "units": "reflectance",
+            "wavelength_source": f"sensor {coarse.id}",
+            "description": f"landscape made by hsfuse, seed {seed}",
+        },
+    )
+    cube = (
+        cube.chunk({"band": -1, "y": 256, "x": 256})
+        .rio.write_crs(CRS)
+        .rio.write_transform(Affine(pixel, 0.0, _CORNER[0], 0.0, -pixel, _CORNER[1]))
+    )
+    return observe(
+        cube,
+        rgb_sensor=fine,
+        hs_sensor=coarse,
+        ratio=ratio,
+        snr_hs=snr_hs,
+        snr_fine=snr_fine,
+        offset=_OFFSET,
+        seed=seed,
+    )
+
+
+def write_sample(
+    directory: str | os.PathLike[str],
+    *,
+    hs_sensor: str | os.PathLike[str] | Sensor = HS_SENSOR,
+    rgb_sensor: str | os.PathLike[str] | Sensor = RGB_SENSOR,
+    size: tuple[int, int] = (120, 120),
+    ratio: float | None = None,
+    snr_hs: float | None = 40.0,
+    snr_fine: float | None = 45.0,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> SimulatedFiles:
+    """
+    Write a made pair and its truth: ``scene.tif``, ``rgb.tif`` and ``truth.tif``.
+
+    Values are reflectance, stored as int16 in steps of 0.0001, -32768 for no data.
+
+    Parameters
+    ----------
+    directory : str or path
+        Is made when absent.
+    hs_sensor, rgb_sensor, size, ratio, snr_hs, snr_fine, seed
+        See :func:`make_sample`.
+    overwrite : bool
+        Replace files of these names.
+
+    Returns
+    -------
+    SimulatedFiles
+        The three paths.
+
+    Raises
+    ------
+    OutputError
+        If a file exists already or cannot be written.
+    PairError, SensorError
+        See :func:`make_sample`.
+    """
+    made = make_sample(
+        hs_sensor=hs_sensor,
+        rgb_sensor=rgb_sensor,
+        size=size,
+        ratio=ratio,
+        snr_hs=snr_hs,
+        snr_fine=snr_fine,
+        seed=seed,
+    )
+    return write_simulated(made, directory, dtype="int16", scale=_SCALE, overwrite=overwrite)

@@ -1,0 +1,320 @@
+"""
+From a high-resolution cube, the pair that two sensors would have seen, and the truth.
+
+``X = (Z * D) down r + n`` and ``Y = R Z + n``: blur, sampling and response are those
+of :mod:`hsfuse.observe` and :mod:`hsfuse.sensor.catalogue`, noise is white and Gaussian. All
+three rasters are lazy: each block is computed from its own window of the cube, so a
+cube larger than memory is simulated as it is written.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Literal, NamedTuple, Required, TypedDict, Unpack
+
+import dask.array as da
+import numpy as np
+import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
+import xarray as xr
+from affine import Affine
+from numpy.typing import NDArray
+
+from hsfuse.core.grid import Axis, Geometry
+from hsfuse.errors import OutputError, PairError, SensorError
+from hsfuse.io.write import StoredType, check_output, write_raster
+from hsfuse.sensor.catalogue import Sensor, pick_sensor, response_matrix
+from hsfuse.synthetic.observation import CoarseView, FineView, lazy_view
+
+__all__ = [
+    "Observation",
+    "Psf",
+    "Simulated",
+    "SimulatedFiles",
+    "observe",
+    "simulate",
+    "write_simulated",
+]
+
+Psf = Literal["gaussian", "average"]
+
+_LEAST_COVERAGE = 0.9  # of a response curve inside the cube's bands
+
+
+class Observation(TypedDict, total=False):
+    """The options of :func:`observe`, which :func:`simulate` passes on."""
+
+    rgb_sensor: Required[str | os.PathLike[str] | Sensor]
+    ratio: Required[float]
+    hs_sensor: str | os.PathLike[str] | Sensor | None
+    fwhm: float | tuple[float, float] | None
+    psf: Psf
+    snr_hs: float | None
+    snr_fine: float | None
+    offset: tuple[float, float]
+    seed: int
+
+
+class Simulated(NamedTuple):
+    """A made pair and its truth: lazy rasters, dims (band, y, x)."""
+
+    scene: xr.DataArray
+    rgb: xr.DataArray
+    truth: xr.DataArray
+
+
+class SimulatedFiles(NamedTuple):
+    """Where a made pair and its truth were written."""
+
+    scene: Path
+    rgb: Path
+    truth: Path
+
+
+def observe(
+    cube: xr.DataArray,
+    *,
+    rgb_sensor: str | os.PathLike[str] | Sensor,
+    ratio: float,
+    hs_sensor: str | os.PathLike[str] | Sensor | None = None,
+    fwhm: float | tuple[float, float] | None = None,
+    psf: Psf = "gaussian",
+    snr_hs: float | None = None,
+    snr_fine: float | None = None,
+    offset: tuple[float, float] = (0.0, 0.0),
+    seed: int = 0,
+) -> Simulated:
+    """
+    Return what two sensors would have seen of a cube, and the part of it both saw.
+
+    Parameters
+    ----------
+    cube : DataArray
+        Z, dims (band, y, x), with wavelengths; its bands are those of the made scene.
+    rgb_sensor : str, path or Sensor
+        Gives the fine bands. ``"sentinel-2a:B2,B3,B4,B8"`` takes some of a sensor's.
+    ratio : float
+        Cube pixels per pixel of the made scene, a real number over 1.
+    hs_sensor : str, path or Sensor, optional
+        Gives the blur when ``fwhm`` does not, and the sensor's name in the output.
+    fwhm : float or tuple of float, optional
+        Width of the Gaussian blur in pixels of the made scene, or along y and x;
+        by default the sensor's, or 1.
+    psf : {"gaussian", "average"}
+        ``"average"`` is the mean over each coarse pixel, without further blur.
+    snr_hs, snr_fine : float, optional
+        Signal to noise ratio in decibels, per band: noise of standard deviation
+        ``rms(band) * 10 ** (-snr / 20)``. None for no noise.
+    offset : tuple of float
+        Where the scene's upper left corner lies in the cube: pixels down and right,
+        at least 0 and less than ``ratio``.
+    seed : int
+        Of the noise.
+
+    Returns
+    -------
+    Simulated
+        Lazy rasters. ``rgb`` and ``truth`` share one grid, that of the cube cut at the
+        last whole coarse pixel.
+
+    Raises
+    ------
+    PairError
+        If the ratio or the offset cannot be had of this cube.
+    SensorError
+        If the cube has no wavelengths or does not cover a band of ``rgb_sensor``.
+    """
+    fine_sensor = pick_sensor(rgb_sensor)
+    coarse_sensor = None if hs_sensor is None else pick_sensor(hs_sensor)
+    geometry = _geometry(cube, ratio, offset)
+    response = _response(cube, fine_sensor)
+    truth = cube.isel(y=slice(0, geometry.y.fine), x=slice(0, geometry.x.fine))
+    if not truth.chunks:
+        truth = truth.chunk({"band": -1, "y": 256, "x": 256})
+    see_coarse = CoarseView(truth, geometry, _blur(coarse_sensor, fwhm, psf))
+    see_fine = FineView(truth, response)
+    transform = truth.rio.transform()
+    coarse_transform = _coarser(transform, ratio, offset)
+    per_band = {str(name): truth[name] for name in truth.coords if truth[name].dims == ("band",)}
+    scene = _raster(lazy_view(see_coarse, snr_hs, (seed, 1)), coarse_transform, truth, per_band)
+    rgb = _raster(
+        lazy_view(see_fine, snr_fine, (seed, 2)), transform, truth, _band_coordinates(fine_sensor)
+    )
+    rgb.attrs |= {"sensor": fine_sensor.id, "wavelength_source": f"sensor {fine_sensor.id}"}
+    if coarse_sensor is not None:
+        scene.attrs["sensor"] = coarse_sensor.id
+    return Simulated(scene, rgb, truth)
+
+
+def simulate(
+    cube: xr.DataArray,
+    directory: str | os.PathLike[str],
+    *,
+    dtype: StoredType = "float32",
+    scale: float | None = None,
+    overwrite: bool = False,
+    **observation: Unpack[Observation],
+) -> SimulatedFiles:
+    """
+    Write the pair that two sensors would have seen of a cube, and the truth.
+
+    Parameters
+    ----------
+    cube : DataArray
+        Dims (band, y, x), as :func:`hsfuse.open_raster` returns it; may be larger than
+        memory.
+    directory : str or path
+        Is made when absent; gets ``scene.tif``, ``rgb.tif`` and ``truth.tif``.
+    dtype, scale
+        Stored number type of all three; integers need a scale.
+    overwrite : bool
+        Replace files of these names.
+    **observation
+        See :func:`observe`; ``rgb_sensor`` and ``ratio`` are required.
+
+    Returns
+    -------
+    SimulatedFiles
+        The three paths.
+
+    Raises
+    ------
+    OutputError
+        If a file exists already or cannot be written.
+    PairError, SensorError
+        See :func:`observe`.
+    """
+    made = observe(cube, **observation)
+    return write_simulated(made, directory, dtype=dtype, scale=scale, overwrite=overwrite)
+
+
+def write_simulated(
+    made: Simulated,
+    directory: str | os.PathLike[str],
+    *,
+    dtype: StoredType = "float32",
+    scale: float | None = None,
+    overwrite: bool = False,
+) -> SimulatedFiles:
+    """
+    Write a made pair and its truth block by block; options as for :func:`simulate`.
+
+    Raises
+    ------
+    OutputError
+        If a file exists already or cannot be written.
+    """
+    folder = Path(directory)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made a folder ({error})") from error
+    source = made.truth.attrs.get("source")
+    files = SimulatedFiles(*(folder / f"{name}.tif" for name in Simulated._fields))
+    for path in files:
+        check_output(path, overwrite=overwrite, inputs=[source] if source else [])
+    for raster, path in zip(made, files, strict=True):
+        write_raster(raster, path, dtype=dtype, scale=scale, overwrite=overwrite)
+    return files
+
+
+def _geometry(cube: xr.DataArray, ratio: float, offset: tuple[float, float]) -> Geometry:
+    if not (math.isfinite(ratio) and ratio > 1):
+        raise PairError(f"ratio must be a number over 1, the cube's pixels per pixel, got {ratio}")
+    axes = []
+    for name, start in zip(("y", "x"), offset, strict=True):
+        if not 0 <= start < ratio:
+            raise PairError(f"offset must be at least 0 and less than {ratio=:g}, got {offset}")
+        size = cube.sizes[name]
+        coarse = math.floor((size - start) / ratio + 1e-6)
+        if coarse < 1:
+            raise PairError(
+                f"{cube.attrs.get('source', 'the cube')}: {size} pixels along {name} hold no whole "
+                f"pixel at ratio {ratio:g}; take a smaller ratio"
+            )
+        fine = min(math.ceil(start + coarse * ratio - 1e-6), size)
+        axes.append(Axis(fine, coarse, ratio, start))
+    return Geometry(*axes)
+
+
+def _coarser(fine: Affine, ratio: float, offset: tuple[float, float]) -> Affine:
+    """Return the transform of pixels ``ratio`` times larger whose grid starts at an offset."""
+    down, right = offset
+    left = fine.a * right + fine.b * down + fine.c
+    top = fine.d * right + fine.e * down + fine.f
+    return Affine(fine.a * ratio, fine.b * ratio, left, fine.d * ratio, fine.e * ratio, top)
+
+
+def _blur(
+    sensor: Sensor | None, fwhm: float | tuple[float, float] | None, psf: Psf
+) -> tuple[float, float]:
+    if psf == "average":
+        if fwhm is not None:
+            raise PairError(f"psf 'average' has no width, got {fwhm=}; leave it out")
+        return (0.0, 0.0)
+    if psf != "gaussian":
+        raise PairError(f"psf must be gaussian or average, got {psf!r}")
+    if fwhm is None:
+        return (sensor.blur.fwhm_y, sensor.blur.fwhm_x) if sensor else (1.0, 1.0)
+    widths = fwhm if isinstance(fwhm, tuple) else (fwhm, fwhm)
+    if not all(0 < width < math.inf for width in widths):
+        raise PairError(f"fwhm must be positive, in pixels of the made scene, got {fwhm}")
+    return widths
+
+
+def _response(cube: xr.DataArray, sensor: Sensor) -> NDArray[np.float64]:
+    name = cube.attrs.get("source", "the cube")
+    wavelength = cube["wavelength"].values if "wavelength" in cube.coords else np.array(np.nan)
+    if not np.isfinite(wavelength).any():
+        raise SensorError(
+            f"{name}: has no wavelengths, which the bands of {sensor.id} need; open it with the "
+            "name of its sensor"
+        )
+    fwhm = cube["fwhm"].values if "fwhm" in cube.coords else None
+    good = cube["good"].values if "good" in cube.coords else None
+    found = response_matrix(sensor, wavelength, fwhm, good=good)
+    short = [
+        f"{band} ({100 * (1 - part):.0f} % missing)"
+        for band, part in zip(sensor.band_names, found.coverage, strict=True)
+        if part < _LEAST_COVERAGE
+    ]
+    if short:
+        raise SensorError(
+            f"{name}: {np.nanmin(wavelength):.0f} to {np.nanmax(wavelength):.0f} nm does not cover "
+            f"{sensor.id} {', '.join(short)}; name the bands to make, as in {sensor.id}:"
+            f"{sensor.band_names[0]}"
+        )
+    return found.matrix
+
+
+def _band_coordinates(sensor: Sensor) -> dict[str, xr.DataArray]:
+    columns = {
+        "band": np.arange(1, len(sensor.band_names) + 1),
+        "wavelength": sensor.wavelength,
+        "fwhm": sensor.fwhm,
+        "good": sensor.good,
+        "band_name": np.array(sensor.band_names),
+    }
+    return {name: xr.DataArray(values, dims="band") for name, values in columns.items()}
+
+
+def _raster(
+    data: da.Array,
+    transform: Affine,
+    like: xr.DataArray,
+    bands: dict[str, xr.DataArray],
+) -> xr.DataArray:
+    """Return a raster on a grid of its own, with the reference system of another."""
+    _, rows, columns = data.shape
+    raster = xr.DataArray(data, dims=("band", "y", "x"), coords=bands, attrs=dict(like.attrs))
+    raster.attrs.pop("source", None)
+    if transform.b == 0 and transform.d == 0:
+        raster = raster.assign_coords(
+            y=transform.f + transform.e * (np.arange(rows) + 0.5),
+            x=transform.c + transform.a * (np.arange(columns) + 0.5),
+        )
+    if like.rio.crs is not None:
+        raster = raster.rio.write_crs(like.rio.crs)
+    placed: xr.DataArray = raster.rio.write_transform(transform)
+    return placed

@@ -1,0 +1,220 @@
+"""The flow: tiles equal the whole, every scheduler gives the same bits, masks do not leak."""
+
+import pickle
+
+import dask
+import numpy as np
+import pytest
+import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
+import xarray as xr
+
+from hsfuse.errors import PlanError
+from hsfuse.fusion.block import fuse, fuse_block, lazy_result
+from hsfuse.fusion.plan import plan_fusion
+from hsfuse.methods import Options
+from hsfuse.sensor.catalogue import load_sensor
+from hsfuse.synthetic.sample import make_sample
+from hsfuse.synthetic.simulation import observe
+
+BANDS = slice(0, 60, 5)
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """Return a small made scene of ten bands, its RGB and its truth, on unaligned grids."""
+    sample = make_sample(size=(40, 44), seed=3)
+    cube = sample.truth.isel(band=BANDS).compute().chunk({"band": -1, "y": 64, "x": 64})
+    cube["band"] = np.arange(1, cube.sizes["band"] + 1)
+    seen = observe(
+        cube,
+        rgb_sensor="generic-rgb",
+        ratio=4.0,
+        fwhm=1.0,
+        snr_hs=40,
+        snr_fine=45,
+        offset=(1.0, 2.5),
+    )
+    return tuple(part.persist(scheduler="synchronous") for part in seen)  # type: ignore[return-value]
+
+
+def test_tiles_equal_the_whole(pair: tuple[xr.DataArray, ...]) -> None:
+    """Blocks of 32 pixels and one block of everything give the same cube to 1e-5."""
+    hs, rgb, _ = pair
+    small = lazy_result(plan_fusion(hs, rgb, method="guided", tile=32))
+    whole = lazy_result(plan_fusion(hs, rgb, method="guided", tile=512))
+    assert small.data.npartitions > 4
+    assert whole.data.npartitions == 1
+    expected = whole.compute()
+    difference = np.abs(small.compute() - expected).max()
+    assert float(difference) <= 1e-5 * float(np.abs(expected).max())
+
+
+def test_blended_tiles_equal_the_whole(pair: tuple[xr.DataArray, ...]) -> None:
+    """More overlap than the reach is blended, and still the same cube."""
+    hs, rgb, _ = pair
+    plan = plan_fusion(hs, rgb, method="guided", tile=48)
+    reach = plan.rows.halo
+    blended = lazy_result(plan_fusion(hs, rgb, method="guided", tile=48, overlap=reach + 12))
+    expected = lazy_result(plan).compute()
+    difference = np.abs(blended.compute() - expected).max()
+    assert float(difference) <= 1e-5 * float(np.abs(expected).max())
+
+
+def test_a_crop_costs_a_crop_and_has_the_same_bits(pair: tuple[xr.DataArray, ...]) -> None:
+    """The lazy array's chunks are the block function's values."""
+    hs, rgb, _ = pair
+    plan = plan_fusion(hs, rgb, method="guided", tile=32)
+    lazy = lazy_result(plan)
+    crop = lazy.isel(y=slice(32, 64), x=slice(32, 64)).compute(scheduler="threads")
+    assert np.array_equal(crop.to_numpy(), fuse_block(plan, 1, 1), equal_nan=True)
+    with dask.config.set(scheduler="synchronous"):
+        assert np.array_equal(lazy.compute(), lazy.compute(scheduler="threads"), equal_nan=True)
+
+
+def test_a_plan_travels_with_its_bits(pair: tuple[xr.DataArray, ...]) -> None:
+    """A plan pickles, keeps its digest, and gives the same block elsewhere."""
+    hs, rgb, _ = pair
+    plan = plan_fusion(hs, rgb, method="guided", tile=32)
+    other = pickle.loads(pickle.dumps(plan))
+    assert other.digest == plan.digest
+    assert np.array_equal(fuse_block(other, 0, 1), fuse_block(plan, 0, 1), equal_nan=True)
+
+
+def test_no_data_is_exactly_where_an_input_lacks_it(pair: tuple[xr.DataArray, ...]) -> None:
+    """Masked pixels are NaN; all others have the values they would have had, or nearly."""
+    hs, rgb, _ = pair
+    plan = plan_fusion(hs, rgb, method="guided")
+    hole = plan.pair.rgb.copy(data=plan.pair.rgb.to_numpy().copy())
+    hole[0, 60:70, 50:61] = np.nan
+    coarse = hs.copy(data=hs.to_numpy().copy())
+    coarse[:, 5, 7] = np.nan
+    fused = fuse(coarse.chunk(), hole.chunk(), method="guided").compute()
+    missing = np.isnan(fused).all(axis=0)
+    assert np.array_equal(missing, np.isnan(fused).any(axis=0))
+    # The HS pixel under a fine pixel, by the two grids.
+    y, x = plan.pair.geometry.y, plan.pair.geometry.x
+    row = np.floor((np.arange(y.fine) + 0.5 - y.origin) / y.ratio) == 5
+    column = np.floor((np.arange(x.fine) + 0.5 - x.origin) / x.ratio) == 7
+    expected = np.outer(row, column)
+    expected[60:70, 50:61] = True
+    assert np.array_equal(missing.to_numpy(), expected)
+
+
+def test_the_result_is_georeferenced_and_knows_its_bands(
+    pair: tuple[xr.DataArray, ...],
+) -> None:
+    """Grid of the RGB, wavelengths and flags of the HS, nothing computed."""
+    hs, rgb, _ = pair
+    fused = fuse(hs, rgb, method="bicubic")
+    assert fused.rio.crs == rgb.rio.crs
+    first = rgb.sel(y=fused.y[0], x=fused.x[0], method="nearest")
+    assert (float(first.y), float(first.x)) == (float(fused.y[0]), float(fused.x[0]))
+    assert fused.rio.resolution() == pytest.approx(rgb.rio.resolution())
+    assert np.array_equal(fused["wavelength"], hs["wavelength"])
+    assert fused["good"].dtype == bool
+    assert fused["covered"].dtype == bool
+    assert fused["explained"].dtype == float
+    assert fused.dtype == np.float32
+    assert dask.is_dask_collection(fused.data)
+
+
+def test_guided_is_nearer_the_truth_than_bicubic(pair: tuple[xr.DataArray, ...]) -> None:
+    """On a made scene with both sensors' noise."""
+    hs, rgb, truth = pair
+    errors = {
+        name: float(np.abs(fused - truth.sel(y=fused.y, x=fused.x, method="nearest")).mean())
+        for name in ("bicubic", "guided")
+        for fused in [fuse(hs, rgb, method=name).compute().drop_vars("band")]
+    }
+    assert errors["guided"] < 0.6 * errors["bicubic"]
+
+
+def test_too_little_overlap_is_refused(pair: tuple[xr.DataArray, ...]) -> None:
+    """Tiles that would differ from the whole are not made in silence."""
+    hs, rgb, _ = pair
+    with pytest.raises(PlanError, match="at least the reach"):
+        plan_fusion(hs, rgb, method="guided", overlap=3)
+    with pytest.raises(PlanError, match="at most"):
+        plan_fusion(hs, rgb, method="guided", tile=32, overlap=4000)
+
+
+def test_a_device_that_is_not_there_is_refused(pair: tuple[xr.DataArray, ...]) -> None:
+    """The message says what would do."""
+    hs, rgb, _ = pair
+    with pytest.raises(PlanError, match="auto, cpu or cuda"):
+        plan_fusion(hs, rgb, options=Options(device="tpu"))
+
+
+def test_sensors_may_be_given_as_objects(pair: tuple[xr.DataArray, ...]) -> None:
+    """A definition and its name are the same thing."""
+    hs, rgb, _ = pair
+    named = plan_fusion(hs, rgb, method="bicubic", hs_sensor="enmap", rgb_sensor="generic-rgb")
+    given = plan_fusion(
+        hs,
+        rgb,
+        method="bicubic",
+        hs_sensor=load_sensor("enmap"),
+        rgb_sensor=load_sensor("generic-rgb"),
+    )
+    assert np.array_equal(named.radiometry.response, given.radiometry.response)
+    assert named.pair.blur == given.pair.blur
+
+
+def test_uncertainty_is_one_more_band(
+    pair: tuple[xr.DataArray, ...], component_weights: str
+) -> None:
+    """Standard errors: finite where the cube is, named, flagged, and about as large as errors."""
+    hs, rgb, truth = pair
+    hole = rgb.copy(data=rgb.to_numpy().copy())
+    hole[0, 60:70, 50:61] = np.nan
+    fused = fuse(hs, hole.chunk(), weights=component_weights, uncertainty=True).compute()
+    cube, told = fused[:-1], fused[-1]
+    assert str(told["band_name"].values) == "standard error"
+    assert not bool(told["good"])
+    assert np.isnan([float(told["wavelength"]), float(told["fwhm"])]).all()
+    assert np.array_equal(cube["wavelength"], hs["wavelength"])
+    assert np.array_equal(np.isnan(told), np.isnan(cube).any(axis=0))
+    assert float(told.min()) >= 0
+    wanted = truth.sel(y=fused.y, x=fused.x, method="nearest").to_numpy()
+    good = cube["good"].to_numpy()
+    error = np.sqrt(((cube.to_numpy() - wanted)[good] ** 2).mean(axis=0))
+    known = np.isfinite(error)
+    # A made scene is smoother than those of the calibration: it is told more than it has.
+    assert 1 / 3 < np.median(told.to_numpy()[known]) / np.median(error[known]) < 3
+    assert (error < 3 * told.to_numpy())[known].mean() > 0.8
+
+
+def test_tiles_are_as_sure_as_the_whole(
+    pair: tuple[xr.DataArray, ...], component_weights: str
+) -> None:
+    """Blocks and one block of everything tell the same errors; the cube is what it was."""
+    hs, rgb, _ = pair
+    asked = Options(component_weights, uncertainty=True)
+    part = plan_fusion(hs, rgb, options=asked, tile=96)
+    whole = plan_fusion(hs, rgb, options=asked, tile=512)
+    plain = plan_fusion(hs, rgb, options=Options(component_weights), tile=512)
+    assert part.shape[0] == plain.shape[0] + 1
+    assert whole.digest != plain.digest
+    assert any("standard error" in note for note in whole.notes)
+    expected = fuse_block(whole, 0, 0)
+    block = fuse_block(part, 1, 1)
+    size = part.rows.size
+    same = expected[:, size : size + block.shape[1], size : size + block.shape[2]]
+    assert np.allclose(block[-1], same[-1], rtol=1e-3, equal_nan=True)
+    assert np.abs(block[:-1] - same[:-1]).max() <= 1e-4 * np.abs(expected[:-1]).max()
+    assert np.array_equal(fuse_block(plain, 0, 0), expected[:-1], equal_nan=True)
+
+
+@pytest.mark.parametrize("method", ["bicubic", "guided"])
+def test_a_method_that_is_not_sure_is_refused(pair: tuple[xr.DataArray, ...], method: str) -> None:
+    """One line names the method, and what would do."""
+    hs, rgb, _ = pair
+    with pytest.raises(PlanError, match=rf"^{method} cannot tell its uncertainty; ms-ssfnet can$"):
+        fuse(hs, rgb, method=method, uncertainty=True)
+
+
+def test_weights_for_a_method_that_takes_none_are_refused(pair: tuple[xr.DataArray, ...]) -> None:
+    """They would be left unused without a word."""
+    hs, rgb, _ = pair
+    with pytest.raises(PlanError, match=r"^guided takes no weights, got mine\.safetensors; ms-"):
+        fuse(hs, rgb, method="guided", weights="mine.safetensors")

@@ -1,0 +1,189 @@
+"""Examples are a pure function of the recipe and their number."""
+
+from dataclasses import fields, replace
+from itertools import islice
+
+import dask.array as da
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from hsfuse.core.grid import Axis, Geometry
+from hsfuse.errors import PairError, PlanError
+from hsfuse.learning.examples import Batch, Observed, each_batch, observe_example
+from hsfuse.learning.recipe import RECIPES, Recipe
+from hsfuse.methods.ms_ssfnet.features import CHANNELS, LEADING, with_signs
+from hsfuse.nets.ms_ssfnet import Architecture
+from hsfuse.observe import Degrade, respond
+from hsfuse.sensor.catalogue import pick_sensor, response_matrix
+
+COMPONENT = Architecture(1, CHANNELS, 2, 4, 2, CHANNELS)
+CUBE = Architecture(8, 3, 1, 4, 1)
+SMALL = {"steps": 6, "batch": 3, "patch": 4, "scenes": 2, "refresh": 2}
+BY_COMPONENT = replace(RECIPES["component"], ratio=(2.0, 3.0), **SMALL)
+BY_CUBE = replace(RECIPES["paper"], **SMALL)
+RGB = pick_sensor("sentinel-2a:B2,B3,B4")
+KINDS = pytest.mark.parametrize(
+    ("architecture", "recipe", "sensors"),
+    [(COMPONENT, BY_COMPONENT, [None, RGB]), (CUBE, BY_CUBE, [RGB])],
+    ids=["component", "cube"],
+)
+
+
+def tensors(value: Observed | Batch) -> list[torch.Tensor]:
+    """Return every tensor of an observation or a batch."""
+    found: list[torch.Tensor] = []
+    for field in fields(value):
+        part = getattr(value, field.name)
+        found += part if isinstance(part, list | tuple) else [part]
+    return [torch.as_tensor(part) for part in found if part is not None]
+
+
+def alike(one: Observed | Batch, other: Observed | Batch) -> bool:
+    pairs = zip(tensors(one), tensors(other), strict=True)
+    return all(a.shape == b.shape and torch.equal(a, b) for a, b in pairs)
+
+
+@KINDS
+def test_an_observation_is_a_function_of_its_number(made_cubes, architecture, recipe, sensors):
+    """The same number gives the same bits, another number or seed others."""
+    first = observe_example(made_cubes, sensors, architecture, recipe, 3)
+    assert alike(first, observe_example(made_cubes, sensors, architecture, recipe, 3))
+    assert not alike(first, observe_example(made_cubes, sensors, architecture, recipe, 4))
+    other = replace(recipe, seed=1)
+    assert not alike(first, observe_example(made_cubes, sensors, architecture, other, 3))
+
+
+@KINDS
+def test_a_batch_is_a_function_of_its_step(made_cubes, architecture, recipe, sensors):
+    """Begun at 0 or at s, step s has the same batch, and its neighbours have others."""
+    whole = dict(each_batch(made_cubes, sensors, architecture, recipe, 0))
+    assert list(whole) == list(range(6))
+    for first in (3, 5):
+        step, batch = next(each_batch(made_cubes, sensors, architecture, recipe, first))
+        assert step == first
+        assert alike(batch, whole[first])
+        assert not alike(batch, whole[first - 1])
+
+
+@KINDS
+def test_shapes_are_those_of_the_architecture(made_cubes, architecture, recipe, sensors):
+    """Patches lie on the coarse grid; targets and weights on the grid of their level."""
+    ((_, batch),) = islice(each_batch(made_cubes, sensors, architecture, recipe, 0), 1)
+    a = architecture
+    assert batch.coarse.shape == (3, a.coarse_bands or a.bands, 4, 4)
+    assert batch.fine.shape == (3, a.fine_bands, 4 * a.ratio, 4 * a.ratio)
+    sides = [4 * 2**scale for scale in a.level_scales]
+    assert [tuple(t.shape) for t in batch.targets] == [(3, a.bands, n, n) for n in sides]
+    assert [tuple(w.shape) for w in batch.weights] == [(3, 1, n, n) for n in sides]
+    assert all(torch.isfinite(part).all() for part in tensors(batch))
+
+
+def test_the_example_of_the_paper_is_a_pair_and_its_cube(made_cubes):
+    """D of the answer is the coarse input and R of it the fine one: no noise, one ratio."""
+    seen = observe_example(made_cubes, [RGB], CUBE, BY_CUBE, 0)
+    (cube,) = seen.targets
+    rows, columns = cube.shape[1:]
+    response = response_matrix(RGB, made_cubes[0]["wavelength"].to_numpy()).matrix
+    fine = respond(torch.from_numpy(response.astype(np.float32)), cube)
+    torch.testing.assert_close(seen.fine, fine, rtol=1e-4, atol=1e-5)
+    grid = Geometry(Axis(rows, rows // 2, 2.0), Axis(columns, columns // 2, 2.0))
+    coarse = Degrade.between(grid, (1.0, 1.0)).forward(cube)
+    # The window's last row and column of the cube belong to no whole HS pixel.
+    torch.testing.assert_close(seen.coarse[:, :-2, :-2], coarse[:, :-2, :-2])
+
+
+def test_no_data_is_neither_seen_nor_counted(made_cubes):
+    """A hole in the cube leaves finite inputs and targets, and errors there weigh nothing."""
+    holed = made_cubes[0].copy()
+    holed[:, 20:26, 18:30] = np.nan
+    for number in range(3):
+        seen = observe_example([holed], [None], COMPONENT, BY_COMPONENT, number)
+        assert (seen.weight == 0).any()
+        assert seen.weight.max() > 0
+        assert torch.isfinite(seen.fine).all()
+        assert torch.isfinite(seen.own).all()
+        assert all(torch.isfinite(target).all() for target in seen.targets)
+        assert not seen.targets[-1][:, seen.weight == 0].any()
+
+
+def test_cubes_without_wavelengths_are_seen_by_made_sensors(made_cubes):
+    """Nothing but the made sensors needs to know where the bands lie."""
+    unknown = made_cubes[0].assign_coords(wavelength=("band", np.full(8, np.nan)))
+    seen = observe_example([unknown], [RGB], COMPONENT, BY_COMPONENT, 0)
+    assert torch.isfinite(seen.own).all()
+
+
+def test_signs_turned_twice_are_as_before():
+    """What the network sees of a component and its mirror image are one example."""
+    seen = torch.randn(CHANNELS, 3, 4, generator=torch.Generator().manual_seed(0))
+    signs = np.array([1.0, -1.0, -1.0])[:LEADING]
+    turned = with_signs(seen, -1.0, signs)
+    assert torch.equal(with_signs(turned, -1.0, signs), seen)
+    same = (turned == seen).all(dim=(1, 2)).tolist()
+    fine, leading, own = same[:3], same[3 : 3 + LEADING], same[3 + LEADING :]
+    assert (fine, leading) == ([True] * 3, [True, False, False])
+    # Of the component's own channels the last ones are no component's: noise, ratio.
+    assert own == sorted(own)
+    assert set(own) == {True, False}
+
+
+@KINDS
+def test_large_cubes_are_read_by_the_window(architecture, recipe, sensors):
+    """An observation of a cube of 2048 pixels a side touches the chunks under its window alone."""
+    touched = set()
+
+    def block(block_info):
+        (where,) = (tuple(block_info[None]["chunk-location"]),)
+        touched.add(where)
+        draw = np.random.default_rng(where[1:])
+        return draw.random(block_info[None]["chunk-shape"], dtype=np.float32)
+
+    pixels = da.map_blocks(
+        block, chunks=((8,), (64,) * 32, (64,) * 32), dtype=np.float32, meta=np.empty((0, 0, 0))
+    )
+    cube = xr.DataArray(
+        pixels,
+        dims=("band", "y", "x"),
+        coords={"wavelength": ("band", np.linspace(450.0, 800.0, 8))},
+    )
+    recipe = replace(recipe, zoom=1.0, ratio=(2.0, 2.0))
+    observe_example([cube], sensors, architecture, recipe, 0)
+    # At most 40 HS pixels a side are wanted, 80 fine ones: three chunks.
+    assert 0 < len(touched) <= 9
+
+
+def test_a_cube_smaller_than_a_patch_is_refused(made_cubes):
+    """The message has both sizes; nothing is padded."""
+    large = replace(BY_CUBE, patch=32)
+    with pytest.raises(PairError, match="a patch of 64 pixels a side does not fit a cube of 48"):
+        next(each_batch(made_cubes, [RGB], CUBE, large, 0))
+
+
+def test_a_cube_without_data_is_refused(made_cubes):
+    """It is named, after some places were tried."""
+    empty = made_cubes[0] * np.float32(np.nan)
+    empty.attrs["source"] = "empty.tif"
+    with pytest.raises(PairError, match=r"empty\.tif.*hardly any data"):
+        observe_example([empty], [None], COMPONENT, BY_COMPONENT, 0)
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"steps": -1},
+        {"batch": 0},
+        {"rate": 0.0},
+        {"rate": float("nan")},
+        {"clean": 1.5},
+        {"ratio": (4.0, 2.0)},
+        {"ratio": (0.5, 2.0)},
+        {"snr": (20.0, float("inf"))},
+    ],
+)
+def test_a_recipe_of_nonsense_is_refused(nonsense):
+    """The message names the number that cannot be meant."""
+    (name,) = nonsense
+    with pytest.raises(PlanError, match=name):
+        Recipe(**nonsense)

@@ -1,0 +1,129 @@
+"""Learning repeats, resumes to the bit, and stops at nonsense."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from hsfuse.errors import HsfuseError, WeightsError
+from hsfuse.learning.loop import train_network
+from hsfuse.learning.recipe import RECIPES
+from hsfuse.methods.ms_ssfnet.features import CHANNELS
+from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
+from hsfuse.sensor.catalogue import pick_sensor
+
+COMPONENT = Architecture(1, CHANNELS, 2, 4, 2, CHANNELS)
+CUBE = Architecture(8, 3, 1, 4, 1)
+SMALL = {"steps": 6, "batch": 2, "patch": 4, "scenes": 2, "refresh": 2}
+BY_COMPONENT = replace(RECIPES["component"], ratio=(2.0, 3.0), **SMALL)
+BY_CUBE = replace(RECIPES["paper"], **SMALL)
+RGB = pick_sensor("sentinel-2a:B2,B3,B4")
+
+
+def state(network: MSSSFNet) -> list[torch.Tensor]:
+    """Return every weight."""
+    return list(network.state_dict().values())
+
+
+def test_a_resumed_training_has_the_same_bits(made_cubes, tmp_path: Path):
+    """Broken off after its first checkpoint and taken up again, all is as in one go."""
+    common = (made_cubes, [None], COMPONENT, BY_COMPONENT)
+    whole = train_network(*common, tmp_path / "whole", every=2)
+
+    def pull_the_plug(done: int, _total: int, _loss: float) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_network(*common, tmp_path / "part", every=2, progress=pull_the_plug)
+    steps = []
+    resumed = train_network(
+        *common, tmp_path / "part", every=2, progress=lambda done, _n, _l: steps.append(done)
+    )
+    assert steps == [3, 4, 5, 6]
+    assert all(torch.equal(a, b) for a, b in zip(state(whole), state(resumed), strict=True))
+    assert (tmp_path / "part/log.csv").read_text() == (tmp_path / "whole/log.csv").read_text()
+
+
+def test_a_correction_starts_at_zero(made_cubes, tmp_path: Path):
+    """Before the first step every level answers zero: never below what it corrects."""
+    recipe = replace(BY_COMPONENT, steps=0)
+    network = train_network(made_cubes, [None], COMPONENT, recipe, tmp_path)
+    outputs = network.all_levels(torch.rand(1, CHANNELS, 3, 3), torch.rand(1, CHANNELS, 12, 12))
+    assert len(outputs) == 2
+    assert not any(output.any() for output in outputs)
+    # Zero in the last layers alone: behind them gradients find a way.
+    assert all(block[0].weight.any() for block in (*network.spatial, *network.spectral))
+
+
+def test_the_mean_of_the_weights_is_returned(made_cubes, tmp_path: Path):
+    """With a decay it lags behind the network of the checkpoint, without one it is that network."""
+    averaged = train_network(
+        made_cubes, [RGB], CUBE, replace(BY_CUBE, average=0.9, rate=1e-2), tmp_path / "averaged"
+    )
+    plain = train_network(made_cubes, [RGB], CUBE, BY_CUBE, tmp_path / "plain")
+    for network, folder, same in ((averaged, "averaged", False), (plain, "plain", True)):
+        last = load_file(tmp_path / folder / "checkpoint.safetensors")
+        found = [torch.equal(v, last[f"network.{k}"]) for k, v in network.state_dict().items()]
+        assert all(found) is same
+
+
+@pytest.mark.parametrize(("architecture", "recipe"), [(COMPONENT, BY_COMPONENT), (CUBE, BY_CUBE)])
+def test_a_loss_that_leaves_the_numbers_stops(made_cubes, tmp_path: Path, architecture, recipe):
+    """The message names step and remedy; the checkpoint is that of the last finite step."""
+    wild = replace(recipe, steps=20, rate=1e20, schedule="constant", clip=0.0, average=0.0)
+    losses: list[float] = []
+    with pytest.raises(HsfuseError, match=r"finite numbers at step \d+; .*lower rate") as caught:
+        train_network(
+            made_cubes, [RGB], architecture, wild, tmp_path, every=1,
+            progress=lambda _done, _total, loss: losses.append(loss),
+        )  # fmt: skip
+    assert np.isfinite(losses).all()
+    kept = load_file(tmp_path / "checkpoint.safetensors")
+    assert f"at step {int(kept['step']) + 1};" in str(caught.value)
+    assert all(torch.isfinite(value).all() for value in kept.values())
+
+
+def test_the_log_tells_every_checkpoint(made_cubes, tmp_path: Path):
+    """Loss, validation and that of the start; a correction of zero scores what the start does."""
+    recipe = replace(BY_COMPONENT, steps=5, rate=1e-12, average=0.0)
+    train_network(
+        made_cubes[:1], [None], COMPONENT, recipe, tmp_path, validation=made_cubes[1:], every=2
+    )
+    with (tmp_path / "log.csv").open(newline="") as file:
+        rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    assert [row["step"] for row in rows] == [2, 4, 5]
+    assert all(np.isfinite(row["loss"]) and row["loss"] > 0 for row in rows)
+    for row in rows:
+        assert row["validation"] == pytest.approx(row["start"], rel=1e-4)
+    assert (tmp_path / "log.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_it_learns_the_cubes(made_cubes, tmp_path: Path):
+    """Fifty steps bring the loss of the paper's recipe down to a fraction."""
+    losses = []
+    train_network(
+        made_cubes, [RGB], CUBE, replace(BY_CUBE, steps=50, rate=1e-2), tmp_path,
+        progress=lambda _done, _total, loss: losses.append(loss),
+    )  # fmt: skip
+    assert np.mean(losses[-5:]) < 0.2 * np.mean(losses[:5])
+
+
+@pytest.mark.parametrize("change", ["recipe", "architecture", "cubes", "sensor"])
+def test_a_checkpoint_of_another_training_is_refused(made_cubes, tmp_path: Path, change: str):
+    """Whatever decides the weights: going on would mix two trainings."""
+    given = {"cubes": made_cubes, "sensors": [RGB], "architecture": CUBE, "recipe": BY_CUBE}
+    train_network(**given, folder=tmp_path)
+    given |= {
+        "recipe": {"recipe": replace(BY_CUBE, seed=1)},
+        "architecture": {"architecture": replace(CUBE, width=5)},
+        "cubes": {"cubes": made_cubes[::-1]},
+        "sensor": {"sensors": [pick_sensor("sentinel-2a:B2,B3,B5")]},
+    }[change]
+    with pytest.raises(WeightsError, match="another training"):
+        train_network(**given, folder=tmp_path)
+    train_network(**given, folder=tmp_path, overwrite=True)

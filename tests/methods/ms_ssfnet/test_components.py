@@ -1,0 +1,141 @@
+"""The network of components at work: tiles equal the whole, no head changes nothing."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.methods import Fuser, Options, Window, load_method
+from hsfuse.methods import kriging as module
+from hsfuse.methods.kriging import average
+from hsfuse.methods.ms_ssfnet.components import ComponentFuser
+from hsfuse.methods.ms_ssfnet.consistency import Agreement
+from hsfuse.methods.ms_ssfnet.features import CHANNELS, LEADING, gather, with_signs
+from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
+from hsfuse.nets.weights import Domain, save_weights
+from hsfuse.observe import Degrade
+from hsfuse.pair.survey import Patch, Survey
+
+BANDS, RATIO = 8, 2
+ABOUT = {"data": "none", "recipe": {}, "scores": {}, "terms": "none"}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[float], str]:
+    """Return a maker of weights files: random features, and a head of that size."""
+    folder = tmp_path_factory.mktemp("weights")
+
+    def make(head: float) -> str:
+        torch.manual_seed(0)
+        network = MSSSFNet(Architecture(1, CHANNELS, 1, 4, 1, CHANNELS))
+        torch.nn.init.normal_(network.head.weight, std=head)
+        torch.nn.init.zeros_(network.head.bias)  # type: ignore[arg-type]
+        path: Path = folder / f"head{head:g}.safetensors"
+        save_weights(network.eval(), path, domain=Domain((1.5, 40), (1, 16)), about=ABOUT)
+        return str(path)
+
+    return make
+
+
+def cube_of(side: int) -> NDArray[np.float32]:
+    """Return fields of five materials under a light that varies, (8, side, side)."""
+    draw = np.random.default_rng(0)
+    spectra = 0.2 + draw.random((5, BANDS))
+    rows, columns = np.mgrid[:side, :side]
+    cover = ((rows // 9) * 3 + columns // 13) % 5
+    light = 0.6 + 0.3 * np.sin(rows / 7) * np.cos(columns / 11)
+    return (spectra[cover].transpose(2, 0, 1) * light).astype(np.float32)
+
+
+def pair_of(cube: NDArray[np.float32]) -> tuple[Survey, Window]:
+    """Return the survey and the whole window of what two sensors see of a cube."""
+    side = cube.shape[1]
+    axis = Axis(side, side // RATIO, float(RATIO))
+    geometry = Geometry(axis, axis)
+    coarse = Degrade.between(geometry, (1.0, 1.0)).forward(torch.from_numpy(cube)).numpy()
+    coarse = (coarse + 0.004 * np.random.default_rng(1).normal(size=coarse.shape)).astype(
+        np.float32
+    )
+    fine = np.stack([cube[:3].mean(axis=0), cube[3:].mean(axis=0)])
+    survey = Survey(
+        (Patch(coarse, fine, geometry),),
+        (1.0, 1.0),
+        np.ones(BANDS, bool),
+        np.linspace(400, 900, BANDS),
+    )
+    return survey, Window(coarse, fine, geometry, (Span(0, side), Span(0, side)))
+
+
+def prepared(survey: Survey, file: str, *, uncertainty: bool = False) -> ComponentFuser:
+    """Return the fuser of a pair with the weights of a file."""
+    fuser = load_method("ms-ssfnet").prepare(survey, Options(file, uncertainty=uncertainty))
+    assert isinstance(fuser, ComponentFuser)
+    return fuser
+
+
+@pytest.fixture
+def small_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut scenes into cells that a window does not hold all of."""
+    for name, value in (("_CELL", 8), ("_HALO", 3), ("_RAMP", 2), ("_FEATURES", 48)):
+        monkeypatch.setattr(module, name, value)
+
+
+@pytest.mark.usefixtures("small_cells")
+def test_a_window_equals_the_same_part_of_the_whole(
+    weights: Callable[[float], str], read_tile: Callable[[Fuser, Window, Span], Window]
+) -> None:
+    """Estimators, network, agreement and standard error need no more than the stated reach."""
+    survey, window = pair_of(cube_of(240))
+    fuser = prepared(survey, weights(0.05), uncertainty=True)
+    fuser = replace(fuser, agreement=Agreement())
+    (whole,) = fuser.fuse([window])
+    core = Span(113, 126)
+    part = read_tile(fuser, window, core)
+    (values,) = fuser.fuse([part])
+    expected = whole[:, core.slice, core.slice]
+    assert len(whole) == BANDS + 1
+    assert np.abs(values - expected).max() <= 5e-5 * np.abs(whole).max()
+
+
+def test_a_network_without_a_head_leaves_the_start(weights: Callable[[float], str]) -> None:
+    """A correction of zero is `kriging`'s answer, whatever is kept of it."""
+    survey, window = pair_of(cube_of(96))
+    fuser = prepared(survey, weights(0.0))
+    kriging = fuser.estimators.kriging
+    start = average(kriging.components(window, kriging.guided.stages(window)))
+    assert torch.allclose(fuser.answers(window).corrected, start)
+    assert "one scale down: guided" in fuser.notes[0]
+
+
+def test_what_the_network_sees_does_not_depend_on_units(weights: Callable[[float], str]) -> None:
+    """A scene in other units, counts for reflectance say, is the same evidence."""
+    survey, window = pair_of(cube_of(96))
+    fuser = prepared(survey, weights(0.0))
+    seen = gather(window, fuser.estimators, fuser.units)
+    patch = survey.patches[0]
+    scaled = replace(survey, patches=(Patch(1000 * patch.coarse, 50 * patch.fine, patch.geometry),))
+    other = prepared(scaled, weights(0.0))
+    again = gather(
+        replace(window, coarse=1000 * window.coarse, fine=50 * window.fine),
+        other.estimators,
+        other.units,
+    )
+    assert (seen.own[:4] - again.own[:4]).abs().median() < 1e-3
+    # Of two bands the difference may point either way.
+    assert (seen.shared[:3].abs() - again.shared[:3].abs()).abs().max() < 1e-3
+
+
+def test_signs_turn_twice_into_themselves() -> None:
+    """And what has no sign, fine image and constants, never turns."""
+    seen = torch.randn(CHANNELS, 4, 4)
+    leading = np.array([1.0, -1.0, -1.0])
+    turned = with_signs(seen, -1.0, leading)
+    assert torch.equal(with_signs(turned, -1.0, leading), seen)
+    assert torch.equal(turned[:3], seen[:3])
+    assert torch.equal(turned[-3:], seen[-3:])
+    assert torch.equal(turned[3 + LEADING], -seen[3 + LEADING])

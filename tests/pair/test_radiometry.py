@@ -1,0 +1,178 @@
+"""What the survey tells of the two sensors, and that the survey stays small."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter1d
+
+from hsfuse.core.grid import Axis, Geometry
+from hsfuse.core.resample import degrade_matrix
+from hsfuse.pair.radiometry import estimate_response, measure_radiometry
+from hsfuse.pair.survey import Patch, Survey
+
+
+def survey(gain: float = 1.0, offset: float = 0.0, hole: bool = False) -> Survey:
+    """Return a surveyed pair of 20 bands whose fine bands are means of ten, seen at ratio 4."""
+    draw = np.random.default_rng(0)
+    spectra = gaussian_filter1d(draw.random((5, 20)), 1.0, axis=1)
+    cover = draw.dirichlet(np.full(5, 0.4), size=(120, 120))
+    cube = (cover @ spectra).transpose(2, 0, 1)
+    axis = Axis(120, 30, 4.0)
+    blur = degrade_matrix(axis, 1.0)
+    coarse = (blur @ cube @ blur.T).astype(np.float32)
+    coarse += 0.001 * draw.normal(size=coarse.shape).astype(np.float32)
+    fine = np.stack([cube[:10].mean(axis=0), cube[10:].mean(axis=0)]) * gain + offset
+    if hole:
+        coarse[:, 4, 5] = np.nan
+        coarse[3] = np.nan
+        fine[:, 50:60, 20:30] = np.nan
+    patch = Patch(coarse, fine.astype(np.float32), Geometry(axis, axis))
+    return Survey((patch,), (1.0, 1.0), np.ones(20, bool), np.linspace(400, 800, 20))
+
+
+def test_gain_and_offset_come_back() -> None:
+    """D(Y) = gain R X + offset, whether or not pixels lack data."""
+    known = np.kron(np.eye(2), np.full(10, 0.1))
+    for hole in (False, True):
+        made = survey(gain=250.0, offset=30.0, hole=hole)
+        weights = known * made.good / (known * made.good).sum(axis=1, keepdims=True)
+        found = measure_radiometry(replace(made, response=weights))
+        assert found.gain == pytest.approx(250, rel=0.04)
+        assert found.offset == pytest.approx(30, abs=5)
+        assert (found.correlation > 0.98).all()
+
+
+def test_the_estimated_response_explains_the_fine_bands() -> None:
+    """Non-negative, rows sum to one, and the right half of the spectrum for each band."""
+    found = measure_radiometry(survey())
+    assert (found.response >= 0).all()
+    assert found.response.sum(axis=1) == pytest.approx(1)
+    assert found.response[0, :10].sum() > 0.8
+    assert found.response[1, 10:].sum() > 0.8
+
+
+def test_a_band_without_data_is_not_good() -> None:
+    """It is left out, said, and has no part in the response."""
+    found = measure_radiometry(survey(hole=True))
+    assert not found.good[3]
+    assert found.good.sum() == 19
+    assert not found.response[:, 3].any()
+    assert any("1 of 20" in note for note in found.notes)
+
+
+def test_a_band_of_noise_is_not_good() -> None:
+    """Its neighbours explain it less than its own noise does."""
+    made = survey()
+    coarse = made.patches[0].coarse.copy()
+    coarse[7] = np.random.default_rng(1).random(coarse.shape[1:]) * 9
+    noisy = Survey(
+        (Patch(coarse, made.patches[0].fine, made.patches[0].geometry),),
+        made.blur,
+        made.marked,
+        made.wavelength,
+    )
+    assert np.flatnonzero(~noisy.good).tolist() == [7]
+
+
+def test_images_of_two_places_are_noticed() -> None:
+    """Hardly any correlation is a note, not silence."""
+    made = survey()
+    other = np.random.default_rng(5).random(made.patches[0].fine.shape).astype(np.float32)
+    strange = Survey(
+        (Patch(made.patches[0].coarse, other, made.patches[0].geometry),),
+        made.blur,
+        made.marked,
+        made.wavelength,
+        response=np.full((2, 20), 0.05),
+    )
+    assert any("same place" in note for note in measure_radiometry(strange).notes)
+
+
+def test_the_response_of_flat_images_is_flat() -> None:
+    """Nothing can be told from a scene without contrast, and nothing breaks."""
+    response = estimate_response(np.full((6, 50), 0.2), np.full((2, 50), 0.2))
+    assert response == pytest.approx(1 / 6)
+
+
+def test_a_cloud_changes_neither_gain_nor_response() -> None:
+    """A tenth of the scene that only the fine image saw bright is told apart from the rest."""
+    made = survey(gain=250.0, offset=30.0)
+    clouded = made.patches[0].fine.copy()
+    clouded[:, 10:50, 10:50] = 900.0
+    cloudy = replace(made, patches=(replace(made.patches[0], fine=clouded),))
+    known = np.kron(np.eye(2), np.full(10, 0.1))
+    found = measure_radiometry(replace(cloudy, response=known))
+    assert found.gain == pytest.approx(250, rel=0.04)
+    clear, found = measure_radiometry(made), measure_radiometry(cloudy)
+    spectra = made.spectra.astype(float)
+    seen = [f.gain[:, None] * (f.response @ spectra) + f.offset[:, None] for f in (clear, found)]
+    assert np.sqrt(np.mean((seen[1] - seen[0]) ** 2)) < 0.03 * seen[0].std()
+
+
+def test_a_response_that_does_not_fit_is_doubted() -> None:
+    """It is used, as the user named it, and the note says what the pair tells."""
+    made = survey()
+    swapped = np.kron(np.eye(2), np.full(10, 0.1))[::-1]
+    found = measure_radiometry(replace(made, response=swapped))
+    assert (found.response == swapped).all()
+    assert sum("the named one was used" in note for note in found.notes) == 2
+    fitting = measure_radiometry(replace(made, response=swapped[::-1]))
+    assert not any("the named one was used" in note for note in fitting.notes)
+
+
+def test_saturation_is_said() -> None:
+    """With the share of the pixels that hold the largest value."""
+    made = survey()
+    fine = made.patches[0].fine
+    limit = np.quantile(fine[1], 0.95)
+    clipped = np.stack([fine[0], np.minimum(fine[1], limit)])
+    notes = measure_radiometry(
+        replace(made, patches=(replace(made.patches[0], fine=clipped),))
+    ).notes
+    assert [note for note in notes if "saturated" in note] == [
+        f"fine band 2 holds its largest value, {limit:g}, in 5.0% of the surveyed pixels: "
+        "saturated, it shows no detail there"
+    ]
+
+
+def test_bands_beyond_the_fine_ones_are_flagged() -> None:
+    """By their wavelengths, with the share of their variance that the fine bands explain."""
+    made = survey()
+    near = np.kron(np.eye(2), np.full(10, 0.1)) * (np.arange(20) < 14)
+    near /= near.sum(axis=1, keepdims=True)
+    found = measure_radiometry(replace(made, response=near))
+    assert found.covered[:14].all()
+    assert not found.covered[17:].any()
+    assert (found.explained > 0).all()
+    assert (found.explained <= 1).all()
+    assert any("lie where no fine band sees" in note for note in found.notes)
+    whole = measure_radiometry(replace(made, response=np.kron(np.eye(2), np.full(10, 0.1))))
+    assert whole.covered.all()
+
+
+def test_an_estimated_response_flags_no_band() -> None:
+    """It fits the scene and does not tell where in the spectrum a fine band sees."""
+    made = survey()
+    alone = replace(made.patches[0], fine=made.patches[0].fine[:1])
+    half = replace(made, patches=(alone,))
+    assert measure_radiometry(half).covered.all()
+    known = replace(half, response=np.repeat([[0.1, 0.0]], 10, axis=1))
+    assert not measure_radiometry(known).covered.all()
+
+
+def test_what_the_fine_bands_explain_is_a_share_of_variance() -> None:
+    """All of a band that is a mixture of them, nothing of one that is noise."""
+    made = survey()
+    patch = made.patches[0]
+    axis = patch.geometry.y
+    blur = degrade_matrix(axis, 1.0)
+    coarse = patch.coarse.copy()
+    coarse[4] = (blur @ patch.fine.astype(float) @ blur.T).mean(axis=0)
+    coarse[9] = np.random.default_rng(2).normal(size=coarse.shape[1:])
+    made = replace(made, patches=(replace(patch, coarse=coarse),))
+    known = np.kron(np.eye(2), np.full(10, 0.1)) * made.good
+    found = measure_radiometry(replace(made, response=known / known.sum(axis=1, keepdims=True)))
+    assert found.explained[4] == pytest.approx(1, abs=1e-3)
+    assert not made.good[9]
+    assert np.isnan(found.explained[9])

@@ -1,0 +1,135 @@
+"""Plan, summary, record and picture of a run."""
+
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from hsfuse.cli.main import main
+from matplotlib.image import imread
+from rasterio.transform import from_origin
+
+from hsfuse.errors import OutputError
+from hsfuse.fusion.run import Job, Outcome, Settings, execute, prepare
+from hsfuse.report.record import outcome_as_dict, plan_as_dict, repeat_command
+from hsfuse.report.text import describe_plan, summarise, write_report, write_sidecar
+from hsfuse.synthetic.sample import write_sample
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    folder = tmp_path_factory.mktemp("run")
+    made = write_sample(
+        folder,
+        hs_sensor="generic-vnir",
+        rgb_sensor="sentinel-2a:B2,B3,B4",
+        size=(20, 30),
+        ratio=3,
+    )
+    settings = Settings(
+        method="bicubic", hs_sensor="generic-vnir", tile=32, creation_options={"COMPRESS": "NONE"}
+    )
+    return execute(prepare(made.scene, made.rgb, folder / "out.tif", settings))
+
+
+def lines(text: str) -> dict[str, str]:
+    return {line[:12].strip(): line[12:] for line in text.splitlines()}
+
+
+def test_the_plan_tells_every_decision(outcome: Outcome):
+    plan = lines(describe_plan(outcome.job))
+    assert "20 x 30 pixels, 61 bands 400 to 1000 nm" in plan["scene"]
+    assert "EPSG:32633" in plan["rgb"]
+    assert plan["grid"].startswith("3 fine pixels per HS pixel")
+    assert plan["blur"].split(", ")[-1] in ("measured", "specification", "convention", "assumed")
+    assert plan["method"] == "bicubic"
+    assert "of 32 x 32 pixels" in plan["tiles"]
+    assert "before compression" in plan["output"]
+
+
+def test_every_note_is_a_line_of_the_plan(outcome: Outcome):
+    plan = replace(outcome.job.plan, notes=("first thing", "second thing"))
+    text = describe_plan(replace(outcome.job, plan=plan))
+    assert text.endswith("note        first thing\nnote        second thing")
+
+
+def test_the_summary_has_both_consistency_errors(outcome: Outcome):
+    told = lines(summarise(outcome))
+    assert f"{outcome.spatial.rmse:.4g}" in told["spatial"]
+    assert f"{outcome.spectral.relative:.2%}" in told["spectral"]
+    assert told["no data"] == "none"
+    assert "clipped" not in told
+    assert "3 values" in lines(summarise(replace(outcome, clipped=3)))["clipped"]
+
+
+def test_the_record_holds_what_repeats_the_run(outcome: Outcome):
+    record = json.loads(write_sidecar(outcome).read_text())
+    words = shlex.split(record["command"])
+    assert words[:2] == ["hsfuse", "run"]
+    assert Path(words[2]).is_absolute()
+    for option in ("--method", "--hs-sensor", "--tile", "--co"):
+        assert option in words
+    assert "--dtype" not in words, "what is at its default is left out"
+    assert record["digest"] == outcome.job.plan.digest
+    assert len(record["scene"]["file"]["sha256_first_mib"]) == 64
+    assert {"hsfuse", "torch", "gdal", "python"} <= set(record["versions"])
+    assert record["result"]["spatial"]["rmse"] == pytest.approx(outcome.spatial.rmse)
+    response = record["response"]["matrix"]
+    assert len(response) == 3
+    assert sum(response[0]) == pytest.approx(1, abs=1e-6)
+
+
+def test_the_command_of_the_record_is_the_run(outcome: Outcome):
+    """What the command line reads from it is what was asked for."""
+    words = shlex.split(repeat_command(outcome.job))[2:]
+    context = main.commands["run"].make_context("run", words)
+    chosen = {key: context.params[key] for key in Settings.__slots__}
+    assert Settings(**chosen) == outcome.job.settings
+
+
+def test_nan_is_null_in_the_record(outcome: Outcome):
+    facts = outcome_as_dict(replace(outcome, seconds=float("nan")))
+    assert facts["result"]["seconds"] is None
+
+
+def test_a_plan_is_json(outcome: Outcome):
+    json.dumps(plan_as_dict(outcome.job), allow_nan=False)
+
+
+def test_the_picture_shows_something(outcome: Outcome):
+    paths = write_report(outcome)
+    picture = imread(paths.quicklook)
+    assert picture.shape[1] == pytest.approx(1386, abs=2)
+    assert picture.std() > 0.1
+
+
+def test_a_report_that_cannot_be_written_spares_the_output(outcome: Outcome, tmp_path: Path):
+    elsewhere = replace(outcome, path=tmp_path / "gone" / "out.tif")
+    with pytest.raises(OutputError, match="the output is complete"):
+        write_sidecar(elsewhere)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize("georeferenced", [True, False])
+def test_a_pair_without_a_place_has_a_plan(tmp_path: Path, georeferenced: bool):
+    draw = np.random.default_rng(0)
+    for name, bands, side, pixel in (("scene", 8, 8, 4), ("rgb", 3, 32, 1)):
+        place = {"crs": "EPSG:32633", "transform": from_origin(0, 32, pixel, pixel)}
+        with rasterio.open(
+            tmp_path / f"{name}.tif", "w", driver="GTiff", dtype="float32", count=bands,
+            width=side, height=side, **(place if georeferenced else {}),
+        ) as dataset:  # fmt: skip
+            dataset.write(draw.uniform(0.1, 1, (bands, side, side)).astype(np.float32))
+    job: Job = prepare(
+        tmp_path / "scene.tif",
+        tmp_path / "rgb.tif",
+        tmp_path / "out.zarr",
+        Settings(method="bicubic"),
+    )
+    text = describe_plan(job)
+    assert ("not georeferenced" in text) is not georeferenced
+    assert plan_as_dict(job)["grid"]["crs"] == ("EPSG:32633" if georeferenced else None)
+    assert write_report(execute(job)).quicklook.exists()
