@@ -205,13 +205,6 @@ run_options = _together(
         help="Arithmetic of networks; bfloat16 is for GPUs.",
     ),
     click.option(
-        "--adapt",
-        type=float,
-        metavar="MINUTES",
-        help="First tune the network of ms-ssfnet to this very pair, for about so long; the "
-        "weights are kept in OUT.adapted.safetensors.",
-    ),
-    click.option(
         "--uncertainty",
         is_flag=True,
         help="Add a last band that says how sure each pixel is: its standard error. For ms-ssfnet.",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import ExitStack
 from types import TracebackType
 from typing import Self, TextIO
 
-__all__ = ["Progress", "Steps", "duration"]
+__all__ = ["Progress", "duration"]
 
 _WIDTH = 24  # characters of the bar
 _EVERY = 30.0  # seconds between lines where there is no terminal
@@ -116,32 +115,6 @@ class Progress:
             f"{duration(left)} left" if done < total else self._closing,
         ]
         return "  ".join(part for part in parts if part)
-
-
-class Steps:
-    """Progress of steps whose number is known from the first call on; nothing before it."""
-
-    def __init__(self, *, hidden: bool, closing: str) -> None:
-        self._hidden, self._closing = hidden, closing
-        self._stack = ExitStack()
-        self._progress: Progress | None = None
-
-    def __enter__(self) -> Self:
-        """Wait for the first call."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leave the terminal on a new line, if it was called."""
-        self._stack.close()
-
-    def __call__(self, done: int, total: int) -> None:
-        """Show that so many steps of all are finished."""
-        if self._progress is None:
-            line = Progress(
-                total, item="step", unit="steps", closing=self._closing, hidden=self._hidden
-            )
-            self._progress = self._stack.enter_context(line)
-        self._progress(done, total)
 
 
 def duration(seconds: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .options import json_option, quiet_option, run_options, verbose_option
-from .progress import Progress, Steps
+from .progress import Progress
 
 __all__ = ["run"]
 
@@ -59,7 +59,6 @@ def run(
       hsfuse run enmap.bsq s2.tif -o out.zarr --hs-sensor enmap --rgb-sensor sentinel-2a
       hsfuse run ENMAP01-____L2A-.../ S2A_MSIL2A_....SAFE -o out.tif
       hsfuse run scene.tif rgb.tif --dry-run
-      hsfuse run scene.tif rgb.tif --adapt 10
       hsfuse run scene.tif rgb.tif --dtype int16 --scale 0.0001 --co COMPRESS=DEFLATE
     """  # noqa: D301 - click reads the mark
     from hsfuse.fusion.run import Settings, execute, prepare
@@ -67,8 +66,7 @@ def run(
     from hsfuse.report.record import outcome_as_dict, plan_as_dict
     from hsfuse.report.text import describe_plan, summarise, write_report
 
-    with Steps(hidden=quiet, closing="planning again") as steps:
-        job = prepare(scene, rgb, out, Settings(**choices), dry_run=dry_run, adapting=steps)
+    job = prepare(scene, rgb, out, Settings(**choices), dry_run=dry_run)
     if dry_run:
         click.echo(to_text(plan_as_dict(job)) if as_json else describe_plan(job))
         return

@@ -55,15 +55,16 @@ def test_the_changelog_begins_with_this_version():
 
 
 def test_every_data_file_is_shipped(setup):
-    patterns = {
-        package: [pattern.strip() for pattern in globs.replace("\n", ",").split(",")]
-        for package, globs in setup["options.package_data"].items()
+    shipped = {
+        file
+        for package, patterns in setup["options.package_data"].items()
+        for pattern in patterns.replace("\n", ",").split(",")
+        for file in ROOT.joinpath(*package.replace("hsfuse.sensors", "sensors").split(".")).glob(
+            pattern.strip()
+        )
     }
-    for package, folder in (("hsfuse", "hsfuse"), ("hsfuse.sensors", "sensors")):
-        root = ROOT / folder
-        shipped = {file for pattern in patterns[package] for file in root.glob(pattern)}
-        data = {f for f in root.rglob("*") if f.is_file() and f.suffix not in {".py", ".pyc"}}
-        assert data == shipped
+    files = (file for name in ("hsfuse", "sensors") for file in (ROOT / name).rglob("*"))
+    assert shipped == {f for f in files if f.is_file() and f.suffix not in {".py", ".pyc"}}
 
 
 def test_fewer_than_fifteen_names_are_public():

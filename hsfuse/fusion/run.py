@@ -38,7 +38,6 @@ from hsfuse.io.write import (
     finish,
     space_needed,
 )
-from hsfuse.learning.adapt import adapt, check_adaptable, describe_adaptation, find_adapted
 from hsfuse.methods import Options
 from hsfuse.parallel import each, local_workers
 
@@ -81,8 +80,6 @@ class Settings:
         GeoTIFF options.
     overwrite, resume : bool
         Replace an output; go on with an interrupted run.
-    adapt : float or None
-        Minutes for which the network of components is tuned to the pair; None for not at all.
     uncertainty : bool
         Also write the standard error of each pixel, as the last band.
     align : bool
@@ -106,7 +103,6 @@ class Settings:
     creation_options: Mapping[str, str] = field(default_factory=dict)
     overwrite: bool = False
     resume: bool = False
-    adapt: float | None = None
     uncertainty: bool = False
     align: bool = True
 
@@ -127,7 +123,7 @@ class Job:
     settings : Settings
         As asked.
     seconds : float
-        What planning took, adaptation included.
+        What planning took.
     """
 
     scene: Path
@@ -262,59 +258,39 @@ def prepare(
     settings: Settings | None = None,
     *,
     dry_run: bool = False,
-    adapting: Callable[[int, int], None] | None = None,
 ) -> Job:
     """
     Return the planned and checked run of :func:`run`; of the output nothing is written yet.
-
-    Where ``settings.adapt`` asks for it the network is tuned to the pair, which takes the time
-    and writes ``<out>.adapted.safetensors``, unless that is there from the same plan.
 
     Parameters
     ----------
     scene, rgb, out, settings
         As :func:`run`.
     dry_run : bool
-        Do not adapt; say in the plan's notes that a run would.
-    adapting : callable, optional
-        Called with the number of finished steps of adaptation and of all.
+        The output may exist; nothing is written.
     """
     started = time.monotonic()
     settings = settings or Settings()
-    if settings.adapt is not None and not 0 < settings.adapt < math.inf:
-        raise PlanError(f"adapt takes minutes, a number over 0, got {settings.adapt:g}")
     scene, rgb = Path(scene), Path(rgb)
     path = check_output(
         Path(out) if out else default_output(scene),
         overwrite=settings.overwrite or dry_run,  # which writes nothing
         inputs=[scene, rgb, *(Path(m) for m in (settings.hs_mask, settings.rgb_mask) if m)],
     )
-    planned = partial(
-        plan_fusion,
+    plan = plan_fusion(
         open_raster(scene, sensor=settings.hs_sensor, mask=settings.hs_mask),
         open_raster(rgb, sensor=settings.rgb_sensor, mask=settings.rgb_mask),
         method=settings.method,
         hs_sensor=settings.hs_sensor,
         rgb_sensor=settings.rgb_sensor,
+        options=Options(
+            settings.weights, settings.device, settings.precision, settings.uncertainty
+        ),
         tile=settings.tile,
         overlap=settings.overlap,
         align=settings.align,
     )
-    options = Options(settings.weights, settings.device, settings.precision, settings.uncertainty)
-    job = _checked(planned(options=options), settings, scene, rgb, path)
-    if settings.adapt is None:
-        return replace(job, seconds=time.monotonic() - started)
-    check_adaptable(job.plan)
-    card = find_adapted(job.plan, path, settings.adapt, overwrite=settings.overwrite)
-    if card is None and dry_run:
-        note = f"a run would first adapt the weights to this pair, for {settings.adapt:g} minutes"
-        return replace(job, plan=replace(job.plan, notes=(*job.plan.notes, note)))
-    note = describe_adaptation(card, reused=True) if card else ""
-    if card is None:
-        card = adapt(job.plan, path, settings.adapt, progress=adapting)
-        note = describe_adaptation(card)
-    plan = planned(options=replace(options, weights=card.path))
-    job = _checked(replace(plan, notes=(*plan.notes, note)), settings, scene, rgb, path)
+    job = _checked(plan, settings, scene, rgb, path)
     return replace(job, seconds=time.monotonic() - started)
 
 

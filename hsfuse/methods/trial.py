@@ -24,7 +24,7 @@ from hsfuse.methods.guided import Parameters, fit
 from hsfuse.observe import Degrade
 from hsfuse.pair.survey import Patch, Survey
 
-__all__ = ["Trial", "choose", "held_out", "judged", "step_down"]
+__all__ = ["Trial", "choose", "judged", "step_down"]
 
 # Choosing among some thirty settings reads each trial window some thirty times; 128 HS pixels
 # square settle the order of the settings in seconds.
@@ -37,10 +37,6 @@ _FEWEST = 6
 # Perfection, as of a flat scene, would decide a mean by itself.
 _SMALLEST_ANGLE = 1e-3
 _LARGEST_PSNR = 120.0
-
-# Of four by four blocks of a patch, the column that each row of blocks holds out: all over the
-# patch, so that a network tuned to the rest is judged by what is like the rest.
-_HELD_OUT = np.array([1, 3, 0, 2])
 
 # A dozen pixels fix a line of few components, and nothing of squares or of places. Four dozen
 # carry the usual parameters: 0.4 dB better on EnMAP at ratio 8.33 (benchmarks/degraded_pair.py).
@@ -105,26 +101,6 @@ class Trial:
         # Angles are averaged by their decibels, as they are judged.
         decibels, angles = np.array(scores).T
         return float(decibels.mean()), float(np.exp(np.log(angles).mean()))
-
-    def held_out(self) -> Trial:
-        """Return the trial of which the truth is known only where no network is tuned to it."""
-        truths = [
-            np.where(held_out(*truth.shape[1:]), truth, np.float32(np.nan)) for truth in self.truths
-        ]
-        return replace(self, truths=tuple(truths))
-
-
-def held_out(rows: int, columns: int) -> NDArray[np.bool_]:
-    """
-    Return the quarter of a patch of the trial that no network is tuned to.
-
-    Examples
-    --------
-    >>> held_out(4, 4).astype(int).tolist()
-    [[0, 1, 0, 0], [0, 0, 0, 1], [1, 0, 0, 0], [0, 0, 1, 0]]
-    """
-    down, across = (np.arange(length) * 4 // length for length in (rows, columns))
-    return _HELD_OUT[down][:, None] == across
 
 
 def step_down(survey: Survey) -> Trial | None:

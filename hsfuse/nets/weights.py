@@ -131,12 +131,6 @@ class Card:
     domain: Domain
     about: Mapping[str, object] = field(default_factory=dict, hash=False, compare=False)
 
-    @property
-    def adapted(self) -> bool:
-        """Whether they were tuned to a pair; the trial of it is then no test but in part."""
-        recipe = self.about.get("recipe")
-        return isinstance(recipe, Mapping) and bool(recipe.get("kept_step"))
-
 
 _FIELDS = ("name", "sha256", "architecture", "domain", "about")
 # What a reader of the card must find in it.

@@ -91,9 +91,6 @@ class Alignment:
         pixels, the fine image being the reference.
     blur : tuple of float
         FWHM of the point spread function along y and x in HS pixels.
-    tilt : float
-        Covariance of the point spread function between y and x over the root of its variances:
-        0 where its axes are those of the grid.
     shift_error, blur_error : tuple of float
         Standard errors of ``shift`` and ``blur``.
     unexplained : float
@@ -112,7 +109,6 @@ class Alignment:
 
     shift: tuple[float, float]
     blur: tuple[float, float]
-    tilt: float
     shift_error: tuple[float, float]
     blur_error: tuple[float, float]
     unexplained: float
@@ -220,7 +216,7 @@ def _with_drift(pair: Pair, found: Alignment, notes: list[str]) -> tuple[Pair, A
     # A drift looks like blur to a width that is fitted over the whole scene.
     again = measure_alignment(survey_pair(pair))
     if again is not None and again.found:
-        found = replace(found, blur=again.blur, blur_error=again.blur_error, tilt=again.tilt)
+        found = replace(found, blur=again.blur, blur_error=again.blur_error)
     return pair, found
 
 
@@ -284,7 +280,6 @@ def measure_alignment(survey: Survey) -> Alignment | None:
     return Alignment(
         shift=at,
         blur=blur,
-        tilt=fit.tilt(found),
         shift_error=(float(error[0]), float(error[1])),
         blur_error=(float(error[2]), float(error[3])),
         unexplained=fit.unexplained(found),
@@ -634,39 +629,6 @@ class _Fit:
         # Neighbouring HS pixels share the error of a blur: some four are one piece of evidence.
         noise = 4 * (at**2).sum() / max(at.size - 4, 1)
         return np.sqrt(np.diag(np.linalg.pinv(jacobian @ jacobian.T)) * noise)
-
-    def tilt(self, found: Array) -> float:
-        """
-        Return the correlation between y and x of the point spread function.
-
-        A tilted Gaussian is a row of upright ones along a diagonal: three of them, by the
-        nodes of Gauss and Hermite, have its moments up to the fifth.
-        """
-        basis = self._columns()
-        trials = np.array([-0.6, -0.4, -0.2, 0.0, 0.2, 0.4, 0.6])
-        costs = [
-            float((self._residuals(self._tilted(found, value), basis) ** 2).sum())
-            for value in trials
-        ]
-        best = int(np.argmin(costs))
-        if best in (0, len(trials) - 1):
-            return float(trials[best])
-        before, here, after = costs[best - 1 : best + 2]
-        bend = before - 2 * here + after
-        return float(trials[best] + 0.1 * (before - after) / max(bend, 1e-300))
-
-    def _tilted(self, found: Array, correlation: float) -> Array:
-        dy, dx, wide_y, wide_x = found
-        shared = abs(correlation) * wide_y * wide_x
-        # The upright part must keep a width of its own.
-        shared = min(shared, 0.8 * min(wide_y, wide_x) ** 2)
-        upright = [math.sqrt(wide**2 - shared) for wide in (wide_y, wide_x)]
-        along = math.sqrt(3 * shared) / FWHM_PER_SIGMA
-        total = 2 / 3 * self._seen(np.array([dy, dx, *upright]))
-        for way in (-along, along):
-            place = [dy + way, dx + math.copysign(1, correlation) * way]
-            total = total + self._seen(np.array([*place, *upright])) / 6
-        return total
 
 
 def _sharpened(bands: Array, used: NDArray[np.bool_]) -> Array:

@@ -2,8 +2,7 @@
 
 import io
 
-import pytest
-from hsfuse.cli.progress import Progress, Steps
+from hsfuse.cli.progress import Progress
 
 
 class Terminal(io.StringIO):
@@ -62,11 +61,3 @@ def test_what_comes_before_the_first_item_is_said_on_a_terminal_alone():
     assert before.startswith("beginning")
     assert "step 4 of 4" in after
     assert "loss 0.1  writing" in after
-
-
-def test_steps_show_nothing_before_the_first(capsys: pytest.CaptureFixture[str]):
-    with Steps(hidden=False, closing="planning again"):
-        pass
-    with Steps(hidden=True, closing="planning again") as steps:
-        steps(1, 2)
-    assert capsys.readouterr() == ("", "")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -395,15 +394,9 @@ def _tried(trial: Trial, fuser: ComponentFuser, parameters: Parameters) -> Compo
     answers = [tried.answers(window) for window in trial.windows]
     pairs = [(each.guided, each.corrected, each.uncertainty(tried.units)) for each in answers]
     seen = [tried.observed(window, window.core, window.coarse_spans) for window in trial.windows]
-    ask = partial(
-        expect, guided=guided, answers=pairs, seen=seen, count=len(fuser.shares), trust=alike**2
+    expectation = expect(
+        trial, guided=guided, answers=pairs, seen=seen, count=len(fuser.shares), trust=alike**2
     )
-    expectation = ask(trial)
-    if fuser.card.adapted:
-        # The rest of the trial flatters corrections that were learned there. An agreement was
-        # not learned, and the quarter that is held out is too little to choose it by.
-        trial = trial.held_out()
-        expectation = ask(trial, candidates=(expectation.agreement,))
     shares = shares_array(expectation, len(fuser.shares))
     fuser = replace(
         fuser,
