@@ -14,8 +14,9 @@ curves: wavelength in nanometres, then a column a band.
 `first` and `second` (``--fixed``) are two fixed settings of `guided`: local with K = 8, radius 2,
 three back-projections; and scene-wide quadratic with K = 8. `mean` is that of `cnmf` and `guided`.
 
-``--weights`` may be given several times. A scene is scored with the first weights whose card
-does not name it among the cubes they were trained on, so none has seen what it is scored on.
+``--weights`` may be given several times; the default is the shipped weights, then those of
+``benchmarks/weights``, which were trained on the other half of the scenes. A scene is scored with
+the first weights whose card does not name it among the cubes they were trained on.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ GAUSSIANS = {
 }
 # Decibels of the HS and of the fine image's noise.
 SNR = (30.0, 40.0)
+# Trained on scenes that the shipped weights have not seen; they serve the benchmarks alone.
+WEIGHTS = Path(__file__).parent / "weights"
 FIXED = {
     "first": Guided(Parameters(8, 4, 1e-2, 0.0, 3)),
     "second": Guided(Parameters(8, 4, 1e6, 1.0, 0)),
@@ -141,7 +144,8 @@ def survey_of(
 def unseen(files: list[str], scene: str, survey: Survey) -> str | None:
     """Return the first weights that fit and were not trained on the scene, or None."""
     fine = len(survey.patches[0].fine)
-    for card in [find_weights(file) for file in files] or shipped_weights():
+    others = [find_weights(file) for file in sorted(WEIGHTS.glob("*.safetensors"))]
+    for card in [find_weights(file) for file in files] or [*shipped_weights(), *others]:
         data = card.about["data"]
         cubes = data.get("cubes", []) if isinstance(data, dict) else []
         if scene in {Path(cube).stem for cube in cubes}:
@@ -229,7 +233,12 @@ def main() -> None:
     parser.add_argument("--fwhm", type=float, nargs="+", default=[1.0])
     parser.add_argument("--fine", nargs="+", help="fine sensors: d700, ms, rgb or CSV files")
     parser.add_argument("--snr", type=float, nargs=2, default=SNR, help="of `scenes`: HS, fine")
-    parser.add_argument("--weights", action="append", default=[], help="for ms-ssfnet")
+    parser.add_argument(
+        "--weights",
+        action="append",
+        default=[],
+        help="for ms-ssfnet; by default the shipped ones and benchmarks/weights",
+    )
     parser.add_argument("--fixed", action="store_true", help="also two settings of guided")
     parser.add_argument("--rivals", action="store_true", help="also cnmf, spectralift and mean")
     parser.add_argument("--methods", nargs="+", help="these alone")

@@ -1,13 +1,14 @@
 """
-Train the weights that ship; every set as it was made, from cubes to card.
+Train the weights that ship and those of the benchmarks, from cubes to card.
 
     python benchmarks/train_weights.py any-sensor --cave CUBES --scenes CUBES -o FOLDER
     python benchmarks/train_weights.py any-sensor-b --cave CUBES --scenes CUBES -o FOLDER
 
 Two trainings a set, the second from what the first gave: absolute errors first, then relative
 squared ones, which PSNR counts. Each set saw one half of the remote-sensing scenes, so that each
-half is scored by weights that have not seen it. `any-sensor` began with twelve CAVE scenes, `-b`
-saw five. About an hour a set on one core; an interrupted run goes on from its checkpoint.
+half is scored by weights that have not seen it. `any-sensor`, which ships in hsfuse/nets/trained,
+began with twelve CAVE scenes; `any-sensor-b`, in benchmarks/weights, saw five. About an hour a set
+on one core; an interrupted run is resumed from its checkpoint.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def cubes_of(stage: str, options: argparse.Namespace) -> tuple[list[Path], list[
 
 
 def finish(name: str, options: argparse.Namespace) -> None:
-    """Write the card that ships: what the weights are for, how they score, on what terms."""
+    """Write the final card: what the weights are for, how they score, on what terms."""
     path = options.out / f"{name}.safetensors"
     card = find_weights(path)
     domain = Domain((2.0, 34.0), (1, 16))

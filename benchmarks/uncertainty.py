@@ -32,7 +32,12 @@ def main() -> None:
     parser.add_argument("cubes", nargs="+", type=Path)
     parser.add_argument("--ratio", type=int, nargs="+", default=[4])
     parser.add_argument("--fwhm", type=float, default=1.0)
-    parser.add_argument("--weights", nargs="+", default=[], help="of components, for ms-ssfnet")
+    parser.add_argument(
+        "--weights",
+        nargs="+",
+        default=[],
+        help="of components, for ms-ssfnet; by default those of accuracy.py",
+    )
     options = parser.parse_args()
     warnings.filterwarnings("ignore", "Mean of empty slice|Degrees of freedom", RuntimeWarning)
     names = ("error", "told", "below 1", "below 2", "rank", "trusted")

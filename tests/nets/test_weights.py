@@ -11,12 +11,33 @@ import torch
 
 from hsfuse.errors import WeightsError
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
-from hsfuse.nets.weights import Domain, find_weights, load_network, save_weights, shipped_weights
+from hsfuse.nets.weights import (
+    Card,
+    Domain,
+    find_weights,
+    load_network,
+    save_weights,
+    shipped_weights,
+)
 
 ABOUT = {"data": "made", "recipe": {}, "scores": {}, "terms": "none"}
 # Of a network that predicts cubes, and of one that predicts components.
 EXACT = Domain((4.0, 4.0), (3, 3), (0.0, math.inf), (400.0, 500.0, 600.0, 700.0))
 BROAD = Domain((2.0, 16.0), (1, 9), (380.0, 1020.0))
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks" / "weights"
+REMOTE_SENSING = {
+    f"{scene}.tif"
+    for scene in (
+        *("abu_airport_1", "abu_airport_2", "abu_beach_1", "abu_urban_1", "abu_urban_2"),
+        *("aviris_park", "enmap_potsdam", "indian_pines", "jasper_ridge"),
+        *("pavia_centre_crop", "samson"),
+    )
+}
+
+
+def benchmark_weights() -> list[Card]:
+    """Return the cards of the weights that the benchmarks use beside the shipped ones."""
+    return [find_weights(path) for path in sorted(BENCHMARKS.glob("*.safetensors"))]
 
 
 @pytest.fixture
@@ -166,8 +187,24 @@ def test_bad_bands_may_lie_outside() -> None:
     assert misfit(anything, wavelength=np.full(4, np.nan)) is None
 
 
-def test_every_shipped_card_is_whole() -> None:
-    """What comes with the package loads, and says its data, recipe, scores and terms."""
-    for card in shipped_weights():
+def test_every_card_is_complete() -> None:
+    """Weights of the package and the benchmarks load and state data, recipe, scores and terms."""
+    for card in [*shipped_weights(), *benchmark_weights()]:
         load_network(card.path, card.sha256)
         assert all(card.about[key] for key in ("data", "recipe", "scores", "terms"))
+
+
+def test_the_package_ships_one_file_of_weights() -> None:
+    """The second set serves the benchmarks and is no part of the package."""
+    assert [card.name for card in shipped_weights()] == ["any-sensor"]
+    assert [card.name for card in benchmark_weights()] == ["any-sensor-b"]
+
+
+def test_every_remote_sensing_scene_has_weights_not_trained_on_it() -> None:
+    """The halves of remote-sensing scenes in both cards are disjoint: each can be scored."""
+    first, second = (
+        {name for name in card.about["data"]["cubes"] if name in REMOTE_SENSING}
+        for card in (*shipped_weights(), *benchmark_weights())
+    )
+    assert not first & second
+    assert first | second == REMOTE_SENSING
