@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 __all__ = ["blur_widths", "by", "byte_size", "listed", "numbers", "table"]
 
-_LABEL = 12  # characters before a text
+_LABEL = 16  # characters before a text
 
 
 def table(lines: Iterable[tuple[str, str]]) -> str:

@@ -1,8 +1,8 @@
 """
-One picture of a run: HS, RGB and fused, a part of each at full size, and some spectra.
+Quicklook of a run: HS, MS and fused image, a full-size detail of each, and spectra.
 
-The fused image has the bands and the stretch of the HS image, so that what differs
-between the two is what the fusion did. Memory stays bounded for outputs of any size.
+The fused image is drawn with the bands and the contrast stretch of the HS image, so that the
+two differ by the fusion alone. Memory stays bounded for outputs of any size.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ __all__ = ["draw_quicklook"]
 Image = NDArray[np.float32]
 
 _LONGEST = 800  # pixels of a panel's longer side
-_PART = (64, 128)  # pixels of the part at full size, least and most
-_PART_COARSE = 14  # HS pixels that it shows where that fits
-_COLOURS = ("#D55E00", "#0072B2", "#009E73")  # told apart by colour-blind people too
+_PART = (64, 128)  # pixels of the full-size detail, least and most
+_PART_COARSE = 14  # HS pixels that the detail shows where that fits
+_COLOURS = ("#D55E00", "#0072B2", "#009E73")  # colour-blind safe, Okabe and Ito
 _GAP = 6.0  # band distances, in medians: a wider one breaks the line
 _DPI = 110
 _WIDTH = 12.6  # inches
@@ -178,13 +178,11 @@ def _draw_part(
     for axes in close:
         axes.set(xlim=fine[:2], ylim=fine[2:])
         axes.spines[:].set(color="#FFD400", linewidth=1.6)
-    _title(
-        close[0], f"the framed part, {len(part.rows)} x {len(part.columns)} pixels of the output"
-    )
+    _title(close[0], f"detail (frame), {len(part.rows)} x {len(part.columns)} output pixels")
 
 
 def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) -> None:
-    """Draw the spectra of three unlike HS pixels, and of the output in their middle."""
+    """Draw the spectra of three dissimilar HS pixels, and of the output at their centres."""
     hs = plan.pair.hs
     wavelength = hs["wavelength"].values
     known = bool(np.isfinite(wavelength).all())
@@ -193,7 +191,7 @@ def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) ->
     along, good = along[order], plan.radiometry.good
     steps = np.diff(along)
     gaps = np.flatnonzero(steps > _GAP * np.median(steps)) + 1
-    pixels = _unlike_pixels(plan, part)
+    pixels = _dissimilar_pixels(plan, part)
     for colour, (row, column, fine_row, fine_column) in zip(_COLOURS, pixels, strict=False):
         below = _below(plan, part, row, column)
         for values, style, width, alpha in (
@@ -210,8 +208,8 @@ def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) ->
     units = str(hs.attrs.get("units", ""))
     _title(
         axes,
-        "spectra at the dots: HS pixel (broad line), mean of the output over it (line), "
-        "output pixel in its middle (dotted)",
+        "spectra at the dots: HS pixel (thick line), mean of the output within it (thin line), "
+        "output pixel at its centre (dotted)",
     )
     axes.set_xlabel("wavelength [nm]" if known else "band", fontsize=_TEXT)
     axes.set_ylabel(units, fontsize=_TEXT)
@@ -234,7 +232,7 @@ def _below(plan: Plan, part: _Part, row: int, column: int) -> tuple[slice, slice
     return found[0], found[1]
 
 
-def _unlike_pixels(plan: Plan, part: _Part) -> list[tuple[int, int, int, int]]:
+def _dissimilar_pixels(plan: Plan, part: _Part) -> list[tuple[int, int, int, int]]:
     """Return HS pixels of the part whose spectra differ most, and the output pixels in them."""
     geometry, good = plan.pair.geometry, plan.radiometry.good
     places: list[tuple[int, int, int, int]] = []
@@ -269,11 +267,12 @@ def _headline(plan: Plan, path: Path) -> str:
 
 def _titles(plan: Plan, hs_bands: list[int], rgb_bands: list[int]) -> list[str]:
     geometry, hs, rgb = plan.pair.geometry, plan.pair.hs, plan.pair.rgb
+    name = "RGB" if rgb.sizes["band"] == 3 else "MS"
     seen = [math.ceil(axis.fine / axis.ratio - 1e-6) for axis in (geometry.y, geometry.x)]
     return [
         f"HS, {seen[0]} x {seen[1]} pixels, {_colours(hs, hs_bands)}",
-        f"RGB, {geometry.y.fine} x {geometry.x.fine} pixels, {_colours(rgb, rgb_bands)}",
-        "fused, bands and stretch of HS",
+        f"{name}, {geometry.y.fine} x {geometry.x.fine} pixels, {_colours(rgb, rgb_bands)}",
+        "fused, bands and stretch of the HS image",
     ]
 
 

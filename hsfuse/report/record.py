@@ -1,7 +1,7 @@
 """
-What a raster, a plan and a run were, in JSON types: the facts behind every report.
+Rasters, plans and runs as mappings of JSON types: the record that every report is made from.
 
-Nothing here is formatted and nothing is measured; NaN becomes None.
+Nothing here is formatted or computed; NaN becomes None.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _LIBRARIES = ("hsfuse", "torch", "numpy", "dask", "xarray", "zarr", "rasterio", 
 
 def raster_as_dict(raster: xr.DataArray) -> dict[str, object]:
     """
-    Return what a raster says of itself: size, grid, bands.
+    Return the metadata of a raster: size, grid, bands.
 
     Parameters
     ----------
@@ -69,9 +69,9 @@ def raster_as_dict(raster: xr.DataArray) -> dict[str, object]:
 
 def grid_of(raster: xr.DataArray) -> dict[str, object]:
     """
-    Return the place of a raster: transform, pixel size, bounds and reference system.
+    Return the grid of a raster: transform, pixel size, bounds and coordinate reference system.
 
-    They are None where the file does not tell; ``pixel_size`` is in ``unit`` along y and x.
+    They are None where the raster has none; ``pixel_size`` is in ``unit`` along y and x.
     """
     if not raster.attrs.get("georeferenced", True) and raster.rio.crs is None:
         return dict.fromkeys(("transform", "pixel_size", "unit", "bounds", "crs"))
@@ -181,7 +181,7 @@ def plan_as_dict(job: Job) -> dict[str, object]:
 
 def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
     """
-    Return a finished run: its plan, what it took and how the output agrees with the inputs.
+    Return a finished run: its plan, time, and consistency of the output with both inputs.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
 
 def as_json(facts: Mapping[str, object]) -> str:
     """
-    Return facts as text: a line a key, and lists of numbers on one line.
+    Return a mapping as JSON text, one line per key, lists of numbers on one line.
 
     Examples
     --------
@@ -236,7 +236,7 @@ def _on_one_line(found: re.Match[str]) -> str:
 
 
 def repeat_command(job: Job) -> str:
-    """Return the command that repeats a run; what is at its default is left out."""
+    """Return the command that repeats a run, without options at their defaults."""
     settings = job.settings
     files = [str(path.absolute()) for path in (job.scene, job.rgb, job.out)]
     words = ["hsfuse", "run", *files[:2], "-o", files[2]]
@@ -261,7 +261,7 @@ def _input(path: Path, sensor: str | None, mask: str | None) -> dict[str, object
 
 
 def _identity(path: Path) -> dict[str, object]:
-    """Return what tells a file from another of its name; of a store, its metadata's."""
+    """Return size, time and checksum that identify a file, or the metadata of a store."""
     file = path
     if path.is_dir():
         names = ("zarr.json", ".zmetadata", ".zgroup", ".zarray")

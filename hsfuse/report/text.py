@@ -1,7 +1,7 @@
 """
-What the user sees of a run: the plan, the closing summary, a picture and a record.
+Text of a run for its user: the plan, the closing summary, and where the report files lie.
 
-The texts are for people and may change; the record (JSON) keeps its keys.
+The wording may change between versions; the keys of the record (JSON) are stable.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
     "write_sidecar",
 ]
 
-_MOST_LISTED = 8  # fine bands whose gains are written out
+_MOST_LISTED = 8  # MS bands whose gain and offset are written out
 
 
 class ReportPaths(NamedTuple):
@@ -46,7 +46,7 @@ class ReportPaths(NamedTuple):
 
 def write_report(outcome: Outcome) -> ReportPaths:
     """
-    Write the picture and the record of a run beside its output.
+    Write the quicklook and the record of a run beside its output.
 
     Returns
     -------
@@ -62,19 +62,19 @@ def write_report(outcome: Outcome) -> ReportPaths:
 
 
 def write_sidecar(outcome: Outcome) -> Path:
-    """Write ``<output>.json``: all that is needed to repeat a run, and what it gave."""
+    """Write ``<output>.json``: the record of a run, with all that is needed to repeat it."""
     path = outcome.path.with_name(f"{outcome.path.name}.json")
     return _replace(path, f"{as_json(outcome_as_dict(outcome))}\n".encode())
 
 
 def write_quicklook(outcome: Outcome) -> Path:
-    """Write ``<output>.png``: both inputs and the output, a part of them, and some spectra."""
+    """Write ``<output>.png``: both inputs and the output, a full-size detail, and spectra."""
     path = outcome.path.with_name(f"{outcome.path.name}.png")
     return _replace(path, draw_quicklook(outcome.job.plan, outcome.path))
 
 
 def _replace(path: Path, content: bytes) -> Path:
-    """Write a whole file or none."""
+    """Replace a file atomically."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.write_bytes(content)
@@ -89,7 +89,7 @@ def _replace(path: Path, content: bytes) -> Path:
 
 def describe_raster(raster: xr.DataArray) -> str:
     """
-    Return what a file says of itself, a line a fact.
+    Return the metadata of a raster, one line per item.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def describe_raster(raster: xr.DataArray) -> str:
         ("file", str(attributes.get("source", ""))),
         ("product", str(attributes.get("product", ""))),
         ("size", f"{_size(raster)}, {bands}"),
-        ("names", listed(names)),
+        ("band names", listed(names)),
         ("stored as", _stored(raster)),
         ("pixel", _pixel(raster) or "not georeferenced"),
         ("CRS", _crs(raster)),
@@ -122,7 +122,7 @@ def describe_raster(raster: xr.DataArray) -> str:
 
 def describe_plan(job: Job) -> str:
     """
-    Return the plan of a run, a line a decision, and every note as a line.
+    Return the plan of a run, one line per decision, then one line per note.
 
     Parameters
     ----------
@@ -135,16 +135,16 @@ def describe_plan(job: Job) -> str:
     count = len(plan.blocks)
     overlap = plan.rows.halo + plan.rows.blend, plan.columns.halo + plan.columns.blend
     lines = [
-        ("scene", _input(job.scene, settings.hs_sensor, settings.hs_mask)),
-        ("rgb", _input(job.rgb, settings.rgb_sensor, settings.rgb_mask)),
+        ("HS image", _input(job.scene, settings.hs_sensor, settings.hs_mask)),
+        (ms_image(pair.rgb), _input(job.rgb, settings.rgb_sensor, settings.rgb_mask)),
         (
             "grid",
-            f"{by(axes[0].ratio, axes[1].ratio)} fine pixels per HS pixel; "
-            f"overlap {rows} x {columns} pixels, {_pixel(pair.rgb) or 'no georeferencing'}",
+            f"ratio {by(axes[0].ratio, axes[1].ratio)}; overlap of both images "
+            f"{rows} x {columns} pixels, {_pixel(pair.rgb) or 'not georeferenced'}",
         ),
-        ("blur", f"Gaussian, FWHM {blur_widths(*pair.blur)} HS pixels, {pair.blur_status}"),
-        ("as found", _alignment(plan.alignment)),
-        ("response", pair.response_source),
+        ("PSF", f"Gaussian, FWHM {blur_widths(*pair.blur)} HS pixels ({pair.blur_status})"),
+        ("co-registration", _alignment(plan.alignment)),
+        ("SRF", pair.response_source),
         ("radiometry", _radiometry(job)),
         ("method", _method(plan.fuser.describe())),
         ("device", _device(job)),
@@ -157,7 +157,7 @@ def describe_plan(job: Job) -> str:
         (
             "output",
             f"{job.out}: {rows} x {columns} pixels, {bands} bands"
-            f"{', the last the standard error' if plan.fuser.sure else ''}, {_layout(job)}, "
+            f"{' (the last: standard error)' if plan.fuser.sure else ''}, {_layout(job)}, "
             f"{byte_size(job.output_bytes)} before compression",
         ),
     ]
@@ -166,35 +166,54 @@ def describe_plan(job: Job) -> str:
 
 def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
     """
-    Return what came of a run, a line a fact.
+    Return the summary of a finished run, one line per item.
 
     Parameters
     ----------
     outcome : Outcome
         From :func:`hsfuse.fusion.run.run`.
     paths : ReportPaths, optional
-        What :func:`write_report` wrote.
+        From :func:`write_report`.
     """
     bands, rows, columns = outcome.job.plan.shape
     done = outcome.blocks - outcome.resumed
     rate = rows * columns / 1e6 * done / outcome.blocks / max(outcome.seconds, 1e-9)
-    took = f"{outcome.job.seconds:.1f} s to plan, {outcome.seconds:.1f} s to fuse, {rate:.3g} Mpx/s"
+    took = (
+        f"{outcome.job.seconds:.1f} s planning, {outcome.seconds:.1f} s fusing ({rate:.3g} Mpx/s)"
+    )
     if outcome.resumed:
-        took += f"; {outcome.resumed} of {outcome.blocks} tiles were finished earlier"
+        took += f"; {outcome.resumed} of {outcome.blocks} blocks were complete before this run"
     missing = outcome.missing / (bands * rows * columns)
     units = str(outcome.job.plan.pair.hs.attrs.get("units", ""))
+    image = ms_image(outcome.job.plan.pair.rgb)
     lines = [
         ("output", f"{outcome.path}, {byte_size(_disk(outcome.path))}"),
         ("time", took),
-        ("spatial", f"{_difference(outcome.spatial, units)}: degraded to the HS grid against HS"),
-        ("spectral", f"{_difference(outcome.spectral)}: seen by the fine bands against RGB"),
-        ("how sure", _sureness(outcome, units)),
+        (
+            "HS consistency",
+            f"{_difference(outcome.spatial, units)}: output degraded by the PSF - HS image",
+        ),
+        (
+            f"{image.split()[0]} consistency",
+            f"{_difference(outcome.spectral)}: output seen through the SRF - {image}",
+        ),
+        ("uncertainty", _standard_error(outcome, units)),
         ("no data", f"{missing:.3g} of the values" if missing else "none"),
-        ("clipped", f"{outcome.clipped} values beyond the stored type" if outcome.clipped else ""),
+        (
+            "clipped",
+            f"{outcome.clipped} values outside the range of the stored type"
+            if outcome.clipped
+            else "",
+        ),
         ("quicklook", str(paths.quicklook) if paths else ""),
         ("record", str(paths.sidecar) if paths else ""),
     ]
     return table(lines)
+
+
+def ms_image(raster: xr.DataArray) -> str:
+    """Return what the high-resolution image is called: `RGB image` where it has three bands."""
+    return "RGB image" if raster.sizes["band"] == 3 else "MS image"
 
 
 def _input(path: Path, sensor: str | None, mask: str | None) -> str:
@@ -249,13 +268,13 @@ def _disk(path: Path) -> int:
 
 
 def _alignment(found: Alignment | None) -> str:
-    """Say what the pair itself tells of its geometry."""
+    """Return the estimated shift and PSF of the pair."""
     if found is None or not found.found:
         return ""
     parts = [
-        f"HS image {found.place} of where its file says",
-        f"FWHM {blur_widths(*found.blur)} (+-{max(found.blur_error):.3f})",
-        f"{found.changed:.1%} of the pixels changed",
+        f"estimated shift of the HS image {found.place}",
+        f"estimated PSF FWHM {blur_widths(*found.blur)} (±{max(found.blur_error):.3f}) HS pixels",
+        f"{found.changed:.1%} of the pixels differ between the images",
     ]
     return ", ".join(parts)
 
@@ -264,13 +283,14 @@ def _radiometry(job: Job) -> str:
     found = job.plan.radiometry
     names = [str(name) for name in job.plan.pair.rgb["band_name"].values]
     lines = [
-        f"{name or index} = {gain:.4g} HS {offset:+.3g} (r {correlation:.3f})"
+        f"{name or index} {gain:.4g}, {offset:+.3g} (r {correlation:.3f})"
         for index, (name, gain, offset, correlation) in enumerate(
             zip(names, found.gain, found.offset, found.correlation, strict=True), start=1
         )
     ]
     more = len(lines) - _MOST_LISTED
-    return "; ".join(lines[:_MOST_LISTED]) + (f"; and {more} more" if more > 0 else "")
+    listing = "; ".join(lines[:_MOST_LISTED]) + (f"; and {more} more" if more > 0 else "")
+    return f"MS = gain R HS + offset: {listing}"
 
 
 def _method(facts: dict[str, object]) -> str:
@@ -287,7 +307,11 @@ def _method(facts: dict[str, object]) -> str:
 
 def _device(job: Job) -> str:
     where, options = job.settings.scheduler, job.plan.options
-    at_once = f"{job.workers} tiles side by side" if where == "local" else f"dask at {where}"
+    at_once = (
+        f"{job.workers} {'worker' if job.workers == 1 else 'workers'}"
+        if where == "local"
+        else f"dask scheduler {where}"
+    )
     return f"{options.device}, {at_once}"
 
 
@@ -296,11 +320,11 @@ def _layout(job: Job) -> str:
     return layout.dtype if layout.dtype == "float32" else f"{layout.dtype} x {layout.scale:g}"
 
 
-def _sureness(outcome: Outcome, units: str) -> str:
+def _standard_error(outcome: Outcome, units: str) -> str:
     if outcome.standard_error is None:
         return ""
     median = f"{outcome.standard_error:.4g}{' ' + units if units else ''}"
-    return f"standard error, median {median}: band {outcome.job.plan.shape[0]}, the last"
+    return f"median standard error {median}, in band {outcome.job.plan.shape[0]} (the last)"
 
 
 def _difference(found: Discrepancy, units: str = "") -> str:

@@ -47,10 +47,10 @@ def test_writes_a_raster_with_its_report(pair: Path, tmp_path: Path, name: str):
     assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in tmp_path.iterdir()) == [name, f"{name}.json", f"{name}.png"]
     for word in (
-        "scene",
-        "method      bicubic",
-        "spatial     RMSE",
-        "spectral    RMSE",
+        "HS image",
+        "method          bicubic",
+        "HS consistency  RMSE",
+        "RGB consistency RMSE",
         "quicklook",
     ):
         assert word in result.stdout
@@ -171,7 +171,7 @@ def test_an_interrupt_says_how_to_go_on(
     assert not (tmp_path / "out.tif").exists()
     again = run(pair, tmp_path / "out.tif", "--resume", "--no-report")
     assert again.exit_code == 0, again.output
-    assert "1 of 1 tiles were finished earlier" in again.stdout
+    assert "1 of 1 blocks were complete before this run" in again.stdout
     assert "not measured" in again.stdout
 
 
@@ -186,13 +186,13 @@ def test_uncertainty_is_written_told_and_left_out_of_figures(
     words = ["run", str(made.scene), str(made.rgb), "-o", str(out), "--uncertainty"]
     result = CliRunner().invoke(main, [*words, "--weights", component_weights])
     assert result.exit_code == 0, result.output
-    assert "62 bands, the last the standard error" in result.stdout
-    assert "note        standard error: " in result.stdout
+    assert "62 bands (the last: standard error)" in result.stdout
+    assert "note            standard error: " in result.stdout
     fused = open_raster(out)
     told = fused[-1].compute().to_numpy()
     assert str(fused["band_name"].values[-1]) == "standard error"
     assert not fused["good"].values[-1]
-    assert f"how sure    standard error, median {np.median(told):.4g}" in result.stdout
+    assert f"uncertainty     median standard error {np.median(told):.4g}" in result.stdout
     record = json.loads((tmp_path / f"{name}.json").read_text())
     assert record["settings"]["uncertainty"] is True
     assert "--uncertainty" in record["command"].split()

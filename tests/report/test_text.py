@@ -36,15 +36,20 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 
 
 def lines(text: str) -> dict[str, str]:
-    return {line[:12].strip(): line[12:] for line in text.splitlines()}
+    return {line[:16].strip(): line[16:] for line in text.splitlines()}
 
 
 def test_the_plan_tells_every_decision(outcome: Outcome):
     plan = lines(describe_plan(outcome.job))
-    assert "20 x 30 pixels, 61 bands 400 to 1000 nm" in plan["scene"]
-    assert "EPSG:32633" in plan["rgb"]
-    assert plan["grid"].startswith("3 fine pixels per HS pixel")
-    assert plan["blur"].split(", ")[-1] in ("measured", "specification", "convention", "assumed")
+    assert "20 x 30 pixels, 61 bands 400 to 1000 nm" in plan["HS image"]
+    assert "EPSG:32633" in plan["RGB image"]
+    assert plan["grid"].startswith("ratio 3; overlap of both images 60 x 90 pixels")
+    assert plan["PSF"].rsplit("(", 1)[1].rstrip(")") in (
+        "measured",
+        "specification",
+        "convention",
+        "assumed",
+    )
     assert plan["method"] == "bicubic"
     assert "of 32 x 32 pixels" in plan["tiles"]
     assert "before compression" in plan["output"]
@@ -53,15 +58,15 @@ def test_the_plan_tells_every_decision(outcome: Outcome):
 def test_every_note_is_a_line_of_the_plan(outcome: Outcome):
     plan = replace(outcome.job.plan, notes=("first thing", "second thing"))
     text = describe_plan(replace(outcome.job, plan=plan))
-    assert text.endswith("note        first thing\nnote        second thing")
+    assert text.endswith("note            first thing\nnote            second thing")
 
 
 def test_the_summary_has_both_consistency_errors(outcome: Outcome):
-    told = lines(summarise(outcome))
-    assert f"{outcome.spatial.rmse:.4g}" in told["spatial"]
-    assert f"{outcome.spectral.relative:.2%}" in told["spectral"]
-    assert told["no data"] == "none"
-    assert "clipped" not in told
+    summary = lines(summarise(outcome))
+    assert f"{outcome.spatial.rmse:.4g}" in summary["HS consistency"]
+    assert f"{outcome.spectral.relative:.2%}" in summary["RGB consistency"]
+    assert summary["no data"] == "none"
+    assert "clipped" not in summary
     assert "3 values" in lines(summarise(replace(outcome, clipped=3)))["clipped"]
 
 
