@@ -18,7 +18,7 @@ from rasterio.enums import Interleaving
 from rasterio.io import DatasetReader
 
 from hsfuse.errors import RasterError
-from hsfuse.io.pixels import GDAL_ERRORS, open_quietly
+from hsfuse.io.handles import GDAL_ERRORS, open_quietly
 
 __all__ = ["ACCEPTED", "check_block", "header_of", "locate", "open_file"]
 

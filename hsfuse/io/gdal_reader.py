@@ -12,8 +12,8 @@ from rasterio.io import DatasetReader
 from hsfuse.errors import RasterError
 from hsfuse.io.bands import file_bands
 from hsfuse.io.checks import open_file
-from hsfuse.io.pixels import GDAL_ERRORS, FilePixels, stamp
-from hsfuse.io.zarr_reader import Opened
+from hsfuse.io.handles import GDAL_ERRORS, stamp
+from hsfuse.io.pixels import FilePixels, Opened
 
 __all__ = ["open_dataset"]
 

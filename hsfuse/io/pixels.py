@@ -8,71 +8,46 @@ pickled, and are read from any number of threads without a lock.
 from __future__ import annotations
 
 import math
-import os
-import threading
-import warnings
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import dask.array as da
 import numpy as np
 import rasterio
 import xarray as xr
+from affine import Affine
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError  # GDAL's own errors; rasterio has no public name for them
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.io import DatasetReader
+from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from hsfuse.errors import RasterError
+from hsfuse.io.bands import BandTable
+from hsfuse.io.handles import GDAL_ERRORS, open_in_thread
 
 __all__ = [
-    "GDAL_ERRORS",
     "Cube",
     "FilePixels",
     "Key",
     "MaskedPixels",
+    "Opened",
     "Pixels",
     "StackedPixels",
     "StorePixels",
     "chunk_size",
     "lazy",
-    "open_quietly",
     "split",
-    "stamp",
 ]
 
 Cube = NDArray[np.float32]
 Index = slice | int | list[int] | None
 Key = tuple[Index, ...]  # whatever dask makes of slices of slices
 
-#: What rasterio raises of a file: its own errors, and GDAL's where it does not translate them.
-GDAL_ERRORS = (RasterioError, CPLE_BaseError)
-
 _CHUNK_BYTES = 64 * 2**20  # of float32, all bands
 _LONGEST_CHUNK = 512  # pixels a side, where blocks and bands leave the choice
 # GDAL's block cache, in bytes as rasterio wants it. The default, a twentieth of the machine's
 # memory, would fill over a large scene; this holds the blocks that neighbouring windows share.
 _CACHE_BYTES = 128 * 2**20
-_HANDLES_PER_THREAD = 8
-_opening = threading.Lock()
-_opened = threading.local()
-
-
-def open_quietly(path: str) -> DatasetReader:
-    """Open a file with GDAL; neither a missing place nor a no-data number like 1e99 warns."""
-    with _opening, warnings.catch_warnings():  # filters belong to the process, not to a thread
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with np.errstate(over="ignore"):
-            return rasterio.open(path, sharing=False)
-
-
-def stamp(path: str) -> tuple[int, int]:
-    """Return size and time of the last change of a file, which change with its content."""
-    status = os.stat(path)
-    return (status.st_size, status.st_mtime_ns)
 
 
 class Pixels(Protocol):
@@ -92,6 +67,17 @@ class Pixels(Protocol):
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
+
+
+class Opened(NamedTuple):
+    """What a file says: its pixels, how it stores them, its bands and its place."""
+
+    pixels: Any  # Pixels: what dask slices
+    block: tuple[int, int]
+    bands: BandTable
+    transform: Affine | None
+    crs: CRS | None
+    attributes: dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -158,7 +144,7 @@ class FilePixels:
         indexes = [self.indexes[band] for band in bands]
         if not indexes or not window.width or not window.height:
             return np.empty((len(bands), window.height, window.width), dtype=np.float32)
-        dataset = self._handle()
+        dataset = open_in_thread(self.path, self.state)
         with rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
             kind = np.result_type(*dataset.dtypes)
             raw = dataset.read(indexes, window=window, out_dtype=kind)
@@ -185,20 +171,6 @@ class FilePixels:
         elif self.mask == "bands":
             cube[dataset.read_masks(indexes, window=window) == 0] = np.nan
         return cube
-
-    def _handle(self) -> DatasetReader:
-        """Return this thread's own handle: GDAL's are not safe to share."""
-        if stamp(self.path) != self.state:
-            raise RasterError(f"{self.path}: changed since it was opened; open it again")
-        handles: OrderedDict[tuple[str, tuple[int, int]], DatasetReader]
-        handles = _opened.__dict__.setdefault("handles", OrderedDict())
-        key = (self.path, self.state)
-        if key not in handles:
-            handles[key] = open_quietly(self.path)
-            while len(handles) > _HANDLES_PER_THREAD:
-                handles.popitem(last=False)[1].close()
-        handles.move_to_end(key)
-        return handles[key]
 
 
 @dataclass(frozen=True)

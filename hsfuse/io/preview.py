@@ -19,7 +19,8 @@ from rasterio.errors import RasterioError
 
 from hsfuse.core.grid import Span
 from hsfuse.errors import RasterError
-from hsfuse.io.pixels import StorePixels, open_quietly
+from hsfuse.io.handles import open_quietly
+from hsfuse.io.pixels import StorePixels
 from hsfuse.io.read import open_raster
 from hsfuse.io.zarr_reader import open_store
 

@@ -19,9 +19,9 @@ from hsfuse.errors import PlanError, RasterError
 from hsfuse.io.bands import BandTable, with_sensor
 from hsfuse.io.checks import locate
 from hsfuse.io.gdal_reader import open_dataset
-from hsfuse.io.pixels import MaskedPixels, chunk_size, lazy
+from hsfuse.io.pixels import MaskedPixels, Opened, chunk_size, lazy
 from hsfuse.io.products import open_product
-from hsfuse.io.zarr_reader import Opened, open_store
+from hsfuse.io.zarr_reader import open_store
 from hsfuse.sensor.catalogue import pick_sensor
 from hsfuse.sensor.model import Sensor
 

@@ -17,7 +17,8 @@ from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from hsfuse.core.drift import Drift
 from hsfuse.errors import PairError
-from hsfuse.io.pixels import GDAL_ERRORS, Key, chunk_size, lazy, split
+from hsfuse.io.handles import GDAL_ERRORS
+from hsfuse.io.pixels import Key, chunk_size, lazy, split
 
 __all__ = ["displaced", "onto_grid"]
 

@@ -6,7 +6,6 @@ import json
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
@@ -18,12 +17,12 @@ from rasterio.errors import CRSError
 from zarr.errors import BaseZarrError, UnstableSpecificationWarning
 
 from hsfuse.errors import RasterError
-from hsfuse.io.bands import BandTable, store_bands
+from hsfuse.io.bands import store_bands
 from hsfuse.io.checks import check_block
-from hsfuse.io.pixels import StorePixels
+from hsfuse.io.pixels import Opened, StorePixels
 from hsfuse.io.zarr_layout import COMPLETE
 
-__all__ = ["Opened", "open_store"]
+__all__ = ["open_store"]
 
 _DIMENSIONS = {
     "band": ("band", "bands", "wavelength", "wavelengths", "channel", "spectral", "wl", "z"),
@@ -32,17 +31,6 @@ _DIMENSIONS = {
 }
 _NODATA = ("nodata", "nodatavals", "fill_value")
 _EVEN = 0.05  # of a pixel: how far a coordinate may be off an even spacing
-
-
-class Opened(NamedTuple):
-    """What a file says: its pixels, how it stores them, its bands and its place."""
-
-    pixels: Any  # Pixels: what dask slices
-    block: tuple[int, int]
-    bands: BandTable
-    transform: Affine | None
-    crs: CRS | None
-    attributes: dict[str, object]
 
 
 def open_store(path: Path) -> Opened:

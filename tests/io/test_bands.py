@@ -7,7 +7,7 @@ from affine import Affine
 
 from hsfuse.errors import RasterError
 from hsfuse.io.bands import BandTable, file_bands, from_descriptions, nanometres, with_sensor
-from hsfuse.io.pixels import open_quietly
+from hsfuse.io.handles import open_quietly
 from hsfuse.sensor.catalogue import load_sensor, sensor_from_bands
 
 IMAGERY = [{"CENTRAL_WAVELENGTH_UM": "0.45", "FWHM_UM": "0.02"}, {"CENTRAL_WAVELENGTH_UM": "0.55"}]

@@ -13,7 +13,7 @@ import re
 from importlib import import_module
 from pathlib import Path
 
-from hsfuse.io.zarr_reader import Opened
+from hsfuse.io.pixels import Opened
 
 __all__ = ["PRODUCTS", "open_product"]
 

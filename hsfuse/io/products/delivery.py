@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from hsfuse.errors import RasterError
 from hsfuse.io.bands import BandTable
 from hsfuse.io.gdal_reader import open_dataset
+from hsfuse.io.pixels import Opened
 from hsfuse.io.products.completion import completed
 from hsfuse.io.products.document import Document, read_document
-from hsfuse.io.zarr_reader import Opened
 
 __all__ = ["Schema", "open_delivery"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hsfuse.io.pixels import Opened
 from hsfuse.io.products.delivery import Schema, open_delivery
-from hsfuse.io.zarr_reader import Opened
 
 __all__ = ["open_product"]
 

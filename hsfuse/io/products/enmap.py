@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hsfuse.io.pixels import Opened
 from hsfuse.io.products.delivery import Schema, open_delivery
 from hsfuse.io.products.document import Document
-from hsfuse.io.zarr_reader import Opened
 
 __all__ = ["open_product"]
 

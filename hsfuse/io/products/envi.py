@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from hsfuse.errors import RasterError
 from hsfuse.io.checks import header_of, locate
 from hsfuse.io.gdal_reader import open_dataset
+from hsfuse.io.pixels import Opened
 from hsfuse.io.products.completion import completed
-from hsfuse.io.zarr_reader import Opened
 
 __all__ = ["open_product"]
 

@@ -23,10 +23,10 @@ from rasterio.errors import CRSError
 
 from hsfuse.errors import RasterError
 from hsfuse.io.bands import BandTable
-from hsfuse.io.pixels import Cube, Key, split, stamp
+from hsfuse.io.handles import stamp
+from hsfuse.io.pixels import Cube, Key, Opened, split
 from hsfuse.io.products.completion import completed
 from hsfuse.io.products.hdf import Granule, opened
-from hsfuse.io.zarr_reader import Opened
 
 __all__ = ["CubePixels", "open_product"]
 
@@ -58,7 +58,7 @@ class CubePixels:
     ----------
     path : str
     state : tuple of int
-        Its :func:`hsfuse.io.pixels.stamp` when it was opened.
+        Its :func:`hsfuse.io.handles.stamp` when it was opened.
     size : tuple of int
         Rows and columns.
     places : tuple of (str, int)

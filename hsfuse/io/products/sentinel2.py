@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 from hsfuse.errors import RasterError, SensorError
 from hsfuse.io.bands import BandTable
 from hsfuse.io.gdal_reader import open_dataset
-from hsfuse.io.pixels import StackedPixels
+from hsfuse.io.pixels import Opened, StackedPixels
 from hsfuse.io.products.completion import completed
 from hsfuse.io.products.document import Document, read_document
-from hsfuse.io.zarr_reader import Opened
 from hsfuse.sensor.catalogue import list_sensors
 
 __all__ = ["open_product"]
