@@ -16,10 +16,10 @@ import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
 import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.crs import CRS
 
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.errors import PairError, SensorError
+from hsfuse.io.labels import crs_label, raster_label
 from hsfuse.io.warp import onto_grid
 from hsfuse.sensor.catalogue import Sensor, response_matrix, sensor_from_bands
 
@@ -94,10 +94,10 @@ def make_pair(
         If they cannot be fused; the message names both files, what was found and what
         would be accepted.
     """
-    both = f"{_name(hs)} and {_name(rgb)}"
+    both = f"{raster_label(hs)} and {raster_label(rgb)}"
     if hs.sizes["band"] < 2:
-        raise PairError(f"{_name(hs)}: has one band; a hyperspectral raster has two or more")
-    notes = [f"{_name(raster)}: {note}" for raster in (hs, rgb) for note in _assumed(raster)]
+        raise PairError(f"{raster_label(hs)}: has one band; a hyperspectral raster has two or more")
+    notes = [f"{raster_label(raster)}: {note}" for raster in (hs, rgb) for note in _assumed(raster)]
     hs, relative, rgb = _one_frame(hs, rgb, both, notes)
     hs, relative = _same_orientation(hs, relative)
     relative = (move or Affine.identity()) * relative
@@ -110,10 +110,6 @@ def make_pair(
     if hs_sensor is not None:
         blur, status = (hs_sensor.blur.fwhm_y, hs_sensor.blur.fwhm_x), hs_sensor.blur.status
     return Pair(hs, rgb, geometry, blur, status, response, source, tuple(notes))
-
-
-def _name(raster: xr.DataArray) -> str:
-    return str(raster.attrs.get("source") or "raster")
 
 
 def _assumed(raster: xr.DataArray) -> list[str]:
@@ -143,8 +139,8 @@ def _one_frame(
         relative = _corner_on_corner(hs, rgb, both)
         found = {
             (False, False): "neither file is georeferenced",
-            (True, False): f"{_name(rgb)} is not georeferenced",
-            (False, True): f"{_name(hs)} is not georeferenced",
+            (True, False): f"{raster_label(rgb)} is not georeferenced",
+            (False, True): f"{raster_label(hs)} is not georeferenced",
         }[known]
         notes.append(f"{found}: laid corner on corner, ratio {relative.a:.4g} by {relative.e:.4g}")
         if known == (True, False):
@@ -168,18 +164,15 @@ def _one_frame(
         return hs, inside, rgb
     warped, placed = onto_grid(hs, transform(rgb), crs_rgb)
     why = (
-        f"from {_short(crs_hs)} to {_short(crs_rgb)}" if crs_hs != crs_rgb else "to parallel grids"
+        f"from {crs_label(crs_hs)} to {crs_label(crs_rgb)}"
+        if crs_hs != crs_rgb
+        else "to parallel grids"
     )
-    notes.append(f"{_name(hs)} was warped {why}, cubic, at its own pixel size")
+    notes.append(f"{raster_label(hs)} was warped {why}, cubic, at its own pixel size")
     return warped, ~transform(rgb) * placed, rgb
 
 
-def _short(crs: CRS) -> str:
-    code = crs.to_epsg()
-    return f"EPSG:{code}" if code else crs.to_wkt().split('"')[1]
-
-
-def _place(raster: xr.DataArray, onto: Affine, crs: CRS | None) -> xr.DataArray:
+def _place(raster: xr.DataArray, onto: Affine, crs: object | None) -> xr.DataArray:
     """Return the raster with another transform and CRS."""
     columns, rows = raster.sizes["x"], raster.sizes["y"]
     placed = raster.assign_coords(
@@ -215,7 +208,7 @@ def _shared_crs(
     lacking = hs if hs.rio.crs is None else rgb
     if across <= 0 or down <= 0:
         raise PairError(
-            f"{both}: {_name(lacking)} has no CRS and the two extents share nothing, "
+            f"{both}: {raster_label(lacking)} has no CRS and the two extents share nothing, "
             f"{_extent(hs)} and {_extent(rgb)}; give it its CRS"
         )
     other = hs.rio.crs or rgb.rio.crs
@@ -223,8 +216,8 @@ def _shared_crs(
         notes.append("neither file states a CRS; their coordinates were compared as they are")
     else:
         notes.append(
-            f"{_name(lacking)} states no CRS; {_short(other)} was taken from the other file, "
-            "whose extent agrees"
+            f"{raster_label(lacking)} states no CRS; {crs_label(other)} was taken from the other "
+            "file, whose extent agrees"
         )
     return inside
 
@@ -313,35 +306,36 @@ def _response(
     bands = rgb.sizes["band"]
     if sensor is None and np.isfinite(centre).all() and np.isfinite(width).all():
         sensor = sensor_from_bands(centre, width, names)
-        source = f"band centres and widths of {_name(rgb)}"
+        source = f"band centres and widths of {raster_label(rgb)}"
     elif sensor is not None:
         if sensor.kind == "hs" and len(sensor.band_names) != bands:
             raise PairError(
-                f"{_name(rgb)}: sensor {sensor.id} is hyperspectral; an RGB, multispectral or "
-                f"panchromatic one would be accepted, or some of its bands as {sensor.id}:BAND,BAND"
+                f"{raster_label(rgb)}: sensor {sensor.id} is hyperspectral; an RGB, multispectral "
+                "or panchromatic one would be accepted, or some of its bands as "
+                f"{sensor.id}:BAND,BAND"
             )
         if np.isfinite(centre).all():
             # What the raster says of its bands beats the order of the definition.
             try:
                 sensor = sensor.match(centre)
             except SensorError as error:
-                raise PairError(f"{_name(rgb)}: {error}") from error
+                raise PairError(f"{raster_label(rgb)}: {error}") from error
         if len(sensor.band_names) != bands:
             raise PairError(
-                f"{_name(rgb)}: has {bands} bands, sensor {sensor.id} has "
+                f"{raster_label(rgb)}: has {bands} bands, sensor {sensor.id} has "
                 f"{len(sensor.band_names)} ({', '.join(sensor.band_names)}); name those it has "
                 f"as {sensor.id}:BAND,BAND"
             )
         source = f"response curves of {sensor.id}"
     else:
         notes.append(
-            f"{_name(rgb)} states no response and no sensor was named: the response is estimated "
-            "from the pair, which does not tell where in the spectrum no fine band sees"
+            f"{raster_label(rgb)} states no response and no sensor was named: the response is "
+            "estimated from the pair, which does not tell where in the spectrum no fine band sees"
         )
         return None, "estimated from the pair"
     if not np.isfinite(hs["wavelength"].values).all():
         notes.append(
-            f"{_name(hs)} states no wavelengths and no sensor was named: the response is "
+            f"{raster_label(hs)} states no wavelengths and no sensor was named: the response is "
             "estimated from the pair"
         )
         return None, "estimated from the pair"
@@ -367,8 +361,9 @@ def _check_coverage(
     for name, share in zip(names, coverage, strict=True):
         if share < _LEAST_COVERAGE:
             raise PairError(
-                f"{_name(rgb)}: {1 - share:.0%} of the response of {name!r} lies outside the HS "
-                f"bands of {_name(hs)}, {span}; at most {1 - _LEAST_COVERAGE:.0%} would be accepted"
+                f"{raster_label(rgb)}: {1 - share:.0%} of the response of {name!r} lies outside "
+                f"the HS bands of {raster_label(hs)}, {span}; "
+                f"at most {1 - _LEAST_COVERAGE:.0%} would be accepted"
             )
         if share < _FULL_COVERAGE:
             notes.append(

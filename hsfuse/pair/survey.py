@@ -21,6 +21,7 @@ from hsfuse.core.grid import Geometry, Span
 from hsfuse.core.noise import band_noise, likeness, neighbour_weights, pixel_noise
 from hsfuse.core.resample import blur_reach
 from hsfuse.errors import PairError
+from hsfuse.io.labels import raster_label
 from hsfuse.observe import Degrade
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ def _refuse_extremes(pair: Pair, survey: Survey) -> None:
         largest = max(float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in arrays)
         if largest > _LARGEST:
             raise PairError(
-                f"{raster.attrs.get('source', 'raster')}: values reach {largest:.3g}; up to "
+                f"{raster_label(raster)}: values reach {largest:.3g}; up to "
                 f"{_LARGEST:g} would be accepted: is a no-data number not declared, or the byte "
                 "order or data type another?"
             )
@@ -273,17 +274,17 @@ def _refuse_empty(pair: Pair, survey: Survey) -> None:
     for raster, arrays in _read_of(pair, survey):
         if not any(np.isfinite(array).any() for array in arrays):
             raise PairError(
-                f"{raster.attrs.get('source', 'raster')}: no pixel holds data where the two "
+                f"{raster_label(raster)}: no pixel holds data where the two "
                 "rasters overlap; a pair needs data in both"
             )
     for band, name in enumerate(pair.rgb["band_name"].values):
         if not any(np.isfinite(patch.fine[band]).any() for patch in survey.patches):
             raise PairError(
-                f"{pair.rgb.attrs.get('source', 'RGB')}: {str(name)!r} holds no data where the two "
+                f"{raster_label(pair.rgb)}: {str(name)!r} holds no data where the two "
                 "rasters overlap; a raster without this band would be accepted"
             )
     if not any(survey.degraded(patch)[1].any() for patch in survey.patches):
         raise PairError(
-            f"{pair.hs.attrs.get('source', 'HS')} and {pair.rgb.attrs.get('source', 'RGB')}: "
+            f"{raster_label(pair.hs)} and {raster_label(pair.rgb)}: "
             "no HS pixel holds data in both rasters; a pair needs some place that both cover"
         )

@@ -1,0 +1,33 @@
+"""What messages call a raster and a coordinate reference system."""
+
+from __future__ import annotations
+
+import xarray as xr
+from rasterio.crs import CRS
+
+__all__ = ["crs_label", "raster_label"]
+
+
+def raster_label(raster: xr.DataArray, default: str = "raster") -> str:
+    """
+    Return the file a raster comes from, or what it is called where there is none.
+
+    Examples
+    --------
+    >>> raster_label(xr.DataArray(0, attrs={"source": "scene.tif"}))
+    'scene.tif'
+    """
+    return str(raster.attrs.get("source") or default)
+
+
+def crs_label(crs: CRS) -> str:
+    """
+    Return the EPSG code of a coordinate reference system, or its name where it has none.
+
+    Examples
+    --------
+    >>> crs_label(CRS.from_epsg(32633))
+    'EPSG:32633'
+    """
+    code = crs.to_epsg()
+    return f"EPSG:{code}" if code else str(crs.to_wkt().split('"')[1])

@@ -1,0 +1,85 @@
+"""A pair whose HS image is moved, and whose PSF is set, as the two images tell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import xarray as xr
+from affine import Affine
+
+from hsfuse.errors import PairError
+from hsfuse.io.labels import raster_label
+from hsfuse.pair.alignment.drift import with_drift
+from hsfuse.pair.alignment.measurement import Alignment, measure_alignment
+from hsfuse.pair.alignment.psf import with_psf
+from hsfuse.pair.alignment.search import FARTHEST
+from hsfuse.pair.alignment.windows import SURVEYED
+from hsfuse.pair.geometry import Pair, make_pair
+from hsfuse.pair.survey import survey_pair
+from hsfuse.sensor.catalogue import Sensor
+
+__all__ = ["align_pair"]
+
+# What is smaller, in HS pixels or standard errors, is left as it is.
+_SMALLEST_SHIFT, _ERRORS = 0.02, 4.0
+_MUCH_CHANGED = 0.05
+
+
+def align_pair(
+    hs: xr.DataArray,
+    rgb: xr.DataArray,
+    *,
+    hs_sensor: Sensor | None = None,
+    rgb_sensor: Sensor | None = None,
+) -> tuple[Pair, Alignment | None]:
+    """
+    Return the pair that two rasters make, laid as the images themselves tell.
+
+    The HS image is moved; the fine image is the reference and its grid the output's. The move is
+    part of the pair's geometry: nothing is resampled for it. The width of the point spread
+    function is taken from the pair where it was a mere assumption.
+
+    Parameters
+    ----------
+    hs, rgb, hs_sensor, rgb_sensor
+        As :func:`hsfuse.pair.geometry.make_pair`.
+
+    Returns
+    -------
+    tuple of Pair and (Alignment or None)
+        What was found and what was used of it are among the pair's notes.
+
+    Raises
+    ------
+    PairError
+        If the rasters make no pair, or show different things.
+    """
+    pair = make_pair(hs, rgb, hs_sensor=hs_sensor, rgb_sensor=rgb_sensor)
+    found = measure_alignment(survey_pair(pair, SURVEYED))
+    if found is None:
+        return pair, None
+    if found.strange:
+        raise PairError(
+            f"{raster_label(hs)} and {raster_label(rgb)}: the two pictures do not agree; at the "
+            f"best of all places within {FARTHEST} HS pixels one explains {1 - found.detail:.0%} "
+            "of the other's detail; pictures of the same place that are laid closer would be "
+            "accepted"
+        )
+    if not found.found:
+        note = "the pair does not tell how its images lie on each other: laid as their files say"
+        return replace(pair, notes=(*pair.notes, note)), found
+    notes = []
+    limit = [max(_ERRORS * error, _SMALLEST_SHIFT) for error in found.shift_error]
+    if any(abs(move) > least for move, least in zip(found.shift, limit, strict=True)):
+        (dy, dx), axes = found.shift, (pair.geometry.y, pair.geometry.x)
+        move = Affine.translation(dx * axes[1].ratio, dy * axes[0].ratio)
+        notes.append(f"{raster_label(hs)} lies {found.place} of where its file says, and was moved")
+        pair = make_pair(hs, rgb, hs_sensor=hs_sensor, rgb_sensor=rgb_sensor, move=move)
+    pair, found = with_drift(pair, found, notes)
+    pair = with_psf(pair, found, notes)
+    if found.changed > _MUCH_CHANGED:
+        notes.append(
+            f"{found.changed:.0%} of the surveyed HS pixels do not follow the fine image: "
+            "cloud, shadow or change between the two"
+        )
+    return replace(pair, notes=(*pair.notes, *notes)), found

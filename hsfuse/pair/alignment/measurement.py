@@ -1,0 +1,132 @@
+"""Shift, PSF width and change between the two images, measured on a surveyed pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsfuse.core.drift import Drift, fit_drift
+from hsfuse.pair.alignment.fit import Fit, local_shifts
+from hsfuse.pair.alignment.search import search_shifts
+from hsfuse.pair.alignment.windows import views_of
+from hsfuse.pair.survey import Survey
+
+__all__ = ["Alignment", "measure_alignment"]
+
+Array = NDArray[np.float64]
+
+_MOST_VIEWS = 9
+# A place is found when it leaves less than this of D(Y)'s variance unexplained and its own error
+# is small; pictures of different places leave two thirds or more, or have a large error.
+_FOUND, _SHARP = 0.4, 0.08
+_STRANGE = 0.7
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """
+    Where the HS image lies and how wide its point spread function is, as the pair tells.
+
+    Attributes
+    ----------
+    shift : tuple of float
+        How far the HS image lies from where its georeferencing says, along y and x in HS
+        pixels, the fine image being the reference.
+    blur : tuple of float
+        FWHM of the point spread function along y and x in HS pixels.
+    shift_error, blur_error : tuple of float
+        Standard errors of ``shift`` and ``blur``.
+    unexplained : float
+        Share of the variance of D(Y) which the HS image does not explain there.
+    detail : float
+        That share for what differs from the mean about each pixel: any two pictures of one
+        bright thing are alike at large.
+    textured : bool
+        Whether both images show more than noise.
+    changed : float
+        Share of the pixels that do not follow the others: cloud, shadow or change.
+    local : ndarray of shape (patches, 6)
+        Of each surveyed window: row and column of its centre in HS pixels, its own shift along
+        y and x, and the standard errors of these.
+    """
+
+    shift: tuple[float, float]
+    blur: tuple[float, float]
+    shift_error: tuple[float, float]
+    blur_error: tuple[float, float]
+    unexplained: float
+    detail: float
+    textured: bool
+    changed: float
+    local: Array
+    drift: Drift | None
+
+    @property
+    def found(self) -> bool:
+        """Whether the place is one that can be relied on."""
+        return self.detail < _FOUND and max(self.shift_error) < _SHARP
+
+    @property
+    def place(self) -> str:
+        """Where the HS image lies against what its file says, in words."""
+        words = [
+            f"{abs(move):.2f} HS pixels {way[move > 0]}"
+            for move, way in zip(self.shift, (("up", "down"), ("left", "right")), strict=True)
+            if abs(move) >= 0.005
+        ]
+        return f"{' and '.join(words) or 'no shift'} (+-{max(self.shift_error):.3f})"
+
+    @property
+    def strange(self) -> bool:
+        """Whether the images show different things wherever one is laid."""
+        return self.textured and self.detail > _STRANGE
+
+
+def measure_alignment(survey: Survey) -> Alignment | None:
+    """
+    Return how the two images of a surveyed pair lie on each other.
+
+    Parameters
+    ----------
+    survey : Survey
+        Its blur is not used, nor its response.
+
+    Returns
+    -------
+    Alignment or None
+        None where the scene is too small, or too flat, to tell.
+    """
+    views = views_of(survey)
+    # Some nine windows fix one shift and one width; the others tell how the shift changes.
+    some = views[:: -(-len(views) // _MOST_VIEWS)] if views else []
+    best = None
+    for shift in search_shifts(some) if some else ():
+        trial = Fit.of(some, shift)
+        if trial is None:
+            continue
+        place = trial.solve(np.array([*shift, 1.2, 1.2]))
+        detail = trial.detail(place)
+        if best is None or detail < best[0]:
+            best = (detail, trial, place)
+        if detail < _FOUND:
+            break
+    if best is None:
+        return None
+    detail, fit, found = best
+    error = fit.errors(found)
+    at, blur = (float(found[0]), float(found[1])), (float(found[2]), float(found[3]))
+    local = local_shifts(views, found)
+    return Alignment(
+        shift=at,
+        blur=blur,
+        shift_error=(float(error[0]), float(error[1])),
+        blur_error=(float(error[2]), float(error[3])),
+        unexplained=fit.unexplained(found),
+        detail=detail,
+        textured=fit.textured(found),
+        changed=fit.changed(found),
+        local=local,
+        drift=fit_drift(local, survey.coarse_shape),
+    )

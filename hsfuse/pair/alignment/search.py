@@ -1,0 +1,81 @@
+"""The shift in whole HS pixels: all of them are tried."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from hsfuse.pair.alignment.regression import basis_of
+from hsfuse.pair.alignment.windows import View
+
+__all__ = ["FARTHEST", "search_shifts"]
+
+Array = NDArray[np.float64]
+
+# Georeferencing that is further off than this is another scene's.
+FARTHEST = 8
+# A shift is looked for up to this part of the scene's side: the rest is enough to know it by.
+_SIDES = 5
+# So many shifts are tried to a fraction of a pixel until one explains the detail too.
+_PLACES = 5
+# Of all pixels, those that a trimmed fit is made for, and how often they are chosen anew.
+_KEPT, _TRIMMINGS = 0.75, 3
+
+
+def search_shifts(views: list[View]) -> list[tuple[int, int]]:
+    """
+    Return the likeliest shifts in whole HS pixels, the best first, none beside another.
+
+    All shifts are judged on the same HS pixels, the inner ones, so that they can be compared;
+    by the ranks of D(Y), among which a cloud is not larger than the share it covers; and by the
+    three quarters of the pixels that agree best (least trimmed squares, Rousseeuw 1984).
+    """
+    side = min(min(view.known.shape) for view in views)
+    far = min(FARTHEST, side // _SIDES)
+    if far < 1:
+        return []
+    steps = range(-far, far + 1)
+    left = np.zeros((len(steps), len(steps)))
+    seen_any = False
+    for view in views:
+        inner = (slice(far, -far), slice(far, -far))
+        seen = _ranked(view.seen([0, 0, 1.2, 1.2]))
+        basis, used = basis_of(view.components[(slice(None), *inner)], view.known[inner])
+        if basis is None:
+            continue
+        seen_any = True
+        for row, down in enumerate(steps):
+            for column, right in enumerate(steps):
+                place = (
+                    slice(far + down, seen.shape[1] - far + down),
+                    slice(far + right, seen.shape[2] - far + right),
+                )
+                left[row, column] += _trimmed_left(basis, seen[(slice(None), *place)][:, used])
+    places: list[tuple[int, int]] = []
+    for index in np.argsort(left, axis=None, kind="stable") if seen_any else ():
+        down, right = steps[int(index) // len(steps)], steps[int(index) % len(steps)]
+        if all(max(abs(down - y), abs(right - x)) > 1 for y, x in places):
+            places.append((down, right))
+    return places[:_PLACES]
+
+
+def _trimmed_left(columns: Array, values: Array) -> float:
+    """Return the share of variance that columns leave of the rows that they explain best."""
+    spread = np.maximum(values.var(axis=1), 1e-300)
+    kept = np.ones(len(columns), dtype=bool)
+    ridge = 1e-9 * np.eye(columns.shape[1])
+    for _ in range(_TRIMMINGS):
+        own, wanted = columns[kept], values[:, kept]
+        line = np.linalg.solve(own.T @ own + ridge, own.T @ wanted.T)
+        power = (values - (columns @ line).T) ** 2
+        size = (power / spread[:, None]).mean(axis=0)
+        kept = size <= np.quantile(size, _KEPT)
+    rest = power[:, kept].mean(axis=1) / np.maximum(values[:, kept].var(axis=1), 1e-300)
+    return float(np.clip(rest, 0, 1).mean())
+
+
+def _ranked(bands: Array) -> Array:
+    """Return each band's ranks, shape as given."""
+    ranks = rankdata(bands.reshape(len(bands), -1), axis=1)
+    return np.asarray(ranks, dtype=np.float64).reshape(bands.shape)

@@ -1,0 +1,133 @@
+"""The surveyed windows as alignment compares them: components of X beside a reduced Y."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsfuse.core.grid import Axis, Geometry
+from hsfuse.core.resample import FWHM_PER_SIGMA, degrade_matrix
+from hsfuse.pair.alignment.regression import PIXELS_EACH
+from hsfuse.pair.survey import Patch, Survey
+
+__all__ = ["SURVEYED", "View", "views_of"]
+
+Array = NDArray[np.float64]
+
+# Along each axis of a large scene: a surface of second order has six terms.
+SURVEYED = 5
+# Components that D(Y) is a function of; each needs a dozen pixels to be told from chance.
+_COMPONENTS = 8
+# Beyond this many HS pixels from its centre a blur of two HS pixels holds a hundredth.
+_REACH = 2.2
+# Fine pixels are averaged until an HS pixel spans this many: a width is known as well from them.
+_FINEST = 4.0
+
+
+@dataclass(frozen=True)
+class View:
+    """
+    One window: components of X, and Y at no more than `_FINEST` pixels an HS pixel.
+
+    ``known`` is where X has data, ``filled`` the share of Y's data: (rows, columns) each.
+    ``averaged`` is the FWHM, along y and x in HS pixels, that averaging Y has added to D.
+    """
+
+    components: Array
+    known: NDArray[np.bool_]
+    fine: Array
+    filled: Array
+    geometry: Geometry
+    averaged: tuple[float, float]
+    centre: tuple[float, float]
+
+    def seen(self, parameters: Sequence[float] | Array) -> Array:
+        """Return D(Y), shape (fine bands, rows, columns), for shifts and widths along y and x."""
+        rows, columns = self.weights(parameters)
+        seen: Array = rows @ self.fine @ columns.T
+        return seen
+
+    def weights(self, parameters: Sequence[float] | Array) -> tuple[Array, Array]:
+        """Return D's two matrices."""
+        axes = (self.geometry.y, self.geometry.x)
+        rows, columns = (
+            degrade_matrix(_moved(axis, move), math.sqrt(max(wide**2 - less**2, 1e-4)))
+            for axis, move, wide, less in zip(
+                axes, parameters[:2], parameters[2:], self.averaged, strict=True
+            )
+        )
+        return rows, columns
+
+    def usable(self, shift: tuple[float, float], slack: float) -> NDArray[np.bool_]:
+        """Return the HS pixels whose blur lies on data: within ``slack`` HS pixels of a shift."""
+        rows, columns = self.weights([*shift, 2.0, 2.0])
+        used = self.known & (rows @ self.filled @ columns.T > 0.98)
+        for axis, grid, moved in ((0, self.geometry.y, shift[0]), (1, self.geometry.x, shift[1])):
+            centre = _moved(grid, moved).centres()
+            margin = (_REACH + slack) * grid.ratio
+            inside = (centre >= margin) & (centre <= grid.fine - margin)
+            used &= inside[:, None] if axis == 0 else inside[None, :]
+        return used
+
+
+def _moved(axis: Axis, shift: float) -> Axis:
+    return replace(axis, origin=axis.origin + float(shift) * axis.ratio)
+
+
+def views_of(survey: Survey) -> list[View]:
+    """Return the views of those surveyed windows that hold enough HS pixels with data."""
+    return [view for patch in survey.patches if (view := _view(survey, patch)) is not None]
+
+
+def _view(survey: Survey, patch: Patch) -> View | None:
+    known = survey.valid(patch)
+    if known.sum() < 2 * PIXELS_EACH:
+        return None
+    spectra = patch.coarse[survey.good].astype(np.float64)
+    axes = _leading(survey)
+    centred = np.where(known, spectra - survey.spectra[survey.good].mean(axis=1)[:, None, None], 0)
+    components = np.tensordot(axes, centred, 1)
+    fine, filled, geometry, averaged = _reduced(patch)
+    centre = (
+        patch.start[0] + patch.geometry.y.coarse / 2,
+        patch.start[1] + patch.geometry.x.coarse / 2,
+    )
+    return View(components, known, fine, filled, geometry, averaged, centre)
+
+
+def _leading(survey: Survey) -> Array:
+    """Return the leading principal axes of the surveyed spectra, shape (components, bands)."""
+    spectra = survey.spectra[survey.good].astype(np.float64)
+    spectra = spectra - spectra.mean(axis=1, keepdims=True)
+    _, vectors = np.linalg.eigh(spectra @ spectra.T)
+    count = max(1, min(_COMPONENTS, spectra.shape[1] // PIXELS_EACH))
+    return np.ascontiguousarray(vectors[:, ::-1][:, :count].T)
+
+
+def _reduced(patch: Patch) -> tuple[Array, Array, Geometry, tuple[float, float]]:
+    """Return Y with fine pixels averaged, the share of data in each, the geometry, the width."""
+    fine = patch.fine.astype(np.float64)
+    axes, widths = [], []
+    known = np.isfinite(fine).all(axis=0)
+    mean = fine[:, known].mean(axis=1) if known.any() else np.zeros(len(fine))
+    filled = np.asarray(known, dtype=np.float64)
+    fine = np.asarray(np.where(known, fine, mean[:, None, None]))
+    for axis, grid in ((1, patch.geometry.y), (2, patch.geometry.x)):
+        factor = max(1, int(grid.ratio // _FINEST))
+        count = grid.fine // factor
+        widths.append(FWHM_PER_SIGMA * math.sqrt((factor**2 - 1) / 12) / grid.ratio)
+        axes.append(Axis(count, grid.coarse, grid.ratio / factor, grid.origin / factor))
+        if factor > 1:
+            fine = _averaged(fine, axis, factor, count)
+            filled = _averaged(filled, axis - 1, factor, count)
+    return fine, filled, Geometry(axes[0], axes[1]), (widths[0], widths[1])
+
+
+def _averaged(values: Array, axis: int, factor: int, count: int) -> Array:
+    whole = np.moveaxis(values, axis, -1)[..., : count * factor]
+    mean = whole.reshape(*whole.shape[:-1], count, factor).mean(axis=-1)
+    return np.ascontiguousarray(np.moveaxis(mean, -1, axis))
