@@ -1,4 +1,4 @@
-"""`hsfuse evaluate`: how close a result is to the truth."""
+"""`hsfuse evaluate`: metrics of an estimate against the truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hsfuse info` and `hsfuse methods`: what a file says, what can be chosen."""
+"""`hsfuse info` and `hsfuse methods`: metadata of a file, the table of methods."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["info", "methods"]
 @click.option(
     "--sensor",
     metavar="NAME|FILE",
-    help="Sensor that made it; gives wavelengths that the file lacks.",
+    help="Sensor of FILE; provides wavelengths that the file lacks.",
 )
 @json_option
 @verbose_option

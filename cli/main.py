@@ -2,8 +2,8 @@
 The `hsfuse` command: a group of commands, each of which parses and calls the library.
 
 Results and summaries go to standard output; progress, log lines and errors to standard
-error. Exit status: 0 done, 1 something the user can put right (one line), 2 usage,
-130 stopped from the keyboard.
+error. Exit status: 0 success, 1 an error that the user can correct (one line), 2 usage,
+130 interrupted from the keyboard.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["main"]
 
 
 class _Group(click.Group):
-    """A group that prints what the user can put right as one line."""
+    """A group that prints hsfuse's errors as one line."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
@@ -36,7 +36,7 @@ class _Group(click.Group):
             ctx.exit(130)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in the order in which a newcomer needs them."""
+        """Return the commands in order of first use, not of the alphabet."""
         return list(self.commands)
 
 
@@ -49,7 +49,7 @@ def main() -> None:
     The result has the bands of the first and the pixels of the second.
 
     \b
-    Try it on a pair that hsfuse makes:
+    Try it on a simulated pair:
       hsfuse sample demo
       hsfuse run demo/scene.tif demo/rgb.tif --hs-sensor enmap
       hsfuse evaluate demo/truth.tif demo/scene_fused.tif --ratio 3
