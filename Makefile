@@ -1,6 +1,6 @@
 # Needs git, make and Python 3.11 or newer. Everything else goes into .venv.
 #
-#   make demo    make a small pair, fuse it, say where the result lies
+#   make demo    simulate a small pair, fuse it, print where the result is
 #   make test    run the tests
 #   make lint    what CI checks before the tests
 #
@@ -51,10 +51,10 @@ demo: $(VENV)/.installed
 	$(BIN)/hsfuse evaluate $(DEMO)/truth.tif $(DEMO)/fused.tif --ratio 3
 	@echo
 	@echo "fused raster  $(CURDIR)/$(DEMO)/fused.tif"
-	@echo "picture       $(CURDIR)/$(DEMO)/fused.tif.png"
+	@echo "quicklook     $(CURDIR)/$(DEMO)/fused.tif.png"
 	@echo "record        $(CURDIR)/$(DEMO)/fused.tif.json"
 
-# Side by side, one thread each: two workers of two threads are slower than one on two cores.
+# In parallel, one thread each: two processes of two threads are slower than one on two cores.
 test: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4
 

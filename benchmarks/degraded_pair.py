@@ -1,11 +1,11 @@
 """
-A real pair one scale down: degrade the HS image, fuse it with the fine one, score against itself.
+A real pair at reduced resolution: degrade both images, fuse, compare with the HS image itself.
 
     python benchmarks/degraded_pair.py hyperion_30m.tif ali_30m.tif --ratio 3 2 3x2
     python benchmarks/degraded_pair.py enmap.bsq aerial.bsq --ratio 4 8.333
 
-The HS image is the truth and both sensors are real; only the blur is made. A finer image is
-first seen at the HS image's scale (Wald's protocol). R is estimated from the pair.
+The HS image is the truth and both sensors are real; only the PSF is simulated. The MS image is
+first degraded to the HS grid (Wald's protocol). R is estimated from the pair.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hsfuse.pair.survey import Patch, Survey, survey_pair
 
 
 def on_one_grid(hs: xr.DataArray, fine: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the HS image and the fine one as the HS sensor would see it, on the HS grid."""
+    """Return the HS image, and the MS image degraded by the PSF, on the HS grid."""
     if hs.shape[1:] == fine.shape[1:]:
         return hs.compute().to_numpy(), fine.compute().to_numpy()
     survey = survey_pair(make_pair(hs, fine))

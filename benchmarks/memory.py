@@ -3,8 +3,8 @@ Peak memory of `hsfuse run` for a small and a large output, as two processes in 
 
     python benchmarks/memory.py --sizes 2048 8192 --bands 60
 
-Makes a pair of each size (HS at an eighth of it, four fine bands), fuses it with `guided`
-into zarr, and prints each process's peak resident memory.
+Simulates a pair of each size (HS at an eighth of it, four MS bands), fuses it with `guided`
+into zarr, and prints the peak resident memory of each process.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """
-A hundred odd or broken inputs: a right result or one clear line each, and nothing overwritten.
+A hundred unusual or damaged inputs: a right result or a one-line refusal each, nothing overwritten.
 
     python benchmarks/odd_inputs.py [--count 100] [--seed 0] [--only NUMBER]
 
-Each pair is spoiled in one to three ways (:mod:`odd_pairs`) and given to ``hsfuse run``, which
-has to fuse it rightly or to refuse it in one line that names the file; the inputs and whatever
-lies at the output's name stay as they are. Prints a Markdown table and every failure with the
-numbers that repeat it; the exit status is 1 if there is one.
+Each pair is altered in one to three ways (:mod:`odd_pairs`) and given to ``hsfuse run``, which
+must fuse it correctly or refuse it in one line that names the file; the inputs and whatever
+exists under the name of the output must stay as they
+are. Prints a Markdown table and every failure with the numbers that repeat it; the exit status
+is 1 if there is one.
 """
 
 from __future__ import annotations

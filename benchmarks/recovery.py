@@ -1,12 +1,12 @@
 """
-What hsfuse reads from a pair whose shift, blur, response, units and holes are known.
+Errors of what hsfuse estimates from a pair whose shift, PSF, response, units and masks are known.
 
     python benchmarks/recovery.py CUBE [CUBE ...] --pairs 24
 
-Of each cube pairs are made with a shift of 0 to 3 HS pixels, a PSF of FWHM 0.8 to 2, one of
-three responses, a gain and offset for each fine band, noise, a cloud that only the fine
-image has, and a hole in either. hsfuse is told nothing but the two rasters. Printed are the
-errors of what it reads, and PSNR of `guided` beside a run that was told the truth.
+From each cube pairs are simulated with a shift of 0 to 3 HS pixels, a PSF of FWHM 0.8 to 2, one of
+three responses, a gain and offset for each MS band, noise, a cloud in the MS image alone, and a
+region without data in either. hsfuse is given the two rasters and nothing else. Printed are the
+errors of its estimates, and the PSNR of `guided` beside a run with the true values.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """
-What hsfuse says of inputs that cannot be fused: each is made, tried, and its line printed.
+Error messages for inputs that cannot be fused: each is simulated and run, and its line printed.
 
     python benchmarks/refusals.py
 
-Prints a Markdown table; a traceback or an input that was taken would show as such.
+Prints a Markdown table; a traceback, or an input that was accepted, would show as such.
 """
 
 from __future__ import annotations

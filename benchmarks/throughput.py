@@ -1,11 +1,11 @@
 """
-How fast MS-SSFNet trains and fuses, beside the processor's own peak at convolutions.
+Throughput of MS-SSFNet in training and fusion, beside the peak of the processor at convolutions.
 
     python benchmarks/throughput.py --threads 2
 
 One run: the peak is the fastest 3 x 3 convolution of the network's width that torch does here; a
 step of training counts three times the multiplications of its forward pass. Fusing is
-timed whole: estimators, network, agreement.
+timed as a whole: estimators, network, data consistency.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-Hold the standard errors that ms-ssfnet tells against the errors it makes.
+Compare the standard errors of ms-ssfnet with its true errors.
 
     python benchmarks/uncertainty.py scenes CUBES --ratio 4 --weights FILE
     python benchmarks/uncertainty.py cave CUBES --ratio 8 --weights FILE
