@@ -30,14 +30,9 @@ from hsfuse.errors import PairError
 from hsfuse.learning.random_pairs import Drawn, draw_pair
 from hsfuse.learning.recipe import Recipe
 from hsfuse.methods import Window
-from hsfuse.methods.ms_ssfnet.features import (
-    LEADING,
-    Estimators,
-    Units,
-    gather,
-    measure_units,
-    with_signs,
-)
+from hsfuse.methods.ms_ssfnet.estimators import Estimators
+from hsfuse.methods.ms_ssfnet.features import LEADING, gather, with_signs
+from hsfuse.methods.ms_ssfnet.units import Units, measure_units
 from hsfuse.methods.trial import choose
 from hsfuse.nets.ms_ssfnet import Architecture
 from hsfuse.observe import Degrade

@@ -46,7 +46,7 @@ METHODS: dict[str, tuple[str, str]] = {
         "any sensor, no training, parameters chosen on the pair itself",
     ),
     "kriging": (
-        "hsfuse.methods.kriging:METHOD",
+        "hsfuse.methods.kriging.method:METHOD",
         "area-to-point regression by Gaussian processes of colour, texture and place; slower "
         "than guided, no training",
     ),

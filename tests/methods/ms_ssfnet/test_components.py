@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.methods import Fuser, Options, Window, load_method
-from hsfuse.methods import kriging as module
-from hsfuse.methods.kriging import average
+from hsfuse.methods.kriging import cells, regression
+from hsfuse.methods.kriging.method import average
 from hsfuse.methods.ms_ssfnet.components import ComponentFuser
 from hsfuse.methods.ms_ssfnet.consistency import Agreement
 from hsfuse.methods.ms_ssfnet.features import CHANNELS, LEADING, gather, with_signs
@@ -81,8 +81,9 @@ def prepared(survey: Survey, file: str, *, uncertainty: bool = False) -> Compone
 @pytest.fixture
 def small_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut scenes into cells that a window does not hold all of."""
-    for name, value in (("_CELL", 8), ("_HALO", 3), ("_RAMP", 2), ("_FEATURES", 48)):
-        monkeypatch.setattr(module, name, value)
+    for name, value in (("_CELL", 8), ("_HALO", 3), ("_RAMP", 2)):
+        monkeypatch.setattr(cells, name, value)
+    monkeypatch.setattr(regression, "FEATURES", 48)
 
 
 @pytest.mark.usefixtures("small_cells")

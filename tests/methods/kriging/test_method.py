@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.methods import Fuser, Options, Window, load_method
-from hsfuse.methods import kriging as module
-from hsfuse.methods.kriging import METHOD, Appearance, average
+from hsfuse.methods.kriging import cells, regression
+from hsfuse.methods.kriging.appearance import DARK, Appearance
+from hsfuse.methods.kriging.method import METHOD, average
 from hsfuse.observe import Degrade
 from hsfuse.pair.survey import Patch, Survey
 
@@ -52,10 +53,9 @@ def test_a_window_of_cells_equals_the_same_part_of_the_whole(
     monkeypatch: pytest.MonkeyPatch, read_tile: Callable[[Fuser, Window, Span], Window]
 ) -> None:
     """A scene of many cells is the same read whole or through one window with its halo."""
-    monkeypatch.setattr(module, "_CELL", 8)
-    monkeypatch.setattr(module, "_HALO", 3)
-    monkeypatch.setattr(module, "_RAMP", 2)
-    monkeypatch.setattr(module, "_FEATURES", 48)
+    for name, value in (("_CELL", 8), ("_HALO", 3), ("_RAMP", 2)):
+        monkeypatch.setattr(cells, name, value)
+    monkeypatch.setattr(regression, "FEATURES", 48)
     survey, window = pair_of(cube_of(120))
     fuser = load_method("kriging").prepare(survey, Options())
     (whole,) = fuser.fuse([window])
@@ -71,7 +71,7 @@ def test_cells_share_every_pixel_out(length: int) -> None:
     """Their weights sum to one everywhere, and what a cell is conditioned on holds its pixels."""
     axis = Axis(length * 3 + 1, length, 3.0, 0.5)
     total = np.zeros(axis.fine)
-    for cell in module._cells(axis, 0, length, Span(0, axis.fine)):
+    for cell in cells.cells(axis, 0, length, Span(0, axis.fine)):
         total[cell.part.slice] += cell.weight
         assert cell.fine.start <= cell.part.start
         assert cell.part.stop <= cell.fine.stop
@@ -129,9 +129,9 @@ def test_features_hold_the_sum_of_two_covariances() -> None:
     generator = torch.Generator().manual_seed(0)
     near, far = (scale * torch.randn((3, 6, 5), generator=generator) for scale in (0.3, 1.5))
     light = torch.rand((6, 5), generator=generator)
-    linear, *features = module._features(light[None], light, [near, far], 0)
+    linear, *features = regression.random_features(light[None], light, [near, far], 0)
     assert linear.shape == (2, 6, 5)
-    found = torch.cat(features).flatten(1) / (light.flatten() + module._DARK)
+    found = torch.cat(features).flatten(1) / (light.flatten() + DARK)
     covariance = found.mT @ found
     wanted = torch.stack(
         [torch.exp(-0.5 * torch.cdist(p.flatten(1).mT, p.flatten(1).mT) ** 2) for p in (near, far)]

@@ -1,0 +1,1 @@
+"""The method `kriging`: appearance of pixels, cells of the scene, regression in a cell."""

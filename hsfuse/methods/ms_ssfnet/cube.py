@@ -1,0 +1,116 @@
+"""The paper's network for one pair: it sees the pair alone and answers the cube."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import pad
+
+from hsfuse.core.grid import Axis, Span
+from hsfuse.core.resample import interpolation_matrix
+from hsfuse.methods import Options, Window
+from hsfuse.methods.ms_ssfnet.inference import run_network
+from hsfuse.nets.ms_ssfnet import reach
+from hsfuse.nets.weights import Card
+
+__all__ = ["CubeFuser"]
+
+
+@dataclass(frozen=True)
+class CubeFuser:
+    """
+    The paper's network for one pair: it sees the pair alone and answers the cube.
+
+    Attributes
+    ----------
+    card : Card
+        Of the weights, with their hash.
+    mean : ndarray of shape (bands,)
+        Spectrum that stands for HS pixels without data.
+    unit : float
+        The scene's brightness: the network works in units of it.
+    options : Options
+        Device and precision.
+    """
+
+    card: Card
+    mean: NDArray[np.float32]
+    unit: float
+    options: Options
+    notes: tuple[str, ...] = ()
+    name: str = "ms-ssfnet"
+    sure: bool = False
+
+    @property
+    def step(self) -> int:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return self.card.architecture.ratio
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """See :class:`hsfuse.methods.Fuser`."""
+        own = math.ceil(reach(self.card.architecture) / self.step) + 2.0
+        return own, own
+
+    @property
+    def channels(self) -> int:
+        """See :class:`hsfuse.methods.Fuser`: the last block's features."""
+        a = self.card.architecture
+        return 2 * a.bands + a.fine_bands + 5 * a.width
+
+    def describe(self) -> dict[str, object]:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return {
+            "method": self.name,
+            "weights": self.card.name,
+            "weights_sha256": self.card.sha256,
+            **self.card.architecture.to_dict(),
+            "precision": self.options.precision,
+        }
+
+    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
+        """See :class:`hsfuse.methods.Fuser`; windows of one shape go through as a batch."""
+        prepared = [self._inputs(window) for window in windows]
+        groups: dict[tuple[torch.Size, torch.Size], list[int]] = defaultdict(list)
+        for index, (coarse, fine) in enumerate(prepared):
+            groups[coarse.shape, fine.shape].append(index)
+        results: dict[int, NDArray[np.float32]] = {}
+        for members in groups.values():
+            coarse, fine = (torch.stack([prepared[i][k] for i in members]) for k in (0, 1))
+            cubes = run_network(self.card, coarse, fine, self.options) * self.unit
+            for i, cube in zip(members, cubes, strict=True):
+                rows, columns = windows[i].core
+                results[i] = cube[:, rows.slice, columns.slice].cpu().numpy()
+        return [results[i] for i in range(len(windows))]
+
+    def _inputs(self, window: Window) -> tuple[Tensor, Tensor]:
+        """
+        Return the coarse and the fine input, in units of the scene.
+
+        The fine side is padded to whole coarse pixels by repeating its last ones, at the
+        scene's end alone: windows start and end on multiples of the ratio elsewhere.
+        """
+        fine = torch.nan_to_num(torch.from_numpy(window.fine) / self.unit)
+        rows, columns = (-size % self.step for size in fine.shape[1:])
+        fine = pad(fine[None], (0, columns, 0, rows), mode="replicate")[0]
+        shape = fine.shape[1] // self.step, fine.shape[2] // self.step
+        known = np.isfinite(window.coarse)
+        filled = torch.from_numpy(np.where(known, window.coarse, self.mean[:, None, None]))
+        onto = (
+            torch.from_numpy(_onto_blocks(axis, count, self.step))
+            for axis, count in zip((window.geometry.y, window.geometry.x), shape, strict=True)
+        )
+        coarse = next(onto) @ filled.double() @ next(onto).mT
+        return coarse.float() / self.unit, fine
+
+
+def _onto_blocks(axis: Axis, count: int, ratio: int) -> NDArray[np.float64]:
+    """Return the weights that interpolate HS pixels at the centres of ``ratio``-pixel blocks."""
+    # In a grid whose fine pixels are the blocks, interpolation is what it always is.
+    blocks = Axis(count, axis.coarse, axis.ratio / ratio, axis.origin / ratio)
+    return interpolation_matrix(blocks, Span(0, count))
