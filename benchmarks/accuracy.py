@@ -38,7 +38,8 @@ from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.metrics import psnr, sam
 from hsfuse.methods import Method, Options, Window, load_method
 from hsfuse.methods.denoising import Quiet
-from hsfuse.methods.guided import Guided, Parameters
+from hsfuse.methods.guided.method import Guided
+from hsfuse.methods.guided.regression import Parameters
 from hsfuse.nets.weights import find_weights, shipped_weights
 from hsfuse.observe import Degrade, respond
 from hsfuse.pair.survey import Patch, Survey

@@ -30,10 +30,10 @@ from hsfuse.errors import PairError
 from hsfuse.learning.random_pairs import Drawn, draw_pair
 from hsfuse.learning.recipe import Recipe
 from hsfuse.methods import Window
+from hsfuse.methods.guided.selection import select_parameters
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
 from hsfuse.methods.ms_ssfnet.features import LEADING, gather, with_signs
 from hsfuse.methods.ms_ssfnet.units import Units, measure_units
-from hsfuse.methods.trial import choose
 from hsfuse.nets.ms_ssfnet import Architecture
 from hsfuse.observe import Degrade
 from hsfuse.pair.survey import Patch, brightness
@@ -205,7 +205,7 @@ def _whole(drawn: Drawn, architecture: Architecture) -> Observed:
 def _by_component(drawn: Drawn, architecture: Architecture, recipe: Recipe) -> Observed:
     """Return the evidence of every component and what the start misses of the truth."""
     (patch,) = drawn.survey.patches
-    estimators = Estimators.prepare(drawn.survey, choose(drawn.survey))
+    estimators = Estimators.prepare(drawn.survey, select_parameters(drawn.survey))
     return observe_components(
         drawn.truth,
         patch,

@@ -41,7 +41,7 @@ METHODS: dict[str, tuple[str, str]] = {
         "the HS image interpolated; the fine image is not used; the floor of any comparison",
     ),
     "guided": (
-        "hsfuse.methods.guided:METHOD",
+        "hsfuse.methods.guided.method:METHOD",
         "local and scene-wide regression on the fine bands in the scene's own subspace; "
         "any sensor, no training, parameters chosen on the pair itself",
     ),

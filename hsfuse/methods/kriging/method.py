@@ -33,7 +33,8 @@ from hsfuse.core.noise import signal_components
 from hsfuse.core.resample import blur_reach
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods import Options, Window
-from hsfuse.methods.guided import GuidedFuser, Parameters, Stages, fit
+from hsfuse.methods.guided.regression import GuidedFuser, Parameters, Stages, fit
+from hsfuse.methods.guided.selection import select_parameters
 from hsfuse.methods.kriging.appearance import Appearance
 from hsfuse.methods.kriging.cells import Cell, cells
 from hsfuse.methods.kriging.cells import reach as cell_reach
@@ -45,7 +46,6 @@ from hsfuse.methods.kriging.regression import (
     random_features,
     scaled_coordinates,
 )
-from hsfuse.methods.trial import choose
 from hsfuse.observe import Degrade, Interpolate
 from hsfuse.pair.survey import Survey
 
@@ -224,7 +224,7 @@ class Kriging:
 
     def prepare(self, survey: Survey, options: Options) -> KrigingFuser:
         """See :class:`hsfuse.methods.Method`."""
-        return krige(survey, choose(survey), device=options.device)
+        return krige(survey, select_parameters(survey), device=options.device)
 
 
 def krige(
@@ -235,7 +235,9 @@ def krige(
     device: str = "cpu",
 ) -> KrigingFuser:
     """
-    Return the fuser for a survey; parameters and subspace as in :func:`hsfuse.methods.guided.fit`.
+    Return the fuser for a survey.
+
+    Parameters and subspace are those of :func:`hsfuse.methods.guided.regression.fit`.
 
     `guided` keeps few components, for its noise grows with their number; here the noise is
     chosen per component, and all that rise above it are kept.

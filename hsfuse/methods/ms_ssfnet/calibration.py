@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from hsfuse.methods import Options
-from hsfuse.methods.guided import GuidedFuser, Parameters
+from hsfuse.methods.guided.regression import GuidedFuser, Parameters
+from hsfuse.methods.guided.selection import select_parameters
 from hsfuse.methods.ms_ssfnet.components import Answers, ComponentFuser
 from hsfuse.methods.ms_ssfnet.consistency import fine_error, likeliest_return
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
@@ -16,7 +17,7 @@ from hsfuse.methods.ms_ssfnet.shrinkage import expect, shares_array
 from hsfuse.methods.ms_ssfnet.uncertainty import Sureness, hidden_variance
 from hsfuse.methods.ms_ssfnet.uncertainty import fit as fit_sureness
 from hsfuse.methods.ms_ssfnet.units import measure_units
-from hsfuse.methods.trial import Trial, choose, step_down
+from hsfuse.methods.reduced_resolution import Trial, step_down
 from hsfuse.nets.weights import Card
 from hsfuse.pair.survey import Survey
 
@@ -31,7 +32,7 @@ _ERROR = 0.45
 
 def prepare_components(card: Card, survey: Survey, options: Options) -> ComponentFuser:
     """Return the fuser of a surveyed pair, with what one run of it one scale down tells."""
-    parameters = choose(survey)
+    parameters = select_parameters(survey)
     fuser = _of_components(card, survey, parameters, options)
     trial = step_down(survey)
     if trial is not None:

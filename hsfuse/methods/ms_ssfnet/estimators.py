@@ -11,7 +11,7 @@ from torch import Tensor
 from hsfuse.methods import Options, Window
 from hsfuse.methods.cnmf import METHOD as CNMF
 from hsfuse.methods.cnmf import CnmfFuser
-from hsfuse.methods.guided import Parameters, Stages
+from hsfuse.methods.guided.regression import Parameters, Stages
 from hsfuse.methods.kriging.method import KrigingFuser, average, krige
 from hsfuse.pair.survey import Survey
 

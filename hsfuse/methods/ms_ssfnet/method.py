@@ -17,10 +17,10 @@ import numpy as np
 
 from hsfuse.errors import WeightsError
 from hsfuse.methods import Fuser, Options
-from hsfuse.methods.guided import fit
+from hsfuse.methods.guided.regression import fit
+from hsfuse.methods.guided.selection import select_parameters
 from hsfuse.methods.ms_ssfnet.calibration import prepare_components
 from hsfuse.methods.ms_ssfnet.cube import CubeFuser
-from hsfuse.methods.trial import choose
 from hsfuse.nets.weights import Card, find_weights, shipped_weights
 from hsfuse.pair.survey import Survey
 
@@ -53,7 +53,7 @@ class MSSSFNetMethod:
 
 def _guided(survey: Survey, options: Options, why: str) -> Fuser:
     """Return `guided`, and say why."""
-    guided = fit(survey, choose(survey), device=options.device)
+    guided = fit(survey, select_parameters(survey), device=options.device)
     return replace(guided, notes=(*guided.notes, f"`guided` fuses this pair; {why}"))
 
 

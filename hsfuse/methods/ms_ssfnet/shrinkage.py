@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hsfuse.methods.guided import GuidedFuser
+from hsfuse.methods.guided.regression import GuidedFuser
 from hsfuse.methods.ms_ssfnet.consistency import CANDIDATES, Agreement, Observed, agree
-from hsfuse.methods.trial import Trial, judged
+from hsfuse.methods.reduced_resolution import Trial, judged
 
 __all__ = ["Expectation", "expect"]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hsfuse.core.grid import Span
 from hsfuse.methods import Window
-from hsfuse.methods.guided import GuidedFuser, Stages
+from hsfuse.methods.guided.regression import GuidedFuser, Stages
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
 from hsfuse.observe import Interpolate
 from hsfuse.pair.radiometry import measure_radiometry

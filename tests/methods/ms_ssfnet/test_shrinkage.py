@@ -5,10 +5,10 @@ import torch
 
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.methods import Window
-from hsfuse.methods.guided import Parameters, fit
+from hsfuse.methods.guided.regression import Parameters, fit
 from hsfuse.methods.ms_ssfnet.consistency import CANDIDATES, Observed
 from hsfuse.methods.ms_ssfnet.shrinkage import expect
-from hsfuse.methods.trial import Trial, step_down
+from hsfuse.methods.reduced_resolution import Trial, step_down
 from hsfuse.observe import Degrade
 from hsfuse.pair.survey import Patch, Survey
 

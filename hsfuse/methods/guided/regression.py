@@ -1,22 +1,4 @@
-"""
-`guided`: regression on the fine bands, scene-wide and local, in the scene's own subspace.
-
-No training and no knowledge of the fine sensor. With ``S`` the HS image in its
-leading principal components and ``f(Y)`` the fine bands, their products and one:
-
-1. Scene-wide: ``P = W f(Y)``, the least-squares fit of ``D(W f(Y))`` to ``S``, a mix of a
-   linear and a quadratic one.
-2. Local: about each HS pixel, what is left, ``S - D(P)``, is regressed on ``D([1, Y])``
-   under a Gaussian window, with a ridge toward zero, that is toward the scene-wide fit. The
-   coefficients are interpolated to the fine grid and applied to ``[1, Y]``.
-3. What is still missing, ``E = S - D(Z)``, is added back n times (iterative back-projection,
-   Irani and Peleg 1991, doi:10.1016/1049-9652(91)90045-L). With U the interpolation, n
-   rounds are one: ``U (I + (I - DU) + … + (I - DU)^(n-1)) E``, and the sum acts on the small
-   coarse grid alone.
-
-How many components, how wide a window and so on differ from scene to scene: they are
-chosen on the pair itself, one scale down, where the HS image is the truth.
-"""
+"""The regression of `guided`: fitted to a scene, applied to windows."""
 
 from __future__ import annotations
 
@@ -30,11 +12,11 @@ from torch import Tensor
 
 from hsfuse.core.resample import blur_reach
 from hsfuse.core.subspace import Subspace
-from hsfuse.methods import Options, Window
+from hsfuse.methods import Window
 from hsfuse.observe import Degrade, Interpolate
 from hsfuse.pair.survey import Patch, Survey
 
-__all__ = ["METHOD", "Guided", "GuidedFuser", "Parameters"]
+__all__ = ["GuidedFuser", "Parameters", "Stages", "fit"]
 
 # The Gaussian window is cut at three sigma, beyond which a pixel weighs a hundredth.
 _WINDOW_SIGMAS = 3
@@ -276,20 +258,6 @@ class _gaussian_window:
         return self.rows @ values @ self.columns.mT
 
 
-@dataclass(frozen=True)
-class Guided:
-    """The method: scene-wide fit, then a trial one scale down to choose :class:`Parameters`."""
-
-    parameters: Parameters | None = None
-
-    def prepare(self, survey: Survey, options: Options) -> GuidedFuser:
-        """See :class:`hsfuse.methods.Method`."""
-        from hsfuse.methods.trial import choose  # imports this module
-
-        parameters = self.parameters or choose(survey)
-        return fit(survey, parameters, device=options.device)
-
-
 def fit(
     survey: Survey,
     parameters: Parameters,
@@ -367,6 +335,3 @@ def _ridge_fit(
     moment = design @ target.T / design.shape[1]
     solution: NDArray[np.float64] = np.linalg.solve(gram, moment).T
     return solution
-
-
-METHOD = Guided()

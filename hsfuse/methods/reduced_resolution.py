@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +19,10 @@ from hsfuse.core.metrics import psnr, sam
 from hsfuse.core.noise import signal_components
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods import Window
-from hsfuse.methods.guided import Parameters, fit
 from hsfuse.observe import Degrade
 from hsfuse.pair.survey import Patch, Survey
 
-__all__ = ["Trial", "choose", "judged", "step_down"]
+__all__ = ["Trial", "judged", "step_down"]
 
 # Choosing among some thirty settings reads each trial window some thirty times; 128 HS pixels
 # square settle the order of the settings in seconds.
@@ -37,19 +35,6 @@ _FEWEST = 6
 # Perfection, as of a flat scene, would decide a mean by itself.
 _SMALLEST_ANGLE = 1e-3
 _LARGEST_PSNR = 120.0
-
-# A dozen pixels fix a line of few components, and nothing of squares or of places. Four dozen
-# carry the usual parameters: 0.4 dB better on EnMAP at ratio 8.33 (benchmarks/degraded_pair.py).
-_FEW = 48
-_FOR_FEW = Parameters(components=3, ridge=1.0, quadratic=0.0)
-
-_CANDIDATES: dict[str, tuple[float, ...]] = {
-    "components": (3, 4, 5, 6, 8, 10, 12, 16, 20, 24),
-    "quadratic": (0.0, 0.5, 1.0),
-    "back_projections": (0, 1, 2, 4),
-    "ridge": (1e-3, 1e-2, 1e-1),
-    "radius": (3, 4, 6),
-}
 
 
 @dataclass(frozen=True)
@@ -161,41 +146,6 @@ def _degraded(
     total = operator.forward(torch.where(known, values, torch.zeros_like(values)))
     result = total / weight.clamp_min(1e-6)
     return torch.where(weight > 0.5, result, torch.full_like(result, torch.nan)).numpy()
-
-
-def choose(survey: Survey) -> Parameters:
-    """
-    Return the parameters that do best one scale down, one after the other.
-
-    The score counts decibels of PSNR and of spectral angle alike: a wrong shape of the
-    spectrum is as bad as a wrong brightness. A survey of a few pixels gets what they
-    can carry.
-    """
-    best = Parameters()
-    trial = step_down(survey)
-    if trial is None:
-        return _FOR_FEW if survey.spectra.shape[1] < _FEW else best
-    limit = len(trial.subspace.basis)
-    best_score = _score(trial, best)
-    for name in ("components", "quadratic", "back_projections", "ridge", "radius", "components"):
-        for value in _CANDIDATES[name]:
-            if getattr(best, name) == value or (name == "components" and value > limit):
-                continue
-            candidate = _with(best, name, value)
-            score = _score(trial, candidate)
-            if score > best_score:
-                best, best_score = candidate, score
-    return best
-
-
-def _with(parameters: Parameters, name: str, value: float) -> Parameters:
-    changed: dict[str, Any] = {name: value}
-    return replace(parameters, **changed)
-
-
-def _score(trial: Trial, parameters: Parameters) -> float:
-    fuser = fit(trial.survey, parameters, subspace=trial.subspace)
-    return judged(trial.figures(fuser.fuse(trial.windows)))
 
 
 def judged(figures: tuple[float, float]) -> float:
