@@ -36,8 +36,7 @@ import torch
 import hsfuse
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.metrics import psnr, sam
-from hsfuse.methods import Method, Options, Window, load_method
-from hsfuse.methods.denoising import Quiet
+from hsfuse.methods import METHODS, Method, Options, Window
 from hsfuse.methods.guided.method import Guided
 from hsfuse.methods.guided.regression import Parameters
 from hsfuse.nets.weights import find_weights, shipped_weights
@@ -158,8 +157,7 @@ def unseen(files: list[str], scene: str, survey: Survey) -> str | None:
 
 def plain_method(name: str) -> Method:
     """Return a method that takes every band as it is: noise of the truth is scored."""
-    method = load_method(name)
-    return method.method if isinstance(method, Quiet) else method
+    return METHODS[name].load_plain()
 
 
 def estimates(

@@ -20,7 +20,7 @@ import xarray as xr
 import hsfuse
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.metrics import psnr, sam
-from hsfuse.methods import Options, Window, load_method
+from hsfuse.methods import METHODS, Options, Window, load_method
 from hsfuse.observe import Degrade
 from hsfuse.pair.geometry import make_pair
 from hsfuse.pair.survey import Patch, Survey, survey_pair
@@ -85,7 +85,7 @@ def main() -> None:
         core = Span(0, whole.shape[1]), Span(0, whole.shape[2])
         hole = np.isnan(seen).any(axis=0)
         for name in options.methods:
-            weights = options.weights if name == "ms-ssfnet" else None
+            weights = options.weights if METHODS[name].takes_weights else None
             fuser = load_method(name).prepare(survey, Options(weights))
             (cube,) = fuser.fuse([Window(coarse, seen, geometry, core)])
             cube = np.where(hole, np.nan, cube)

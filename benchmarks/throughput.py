@@ -20,7 +20,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hsfuse.core.grid import Axis, Geometry, Span
-from hsfuse.methods import Options, Window, load_method
+from hsfuse.methods import METHODS, Options, Window, load_method
 from hsfuse.methods.ms_ssfnet.features import CHANNELS
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
 from hsfuse.observe import Degrade, respond
@@ -118,7 +118,7 @@ def main() -> None:
         )
     survey, window = made_pair(512, 4, 100)
     for name in ("guided", "kriging", "ms-ssfnet"):
-        weights = options.weights if name == "ms-ssfnet" else None
+        weights = options.weights if METHODS[name].takes_weights else None
         fuser = load_method(name).prepare(survey, Options(weights))
         spent = seconds(lambda fuser=fuser: fuser.fuse([window]), 1.0)
         print(f"{fuser.name}, 100 bands, ratio 4: {512**2 / 1e6 / spent:.3f} megapixels/s")

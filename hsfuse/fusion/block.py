@@ -221,7 +221,7 @@ def lazy_result(plan: Plan) -> xr.DataArray:
             coords[name] = hs.coords[name]
     for name in ("good", "covered", "explained"):
         coords[name] = ("band", getattr(plan.radiometry, name))
-    if plan.fuser.sure:
+    if plan.fuser.gives_standard_error:
         coords |= _with_sureness(hs, plan.radiometry)
     attrs = {k: hs.attrs[k] for k in ("wavelength_source", "units") if k in hs.attrs}
     attrs |= {"source": "", "sensor": "", "method": plan.fuser.name}

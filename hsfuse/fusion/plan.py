@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from hsfuse.core.grid import Geometry
 from hsfuse.core.tiles import Tiling
 from hsfuse.errors import PlanError
-from hsfuse.methods import Fuser, Options, check_options, load_method
+from hsfuse.methods import Fuser, Options, check_options, load_method, methods_with
 from hsfuse.pair.alignment import Alignment, align_pair
 from hsfuse.pair.geometry import Pair, make_pair
 from hsfuse.pair.radiometry import Radiometry, measure_radiometry
@@ -69,7 +69,7 @@ class Plan:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Bands, rows and columns of the output; standard errors are its last band."""
-        bands = self.pair.hs.sizes["band"] + self.fuser.sure
+        bands = self.pair.hs.sizes["band"] + self.fuser.gives_standard_error
         return bands, self.rows.length, self.columns.length
 
     @property
@@ -135,10 +135,11 @@ def plan_fusion(
         )
         survey, radiometry = survey_for(pair)
         fuser = prepared_by.prepare(survey, options)
-    if options.uncertainty and not fuser.sure:
+    if options.uncertainty and not fuser.gives_standard_error:
         raise PlanError(
-            f"{fuser.name} would fuse this pair and cannot tell its uncertainty; ms-ssfnet can, "
-            "with weights for any sensor, as those that come with hsfuse, that fit the pair"
+            f"{fuser.name} would fuse this pair and gives no standard error; "
+            f"{methods_with('gives_standard_error')} does, with weights for any sensor that fit "
+            "the pair, such as those that come with hsfuse"
         )
     rows, columns = _tilings(pair.geometry, fuser, tile, overlap)
     notes = (*pair.notes, *radiometry.notes, *fuser.notes)

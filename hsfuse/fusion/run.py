@@ -378,7 +378,7 @@ def execute(job: Job, *, progress: Callable[[int, int], None] | None = None) -> 
         len(plan.blocks) - len(todo),
         sum(receipt.missing for receipt in receipts),
         sum(receipt.clipped for receipt in receipts),
-        _median_of_last(path) if plan.fuser.sure else None,
+        _median_of_last(path) if plan.fuser.gives_standard_error else None,
     )
 
 

@@ -1,10 +1,12 @@
 """
-Fusion methods: one file each, one table of names, one protocol.
+Fusion methods: one module or package each, one table of names, one protocol.
 
-A method has two moments. ``prepare`` looks at the whole pair once, through a
-:class:`~hsfuse.pair.survey.Survey` of bounded size, and returns a :class:`Fuser`: frozen,
-picklable, knowing everything that holds for the whole scene. ``Fuser.fuse`` then turns
+A method has two stages. ``prepare`` reads the whole pair once, through a
+:class:`~hsfuse.pair.survey.Survey` of bounded size, and returns a :class:`Fuser`: frozen and
+picklable, it holds everything that is the same for the whole scene. ``Fuser.fuse`` then turns
 one :class:`Window` into pixels, and depends on nothing else.
+
+A new method is a module with a :class:`Method` and a row in :data:`METHODS`.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,63 +29,107 @@ __all__ = [
     "METHODS",
     "Fuser",
     "Method",
+    "MethodSpec",
     "Options",
     "Window",
     "check_options",
+    "find_method",
     "list_methods",
     "load_method",
+    "methods_with",
 ]
 
-# name -> (import path of the method object, one line for `hsfuse methods`)
-METHODS: dict[str, tuple[str, str]] = {
-    "bicubic": (
+
+@dataclass(frozen=True, slots=True)
+class MethodSpec:
+    """
+    What a method can do, and where it is.
+
+    Attributes
+    ----------
+    path : str
+        Import path of the :class:`Method`, ``module:attribute``; imported when it is used.
+    summary : str
+        One line for `hsfuse methods`.
+    takes_weights : bool
+        Whether a weights file may be given.
+    gives_standard_error : bool
+        Whether it can add a band of standard errors.
+    wants_denoised_bands : bool
+        Whether noisy HS bands are to be replaced by what the clean ones predict; false for
+        interpolation, which adds no detail to sharpen noise with.
+    """
+
+    path: str
+    summary: str
+    takes_weights: bool = False
+    gives_standard_error: bool = False
+    wants_denoised_bands: bool = True
+
+    def load(self) -> Method:
+        """Return the method, with noisy bands replaced where it wants that."""
+        plain = self.load_plain()
+        return _imported(_DENOISING)(plain) if self.wants_denoised_bands else plain
+
+    def load_plain(self) -> Method:
+        """Return the method that fuses every band as it is."""
+        method: Method = _imported(self.path)
+        return method
+
+
+METHODS = {
+    "bicubic": MethodSpec(
         "hsfuse.methods.bicubic:METHOD",
-        "the HS image interpolated; the fine image is not used; the floor of any comparison",
+        "the HS image interpolated, without the MS image; the lower bound of any comparison",
+        wants_denoised_bands=False,
     ),
-    "guided": (
+    "guided": MethodSpec(
         "hsfuse.methods.guided.method:METHOD",
-        "local and scene-wide regression on the fine bands in the scene's own subspace; "
-        "any sensor, no training, parameters chosen on the pair itself",
+        "local and scene-wide regression on the MS bands in the scene's own subspace; "
+        "any sensor, no training, parameters selected on the pair itself",
     ),
-    "kriging": (
+    "kriging": MethodSpec(
         "hsfuse.methods.kriging.method:METHOD",
-        "area-to-point regression by Gaussian processes of colour, texture and place; slower "
+        "area-to-point regression by Gaussian processes of colour, texture and position; slower "
         "than guided, no training",
     ),
-    "cnmf": (
+    "cnmf": MethodSpec(
         "hsfuse.methods.cnmf:METHOD",
         "coupled non-negative matrix factorisation (Yokoya 2012): endmembers of the scene, "
-        "abundances of the fine image",
+        "abundances of the MS image",
     ),
-    "spectralift": (
+    "spectralift": MethodSpec(
         "hsfuse.methods.spectralift:METHOD",
-        "a per-pixel network trained on the pair itself (Shah 2025); needs the response alone",
+        "a per-pixel network trained on the pair itself (Shah 2025); needs the spectral response "
+        "alone",
     ),
-    "ms-ssfnet": (
+    "ms-ssfnet": MethodSpec(
         "hsfuse.methods.ms_ssfnet.method:METHOD",
         "the multi-scale spatial and spectral fusion network; where no weights fit the pair, "
-        "`guided` is used and said",
+        "`guided` is used instead and a note says why",
+        takes_weights=True,
+        gives_standard_error=True,
     ),
 }
-# The one that takes weights, and tells how sure it is.
-_NETWORK = "ms-ssfnet"
+# What replaces noisy bands, around a method.
+_DENOISING = "hsfuse.methods.denoising:Quiet"
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """
-    What a user may ask of a method.
+    What a user asks of a method.
 
     Attributes
     ----------
     weights : str or None
-        A weights file instead of the shipped ones.
+        A weights file; by default the one that comes with hsfuse.
     device : str
-        ``cpu`` or ``cuda``, already decided.
+        ``cpu`` or ``cuda``.
     precision : str
         ``float32`` or ``bfloat16``, for networks.
     uncertainty : bool
-        Also tell the standard error of each pixel.
+        Whether a last band holds the standard error of each pixel.
     """
 
     weights: str | None = None
@@ -95,14 +141,14 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class Window:
     """
-    A part of the pair, with its halo, as arrays.
+    A part of the pair as arrays, with a halo.
 
     Attributes
     ----------
     coarse : ndarray of shape (bands, coarse rows, coarse columns)
-        HS pixels that touch the window or its surroundings, float32, NaN where there is no data.
+        HS pixels about the window, float32, NaN where there is no data.
     fine : ndarray of shape (fine bands, rows, columns)
-        RGB or MS pixels, float32, NaN where there is no data.
+        MS pixels, float32, NaN where there is no data.
     geometry : Geometry
         Of ``coarse`` over ``fine``.
     core : tuple of Span
@@ -124,34 +170,34 @@ class Window:
 
 
 class Fuser(Protocol):
-    """A method that has seen the pair: pure, frozen and picklable."""
+    """A method prepared for a pair: pure, frozen and picklable."""
 
     @property
     def name(self) -> str:
-        """The name of the method that will really run."""
+        """The name of the method that fuses; another than was asked where that one cannot."""
 
     @property
     def reach(self) -> tuple[float, float]:
-        """How far an output pixel depends on its inputs: coarse pixels along y and x."""
+        """How far an output pixel depends on its inputs, in HS pixels along y and x."""
 
     @property
     def step(self) -> int:
-        """Windows start at multiples of this many fine pixels; 1 where any start will do."""
+        """Windows start at multiples of this many fine pixels; 1 for any start."""
 
     @property
-    def sure(self) -> bool:
-        """Whether a last band of standard errors follows the cube, as Options asked."""
+    def gives_standard_error(self) -> bool:
+        """Whether a last band of standard errors follows the cube."""
 
     @property
     def channels(self) -> int:
-        """Float maps of a window's size that are alive at once, for the estimate of memory."""
+        """Float arrays of a window's size that exist at once, for the estimate of memory."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know of the choice made, a sentence each."""
+        """What the user should know of the choices made, a sentence each."""
 
     def describe(self) -> dict[str, object]:
-        """Return the settings in JSON types, for the plan and the sidecar."""
+        """Return the settings in JSON types, for the plan and the record."""
 
     def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
         """
@@ -160,22 +206,22 @@ class Fuser(Protocol):
         Parameters
         ----------
         windows : sequence of Window
-            Several, so that a network can take those of one shape as a batch.
+            Several, so that a network can batch those of one shape.
 
         Returns
         -------
         list of ndarray of shape (bands, core rows, core columns)
-            In HS units. Values are finite; no data is masked by the caller. Where the fuser
-            is ``sure``, one band more: the error to be expected of each pixel's spectrum, root
+            In HS units. Values are finite; the caller masks no data. One band more where the
+            fuser gives the standard error: the expected error of each pixel's spectrum, root
             mean square over the good bands.
         """
 
 
 class Method(Protocol):
-    """A name in the table: makes a :class:`Fuser` for a pair."""
+    """Prepares a :class:`Fuser` for a pair."""
 
     def prepare(self, survey: Survey, options: Options) -> Fuser:
-        """Return the fuser for the pair that was surveyed."""
+        """Return the fuser for the surveyed pair."""
 
 
 def list_methods() -> dict[str, str]:
@@ -187,7 +233,24 @@ def list_methods() -> dict[str, str]:
     >>> sorted(list_methods())
     ['bicubic', 'cnmf', 'guided', 'kriging', 'ms-ssfnet', 'spectralift']
     """
-    return {name: line for name, (_, line) in METHODS.items()}
+    return {name: spec.summary for name, spec in METHODS.items()}
+
+
+def methods_with(capability: str) -> str:
+    """
+    Return the names of the methods with a capability, for a message.
+
+    Parameters
+    ----------
+    capability : str
+        A flag of :class:`MethodSpec`.
+
+    Examples
+    --------
+    >>> methods_with("takes_weights")
+    'ms-ssfnet'
+    """
+    return ", ".join(name for name, spec in METHODS.items() if getattr(spec, capability))
 
 
 def check_options(name: str, options: Options) -> None:
@@ -197,14 +260,34 @@ def check_options(name: str, options: Options) -> None:
     Raises
     ------
     PlanError
-        If weights or the uncertainty are asked of a method that has none.
+        If weights or a standard error are asked of a method that has none; the message lists
+        the methods that have.
     """
-    if name == _NETWORK:
-        return
-    if options.weights:
-        raise PlanError(f"{name} takes no weights, got {options.weights}; {_NETWORK} does")
-    if options.uncertainty:
-        raise PlanError(f"{name} cannot tell its uncertainty; {_NETWORK} can")
+    spec = find_method(name)
+    if options.weights and not spec.takes_weights:
+        raise PlanError(
+            f"{name} takes no weights, got {options.weights}; methods with weights: "
+            f"{methods_with('takes_weights')}"
+        )
+    if options.uncertainty and not spec.gives_standard_error:
+        raise PlanError(
+            f"{name} gives no standard error; methods that do: "
+            f"{methods_with('gives_standard_error')}"
+        )
+
+
+def find_method(name: str) -> MethodSpec:
+    """
+    Return a row of the table.
+
+    Raises
+    ------
+    PlanError
+        If there is no method of that name; the message lists the names.
+    """
+    if name not in METHODS:
+        raise PlanError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
+    return METHODS[name]
 
 
 def load_method(name: str) -> Method:
@@ -214,13 +297,11 @@ def load_method(name: str) -> Method:
     Raises
     ------
     PlanError
-        If there is none; the message lists those there are.
+        As :func:`find_method`.
     """
-    if name not in METHODS:
-        raise PlanError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
-    module, attribute = METHODS[name][0].split(":")
-    method: Method = getattr(import_module(module), attribute)
-    if name == "bicubic":  # it makes no detail
-        return method
-    quiet: type[Method] = import_module("hsfuse.methods.denoising").Quiet
-    return quiet(method)  # type: ignore[call-arg]
+    return find_method(name).load()
+
+
+def _imported(path: str) -> Any:
+    module, attribute = path.split(":")
+    return getattr(import_module(module), attribute)

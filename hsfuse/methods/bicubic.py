@@ -24,7 +24,7 @@ class BicubicFuser:
     device: str = "cpu"
     name: str = "bicubic"
     step: int = 1
-    sure: bool = False
+    gives_standard_error: bool = False
     reach: tuple[float, float] = (2.0, 2.0)
     channels: int = 0
     notes: tuple[str, ...] = ()

@@ -96,7 +96,7 @@ class CnmfFuser:
     device: str = "cpu"
     name: str = "cnmf"
     step: int = 1
-    sure: bool = False
+    gives_standard_error: bool = False
     reach: tuple[float, float] = (2.0, 2.0)  # cubic: 0.12 dB over linear
     notes: tuple[str, ...] = ()
 

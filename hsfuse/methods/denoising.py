@@ -89,9 +89,9 @@ class QuietFuser:
         return self.inner.step
 
     @property
-    def sure(self) -> bool:
+    def gives_standard_error(self) -> bool:
         """See :class:`hsfuse.methods.Fuser`."""
-        return self.inner.sure
+        return self.inner.gives_standard_error
 
     @property
     def channels(self) -> int:

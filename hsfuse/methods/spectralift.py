@@ -86,7 +86,7 @@ class SpectraLiftFuser:
     device: str = "cpu"
     name: str = "spectralift"
     step: int = 1
-    sure: bool = False
+    gives_standard_error: bool = False
     reach: tuple[float, float] = (0.0, 0.0)
     channels: int = 3 * _HIDDEN
     notes: tuple[str, ...] = ()

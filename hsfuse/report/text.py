@@ -157,7 +157,8 @@ def describe_plan(job: Job) -> str:
         (
             "output",
             f"{job.out}: {rows} x {columns} pixels, {bands} bands"
-            f"{' (the last: standard error)' if plan.fuser.sure else ''}, {_layout(job)}, "
+            f"{' (the last: standard error)' if plan.fuser.gives_standard_error else ''}, "
+            f"{_layout(job)}, "
             f"{byte_size(job.output_bytes)} before compression",
         ),
     ]

@@ -205,6 +205,8 @@ def test_uncertainty_is_written_told_and_left_out_of_figures(
 def test_uncertainty_of_another_method_is_refused(pair: Path, tmp_path: Path):
     result = run(pair, tmp_path / "out.tif", "--uncertainty")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: bicubic cannot tell its uncertainty; ms-ssfnet can")
+    assert result.stderr.startswith(
+        "Error: bicubic gives no standard error; methods that do: ms-ssfnet"
+    )
     assert result.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.errors import PlanError
-from hsfuse.methods import METHODS, Fuser, Options, Window, list_methods, load_method
+from hsfuse.methods import (
+    METHODS,
+    Fuser,
+    Options,
+    Window,
+    check_options,
+    list_methods,
+    load_method,
+)
 from hsfuse.observe import Degrade, respond
 from hsfuse.pair.survey import Patch, Survey
 
@@ -136,6 +144,28 @@ def test_an_unknown_method_lists_the_known() -> None:
     with pytest.raises(PlanError, match="bicubic, guided, kriging"):
         load_method("magic")
     assert set(list_methods()) == set(METHODS)
+
+
+def test_what_a_method_cannot_do_is_refused_with_the_names_of_those_that_can() -> None:
+    """Weights and standard errors are asked of the methods whose rows say so, and of no other."""
+    for name, spec in METHODS.items():
+        for options, able in (
+            (Options("some.safetensors"), spec.takes_weights),
+            (Options(uncertainty=True), spec.gives_standard_error),
+        ):
+            if able:
+                check_options(name, options)
+            else:
+                with pytest.raises(PlanError, match=f"{name} .* ms-ssfnet"):
+                    check_options(name, options)
+
+
+def test_noisy_bands_are_reconstructed_for_every_method_that_adds_detail() -> None:
+    """Interpolation alone takes the bands as they are."""
+    plain = [name for name, spec in METHODS.items() if not spec.wants_denoised_bands]
+    assert plain == ["bicubic"]
+    for name, spec in METHODS.items():
+        assert (type(load_method(name)) is not type(spec.load_plain())) == (name not in plain)
 
 
 def test_no_weights_fit_means_guided_and_a_word_about_it() -> None:

@@ -102,7 +102,7 @@ class GuidedFuser:
     device: str = "cpu"
     name: str = "guided"
     step: int = 1
-    sure: bool = False
+    gives_standard_error: bool = False
     notes: tuple[str, ...] = ()
 
     @property

@@ -80,7 +80,7 @@ class KrigingFuser:
     ratio: tuple[float, float]
     name: str = "kriging"
     step: int = 1
-    sure: bool = False
+    gives_standard_error: bool = False
     notes: tuple[str, ...] = ()
 
     @property

@@ -149,7 +149,7 @@ class ComponentFuser:
         return self.card.architecture.ratio
 
     @property
-    def sure(self) -> bool:
+    def gives_standard_error(self) -> bool:
         """See :class:`hsfuse.methods.Fuser`."""
         return self.sureness is not None
 
@@ -181,7 +181,7 @@ class ComponentFuser:
         """See :class:`hsfuse.methods.Fuser`: the evidence, and one component's features."""
         a = self.card.architecture
         components = len(self.shares)
-        sure = 2 * (1 + a.bands) if self.sure else 0
+        sure = 2 * (1 + a.bands) if self.gives_standard_error else 0
         seen = (components + 1) * a.fine_bands + components + sure
         return self.estimators.kriging.channels + seen + 6 * a.width
 

@@ -44,7 +44,7 @@ class CubeFuser:
     options: Options
     notes: tuple[str, ...] = ()
     name: str = "ms-ssfnet"
-    sure: bool = False
+    gives_standard_error: bool = False
 
     @property
     def step(self) -> int:
