@@ -122,7 +122,9 @@ def simulate(
         fine = noisy(fine, snr[1], generator)
     coarse = torch.where(share > 0.5, coarse, torch.full_like(coarse, torch.nan))
     fine = torch.where(known, fine, torch.full_like(fine, torch.nan))
-    window = Window(coarse.numpy(), fine.numpy(), geometry, (Span(0, rows), Span(0, columns)))
+    window = Window(
+        coarse.numpy(), fine.numpy(), geometry, (Span(0, rows), Span(0, columns)), (0, 0)
+    )
     return torch.where(known, cube, torch.full_like(cube, torch.nan)), window
 
 
@@ -136,7 +138,7 @@ def survey_of(
     window: Window, matrix: np.ndarray, wavelength: np.ndarray, fwhm: float = 1.0
 ) -> Survey:
     """Return the survey of a pair that is one window."""
-    patch = Patch(window.coarse, window.fine, window.geometry)
+    patch = Patch(window.coarse, window.fine, window.geometry, window.start)
     good = np.ones(len(window.coarse), dtype=bool)
     return Survey((patch,), (fwhm, fwhm), good, wavelength, matrix)
 

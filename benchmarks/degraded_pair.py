@@ -75,7 +75,7 @@ def main() -> None:
     wavelength = hs["wavelength"].to_numpy()
     for ratio in options.ratio:
         coarse, geometry = degraded(whole, ratios(ratio), options.fwhm)
-        patch = Patch(coarse, seen, geometry)
+        patch = Patch(coarse, seen, geometry, (0, 0))
         marked = np.asarray(hs["good"].values, dtype=bool)
         survey = Survey((patch,), (options.fwhm,) * 2, marked, wavelength)
         good = survey.good
@@ -87,7 +87,7 @@ def main() -> None:
         for name in options.methods:
             weights = options.weights if METHODS[name].takes_weights else None
             fuser = load_method(name).prepare(survey, Options(weights))
-            (cube,) = fuser.fuse([Window(coarse, seen, geometry, core)])
+            (cube,) = fuser.fuse([Window(coarse, seen, geometry, core, (0, 0))])
             cube = np.where(hole, np.nan, cube)
             figures = psnr(whole[good], cube[good], peak=peak), sam(whole[good], cube[good])
             print(f"| {name} | {figures[0]:.2f} | {figures[1]:.2f} |", flush=True)

@@ -79,7 +79,7 @@ def fused(method: Method, hs: xr.DataArray, rgb: xr.DataArray) -> np.ndarray:
     fuser = method.prepare(survey, Options())
     rows, columns = pair.geometry.fine_shape
     window = Window(
-        pair.hs.values, pair.rgb.values, pair.geometry, (Span(0, rows), Span(0, columns))
+        pair.hs.values, pair.rgb.values, pair.geometry, (Span(0, rows), Span(0, columns)), (0, 0)
     )
     (values,) = fuser.fuse([window])
     return values

@@ -72,12 +72,12 @@ def made_pair(side: int, ratio: int, bands: int) -> tuple[Survey, Window]:
     coarse += 0.005 * torch.randn(coarse.shape, generator=torch.Generator().manual_seed(1))
     fine = respond(response, cube).numpy()
     survey = Survey(
-        (Patch(coarse.numpy(), fine, geometry),),
+        (Patch(coarse.numpy(), fine, geometry, (0, 0)),),
         (1.0, 1.0),
         np.ones(bands, bool),
         np.linspace(400, 2400, bands),
     )
-    return survey, Window(coarse.numpy(), fine, geometry, (Span(0, side), Span(0, side)))
+    return survey, Window(coarse.numpy(), fine, geometry, (Span(0, side), Span(0, side)), (0, 0))
 
 
 def main() -> None:

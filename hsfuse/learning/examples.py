@@ -248,7 +248,8 @@ def observe_components(
     kriging = estimators.kriging
     rows, columns = (n - n % architecture.ratio for n in patch.geometry.fine_shape)
     core = Span(0, rows), Span(0, columns)
-    evidence = gather(Window(patch.coarse, patch.fine, patch.geometry, core), estimators, units)
+    window = Window(patch.coarse, patch.fine, patch.geometry, core, patch.start)
+    evidence = gather(window, estimators, units)
     wanted, valid = kriging.guided.subspace.project(truth[:, :rows, :columns].numpy())
     valid &= np.isfinite(patch.fine[:, :rows, :columns]).all(axis=0)
     doubt = torch.from_numpy(units.doubt.astype(np.float32))[:, None, None]

@@ -218,7 +218,7 @@ def _seen(
         fine = _noisy(fine, snr + float(draw.uniform(5, 15)), generator)
     coarse[:, share <= 0.5] = torch.nan
     fine[:, ~valid] = torch.nan
-    return Patch(coarse.numpy(), fine.numpy(), geometry), fwhm
+    return Patch(coarse.numpy(), fine.numpy(), geometry, (0, 0)), fwhm
 
 
 def _grid(shape: Sequence[int], ratio: float, draw: np.random.Generator) -> Geometry:

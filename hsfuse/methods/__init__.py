@@ -161,7 +161,7 @@ class Window:
     fine: NDArray[np.float32]
     geometry: Geometry
     core: tuple[Span, Span]
-    start: tuple[int, int] = (0, 0)
+    start: tuple[int, int]
 
     @property
     def coarse_spans(self) -> tuple[Span, Span]:

@@ -315,6 +315,7 @@ def _middle(patch: Patch, blur: tuple[float, float], pixels: float) -> Patch:
         patch.coarse[:, rows.slice, columns.slice],
         patch.fine[:, fine_rows.slice, fine_columns.slice],
         Geometry(geometry.y.cut(fine_rows, rows), geometry.x.cut(fine_columns, columns)),
+        (patch.start[0] + rows.start, patch.start[1] + columns.start),
     )
 
 

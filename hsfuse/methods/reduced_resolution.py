@@ -61,7 +61,7 @@ class Trial:
     def windows(self) -> list[Window]:
         """The patches, whole, as a method is given them."""
         return [
-            Window(p.coarse, p.fine, p.geometry, (Span(0, rows), Span(0, columns)))
+            Window(p.coarse, p.fine, p.geometry, (Span(0, rows), Span(0, columns)), p.start)
             for p in self.survey.patches
             for rows, columns in [p.geometry.fine_shape]
         ]
@@ -110,7 +110,7 @@ def step_down(survey: Survey) -> Trial | None:
         # A few pixels with data may leave none below that sees mostly them.
         if not np.isfinite(coarse[survey.good]).all(axis=0).any() or not np.isfinite(fine).any():
             continue
-        patches.append(Patch(coarse, fine, geometry))
+        patches.append(Patch(coarse, fine, geometry, (0, 0)))  # each a scene of its own
         truths.append(truth)
     if not patches:
         return None

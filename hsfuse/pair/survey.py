@@ -65,7 +65,7 @@ class Patch:
     coarse: NDArray[np.float32]
     fine: NDArray[np.float32]
     geometry: Geometry
-    start: tuple[int, int] = (0, 0)
+    start: tuple[int, int]
 
 
 @dataclass(frozen=True)

@@ -39,13 +39,13 @@ def observed(cube: NDArray[np.float32], *, offset: float = 0.0) -> tuple[Survey,
     coarse = Degrade.between(geometry, (1.0, 1.0)).forward(values).numpy()
     fine = respond(torch.from_numpy(response.astype(np.float32)), values).numpy() + offset
     survey = Survey(
-        (Patch(coarse, fine, geometry),),
+        (Patch(coarse, fine, geometry, (0, 0)),),
         (1.0, 1.0),
         np.ones(BANDS, bool),
         np.linspace(400, 900, BANDS),
         response,
     )
-    return survey, Window(coarse, fine, geometry, (Span(0, SIDE), Span(0, SIDE)))
+    return survey, Window(coarse, fine, geometry, (Span(0, SIDE), Span(0, SIDE)), (0, 0))
 
 
 def fuse(survey: Survey, window: Window) -> NDArray[np.float32]:
@@ -104,7 +104,7 @@ def test_holes_in_the_survey_are_left_out() -> None:
     coarse, fine = window.coarse.copy(), window.fine.copy()
     coarse[:, 5:9, 5:9] = np.nan
     fine[:, 60:90, 60:90] = np.nan
-    survey = replace(survey, patches=(Patch(coarse, fine, window.geometry),))
+    survey = replace(survey, patches=(Patch(coarse, fine, window.geometry, (0, 0)),))
     values = fuse(survey, replace(window, coarse=coarse, fine=fine))
     apart = np.ones((SIDE, SIDE), bool)
     apart[8:48, 8:48] = apart[50:100, 50:100] = False
@@ -124,7 +124,7 @@ def test_all_windows_of_the_survey_teach() -> None:
     cube = mixture()
     survey, window = observed(cube)
     (whole,) = survey.patches
-    empty = Patch(np.full_like(whole.coarse, np.nan), whole.fine, whole.geometry)
+    empty = replace(whole, coarse=np.full_like(whole.coarse, np.nan))
     other = observed(mixture(1))[0].patches[0]
     survey = replace(survey, patches=(empty, other, whole))
     assert misfit(fuse(survey, window), cube) < 0.01

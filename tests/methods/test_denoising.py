@@ -25,7 +25,7 @@ def made() -> tuple[Survey, Window, np.ndarray]:
     pair = make_pair(seen.scene.compute().chunk(), seen.rgb.compute().chunk())
     rows, columns = pair.geometry.fine_shape
     core = Span(0, rows), Span(0, columns)
-    window = Window(pair.hs.values, pair.rgb.values, pair.geometry, core)
+    window = Window(pair.hs.values, pair.rgb.values, pair.geometry, core, (0, 0))
     truth = seen.truth.sel(y=pair.rgb["y"], x=pair.rgb["x"], method="nearest").values
     return survey_for(pair)[0], window, truth
 

@@ -48,12 +48,12 @@ def observed(cube: NDArray[np.float32]) -> tuple[Survey, Window]:
     coarse = Degrade.between(geometry, (1.0, 1.0)).forward(values).numpy()
     fine = respond(response, values).numpy()
     survey = Survey(
-        (Patch(coarse, fine, geometry),),
+        (Patch(coarse, fine, geometry, (0, 0)),),
         (1.0, 1.0),
         np.ones(BANDS, bool),
         np.linspace(400, 700, BANDS),
     )
-    return survey, Window(coarse, fine, geometry, (Span(0, side), Span(0, side)))
+    return survey, Window(coarse, fine, geometry, (Span(0, side), Span(0, side)), (0, 0))
 
 
 @cache
@@ -78,6 +78,7 @@ def part(window: Window, name: str, core: tuple[Span, Span]) -> Window:
         window.fine[:, spans[0].slice, spans[1].slice],
         Geometry(axes[0].cut(spans[0], cuts[0]), axes[1].cut(spans[1], cuts[1])),
         tuple(Span(c.start - s.start, c.stop - s.start) for c, s in zip(core, spans, strict=True)),  # type: ignore[arg-type]
+        (cuts[0].start, cuts[1].start),
     )
 
 
@@ -112,7 +113,7 @@ def test_a_hole_does_not_leak(name: str) -> None:
     coarse[:, 10, 12] = np.nan
     fine = window.fine.copy()
     fine[:, 70:73, 90:95] = np.nan
-    (values,) = fuser.fuse([Window(coarse, fine, window.geometry, window.core)])
+    (values,) = fuser.fuse([Window(coarse, fine, window.geometry, window.core, window.start)])
     outside = np.ones(values.shape[1:], bool)
     outside[70:73, 90:95] = False
     assert np.isfinite(values[:, outside]).all()
@@ -174,7 +175,7 @@ def test_no_weights_fit_means_guided_and_a_word_about_it() -> None:
     patch = survey.patches[0]
     fine = np.concatenate([patch.fine * (1 + 0.01 * k) for k in range(6)])
     many = Survey(
-        (Patch(patch.coarse, fine, patch.geometry),),
+        (replace(patch, fine=fine),),
         survey.blur,
         survey.marked,
         survey.wavelength,
@@ -196,7 +197,7 @@ def test_a_flat_image_stays_flat() -> None:
     _, window = observed(scene())
     flat = np.full_like(window.coarse, 0.25)
     survey = Survey(
-        (Patch(flat, window.fine, window.geometry),),
+        (Patch(flat, window.fine, window.geometry, (0, 0)),),
         (1.0, 1.0),
         np.ones(BANDS, bool),
         np.linspace(400, 700, BANDS),

@@ -27,7 +27,7 @@ def survey(gain: float = 1.0, offset: float = 0.0, hole: bool = False) -> Survey
         coarse[:, 4, 5] = np.nan
         coarse[3] = np.nan
         fine[:, 50:60, 20:30] = np.nan
-    patch = Patch(coarse, fine.astype(np.float32), Geometry(axis, axis))
+    patch = Patch(coarse, fine.astype(np.float32), Geometry(axis, axis), (0, 0))
     return Survey((patch,), (1.0, 1.0), np.ones(20, bool), np.linspace(400, 800, 20))
 
 
@@ -67,7 +67,7 @@ def test_a_band_of_noise_is_not_good() -> None:
     coarse = made.patches[0].coarse.copy()
     coarse[7] = np.random.default_rng(1).random(coarse.shape[1:]) * 9
     noisy = Survey(
-        (Patch(coarse, made.patches[0].fine, made.patches[0].geometry),),
+        (replace(made.patches[0], coarse=coarse),),
         made.blur,
         made.marked,
         made.wavelength,
@@ -80,7 +80,7 @@ def test_images_of_two_places_are_noticed() -> None:
     made = survey()
     other = np.random.default_rng(5).random(made.patches[0].fine.shape).astype(np.float32)
     strange = Survey(
-        (Patch(made.patches[0].coarse, other, made.patches[0].geometry),),
+        (replace(made.patches[0], fine=other),),
         made.blur,
         made.marked,
         made.wavelength,

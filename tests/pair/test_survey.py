@@ -14,7 +14,7 @@ def surveyed(coarse: np.ndarray) -> Survey:
     bands, rows, columns = coarse.shape
     geometry = Geometry(Axis(2 * rows, rows, 2.0), Axis(2 * columns, columns, 2.0))
     fine = np.ones((1, 2 * rows, 2 * columns), np.float32)
-    patch = Patch(coarse.astype(np.float32), fine, geometry)
+    patch = Patch(coarse.astype(np.float32), fine, geometry, (0, 0))
     return Survey((patch,), (1.0, 1.0), np.ones(bands, bool), np.linspace(400, 900, bands))
 
 

@@ -75,7 +75,7 @@ def measure_units(survey: Survey, estimators: Estimators) -> Units:
     every = -(-len(survey.patches) // _DOUBTED)
     for index, patch in enumerate(survey.patches):
         rows, columns = (Span(0, n) for n in patch.geometry.fine_shape)
-        window = Window(patch.coarse, patch.fine, patch.geometry, (rows, columns))
+        window = Window(patch.coarse, patch.fine, patch.geometry, (rows, columns), patch.start)
         stages = guided.stages(window)
         known = torch.from_numpy(np.isfinite(patch.fine).all(axis=0)).to(stages.fine.device)
         details.append((stages.fused - interpolate_components(window, stages))[:, known].double())

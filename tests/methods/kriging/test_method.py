@@ -41,12 +41,12 @@ def pair_of(
     coarse = coarse.astype(np.float32)
     fine = np.stack([cube[:3].mean(axis=0), cube[3:6].mean(axis=0), cube[6:].mean(axis=0)])
     survey = Survey(
-        (Patch(coarse, fine, geometry),),
+        (Patch(coarse, fine, geometry, (0, 0)),),
         (1.0, 1.0),
         np.ones(BANDS, bool),
         np.linspace(400, 900, BANDS),
     )
-    return survey, Window(coarse, fine, geometry, (Span(0, side), Span(0, side)))
+    return survey, Window(coarse, fine, geometry, (Span(0, side), Span(0, side)), (0, 0))
 
 
 def test_a_window_of_cells_equals_the_same_part_of_the_whole(

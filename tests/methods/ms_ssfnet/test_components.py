@@ -63,12 +63,12 @@ def pair_of(cube: NDArray[np.float32]) -> tuple[Survey, Window]:
     )
     fine = np.stack([cube[:3].mean(axis=0), cube[3:].mean(axis=0)])
     survey = Survey(
-        (Patch(coarse, fine, geometry),),
+        (Patch(coarse, fine, geometry, (0, 0)),),
         (1.0, 1.0),
         np.ones(BANDS, bool),
         np.linspace(400, 900, BANDS),
     )
-    return survey, Window(coarse, fine, geometry, (Span(0, side), Span(0, side)))
+    return survey, Window(coarse, fine, geometry, (Span(0, side), Span(0, side)), (0, 0))
 
 
 def prepared(survey: Survey, file: str, *, uncertainty: bool = False) -> ComponentFuser:
@@ -119,7 +119,9 @@ def test_what_the_network_sees_does_not_depend_on_units(weights: Callable[[float
     fuser = prepared(survey, weights(0.0))
     seen = gather(window, fuser.estimators, fuser.units)
     patch = survey.patches[0]
-    scaled = replace(survey, patches=(Patch(1000 * patch.coarse, 50 * patch.fine, patch.geometry),))
+    scaled = replace(
+        survey, patches=(replace(patch, coarse=1000 * patch.coarse, fine=50 * patch.fine),)
+    )
     other = prepared(scaled, weights(0.0))
     again = gather(
         replace(window, coarse=1000 * window.coarse, fine=50 * window.fine),
@@ -129,6 +131,35 @@ def test_what_the_network_sees_does_not_depend_on_units(weights: Callable[[float
     assert (seen.own[:4] - again.own[:4]).abs().median() < 1e-3
     # Of two bands the difference may point either way.
     assert (seen.shared[:3].abs() - again.shared[:3].abs()).abs().max() < 1e-3
+
+
+@pytest.mark.usefixtures("small_cells")
+def test_units_are_measured_on_the_cells_of_the_scene(weights: Callable[[float], str]) -> None:
+    """
+    A surveyed window lies where it lies: the estimates compared there are those of the fusion.
+
+    The window begins inside a cell of the scene; it would be the first cell if its place were
+    forgotten, and the prior standard deviation of components another.
+    """
+    survey, window = pair_of(cube_of(144))
+    first, count = 20, 18
+    rows = window.geometry.y.fine_span(Span(first, first + count))
+    axis = window.geometry.y.cut(rows, Span(first, first + count))
+    patch = Patch(
+        window.coarse[:, first : first + count, first : first + count],
+        window.fine[:, rows.slice, rows.slice],
+        Geometry(axis, axis),
+        (first, first),
+    )
+    scene = replace(survey, patches=(patch,), scene=window.geometry.coarse_shape)
+    fuser = prepared(scene, weights(0.0))
+    guided = fuser.estimators.kriging.guided
+    inside = Window(patch.coarse, patch.fine, patch.geometry, (Span(0, len(rows)),) * 2, (20, 20))
+    answers = fuser.estimators.answers(inside, guided.stages(inside))
+    differences = torch.stack(answers.others) - answers.start
+    expected = differences.double().square().mean(dim=(0, 2, 3)).sqrt().numpy()
+    assert (expected > 0).all()
+    assert fuser.units.doubt == pytest.approx(np.maximum(expected, 0.02 * fuser.units.detail))
 
 
 def test_signs_turn_twice_into_themselves() -> None:

@@ -25,7 +25,10 @@ def tried() -> Trial:
     coarse += 0.003 * draw.normal(size=coarse.shape).astype(np.float32)
     fine = np.stack([cube[:4].mean(axis=0), cube[4:].mean(axis=0)])
     survey = Survey(
-        (Patch(coarse, fine, geometry),), (1.0, 1.0), np.ones(8, bool), np.linspace(400, 800, 8)
+        (Patch(coarse, fine, geometry, (0, 0)),),
+        (1.0, 1.0),
+        np.ones(8, bool),
+        np.linspace(400, 800, 8),
     )
     trial = step_down(survey)
     assert trial is not None
