@@ -212,7 +212,7 @@ def train(
                 **choices,
             )
     except KeyboardInterrupt:
-        click.echo("stopped; the same command goes on", err=True)
+        click.echo("stopped; run the same command again to resume", err=True)
         raise click.exceptions.Exit(130) from None
     facts = _facts(card)
     if as_json:
