@@ -27,7 +27,7 @@ from torch.nn.functional import avg_pool2d
 
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.errors import PairError
-from hsfuse.learning.random_pairs import Drawn, draw_pair
+from hsfuse.learning.random_pairs import SimulatedPair, draw_pair
 from hsfuse.learning.recipe import Recipe
 from hsfuse.methods import Window
 from hsfuse.methods.guided.selection import select_parameters
@@ -183,7 +183,7 @@ def observe_example(
         return _by_component(drawn, architecture, recipe)
 
 
-def _whole(drawn: Drawn, architecture: Architecture) -> Observed:
+def _whole(drawn: SimulatedPair, architecture: Architecture) -> Observed:
     """Return the paper's example: the pair, and the cube at every level."""
     (pair,) = drawn.survey.patches
     ratio = architecture.ratio
@@ -202,7 +202,7 @@ def _whole(drawn: Drawn, architecture: Architecture) -> Observed:
     )
 
 
-def _by_component(drawn: Drawn, architecture: Architecture, recipe: Recipe) -> Observed:
+def _by_component(drawn: SimulatedPair, architecture: Architecture, recipe: Recipe) -> Observed:
     """Return the evidence of every component and what the start misses of the truth."""
     (patch,) = drawn.survey.patches
     estimators = Estimators.prepare(drawn.survey, select_parameters(drawn.survey))

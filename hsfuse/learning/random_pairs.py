@@ -1,7 +1,8 @@
 """
-Pairs drawn at random from cubes: place, scale, light, sensors, blur and noise all vary.
+Random simulated pairs: a window of a cube, as two random sensors would observe it.
 
-What is drawn depends on (seed, number) alone.
+Place, scale, illumination, sensors, PSF and noise vary. All of them are drawn from
+(seed, number of the pair) alone.
 """
 
 from __future__ import annotations
@@ -24,30 +25,75 @@ from hsfuse.observe import Degrade, respond
 from hsfuse.pair.survey import Patch, Survey
 from hsfuse.sensor.catalogue import Sensor, response_matrix
 
-__all__ = ["Drawn", "draw_pair"]
+__all__ = ["SimulatedPair", "draw_pair"]
 
-# Fewer HS pixels a side teach nothing of a scene: its subspace and regressions need some.
-_FEWEST, _MOST = 12, 40
-# Fine pixels a side of one observation: what a core observes in a few seconds.
-_LARGEST = 448
-# A band with less data than this, or without variation, is left out; so is such a place.
-_LEAST_DATA = 0.5
-_TRIES = 20
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """
+    What is the same for every recipe, for pairs of any sensors.
+
+    Attributes
+    ----------
+    least_side, largest_side : int
+        HS pixels a side of a pair. Fewer do not determine the subspace and the regressions of
+        a scene; more cost time and add little.
+    largest_fine_side : int
+        MS pixels a side of a pair: what one core simulates in a few seconds.
+    least_data : float
+        Share of finite values below which a band is left out and a window is drawn again.
+    attempts : int
+        Windows that are drawn before a cube counts as empty.
+    least_coverage : float
+        Share of an MS band's response that the cube's bands must cover; less is another band.
+    integer_ratio : float
+        Probability that the ratio is a whole number, as it mostly is between real sensors.
+    inaccurate_fwhm, known_response : float
+        Probability that the method is given a FWHM that is off by ``Recipe.belief``, and the
+        response of the MS sensor.
+    silicon : float
+        Probability that a random MS sensor ends where silicon does, at ``silicon_end`` nm.
+    rgb : float
+        Probability that a random sensor of three bands in the visible is a colour camera.
+    ms_snr_gain : tuple of float
+        Decibels by which the MS image's signal-to-noise ratio exceeds the HS image's: an MS
+        band collects more light.
+    least_ground : float
+        Share of the PSF's weight on data below which an HS pixel has none.
+    """
+
+    least_side: int = 12
+    largest_side: int = 40
+    largest_fine_side: int = 448
+    least_data: float = 0.5
+    attempts: int = 20
+    least_coverage: float = 0.9
+    integer_ratio: float = 0.7
+    inaccurate_fwhm: float = 0.5
+    known_response: float = 0.5
+    silicon: float = 0.75
+    silicon_end: float = 900.0
+    rgb: float = 0.6
+    ms_snr_gain: tuple[float, float] = (5.0, 15.0)
+    least_ground: float = 0.5
+
+
+_SETTINGS = _Settings()
 
 
 @dataclass(frozen=True)
-class Drawn:
+class SimulatedPair:
     """
-    A made pair.
+    A simulated pair and its truth.
 
     Attributes
     ----------
     truth : Tensor of shape (bands, rows, columns)
-        On the fine grid, NaN where there is no data.
+        On the fine grid, in the cube's units, NaN where there is no data.
     survey : Survey
-        Of the pair, which is its one patch; its blur is what is believed.
+        Of the pair, which is its one patch; its ``blur`` is the FWHM that the method is given.
     fwhm : float
-        The blur's true width in HS pixels.
+        The true FWHM of the PSF in HS pixels.
     """
 
     truth: Tensor
@@ -61,98 +107,112 @@ def draw_pair(
     architecture: Architecture,
     recipe: Recipe,
     number: int,
-) -> Drawn:
+) -> SimulatedPair:
     """
-    Return a pair and its truth: of which cube, where and how is drawn from its number.
+    Return a random simulated pair and its truth.
 
     Parameters
     ----------
     cubes : sequence of DataArray
         Truths, (band, y, x), lazy: one window of one of them is read.
     sensors : sequence of Sensor or None
-        Fine sensors to draw from; None for a made one.
+        MS sensors to draw from; None for a random one.
     architecture : Architecture
-        Gives the size of a patch and, for `cube`, the ratio.
+        Gives the size of a training patch and, for `cube`, the ratio.
     recipe : Recipe
         Gives the ranges.
     number : int
-        Which one.
+        Number of the pair; with ``recipe.seed`` the seed of everything random.
 
     Raises
     ------
     PairError
-        If a cube holds hardly any data.
+        If no window of the drawn cube holds enough data.
     """
     draw = np.random.default_rng([recipe.seed, 1, number])
     cube = cubes[int(draw.integers(len(cubes)))]
-    ratio = _ratio(cube, architecture, recipe, draw)
-    least = max(_FEWEST * ratio, float(recipe.patch * architecture.ratio))
-    truth, wavelength = _read(cube, ratio, least, recipe, draw)
-    truth = _under_other_light(truth, recipe, draw)
+    ratio = _draw_ratio(cube, architecture, recipe, draw)
+    least = max(_SETTINGS.least_side * ratio, float(recipe.patch * architecture.ratio))
+    truth, wavelength = _draw_window(cube, ratio, least, recipe, draw)
+    truth = _change_illumination(truth, recipe, draw)
     sensor = sensors[int(draw.integers(len(sensors)))]
     matrix = _response(sensor, wavelength, draw)
-    pair, fwhm = _seen(truth, matrix, ratio, recipe, draw)
-    believed = fwhm
-    if draw.random() < 0.5:
-        believed = fwhm * float(np.exp(recipe.belief * draw.normal()))
-    known = matrix if draw.random() < 0.5 else None
-    survey = Survey((pair,), (believed,) * 2, np.ones(len(truth), bool), wavelength, known)
-    return Drawn(truth, survey, fwhm)
+    pair, fwhm = _observe(truth, matrix, ratio, recipe, draw)
+    assumed = fwhm
+    if draw.random() < _SETTINGS.inaccurate_fwhm:
+        assumed = fwhm * float(np.exp(recipe.belief * draw.normal()))
+    known = matrix if draw.random() < _SETTINGS.known_response else None
+    survey = Survey((pair,), (assumed,) * 2, np.ones(len(truth), bool), wavelength, known)
+    return SimulatedPair(truth, survey, fwhm)
 
 
-def _ratio(
+def _draw_ratio(
     cube: xr.DataArray, architecture: Architecture, recipe: Recipe, draw: np.random.Generator
 ) -> float:
     if recipe.predicts == "cube":
         return float(architecture.ratio)
     low, high = recipe.ratio
-    high = max(low, min(high, min(cube.sizes["y"], cube.sizes["x"]) / _FEWEST))
+    largest = min(cube.sizes["y"], cube.sizes["x"]) / _SETTINGS.least_side
+    high = max(low, min(high, largest))
     ratio = float(np.exp(draw.uniform(math.log(low), math.log(high))))
-    return float(round(ratio)) if draw.random() < 0.7 else ratio
+    return float(round(ratio)) if draw.random() < _SETTINGS.integer_ratio else ratio
 
 
-def _read(
+def _draw_window(
     cube: xr.DataArray, ratio: float, least: float, recipe: Recipe, draw: np.random.Generator
 ) -> tuple[Tensor, NDArray[np.float64]]:
-    """Return a part of a cube, at another scale, and the wavelengths of its bands."""
+    """Return a window of a cube, at a coarser scale, and the wavelengths of its bands."""
     shape = cube.sizes["y"], cube.sizes["x"]
     zoom = float(np.exp(draw.uniform(0, math.log(recipe.zoom))))
     zoom = max(1.0, min(zoom, min(shape) / least))
-    wanted = draw.uniform(_FEWEST, _MOST) * ratio
-    side = min(max(wanted, least), float(_LARGEST)) * zoom
+    wanted = draw.uniform(_SETTINGS.least_side, _SETTINGS.largest_side) * ratio
+    side = min(max(wanted, least), float(_SETTINGS.largest_fine_side)) * zoom
     rows, columns = (min(math.ceil(side), n) for n in shape)
-    for _ in range(_TRIES):
-        top, left = (
-            int(draw.integers(shape[0] - rows + 1)),
-            int(draw.integers(shape[1] - columns + 1)),
-        )
-        part = cube.isel(y=slice(top, top + rows), x=slice(left, left + columns))
-        values = part.compute(scheduler="synchronous").to_numpy()
-        if np.isfinite(values).any(axis=0).mean() > _LEAST_DATA:
-            break
-    else:
-        raise PairError(
-            f"{cube.attrs.get('source', 'a cube')}: {_TRIES} places of {rows} x {columns} pixels "
-            "hold hardly any data; cubes with more would be accepted"
-        )
+    values = _read_window(cube, rows, columns, draw)
     with np.errstate(invalid="ignore"):
         spread = np.nanmax(values, axis=(1, 2), initial=0) - np.nanmin(
             values, axis=(1, 2), initial=0
         )
-    kept = (np.isfinite(values).mean(axis=(1, 2)) > _LEAST_DATA) & (spread > 0)
-    truth = torch.from_numpy(values[kept])
+    used = (np.isfinite(values).mean(axis=(1, 2)) > _SETTINGS.least_data) & (spread > 0)
+    truth = torch.from_numpy(values[used])
     if zoom > 1:
-        small = round(rows / zoom), round(columns / zoom)
-        shrunk = Geometry(Axis(rows, small[0], zoom), Axis(columns, small[1], zoom))
-        valid = torch.isfinite(truth).all(dim=0)
-        filled = torch.where(valid, truth, torch.zeros_like(truth))
-        truth, share = Degrade.between(shrunk, (0.0, 0.0)).forward_masked(filled, valid)
-        truth[:, share < 1 - 1e-6] = torch.nan
-    return truth.clamp_min(0), cube["wavelength"].to_numpy()[kept]
+        truth = _downsample(truth, zoom)
+    return truth.clamp_min(0), cube["wavelength"].to_numpy()[used]
 
 
-def _under_other_light(truth: Tensor, recipe: Recipe, draw: np.random.Generator) -> Tensor:
-    """Return the cube with a smooth gain along its spectrum."""
+def _read_window(
+    cube: xr.DataArray, rows: int, columns: int, draw: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return a random window with data, (bands, rows, columns)."""
+    for _ in range(_SETTINGS.attempts):
+        top = int(draw.integers(cube.sizes["y"] - rows + 1))
+        left = int(draw.integers(cube.sizes["x"] - columns + 1))
+        part = cube.isel(y=slice(top, top + rows), x=slice(left, left + columns))
+        values: NDArray[np.float32] = part.compute(scheduler="synchronous").to_numpy()
+        if np.isfinite(values).any(axis=0).mean() > _SETTINGS.least_data:
+            return values
+    raise PairError(
+        f"{cube.attrs.get('source', 'a cube')}: {_SETTINGS.attempts} random windows of {rows} x "
+        f"{columns} pixels hold hardly any data; expected data in more than "
+        f"{100 * _SETTINGS.least_data:.0f} % of a window's pixels"
+    )
+
+
+def _downsample(truth: Tensor, zoom: float) -> Tensor:
+    """Return the mean over pixels ``zoom`` times larger; NaN where one of them has no data."""
+    rows, columns = truth.shape[1:]
+    small = Geometry(
+        Axis(rows, round(rows / zoom), zoom), Axis(columns, round(columns / zoom), zoom)
+    )
+    valid = torch.isfinite(truth).all(dim=0)
+    filled = torch.where(valid, truth, torch.zeros_like(truth))
+    mean, share = Degrade.between(small, (0.0, 0.0)).forward_masked(filled, valid)
+    mean[:, share < 1 - 1e-6] = torch.nan
+    return mean
+
+
+def _change_illumination(truth: Tensor, recipe: Recipe, draw: np.random.Generator) -> Tensor:
+    """Return the cube with a smooth random gain along its spectrum."""
     place = np.linspace(0, np.pi, len(truth))
     curve = sum(draw.normal() * np.cos(k * place + draw.uniform(0, np.pi)) for k in (1, 2, 3))
     gain = np.exp(recipe.illuminant * curve).astype(np.float32)
@@ -162,29 +222,30 @@ def _under_other_light(truth: Tensor, recipe: Recipe, draw: np.random.Generator)
 def _response(
     sensor: Sensor | None, wavelength: NDArray[np.float64], draw: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return R of a sensor, or of a made one where it is None or the cube does not cover it."""
-    made = _made_response(wavelength, draw)
+    """Return R of a sensor; of a random one where it is None or the cube does not cover it."""
+    # Drawn in any case, so that what is drawn next does not depend on the sensor.
+    random = _random_response(wavelength, draw)
     if sensor is None:
-        return made
+        return random
     try:
         found = response_matrix(sensor, wavelength)
     except SensorError:
-        return made
-    covered = found.coverage > 0.9
-    return found.matrix[covered] if covered.any() else made
+        return random
+    covered = found.coverage > _SETTINGS.least_coverage
+    return found.matrix[covered] if covered.any() else random
 
 
-def _made_response(
+def _random_response(
     wavelength: NDArray[np.float64], draw: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return R of a made sensor: one to nine Gaussian bands, mostly in silicon's range."""
+    """Return R of a random sensor: one to nine Gaussian bands, mostly in silicon's range."""
     known = np.isfinite(wavelength).all()
     place = wavelength if known else np.linspace(400, 2500, len(wavelength))
     low, high = float(place.min()), float(place.max())
-    if draw.random() < 0.75:
-        high = max(min(high, 900.0), low + 0.2 * (high - low))
+    if draw.random() < _SETTINGS.silicon:
+        high = max(min(high, _SETTINGS.silicon_end), low + 0.2 * (high - low))
     count = int(draw.choice([1, 3, 3, 3, 4, 4, 4, 6, 9]))
-    if count == 3 and low < 470 and high > 640 and draw.random() < 0.6:
+    if count == 3 and low < 470 and high > 640 and draw.random() < _SETTINGS.rgb:
         centres = np.array([460.0, 540.0, 605.0]) + draw.normal(scale=12, size=3)
         widths = draw.uniform(50, 120, size=3)
     else:
@@ -197,14 +258,14 @@ def _made_response(
     return matrix
 
 
-def _seen(
+def _observe(
     truth: Tensor,
     matrix: NDArray[np.float64],
     ratio: float,
     recipe: Recipe,
     draw: np.random.Generator,
 ) -> tuple[Patch, float]:
-    """Return the pair that two sensors see, and the blur's true width."""
+    """Return the pair that two sensors observe, and the FWHM of the PSF in HS pixels."""
     geometry = _grid(truth.shape[1:], ratio, draw)
     fwhm = float(draw.uniform(*recipe.fwhm))
     valid = torch.isfinite(truth).all(dim=0)
@@ -214,15 +275,15 @@ def _seen(
     if draw.random() >= recipe.clean:
         snr = float(draw.uniform(*recipe.snr))
         generator = torch.Generator().manual_seed(int(draw.integers(2**31)))
-        coarse = _noisy(coarse, snr, generator)
-        fine = _noisy(fine, snr + float(draw.uniform(5, 15)), generator)
-    coarse[:, share <= 0.5] = torch.nan
+        coarse = _add_noise(coarse, snr, generator)
+        fine = _add_noise(fine, snr + float(draw.uniform(*_SETTINGS.ms_snr_gain)), generator)
+    coarse[:, share <= _SETTINGS.least_ground] = torch.nan
     fine[:, ~valid] = torch.nan
     return Patch(coarse.numpy(), fine.numpy(), geometry, (0, 0)), fwhm
 
 
 def _grid(shape: Sequence[int], ratio: float, draw: np.random.Generator) -> Geometry:
-    """Return whole HS pixels over a fine grid; a ratio that is no whole number lies anywhere."""
+    """Return whole HS pixels over a fine grid, at a random offset unless the ratio is whole."""
     axes = []
     for length in shape:
         start = 0.0 if ratio == round(ratio) else float(draw.uniform(0, ratio))
@@ -230,6 +291,7 @@ def _grid(shape: Sequence[int], ratio: float, draw: np.random.Generator) -> Geom
     return Geometry(axes[0], axes[1])
 
 
-def _noisy(values: Tensor, snr: float, generator: torch.Generator) -> Tensor:
+def _add_noise(values: Tensor, snr: float, generator: torch.Generator) -> Tensor:
+    """Return values with white noise of ``snr`` decibels in every band."""
     level = values.square().mean(dim=(1, 2), keepdim=True).sqrt() * 10 ** (-snr / 20)
     return values + level * torch.randn(values.shape, generator=generator)
