@@ -26,8 +26,8 @@ import torch
 from torch import Tensor, nn
 
 import hsfuse
-from hsfuse.learning.examples import Batch, Observed, draw_batch, observe_example
-from hsfuse.learning.loop import batch_loss, descend, initialised, rate_at, scatter
+from hsfuse.learning.examples import Batch, TrainingScene, draw_batch, simulate_scene
+from hsfuse.learning.loop import batch_loss, build_network, initialise, learning_rate, optimise
 from hsfuse.learning.recipe import RECIPES, Recipe
 from hsfuse.methods.ms_ssfnet.features import CHANNELS
 from hsfuse.nets.ms_ssfnet import Architecture
@@ -64,17 +64,17 @@ class SinglePathway(nn.Module):
 
 
 def learn(
-    network: nn.Module, recipe: Recipe, pool: Sequence[Observed], architecture: Architecture
+    network: nn.Module, recipe: Recipe, pool: Sequence[TrainingScene], architecture: Architecture
 ) -> nn.Module:
     """Return the network after the recipe's steps on a pool of observations; its running mean."""
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.rate)
     mean = {name: value.clone() for name, value in network.state_dict().items()}
     for step in range(recipe.steps):
         for group in optimiser.param_groups:
-            group["lr"] = rate_at(recipe, step)
+            group["lr"] = learning_rate(recipe, step)
         draw = np.random.default_rng([recipe.seed, step])
         batch = draw_batch(pool, architecture, recipe, draw)
-        descend(network, optimiser, matched(network, batch, recipe), recipe.clip)
+        optimise(network, optimiser, matched(network, batch, recipe), recipe.clip)
         decay = min(recipe.average, (1 + step) / (10 + step)) if recipe.average else 0.0
         for name, value in network.state_dict().items():
             mean[name].lerp_(value, 1 - decay)
@@ -89,7 +89,9 @@ def matched(network: nn.Module, batch: Batch, recipe: Recipe) -> Tensor:
     return batch_loss(network, last, recipe, "cpu")
 
 
-def batches(pool: Sequence[Observed], architecture: Architecture, recipe: Recipe) -> list[Batch]:
+def batches(
+    pool: Sequence[TrainingScene], architecture: Architecture, recipe: Recipe
+) -> list[Batch]:
     """Return what every row is scored on."""
     draw = np.random.default_rng(recipe.seed + 1)
     return [draw_batch(pool, architecture, recipe, draw) for _ in range(16)]
@@ -126,12 +128,12 @@ def decibels(network: nn.Module, held: Sequence[Batch]) -> float:
 
 def observations(
     paths: Sequence[Path], count: int, recipe: Recipe, architecture: Architecture, first: int
-) -> list[Observed]:
+) -> list[TrainingScene]:
     """Return observations of cubes, made once for all rows."""
     cubes = [hsfuse.open_raster(path) for path in paths]
     sensors = [load_sensor("nikon-d700")] if recipe.predicts == "cube" else [None]
     return [
-        observe_example(cubes, sensors, architecture, recipe, first + number)
+        simulate_scene(cubes, sensors, architecture, recipe, first + number)
         for number in range(count)
     ]
 
@@ -164,14 +166,14 @@ def component_rows(options: argparse.Namespace) -> None:
         start = time.perf_counter()
         torch.manual_seed(0)
         network = learn(
-            initialised(architecture, recipe), recipe, leveled(pool, architecture), architecture
+            build_network(architecture, recipe), recipe, leveled(pool, architecture), architecture
         )
         shares = left(network, held)
         spent = (time.perf_counter() - start) / 60
         print(f"| {name} | {shares[0]:.1%} | {shares[1]:.1%} | {spent:.1f} |", flush=True)
 
 
-def leveled(pool: Sequence[Observed], architecture: Architecture) -> list[Observed]:
+def leveled(pool: Sequence[TrainingScene], architecture: Architecture) -> list[TrainingScene]:
     """Return observations with the targets of an architecture's levels, block means."""
     result = []
     for each in pool:
@@ -186,9 +188,9 @@ def built(name: str, recipe: Recipe) -> nn.Module:
     """Return one of the networks that are compared, with the recipe's initial weights."""
     torch.manual_seed(0)
     if name != "one pathway":
-        return initialised(replace(PAPER, levels=2 if "two levels" in name else 1), recipe)
+        return build_network(replace(PAPER, levels=2 if "two levels" in name else 1), recipe)
     network = SinglePathway(PAPER)
-    scatter(network, recipe)
+    initialise(network, recipe)
     return network
 
 

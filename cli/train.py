@@ -1,4 +1,4 @@
-"""`hsfuse train`: weights of one's own, from high-resolution cubes."""
+"""`hsfuse train`: weights from high-resolution cubes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-# Options that stand for a field of the recipe; the library knows their defaults.
+# Options that set a field of the recipe; the library has their defaults.
 _FIELDS = (
     "steps", "batch", "patch", "scenes", "rate", "seed", "ratio", "fwhm", "snr", "clean",
 )  # fmt: skip
@@ -38,7 +38,7 @@ def _recipes() -> Iterable[str]:
 
 
 class _OfRecipe(click.Option):
-    """An option whose default is the recipe's; the library is asked for it by the help alone."""
+    """An option whose default depends on the recipe; only the help imports the library for it."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the help with every recipe's default."""
@@ -84,7 +84,7 @@ def _range(option: str, text: str) -> Callable[[Any], Any]:
     type=click.Path(path_type=Path),
     required=True,
     metavar="WEIGHTS.safetensors",
-    help="The weights; their card lies beside them in .json, log and checkpoint in .training.",
+    help="Weights to write; beside them .json, their card, and .training, checkpoint and log.",
 )
 @click.option(
     "--recipe",
@@ -92,62 +92,71 @@ def _range(option: str, text: str) -> Callable[[Any], Any]:
     type=FromLibrary(_recipes),
     default="component",
     show_default=True,
-    help="component: for any sensors and ratio; paper: for one sensor and one ratio, as published.",
+    help="component: any sensors and ratio; paper: one sensor pair and ratio, as published.",
 )
-@click.option("--steps", type=_count, cls=_OfRecipe, help="Steps of the optimiser.")
-@click.option("--batch", type=_count, cls=_OfRecipe, help="Patches a step.")
+@click.option("--steps", type=_count, cls=_OfRecipe, help="Optimiser steps.")
+@click.option("--batch", type=_count, cls=_OfRecipe, help="Patches per step.")
 @click.option(
     "--patch",
     type=_count,
     cls=_OfRecipe,
-    help="Side of a patch; 2^SCALES times as many cube pixels.",
+    help="Side of a patch in coarse pixels; 2^SCALES as many cube pixels each.",
 )
 @click.option(
     "--scenes",
     type=_count,
     cls=_OfRecipe,
-    help="Simulated scenes at hand at a time; fewer take less memory.",
+    help="Simulated scenes in memory at a time.",
 )
 @click.option(
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
     cls=_OfRecipe,
-    help="Learning rate at the start.",
+    help="Initial learning rate.",
 )
-@click.option("--seed", type=click.IntRange(min=0), cls=_OfRecipe, help="Same seed, same weights.")
-@click.option("--width", type=_count, default=32, show_default=True, help="Features of a layer.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    cls=_OfRecipe,
+    help="Random seed; the same seed gives the same weights.",
+)
+@click.option("--width", type=_count, default=32, show_default=True, help="Channels of a layer.")
 @click.option(
     "--levels",
     type=_count,
     default=2,
     show_default=True,
-    help="Outputs that are compared with the truth, at most SCALES.",
+    help="Outputs of the network in the loss, at most SCALES.",
 )
 @click.option(
     "--scales",
     type=_count,
     metavar="N",
     cls=_OfRecipe,
-    help="Doublings in the network; paper's ratio is 2^N.",
+    help="Doublings of the resolution in the network; the paper's ratio is 2^N.",
 )
-@_range("--ratio", "Cube pixels per HS pixel, for component")
-@_range("--fwhm", "Width of the Gaussian blur in HS pixels")
-@_range("--snr", "Noise of the HS image in decibels")
+@_range("--ratio", "Cube pixels per HS pixel, for the component recipe")
+@_range("--fwhm", "FWHM of the Gaussian PSF in HS pixels")
+@_range("--snr", "Signal-to-noise ratio of the HS image in decibels")
 @click.option(
     "--clean",
     type=click.FloatRange(0, 1),
     cls=_OfRecipe,
-    help="Share of the simulated scenes that are free of noise.",
+    help="Fraction of the simulated scenes without noise.",
 )
 @click.option(
     "--rgb-sensor",
     "rgb_sensors",
     multiple=True,
     metavar="NAME[:BAND,BAND]",
-    help="Fine sensor, or `made` for a new one every time; may be repeated, paper takes one.  "
-    "[default: made]",
+    help="MS sensor, or `made` for a random one per scene; may be repeated, the paper recipe takes "
+    "one.  [default: made]",
 )
-@click.option("--hs-sensor", metavar="NAME|FILE", help="Gives the wavelengths that the cubes lack.")
+@click.option(
+    "--hs-sensor",
+    metavar="NAME|FILE",
+    help="Sensor of the cubes: gives the wavelengths where they have none.",
+)
 @click.option(
     "--validation",
     multiple=True,
@@ -159,12 +168,12 @@ def _range(option: str, text: str) -> Callable[[Any], Any]:
     "--start-from",
     type=click.Path(path_type=Path),
     metavar="WEIGHTS",
-    help="Weights of the same network to begin from.  [default: random ones]",
+    help="Initial weights, of the same network.  [default: random]",
 )
 @click.option(
     "--terms",
     metavar="TEXT",
-    help="Terms of the weights, for their card.  [default: those of the cubes]",
+    help="Licence of the weights, for their card.  [default: that of the cubes]",
 )
 @device_option
 @overwrite_option
@@ -184,8 +193,8 @@ def train(
     """
     Train the network of ms-ssfnet on pairs simulated from each high-resolution CUBE.
 
-    Cubes may be larger than memory. `hsfuse run --weights` takes what comes out. An interrupted
-    training goes on where it stopped when the same command is given again.
+    Cubes may be larger than memory. `hsfuse run --weights` takes the result. Run the same command
+    again to resume an interrupted training from its last checkpoint.
 
     \b
     Examples:
@@ -195,7 +204,7 @@ def train(
       hsfuse train cave/*.tif -o r16.safetensors --recipe paper --scales 4 \\
           --rgb-sensor nikon-d700 --hs-sensor cave-31
     """  # noqa: D301 - click reads the mark
-    from hsfuse.learning.train import train as learn
+    from hsfuse.learning.train import train as run_training
 
     recipe = _recipe(name, {field: choices.pop(field) for field in _FIELDS})
     try:
@@ -203,7 +212,7 @@ def train(
             recipe.steps, item="step", unit="steps", closing="writing the weights", hidden=quiet
         ) as progress:
             progress.say("simulating the first scenes")
-            card = learn(
+            card = run_training(
                 cubes,
                 out,
                 recipe=recipe,
@@ -230,14 +239,16 @@ def _recipe(name: str, given: dict[str, Any]) -> Recipe:
     changes = {field: value for field, value in given.items() if value is not None}
     recipe = replace(RECIPES[name], **changes)
     if recipe.predicts == "cube" and "ratio" in changes:
-        raise click.UsageError(f"--ratio is a range; {name} has one ratio, which --scales gives")
+        raise click.UsageError(
+            f"--ratio is a range; the recipe {name} has one ratio, which --scales gives"
+        )
     if recipe.clean == 1 and "snr" in changes:
-        raise click.UsageError("--snr needs scenes with noise; give --clean a share under 1")
+        raise click.UsageError("--snr needs scenes with noise; expected --clean less than 1")
     return recipe
 
 
 def _facts(card: Card) -> dict[str, object]:
-    """Return where the files lie and the last figures, in JSON types."""
+    """Return the paths of the files and the last figures, in JSON types."""
     from hsfuse.learning.checkpoint import PLOT, TABLE, last_row
     from hsfuse.learning.train import training_folder
 

@@ -1,8 +1,8 @@
 """
-What a training leaves beside its weights, and from which it goes on.
+The folder of a training run: recipe, checkpoint, log and plot.
 
-``recipe.json`` says what is trained, ``checkpoint.safetensors`` holds network, running
-mean and optimiser, ``log.csv`` a row for every checkpoint, and ``log.png`` its plot.
+``recipe.json`` holds all that determines the weights, ``checkpoint.safetensors`` network,
+running mean and optimiser, ``log.csv`` a row for every checkpoint, and ``log.png`` its plot.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ _LOG = logging.getLogger(__name__)
 
 _RECIPE, _CHECKPOINT = "recipe.json", "checkpoint.safetensors"
 TABLE, PLOT = "log.csv", "log.png"
-# Differences that a message lists; more would not fit its line.
+# Differences that a message lists, so that it stays one line.
 _LISTED = 3
 
 
 def begin(folder: Path, facts: Mapping[str, object], *, overwrite: bool = False) -> None:
     """
-    Make a training's folder and say in it what is trained.
+    Create the folder of a training run and write its recipe.
 
     Parameters
     ----------
     folder : Path
-        Is made when absent.
+        Is created if absent.
     facts : mapping
-        All that decides the weights, in JSON types.
+        All that determines the weights, in JSON types.
     overwrite : bool
-        Forget the checkpoint of another training.
+        Delete the checkpoint of another training.
 
     Raises
     ------
@@ -57,15 +57,14 @@ def begin(folder: Path, facts: Mapping[str, object], *, overwrite: bool = False)
         differences = _differences(_read_recipe(recipe), now)
         if differences and not overwrite:
             raise WeightsError(
-                f"{checkpoint}: a checkpoint of another training, which differs in "
-                f"{_listed(differences)}; train into another file, or pass --overwrite "
-                "to begin anew"
+                f"{checkpoint}: is the checkpoint of another training, which differs in "
+                f"{_listed(differences)}; write to another file, or pass --overwrite to restart"
             )
         if differences:
             for name in (_CHECKPOINT, TABLE, PLOT):
                 (folder / name).unlink(missing_ok=True)
     elif checkpoint.exists():
-        _LOG.warning("%s: has no %s beside it; it is taken for this recipe's", checkpoint, _RECIPE)
+        _LOG.warning("%s: has no %s beside it; assumed to be of this recipe", checkpoint, _RECIPE)
     recipe.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
 
 
@@ -73,12 +72,12 @@ def _read_recipe(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise WeightsError(f"{path}: is not the recipe of a training ({error})") from error
+        raise WeightsError(f"{path}: is not the recipe of a training run ({error})") from error
 
 
 def _differences(before: Any, now: Any, name: str = "") -> list[str]:
     """
-    Return what two JSON values differ in, a phrase each.
+    Return the differences of two JSON values, a phrase each.
 
     Examples
     --------
@@ -114,7 +113,7 @@ def save(
     mean: Mapping[str, Tensor],
     step: int,
 ) -> None:
-    """Write a checkpoint; whatever interrupts this leaves the one before."""
+    """Replace the checkpoint atomically."""
     state = {f"network.{k}": v.contiguous() for k, v in network.state_dict().items()}
     state |= {f"mean.{k}": v.contiguous() for k, v in mean.items()}
     for index, values in optimiser.state_dict()["state"].items():
@@ -129,7 +128,7 @@ def restore(
     folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, mean: Mapping[str, Tensor]
 ) -> int:
     """
-    Return the steps that the folder's checkpoint has behind it, and take its values.
+    Load the folder's checkpoint and return its finished steps; 0 without a checkpoint.
 
     Raises
     ------
@@ -144,7 +143,7 @@ def restore(
         network.load_state_dict(_under(state, "network."))
     except (SafetensorError, RuntimeError) as error:
         raise WeightsError(
-            f"{path}: damaged, or a checkpoint of another network; move it away, or train into "
+            f"{path}: is damaged, or a checkpoint of another network; move it away, or write to "
             "another file"
         ) from error
     for name, value in _under(state, "mean.").items():
@@ -178,14 +177,14 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 def log(folder: Path, row: Mapping[str, float]) -> None:
     """
-    Add a row to the log and draw it anew.
+    Add a row to the log and redraw its plot.
 
     Parameters
     ----------
     folder : Path
-        Of the training.
+        Of the training run.
     row : mapping
-        ``step`` and figures. Rows from that step on, of a run that was broken off, go.
+        ``step`` and figures. Later rows, left by an interrupted run, are removed.
     """
     path = folder / TABLE
     rows = [old for old in _rows(path) if int(old["step"]) < row["step"]]
@@ -201,7 +200,7 @@ def log(folder: Path, row: Mapping[str, float]) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that whatever interrupts this leaves the one before."""
+    """Replace a file atomically."""
     partial = path.with_suffix(".partial")
     partial.write_bytes(content)
     partial.replace(path)

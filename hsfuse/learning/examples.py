@@ -1,13 +1,13 @@
 """
-What the network is taught: pairs simulated from cubes, and what it should answer.
+What a network is trained on: scenes simulated from cubes, and the patches cut from them.
 
-Two kinds of examples. ``cube`` is the paper's: the network sees the pair and answers the
-cube, so it serves one sensor and one ratio. ``component`` shows it one principal component
-at a time (:mod:`hsfuse.methods.ms_ssfnet.features`) and asks for a correction, so that it
-serves any sensor; sensors, ratios, blurs and noise are varied.
+Two kinds of scenes. ``cube`` is the paper's: the network sees the pair and predicts the cube,
+so it serves one sensor and one ratio. ``component`` shows it one principal component at a
+time (:mod:`hsfuse.methods.ms_ssfnet.features`) and asks for a correction, so that it serves
+any sensor; sensors, ratios, PSFs and noise vary.
 
-Everything random is drawn from (seed, number of the observation) or (seed, step), so the
-examples of a step are the same whether or not the run was interrupted before it.
+Everything random is drawn from (seed, number of the scene) or (seed, step), so the examples
+of a step are the same whether or not the run was interrupted before it.
 """
 
 from __future__ import annotations
@@ -33,50 +33,43 @@ from hsfuse.methods import Window
 from hsfuse.methods.guided.selection import select_parameters
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
 from hsfuse.methods.ms_ssfnet.features import LEADING, gather, with_signs
-from hsfuse.methods.ms_ssfnet.units import Units, measure_units
+from hsfuse.methods.ms_ssfnet.units import measure_units
 from hsfuse.nets.ms_ssfnet import Architecture
 from hsfuse.observe import Degrade
-from hsfuse.pair.survey import Patch, brightness
+from hsfuse.pair.survey import brightness
 from hsfuse.parallel import one_thread
 from hsfuse.sensor.catalogue import Sensor
 
-__all__ = [
-    "Batch",
-    "Observed",
-    "draw_batch",
-    "each_batch",
-    "observe_components",
-    "observe_example",
-]
+__all__ = ["Batch", "TrainingScene", "draw_batch", "iterate_batches", "simulate_scene"]
 
 
 @dataclass(frozen=True)
-class Observed:
+class TrainingScene:
     """
-    One observation, from which patches are cut.
+    A simulated pair as the network sees it, with its targets; patches are cut from it.
 
     Attributes
     ----------
     fine : Tensor of shape (channels, rows, columns)
-        What the network sees of the fine grid; for components, what they share.
-    own : Tensor of shape (components, channels, rows, columns) or None
-        What it sees of one component.
+        Input on the fine grid; for components, the channels that they share.
+    per_component : Tensor of shape (components, channels, rows, columns) or None
+        The channels of each component.
     coarse : Tensor of shape (bands, coarse rows, coarse columns) or None
-        The HS image; None for components, whose coarse side is made of the fine one.
+        The HS image; None for components, whose coarse input is the mean of the fine one.
     targets : tuple of Tensor
-        Of every level, coarsest first, with a first axis of bands or components.
+        Of every level, coarsest first, (bands or components, rows, columns) each.
     weight : Tensor of shape (rows, columns)
-        How much an error counts; zero where the truth has no data.
-    chances : ndarray of shape (components,)
-        How often each component is shown.
+        Of the error in the loss; zero where the truth has no data.
+    probabilities : ndarray of shape (components,)
+        With which each component is drawn.
     """
 
     fine: Tensor
-    own: Tensor | None
+    per_component: Tensor | None
     coarse: Tensor | None
     targets: tuple[Tensor, ...]
     weight: Tensor
-    chances: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,7 @@ class Batch:
     weights: list[Tensor]
 
 
-def each_batch(
+def iterate_batches(
     cubes: Sequence[xr.DataArray],
     sensors: Sequence[Sensor | None],
     architecture: Architecture,
@@ -99,43 +92,50 @@ def each_batch(
     """
     Yield (step, batch) from step ``first`` on.
 
-    One of ``recipe.scenes`` observations is replaced every ``recipe.refresh`` steps; the next
-    one is made by another thread meanwhile. Close the generator, and what waits is not made.
+    One of ``recipe.scenes`` scenes is replaced every ``recipe.refresh`` steps; another thread
+    simulates the next one meanwhile. Close the generator to cancel what is pending.
     """
-    observe = partial(observe_example, cubes, sensors, architecture, recipe)
-    observed: dict[int, Observed] = {}
-    pending: dict[int, Future[Observed]] = {}
+    simulate = partial(simulate_scene, cubes, sensors, architecture, recipe)
+    scenes: dict[int, TrainingScene] = {}
+    pending: dict[int, Future[TrainingScene]] = {}
     ahead = ThreadPoolExecutor(1)
     try:
         for step in range(first, recipe.steps):
-            numbers = _numbers(recipe, step)
+            numbers = _scene_numbers(recipe, step)
             later = min(step + recipe.refresh, recipe.steps - 1)
-            for number in (*numbers, *_numbers(recipe, later)):
-                if number not in observed and number not in pending:
-                    pending[number] = ahead.submit(observe, number)
-            for number in set(numbers) - set(observed):
-                observed[number] = pending.pop(number).result()
-            for number in set(observed) - set(numbers):
-                del observed[number]
+            for number in (*numbers, *_scene_numbers(recipe, later)):
+                if number not in scenes and number not in pending:
+                    pending[number] = ahead.submit(simulate, number)
+            for number in set(numbers) - set(scenes):
+                scenes[number] = pending.pop(number).result()
+            for number in set(scenes) - set(numbers):
+                del scenes[number]
             draw = np.random.default_rng([recipe.seed, step])
-            yield step, draw_batch([observed[n] for n in numbers], architecture, recipe, draw)
+            yield step, draw_batch([scenes[n] for n in numbers], architecture, recipe, draw)
     finally:
         ahead.shutdown(cancel_futures=True)
 
 
 def draw_batch(
-    observed: Sequence[Observed],
+    scenes: Sequence[TrainingScene],
     architecture: Architecture,
     recipe: Recipe,
     draw: np.random.Generator,
 ) -> Batch:
-    """Return random patches of random observations: ``recipe.batch`` of ``recipe.patch``."""
-    picks = draw.integers(len(observed), size=recipe.batch)
-    return _stacked([_cut(observed[i], architecture, recipe, draw) for i in picks])
+    """
+    Return ``recipe.batch`` random patches of random scenes.
+
+    Raises
+    ------
+    PairError
+        If a scene is smaller than a patch of ``recipe.patch`` coarse pixels a side.
+    """
+    picks = draw.integers(len(scenes), size=recipe.batch)
+    return _stacked([_draw_patch(scenes[i], architecture, recipe, draw) for i in picks])
 
 
-def _numbers(recipe: Recipe, step: int) -> list[int]:
-    """Return the observations at hand at a step: one place in turn holds a newer one."""
+def _scene_numbers(recipe: Recipe, step: int) -> list[int]:
+    """Return the numbers of the scenes in use at a step: each place in turn gets a newer one."""
     turn = step // recipe.refresh
     return [
         place + recipe.scenes * ((turn + recipe.scenes - 1 - place) // recipe.scenes)
@@ -153,122 +153,95 @@ def _stacked(patches: Sequence[tuple[Tensor, Tensor, list[Tensor], list[Tensor]]
     )
 
 
-def observe_example(
+def simulate_scene(
     cubes: Sequence[xr.DataArray],
     sensors: Sequence[Sensor | None],
     architecture: Architecture,
     recipe: Recipe,
     number: int,
-) -> Observed:
+) -> TrainingScene:
     """
-    Return one observation: of which cube, where and how is drawn from its number.
+    Return a simulated scene; cube, window, sensors and noise are drawn from its number.
 
     Parameters
     ----------
     cubes : sequence of DataArray
         Truths, (band, y, x), lazy: one window of one of them is read.
     sensors : sequence of Sensor or None
-        Fine sensors to draw from; None for a made one.
+        MS sensors to draw from; None for a random one.
     architecture : Architecture
         Gives the levels and, for `cube`, the ratio.
     recipe : Recipe
         Gives the ranges.
     number : int
-        Which one.
+        Number of the scene; with ``recipe.seed`` the seed of everything random.
+
+    Raises
+    ------
+    PairError
+        If no window of the drawn cube holds enough data.
     """
     with one_thread(), threadpool_limits(1):
-        drawn = draw_pair(cubes, sensors, architecture, recipe, number)
+        pair = draw_pair(cubes, sensors, architecture, recipe, number)
         if recipe.predicts == "cube":
-            return _whole(drawn, architecture)
-        return _by_component(drawn, architecture, recipe)
+            return _cube_scene(pair, architecture)
+        return _component_scene(pair, architecture, recipe)
 
 
-def _whole(drawn: SimulatedPair, architecture: Architecture) -> Observed:
+def _cube_scene(pair: SimulatedPair, architecture: Architecture) -> TrainingScene:
     """Return the paper's example: the pair, and the cube at every level."""
-    (pair,) = drawn.survey.patches
+    (patch,) = pair.survey.patches
     ratio = architecture.ratio
-    rows, columns = (ratio * n for n in pair.geometry.coarse_shape)
-    # One number for the scene: the same by which the method divides at inference.
-    unit = brightness(pair.coarse)
-    truth = drawn.truth[:, :rows, :columns] / unit
+    rows, columns = (ratio * n for n in patch.geometry.coarse_shape)
+    # The method divides by the same number at inference.
+    unit = brightness(patch.coarse)
+    truth = pair.truth[:, :rows, :columns] / unit
     valid = torch.isfinite(truth).all(dim=0)
-    return Observed(
-        torch.from_numpy(np.nan_to_num(pair.fine[:, :rows, :columns])) / unit,
+    return TrainingScene(
+        torch.from_numpy(np.nan_to_num(patch.fine[:, :rows, :columns])) / unit,
         None,
-        torch.from_numpy(np.nan_to_num(pair.coarse)) / unit,
-        _levels(torch.where(valid, truth, torch.zeros_like(truth)), architecture, drawn.fwhm),
+        torch.from_numpy(np.nan_to_num(patch.coarse)) / unit,
+        _level_targets(torch.where(valid, truth, torch.zeros_like(truth)), architecture, pair.fwhm),
         valid.float(),
         np.ones(1),
     )
 
 
-def _by_component(drawn: SimulatedPair, architecture: Architecture, recipe: Recipe) -> Observed:
-    """Return the evidence of every component and what the start misses of the truth."""
-    (patch,) = drawn.survey.patches
-    estimators = Estimators.prepare(drawn.survey, select_parameters(drawn.survey))
-    return observe_components(
-        drawn.truth,
-        patch,
-        estimators,
-        measure_units(drawn.survey, estimators),
-        architecture=architecture,
-        dark=recipe.dark,
-        fwhm=drawn.fwhm,
-    )
-
-
-def observe_components(
-    truth: Tensor,
-    patch: Patch,
-    estimators: Estimators,
-    units: Units,
-    *,
-    architecture: Architecture,
-    dark: float,
-    fwhm: float,
-) -> Observed:
+def _component_scene(
+    pair: SimulatedPair, architecture: Architecture, recipe: Recipe
+) -> TrainingScene:
     """
-    Return the evidence of every component of a pair, and what the start misses of its truth.
+    Return the features of every component, and the correction that its start needs.
 
-    Parameters
-    ----------
-    truth : Tensor of shape (bands, rows, columns)
-        On the fine grid of the patch, NaN where there is no data.
-    patch : Patch
-        The pair.
-    estimators, units
-        Of the scene that the patch is of.
-    architecture : Architecture
-        Gives the levels; what is over whole coarse pixels of the network is cut off.
-    dark : float
-        As in :class:`Recipe`.
-    fwhm : float
-        Of the blur, in HS pixels, through which the coarser levels see the truth.
+    Rows and columns beyond whole coarse pixels of the network are cut off.
     """
+    (patch,) = pair.survey.patches
+    estimators = Estimators.prepare(pair.survey, select_parameters(pair.survey))
+    units = measure_units(pair.survey, estimators)
     kriging = estimators.kriging
     rows, columns = (n - n % architecture.ratio for n in patch.geometry.fine_shape)
     core = Span(0, rows), Span(0, columns)
     window = Window(patch.coarse, patch.fine, patch.geometry, core, patch.start)
     evidence = gather(window, estimators, units)
-    wanted, valid = kriging.guided.subspace.project(truth[:, :rows, :columns].numpy())
+    wanted, valid = kriging.guided.subspace.project(pair.truth[:, :rows, :columns].numpy())
     valid &= np.isfinite(patch.fine[:, :rows, :columns]).all(axis=0)
     doubt = torch.from_numpy(units.doubt.astype(np.float32))[:, None, None]
     missing = (torch.from_numpy(wanted) - evidence.start) / doubt
     _, bright = kriging.appearance.relative(torch.from_numpy(patch.fine[:, :rows, :columns]))
-    weight = torch.from_numpy(valid) / (bright + dark)
-    chances = np.sqrt(units.doubt)
-    return Observed(
+    weight = torch.from_numpy(valid) / (bright + recipe.dark)
+    probabilities = np.sqrt(units.doubt)
+    return TrainingScene(
         evidence.shared,
         evidence.own,
         None,
-        _levels(torch.where(torch.from_numpy(valid), missing, 0.0), architecture, fwhm),
+        _level_targets(torch.where(torch.from_numpy(valid), missing, 0.0), architecture, pair.fwhm),
         weight / weight.mean().clamp_min(1e-6),
-        chances / chances.sum(),
+        probabilities / probabilities.sum(),
     )
 
 
-def _levels(values: Tensor, architecture: Architecture, fwhm: float) -> tuple[Tensor, ...]:
-    """Return what every level should answer: the values seen through D at its scale (eq. 8)."""
+def _level_targets(values: Tensor, architecture: Architecture, fwhm: float) -> tuple[Tensor, ...]:
+    """Return the target of every level: D of the values at the level's scale (eq. 8)."""
     rows, columns = values.shape[1:]
     levels = []
     for scale in architecture.level_scales:
@@ -276,23 +249,22 @@ def _levels(values: Tensor, architecture: Architecture, fwhm: float) -> tuple[Te
         grid = Geometry(
             Axis(rows, rows // step, float(step)), Axis(columns, columns // step, float(step))
         )
-        seen = Degrade.between(grid, (fwhm, fwhm)).forward(values) if step > 1 else values
-        levels.append(seen)
+        levels.append(Degrade.between(grid, (fwhm, fwhm)).forward(values) if step > 1 else values)
     return tuple(levels)
 
 
-def _cut(
-    observed: Observed, architecture: Architecture, recipe: Recipe, draw: np.random.Generator
+def _draw_patch(
+    scene: TrainingScene, architecture: Architecture, recipe: Recipe, draw: np.random.Generator
 ) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
     """Return a random patch: coarse and fine input, targets and weights of every level."""
     ratio = architecture.ratio
-    cells = [n // ratio for n in observed.weight.shape]
+    cells = [n // ratio for n in scene.weight.shape]
     size = min(recipe.patch, *cells)
     if size < recipe.patch:
         raise PairError(
             f"a patch of {recipe.patch * ratio} pixels a side does not fit a cube of "
-            f"{observed.weight.shape[0]} x {observed.weight.shape[1]}; larger cubes or a "
-            "smaller patch would be accepted"
+            f"{scene.weight.shape[0]} x {scene.weight.shape[1]}; expected larger cubes or a "
+            "smaller patch"
         )
     top, left = (int(draw.integers(n - size + 1)) for n in cells)
     turns, flip = int(draw.integers(4)), bool(draw.integers(2))
@@ -304,15 +276,15 @@ def _cut(
         return turned.flip(-1) if flip else turned
 
     scales = [2**s for s in architecture.level_scales]
-    targets, fine = observed.targets, part(observed.fine, ratio)
-    if observed.own is not None:
-        which = int(draw.choice(len(observed.own), p=observed.chances))
+    targets, fine = scene.targets, part(scene.fine, ratio)
+    if scene.per_component is not None:
+        which = int(draw.choice(len(scene.per_component), p=scene.probabilities))
         # The sign of a principal component is arbitrary.
         sign, others = float(draw.choice([-1, 1])), draw.choice([-1.0, 1.0], size=LEADING)
-        fine = with_signs(torch.cat([fine, part(observed.own[which], ratio)]), sign, others)
+        fine = with_signs(torch.cat([fine, part(scene.per_component[which], ratio)]), sign, others)
         targets = tuple(sign * level[which : which + 1] for level in targets)
-    coarse = avg_pool2d(fine, ratio) if observed.coarse is None else part(observed.coarse, 1)
-    weight = part(observed.weight, ratio)[None]
+    coarse = avg_pool2d(fine, ratio) if scene.coarse is None else part(scene.coarse, 1)
+    weight = part(scene.weight, ratio)[None]
     return (
         coarse,
         fine,

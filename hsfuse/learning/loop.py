@@ -1,16 +1,16 @@
 """
-The steps by which a network learns from examples.
+The training loop: batches, loss, optimiser steps, validation and checkpoints.
 
-A run that resumes from a checkpoint takes the same steps as one that never stopped: the
-examples of a step are drawn from its number (:mod:`hsfuse.learning.examples`), and all that the
-optimiser carries from one to the next is in the checkpoint (:mod:`hsfuse.learning.checkpoint`).
+A run that is resumed takes the same steps as one that was never interrupted: the examples of
+a step are drawn from its number (:mod:`hsfuse.learning.examples`), and the state of the
+optimiser is in the checkpoint (:mod:`hsfuse.learning.checkpoint`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,27 +20,44 @@ from torch import Tensor, nn
 
 from hsfuse.errors import HsfuseError
 from hsfuse.learning.checkpoint import begin, log, restore, save
-from hsfuse.learning.examples import Batch, each_batch
+from hsfuse.learning.examples import Batch, iterate_batches
 from hsfuse.learning.recipe import Recipe
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
 from hsfuse.sensor.catalogue import Sensor
 
 __all__ = [
     "batch_loss",
-    "descend",
-    "initialised",
-    "rate_at",
-    "scatter",
+    "optimise",
+    "build_network",
+    "learning_rate",
+    "initialise",
     "sensor_names",
     "train_network",
 ]
 
-# Steps between checkpoints, and so the most that an interruption costs.
-_EVERY = 200
-# Mean square, in units of doubt, below which a patch asks for nothing.
-_LEAST_ASKED = 0.05
-# Observations of the validation cubes that score a checkpoint.
-_VALIDATED = 6
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """
+    What is the same for every recipe.
+
+    Attributes
+    ----------
+    checkpoint_interval : int
+        Steps between checkpoints, and so the most that an interruption loses.
+    relative_floor : float
+        Added to the mean square of a patch's target, in squared units of the scene, before
+        the relative loss divides by it: a patch whose start is right must not dominate.
+    validation_scenes : int
+        Scenes simulated from the validation cubes; their mean loss varies by a few percent.
+    """
+
+    checkpoint_interval: int = 200
+    relative_floor: float = 0.05
+    validation_scenes: int = 6
+
+
+_SETTINGS = _Settings()
 
 
 def train_network(
@@ -52,7 +69,7 @@ def train_network(
     *,
     validation: Sequence[xr.DataArray] = (),
     device: str = "cpu",
-    every: int = _EVERY,
+    every: int = _SETTINGS.checkpoint_interval,
     overwrite: bool = False,
     start: Mapping[str, Tensor] | None = None,
     progress: Callable[[int, int, float], None] | None = None,
@@ -65,34 +82,35 @@ def train_network(
     cubes : sequence of DataArray
         Truths, (band, y, x).
     sensors : sequence of Sensor or None
-        Fine sensors to draw from; None for made ones.
+        MS sensors to draw from; None for random ones.
     architecture, recipe
         What to build, and how to train it.
     folder : Path
         Gets ``recipe.json``, ``checkpoint.safetensors``, ``log.csv`` and ``log.png``; an
         existing checkpoint is resumed.
     validation : sequence of DataArray
-        Truths that are only scored.
+        Truths that are scored and not trained on.
     device : str
         ``cpu`` or ``cuda``.
     every : int
         Steps between checkpoints.
     overwrite : bool
-        Forget the checkpoint of another training.
+        Delete the checkpoint of another training.
     start : mapping of str to Tensor, optional
-        Weights of the same architecture to begin from; heads that they lack begin as ever.
+        Initial weights of the same architecture; heads that they lack are initialised as usual.
     progress : callable, optional
         Called with the finished steps, all steps and the last loss.
 
     Raises
     ------
     HsfuseError
-        If the loss leaves the finite numbers; the last good checkpoint stays. If the folder
-        holds the checkpoint of another training.
+        If the loss or a weight becomes NaN or infinite; the last checkpoint is not replaced.
+    WeightsError
+        If the folder holds the checkpoint of another training, or a damaged one.
     """
     begin(folder, _facts(cubes, sensors, architecture, recipe), overwrite=overwrite)
     torch.manual_seed(recipe.seed)
-    network = initialised(architecture, recipe)
+    network = build_network(architecture, recipe)
     if start is not None:
         network.load_state_dict(start, strict=False)
     network = network.to(device)
@@ -101,10 +119,10 @@ def train_network(
     first = restore(folder, network, optimiser, mean)
     score = _Validation(validation, sensors, architecture, recipe)
     total = 0.0
-    with closing(each_batch(cubes, sensors, architecture, recipe, first)) as batches:
+    with closing(iterate_batches(cubes, sensors, architecture, recipe, first)) as batches:
         for step, batch in batches:
             for group in optimiser.param_groups:
-                group["lr"] = rate_at(recipe, step)
+                group["lr"] = learning_rate(recipe, step)
             loss = _step(network, optimiser, batch, recipe, device)
             _check_finite(torch.tensor(loss), folder, step)
             decay = min(recipe.average, (1 + step) / (10 + step)) if recipe.average else 0.0
@@ -128,13 +146,13 @@ def train_network(
 def _check_finite(values: Tensor, folder: Path, step: int) -> None:
     if not torch.isfinite(values).all():
         raise HsfuseError(
-            f"{folder}: the loss left the finite numbers at step {step + 1}; "
-            "the last good checkpoint is kept, a lower rate may help"
+            f"{folder}: the loss became NaN or infinite at step {step + 1}; "
+            "the last checkpoint is kept, a lower learning rate may help"
         )
 
 
 def sensor_names(sensors: Sequence[Sensor | None]) -> list[str]:
-    """Return what a recipe calls its fine sensors, bands included."""
+    """Return the names of MS sensors with their bands; ``made`` for a random one."""
     return [
         f"{sensor.id}:{','.join(sensor.band_names)}" if sensor else "made" for sensor in sensors
     ]
@@ -146,7 +164,7 @@ def _facts(
     architecture: Architecture,
     recipe: Recipe,
 ) -> dict[str, object]:
-    """Return all that decides the weights; folders may be moved, so cubes go by their names."""
+    """Return all that determines the weights; cubes by file name, since folders may be moved."""
     return {
         "recipe": asdict(recipe),
         "architecture": architecture.to_dict(),
@@ -155,15 +173,15 @@ def _facts(
     }
 
 
-def rate_at(recipe: Recipe, step: int) -> float:
+def learning_rate(recipe: Recipe, step: int) -> float:
     """Return the learning rate of a step."""
     if recipe.schedule == "constant":
         return recipe.rate
     return recipe.rate * 0.5 * (1 + float(np.cos(np.pi * step / recipe.steps)))
 
 
-def scatter(network: nn.Module, recipe: Recipe) -> None:
-    """Give the convolutions of a network a recipe's random weights, and biases of zero."""
+def initialise(network: nn.Module, recipe: Recipe) -> None:
+    """Set a network's convolutions to the recipe's random initial weights, biases to zero."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             if recipe.initial:
@@ -173,12 +191,12 @@ def scatter(network: nn.Module, recipe: Recipe) -> None:
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
 
-def initialised(architecture: Architecture, recipe: Recipe) -> MSSSFNet:
-    """Return a network with the random weights that a recipe begins with."""
+def build_network(architecture: Architecture, recipe: Recipe) -> MSSSFNet:
+    """Return a network with the initial weights of a recipe."""
     network = MSSSFNet(architecture)
-    scatter(network, recipe)
+    initialise(network, recipe)
     if recipe.predicts == "component" and not recipe.initial:
-        # A correction of zero is the start itself: training begins from it, not below it.
+        # A correction of zero gives the start itself: training begins no worse than that.
         for head in [network.head, *network.auxiliary.values()]:
             nn.init.zeros_(head.weight)  # type: ignore[arg-type]
     result: MSSSFNet = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -187,7 +205,7 @@ def initialised(architecture: Architecture, recipe: Recipe) -> MSSSFNet:
 
 def batch_loss(network: MSSSFNet, batch: Batch, recipe: Recipe, device: str) -> Tensor:
     """Return the mean weighted error over a batch, summed over levels (eq. 10)."""
-    # bfloat16 pays where the hardware multiplies it; elsewhere it is emulated.
+    # CPUs without bfloat16 units emulate it, slower than float32.
     with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
         outputs = network.all_levels(
             *(
@@ -198,33 +216,33 @@ def batch_loss(network: MSSSFNet, batch: Batch, recipe: Recipe, device: str) -> 
     terms = []
     for output, target, weight in zip(outputs, batch.targets, batch.weights, strict=True):
         error = output.float() - target.to(device)
-        terms.append(_size(error, target.to(device), weight.to(device), recipe))
+        terms.append(_reduce(error, target.to(device), weight.to(device), recipe))
     return torch.stack(terms).sum()
 
 
-def _size(error: Tensor, target: Tensor, weight: Tensor, recipe: Recipe) -> Tensor:
-    """Return what an error counts, one number."""
+def _reduce(error: Tensor, target: Tensor, weight: Tensor, recipe: Recipe) -> Tensor:
+    """Return the weighted mean error of a batch by the recipe's loss, a scalar."""
     if recipe.loss == "absolute":
         return (error.abs() * weight).mean()
     squared = (error.square() * weight).mean(dim=(1, 2, 3))
     if recipe.loss == "squared":
         return squared.mean()
-    # What share of a patch's own error is left: hard patches do not drown the others.
-    asked = (target.square() * weight).mean(dim=(1, 2, 3))
-    return (squared / (asked + _LEAST_ASKED)).mean()
+    # Relative to the error of the start, so that difficult patches do not dominate the mean.
+    start = (target.square() * weight).mean(dim=(1, 2, 3))
+    return (squared / (start + _SETTINGS.relative_floor)).mean()
 
 
 def _step(
     network: MSSSFNet, optimiser: torch.optim.Optimizer, batch: Batch, recipe: Recipe, device: str
 ) -> float:
     network.train()
-    return descend(network, optimiser, batch_loss(network, batch, recipe, device), recipe.clip)
+    return optimise(network, optimiser, batch_loss(network, batch, recipe, device), recipe.clip)
 
 
-def descend(
+def optimise(
     network: MSSSFNet, optimiser: torch.optim.Optimizer, loss: Tensor, clip: float
 ) -> float:
-    """Take a step down a loss, its gradient's norm clipped where ``clip`` is not zero."""
+    """Take an optimiser step, the gradient's norm limited to ``clip`` unless 0; return the loss."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     if clip:
@@ -234,7 +252,7 @@ def descend(
 
 
 class _Validation:
-    """Scores the averaged weights on the same patches of unseen cubes, every time."""
+    """Scores the averaged weights on fixed patches of the validation cubes."""
 
     def __init__(
         self,
@@ -247,12 +265,13 @@ class _Validation:
         self.recipe = recipe
         self.batches: list[Batch] = []
         if cubes:
-            once = replace(recipe, scenes=_VALIDATED, steps=_VALIDATED)
-            each = each_batch(cubes, sensors, architecture, once, 0)
-            self.batches = [batch for _, batch in each]
+            count = _SETTINGS.validation_scenes
+            once = replace(recipe, scenes=count, steps=count)
+            batches = iterate_batches(cubes, sensors, architecture, once, 0)
+            self.batches = [batch for _, batch in batches]
 
     def __call__(self, mean: Mapping[str, Tensor], device: str) -> dict[str, float]:
-        """Return the loss, and that of the start alone where a correction is predicted."""
+        """Return the loss, and that of a zero correction where a correction is predicted."""
         if not self.batches:
             return {}
         network = self.network.to(device).eval()
@@ -263,7 +282,7 @@ class _Validation:
         if self.recipe.predicts == "component":
             zero = [
                 sum(
-                    float(_size(t, t, w, self.recipe))
+                    float(_reduce(t, t, w, self.recipe))
                     for t, w in zip(b.targets, b.weights, strict=True)
                 )
                 for b in self.batches

@@ -1,4 +1,4 @@
-"""How a network is trained: everything that a training is free to choose, and two choices."""
+"""The settings of a training run, and the two sets of them that have a name."""
 
 from __future__ import annotations
 
@@ -14,50 +14,51 @@ __all__ = ["RECIPES", "Recipe"]
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """
-    How a network is trained.
+    The settings of a training run.
 
     Attributes
     ----------
     predicts : {"component", "cube"}
-        See the module.
+        What the network predicts: the correction of one principal component, or the cube
+        (:mod:`hsfuse.learning.examples`).
     steps, batch, patch : int
-        Optimiser steps, patches a step, pixels a patch side on the network's coarse grid.
+        Optimiser steps, patches a step, side of a patch in pixels of the network's coarse grid.
     rate : float
-        Adam's learning rate at the start.
+        Initial learning rate of Adam.
     schedule : {"cosine", "constant"}
-        The rate falls to zero along a half cosine, or stays.
+        Decay of the learning rate: to zero along half a cosine, or none.
     loss : {"relative", "absolute", "squared"}
-        Of which the mean is taken, and summed over levels (eq. 8-10); the relative one is a
-        patch's squared error in units of that of the start.
+        Error whose mean is summed over levels (eq. 8-10); ``relative`` is the squared error
+        of a patch divided by that of a zero correction.
     initial : float
-        Standard deviation of Gaussian initial weights; 0 for Kaiming's, with last layers of
-        zero where a correction is predicted.
+        Standard deviation of Gaussian initial weights; 0 for Kaiming initialisation, with
+        zeros in the last layers where a correction is predicted.
     clip : float
-        Largest norm of the gradient; 0 for none.
+        Largest norm of the gradient; 0 for no limit.
     average : float
-        Decay of the running mean of the weights that is exported; 0 for none.
+        Decay of the exponential moving average of the weights, which is exported; 0 for none.
     ratio : tuple of float
-        Range of the ratio; `cube` takes the architecture's.
+        Range of the ratio, MS pixels per HS pixel; for `cube` the architecture gives it.
     fwhm : tuple of float
-        Range of the point spread function's width in HS pixels.
+        Range of the FWHM of the PSF in HS pixels.
     belief : float
-        Deviation of the log of the width that is believed from the true one, in half of the
-        observations.
+        Standard deviation of the error, in log(FWHM), of the FWHM that the method is given in
+        half of the scenes.
     snr : tuple of float
-        Range of the HS image's signal-to-noise ratio in decibels; the fine image has 5 to 15
-        more. Some observations are free of noise.
+        Range of the HS image's signal-to-noise ratio in decibels; that of the MS image is 5
+        to 15 higher.
     clean : float
-        Share of those.
+        Fraction of the scenes without noise.
     illuminant : float
-        Strength of a smooth random gain along the spectrum, in units of log.
+        Standard deviation of each term of a smooth random log gain along the spectrum.
     zoom : float
-        Scenes are made up to this many times smaller.
+        Largest factor by which a window of a cube is downsampled before it is the truth.
     dark : float
-        Errors count in units of brightness plus this, the scene's mean being one.
+        Errors are weighted by 1 / (brightness + ``dark``); the scene's mean brightness is one.
     scenes, refresh : int
-        Observations at hand at a time, and steps until one of them is replaced.
+        Simulated scenes in memory, and steps after which one of them is replaced.
     seed : int
-        Of everything that is random.
+        Of everything random.
     """
 
     predicts: Literal["component", "cube"] = "component"
@@ -85,19 +86,19 @@ class Recipe:
     def __post_init__(self) -> None:
         for name in ("batch", "patch", "rate", "scenes", "refresh"):
             if not getattr(self, name) > 0:
-                raise PlanError(f"{name} must be over 0, got {getattr(self, name)}")
+                raise PlanError(f"{name} must be greater than 0, got {getattr(self, name)}")
         if min(self.steps, self.seed) < 0:
             raise PlanError(f"steps and seed must not be negative, got {self.steps}, {self.seed}")
         if not 0 <= self.clean <= 1:
-            raise PlanError(f"clean must be a share in 0 to 1, got {self.clean:g}")
+            raise PlanError(f"clean must be a fraction from 0 to 1, got {self.clean:g}")
         for name, least in (("ratio", 1.0), ("fwhm", 0.0), ("snr", -math.inf)):
             low, high = getattr(self, name)
             if not least <= low <= high < math.inf:
-                wanted = "two numbers, the smaller first" + f", from {least:g} on" * (least >= 0)
+                wanted = "two numbers, the smaller first" + f", at least {least:g}" * (least >= 0)
                 raise PlanError(f"{name} must be {wanted}, got {low:g} and {high:g}")
 
 
-# The paper leaves the learning rate and much of the simulation open; see its card.
+# The paper does not give the learning rate and much of the simulation: these are our choices.
 RECIPES: dict[str, Recipe] = {
     "component": Recipe(),
     "paper": Recipe(

@@ -1,8 +1,8 @@
 """
-Training of MS-SSFNet on simulated pairs, from cubes to weights.
+Training of MS-SSFNet on simulated pairs, from files of cubes to weights and their card.
 
-High-resolution cubes are observed through two sensors (:mod:`hsfuse.learning.examples`), and the
-network learns the way back (:mod:`hsfuse.learning.loop`).
+Pairs are simulated from high-resolution cubes (:mod:`hsfuse.learning.examples`), and the network
+is trained to invert the simulation (:mod:`hsfuse.learning.loop`).
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from hsfuse.sensor.catalogue import Sensor, pick_sensor, response_matrix
 
 __all__ = ["RECIPES", "SCALES", "Recipe", "architecture_for", "train", "training_folder"]
 
-# Doublings of a network when nobody says: features of up to eight fine pixels, or ratio 16.
+# Default doublings of a network: structures of up to eight MS pixels, or ratio 16.
 SCALES = {"component": 3, "cube": 4}
-# Share of a band's response that the cubes' bands must hold; a lesser one is another band.
+# Share of a band's response that the cubes' bands must cover; with less it is another band.
 _LEAST_COVERAGE = 0.9
 
 
@@ -60,28 +60,28 @@ def train(
         High-resolution rasters; may be larger than memory, windows are read as needed. For
         the recipe that predicts cubes they have the same wavelengths.
     out : path
-        Ends in ``.safetensors``; checkpoints, the log and its plot lie in ``<out>.training``
-        beside it, from which an interrupted run goes on.
+        Ends in ``.safetensors``; checkpoints, the log and its plot are in ``<out>.training``
+        beside it, from which an interrupted run is resumed.
     recipe : Recipe, optional
         How to train; ``RECIPES["component"]`` by default.
     scales, width, levels : int
-        Of the network: doublings, features of a layer, outputs that are compared. For a network
-        that predicts cubes the doublings give the ratio, 2 to their power.
+        Of the network: doublings, features of a layer, outputs in the loss. A network that
+        predicts cubes has the ratio ``2 ** scales``.
     rgb_sensors : sequence of str, path or Sensor
-        Fine sensors that are simulated, at random; ``"made"``, the default, is a new one of
-        one to nine bands every time.
+        MS sensors to simulate, drawn at random; ``"made"``, the default, is a random sensor
+        of one to nine bands, another one for every scene.
     hs_sensor : str or Sensor, optional
-        Gives the wavelengths that the cubes lack.
+        Gives the wavelengths where the cubes have none.
     validation : sequence of path
-        Cubes that are scored at every checkpoint and never trained on.
+        Cubes that are scored at every checkpoint and not trained on.
     about : mapping, optional
         ``data``, ``scores`` and ``terms`` for the card, in JSON types.
     device : str
-        ``cpu``, ``cuda``, or ``auto`` for a GPU where there is one.
+        ``cpu``, ``cuda``, or ``auto`` for a GPU if there is one.
     overwrite : bool
-        Replace weights, and the checkpoint of another training, that exist already.
+        Replace existing weights, and the checkpoint of another training.
     start_from : path, optional
-        Weights of the same architecture to begin from.
+        Initial weights, of the same architecture.
     progress : callable, optional
         Called with the finished steps, all steps and the last loss.
 
@@ -97,25 +97,25 @@ def train(
     OutputError
         If the weights exist already, or cannot be written there.
     HsfuseError
-        If the loss leaves the finite numbers; the last good checkpoint stays.
+        If the loss becomes NaN or infinite; the last checkpoint is kept.
     """
     recipe = recipe or RECIPES["component"]
-    out = _checked(Path(out), overwrite=overwrite)
+    out = _checked_output(Path(out), overwrite=overwrite)
     device = pick_device(device)
-    _check_apart(cubes, validation)
+    _check_disjoint(cubes, validation)
     rasters, held_out = (
         [open_raster(path, sensor=hs_sensor) for path in paths] for paths in (cubes, validation)
     )
     names = rgb_sensors or ("made",)
     sensors = [None if name == "made" else pick_sensor(name) for name in names]
     if recipe.predicts == "cube":
-        _check_alike([*rasters, *held_out])
+        _check_same_bands([*rasters, *held_out])
         _check_sensors(sensors, rasters[0])
     architecture = architecture_for(
         recipe, rasters, sensors, scales=scales, width=width, levels=levels
     )
     folder = training_folder(out)
-    begun = None if start_from is None else _begun(Path(start_from), architecture)
+    initial = None if start_from is None else _initial_card(Path(start_from), architecture)
     network = train_network(
         rasters,
         sensors,
@@ -125,7 +125,7 @@ def train(
         validation=held_out,
         device=device,
         overwrite=overwrite,
-        start=None if begun is None else load_network(begun.path, begun.sha256).state_dict(),
+        start=None if initial is None else load_network(initial.path, initial.sha256).state_dict(),
         progress=progress,
     )
     facts: dict[str, object] = {
@@ -139,28 +139,34 @@ def train(
         "recipe": {
             **asdict(recipe),
             "rgb_sensors": sensor_names(sensors),
-            "started_from": None if begun is None else {"name": begun.name, "sha256": begun.sha256},
+            "started_from": None
+            if initial is None
+            else {"name": initial.name, "sha256": initial.sha256},
         },
     }
-    if begun is not None:
-        facts["data"] = _with_cubes_of(begun, facts["data"])
+    if initial is not None:
+        facts["data"] = _with_cubes_of(initial, facts["data"])
     domain = _domain(rasters, recipe, architecture)
     return save_weights(network, out, domain=domain, about=facts)
 
 
-def _begun(path: Path, architecture: Architecture) -> Card:
-    """Return the card of weights that a training may begin from."""
+def _initial_card(path: Path, architecture: Architecture) -> Card:
+    """Return the card of initial weights.
+
+    Raises
+    ------
+    WeightsError
+        If they are of another architecture.
+    """
     card = find_weights(path)
     if replace(card.architecture, levels=architecture.levels) != architecture:
-        raise WeightsError(
-            f"{path}: has the network {card.architecture}; {architecture} would be accepted"
-        )
+        raise WeightsError(f"{path}: has the network {card.architecture}; expected {architecture}")
     return card
 
 
-def _with_cubes_of(begun: Card, data: object) -> object:
-    """Return what was trained on, with that of the weights it began from."""
-    before = begun.about["data"]
+def _with_cubes_of(initial: Card, data: object) -> object:
+    """Return the training data, with those of the initial weights."""
+    before = initial.about["data"]
     if not (isinstance(data, dict) and isinstance(before, dict)):
         return data
     cubes = [*before.get("cubes", []), *data.get("cubes", [])]
@@ -169,7 +175,7 @@ def _with_cubes_of(begun: Card, data: object) -> object:
 
 def training_folder(out: str | os.PathLike[str]) -> Path:
     """
-    Return where the checkpoints and the log of weights lie.
+    Return the folder of the checkpoints and the log of weights.
 
     Examples
     --------
@@ -179,29 +185,31 @@ def training_folder(out: str | os.PathLike[str]) -> Path:
     return Path(out).with_suffix(".training")
 
 
-def _checked(out: Path, *, overwrite: bool) -> Path:
-    """Return where the weights go, if they may be written there."""
+def _checked_output(out: Path, *, overwrite: bool) -> Path:
+    """Return the path of the weights, if it may be written."""
     if out.suffix != ".safetensors":
-        raise OutputError(f"{out}: weights end in .safetensors, not in {out.suffix!r}")
+        raise OutputError(f"{out}: expected a name that ends in .safetensors, got {out.suffix!r}")
     if not out.parent.is_dir():
-        raise OutputError(f"{out}: there is no folder {out.parent}; make it first")
+        raise OutputError(f"{out}: the folder {out.parent} does not exist; create it first")
     for path in (out, out.with_suffix(".json")):
         if path.is_dir():
-            raise OutputError(f"{path}: is a folder, so it is not replaced")
+            raise OutputError(f"{path}: is a folder and is not replaced")
         if path.exists() and not overwrite:
             raise OutputError(f"{path}: exists already; pass --overwrite to replace it")
     return out
 
 
-def _check_apart(
+def _check_disjoint(
     cubes: Sequence[str | os.PathLike[str]], validation: Sequence[str | os.PathLike[str]]
 ) -> None:
     if not cubes:
-        raise PairError("a network is trained on at least one cube, got none")
-    taught = {Path(path).resolve() for path in cubes}
+        raise PairError("expected at least one cube to train on, got none")
+    trained = {Path(path).resolve() for path in cubes}
     for path in validation:
-        if Path(path).resolve() in taught:
-            raise PairError(f"{path}: is to be trained on and to validate; it can do one of them")
+        if Path(path).resolve() in trained:
+            raise PairError(
+                f"{path}: is given for training and for validation; expected in one of them"
+            )
 
 
 def architecture_for(
@@ -219,7 +227,7 @@ def architecture_for(
     Parameters
     ----------
     recipe : Recipe
-        What the network predicts.
+        Gives what the network predicts.
     cubes : sequence of DataArray
         Give the bands, for a network that predicts cubes.
     sensors : sequence of Sensor or None
@@ -230,7 +238,7 @@ def architecture_for(
     Raises
     ------
     PlanError
-        If the numbers make no network.
+        If no network has these numbers.
     """
     scales = SCALES[recipe.predicts] if scales is None else scales
     try:
@@ -243,7 +251,7 @@ def architecture_for(
         raise PlanError(str(error)) from error
 
 
-def _check_alike(rasters: Sequence[xr.DataArray]) -> None:
+def _check_same_bands(rasters: Sequence[xr.DataArray]) -> None:
     wavelength = rasters[0]["wavelength"].to_numpy()
     for raster in rasters:
         own = raster["wavelength"].to_numpy()
@@ -254,18 +262,18 @@ def _check_alike(rasters: Sequence[xr.DataArray]) -> None:
         if own.shape != wavelength.shape or not np.allclose(own, wavelength):
             raise PairError(
                 f"{raster.attrs['source']}: has {own.size} bands, {own.min():.0f} to "
-                f"{own.max():.0f} nm; the {wavelength.size} bands of "
-                f"{rasters[0].attrs['source']} would be accepted"
+                f"{own.max():.0f} nm; expected the {wavelength.size} bands of "
+                f"{rasters[0].attrs['source']}"
             )
 
 
 def _check_sensors(sensors: Sequence[Sensor | None], cube: xr.DataArray) -> None:
-    """Refuse what a network that predicts cubes cannot serve: it has one number of fine bands."""
+    """Refuse sensors that a network of a fixed number of MS bands cannot serve."""
     (first, *others) = sensors
     if others or first is None:
         raise PairError(
-            "a network that predicts cubes serves one fine sensor, of known bands; name that one "
-            f"sensor, got {', '.join(sensor_names(sensors))}"
+            "a network that predicts cubes serves one MS sensor, of known bands; expected one "
+            f"name, got {', '.join(sensor_names(sensors))}"
         )
     found = response_matrix(first, cube["wavelength"].to_numpy())
     outside = [
@@ -276,12 +284,12 @@ def _check_sensors(sensors: Sequence[Sensor | None], cube: xr.DataArray) -> None
     if outside:
         raise PairError(
             f"{cube.attrs['source']}: its bands do not cover {', '.join(outside)} of {first.id}; "
-            "name the bands that they cover, as in sentinel-2a:B2,B3,B4"
+            "name bands that they cover, as in sentinel-2a:B2,B3,B4"
         )
 
 
 def _domain(rasters: Sequence[xr.DataArray], recipe: Recipe, architecture: Architecture) -> Domain:
-    """Return the pairs that the weights are for."""
+    """Return the domain of pairs for which the weights are valid."""
     if recipe.predicts == "cube":
         wavelength = tuple(rasters[0]["wavelength"].to_numpy().tolist())
         ratio = float(architecture.ratio)

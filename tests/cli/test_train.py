@@ -63,8 +63,10 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_components_are_trained_and_what_is_said_lies_there(cubes: list[Path], tmp_path: Path):
-    """Weights, card, log and plot; the options reach the card, the figures the summary."""
+def test_components_are_trained_and_the_files_of_the_summary_exist(
+    cubes: list[Path], tmp_path: Path
+):
+    """Weights, card, log and plot; the card has the options, the summary the figures."""
     out = tmp_path / "mine.safetensors"
     result = train(
         cubes[:1], out, "--steps", "3", "--scales", "2", "--ratio", "2", "3", "--fwhm", "1", "1.5",
@@ -95,7 +97,7 @@ def test_components_are_trained_and_what_is_said_lies_there(cubes: list[Path], t
     assert said["validation"] == f"{score:.4g}, {start:.4g} without the network"
 
 
-def test_the_network_of_the_paper_as_json(cubes: list[Path], tmp_path: Path):
+def test_the_summary_of_the_paper_as_json(cubes: list[Path], tmp_path: Path):
     """One document on standard output; the weights take the pair they were trained for."""
     out = tmp_path / "paper.safetensors"
     result = train(cubes, out, *PAPER, "--json")
@@ -109,7 +111,7 @@ def test_the_network_of_the_paper_as_json(cubes: list[Path], tmp_path: Path):
     assert network(torch.rand(1, 8, 2, 2), torch.rand(1, 3, 4, 4)).shape == (1, 8, 4, 4)
 
 
-def test_existing_weights_are_kept_unless_told(cubes: list[Path], tmp_path: Path):
+def test_existing_weights_are_kept_without_overwrite(cubes: list[Path], tmp_path: Path):
     """One line that names the file; --overwrite replaces it."""
     out = tmp_path / "mine.safetensors"
     out.write_bytes(b"mine")
@@ -160,7 +162,7 @@ def test_an_interrupted_training_is_resumed_by_the_same_command(
     ("options", "words"),
     [
         (["--rgb-sensor", "sentinel-2x"], "unknown sensor"),
-        (["--recipe", "paper"], "one fine sensor"),
+        (["--recipe", "paper"], "one MS sensor"),
         (["--ratio", "4", "2"], "ratio must be"),
         (["--levels", "5"], "levels must not exceed scales"),
         (["--validation", "absent.tif"], "absent.tif"),
@@ -179,8 +181,8 @@ def test_bad_input_is_one_line(cubes: list[Path], tmp_path: Path, options: list[
 
 
 @pytest.mark.parametrize("name", ["mine.pt", "nowhere/mine.safetensors"])
-def test_a_bad_place_for_the_weights_is_one_line(cubes: list[Path], tmp_path: Path, name: str):
-    """It is found before the training, not after."""
+def test_an_invalid_output_is_one_line(cubes: list[Path], tmp_path: Path, name: str):
+    """It is refused before the training."""
     result = train(cubes, tmp_path / name, "--steps", "1000000")
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert name in result.stderr
@@ -198,17 +200,17 @@ def test_a_bad_place_for_the_weights_is_one_line(cubes: list[Path], tmp_path: Pa
         (["--device", "abacus"], "--device"),
     ],
 )
-def test_a_slip_on_the_command_line_is_a_usage_error(
+def test_an_invalid_option_is_a_usage_error(
     cubes: list[Path], tmp_path: Path, options: list[str], named: str
 ):
-    """The option is named; what a recipe would not heed is refused rather than dropped."""
+    """The option is named; options that a recipe does not use are refused, not ignored."""
     result = train(cubes, tmp_path / "mine.safetensors", *options)
     assert result.exit_code == 2
     assert named in result.stderr
 
 
 def test_the_help_shows_the_defaults_of_every_recipe():
-    """They are the library's, which knows two of each."""
+    """They are those of the library."""
     text = " ".join(CliRunner().invoke(main, ["train", "--help"]).stdout.split())
     usual, paper = RECIPES["component"], RECIPES["paper"]
     assert f"default: {usual.steps}]" in text

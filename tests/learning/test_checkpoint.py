@@ -1,4 +1,4 @@
-"""What a training leaves beside its weights."""
+"""The folder of a training run."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def parts(width: int = 2) -> tuple[nn.Module, torch.optim.Optimizer, dict[str, t
     return network, optimiser, {k: v + 1 for k, v in network.state_dict().items()}
 
 
-def test_a_checkpoint_comes_back(tmp_path: Path):
+def test_a_checkpoint_round_trip(tmp_path: Path):
     """Network, running mean, optimiser and step are what they were."""
     network, optimiser, mean = parts()
     save(tmp_path, network, optimiser, mean, 7)
@@ -36,24 +36,24 @@ def test_a_checkpoint_comes_back(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.safetensors"]
 
 
-def test_without_a_checkpoint_a_run_begins(tmp_path: Path):
-    """Nothing is taken and no step lies behind."""
+def test_without_a_checkpoint_nothing_is_restored(tmp_path: Path):
+    """Training begins at step 0."""
     assert restore(tmp_path, *parts()) == 0
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path):
-    """So is one that was cut off; the message names the file."""
+    """So is a truncated one; the message names the file."""
     save(tmp_path, *parts(), 7)
     with pytest.raises(WeightsError, match=r"checkpoint\.safetensors: .*another network"):
         restore(tmp_path, *parts(width=4))
     file = tmp_path / "checkpoint.safetensors"
     file.write_bytes(file.read_bytes()[:-9])
-    with pytest.raises(WeightsError, match=r"checkpoint\.safetensors: damaged"):
+    with pytest.raises(WeightsError, match=r"checkpoint\.safetensors: is damaged"):
         restore(tmp_path, *parts())
 
 
-def test_the_recipe_is_written_and_read_again(tmp_path: Path):
-    """The same training begins again; tuples are lists in JSON and no difference."""
+def test_the_same_recipe_is_accepted(tmp_path: Path):
+    """The same training can be resumed; tuples become lists in JSON, which is no difference."""
     folder = tmp_path / "deep" / "mine.training"
     begin(folder, FACTS)
     save(folder, *parts(), 7)
@@ -78,8 +78,8 @@ def test_another_recipe_is_refused_in_one_line(tmp_path: Path):
     begin(tmp_path, FACTS)
 
 
-def test_overwriting_forgets_another_training_alone(tmp_path: Path):
-    """The checkpoint and log of this recipe stay, those of another go."""
+def test_overwriting_deletes_another_training_only(tmp_path: Path):
+    """The checkpoint and log of this recipe stay, those of another are deleted."""
     begin(tmp_path, FACTS)
     save(tmp_path, *parts(), 7)
     log(tmp_path, {"step": 7, "loss": 1.0})
@@ -90,8 +90,8 @@ def test_overwriting_forgets_another_training_alone(tmp_path: Path):
     assert last_row(tmp_path) == {}
 
 
-def test_a_recipe_that_is_none_is_refused(tmp_path: Path):
-    """Whoever edited the file is told which."""
+def test_an_invalid_recipe_file_is_refused(tmp_path: Path):
+    """The message names the file."""
     begin(tmp_path, FACTS)
     save(tmp_path, *parts(), 7)
     (tmp_path / "recipe.json").write_text("{")
@@ -100,7 +100,7 @@ def test_a_recipe_that_is_none_is_refused(tmp_path: Path):
 
 
 def test_the_log_has_a_row_a_checkpoint(tmp_path: Path):
-    """Rows of a run that was broken off go, new figures get a column, large steps stay whole."""
+    """Rows of an interrupted run are removed, new figures get a column, steps are not rounded."""
     for step, loss in ((200, 0.5), (400, 0.25), (600, 0.2)):
         log(tmp_path, {"step": step, "loss": loss})
     log(tmp_path, {"step": 400, "loss": 0.3, "validation": 0.4})

@@ -11,7 +11,7 @@ import xarray as xr
 
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.errors import PairError, PlanError
-from hsfuse.learning.examples import Batch, Observed, each_batch, observe_example
+from hsfuse.learning.examples import Batch, TrainingScene, iterate_batches, simulate_scene
 from hsfuse.learning.recipe import RECIPES, Recipe
 from hsfuse.methods.ms_ssfnet.features import CHANNELS, LEADING, with_signs
 from hsfuse.nets.ms_ssfnet import Architecture
@@ -31,8 +31,8 @@ KINDS = pytest.mark.parametrize(
 )
 
 
-def tensors(value: Observed | Batch) -> list[torch.Tensor]:
-    """Return every tensor of an observation or a batch."""
+def tensors(value: TrainingScene | Batch) -> list[torch.Tensor]:
+    """Return every tensor of a scene or a batch."""
     found: list[torch.Tensor] = []
     for field in fields(value):
         part = getattr(value, field.name)
@@ -40,37 +40,37 @@ def tensors(value: Observed | Batch) -> list[torch.Tensor]:
     return [torch.as_tensor(part) for part in found if part is not None]
 
 
-def alike(one: Observed | Batch, other: Observed | Batch) -> bool:
+def equal(one: TrainingScene | Batch, other: TrainingScene | Batch) -> bool:
     pairs = zip(tensors(one), tensors(other), strict=True)
     return all(a.shape == b.shape and torch.equal(a, b) for a, b in pairs)
 
 
 @KINDS
-def test_an_observation_is_a_function_of_its_number(made_cubes, architecture, recipe, sensors):
+def test_a_scene_is_a_function_of_its_number(made_cubes, architecture, recipe, sensors):
     """The same number gives the same bits, another number or seed others."""
-    first = observe_example(made_cubes, sensors, architecture, recipe, 3)
-    assert alike(first, observe_example(made_cubes, sensors, architecture, recipe, 3))
-    assert not alike(first, observe_example(made_cubes, sensors, architecture, recipe, 4))
+    first = simulate_scene(made_cubes, sensors, architecture, recipe, 3)
+    assert equal(first, simulate_scene(made_cubes, sensors, architecture, recipe, 3))
+    assert not equal(first, simulate_scene(made_cubes, sensors, architecture, recipe, 4))
     other = replace(recipe, seed=1)
-    assert not alike(first, observe_example(made_cubes, sensors, architecture, other, 3))
+    assert not equal(first, simulate_scene(made_cubes, sensors, architecture, other, 3))
 
 
 @KINDS
 def test_a_batch_is_a_function_of_its_step(made_cubes, architecture, recipe, sensors):
     """Begun at 0 or at s, step s has the same batch, and its neighbours have others."""
-    whole = dict(each_batch(made_cubes, sensors, architecture, recipe, 0))
+    whole = dict(iterate_batches(made_cubes, sensors, architecture, recipe, 0))
     assert list(whole) == list(range(6))
     for first in (3, 5):
-        step, batch = next(each_batch(made_cubes, sensors, architecture, recipe, first))
+        step, batch = next(iterate_batches(made_cubes, sensors, architecture, recipe, first))
         assert step == first
-        assert alike(batch, whole[first])
-        assert not alike(batch, whole[first - 1])
+        assert equal(batch, whole[first])
+        assert not equal(batch, whole[first - 1])
 
 
 @KINDS
 def test_shapes_are_those_of_the_architecture(made_cubes, architecture, recipe, sensors):
     """Patches lie on the coarse grid; targets and weights on the grid of their level."""
-    ((_, batch),) = islice(each_batch(made_cubes, sensors, architecture, recipe, 0), 1)
+    ((_, batch),) = islice(iterate_batches(made_cubes, sensors, architecture, recipe, 0), 1)
     a = architecture
     assert batch.coarse.shape == (3, a.coarse_bands or a.bands, 4, 4)
     assert batch.fine.shape == (3, a.fine_bands, 4 * a.ratio, 4 * a.ratio)
@@ -81,8 +81,8 @@ def test_shapes_are_those_of_the_architecture(made_cubes, architecture, recipe, 
 
 
 def test_the_example_of_the_paper_is_a_pair_and_its_cube(made_cubes):
-    """D of the answer is the coarse input and R of it the fine one: no noise, one ratio."""
-    seen = observe_example(made_cubes, [RGB], CUBE, BY_CUBE, 0)
+    """D of the target is the coarse input and R of it the fine one: no noise, one ratio."""
+    seen = simulate_scene(made_cubes, [RGB], CUBE, BY_CUBE, 0)
     (cube,) = seen.targets
     rows, columns = cube.shape[1:]
     response = response_matrix(RGB, made_cubes[0]["wavelength"].to_numpy()).matrix
@@ -94,29 +94,29 @@ def test_the_example_of_the_paper_is_a_pair_and_its_cube(made_cubes):
     torch.testing.assert_close(seen.coarse[:, :-2, :-2], coarse[:, :-2, :-2])
 
 
-def test_no_data_is_neither_seen_nor_counted(made_cubes):
-    """A hole in the cube leaves finite inputs and targets, and errors there weigh nothing."""
+def test_no_data_has_no_weight(made_cubes):
+    """A hole in the cube leaves inputs and targets finite, and has weight zero in the loss."""
     holed = made_cubes[0].copy()
     holed[:, 20:26, 18:30] = np.nan
     for number in range(3):
-        seen = observe_example([holed], [None], COMPONENT, BY_COMPONENT, number)
+        seen = simulate_scene([holed], [None], COMPONENT, BY_COMPONENT, number)
         assert (seen.weight == 0).any()
         assert seen.weight.max() > 0
         assert torch.isfinite(seen.fine).all()
-        assert torch.isfinite(seen.own).all()
+        assert torch.isfinite(seen.per_component).all()
         assert all(torch.isfinite(target).all() for target in seen.targets)
         assert not seen.targets[-1][:, seen.weight == 0].any()
 
 
-def test_cubes_without_wavelengths_are_seen_by_made_sensors(made_cubes):
-    """Nothing but the made sensors needs to know where the bands lie."""
+def test_cubes_without_wavelengths_are_observed_by_random_sensors(made_cubes):
+    """A named sensor needs the wavelengths of the bands, a random one does not."""
     unknown = made_cubes[0].assign_coords(wavelength=("band", np.full(8, np.nan)))
-    seen = observe_example([unknown], [RGB], COMPONENT, BY_COMPONENT, 0)
-    assert torch.isfinite(seen.own).all()
+    seen = simulate_scene([unknown], [RGB], COMPONENT, BY_COMPONENT, 0)
+    assert torch.isfinite(seen.per_component).all()
 
 
-def test_signs_turned_twice_are_as_before():
-    """What the network sees of a component and its mirror image are one example."""
+def test_flipping_signs_twice_is_the_identity():
+    """A component with its sign flipped is another example; flipped back it is the same."""
     seen = torch.randn(CHANNELS, 3, 4, generator=torch.Generator().manual_seed(0))
     signs = np.array([1.0, -1.0, -1.0])[:LEADING]
     turned = with_signs(seen, -1.0, signs)
@@ -131,7 +131,7 @@ def test_signs_turned_twice_are_as_before():
 
 @KINDS
 def test_large_cubes_are_read_by_the_window(architecture, recipe, sensors):
-    """An observation of a cube of 2048 pixels a side touches the chunks under its window alone."""
+    """A scene of a cube of 2048 pixels a side reads the chunks under its window alone."""
     touched = set()
 
     def block(block_info):
@@ -149,7 +149,7 @@ def test_large_cubes_are_read_by_the_window(architecture, recipe, sensors):
         coords={"wavelength": ("band", np.linspace(450.0, 800.0, 8))},
     )
     recipe = replace(recipe, zoom=1.0, ratio=(2.0, 2.0))
-    observe_example([cube], sensors, architecture, recipe, 0)
+    simulate_scene([cube], sensors, architecture, recipe, 0)
     # At most 40 HS pixels a side are wanted, 80 fine ones: three chunks.
     assert 0 < len(touched) <= 9
 
@@ -158,19 +158,19 @@ def test_a_cube_smaller_than_a_patch_is_refused(made_cubes):
     """The message has both sizes; nothing is padded."""
     large = replace(BY_CUBE, patch=32)
     with pytest.raises(PairError, match="a patch of 64 pixels a side does not fit a cube of 48"):
-        next(each_batch(made_cubes, [RGB], CUBE, large, 0))
+        next(iterate_batches(made_cubes, [RGB], CUBE, large, 0))
 
 
 def test_a_cube_without_data_is_refused(made_cubes):
-    """It is named, after some places were tried."""
+    """The message names it."""
     empty = made_cubes[0] * np.float32(np.nan)
     empty.attrs["source"] = "empty.tif"
     with pytest.raises(PairError, match=r"empty\.tif.*hardly any data"):
-        observe_example([empty], [None], COMPONENT, BY_COMPONENT, 0)
+        simulate_scene([empty], [None], COMPONENT, BY_COMPONENT, 0)
 
 
 @pytest.mark.parametrize(
-    "nonsense",
+    "invalid",
     [
         {"steps": -1},
         {"batch": 0},
@@ -182,8 +182,8 @@ def test_a_cube_without_data_is_refused(made_cubes):
         {"snr": (20.0, float("inf"))},
     ],
 )
-def test_a_recipe_of_nonsense_is_refused(nonsense):
-    """The message names the number that cannot be meant."""
-    (name,) = nonsense
+def test_an_invalid_recipe_is_refused(invalid):
+    """The message names the field."""
+    (name,) = invalid
     with pytest.raises(PlanError, match=name):
-        Recipe(**nonsense)
+        Recipe(**invalid)

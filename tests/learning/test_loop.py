@@ -1,4 +1,4 @@
-"""Learning repeats, resumes to the bit, and stops at nonsense."""
+"""Training is reproducible, resumes with the same bits, and stops at NaN."""
 
 import csv
 from dataclasses import replace
@@ -30,16 +30,16 @@ def state(network: MSSSFNet) -> list[torch.Tensor]:
 
 
 def test_a_resumed_training_has_the_same_bits(made_cubes, tmp_path: Path):
-    """Broken off after its first checkpoint and taken up again, all is as in one go."""
+    """Interrupted after its first checkpoint and resumed, weights and log are those of one run."""
     common = (made_cubes, [None], COMPONENT, BY_COMPONENT)
     whole = train_network(*common, tmp_path / "whole", every=2)
 
-    def pull_the_plug(done: int, _total: int, _loss: float) -> None:
+    def interrupt(done: int, _total: int, _loss: float) -> None:
         if done == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_network(*common, tmp_path / "part", every=2, progress=pull_the_plug)
+        train_network(*common, tmp_path / "part", every=2, progress=interrupt)
     steps = []
     resumed = train_network(
         *common, tmp_path / "part", every=2, progress=lambda done, _n, _l: steps.append(done)
@@ -50,18 +50,18 @@ def test_a_resumed_training_has_the_same_bits(made_cubes, tmp_path: Path):
 
 
 def test_a_correction_starts_at_zero(made_cubes, tmp_path: Path):
-    """Before the first step every level answers zero: never below what it corrects."""
+    """Before the first step every level predicts a correction of zero."""
     recipe = replace(BY_COMPONENT, steps=0)
     network = train_network(made_cubes, [None], COMPONENT, recipe, tmp_path)
     outputs = network.all_levels(torch.rand(1, CHANNELS, 3, 3), torch.rand(1, CHANNELS, 12, 12))
     assert len(outputs) == 2
     assert not any(output.any() for output in outputs)
-    # Zero in the last layers alone: behind them gradients find a way.
+    # Only the last layers are zero, so that gradients reach the others.
     assert all(block[0].weight.any() for block in (*network.spatial, *network.spectral))
 
 
 def test_the_mean_of_the_weights_is_returned(made_cubes, tmp_path: Path):
-    """With a decay it lags behind the network of the checkpoint, without one it is that network."""
+    """With a decay it differs from the checkpoint's network, without one it is that network."""
     averaged = train_network(
         made_cubes, [RGB], CUBE, replace(BY_CUBE, average=0.9, rate=1e-2), tmp_path / "averaged"
     )
@@ -73,11 +73,15 @@ def test_the_mean_of_the_weights_is_returned(made_cubes, tmp_path: Path):
 
 
 @pytest.mark.parametrize(("architecture", "recipe"), [(COMPONENT, BY_COMPONENT), (CUBE, BY_CUBE)])
-def test_a_loss_that_leaves_the_numbers_stops(made_cubes, tmp_path: Path, architecture, recipe):
+def test_a_loss_that_becomes_nan_or_infinite_stops(
+    made_cubes, tmp_path: Path, architecture, recipe
+):
     """The message names step and remedy; the checkpoint is that of the last finite step."""
     wild = replace(recipe, steps=20, rate=1e20, schedule="constant", clip=0.0, average=0.0)
     losses: list[float] = []
-    with pytest.raises(HsfuseError, match=r"finite numbers at step \d+; .*lower rate") as caught:
+    with pytest.raises(
+        HsfuseError, match=r"NaN or infinite at step \d+; .*lower learning rate"
+    ) as caught:
         train_network(
             made_cubes, [RGB], architecture, wild, tmp_path, every=1,
             progress=lambda _done, _total, loss: losses.append(loss),
@@ -88,8 +92,8 @@ def test_a_loss_that_leaves_the_numbers_stops(made_cubes, tmp_path: Path, archit
     assert all(torch.isfinite(value).all() for value in kept.values())
 
 
-def test_the_log_tells_every_checkpoint(made_cubes, tmp_path: Path):
-    """Loss, validation and that of the start; a correction of zero scores what the start does."""
+def test_the_log_has_a_row_for_every_checkpoint(made_cubes, tmp_path: Path):
+    """Loss, validation and that of the start; a correction of zero has the loss of the start."""
     recipe = replace(BY_COMPONENT, steps=5, rate=1e-12, average=0.0)
     train_network(
         made_cubes[:1], [None], COMPONENT, recipe, tmp_path, validation=made_cubes[1:], every=2
@@ -103,8 +107,8 @@ def test_the_log_tells_every_checkpoint(made_cubes, tmp_path: Path):
     assert (tmp_path / "log.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_it_learns_the_cubes(made_cubes, tmp_path: Path):
-    """Fifty steps bring the loss of the paper's recipe down to a fraction."""
+def test_training_reduces_the_loss(made_cubes, tmp_path: Path):
+    """Fifty steps reduce the loss of the paper's recipe to less than a fifth."""
     losses = []
     train_network(
         made_cubes, [RGB], CUBE, replace(BY_CUBE, steps=50, rate=1e-2), tmp_path,
@@ -115,7 +119,7 @@ def test_it_learns_the_cubes(made_cubes, tmp_path: Path):
 
 @pytest.mark.parametrize("change", ["recipe", "architecture", "cubes", "sensor"])
 def test_a_checkpoint_of_another_training_is_refused(made_cubes, tmp_path: Path, change: str):
-    """Whatever decides the weights: going on would mix two trainings."""
+    """Whatever determines the weights: resuming would mix two trainings."""
     given = {"cubes": made_cubes, "sensors": [RGB], "architecture": CUBE, "recipe": BY_CUBE}
     train_network(**given, folder=tmp_path)
     given |= {

@@ -34,7 +34,9 @@ def paper(cubes: list[Path], out: Path, **choices: object) -> Card:
     return train(cubes, out, **given | choices)
 
 
-def test_the_paper_is_for_exactly_what_it_saw(cubes: list[Path], made_cubes, tmp_path: Path):
+def test_the_domain_of_the_paper_is_its_training_data(
+    cubes: list[Path], made_cubes, tmp_path: Path
+):
     """One ratio, one number of fine bands, the wavelengths of the cubes."""
     card = paper(cubes, tmp_path / "paper.safetensors")
     domain = card.domain
@@ -45,7 +47,7 @@ def test_the_paper_is_for_exactly_what_it_saw(cubes: list[Path], made_cubes, tmp
     assert find_weights(card.path) == card
 
 
-def test_components_are_for_any_bands_nearby(cubes: list[Path], tmp_path: Path):
+def test_the_domain_of_components_is_any_bands_nearby(cubes: list[Path], tmp_path: Path):
     """The recipe's ratios, any number of fine bands, the cubes' range and a band beyond."""
     card = train(
         cubes[:1],
@@ -74,8 +76,8 @@ def test_components_are_for_any_bands_nearby(cubes: list[Path], tmp_path: Path):
     ]  # fmt: skip
 
 
-def test_what_exists_is_kept_unless_told(cubes: list[Path], tmp_path: Path):
-    """Weights are replaced on demand alone, and then by another training too."""
+def test_existing_weights_are_kept_without_overwrite(cubes: list[Path], tmp_path: Path):
+    """With it they are replaced, by another training too."""
     out = tmp_path / "mine.safetensors"
     first = paper(cubes, out)
     with pytest.raises(OutputError, match=r"mine\.safetensors: exists already; pass --overwrite"):
@@ -85,8 +87,8 @@ def test_what_exists_is_kept_unless_told(cubes: list[Path], tmp_path: Path):
     assert paper(cubes, out, recipe=other, overwrite=True).sha256 != first.sha256
 
 
-def test_another_recipe_does_not_go_on_from_a_checkpoint(cubes: list[Path], tmp_path: Path):
-    """Not even where the weights themselves are gone."""
+def test_another_recipe_does_not_resume_a_checkpoint(cubes: list[Path], tmp_path: Path):
+    """Not even where the weights themselves have been deleted."""
     out = tmp_path / "mine.safetensors"
     paper(cubes, out)
     out.unlink()
@@ -97,7 +99,7 @@ def test_another_recipe_does_not_go_on_from_a_checkpoint(cubes: list[Path], tmp_
 
 
 def test_the_architecture_follows_the_recipe(made_cubes):
-    """Doublings of the paper's network are its ratio; components need no cubes to know theirs."""
+    """The scales of the paper's network give its ratio; those of components need no cubes."""
     assert architecture_for(RECIPES["component"]).bands == 1
     assert architecture_for(RECIPES["paper"], made_cubes).ratio == 16
     assert architecture_for(RECIPES["paper"], made_cubes, scales=3, width=5).width == 5
@@ -105,8 +107,8 @@ def test_the_architecture_follows_the_recipe(made_cubes):
         architecture_for(RECIPES["component"], levels=4)
 
 
-def test_cubes_of_the_paper_are_alike(cubes: list[Path], made_cubes, tmp_path: Path):
-    """Other bands, or bands of unknown place, are named."""
+def test_cubes_of_the_paper_have_the_same_bands(cubes: list[Path], made_cubes, tmp_path: Path):
+    """The message names the cube with other bands, or with bands of unknown wavelength."""
     fewer, unknown = tmp_path / "fewer.tif", tmp_path / "unknown.tif"
     write_raster(made_cubes[0][:5].chunk(), fewer)
     write_raster(made_cubes[0].drop_vars("wavelength").chunk(), unknown)
@@ -122,8 +124,8 @@ def test_cubes_of_the_paper_are_alike(cubes: list[Path], made_cubes, tmp_path: P
 @pytest.mark.parametrize(
     ("choices", "error", "message"),
     [
-        ({"rgb_sensors": ()}, PairError, "serves one fine sensor.*got made"),
-        ({"rgb_sensors": [RGB, "generic-rgb"]}, PairError, "serves one fine sensor"),
+        ({"rgb_sensors": ()}, PairError, "serves one MS sensor.*got made"),
+        ({"rgb_sensors": [RGB, "generic-rgb"]}, PairError, "serves one MS sensor"),
         (
             {"rgb_sensors": ["sentinel-2a"]},
             PairError,
@@ -143,22 +145,22 @@ def test_what_cannot_be_trained_is_refused(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_cube_either_trains_or_validates(cubes: list[Path], tmp_path: Path):
-    """A score on what was learned would say nothing; and nothing is learned from nothing."""
-    with pytest.raises(PairError, match=r"a\.tif: is to be trained on and to validate"):
+def test_a_cube_is_not_for_training_and_validation(cubes: list[Path], tmp_path: Path):
+    """Nor may there be no cube to train on."""
+    with pytest.raises(PairError, match=r"a\.tif: is given for training and for validation"):
         paper(cubes, tmp_path / "x.safetensors", validation=[cubes[0]])
     with pytest.raises(PairError, match="at least one cube"):
         paper([], tmp_path / "x.safetensors")
 
 
 @pytest.mark.parametrize("name", ["weights.pt", "nowhere/x.safetensors"])
-def test_weights_have_a_place(cubes: list[Path], tmp_path: Path, name: str):
-    """A suffix that says what they are, and a folder that is there."""
+def test_weights_need_a_suffix_and_a_folder(cubes: list[Path], tmp_path: Path, name: str):
+    """The suffix is .safetensors and the folder exists."""
     with pytest.raises(OutputError, match=name.split("/")[0]):
         paper(cubes, tmp_path / name)
 
 
-def test_the_recipe_beside_the_checkpoint_says_it_all(cubes: list[Path], tmp_path: Path):
+def test_the_recipe_beside_the_checkpoint_is_complete(cubes: list[Path], tmp_path: Path):
     """Recipe, architecture, cubes and sensors, in JSON."""
     paper(cubes, tmp_path / "x.safetensors")
     facts = json.loads((tmp_path / "x.training/recipe.json").read_text())
