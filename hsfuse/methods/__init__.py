@@ -56,7 +56,7 @@ class MethodSpec:
     gives_standard_error : bool
         Whether it can add a band of standard errors.
     wants_denoised_bands : bool
-        Whether noisy HS bands are to be replaced by what the clean ones predict; false for
+        Whether it fuses the clean HS bands alone, and noisy ones are predicted from them; false for
         interpolation, which adds no detail to sharpen noise with.
     """
 
@@ -67,7 +67,7 @@ class MethodSpec:
     wants_denoised_bands: bool = True
 
     def load(self) -> Method:
-        """Return the method, with noisy bands replaced where it wants that."""
+        """Return the method, with noisy bands reconstructed where it wants that."""
         plain = self.load_plain()
         return _imported(_DENOISING)(plain) if self.wants_denoised_bands else plain
 
@@ -111,8 +111,8 @@ METHODS = {
         gives_standard_error=True,
     ),
 }
-# What replaces noisy bands, around a method.
-_DENOISING = "hsfuse.methods.denoising:Quiet"
+# What reconstructs noisy bands, around a method.
+_DENOISING = "hsfuse.methods.denoising:DenoisedMethod"
 
 
 @dataclass(frozen=True, slots=True)

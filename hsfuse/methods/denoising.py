@@ -1,9 +1,10 @@
 """
-Noise and stripes of the HS image are not made into detail of the fine grid.
+Noisy and striped HS bands are reconstructed by regression on the other fused bands.
 
-A method takes what differs from band to band for a difference of what is on the ground, and
-would sharpen a stripe along the edges of the fine image. So bands with much noise are given
-to it as their clean neighbours explain them, and what is left of them is left out.
+A method takes what differs from band to band for a difference on the ground, and would sharpen
+a stripe along the edges of the fine image. So noisy bands take no part in noise, subspace and
+fit of a method; each follows at the end from the fused clean bands, by its linear regression on
+them over the HS pixels.
 """
 
 from __future__ import annotations
@@ -14,64 +15,96 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hsfuse.core.noise import explain_bands, likeness
+from hsfuse.core.noise import lag_one_autocorrelation, regress_bands
 from hsfuse.methods import Fuser, Method, Options, Window
 from hsfuse.pair.survey import Survey
 
-__all__ = ["Explained", "Quiet", "QuietFuser"]
+__all__ = ["BandRegression", "DenoisedFuser", "DenoisedMethod"]
 
-# Noise over a band's spread. On jasper_ridge at ratio 4 `guided` leaves bands with stripes of half
-# their spread an error of 0.22 of it, and 0.61 taken as they are (benchmarks/stripes.py). Of bands
-# with half as much the own detail is worth more: at 0.15 one scene lost 3 dB before a band's
-# shape was looked at, and 0.4 dB after.
+# Noise over a band's standard deviation. On jasper_ridge at ratio 4 `guided` leaves bands with
+# stripes of half their deviation an error of 0.22 of it, and 0.61 where they are fused like any
+# other (benchmarks/stripes.py). Of bands with half as much noise their own detail is worth more.
 _MOST_NOISE = 0.3
-# Correlation of an HS pixel with its neighbour, along the axis where it is less. A Gaussian blur
-# of one pixel gives it 0.25 even where the ground is white noise, and no ground is.
-_LIKENESS = 0.2
-# Clean bands from which the others are told.
+# Lag-one autocorrelation of what the regression leaves of a band. A Gaussian blur of one pixel
+# gives 0.25 even where the ground is white noise, and no ground is.
+_MOST_CORRELATION = 0.2
+# Clean bands on which the others can be regressed.
 _FEWEST_CLEAN = 3
 
 
 @dataclass(frozen=True)
-class Explained:
+class BandRegression:
     """
-    Noisy bands, and how the clean ones explain them.
+    Noisy bands and their linear regression on the clean ones.
 
     Attributes
     ----------
     noisy : ndarray of bool, shape (bands,)
-        The bands that are explained.
+        The bands that are reconstructed.
     weights : ndarray of shape (noisy bands, bands)
-        How much of each band is in them; zero for those that are noisy.
+        Of each band in them; zero for those that are noisy.
     offset : ndarray of shape (noisy bands,)
-        What is added, in HS units.
+        Intercepts, in HS units.
     """
 
     noisy: NDArray[np.bool_]
     weights: NDArray[np.float64]
     offset: NDArray[np.float64]
 
-    def cube(self, cube: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return a cube, (bands, y, x), with its noisy bands as the clean ones explain them."""
-        used = self.weights.any(axis=0)
-        told = np.tensordot(self.weights[:, used], cube[used], axes=1) + self.offset[:, None, None]
-        quiet = cube.copy()
-        # Where a neighbour has no data, what the band itself says is all there is.
-        quiet[self.noisy] = np.where(np.isfinite(told + cube[self.noisy]), told, cube[self.noisy])
-        return quiet
+    def predict(self, cube: NDArray[np.float32]) -> NDArray[np.float32]:
+        """
+        Return the noisy bands of a cube, predicted from the others.
 
-    def survey(self, survey: Survey) -> Survey:
-        """Return a survey whose patches are explained."""
-        patches = (replace(p, coarse=self.cube(p.coarse)) for p in survey.patches)
-        return replace(survey, patches=tuple(patches))
+        Parameters
+        ----------
+        cube : ndarray of shape (bands, rows, columns)
+            In HS units; further bands after these are ignored.
+
+        Returns
+        -------
+        ndarray of shape (noisy bands, rows, columns)
+            NaN where a predictor is.
+        """
+        predicted = np.empty((len(self.weights), *cube.shape[1:]), np.float32)
+        for band, weights, offset in zip(predicted, self.weights, self.offset, strict=True):
+            used = np.flatnonzero(weights)
+            band[:] = np.tensordot(weights[used].astype(np.float32), cube[used], axes=1) + float(
+                offset
+            )
+        return predicted
+
+    def fill(self, cube: NDArray[np.float32]) -> NDArray[np.float32]:
+        """
+        Return a copy of an HS image, (bands, rows, columns), with its noisy bands predicted.
+
+        Where a predictor has no data, the measured value stays.
+        """
+        filled, predicted = cube.copy(), self.predict(cube)
+        filled[self.noisy] = np.where(np.isfinite(predicted), predicted, cube[self.noisy])
+        return filled
+
+    def exclude(self, survey: Survey) -> Survey:
+        """
+        Return a survey in which the noisy bands are not good, and filled.
+
+        Nor does its response use them: their weights go to the clean bands about them.
+        """
+        clean = survey.good & ~self.noisy
+        response = survey.response
+        if response is not None:
+            response = _redistributed(response, self.noisy, clean)
+        patches = tuple(replace(p, coarse=self.fill(p.coarse)) for p in survey.patches)
+        return replace(
+            survey, patches=patches, marked=clean, response=response, denoised=self.noisy
+        )
 
 
 @dataclass(frozen=True)
-class QuietFuser:
-    """A fuser, prepared for noisy bands as the clean ones explain them, that sees them so."""
+class DenoisedFuser:
+    """A fuser of the clean bands, and the regression that gives the noisy ones."""
 
     inner: Fuser
-    explained: Explained
+    regression: BandRegression
 
     @property
     def name(self) -> str:
@@ -90,7 +123,7 @@ class QuietFuser:
 
     @property
     def gives_standard_error(self) -> bool:
-        """See :class:`hsfuse.methods.Fuser`."""
+        """See :class:`hsfuse.methods.Fuser`: the standard error is that of the clean bands."""
         return self.inner.gives_standard_error
 
     @property
@@ -101,64 +134,91 @@ class QuietFuser:
     @property
     def notes(self) -> tuple[str, ...]:
         """See :class:`hsfuse.methods.Fuser`."""
-        return (
-            *self.inner.notes,
-            f"{self.explained.noisy.sum()} HS bands are noisy or striped: they are fused as their "
-            "clean neighbours explain them",
+        count = int(self.regression.noisy.sum())
+        bands = (
+            "HS band is noisy or striped; it is"
+            if count == 1
+            else ("HS bands are noisy or striped; they are")
         )
+        note = f"{count} {bands} reconstructed by regression on the other fused bands"
+        return (*self.inner.notes, note)
 
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""
-        return {**self.inner.describe(), "noisy_bands": int(self.explained.noisy.sum())}
+        return {**self.inner.describe(), "denoised_bands": int(self.regression.noisy.sum())}
 
     def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
         """See :class:`hsfuse.methods.Fuser`."""
-        quiet = [replace(window, coarse=self.explained.cube(window.coarse)) for window in windows]
-        return self.inner.fuse(quiet)
+        filled = [replace(w, coarse=self.regression.fill(w.coarse)) for w in windows]
+        cubes = self.inner.fuse(filled)
+        noisy = np.flatnonzero(self.regression.noisy)  # a band of standard errors may follow
+        for cube in cubes:
+            cube[noisy] = self.regression.predict(cube)
+        return cubes
 
 
 @dataclass(frozen=True)
-class Quiet:
-    """A method that sees noisy bands as the clean ones explain them, where there are any."""
+class DenoisedMethod:
+    """A method that fuses the clean bands alone, where others are noisy."""
 
     method: Method
 
     def prepare(self, survey: Survey, options: Options) -> Fuser:
         """See :class:`hsfuse.methods.Method`."""
-        explained = _explained(survey)
-        if explained is None:
+        regression = fit_regression(survey)
+        if regression is None:
             return self.method.prepare(survey, options)
-        return QuietFuser(self.method.prepare(explained.survey(survey), options), explained)
+        fuser = self.method.prepare(regression.exclude(survey), options)
+        return DenoisedFuser(fuser, regression)
 
 
-def _explained(survey: Survey) -> Explained | None:
-    """Return the noisy bands as their neighbours explain them; None where there are none."""
+def fit_regression(survey: Survey) -> BandRegression | None:
+    """Return the regression of the survey's noisy bands on the clean ones; None without any."""
     good = survey.good
     spectra = survey.spectra[good].astype(np.float64)
     noisy = np.asarray(survey.noise[good] > _MOST_NOISE * spectra.std(axis=1))
     if not noisy.any() or (~noisy).sum() < _FEWEST_CLEAN:
         return None
-    # A band of its own kind is not explained either, but what it shows has a shape.
-    shaped = _shaped(survey, _by_neighbours(spectra, good, noisy))
-    noisy[np.flatnonzero(noisy)[shaped]] = False
-    return _by_neighbours(spectra, good, noisy) if noisy.any() else None
+    # A band of its own kind is not predicted either, but its residual has spatial structure.
+    structured = _structured(survey, _regression(survey, noisy))
+    noisy[np.flatnonzero(noisy)[structured]] = False
+    return _regression(survey, noisy) if noisy.any() else None
 
 
-def _by_neighbours(
-    spectra: NDArray[np.float64], good: NDArray[np.bool_], noisy: NDArray[np.bool_]
-) -> Explained:
+def _regression(survey: Survey, noisy: NDArray[np.bool_]) -> BandRegression:
+    """Return the regression of bands ``noisy``, shape (good bands,), on the other good ones."""
+    good = survey.good
     weights = np.zeros((int(noisy.sum()), good.size))
-    weights[:, good], offset = explain_bands(spectra, noisy)
+    spectra = survey.spectra[good].astype(np.float64)
+    weights[:, good], offset = regress_bands(spectra, noisy, survey.noise[good])
     flags = np.zeros(good.size, dtype=bool)
     flags[good] = noisy
-    return Explained(flags, weights, offset)
+    return BandRegression(flags, weights, offset)
 
 
-def _shaped(survey: Survey, explained: Explained) -> NDArray[np.bool_]:
-    """Tell of which noisy bands the rest has a shape on the ground, shape (noisy bands,)."""
-    quiet = explained.survey(survey).patches
-    rest = (
-        (patch.coarse - each.coarse)[explained.noisy]
-        for patch, each in zip(survey.patches, quiet, strict=True)
+def _structured(survey: Survey, regression: BandRegression) -> NDArray[np.bool_]:
+    """Return which noisy bands' residuals have spatial structure, shape (noisy bands,)."""
+    residuals = (
+        patch.coarse[regression.noisy] - regression.predict(patch.coarse)
+        for patch in survey.patches
     )
-    return np.asarray(likeness(rest) > _LIKENESS)
+    return np.asarray(lag_one_autocorrelation(residuals) > _MOST_CORRELATION)
+
+
+def _redistributed(
+    response: NDArray[np.float64], noisy: NDArray[np.bool_], clean: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """
+    Return R without noisy bands, their weights moved to the nearest clean band on either side.
+
+    As if the noisy bands were interpolated linearly: rows keep their sums, and no weight becomes
+    negative, as it may by the regression.
+    """
+    bands = np.arange(noisy.size)
+    interpolation = np.stack(
+        [np.interp(bands[noisy], bands[clean], unit) for unit in np.eye(int(clean.sum()))], axis=1
+    )
+    moved = response.copy()
+    moved[:, clean] += response[:, noisy] @ interpolation
+    moved[:, noisy] = 0
+    return moved

@@ -114,7 +114,9 @@ def step_down(survey: Survey) -> Trial | None:
         truths.append(truth)
     if not patches:
         return None
-    return Trial(replace(survey, patches=tuple(patches), scene=None), tuple(truths), subspace)
+    # Bands that are not good have no noise here; taken for good, they would lead a subspace.
+    below = replace(survey, patches=tuple(patches), scene=None, marked=survey.good)
+    return Trial(below, tuple(truths), subspace)
 
 
 def _signal(survey: Survey) -> tuple[NDArray[np.float32], Subspace]:

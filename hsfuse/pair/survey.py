@@ -18,7 +18,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Geometry, Span
-from hsfuse.core.noise import band_noise, likeness, neighbour_weights, pixel_noise
+from hsfuse.core.noise import (
+    band_noise,
+    lag_one_autocorrelation,
+    neighbour_weights,
+    pixel_noise,
+)
 from hsfuse.core.resample import blur_reach
 from hsfuse.errors import PairError
 from hsfuse.io.labels import raster_label
@@ -37,8 +42,8 @@ _SIZE = 64
 # Noise over a band's whole spread. On twelve real scenes every band of a water-vapour window lies
 # above, and of some 2500 others eight that look like noise.
 _MOST_NOISE = 0.7
-# Likeness of one HS pixel to the next of what bands show of their own, where nothing is noise; and
-# what counts as noise at least, of its power.
+# Lag-one autocorrelation of a noise-free residual of a band; and the least share of a residual's
+# power that counts as noise.
 _GROUND = 0.5
 _LEAST_WHITE = 0.01
 # Squares of such values, summed over a scene, still fit float32; no unit of light comes close.
@@ -87,6 +92,9 @@ class Survey:
         R from two sensor definitions; None where it has to be estimated.
     scene : tuple of int or None
         Rows and columns of the whole HS image; None where the one patch is all of it.
+    denoised : ndarray of shape (bands,), bool, or None
+        Noisy bands whose values in the patches follow by regression on the good ones; they are
+        marked bad (:mod:`hsfuse.methods.denoising`). None where there are none.
     """
 
     patches: tuple[Patch, ...]
@@ -95,6 +103,7 @@ class Survey:
     wavelength: NDArray[np.float64]
     response: NDArray[np.float64] | None = None
     scene: tuple[int, int] | None = None
+    denoised: NDArray[np.bool_] | None = None
 
     @property
     def coarse_shape(self) -> tuple[int, int]:
@@ -154,7 +163,7 @@ class Survey:
         own = np.eye(len(within)) - neighbour_weights(within)
         mean = within.mean(axis=1)[:, None, None]
         rest = (np.tensordot(own, patch.coarse[good] - mean, axes=1) for patch in self.patches)
-        white = np.clip(1 - likeness(rest) / _GROUND, _LEAST_WHITE, 1)
+        white = np.clip(1 - lag_one_autocorrelation(rest) / _GROUND, _LEAST_WHITE, 1)
         noise = np.zeros(good.size)
         noise[good] = band_noise(within) * np.sqrt(white)
         return noise

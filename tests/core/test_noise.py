@@ -1,10 +1,15 @@
-"""Noise told from the image itself."""
+"""Noise estimated from the image itself."""
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from hsfuse.core.noise import band_noise, likeness, signal_components
+from hsfuse.core.noise import (
+    band_noise,
+    lag_one_autocorrelation,
+    regress_bands,
+    signal_components,
+)
 
 
 def spectra(noise: float, components: int = 4) -> np.ndarray:
@@ -28,16 +33,33 @@ def test_the_rank_is_found() -> None:
     assert signal_components(data, band_noise(data)) == 4
 
 
-def test_likeness_tells_ground_from_noise_and_stripes() -> None:
-    """What a blur made is like its neighbour along both axes; noise and stripes are not."""
+def test_autocorrelation_separates_ground_from_noise_and_stripes() -> None:
+    """A blurred image is correlated along both axes; noise along neither and stripes along one."""
     draw = np.random.default_rng(0)
     white = draw.normal(size=(200, 300))
     ground = gaussian_filter(draw.normal(size=white.shape), 1.0)
     stripes = np.broadcast_to(draw.normal(size=300), white.shape)
     image = np.stack([white, ground / ground.std(), stripes, white + ground / ground.std()])
-    alike = likeness([image])
-    assert alike == pytest.approx([0, np.exp(-0.25), 0, np.exp(-0.25) / 2], abs=0.1)
+    correlation = lag_one_autocorrelation([image])
+    assert correlation == pytest.approx([0, np.exp(-0.25), 0, np.exp(-0.25) / 2], abs=0.1)
     windows = [image[:, :90], image[:, 90:]]
-    assert likeness(windows) == pytest.approx(alike, abs=0.02)
+    assert lag_one_autocorrelation(windows) == pytest.approx(correlation, abs=0.02)
     image[:, 20:60, 30:90] = np.nan
-    assert likeness([image]) == pytest.approx(alike, abs=0.03)
+    assert lag_one_autocorrelation([image]) == pytest.approx(correlation, abs=0.03)
+
+
+def test_regression_on_other_bands_predicts_the_signal_and_not_the_noise() -> None:
+    """A band of much noise follows the others; few pixels amplify no difference between those."""
+    noise = np.full(60, 0.01)
+    data = spectra(0.01)
+    truth = data[[20, 40]].copy()
+    wanted = np.isin(np.arange(60), [20, 40])
+    noise[wanted] = 0.5
+    data[wanted] += 0.5 * np.random.default_rng(5).normal(size=truth.shape)
+    weights, offset = regress_bands(data, wanted, noise)
+    assert not weights[:, wanted].any()
+    predicted = weights @ data + offset[:, None]
+    assert np.abs(predicted - truth).std() < 0.05
+    few, _ = regress_bands(data[:, :200], wanted, noise)
+    ordinary, _ = regress_bands(data[:, :200], wanted, 0 * noise)
+    assert np.square(few).sum() < 0.1 * np.square(ordinary).sum()

@@ -7,7 +7,7 @@ from hsfuse.core.subspace import Subspace
 
 
 def fitted(spectra: np.ndarray, components: int, good: np.ndarray | None = None) -> Subspace:
-    """Return the subspace with the noise that the spectra themselves tell."""
+    """Return the subspace with the noise estimated from the spectra themselves."""
     good = np.ones(len(spectra), bool) if good is None else good
     noise = np.zeros(len(spectra))
     noise[good] = band_noise(spectra[good].astype(np.float64))
@@ -52,7 +52,7 @@ def test_components_are_apart_and_the_loading_undoes_the_basis() -> None:
 
 
 def test_a_noisy_band_counts_less() -> None:
-    """The component that six quiet bands share is found beside a band of much louder noise."""
+    """The component that six bands share is found beside a band of much more noise."""
     draw = np.random.default_rng(0)
     shared = draw.normal(size=4000)
     spectra = draw.normal(size=(12, 4000)) * 0.05
@@ -71,3 +71,16 @@ def test_power_is_what_a_unit_of_a_component_adds() -> None:
     units = np.eye(4, dtype=np.float32)[:, :, None]
     cube = space.expand(units) - space.mean[:, None, None].astype(np.float32)
     assert np.allclose(np.square(cube).sum(axis=(0, 2)), space.power, rtol=1e-4)
+
+
+def test_a_bad_band_changes_no_component() -> None:
+    """Whatever it holds: mean, basis and loading of the good ones are those without it."""
+    draw = np.random.default_rng(0)
+    spectra = np.tensordot(draw.normal(size=(20, 3)), draw.normal(size=(3, 500)), 1)
+    spectra += 0.1 * draw.normal(size=spectra.shape)
+    good = np.arange(20) != 7
+    spectra[7] = 100 * draw.normal(size=500)
+    space, without = fitted(spectra, 3, good), fitted(spectra[good], 3)
+    assert np.array_equal(space.basis, without.basis)
+    assert np.array_equal(space.loading[:, good], without.loading)
+    assert np.array_equal(space.mean[good], without.mean)

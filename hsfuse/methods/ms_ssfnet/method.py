@@ -39,9 +39,11 @@ class MSSSFNetMethod:
         if _flat(survey):
             return _guided(survey, options, "the HS image is the same everywhere")
         reasons = []
+        # A network of fixed bands reads denoised ones as well: they are filled.
+        held = survey.good if survey.denoised is None else survey.good | survey.denoised
         for card in cards:
             fine = survey.patches[0].fine.shape[0]
-            reason = card.domain.misfit(survey.wavelength, survey.good, fine, survey.ratio)
+            reason = card.domain.misfit(survey.wavelength, held, fine, survey.ratio)
             if reason is None:
                 return _prepared(card, survey, options)
             reasons.append(f"{card.name} {reason}")
