@@ -36,6 +36,7 @@ __all__ = [
     "StorePixels",
     "chunk_size",
     "lazy",
+    "read_part",
     "split",
 ]
 
@@ -309,6 +310,12 @@ def lazy(pixels: Pixels, chunk: tuple[int, int]) -> da.Array:
         fancy=True,  # without it dask does not merge slices either
         meta=np.empty((0, 0, 0), dtype=np.float32),
     )
+
+
+def read_part(source: da.Array, *spans: range) -> Cube:
+    """Return a window of lazy pixels, read by this thread alone."""
+    part = source[tuple(slice(span.start, span.stop) for span in spans)]
+    return np.asarray(part.compute(scheduler="synchronous"), dtype=np.float32)
 
 
 def chunk_size(shape: tuple[int, int, int], block: tuple[int, int]) -> tuple[int, int]:

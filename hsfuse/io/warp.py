@@ -1,43 +1,98 @@
-"""A lazy raster moved onto another grid, or bent on its own."""
+"""
+A lazy raster resampled onto the grid of another one.
+
+The warp itself is GDAL's; every window of the result is warped on its own from the part of
+the source that it needs, so that the source may be larger than memory. Longitudes may be
+counted from -180 or from 0, on either side: what differs by whole turns is the same place.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import dask.array as da
 import numpy as np
 import xarray as xr
 from affine import Affine
-from numpy.typing import NDArray
-from odc.geo.geobox import GeoBox
-from odc.geo.xr import xr_reproject
+from numpy.typing import ArrayLike, NDArray
 from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.io import MemoryFile
+from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform as transform_points
-from scipy.ndimage import distance_transform_edt, map_coordinates
 
-from hsfuse.core.drift import Drift
-from hsfuse.errors import PairError
+from hsfuse.errors import PairError, RasterError
 from hsfuse.io.handles import GDAL_ERRORS
-from hsfuse.io.pixels import Key, chunk_size, lazy, split
+from hsfuse.io.labels import crs_label, raster_label
+from hsfuse.io.pixels import Cube, Key, chunk_size, lazy, read_part, split
 
-__all__ = ["displaced", "onto_grid"]
+__all__ = ["Grid", "WarpedPixels", "onto_grid", "without_turns"]
 
-_SPLINE = 12  # pixels that a cubic spline sees: its memory of one falls by 3.7 a pixel
+Points = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+# Source pixels read around those that are hit: GDAL's cubic kernel reaches two.
+_HALO = 4
+# Of GDAL's interpolation between exactly transformed points, in source pixels: so small that
+# the result does not depend on where a window starts. GDAL's default is an eighth.
+_TOLERANCE = 1e-6
 _EDGE_POINTS = 21  # on each side: enough to follow a curved outline to a fraction of a pixel
+_MARGIN = 64  # pixels kept around the other grid: more than any co-registration shifts
 
 
-def onto_grid(raster: xr.DataArray, fine: Affine, crs: CRS) -> tuple[xr.DataArray, Affine]:
+@dataclass(frozen=True)
+class Grid:
+    """
+    Where the pixels of a raster are.
+
+    Attributes
+    ----------
+    transform : Affine
+        From pixel corners, column and row, to coordinates.
+    crs : CRS
+        Of the coordinates.
+    shape : tuple of int
+        Rows and columns.
+    """
+
+    transform: Affine
+    crs: CRS
+    shape: tuple[int, int]
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The coordinates of the centre."""
+        rows, columns = self.shape
+        x, y = self.transform * (columns / 2, rows / 2)
+        return (x, y)
+
+    def window(self, rows: range, columns: range) -> Grid:
+        """Return the grid of a part."""
+        moved = self.transform * Affine.translation(columns.start, rows.start)
+        return Grid(moved, self.crs, (len(rows), len(columns)))
+
+    def turned(self, turns: int, period: float) -> Grid:
+        """Return the grid with x increased by whole periods."""
+        return Grid(Affine.translation(turns * period, 0) * self.transform, self.crs, self.shape)
+
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        """Return what names this grid."""
+        return ("Grid", tuple(self.transform), self.crs.to_wkt(), self.shape)
+
+
+def onto_grid(raster: xr.DataArray, own: Grid, other: Grid) -> tuple[xr.DataArray, Affine]:
     """
     Return a raster on a grid parallel to another one, at its own pixel size, lazily.
 
     Parameters
     ----------
     raster : DataArray
-        (band, y, x) with a CRS and a transform.
-    fine : Affine
-        Transform of the grid to be parallel to.
-    crs : CRS
-        Of that grid.
+        (band, y, x), float32, NaN for no data.
+    own : Grid
+        Its grid.
+    other : Grid
+        The grid to be parallel to. The result ends 64 of its own pixels beyond it.
 
     Returns
     -------
@@ -49,146 +104,245 @@ def onto_grid(raster: xr.DataArray, fine: Affine, crs: CRS) -> tuple[xr.DataArra
     PairError
         If there is no way from one CRS to the other, or the raster's outline has no place there.
     """
-    columns, rows = _outline(raster, fine, crs)
-    centre = raster.sizes["x"] / 2, raster.sizes["y"] / 2
-    around = [centre, (centre[0] + 1, centre[1]), (centre[0], centre[1] + 1)]
-    (x0, x1, x2), (y0, y1, y2) = _through(raster, around, fine, crs)
-    area = abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0))
-    size = math.sqrt(area)  # a raster pixel, in pixels of the other grid
-    placed = fine * Affine.translation(min(columns), min(rows)) * Affine.scale(size)
-    shape = (
-        math.ceil((max(rows) - min(rows)) / size),
-        math.ceil((max(columns) - min(columns)) / size),
-    )
-    grid = GeoBox(shape, placed, crs.to_wkt())
-    source = raster.drop_vars([n for n in raster.coords if raster[n].dims == ("band",)])
-    warped = xr_reproject(source, grid, resampling="cubic", dst_nodata=np.nan)
-    names = dict(zip(warped.dims[-2:], ("y", "x"), strict=True))
-    warped = warped.rename({old: new for old, new in names.items() if old != new})
-    bands = {n: raster[n] for n in raster.coords if raster[n].dims == ("band",)}
-    warped = warped.assign_coords(bands).chunk({"band": -1})
-    return warped.assign_attrs(raster.attrs), placed
-
-
-def _outline(raster: xr.DataArray, fine: Affine, crs: CRS) -> tuple[list[float], list[float]]:
-    share = np.linspace(0, 1, _EDGE_POINTS)
-    columns, rows = raster.sizes["x"], raster.sizes["y"]
-    edge = [(columns * s, 0.0) for s in share] + [(columns * s, float(rows)) for s in share]
-    edge += [(0.0, rows * s) for s in share] + [(float(columns), rows * s) for s in share]
-    refused = PairError(
-        f"{raster.attrs.get('source', 'raster')}: cannot be warped from {_called(raster.rio.crs)} "
-        f"to {_called(crs)}, where its outline has no place; files in one CRS would be accepted"
-    )
+    name = raster_label(raster)
     try:
-        x, y = _through(raster, edge, fine, crs)
+        columns, rows = _through(own, other, *_outline(own.shape))
+        centre = np.array(own.shape[::-1], float) / 2
+        across, down = _through(own, other, *(centre[:, None] + [[0, 1, 0], [0, 0, 1]]))
     except GDAL_ERRORS as error:
-        raise refused from error
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise refused
-    return x, y
+        raise _no_way(name, own, other) from error
+    if not (np.isfinite(columns).all() and np.isfinite(rows).all()):
+        raise _no_way(name, own, other)
+    area = (across[1] - across[0]) * (down[2] - down[0])
+    area -= (across[2] - across[0]) * (down[1] - down[0])
+    size = math.sqrt(abs(area))  # a raster pixel, in pixels of the other grid
+    spans = [
+        _cut(low, high, size, length)
+        for low, high, length in zip(
+            (rows.min(), columns.min()), (rows.max(), columns.max()), other.shape, strict=True
+        )
+    ]
+    corner = Affine.translation(columns.min(), rows.min()) * Affine.scale(size)
+    whole = Grid(other.transform * corner, other.crs, (spans[0].stop, spans[1].stop))
+    grid = whole.window(*spans)
+    pixels = WarpedPixels(name, da.asarray(raster.data), own, grid)
+    array = lazy(pixels, chunk_size(pixels.shape, (1, 1)))
+    return _labelled(array, raster, grid), grid.transform
 
 
-def _called(crs: CRS) -> str:
-    return str(crs.to_string())[:40]
+def _cut(low: float, high: float, size: float, length: int) -> range:
+    """Return the pixels from low to high, of that size, that lie near 0 to length."""
+    count = math.ceil((high - low) / size)
+    first = max(0, math.floor(-low / size) - _MARGIN)
+    last = min(count, math.ceil((length - low) / size) + _MARGIN)
+    # Without an overlap nothing is cut: who compares the extents shall see the whole one.
+    return range(first, last) if first < last else range(count)
 
 
-def _through(
-    raster: xr.DataArray, points: list[tuple[float, float]], fine: Affine, crs: CRS
-) -> tuple[list[float], list[float]]:
-    """Return pixel corners of the raster as pixel coordinates of the fine grid."""
-    own = raster.rio.transform()
-    world = [own * point for point in points]
-    xs, ys = transform_points(raster.rio.crs, crs, *zip(*world, strict=True))
-    back = ~fine
-    inside = [back * point for point in zip(xs, ys, strict=True)]
-    return [p[0] for p in inside], [p[1] for p in inside]
+def _no_way(name: str, own: Grid, other: Grid) -> PairError:
+    return PairError(
+        f"{name}: cannot be warped from {crs_label(own.crs)} to {crs_label(other.crs)}, where its "
+        "outline has no place; expected files in one CRS"
+    )
 
 
-def displaced(raster: xr.DataArray, drift: Drift) -> xr.DataArray:
+def _labelled(array: da.Array, raster: xr.DataArray, grid: Grid) -> xr.DataArray:
+    """Return the pixels with the bands and attributes of the raster and the places of a grid."""
+    bands = {n: raster[n] for n in raster.coords if raster[n].dims == ("band",)}
+    warped = xr.DataArray(array, dims=("band", "y", "x"), coords=bands, attrs=raster.attrs)
+    if grid.transform.is_rectilinear:
+        rows, columns = (np.arange(count) + 0.5 for count in grid.shape)
+        warped = warped.assign_coords(
+            y=grid.transform.f + rows * grid.transform.e,
+            x=grid.transform.c + columns * grid.transform.a,
+        )
+    return warped.rio.write_crs(grid.crs).rio.write_transform(grid.transform)
+
+
+def _outline(shape: tuple[int, int]) -> Points:
+    """Return pixel corners along the four sides, columns and rows."""
+    share = np.linspace(0, 1, _EDGE_POINTS)
+    zero, one = np.zeros_like(share), np.ones_like(share)
+    columns = np.concatenate([share, share, zero, one]) * shape[1]
+    rows = np.concatenate([zero, one, share, share]) * shape[0]
+    return columns, rows
+
+
+def _through(own: Grid, other: Grid, columns: ArrayLike, rows: ArrayLike) -> Points:
+    """Return pixel corners of a grid as pixel coordinates of another one, without turns."""
+    x, y = _transformed(own, other, columns, rows)
+    period = _period(other.crs)
+    if period:
+        x = x - _turns(x, other.centre[0], period) * period
+    return ~other.transform * (x, y)
+
+
+def _transformed(own: Grid, other: Grid, columns: ArrayLike, rows: ArrayLike) -> Points:
+    """Return pixel corners of a grid in the CRS of another one."""
+    x, y = own.transform * (np.asarray(columns, float), np.asarray(rows, float))
+    found = transform_points(own.crs, other.crs, np.ravel(x), np.ravel(y))
+    return (np.reshape(found[0], np.shape(x)), np.reshape(found[1], np.shape(y)))
+
+
+def _turns(x: NDArray[np.float64], centre: float, period: float) -> NDArray[np.float64]:
+    """Return by how many whole periods each x is too large to be nearest to the centre."""
+    return np.round((x - centre) / period)
+
+
+def _period(crs: CRS) -> float:
     """
-    Return a raster whose content is shifted by an amount that changes over it, lazily.
+    Return after how many units x is at the same place again; 0 where it never is.
 
-    Parameters
-    ----------
-    raster : DataArray
-        (band, y, x).
-    drift : Drift
-        How far what a pixel shows lies from where it is, in pixels of the raster.
-
-    Returns
-    -------
-    DataArray
-        On the grid of the raster, cubic spline; NaN where the nearest pixel has no data.
+    Examples
+    --------
+    >>> _period(CRS.from_epsg(4326)), _period(CRS.from_epsg(32633)), _period(CRS.from_epsg(3857))
+    (360.0, 0.0, 40075016.686)
     """
-    pixels = DisplacedPixels(raster, drift)
-    chunk = chunk_size(pixels.shape, (1, 1))
-    return raster.copy(data=lazy(pixels, chunk))
+    if crs.is_geographic:
+        return round(math.tau / crs.units_factor[1], 9)
+    try:
+        x, y = transform_points("EPSG:4326", crs, [10, 11, 10, 11], [10, 10, 40, 40])
+    except GDAL_ERRORS:
+        return 0.0
+    # Of a cylindrical projection the parallels are straight and all of one length.
+    steps = (x[1] - x[0], x[3] - x[2])
+    straight = np.allclose((y[0], y[2], steps[0]), (y[1], y[3], steps[1]), rtol=1e-9)
+    return round(360 * steps[0], 3) if straight and math.isfinite(steps[0]) else 0.0
+
+
+def without_turns(own: Grid, other: Grid) -> Grid:
+    """
+    Return a grid moved by whole turns of longitude to be nearest to another one of its CRS.
+
+    Examples
+    --------
+    >>> west = Grid(Affine(1, 0, 355, 0, -1, 0), CRS.from_epsg(4326), (10, 10))
+    >>> east = Grid(Affine(1, 0, 0, 0, -1, 0), CRS.from_epsg(4326), (10, 10))
+    >>> without_turns(west, east).transform.c
+    -5.0
+    """
+    period = _period(own.crs)
+    if not period:
+        return own
+    turns = _turns(np.array(own.centre[0]), other.centre[0], period)
+    return own.turned(-int(turns), period)
 
 
 @dataclass(frozen=True, eq=False)
-class DisplacedPixels:
+class WarpedPixels:
     """
-    The pixels of :func:`displaced`: each window from its own part of the raster.
+    The pixels of :func:`onto_grid`: each window from its own part of the source.
 
     Attributes
     ----------
-    raster : DataArray of shape (bands, rows, columns)
-    drift : Drift
+    path : str
+        The file or store that is warped.
+    source : dask Array of shape (bands, rows, columns)
+        float32, NaN for no data.
+    own : Grid
+        Of the source.
+    grid : Grid
+        Of these pixels.
     """
 
-    raster: xr.DataArray
-    drift: Drift
+    path: str
+    source: da.Array
+    own: Grid
+    grid: Grid
     dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
     ndim: int = 3
 
     @property
-    def path(self) -> str:
-        """The file or store that is resampled."""
-        return str(self.raster.attrs.get("source", ""))
-
-    @property
     def shape(self) -> tuple[int, int, int]:
         """The shape ``(bands, rows, columns)``."""
-        bands, rows, columns = self.raster.shape
-        return (bands, rows, columns)
+        return (int(self.source.shape[0]), *self.grid.shape)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
         """Return what names these pixels."""
-        return ("DisplacedPixels", self.raster.data.name, repr(self.drift))
+        grids = (self.own.__dask_tokenize__(), self.grid.__dask_tokenize__())
+        return ("WarpedPixels", self.source.name, *grids)
 
-    def __getitem__(self, key: Key) -> NDArray[np.float32]:
-        """Resample bands of a window."""
+    def __getitem__(self, key: Key) -> Cube:
+        """Warp bands of a window."""
         (bands, rows, columns), rest = split(key, self.shape)
-        result = np.empty((len(bands), len(rows), len(columns)), np.float32)
-        if not result.size:
-            return result[rest]
-        centres = np.meshgrid(np.array(rows) + 0.5, np.array(columns) + 0.5, indexing="ij")
-        shifts = self.drift.at(*centres)
-        # Where the content of a pixel is found; the drift there is that here, as it is slow.
-        places = [centre - shift - 0.5 for centre, shift in zip(centres, shifts, strict=True)]
-        spans = [
-            slice(
-                min(max(math.floor(place.min()) - _SPLINE, 0), length - 1),
-                min(max(math.ceil(place.max()) + _SPLINE, 1), length),
-            )
-            for place, length in zip(places, self.shape[1:], strict=True)
-        ]
-        part = self.raster[slice(bands.start, bands.stop), spans[0], spans[1]]
-        values = part.compute(scheduler="synchronous").to_numpy()
-        local = np.stack([p - span.start for p, span in zip(places, spans, strict=True)])
-        for target, plane in zip(result, values, strict=True):
-            target[...] = _resampled(plane, local)
+        result = np.full((len(bands), len(rows), len(columns)), np.nan, np.float32)
+        if result.size:
+            try:
+                for part, own, mask in self._parts(bands, self.grid.window(rows, columns)):
+                    warped = _warped(part, own, self.grid.window(rows, columns))
+                    result[:, mask] = warped[:, mask]
+            except GDAL_ERRORS as error:
+                raise RasterError(
+                    f"{self.path}: rows {rows.start} to {rows.stop - 1}, columns {columns.start} "
+                    f"to {columns.stop - 1} of its warp to {crs_label(self.grid.crs)} "
+                    f"failed ({error})"
+                ) from error
         return result[rest]
 
+    def _parts(self, bands: range, window: Grid) -> Iterator[tuple[Cube, Grid, NDArray[np.bool_]]]:
+        """Yield parts of the source, their grids and the pixels of the window they serve."""
+        rows, columns = np.indices(window.shape) + 0.5
+        x, y = _transformed(window, self.own, columns, rows)
+        known = np.isfinite(x) & np.isfinite(y)
+        period = _period(self.own.crs)
+        turns = np.zeros_like(x)
+        if period:
+            turns[known] = _turns(x[known], self.own.centre[0], period)
+        for turn in np.unique(turns[known]):
+            mask = known & (turns == turn)
+            # GDAL finds these pixels where the transform of the CRS puts them.
+            own = self.own.turned(int(turn), period)
+            places = ~own.transform * (x[mask], y[mask])
+            spans = [
+                _span(place, length)
+                for place, length in zip(places[::-1], self.own.shape, strict=True)
+            ]
+            if all(spans):
+                yield read_part(self.source, bands, *spans), own.window(*spans), mask
 
-def _resampled(plane: NDArray[np.float32], places: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return a plane at places, shape (2, rows, columns); NaN where the nearest pixel is."""
-    missing = ~np.isfinite(plane)
-    if missing.all():
-        return np.full(places.shape[1:], np.nan, np.float32)
-    if missing.any():
-        nearest = distance_transform_edt(missing, return_distances=False, return_indices=True)
-        plane = plane[tuple(nearest)]
-    values = map_coordinates(plane, places, order=3, mode="nearest")
-    absent = map_coordinates(missing.astype(np.uint8), places, order=0, mode="constant", cval=1)
-    return np.where(absent > 0, np.float32(np.nan), values)
+
+def _span(places: NDArray[np.float64], length: int) -> range:
+    """Return the pixels of a source that places along one axis need."""
+    low = max(math.floor(max(places.min(), -_HALO)) - _HALO, 0)
+    high = min(math.ceil(min(places.max(), length + _HALO)) + _HALO, length)
+    return range(low, high)
+
+
+def _warped(cube: Cube, own: Grid, grid: Grid) -> Cube:
+    """Return a cube on another grid; bands that lack the same pixels are warped together."""
+    result = np.full((len(cube), *grid.shape), np.nan, np.float32)
+    groups: dict[bytes, list[int]] = {}
+    for band, missing in enumerate(np.isnan(cube)):
+        if not missing.all():
+            groups.setdefault(np.packbits(missing).tobytes(), []).append(band)
+    for members in groups.values():
+        with MemoryFile() as memory:
+            with memory.open(
+                driver="GTiff",
+                count=len(members),
+                height=own.shape[0],
+                width=own.shape[1],
+                dtype="float32",
+                crs=own.crs,
+                transform=own.transform,
+                nodata=math.nan,
+                interleave="band",
+            ) as target:
+                target.write(cube[members])
+            with (
+                memory.open() as source,
+                WarpedVRT(
+                    source,
+                    crs=grid.crs,
+                    transform=grid.transform,
+                    height=grid.shape[0],
+                    width=grid.shape[1],
+                    resampling=Resampling.cubic,
+                    tolerance=_TOLERANCE,
+                    # One pixel wide whatever the angle: GDAL takes a rotation for a scale.
+                    XSCALE=1,
+                    YSCALE=1,
+                ) as warped,
+            ):
+                result[members] = warped.read()
+    return result

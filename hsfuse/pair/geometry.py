@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.errors import PairError, SensorError
 from hsfuse.io.labels import crs_label, raster_label
-from hsfuse.io.warp import onto_grid
+from hsfuse.io.warp import Grid, onto_grid, without_turns
 from hsfuse.sensor.catalogue import Sensor, response_matrix, sensor_from_bands
 
 __all__ = ["Pair", "make_pair"]
@@ -160,9 +160,16 @@ def _one_frame(
                 "so they cannot be warped; give both files their CRS"
             )
         return hs, inside, rgb
-    if crs_hs == crs_rgb and _parallel(inside, hs):
-        return hs, inside, rgb
-    warped, placed = onto_grid(hs, transform(rgb), crs_rgb)
+    own, other = (
+        Grid(transform(raster), raster.rio.crs, (raster.sizes["y"], raster.sizes["x"]))
+        for raster in (hs, rgb)
+    )
+    if crs_hs == crs_rgb:
+        own = without_turns(own, other)
+        inside = ~other.transform * own.transform
+        if _parallel(inside, hs):
+            return hs, inside, rgb
+    warped, placed = onto_grid(hs, own, other)
     why = (
         f"from {crs_label(crs_hs)} to {crs_label(crs_rgb)}"
         if crs_hs != crs_rgb

@@ -10,7 +10,7 @@ from affine import Affine
 from hsfuse.core.drift import Drift
 from hsfuse.errors import PairError
 from hsfuse.fusion.plan import plan_fusion
-from hsfuse.io.warp import displaced as displaced_raster
+from hsfuse.io.displacement import displaced as displaced_raster
 from hsfuse.pair.alignment import align_pair, measure_alignment
 from hsfuse.pair.geometry import make_pair
 from hsfuse.pair.survey import survey_pair

@@ -151,6 +151,34 @@ def test_another_crs_is_warped_lazily_to_the_right_place(crs: str) -> None:
     assert np.abs(found - expected)[known].max() < 0.025
 
 
+def test_a_warped_pair_has_the_same_name_every_time() -> None:
+    """What a resumed run is compared with does not change from one opening to the next."""
+    coarse, fine = hs(CORNER * Affine.rotation(5) * Affine.scale(4)), rgb(CORNER)
+    names = {dask.base.tokenize(make_pair(coarse, fine).hs.data) for _ in range(2)}
+    assert len(names) == 1
+
+
+@pytest.mark.parametrize("turns", [0, -1])
+@pytest.mark.parametrize("crs", ["EPSG:32601", "EPSG:4326"])
+def test_a_pair_across_180_degrees_is_fused_whole(crs: str, turns: int) -> None:
+    """The HS image in metres or in degrees east; RGB counts on from 180 or from -180."""
+    from rasterio.warp import transform as moved
+
+    size = 1 / 111320
+    fine = rgb(
+        Affine(size, 0, 180 + 360 * turns - 40 * size, 0, -size, 52), (80, 80), crs="EPSG:4326"
+    )
+    if crs == "EPSG:4326":
+        placed = Affine(4 * size, 0, 180 - 80 * size, 0, -4 * size, 52 + 40 * size)
+    else:
+        (x,), (y,) = moved("EPSG:4326", crs, [180.0], [52.0])
+        placed = Affine(4, 0, x - 160, 0, -4, y + 160)
+    pair = make_pair(hs(placed, shape=(80, 80), crs=crs), fine)
+    assert pair.rgb.shape[1:] == (80, 80)
+    assert max(pair.hs.shape[1:]) <= 40
+    assert np.isfinite(pair.hs.to_numpy()).all()
+
+
 def test_a_missing_crs_is_taken_from_the_other_file() -> None:
     """Said in one line; with neither, coordinates are compared as they are."""
     pair = make_pair(hs(CORNER * Affine.scale(4), crs=None), rgb(CORNER))

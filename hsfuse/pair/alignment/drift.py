@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from hsfuse.core.drift import fit_drift
+from hsfuse.io.displacement import displaced
 from hsfuse.io.labels import raster_label
-from hsfuse.io.warp import displaced
 from hsfuse.pair.alignment.fit import local_shifts
 from hsfuse.pair.alignment.measurement import Alignment, measure_alignment
 from hsfuse.pair.alignment.windows import SURVEYED, views_of

@@ -1,0 +1,107 @@
+"""A lazy raster whose content is shifted by an amount that changes over it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt, map_coordinates
+
+from hsfuse.core.drift import Drift
+from hsfuse.io.labels import raster_label
+from hsfuse.io.pixels import Cube, Key, chunk_size, lazy, read_part, split
+
+__all__ = ["DisplacedPixels", "displaced"]
+
+_SPLINE = 12  # pixels that a cubic spline sees: its memory of one falls by 3.7 a pixel
+
+
+def displaced(raster: xr.DataArray, drift: Drift) -> xr.DataArray:
+    """
+    Return a raster whose content is shifted by an amount that changes over it, lazily.
+
+    Parameters
+    ----------
+    raster : DataArray
+        (band, y, x).
+    drift : Drift
+        How far what a pixel shows lies from where it is, in pixels of the raster.
+
+    Returns
+    -------
+    DataArray
+        On the grid of the raster, cubic spline; NaN where the nearest pixel has no data.
+    """
+    pixels = DisplacedPixels(raster_label(raster), da.asarray(raster.data), drift)
+    return raster.copy(data=lazy(pixels, chunk_size(pixels.shape, (1, 1))))
+
+
+@dataclass(frozen=True, eq=False)
+class DisplacedPixels:
+    """
+    The pixels of :func:`displaced`: each window from its own part of the raster.
+
+    Attributes
+    ----------
+    path : str
+        The file or store that is resampled.
+    source : dask Array of shape (bands, rows, columns)
+        float32, NaN for no data.
+    drift : Drift
+    """
+
+    path: str
+    source: da.Array
+    drift: Drift
+    dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
+    ndim: int = 3
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape ``(bands, rows, columns)``."""
+        bands, rows, columns = self.source.shape
+        return (bands, rows, columns)
+
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        """Return what names these pixels."""
+        return ("DisplacedPixels", self.source.name, repr(self.drift))
+
+    def __getitem__(self, key: Key) -> Cube:
+        """Resample bands of a window."""
+        (bands, rows, columns), rest = split(key, self.shape)
+        result = np.empty((len(bands), len(rows), len(columns)), np.float32)
+        if not result.size:
+            return result[rest]
+        centres = np.meshgrid(np.array(rows) + 0.5, np.array(columns) + 0.5, indexing="ij")
+        shifts = self.drift.at(*centres)
+        # Where the content of a pixel is found; the drift changes little over its own length.
+        places = [centre - shift - 0.5 for centre, shift in zip(centres, shifts, strict=True)]
+        spans = [
+            range(
+                min(max(math.floor(place.min()) - _SPLINE, 0), length - 1),
+                min(max(math.ceil(place.max()) + _SPLINE, 1), length),
+            )
+            for place, length in zip(places, self.shape[1:], strict=True)
+        ]
+        values = read_part(self.source, bands, *spans)
+        local = np.stack([p - span.start for p, span in zip(places, spans, strict=True)])
+        for target, plane in zip(result, values, strict=True):
+            target[...] = _resampled(plane, local)
+        return result[rest]
+
+
+def _resampled(plane: NDArray[np.float32], places: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return a plane at places, shape (2, rows, columns); NaN where the nearest pixel is."""
+    missing = ~np.isfinite(plane)
+    if missing.all():
+        return np.full(places.shape[1:], np.nan, np.float32)
+    if missing.any():
+        nearest = distance_transform_edt(missing, return_distances=False, return_indices=True)
+        plane = plane[tuple(nearest)]
+    values = map_coordinates(plane, places, order=3, mode="nearest")
+    absent = map_coordinates(missing.astype(np.uint8), places, order=0, mode="constant", cval=1)
+    return np.where(absent > 0, np.float32(np.nan), values)
