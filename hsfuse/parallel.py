@@ -8,12 +8,14 @@ come, with a bounded number under way, so memory does not grow with the number o
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 from hsfuse.errors import PlanError
 
@@ -23,20 +25,69 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+class _ProcessLimit:
+    """Limits that hold for the whole process, and how many units of work need them."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.users = 0
+
+    def enter(self) -> ThreadpoolController:
+        """Set the limits, if nobody has."""
+        self.users += 1
+        if self.users == 1:
+            pools = ThreadpoolController()
+            self._openmp = pools.select(user_api="openmp")
+            _let_any_thread_limit()
+            self._blas = pools.select(user_api="blas").limit(limits=1)
+            self._torch = torch.get_num_threads()
+        return self._openmp
+
+    def leave(self) -> None:
+        """Restore what was before, if nobody else needs the limits."""
+        self.users -= 1
+        if self.users == 0:
+            _let_any_thread_limit()
+            self._blas.restore_original_limits()
+            _let_any_thread_limit()
+            torch.set_num_threads(self._torch)
+
+
+def _let_any_thread_limit() -> None:
+    """
+    Make the next limit of an OpenBLAS hold, whichever thread sets it.
+
+    From 3.8 on, threadpoolctl ignores all threads but the first that limited one; here the
+    lock of :class:`_ProcessLimit` keeps threads from setting different limits.
+    """
+    clear = getattr(OpenBLASController, "clear_controlling_thread", None)
+    if clear is not None:
+        clear(force=True)
+
+
+_limit = _ProcessLimit()
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """
-    Let torch use one thread for this block; blocks, not loops, run side by side.
+    Limit torch, BLAS and OpenMP to one thread; units of work run in parallel, not their loops.
 
     The order of a sum depends on the number of threads, and a dask worker has another
-    number than a notebook: one thread a block gives every scheduler the same bits.
+    number than a notebook: one thread per unit of work gives every scheduler the same bits.
+
+    Limits of a BLAS and of torch belong to the process, so the first that enters sets them and
+    the last that leaves restores them; those of OpenMP belong to each thread.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    with _limit.lock:
+        openmp = _limit.enter().limit(limits=1)
+        torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        with _limit.lock:
+            _limit.leave()
+            openmp.restore_original_limits()
 
 
 def pick_device(device: str) -> str:

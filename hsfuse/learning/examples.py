@@ -21,7 +21,6 @@ import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
@@ -181,7 +180,7 @@ def simulate_scene(
     PairError
         If no window of the drawn cube holds enough data.
     """
-    with one_thread(), threadpool_limits(1):
+    with one_thread():
         pair = draw_pair(cubes, sensors, architecture, recipe, number)
         if recipe.predicts == "cube":
             return _cube_scene(pair, architecture)

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import rasterio
+import rio_cogeo
 import xarray as xr
 import zarr
 from rasterio.crs import CRS
@@ -127,7 +128,6 @@ def test_the_file_is_cloud_optimised(tmp_path, dtype, compress):
 
 
 def test_an_independent_validator_agrees(tmp_path):
-    rio_cogeo = pytest.importorskip("rio_cogeo", reason="rio-cogeo is not installed")
     make_store(tmp_path / "a.zarr", rows=600, columns=700, chunk=(3, 256, 256))
     export_geotiff(tmp_path / "a.zarr", tmp_path / "a.tif", creation_options={})
     assert rio_cogeo.cog_validate(tmp_path / "a.tif") == (True, [], [])
