@@ -26,7 +26,8 @@ RATIO = 8
 # The child measures itself: only the process that fuses counts.
 CHILD = """
 import json, resource, sys
-from hsfuse.fusion.run import Settings, run
+from hsfuse.fusion.run import run
+from hsfuse.fusion.settings import Settings
 scene, rgb, out = sys.argv[1:4]
 scale = None if sys.argv[4] == "float32" else 1e-4
 settings = Settings(method="guided", dtype=sys.argv[4], scale=scale)

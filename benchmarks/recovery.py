@@ -24,7 +24,7 @@ from affine import Affine
 
 import hsfuse
 from hsfuse.core.metrics import psnr
-from hsfuse.fusion.block import lazy_result
+from hsfuse.fusion.lazy import lazy_result
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.sensor.catalogue import Sensor, response_matrix, sensor_from_bands
 from hsfuse.sensor.model import Blur

@@ -20,7 +20,8 @@ from affine import Affine
 from rasterio.errors import NotGeoreferencedWarning
 
 import hsfuse
-from hsfuse.fusion.run import Settings, run
+from hsfuse.fusion.run import run
+from hsfuse.fusion.settings import Settings
 
 NORTH_UP = Affine(1, 0, 400000, 0, -1, 5800000)
 

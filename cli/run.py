@@ -61,7 +61,8 @@ def run(
       hsfuse run scene.tif rgb.tif --dry-run
       hsfuse run scene.tif rgb.tif --dtype int16 --scale 0.0001 --co COMPRESS=DEFLATE
     """  # noqa: D301 - click reads the mark
-    from hsfuse.fusion.run import Settings, execute, prepare
+    from hsfuse.fusion.run import execute, prepare
+    from hsfuse.fusion.settings import Settings
     from hsfuse.report.record import as_json as to_text
     from hsfuse.report.record import outcome_as_dict, plan_as_dict
     from hsfuse.report.text import describe_plan, summarise, write_report

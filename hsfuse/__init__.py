@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hsfuse.errors import HsfuseError
     from hsfuse.evaluation import evaluate
-    from hsfuse.fusion.block import fuse
+    from hsfuse.fusion.lazy import fuse
     from hsfuse.fusion.run import run
     from hsfuse.io.read import open_raster
     from hsfuse.io.write import write_raster
@@ -52,7 +52,7 @@ __version__ = version("hsfuse")
 _HOMES = {
     "HsfuseError": "hsfuse.errors",
     "evaluate": "hsfuse.evaluation",
-    "fuse": "hsfuse.fusion.block",
+    "fuse": "hsfuse.fusion.lazy",
     "list_methods": "hsfuse.methods",
     "list_sensors": "hsfuse.sensor.catalogue",
     "load_sensor": "hsfuse.sensor.catalogue",

@@ -1,5 +1,5 @@
 """
-Many independent jobs, a few at a time: on this machine's cores or on a dask cluster.
+Many independent units of work, a bounded number at a time: on this machine or a dask cluster.
 
 Both ways call the same picklable function once an item and yield its results as they
 come, with a bounded number under way, so memory does not grow with the number of items.
@@ -12,17 +12,31 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from threadpoolctl import OpenBLASController, ThreadpoolController
 
 from hsfuse.errors import PlanError
 
-__all__ = ["each", "local_workers", "one_thread", "pick_device"]
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = [
+    "check_device",
+    "check_scheduler",
+    "each",
+    "find_device",
+    "local_workers",
+    "one_thread",
+    "pick_device",
+]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+# Seconds that a dask scheduler may take to answer, or its first worker to appear.
+_PATIENCE = 10
 
 
 class _ProcessLimit:
@@ -90,6 +104,19 @@ def one_thread() -> Iterator[None]:
             openmp.restore_original_limits()
 
 
+def check_device(device: str) -> None:
+    """
+    Refuse the name of a device that there is nowhere.
+
+    Raises
+    ------
+    PlanError
+        If it is not one of ``auto``, ``cpu`` and ``cuda``.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise PlanError(f"device must be auto, cpu or cuda, got {device!r}")
+
+
 def pick_device(device: str) -> str:
     """
     Return ``cpu`` or ``cuda``; ``auto`` is a GPU where there is one.
@@ -99,17 +126,48 @@ def pick_device(device: str) -> str:
     PlanError
         If the device is none of the three, or not there.
     """
+    check_device(device)
     available = "cuda" if torch.cuda.is_available() else "cpu"
-    picked = available if device == "auto" else device
-    if picked not in ("cpu", "cuda"):
-        raise PlanError(f"device must be auto, cpu or cuda, got {device!r}")
-    if picked == "cuda" and available == "cpu":
+    if device == "cuda" and available == "cpu":
         raise PlanError("device cuda was asked for and this machine shows none; use cpu or auto")
-    return picked
+    return available if device == "auto" else device
+
+
+def find_device(device: str, scheduler: str) -> str:
+    """
+    Return the device on which the work of a scheduler is done: that of its workers.
+
+    Parameters
+    ----------
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+    scheduler : str
+        As for :func:`each`.
+
+    Raises
+    ------
+    PlanError
+        If the device is not there, or the workers have different ones.
+    """
+    check_scheduler(scheduler)
+    if scheduler == "local":
+        return pick_device(device)
+    with _connect(scheduler) as client:
+        try:
+            client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError as error:
+            raise PlanError(f"the dask scheduler at {scheduler} has no workers") from error
+        found = sorted(set(client.run(pick_device, device).values()))
+    if len(found) > 1:
+        raise PlanError(
+            f"the workers at {scheduler} have different devices, {' and '.join(found)}; "
+            "choose one with device"
+        )
+    return str(found[0])
 
 
 def local_workers(workers: int | None, device: str) -> int:
-    """Return how many blocks run side by side here: one a core, or two to keep a GPU fed."""
+    """Return how many units of work run in parallel here: one per core, two for a GPU."""
     if workers is not None:
         if workers < 1:
             raise PlanError(f"workers must be at least 1, got {workers}")
@@ -117,6 +175,21 @@ def local_workers(workers: int | None, device: str) -> int:
     if device != "cpu":
         return 2
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_scheduler(scheduler: str) -> None:
+    """
+    Refuse what is no scheduler.
+
+    Raises
+    ------
+    PlanError
+        If it is neither ``local`` nor an address.
+    """
+    if scheduler != "local" and "://" not in scheduler:
+        raise PlanError(
+            f"scheduler must be local or an address such as tcp://host:8786, got {scheduler!r}"
+        )
 
 
 def each(
@@ -145,14 +218,11 @@ def each(
     PlanError
         If the scheduler is neither.
     """
+    check_scheduler(scheduler)
     if scheduler == "local":
         yield from _threads(job, items, workers)
-    elif "://" in scheduler:
-        yield from _cluster(job, items, scheduler)
     else:
-        raise PlanError(
-            f"scheduler must be local or an address such as tcp://host:8786, got {scheduler!r}"
-        )
+        yield from _cluster(job, items, scheduler)
 
 
 def _threads(
@@ -174,20 +244,25 @@ def _threads(
             raise
 
 
-def _cluster(
-    job: Callable[[Item], Result], items: Sequence[Item], address: str
-) -> Iterator[Result]:
+def _connect(address: str) -> Client:
     try:
-        from distributed import Client, as_completed
+        from distributed import Client
     except ImportError as error:
         raise PlanError(
             f"scheduler {address} needs dask's distributed; install hsfuse[dask]"
         ) from error
     try:
-        client = Client(address, timeout="10s")
+        return Client(address, timeout=_PATIENCE)
     except (OSError, ValueError) as error:
         raise PlanError(f"no dask scheduler answers at {address} ({error})") from error
-    with client:
+
+
+def _cluster(
+    job: Callable[[Item], Result], items: Sequence[Item], address: str
+) -> Iterator[Result]:
+    with _connect(address) as client:
+        from distributed import as_completed
+
         # The job carries the plan; it travels to each worker once, not with every item.
         carried = client.scatter(job, broadcast=True, hash=False)
         limit = 3 * max(len(client.scheduler_info()["workers"]), 1)

@@ -7,20 +7,19 @@ tiles. The result is frozen and picklable; pixels come later (:mod:`hsfuse.fusio
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
-import torch
 import xarray as xr
-from dask.base import tokenize
-from threadpoolctl import threadpool_limits
 
 from hsfuse.core.grid import Geometry
 from hsfuse.core.tiles import Tiling
 from hsfuse.errors import PlanError
-from hsfuse.methods import Fuser, Options, check_options, load_method, methods_with
+from hsfuse.fusion.digest import digest, identify
+from hsfuse.fusion.settings import FusionSettings, SensorLike
+from hsfuse.methods import Fuser, Options, load_method, methods_with, place
 from hsfuse.pair.alignment import Alignment, align_pair
 from hsfuse.pair.geometry import Pair, make_pair
 from hsfuse.pair.radiometry import Radiometry, measure_radiometry
@@ -52,9 +51,11 @@ class Plan:
     rows, columns : Tiling
         The tiles along y and x; one tile's core is one block of the output.
     options : Options
-        Device and precision.
+        Device and precision; a device that is ``auto`` is decided where blocks are fused.
     notes : tuple of str
         What was assumed or chosen, a sentence each.
+    inputs : tuple of str
+        Hashes of the two rasters as they were given.
     """
 
     pair: Pair
@@ -65,6 +66,7 @@ class Plan:
     columns: Tiling
     options: Options
     notes: tuple[str, ...]
+    inputs: tuple[str, str]
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -77,73 +79,71 @@ class Plan:
         """Index of every block, row by row."""
         return [(i, j) for i in range(self.rows.count) for j in range(self.columns.count)]
 
+    def on(self, device: str) -> Plan:
+        """Return the plan for blocks that are fused on ``cpu`` or ``cuda``."""
+        options = replace(self.options, device=device)
+        return replace(self, options=options, fuser=place(self.fuser, device))
+
     @cached_property
     def digest(self) -> str:
-        """Hash of all that decides the pixels: inputs, grids, method, tiles, device."""
-        parts = (
-            tokenize(self.pair.hs.data, self.pair.rgb.data),
-            repr(self.pair.geometry),
-            repr(self.pair.blur),
-            tokenize(self.fuser),
-            repr((self.rows, self.columns, self.options, torch.__version__)),
+        """Hash of all that decides the pixels: inputs, grids, method, tiles, device, versions."""
+        pair = self.pair
+        return digest(
+            self.inputs,
+            (pair.geometry, pair.blur, pair.response),
+            self.alignment,
+            self.radiometry,
+            self.fuser,
+            (self.rows, self.columns, self.options),
         )
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def plan_fusion(
     hs: xr.DataArray,
     rgb: xr.DataArray,
-    *,
-    method: str = "ms-ssfnet",
-    hs_sensor: Sensor | str | None = None,
-    rgb_sensor: Sensor | str | None = None,
-    options: Options | None = None,
-    tile: int | None = None,
-    overlap: int | None = None,
-    align: bool = True,
+    settings: FusionSettings | None = None,
+    **choices: Any,
 ) -> Plan:
     """
     Return the plan of a fusion: grids, survey, prepared method and tiles.
 
     Parameters
     ----------
-    hs, rgb, method, hs_sensor, rgb_sensor
-        As :func:`fuse`.
-    options : Options, optional
-        Weights, device (``auto`` allowed), precision, and whether uncertainty is told.
-    tile : int, optional
-        Pixels of a tile's core, on the fine grid.
-    overlap : int, optional
-        Pixels a tile sees beyond its core; at least the method's reach. What exceeds the
-        reach is blended.
-    align : bool
-        Lay the HS image where the pair tells; as its file says otherwise.
+    hs, rgb : DataArray of shape (bands, rows, columns)
+        From :func:`hsfuse.open_raster`, masked already where they are to be.
+    settings : FusionSettings, optional
+        What is asked.
+    **choices
+        Fields of :class:`FusionSettings` that replace those of ``settings``.
 
     Raises
     ------
     PairError, PlanError, WeightsError
         One line each.
     """
-    options = options or Options()
-    prepared_by = load_method(method)
-    check_options(method, options)
-    options = replace(options, device=pick_device(options.device))
-    known = {"hs_sensor": _sensor(hs_sensor, hs), "rgb_sensor": _sensor(rgb_sensor, rgb)}
-    with one_thread(), threadpool_limits(1):  # a plan resumed on another machine is the same
+    settings = replace(settings or FusionSettings(), **choices)
+    method, options = load_method(settings.method), settings.options
+    known = {
+        "hs_sensor": _sensor(settings.hs_sensor, hs),
+        "rgb_sensor": _sensor(settings.rgb_sensor, rgb),
+    }
+    device = pick_device(options.device)
+    with one_thread():  # a plan resumed on another machine is the same
         pair, alignment = (
-            align_pair(hs, rgb, **known) if align else (make_pair(hs, rgb, **known), None)
+            align_pair(hs, rgb, **known) if settings.align else (make_pair(hs, rgb, **known), None)
         )
         survey, radiometry = survey_for(pair)
-        fuser = prepared_by.prepare(survey, options)
+        fuser = method.prepare(survey, replace(options, device=device))
     if options.uncertainty and not fuser.gives_standard_error:
         raise PlanError(
             f"{fuser.name} would fuse this pair and gives no standard error; "
             f"{methods_with('gives_standard_error')} does, with weights for any sensor that fit "
             "the pair, such as those that come with hsfuse"
         )
-    rows, columns = _tilings(pair.geometry, fuser, tile, overlap)
+    rows, columns = _tilings(pair.geometry, fuser, settings.tile, settings.overlap)
     notes = (*pair.notes, *radiometry.notes, *fuser.notes)
-    return Plan(pair, alignment, radiometry, fuser, rows, columns, options, notes)
+    inputs = identify(hs), identify(rgb)
+    return Plan(pair, alignment, radiometry, fuser, rows, columns, options, notes, inputs)
 
 
 def survey_for(pair: Pair) -> tuple[Survey, Radiometry]:
@@ -153,7 +153,7 @@ def survey_for(pair: Pair) -> tuple[Survey, Radiometry]:
     return replace(survey, response=radiometry.response), radiometry
 
 
-def _sensor(asked: Sensor | str | None, raster: xr.DataArray) -> Sensor | None:
+def _sensor(asked: SensorLike | None, raster: xr.DataArray) -> Sensor | None:
     if isinstance(asked, Sensor):
         return asked
     name = asked or raster.attrs.get("sensor")

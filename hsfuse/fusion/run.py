@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.errors import PlanError
-from hsfuse.fusion.block import fuse_block, lazy_result
+from hsfuse.fusion.block import fuse_block
 from hsfuse.fusion.consistency import compare_block
+from hsfuse.fusion.lazy import lazy_result, open_input
 from hsfuse.fusion.plan import Plan, plan_fusion
+from hsfuse.fusion.settings import Settings
 from hsfuse.io.geotiff import check_creation_options
 from hsfuse.io.journal import Store
 from hsfuse.io.read import open_raster
@@ -31,80 +34,18 @@ from hsfuse.io.write import (
     Journal,
     OutputLayout,
     Receipt,
-    StoredType,
     check_output,
     check_space,
     create_store,
     finish,
     space_needed,
 )
-from hsfuse.methods import Options
-from hsfuse.parallel import each, local_workers
+from hsfuse.parallel import each, find_device, local_workers
 
-__all__ = ["BlockReport", "Job", "Outcome", "Settings", "prepare", "run", "run_block"]
+__all__ = ["BlockReport", "Job", "Outcome", "prepare", "run", "run_block"]
 
 # A side of the pixels of which a median is taken.
 _MOST_PIXELS = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """
-    What a user may choose for a run; every default is what most pairs need.
-
-    Attributes
-    ----------
-    method : str
-        A name of :func:`hsfuse.list_methods`.
-    hs_sensor, rgb_sensor : str or None
-        Name or TOML file of a sensor; what the files say of themselves comes first.
-    hs_mask, rgb_mask : str or None
-        Raster files on the grids of the inputs: 0 or no data means no data there.
-    weights : str or None
-        Weights file for a network.
-    device : str
-        ``auto``, ``cpu`` or ``cuda``.
-    precision : str
-        ``float32`` or ``bfloat16``, for networks.
-    tile, overlap : int or None
-        Pixels on the fine grid; None for what the method needs.
-    scheduler : str
-        ``local`` or the address of a dask scheduler.
-    workers : int or None
-        Blocks side by side, for ``local``; None for one a core.
-    dtype : str
-        ``float32``, or ``int16`` and ``uint16`` with ``scale``.
-    scale : float or None
-        Value of one stored step of an integer output.
-    creation_options : mapping
-        GeoTIFF options.
-    overwrite, resume : bool
-        Replace an output; go on with an interrupted run.
-    uncertainty : bool
-        Also write the standard error of each pixel, as the last band.
-    align : bool
-        Lay the HS image where the pair tells, not where its file says.
-    """
-
-    method: str = "ms-ssfnet"
-    hs_sensor: str | None = None
-    rgb_sensor: str | None = None
-    hs_mask: str | None = None
-    rgb_mask: str | None = None
-    weights: str | None = None
-    device: str = "auto"
-    precision: str = "float32"
-    tile: int | None = None
-    overlap: int | None = None
-    scheduler: str = "local"
-    workers: int | None = None
-    dtype: StoredType = "float32"
-    scale: float | None = None
-    creation_options: Mapping[str, str] = field(default_factory=dict)
-    overwrite: bool = False
-    resume: bool = False
-    uncertainty: bool = False
-    align: bool = True
 
 
 @dataclass(frozen=True)
@@ -223,6 +164,7 @@ def run(
     settings: Settings | None = None,
     *,
     progress: Callable[[int, int], None] | None = None,
+    **choices: Any,
 ) -> Outcome:
     """
     Fuse one pair of files into a georeferenced output.
@@ -237,6 +179,9 @@ def run(
         Method, sensors, tiles and so on.
     progress : callable, optional
         Called with the number of finished blocks and of all blocks.
+    **choices
+        Fields of :class:`~hsfuse.fusion.settings.Settings` that replace those of
+        ``settings``, as in ``hsfuse.run("scene.tif", "rgb.tif", method="guided")``.
 
     Returns
     -------
@@ -248,7 +193,8 @@ def run(
     HsfuseError
         One line that says what to do.
     """
-    return execute(prepare(scene, rgb, out, settings), progress=progress)
+    job = prepare(scene, rgb, out, replace(settings or Settings(), **choices))
+    return execute(job, progress=progress)
 
 
 def prepare(
@@ -272,24 +218,20 @@ def prepare(
     started = time.monotonic()
     settings = settings or Settings()
     scene, rgb = Path(scene), Path(rgb)
+    masks = [Path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
     path = check_output(
         Path(out) if out else default_output(scene),
         overwrite=settings.overwrite or dry_run,  # which writes nothing
-        inputs=[scene, rgb, *(Path(m) for m in (settings.hs_mask, settings.rgb_mask) if m)],
+        inputs=[scene, rgb, *masks],
     )
-    plan = plan_fusion(
-        open_raster(scene, sensor=settings.hs_sensor, mask=settings.hs_mask),
-        open_raster(rgb, sensor=settings.rgb_sensor, mask=settings.rgb_mask),
-        method=settings.method,
-        hs_sensor=settings.hs_sensor,
-        rgb_sensor=settings.rgb_sensor,
-        options=Options(
-            settings.weights, settings.device, settings.precision, settings.uncertainty
-        ),
-        tile=settings.tile,
-        overlap=settings.overlap,
-        align=settings.align,
+    inputs = (
+        open_input(scene, settings.hs_sensor, settings.hs_mask),
+        open_input(rgb, settings.rgb_sensor, settings.rgb_mask),
     )
+    # Blocks may be fused on other machines than the one that plans.
+    device = find_device(settings.device, settings.scheduler)
+    here = device if settings.scheduler == "local" else "auto"
+    plan = plan_fusion(*inputs, settings, device=here).on(device)
     job = _checked(plan, settings, scene, rgb, path)
     return replace(job, seconds=time.monotonic() - started)
 

@@ -13,6 +13,7 @@ from hsfuse.errors import RasterError
 from hsfuse.io.bands import file_bands
 from hsfuse.io.checks import open_file
 from hsfuse.io.handles import GDAL_ERRORS, stamp
+from hsfuse.io.identity import companions
 from hsfuse.io.pixels import FilePixels, Opened
 
 __all__ = ["open_dataset"]
@@ -76,6 +77,7 @@ def _open(path: Path) -> Opened:
             scale=tuple(dataset.scales[index - 1] / divisor for index in indexes),
             offset=tuple(dataset.offsets[index - 1] / divisor for index in indexes),
             together=together,
+            beside=companions(dataset.files[1:]),
             mask="none" if not mask else "bands" if mask == "mask of each band" else "dataset",
         )
         transform = None if dataset.transform.is_identity else dataset.transform

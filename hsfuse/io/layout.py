@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 
 from hsfuse.errors import PlanError
 
-__all__ = ["Block", "OutputLayout", "StoredType", "blocks", "default_block_size", "encode"]
+__all__ = [
+    "Block",
+    "OutputLayout",
+    "StoredType",
+    "blocks",
+    "check_stored_type",
+    "default_block_size",
+    "encode",
+]
 
 StoredType = Literal["float32", "int16", "uint16"]
 
@@ -26,6 +34,34 @@ _NODATA: dict[str, float] = {"float32": math.nan, "int16": -32768, "uint16": 655
 _CHUNK = (25, 256, 256)  # best all-round of nine measured: one band 37 ms, one spectrum 12 ms
 _BLOCK_BYTES = 128 * 2**20  # float32 values of one write; twice this is alive while it is encoded
 _LARGEST_BLOCK = 1024  # pixels a side
+_PLAIN = "float32 is stored without scaling: scale 1, offset 0, nodata NaN"
+
+
+def check_stored_type(dtype: str, scale: float | None) -> None:
+    """
+    Refuse a number type that an output cannot have, or an integer type without a scale.
+
+    Raises
+    ------
+    PlanError
+        One line.
+    """
+    _check_dtype(dtype)
+    if scale is None and dtype != "float32":
+        raise PlanError(
+            f"{dtype} needs a scale, the value of one stored step: 0.0001 for reflectance "
+            "0 to 1, or 1 for values that are whole numbers already"
+        )
+    if scale is not None and dtype == "float32" and scale != 1:
+        raise PlanError(_PLAIN)
+    if scale is not None and not (math.isfinite(scale) and scale > 0):
+        raise PlanError(f"scale is a positive number, got {scale}")
+
+
+def _check_dtype(dtype: str) -> None:
+    if dtype not in get_args(StoredType):
+        accepted = ", ".join(get_args(StoredType))
+        raise PlanError(f"an output is stored as one of {accepted}, got {dtype!r}")
 
 
 class Block(NamedTuple):
@@ -99,9 +135,7 @@ class OutputLayout:
 
     def __post_init__(self) -> None:
         """Fill in the defaults that depend on other fields, and refuse contradictions."""
-        if self.dtype not in get_args(StoredType):
-            accepted = ", ".join(get_args(StoredType))
-            raise PlanError(f"an output is stored as one of {accepted}, got {self.dtype!r}")
+        _check_dtype(self.dtype)
         if min(self.shape) < 1:
             raise PlanError(f"an output has at least one band, row and column, got {self.shape}")
         if len(self.transform) != 6:
@@ -130,7 +164,7 @@ class OutputLayout:
     def _check_numbers(self) -> None:
         if self.dtype == "float32":
             if (self.scale, self.offset) != (1.0, 0.0) or not math.isnan(self.fill):
-                raise PlanError("float32 is stored as it is: scale 1, offset 0, nodata NaN")
+                raise PlanError(_PLAIN)
             return
         limits = np.iinfo(self.dtype)
         if not (math.isfinite(self.scale) and self.scale > 0 and math.isfinite(self.offset)):
@@ -200,11 +234,7 @@ class OutputLayout:
         """
         if array.dims != ("band", "y", "x"):
             raise PlanError(f"a raster has the dimensions (band, y, x), got {array.dims}")
-        if scale is None and dtype != "float32":
-            raise PlanError(
-                f"{dtype} needs a scale, the value of one stored step: 0.0001 for reflectance "
-                "0 to 1, or 1 for values that are whole numbers already"
-            )
+        check_stored_type(dtype, scale)
         crs = array.rio.crs
 
         def per_band(name: str) -> tuple[object, ...]:

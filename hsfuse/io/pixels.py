@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import dask.array as da
@@ -24,6 +23,7 @@ from rasterio.windows import Window
 from hsfuse.errors import RasterError
 from hsfuse.io.bands import BandTable
 from hsfuse.io.handles import GDAL_ERRORS, open_in_thread
+from hsfuse.io.identity import identity, store_metadata
 
 __all__ = [
     "Cube",
@@ -106,6 +106,8 @@ class FilePixels:
         Whether a pixel lacks data only where every band holds its no-data number.
     void : tuple of float
         More stored numbers that are no measurement, in every band: saturation, say.
+    beside : tuple of (str, int, int)
+        Other files that decide the values, see :func:`companions`.
     """
 
     path: str
@@ -118,8 +120,10 @@ class FilePixels:
     mask: Literal["none", "dataset", "bands"] = "none"
     together: bool = False
     void: tuple[float, ...] = ()
+    beside: tuple[tuple[str, int, int], ...] = ()
     dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
     ndim: int = 3
+    __dask_tokenize__ = identity
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -191,6 +195,7 @@ class StackedPixels:
     layers: tuple[FilePixels, ...]
     dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
     ndim: int = 3
+    __dask_tokenize__ = identity
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -228,6 +233,7 @@ class MaskedPixels:
     mask: FilePixels
     dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
     ndim: int = 3
+    __dask_tokenize__ = identity
 
     @property
     def path(self) -> str:
@@ -274,9 +280,9 @@ class StorePixels:
         bands, rows, columns = self.variable.shape
         return (bands, rows, columns)
 
-    def __dask_tokenize__(self) -> tuple[str, str, float]:
+    def __dask_tokenize__(self) -> tuple[object, ...]:
         """Return what names these pixels; dask would read all of them to make a name."""
-        return ("StorePixels", self.path, _newest(Path(self.path)))
+        return ("StorePixels", os.path.realpath(self.path), self.shape, *store_metadata(self.path))
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
@@ -289,12 +295,6 @@ class StorePixels:
                 f"{self.path}: a chunk cannot be read; the store is damaged or incomplete ({error})"
             ) from error
         return cube[rest]
-
-
-def _newest(store: Path) -> float:
-    """Return when the metadata of a store last changed; zarr rewrites it with every store."""
-    names = ("zarr.json", ".zattrs", ".zmetadata", ".zgroup")
-    return max((p.stat().st_mtime for n in names if (p := store / n).exists()), default=0.0)
 
 
 def lazy(pixels: Pixels, chunk: tuple[int, int]) -> da.Array:

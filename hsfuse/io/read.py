@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import dask.array
 import numpy as np
 import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
 import xarray as xr
@@ -19,13 +20,13 @@ from hsfuse.errors import PlanError, RasterError
 from hsfuse.io.bands import BandTable, with_sensor
 from hsfuse.io.checks import locate
 from hsfuse.io.gdal_reader import open_dataset
-from hsfuse.io.pixels import MaskedPixels, Opened, chunk_size, lazy
+from hsfuse.io.pixels import FilePixels, MaskedPixels, Opened, chunk_size, lazy
 from hsfuse.io.products import open_product
 from hsfuse.io.zarr_reader import open_store
 from hsfuse.sensor.catalogue import pick_sensor
 from hsfuse.sensor.model import Sensor
 
-__all__ = ["open_raster"]
+__all__ = ["mask_raster", "open_raster"]
 
 _LEAST_STEP = 1e-12  # pixel over coordinate
 
@@ -33,7 +34,7 @@ _LEAST_STEP = 1e-12  # pixel over coordinate
 def open_raster(
     path: str | os.PathLike[str],
     *,
-    sensor: str | Sensor | None = None,
+    sensor: str | os.PathLike[str] | Sensor | None = None,
     mask: str | os.PathLike[str] | None = None,
     chunk: int | None = None,
 ) -> xr.DataArray:
@@ -46,7 +47,7 @@ def open_raster(
         A GeoTIFF, an ENVI file (its header or its data), a zarr store of xarray,
         rioxarray or hsfuse, any other raster file that GDAL reads, or a product as its
         maker delivers it (:mod:`hsfuse.io.products`), which tells its own sensor.
-    sensor : str or Sensor, optional
+    sensor : str, path or Sensor, optional
         The sensor that made it: a name or a definition for :func:`hsfuse.load_sensor`.
         It gives the wavelengths that the file does not know.
     mask : str or path, optional
@@ -139,7 +140,7 @@ def _coordinates(bands: BandTable, opened: Opened) -> dict[str, object]:
     return coordinates
 
 
-def _sensor_name(sensor: str | Sensor | None) -> str:
+def _sensor_name(sensor: str | os.PathLike[str] | Sensor | None) -> str:
     """Return what ``pick_sensor`` takes: a name, its bands, or a path."""
     if isinstance(sensor, Sensor):
         return sensor.id
@@ -148,26 +149,59 @@ def _sensor_name(sensor: str | Sensor | None) -> str:
     return os.fspath(sensor)
 
 
+def mask_raster(raster: xr.DataArray, mask: str | os.PathLike[str]) -> xr.DataArray:
+    """
+    Return a raster without data wherever a mask file is 0 or has no data, lazily.
+
+    Parameters
+    ----------
+    raster : DataArray of shape (bands, rows, columns)
+    mask : str or path
+        As for :func:`open_raster`.
+
+    Raises
+    ------
+    RasterError
+        If the mask is not a raster file on the grid of ``raster``.
+    """
+    stated = Affine(*raster.rio.transform()[:6])
+    place = stated if raster.attrs.get("georeferenced", not stated.is_identity) else None
+    name = str(raster.attrs.get("source") or "raster")
+    valid = _open_mask(Path(mask), name, raster.shape, place)
+    chunks = (1, *raster.chunks[1:]) if raster.chunks else "auto"
+    flags = dask.array.from_array(valid, chunks=chunks, asarray=True, fancy=True)
+    data = dask.array.where(flags > 0, raster.data, np.float32(np.nan))
+    return raster.copy(data=data).assign_attrs(mask_file=str(mask))
+
+
 def _masked(opened: Opened, mask: Path) -> Opened:
     """Return what was opened, without data where a mask file says so."""
+    valid = _open_mask(mask, opened.pixels.path, opened.pixels.shape, opened.transform)
+    attributes = opened.attributes | {"mask_file": str(mask)}
+    return opened._replace(pixels=MaskedPixels(opened.pixels, valid), attributes=attributes)
+
+
+def _open_mask(
+    mask: Path, name: str, shape: tuple[int, ...], transform: Affine | None
+) -> FilePixels:
+    """Return the pixels of a mask file, if they are on the grid of the raster that it masks."""
     found, is_store = locate(mask)
     if is_store:
-        raise RasterError(f"{mask}: a zarr store; a mask is a raster file, as a GeoTIFF")
+        raise RasterError(f"{mask}: a zarr store; expected a raster file, as a GeoTIFF")
     other = open_dataset(found)
-    if other.pixels.shape[1:] != opened.pixels.shape[1:]:
-        sizes = [" x ".join(map(str, pixels.shape[1:])) for pixels in (other.pixels, opened.pixels)]
+    if other.pixels.shape[1:] != shape[1:]:
+        sizes = [" x ".join(map(str, size)) for size in (other.pixels.shape[1:], shape[1:])]
         raise RasterError(
-            f"{mask}: has {sizes[0]} pixels, and {opened.pixels.path}, which it masks, {sizes[1]}; "
-            "a mask of the same rows and columns would be accepted"
+            f"{mask}: has {sizes[0]} pixels, and {name}, which it masks, {sizes[1]}; "
+            "expected a mask of the same rows and columns"
         )
-    places = other.transform, opened.transform
-    if None not in places and not _same_place(*places, opened.pixels.shape[1:]):
+    places = other.transform, transform
+    if None not in places and not _same_place(*places, (shape[1], shape[2])):
         raise RasterError(
-            f"{mask}: lies elsewhere than {opened.pixels.path}, which it masks; a mask on the "
-            "same grid, or without georeferencing, would be accepted"
+            f"{mask}: lies elsewhere than {name}, which it masks; expected a mask on the "
+            "same grid, or without georeferencing"
         )
-    attributes = opened.attributes | {"mask_file": str(mask)}
-    return opened._replace(pixels=MaskedPixels(opened.pixels, other.pixels), attributes=attributes)
+    return other.pixels
 
 
 def _same_place(first: Affine, second: Affine, size: tuple[int, int]) -> bool:

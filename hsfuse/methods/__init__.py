@@ -12,9 +12,9 @@ A new method is a module with a :class:`Method` and a row in :data:`METHODS`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ __all__ = [
     "list_methods",
     "load_method",
     "methods_with",
+    "place",
 ]
 
 
@@ -137,6 +138,10 @@ class Options:
     precision: str = "float32"
     uncertainty: bool = False
 
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        """Return what decides the pixels; weights are known by their content, not their path."""
+        return ("Options", self.device, self.precision, self.uncertainty)
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -215,6 +220,37 @@ class Fuser(Protocol):
             fuser gives the standard error: the expected error of each pixel's spectrum, root
             mean square over the good bands.
         """
+
+
+def place(fuser: Fuser, device: str) -> Fuser:
+    """
+    Return a fuser that computes on a device, with all that it is made of.
+
+    Parameters
+    ----------
+    fuser : Fuser
+        Prepared on any device.
+    device : str
+        ``cpu`` or ``cuda``.
+    """
+    return _placed(fuser, device)
+
+
+_Part = TypeVar("_Part")
+
+
+def _placed(part: _Part, device: str) -> _Part:
+    if not is_dataclass(part) or isinstance(part, type):
+        return part
+    values = {f.name: getattr(part, f.name) for f in fields(part) if f.init}
+    changed = {
+        name: device if name == "device" else _placed(value, device)
+        for name, value in values.items()
+    }
+    same = all(changed[name] is value or name == "device" for name, value in values.items())
+    if same and values.get("device", device) == device:
+        return part
+    return replace(part, **changed)
 
 
 class Method(Protocol):

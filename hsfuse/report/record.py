@@ -27,6 +27,7 @@ from hsfuse.io.read import open_raster
 
 if TYPE_CHECKING:
     from hsfuse.fusion.run import Job, Outcome
+    from hsfuse.fusion.settings import PathLike, SensorLike
 
 __all__ = [
     "as_json",
@@ -255,7 +256,7 @@ def repeat_command(job: Job) -> str:
     return shlex.join(words)
 
 
-def _input(path: Path, sensor: str | None, mask: str | None) -> dict[str, object]:
+def _input(path: Path, sensor: SensorLike | None, mask: PathLike | None) -> dict[str, object]:
     facts = {**raster_as_dict(open_raster(path, sensor=sensor, mask=mask)), "file": _identity(path)}
     return facts if mask is None else {**facts, "mask_file": _identity(Path(mask))}
 

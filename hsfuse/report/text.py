@@ -22,6 +22,7 @@ from hsfuse.report.record import as_json, grid_of, outcome_as_dict, spectral_ran
 
 if TYPE_CHECKING:
     from hsfuse.fusion.run import Job, Outcome
+    from hsfuse.fusion.settings import PathLike, SensorLike
     from hsfuse.pair.alignment import Alignment
 
 __all__ = [
@@ -217,7 +218,7 @@ def ms_image(raster: xr.DataArray) -> str:
     return "RGB image" if raster.sizes["band"] == 3 else "MS image"
 
 
-def _input(path: Path, sensor: str | None, mask: str | None) -> str:
+def _input(path: Path, sensor: SensorLike | None, mask: PathLike | None) -> str:
     raster = open_raster(path, sensor=sensor, mask=mask)
     span = spectral_range(raster)
     parts = [

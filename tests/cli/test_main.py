@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from hsfuse.cli.main import main
 
-from hsfuse.fusion.run import Settings
+from hsfuse.fusion.settings import Settings
 from hsfuse.learning.train import train
 from hsfuse.synthetic.sample import make_sample
 from hsfuse.synthetic.simulation import observe

@@ -9,9 +9,10 @@ import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
 import xarray as xr
 
 from hsfuse.errors import PlanError
-from hsfuse.fusion.block import fuse, fuse_block, lazy_result
+from hsfuse.fusion.block import fuse_block
+from hsfuse.fusion.lazy import fuse, lazy_result
 from hsfuse.fusion.plan import plan_fusion
-from hsfuse.methods import Options
+from hsfuse.fusion.settings import FusionSettings
 from hsfuse.sensor.catalogue import load_sensor
 from hsfuse.synthetic.sample import make_sample
 from hsfuse.synthetic.simulation import observe
@@ -142,7 +143,7 @@ def test_a_device_that_is_not_there_is_refused(pair: tuple[xr.DataArray, ...]) -
     """The message says what would do."""
     hs, rgb, _ = pair
     with pytest.raises(PlanError, match="auto, cpu or cuda"):
-        plan_fusion(hs, rgb, options=Options(device="tpu"))
+        plan_fusion(hs, rgb, device="tpu")
 
 
 def test_sensors_may_be_given_as_objects(pair: tuple[xr.DataArray, ...]) -> None:
@@ -189,10 +190,10 @@ def test_tiles_are_as_sure_as_the_whole(
 ) -> None:
     """Blocks and one block of everything tell the same errors; the cube is what it was."""
     hs, rgb, _ = pair
-    asked = Options(component_weights, uncertainty=True)
-    part = plan_fusion(hs, rgb, options=asked, tile=96)
-    whole = plan_fusion(hs, rgb, options=asked, tile=512)
-    plain = plan_fusion(hs, rgb, options=Options(component_weights), tile=512)
+    asked = FusionSettings(weights=component_weights, uncertainty=True)
+    part = plan_fusion(hs, rgb, asked, tile=96)
+    whole = plan_fusion(hs, rgb, asked, tile=512)
+    plain = plan_fusion(hs, rgb, weights=component_weights, tile=512)
     assert part.shape[0] == plain.shape[0] + 1
     assert whole.digest != plain.digest
     assert any("standard error" in note for note in whole.notes)

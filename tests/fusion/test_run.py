@@ -11,32 +11,13 @@ from distributed import LocalCluster
 
 import hsfuse
 from hsfuse.errors import OutputError
-from hsfuse.fusion.block import lazy_result
+from hsfuse.fusion.lazy import lazy_result
 from hsfuse.fusion.plan import plan_fusion
-from hsfuse.fusion.run import Settings, execute, prepare, run, run_block
-from hsfuse.io.write import Journal, create_store, write_raster
-from hsfuse.synthetic.sample import make_sample
-from hsfuse.synthetic.simulation import observe
+from hsfuse.fusion.run import execute, prepare, run, run_block
+from hsfuse.fusion.settings import Settings
+from hsfuse.io.write import Journal, create_store
 
 GUIDED = Settings(method="guided", tile=64, workers=2)
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with scene.tif and rgb.tif of a small made scene."""
-    folder = tmp_path_factory.mktemp("pair")
-    cube = make_sample(size=(44, 50), seed=5).truth.isel(band=slice(0, 60, 5)).compute()
-    cube["band"] = np.arange(1, cube.sizes["band"] + 1)
-    seen = observe(
-        cube.chunk({"band": -1, "y": 64, "x": 64}),
-        rgb_sensor="generic-rgb",
-        ratio=4.0,
-        fwhm=1.0,
-        offset=(1.5, 0.0),
-    )
-    write_raster(seen.scene, folder / "scene.tif")
-    write_raster(seen.rgb, folder / "rgb.tif")
-    return folder
 
 
 def pixels(path: Path) -> np.ndarray:

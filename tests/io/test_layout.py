@@ -97,7 +97,7 @@ def test_float32_is_kept_bit_for_bit():
         ({"dtype": "int16", "nodata": -9999}, "-32768 or 32767"),
         ({"dtype": "int16", "scale": 0.0}, "positive"),
         ({"dtype": "int16", "scale": math.nan}, "positive"),
-        ({"scale": 0.1}, "stored as it is"),
+        ({"scale": 0.1}, "without scaling"),
         ({"wavelength": (1.0, 2.0)}, "one entry a band"),
         ({"rows": 0}, "at least one"),
     ],

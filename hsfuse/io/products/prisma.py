@@ -24,6 +24,7 @@ from rasterio.errors import CRSError
 from hsfuse.errors import RasterError
 from hsfuse.io.bands import BandTable
 from hsfuse.io.handles import stamp
+from hsfuse.io.identity import identity
 from hsfuse.io.pixels import Cube, Key, Opened, split
 from hsfuse.io.products.completion import completed
 from hsfuse.io.products.hdf import Granule, opened
@@ -78,6 +79,7 @@ class CubePixels:
     outside: str = ""
     dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
     ndim: int = 3
+    __dask_tokenize__ = identity
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -1,0 +1,139 @@
+"""
+The fusion of two rasters as one lazy raster.
+
+The pair is surveyed when the array is made; pixels are fused chunk by chunk when they are
+computed (:mod:`hsfuse.fusion.block`), so that a crop costs a crop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import dask.array
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from hsfuse.fusion.block import fuse_block
+from hsfuse.fusion.plan import Plan, plan_fusion
+from hsfuse.fusion.settings import FusionSettings, PathLike, SensorLike
+from hsfuse.io.read import mask_raster, open_raster
+from hsfuse.methods.ms_ssfnet.uncertainty import BAND
+from hsfuse.pair.radiometry import Radiometry
+from hsfuse.parallel import pick_device
+
+__all__ = ["fuse", "lazy_result", "open_input"]
+
+
+def fuse(
+    hs: xr.DataArray | PathLike,
+    rgb: xr.DataArray | PathLike,
+    settings: FusionSettings | None = None,
+    **choices: Any,
+) -> xr.DataArray:
+    """
+    Return the high-resolution hyperspectral raster; its pixels are computed later.
+
+    The pair is surveyed here, which reads a sample of its pixels and takes seconds to a minute.
+    Every chunk of the result is fused when it is computed, alone, so a crop costs a crop.
+
+    Parameters
+    ----------
+    hs, rgb : DataArray of shape (bands, rows, columns), or path
+        As :func:`hsfuse.open_raster` returns them, NaN for no data; or what it opens.
+    settings : FusionSettings, optional
+        What is asked.
+    **choices
+        Fields of :class:`~hsfuse.fusion.settings.FusionSettings` that replace those of
+        ``settings``: method, hs_sensor, rgb_sensor, hs_mask, rgb_mask, weights, device,
+        precision, uncertainty, align, tile, overlap.
+
+    Returns
+    -------
+    DataArray of shape (bands, rows, columns)
+        float32, on the grid of ``rgb`` cut to the overlap, in units of
+        ``hs``, with its wavelengths; NaN exactly where an input has no data. Beside ``good``
+        it has the coordinates ``covered``, false for bands outside the spectral coverage of
+        the MS bands, and ``explained``, the share of a band's variance on the HS grid that
+        the MS bands explain.
+
+    Raises
+    ------
+    PairError
+        If the rasters do not make a pair.
+    PlanError
+        If the method or device cannot be had, or the method cannot tell its uncertainty.
+    RasterError
+        If a file cannot be read.
+    """
+    settings = replace(settings or FusionSettings(), **choices)
+    pick_device(settings.device)
+    inputs = (
+        open_input(hs, settings.hs_sensor, settings.hs_mask),
+        open_input(rgb, settings.rgb_sensor, settings.rgb_mask),
+    )
+    return lazy_result(plan_fusion(*inputs, settings))
+
+
+def open_input(
+    raster: xr.DataArray | PathLike,
+    sensor: SensorLike | None,
+    mask: PathLike | None,
+) -> xr.DataArray:
+    """Return an input with its mask, opened if it is not yet."""
+    if not isinstance(raster, xr.DataArray):
+        return open_raster(raster, sensor=sensor, mask=mask)
+    return raster if mask is None else mask_raster(raster, mask)
+
+
+def lazy_result(plan: Plan) -> xr.DataArray:
+    """Return the output of a plan as a lazy raster, one chunk a block."""
+    bands = plan.shape[0]
+    chunks = (
+        (bands,),
+        tuple(len(plan.rows.core(i)) for i in range(plan.rows.count)),
+        tuple(len(plan.columns.core(j)) for j in range(plan.columns.count)),
+    )
+    # A partial, not an argument: dask would compute the rasters that an argument holds.
+    data = dask.array.map_blocks(
+        partial(_chunk, plan),
+        name=f"hsfuse-{plan.digest[:32]}",
+        chunks=chunks,
+        dtype=np.float32,
+        meta=np.empty((0, 0, 0), np.float32),
+    )
+    hs, rgb = plan.pair.hs, plan.pair.rgb
+    coords = {name: rgb.coords[name] for name in ("y", "x", "spatial_ref") if name in rgb.coords}
+    for name in ("band", "wavelength", "fwhm", "band_name"):
+        if name in hs.coords:
+            coords[name] = hs.coords[name]
+    for name in ("good", "covered", "explained"):
+        coords[name] = ("band", getattr(plan.radiometry, name))
+    if plan.fuser.gives_standard_error:
+        coords |= _with_standard_error(hs, plan.radiometry)
+    attrs = {k: hs.attrs[k] for k in ("wavelength_source", "units") if k in hs.attrs}
+    attrs |= {"source": "", "sensor": "", "method": plan.fuser.name}
+    return xr.DataArray(data, dims=("band", "y", "x"), coords=coords, attrs=attrs, name="fused")
+
+
+def _with_standard_error(hs: xr.DataArray, radiometry: Radiometry) -> dict[str, xr.Variable]:
+    """Return what is said of the bands of HS, and after them of the standard error."""
+    more: dict[str, float | str] = {"wavelength": np.nan, "fwhm": np.nan, "band_name": BAND}
+    if "band" in hs.coords:
+        more["band"] = hs["band"].values[-1] + 1
+    coords = {
+        name: xr.Variable("band", np.append(hs[name].values, np.array([value])), hs[name].attrs)
+        for name, value in more.items()
+        if name in hs.coords
+    }
+    last: dict[str, bool | float] = {"good": False, "covered": True, "explained": np.nan}
+    return coords | {
+        name: xr.Variable("band", np.append(getattr(radiometry, name), np.array([value])))
+        for name, value in last.items()
+    }
+
+
+def _chunk(plan: Plan, block_id: tuple[int, int, int]) -> NDArray[np.float32]:
+    return fuse_block(plan, block_id[1], block_id[2])

@@ -1,0 +1,128 @@
+"""What a user may choose: one place for `hsfuse.fuse`, `hsfuse.run` and the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hsfuse.errors import PlanError
+from hsfuse.io.layout import StoredType, check_stored_type
+from hsfuse.methods import Options, check_options, load_method
+from hsfuse.parallel import check_device, check_scheduler
+from hsfuse.sensor.model import Sensor
+
+__all__ = ["FusionSettings", "PathLike", "SensorLike", "Settings"]
+
+PathLike = str | os.PathLike[str]
+SensorLike = Sensor | str | os.PathLike[str]
+
+_PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True, slots=True)
+class FusionSettings:
+    """
+    What decides the pixels of a fusion; every default is what most pairs need.
+
+    Attributes
+    ----------
+    method : str
+        A name of :func:`hsfuse.list_methods`.
+    hs_sensor, rgb_sensor : Sensor, str or None
+        Definition, name or TOML file of a sensor; the rasters' own by default.
+    hs_mask, rgb_mask : path or None
+        Raster files on the grids of the inputs: 0 or no data means no data there.
+    weights : path or None
+        Weights file for a network.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``. ``auto`` is decided where the pixels are computed.
+    precision : str
+        ``float32`` or ``bfloat16``, for networks.
+    uncertainty : bool
+        Add a last band, named ``standard error`` and flagged as bad: the error to be expected
+        of each pixel's spectrum, root mean square over the good bands.
+    align : bool
+        Estimate the co-registration from the pair, to a fraction of an HS pixel; otherwise the
+        georeferencing of the files is used as it is.
+    tile, overlap : int or None
+        Pixels on the fine grid; None for what the method needs.
+
+    Raises
+    ------
+    PlanError
+        If a value is not one that is accepted, or the method cannot do what is asked.
+    """
+
+    method: str = "ms-ssfnet"
+    hs_sensor: SensorLike | None = None
+    rgb_sensor: SensorLike | None = None
+    hs_mask: PathLike | None = None
+    rgb_mask: PathLike | None = None
+    weights: PathLike | None = None
+    device: str = "auto"
+    precision: str = "float32"
+    uncertainty: bool = False
+    align: bool = True
+    tile: int | None = None
+    overlap: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is wrong whatever the pair is, before anything is read."""
+        load_method(self.method)
+        check_device(self.device)
+        if self.precision not in _PRECISIONS:
+            raise PlanError(f"precision must be {' or '.join(_PRECISIONS)}, got {self.precision!r}")
+        check_options(self.method, self.options)
+        for name, least in (("tile", 1), ("overlap", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise PlanError(f"{name} must be at least {least}, got {value}")
+
+    @property
+    def options(self) -> Options:
+        """What is asked of the method."""
+        weights = None if self.weights is None else os.fspath(self.weights)
+        return Options(weights, self.device, self.precision, self.uncertainty)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(FusionSettings):
+    """
+    What a user may choose for a run: the fusion, how it is computed and how it is stored.
+
+    Attributes
+    ----------
+    scheduler : str
+        ``local`` or the address of a dask scheduler.
+    workers : int or None
+        Blocks computed in parallel, for ``local``; None for one per core.
+    dtype : str
+        ``float32``, or ``int16`` and ``uint16`` with ``scale``.
+    scale : float or None
+        Value of one stored step of an integer output.
+    creation_options : mapping
+        GeoTIFF creation options.
+    overwrite, resume : bool
+        Replace an output; continue an interrupted run.
+
+    See Also
+    --------
+    FusionSettings : the other attributes.
+    """
+
+    scheduler: str = "local"
+    workers: int | None = None
+    dtype: StoredType = "float32"
+    scale: float | None = None
+    creation_options: Mapping[str, str] = field(default_factory=dict)
+    overwrite: bool = False
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is wrong whatever the pair is, before anything is read."""
+        FusionSettings.__post_init__(self)  # a class with slots has no super() without arguments
+        check_scheduler(self.scheduler)
+        check_stored_type(self.dtype, self.scale)
+        if self.workers is not None and self.workers < 1:
+            raise PlanError(f"workers must be at least 1, got {self.workers}")
