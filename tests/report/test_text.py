@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +92,7 @@ def test_the_command_of_the_record_is_the_run(outcome: Outcome):
     """What the command line reads from it is what was asked for."""
     words = shlex.split(repeat_command(outcome.job))[2:]
     context = main.commands["run"].make_context("run", words)
-    chosen = {key: context.params[key] for key in Settings.__slots__}
+    chosen = {key: context.params[key] for key in (field.name for field in fields(Settings))}
     assert Settings(**chosen) == outcome.job.settings
 
 
