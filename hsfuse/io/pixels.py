@@ -282,7 +282,7 @@ class StorePixels:
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
         """Return what names these pixels; dask would read all of them to make a name."""
-        return ("StorePixels", os.path.realpath(self.path), self.shape, *store_metadata(self.path))
+        return ("StorePixels", self.shape, *store_metadata(self.path))
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""

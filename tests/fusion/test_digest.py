@@ -17,7 +17,7 @@ import hsfuse
 from hsfuse.fusion import digest as module
 from hsfuse.fusion.digest import LIBRARIES, identify
 from hsfuse.fusion.plan import Plan, plan_fusion
-from hsfuse.methods.guided import GuidedFuser
+from hsfuse.methods.guided.regression import GuidedFuser
 
 Given = dict[str, str]
 
