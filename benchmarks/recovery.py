@@ -28,7 +28,7 @@ from hsfuse.fusion.lazy import lazy_result
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.sensor.catalogue import Sensor, response_matrix, sensor_from_bands
 from hsfuse.sensor.model import Blur
-from hsfuse.synthetic.simulation import Simulated, observe
+from hsfuse.synthetic.simulation import SimulatedRasters, observe
 
 SENSORS = {
     **{name: sensor_from_bands(*bands) for name, bands in GAUSSIANS.items()},
@@ -76,7 +76,7 @@ def draw(generator: np.random.Generator) -> Truth:
     )
 
 
-def make(cube: xr.DataArray, truth: Truth, generator: np.random.Generator) -> Simulated:
+def make(cube: xr.DataArray, truth: Truth, generator: np.random.Generator) -> SimulatedRasters:
     """Return the pair; its units, cloud and holes are drawn too."""
     seen = observe(
         cube.chunk(),
@@ -104,7 +104,7 @@ def make(cube: xr.DataArray, truth: Truth, generator: np.random.Generator) -> Si
     unknown = ("band", np.full(bands, np.nan))
     rgb = rgb.assign_coords(wavelength=unknown, fwhm=unknown)
     rgb = rgb.assign_attrs(georeferenced=True, source="rgb", sensor="")
-    return Simulated(scene.chunk(), rgb.chunk(), seen.truth.compute())
+    return SimulatedRasters(scene.chunk(), rgb.chunk(), seen.truth.compute())
 
 
 def misplaced(scene: xr.DataArray, shift: tuple[float, float]) -> xr.DataArray:
@@ -182,7 +182,7 @@ def main() -> None:
         )
 
 
-def judged(name: str, truth: Truth, made: Simulated, method: str) -> tuple[object, ...]:
+def judged(name: str, truth: Truth, made: SimulatedRasters, method: str) -> tuple[object, ...]:
     """Return the figures of one pair."""
     finite = made.rgb.isel(band=0).values
     cloud = ~np.isfinite(finite)

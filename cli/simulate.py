@@ -1,4 +1,4 @@
-"""`hsfuse sample` and `hsfuse simulate`: pairs whose truth is known."""
+"""`hsfuse sample` and `hsfuse simulate`: simulated pairs with their truth."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ if TYPE_CHECKING:
 
 __all__ = ["sample", "simulate"]
 
-_seed = click.option(
-    "--seed", type=int, default=0, show_default=True, help="Same seed, same values."
-)
-_ratio_help = "Fine pixels per HS pixel, a real number."
+_seed = click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
+_ratio_help = "MS pixels per HS pixel, a real number greater than 1."
 
 
 @click.command(no_args_is_help=True)
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option(
-    "--hs-sensor", default="enmap", show_default=True, metavar="NAME|FILE", help="Of the scene."
+    "--hs-sensor",
+    default="enmap",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="Sensor of the HS image.",
 )
 @click.option(
     "--rgb-sensor",
     default="sentinel-2a:B2,B3,B4,B8",
     show_default=True,
     metavar="NAME[:BAND,BAND]",
-    help="Of the fine image; some of its bands, or all.",
+    help="Sensor of the MS image; all of its bands, or those named.",
 )
 @click.option(
     "--size",
@@ -39,27 +41,33 @@ _ratio_help = "Fine pixels per HS pixel, a real number."
     default=(120, 120),
     show_default=True,
     metavar="ROWS COLUMNS",
-    help="Of the scene, in its own pixels.",
+    help="Size of the HS image in pixels.",
 )
 @click.option(
     "--ratio",
     type=float,
     metavar="NUMBER",
-    help=f"{_ratio_help}  [default: that of the two sensors' pixel sizes]",
+    help=f"{_ratio_help}  [default: ratio of the sensors' pixel sizes]",
 )
 @click.option(
-    "--snr-hs", type=float, default=40.0, show_default=True, help="Of the scene, in decibels."
+    "--snr-hs",
+    type=float,
+    default=40.0,
+    show_default=True,
+    help="Signal-to-noise ratio of the HS image in decibels.",
 )
-@click.option("--snr-fine", type=float, default=45.0, show_default=True, help="Of the fine image.")
+@click.option(
+    "--snr-fine", type=float, default=45.0, show_default=True, help="The same of the MS image."
+)
 @_seed
 @overwrite_option
 @verbose_option
 def sample(directory: Path, **choices: Any) -> None:
     """
-    Make a small georeferenced pair and its truth in DIRECTORY.
+    Write a small synthetic pair and its truth to DIRECTORY.
 
-    A landscape of fields, water, roads and roofs with real-looking spectra, seen by two
-    sensors: scene.tif, rgb.tif and truth.tif.
+    A landscape of fields, water, roads and roofs, observed by two sensors: scene.tif (HS),
+    rgb.tif (MS) and truth.tif, georeferenced, in reflectance.
 
     \b
     Examples:
@@ -68,7 +76,7 @@ def sample(directory: Path, **choices: Any) -> None:
     """  # noqa: D301 - click reads the mark
     from hsfuse.synthetic.sample import write_sample
 
-    _say(write_sample(directory, **choices))
+    _print_paths(write_sample(directory, **choices))
 
 
 @click.command(no_args_is_help=True)
@@ -80,35 +88,39 @@ def sample(directory: Path, **choices: Any) -> None:
     type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
-    help="Folder of scene.tif, rgb.tif and truth.tif; is made when absent.",
+    help="Folder for scene.tif, rgb.tif and truth.tif; created if absent.",
 )
 @click.option(
     "--rgb-sensor",
     required=True,
     metavar="NAME[:BAND,BAND]",
-    help="Sensor of the fine image; some of its bands, or all.",
+    help="Sensor of the MS image; all of its bands, or those named.",
 )
 @click.option("--ratio", type=float, required=True, metavar="NUMBER", help=_ratio_help)
 @click.option(
     "--hs-sensor",
     metavar="NAME|FILE",
-    help="Sensor of the scene: gives the blur, and the wavelengths that CUBE lacks.",
+    help="Sensor of the HS image: gives the PSF, and the wavelengths where CUBE has none.",
 )
 @click.option(
     "--fwhm",
     type=float,
     metavar="PIXELS",
-    help="Width of the Gaussian blur in HS pixels.  [default: the sensor's, or 1]",
+    help="FWHM of the Gaussian PSF in HS pixels.  [default: the sensor's, or 1]",
 )
 @click.option(
     "--psf",
     type=click.Choice(["gaussian", "average"]),
     default="gaussian",
     show_default=True,
-    help="Blur; average is the mean over each HS pixel.",
+    help="Point spread function; average is the mean over each HS pixel.",
 )
-@click.option("--snr-hs", type=float, help="Noise of the scene, in decibels.  [default: none]")
-@click.option("--snr-fine", type=float, help="Noise of the fine image.  [default: none]")
+@click.option(
+    "--snr-hs",
+    type=float,
+    help="Signal-to-noise ratio of the HS image in decibels.  [default: no noise]",
+)
+@click.option("--snr-fine", type=float, help="The same of the MS image.  [default: no noise]")
 @click.option(
     "--offset",
     type=float,
@@ -116,7 +128,7 @@ def sample(directory: Path, **choices: Any) -> None:
     default=(0.0, 0.0),
     show_default=True,
     metavar="DOWN RIGHT",
-    help="Cube pixels from the cube's corner to the scene's.",
+    help="Cube pixels from the upper left corner of CUBE to that of the HS image.",
 )
 @_seed
 @store_options
@@ -124,9 +136,9 @@ def sample(directory: Path, **choices: Any) -> None:
 @verbose_option
 def simulate(cube: Path, directory: Path, *, hs_sensor: str | None, **choices: Any) -> None:
     """
-    From the high-resolution CUBE, make the pair that two sensors would have seen.
+    Simulate the pair that two sensors observe of the high-resolution CUBE.
 
-    CUBE itself, cut to what both see, becomes the truth. It may be larger than memory.
+    CUBE, cut to the area that both cover, is the truth. It may be larger than memory.
 
     \b
     Examples:
@@ -138,9 +150,9 @@ def simulate(cube: Path, directory: Path, *, hs_sensor: str | None, **choices: A
     from hsfuse.synthetic.simulation import simulate as make
 
     raster = open_raster(cube, sensor=hs_sensor)
-    _say(make(raster, directory, hs_sensor=hs_sensor, **choices))
+    _print_paths(make(raster, directory, hs_sensor=hs_sensor, **choices))
 
 
-def _say(files: SimulatedFiles) -> None:
+def _print_paths(files: SimulatedFiles) -> None:
     for name, path in files._asdict().items():
         click.echo(f"{name:<12}{path}")

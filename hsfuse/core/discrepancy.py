@@ -1,4 +1,4 @@
-"""How far a fused cube contradicts its two inputs, summed block by block."""
+"""Difference of a fused cube from its inputs (data consistency), as sums over blocks."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ __all__ = ["Discrepancy"]
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
     """
-    Sums of squares of what one input says and of how far the cube is from it.
+    Sums of squares of an input and of its difference from the degraded cube.
+
+    Sums of blocks add up to those of the whole, in float64.
 
     Attributes
     ----------
     error, signal : float
-        Sum of squared differences, and of squared input values.
+        Sum of squared differences, and of squared input values, in squared input units.
     count : int
-        Values compared.
+        Number of values compared.
     """
 
     error: float = 0.0
@@ -29,7 +31,14 @@ class Discrepancy:
 
     @classmethod
     def between(cls, expected: NDArray[np.floating], found: NDArray[np.floating]) -> Discrepancy:
-        """Return the sums over the values that are finite in both arrays of one shape."""
+        """
+        Return the sums over the values that are finite in both arrays.
+
+        Parameters
+        ----------
+        expected, found : ndarray of the same shape
+            The input, and what the cube gives for it.
+        """
         known = np.isfinite(expected) & np.isfinite(found)
         wanted = expected[known].astype(np.float64)
         difference = found[known].astype(np.float64) - wanted
@@ -44,13 +53,13 @@ class Discrepancy:
 
     @property
     def rmse(self) -> float:
-        """Root of the mean squared difference, in the input's units; NaN without values."""
+        """Root mean square of the difference in the input's units; NaN without values."""
         return float(np.sqrt(self.error / self.count)) if self.count else float("nan")
 
     @property
     def relative(self) -> float:
         """
-        Root mean square of the difference over that of the input.
+        Root mean square of the difference divided by that of the input; NaN without signal.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""The purest spectra of a scene: vertex component analysis."""
+"""Endmembers of a scene by vertex component analysis."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ def vertex_components(
     spectra: NDArray[np.float64], count: int, *, seed: int = 0
 ) -> NDArray[np.float64]:
     """
-    Return the spectra at the corners of the cloud that a scene's pixels form.
+    Return the endmembers of a scene: its purest pixels.
 
     Nascimento and Bioucas-Dias 2005, doi:10.1109/TGRS.2005.844293: project onto the leading
-    subspace, then again and again take the pixel that lies farthest along a random
-    direction orthogonal to the corners found so far.
+    subspace, then repeatedly take the pixel with the largest projection on a random direction
+    orthogonal to the endmembers found so far.
 
     Parameters
     ----------
     spectra : ndarray of shape (bands, pixels)
+        Finite values of any unit.
     count : int
-        How many; at most the number of bands and of pixels.
+        Number of endmembers; limited to the number of bands and of pixels.
     seed : int
-        Of the directions.
+        Of the random directions.
 
     Returns
     -------
     ndarray of shape (bands, count)
-        Pixels of the scene, as they are.
+        Columns of ``spectra``.
     """
     draw = np.random.default_rng(seed)
     count = min(count, *spectra.shape)
     vectors = np.linalg.eigh(spectra @ spectra.T)[1][:, ::-1][:, :count]
     projected = vectors.T @ spectra
-    # Perspective projection: brightness does not make a corner.
+    # Perspective projection, so that brightness alone makes no endmember.
     mean = projected.mean(axis=1)
     scale = mean @ projected
     projected = projected / np.where(np.abs(scale) > 1e-12, scale, np.inf)

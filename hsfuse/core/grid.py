@@ -1,11 +1,10 @@
 """
-How a coarse pixel grid lies over a fine one.
+Geometry of a coarse pixel grid relative to a fine one.
 
-Everything is told in *fine coordinates*: fine pixel ``k`` covers ``[k, k + 1)``
-and its centre is ``k + 0.5``. Pixels are areas, so a coarse pixel covers
-``ratio`` fine ones; the ratio is any positive real number and the two origins
-need not line up. Geometry comes from the two affine transforms alone, never from
-counting pixels.
+Positions are in *fine coordinates*: fine pixel ``k`` covers ``[k, k + 1)`` and its centre is
+``k + 0.5``. Pixels are areas, so a coarse pixel covers ``ratio`` fine ones; the ratio is any
+positive real number and the two origins need not be aligned. Geometry follows from the two
+affine transforms alone, never from the numbers of pixels.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ class Span:
         return builtins.slice(self.start, self.stop)
 
     def within(self, outer: Span) -> builtins.slice:
-        """Return the slice of an array that covers ``outer`` which is this span."""
+        """Return the slice of this span in an array that covers ``outer``."""
         return builtins.slice(self.start - outer.start, self.stop - outer.start)
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
     """
-    One axis of a coarse grid laid over a fine one.
+    One axis of a coarse grid over a fine one.
 
     Attributes
     ----------

@@ -1,5 +1,5 @@
 """
-From bands to a picture: which bands, how they are stretched, which part is worth a look.
+Pictures of an image: choice of bands, contrast stretch, and the window with most detail.
 
 A picture has the shape (rows, columns, 3) and values from 0 to 1.
 """
@@ -18,21 +18,22 @@ Limits = tuple[NDArray[np.float32], NDArray[np.float32]]
 NO_DATA = 0.86  # light grey
 
 _RED_GREEN_BLUE = (660.0, 560.0, 480.0)  # nm
-_FARTHEST = 60.0  # nm from one of them beyond which there is no true colour
+_FARTHEST = 60.0  # nm; a band farther from one of them does not show that colour
 
 
 def natural_bands(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> list[int]:
     """
     Return the indexes of the bands to show as red, green and blue.
 
-    Those nearest to 660, 560 and 480 nm; without wavelengths there, the first three of
-    three or four bands, or three spread over the bands that are good.
+    Those nearest to 660, 560 and 480 nm; without bands within 60 nm of each, the first three
+    of three or four bands without wavelengths, or three spread over the good bands.
 
     Parameters
     ----------
     wavelength : ndarray of shape (bands,)
         Nanometres, NaN where unknown.
     good : ndarray of bool, shape (bands,)
+        False for bands that are not to be shown.
 
     Examples
     --------
@@ -56,7 +57,19 @@ def natural_bands(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> l
 
 
 def stretch_limits(image: Image) -> Limits:
-    """Return the 2nd and the 98th percentile of each band; 0 and 1 where it has no data."""
+    """
+    Return the limits of a linear contrast stretch.
+
+    Parameters
+    ----------
+    image : ndarray of shape (bands, rows, columns)
+        NaN where there is no data.
+
+    Returns
+    -------
+    tuple of ndarray of shape (bands,)
+        The 2nd and the 98th percentile of each band; 0 and 1 where it has no data.
+    """
     low = np.zeros(len(image), np.float32)
     high = np.ones(len(image), np.float32)
     for band, plane in enumerate(image):
@@ -67,7 +80,21 @@ def stretch_limits(image: Image) -> Limits:
 
 
 def stretched(image: Image, limits: Limits) -> Image:
-    """Return (rows, columns, 3), 0 to 1, grey where there is no data."""
+    """
+    Return an image between its limits as a picture, light grey where there is no data.
+
+    Parameters
+    ----------
+    image : ndarray of shape (3, rows, columns)
+        Red, green and blue.
+    limits : tuple of ndarray of shape (3,)
+        From :func:`stretch_limits`.
+
+    Returns
+    -------
+    ndarray of shape (rows, columns, 3)
+        Values 0 to 1, with a gamma of 0.8.
+    """
     low, high = (limit[:, None, None] for limit in limits)
     picture: Image = np.clip((image - low) / (high - low), 0, 1, dtype=np.float32) ** 0.8
     picture[:, ~np.isfinite(image).all(axis=0)] = NO_DATA
@@ -78,16 +105,16 @@ def busiest_window(
     picture: Image, size: tuple[int, int], side: int
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """
-    Return the window with most edges, and all of it with data where there is such a one.
+    Return the window with the most edges; windows without missing data come first.
 
     Parameters
     ----------
     picture : ndarray of shape (rows, columns, 3)
         From :func:`stretched`; may be shrunk.
     size : tuple of int
-        Rows and columns of what the picture shows.
+        Rows and columns of the whole image.
     side : int
-        Pixels of the window, of those ``size`` counts.
+        Side of the window in pixels of the whole image.
 
     Returns
     -------
@@ -103,7 +130,7 @@ def busiest_window(
     window = [max(round(length / each), 1) for length, each in zip(sides, step, strict=True)]
     score = uniform_filter(edges, window, mode="constant")
     score -= 10 * uniform_filter(empty, window, mode="constant")
-    for axis, width in enumerate(window):  # a window that sticks out is no window
+    for axis, width in enumerate(window):  # windows lie within the image
         index = np.arange(grey.shape[axis])
         outside = (index < width / 2 - 0.5) | (index > grey.shape[axis] - width / 2 - 0.5)
         if not outside.all():

@@ -1,9 +1,9 @@
 """
-The weights that carry values between a coarse and a fine grid, one axis at a time.
+Degradation and interpolation between a coarse and a fine grid, one matrix an axis.
 
-Blur and interpolation are separable, so each is a pair of small matrices built
-from a :class:`~hsfuse.core.grid.Axis`. They are made in float64 from absolute
-coordinates: a window's matrix is the same part of the whole scene's matrix.
+PSF and interpolation kernel are separable, so each is a pair of small matrices that follow from
+an :class:`~hsfuse.core.grid.Axis`. They are computed in float64 from absolute coordinates: the
+matrix of a window is the same part of the matrix of the whole scene.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ __all__ = ["FWHM_PER_SIGMA", "blur_reach", "degrade_matrix", "interpolation_matr
 
 FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 
-# Four sigma hold all but 6e-5 of a Gaussian: below the noise of any sensor, and a finite reach.
+# Beyond four sigma lies 6e-5 of a Gaussian, less than the noise of any sensor.
 _SIGMAS = 4.0
 # Keys (1981), doi:10.1109/TASSP.1981.1163711: a = -1/2 is the cubic of third-order accuracy.
 _KEYS = -0.5
 
 
 def blur_reach(fwhm: float) -> float:
-    """Return how many coarse pixels the blur reaches from a coarse pixel's centre."""
+    """Return the radius of the PSF in coarse pixels, for an FWHM in coarse pixels."""
     return max(_SIGMAS * fwhm / FWHM_PER_SIGMA, 0.5)
 
 
@@ -35,11 +35,11 @@ def degrade_matrix(
     axis: Axis, fwhm: float, coarse: Span | None = None, fine: Span | None = None
 ) -> NDArray[np.float64]:
     """
-    Return the weights with which coarse pixels see fine ones: one axis of D (eq. 1).
+    Return the weights of fine pixels in coarse ones: one axis of D (eq. 1).
 
-    The point spread function is a Gaussian about the coarse pixel's centre,
-    integrated over the area of each fine pixel and cut at four sigma. A width of
-    zero means no blur but the detector: the mean over the coarse pixel's area.
+    The point spread function is a Gaussian about the coarse pixel's centre, integrated over
+    the area of each fine pixel and truncated at four sigma. An FWHM of zero stands for the
+    detector alone: the mean over the coarse pixel's area.
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ def degrade_matrix(
     Returns
     -------
     ndarray of shape (len(coarse), len(fine))
-        Rows sum to one over the fine pixels of the window; a coarse pixel that
-        sees none of them has a row of zeros.
+        Rows sum to one over the fine pixels of the window; a coarse pixel whose PSF covers
+        none of them has a row of zeros.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def degrade_matrix(
         half = axis.ratio / 2
         cumulative = np.clip(edges - centres, -half, half) / axis.ratio
     weights = np.diff(cumulative, axis=1)
-    # A sliver under a millionth is rounding of the transform, not a pixel that is seen.
+    # A weight under a millionth of the largest is rounding of the transform.
     weights[weights < 1e-6 * weights.max(axis=1, keepdims=True)] = 0.0
     total = weights.sum(axis=1, keepdims=True)
     return np.divide(weights, total, out=np.zeros_like(weights), where=total > 1e-9)
@@ -85,8 +85,17 @@ def interpolation_matrix(
     """
     Return the weights that interpolate coarse values at the centres of fine pixels.
 
-    Cubic convolution (Keys 1981, a = -1/2), or linear. Beyond the outermost coarse
-    centres the edge value is repeated, so that a flat field stays flat.
+    Cubic convolution (Keys 1981, a = -1/2, doi:10.1109/TASSP.1981.1163711), or linear. Beyond
+    the outermost coarse centres the edge value is repeated, so that a constant stays constant.
+
+    Parameters
+    ----------
+    axis : Axis
+        The two grids.
+    fine, coarse : Span, optional
+        The window, the whole axis by default.
+    linear : bool
+        Interpolate linearly.
 
     Returns
     -------
@@ -96,7 +105,7 @@ def interpolation_matrix(
     fine = fine or Span(0, axis.fine)
     coarse = coarse or Span(0, axis.coarse)
     position = (np.arange(fine.start, fine.stop) + 0.5 - axis.origin) / axis.ratio - 0.5
-    # Past the outermost centre there is nothing to interpolate between: the edge value stays.
+    # Extrapolation would amplify noise: beyond the outermost centre the edge value is repeated.
     position = np.clip(position, 0.0, axis.coarse - 1.0)
     base = np.floor(position).astype(np.int64)
     fraction = position - base

@@ -1,42 +1,48 @@
-"""Which pixels follow the others, and how far."""
+"""Robust weights of pixels in a fit."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["steadiness"]
+__all__ = ["tukey_biweight"]
 
-# Tukey's weight, for 95 % efficiency.
+# Tuning constant of the biweight: 95 % efficiency for normal errors.
 _TUKEY = 4.685
-# Share of a band's largest value that arithmetic may leave where nothing is left.
+# Residuals below this fraction of a band's largest value are rounding errors.
 _ROUNDING = 1e-9
-# Median absolute deviation of a normal distribution of deviation one.
+# Median absolute deviation of the standard normal distribution.
 _MEDIAN = 0.6745
 
 
-def steadiness(left: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+def tukey_biweight(
+    residuals: NDArray[np.float64], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """
-    Return less weight for pixels that do not follow the others (Beaton and Tukey 1974).
+    Return Tukey's biweight of every pixel: outliers of a fit get less weight, or none.
+
+    Beaton and Tukey 1974, doi:10.1080/00401706.1974.10489171. The residual of a pixel is the
+    root mean square over its bands, each in units of its normalised median absolute deviation.
 
     Parameters
     ----------
-    left : ndarray of shape (bands, pixels)
-        What a fit leaves of the values.
+    residuals : ndarray of shape (bands, pixels)
+        Values minus fit.
     values : ndarray of shape (bands, pixels)
+        In the same units; they give the size of rounding errors.
 
     Returns
     -------
     ndarray of shape (pixels,)
-        0 to 1, by the root mean square over the bands, each in units of its own scatter.
+        Weights, 0 to 1.
 
     Examples
     --------
-    >>> steadiness(np.array([[1.0, -1.0, 1.0, 50.0]]), np.ones((1, 4))).round(2).tolist()
+    >>> tukey_biweight(np.array([[1.0, -1.0, 1.0, 50.0]]), np.ones((1, 4))).round(2).tolist()
     [0.96, 0.96, 0.96, 0.0]
     """
-    unit = np.median(np.abs(left), axis=1, keepdims=True) / _MEDIAN
-    # A band of one value leaves rounding errors alone; they tell no pixel from another.
+    unit = np.median(np.abs(residuals), axis=1, keepdims=True) / _MEDIAN
+    # The residuals of a constant band are rounding errors, which must not weight pixels.
     least = _ROUNDING * np.abs(values).max(axis=1, keepdims=True, initial=0) + 1e-300
-    size = np.sqrt(((left / np.maximum(unit, least)) ** 2).mean(axis=0))
+    size = np.sqrt(((residuals / np.maximum(unit, least)) ** 2).mean(axis=0))
     return np.asarray((1 - np.clip(size / _TUKEY, 0, 1) ** 2) ** 2)

@@ -1,8 +1,8 @@
 """
 Structural similarity of two images over sliding windows: SSIM and UIQI.
 
-Only windows that lie within the image and hold no missing pixel count, so nothing is
-invented at borders or gaps. ``known`` says which pixels both images have.
+Only windows within the image and without missing pixels count, so no value is made up at
+borders or gaps. ``known`` marks the pixels that both images have.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SSIM_SIGMA = 1.5
 # the published quality indices of HySure (Simoes et al. 2015, doi:10.1109/TGRS.2014.2375320).
 UIQI_WINDOW = 32
 
-# Rounding leaves a flat window a variance of about this share of its squared values.
+# By rounding, a constant window has a variance of about this fraction of its squared values.
 _FLAT = 1e-12
 
 Plane = NDArray[np.float64]
@@ -35,13 +35,14 @@ def complete_windows(known: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
 
     Parameters
     ----------
-    known : ndarray of shape (rows, columns)
+    known : ndarray of bool, shape (rows, columns)
+        True where both images have data.
     size : int
         Rows and columns of a window.
 
     Returns
     -------
-    ndarray of shape (rows - size + 1, columns - size + 1)
+    ndarray of bool, shape (rows - size + 1, columns - size + 1)
         One value a window, in the order of their upper left corners.
     """
     if min(known.shape) < size:
@@ -53,7 +54,7 @@ def complete_windows(known: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
 
 def ssim_map(truth: Plane, estimate: Plane, peak: float) -> Plane:
     """
-    Return the SSIM of each window: Gaussian, 11 pixels wide, sigma 1.5.
+    Return the structural similarity (SSIM) of each Gaussian window, 11 pixels, sigma 1.5.
 
     Wang, Bovik, Sheikh and Simoncelli 2004, eq. 13, doi:10.1109/TIP.2003.819861, with
     their K1 = 0.01 and K2 = 0.03.
@@ -68,6 +69,7 @@ def ssim_map(truth: Plane, estimate: Plane, peak: float) -> Plane:
     Returns
     -------
     ndarray of shape (rows - 10, columns - 10)
+        -1 to 1.
     """
     distance = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
     weights = np.exp(-0.5 * (distance / _SSIM_SIGMA) ** 2)
@@ -88,8 +90,8 @@ def uiqi_map(truth: Plane, estimate: Plane, size: int = UIQI_WINDOW) -> Plane:
     """
     Return the universal image quality index of each window.
 
-    Wang and Bovik 2002, eq. 1, doi:10.1109/97.995823. Where both windows are flat, or both
-    are zero on average, that factor is one, as in their own code.
+    Wang and Bovik 2002, eq. 1, doi:10.1109/97.995823. The structure factor of two constant
+    windows and the luminance factor of two windows of mean zero are one, as in their code.
 
     Parameters
     ----------
@@ -101,6 +103,7 @@ def uiqi_map(truth: Plane, estimate: Plane, size: int = UIQI_WINDOW) -> Plane:
     Returns
     -------
     ndarray of shape (rows - size + 1, columns - size + 1)
+        -1 to 1.
     """
 
     def mean(values: Plane) -> Plane:

@@ -1,8 +1,8 @@
 """
-Sums from which the figures of :mod:`hsfuse.core.metrics` follow.
+Sums from which the metrics of :mod:`hsfuse.core.metrics` are computed.
 
-Sums of blocks add up to the sums of the whole, so a scene larger than memory gets the
-same figures as if it were one array. Cubes are ``(bands, rows, columns)``.
+Sums of blocks add up to those of the whole, so that a scene larger than memory gets the same
+metrics as one array. Cubes are ``(bands, rows, columns)``.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ Mask = NDArray[np.bool_]
 # Two planes of one band -> one value a window.
 Index = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
-# Pixels below and right of a block that the windows which start in it reach into.
+# Rows below and columns right of a block that the windows which start in it cover.
 HALO = max(SSIM_WINDOW, UIQI_WINDOW) - 1
-# Pixels whose spectra are held in double precision at a time.
+# Pixels whose spectra are converted to float64 at a time, to bound memory.
 _SLAB = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
     """
-    Sums over pixels, each of shape (bands,), and what follows from them.
+    Sums over pixels, band by band, and the metrics that follow from them.
 
     Attributes
     ----------
@@ -70,12 +70,16 @@ class Moments:
         return float(np.sqrt(_ratio(self.error.mean(), self.pixels)))
 
     def psnr(self, peak: float) -> float:
-        """Return the mean over bands of each band's decibels."""
-        with np.errstate(divide="ignore"):  # an exact band has infinitely many decibels
+        """Return the peak signal-to-noise ratio in decibels, the mean over bands."""
+        with np.errstate(divide="ignore"):  # infinite for a band without error
             return float((10 * np.log10(peak**2 / _ratio(self.error, self.pixels))).mean())
 
     def ergas(self, ratio: float) -> float:
-        """Return Wald's relative error in percent; NaN with a band that is zero on average."""
+        """
+        Return ERGAS in percent; NaN with a band of mean zero.
+
+        Wald 2000, Quality of high resolution synthesised images: is there a simple criterion?
+        """
         relative = _ratio(self.error * self.pixels, self.truth**2)
         return float(100 / ratio * np.sqrt(relative.mean()))
 
@@ -89,7 +93,7 @@ class Moments:
                 (self.estimate_square, self.estimate),
             )
         ]
-        # Rounding leaves a constant band a spread of this order.
+        # By rounding, a constant band has a variance of this order.
         varies = (spread[0] > 1e-12 * self.pixels * self.truth_square) & (
             spread[1] > 1e-12 * self.pixels * self.estimate_square
         )
@@ -101,7 +105,7 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """A mean that can be added to another of the same thing."""
+    """A mean as a sum and a count, so that the means of blocks can be combined."""
 
     total: float = 0.0
     count: int = 0
@@ -110,14 +114,14 @@ class Mean:
         return Mean(self.total + other.total, self.count + other.count)
 
     def value(self) -> float:
-        """Return the mean; NaN of nothing."""
+        """Return the mean; NaN without values."""
         return self.total / self.count if self.count else float("nan")
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
     """
-    The sums behind every figure; those of parts add up to those of the whole.
+    The sums of all metrics; those of blocks add up to those of the whole.
 
     Attributes
     ----------
@@ -156,8 +160,8 @@ def take_tally(
     peak : float
         The largest possible value, in the units of the data.
     core : tuple of int, optional
-        Rows and columns of the block without what follows it: pixels count that lie in it,
-        windows count that start in it. Everything by default.
+        Rows and columns of the block itself: its pixels and the windows that start in it
+        count. The whole arrays by default.
     """
     known = known_pixels(truth, estimate)
     rows, columns = core or known.shape
@@ -215,10 +219,10 @@ def _angles(truth: Cube, estimate: Cube) -> Mean:
     t, e = truth.astype(np.float64), estimate.astype(np.float64)
     length_t, length_e = np.linalg.norm(t, axis=0), np.linalg.norm(e, axis=0)
     directed = length_t > 0
-    # An estimate of zero stays zero, which is as far from t as from -t: 90 degrees.
+    # The angle to a spectrum of zeros is defined as 90 degrees.
     length_e = np.where(length_e > 0, length_e, 1.0)
     t, e = t[:, directed] / length_t[directed], e[:, directed] / length_e[directed]
-    # Half the angle by its tangent (Kahan): arccos loses half the digits of small angles.
+    # tan of half the angle (Kahan): arccos loses half the digits of small angles.
     half = np.arctan2(np.linalg.norm(e - t, axis=0), np.linalg.norm(e + t, axis=0))
     return Mean(float(np.degrees(2 * half).sum()), int(directed.sum()))
 
@@ -230,7 +234,7 @@ def take_windows(truth: Cube, estimate: Cube, known: Mask, size: int, index: Ind
     if not complete.any():
         return mean
     for planes in zip(truth, estimate, strict=True):
-        # Incomplete windows are not counted: any finite value will do for a gap.
+        # Incomplete windows do not count, so any finite value can fill a gap.
         t, e = (np.where(known, plane, 0.0).astype(np.float64) for plane in planes)
         values = index(t, e)[complete]
         mean += Mean(float(values.sum()), values.size)
@@ -238,5 +242,5 @@ def take_windows(truth: Cube, estimate: Cube, known: Mask, size: int, index: Ind
 
 
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    """Return a quotient that is NaN over zero."""
+    """Return a quotient, NaN where the divisor is zero."""
     return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)

@@ -1,4 +1,4 @@
-"""Numbers, names and sizes as people read them."""
+"""Formatting of numbers, names, sizes and tables for messages."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Iterable, Sequence
 
 __all__ = ["blur_widths", "by", "byte_size", "listed", "numbers", "table"]
 
-_LABEL = 16  # characters before a text
+_LABEL = 16  # width of the column of labels in characters
 
 
 def table(lines: Iterable[tuple[str, str]]) -> str:
-    """Return labels and texts, a line each; a label without a text is left out."""
+    """Return a table of labels and texts, a line each, without lines that have no text."""
     return "\n".join(f"{label:<{_LABEL}}{text}" for label, text in lines if text)
 
 
 def numbers(values: object) -> str:
-    """Return a list of numbers; nothing of what is no list."""
+    """Return the numbers of a list, separated by spaces; an empty text for anything else."""
     return " ".join(f"{value:.10g}" for value in values) if isinstance(values, list) else ""
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return names, or the first few and the last."""
+    """Return names, separated by commas; of more than six the first six and the last."""
     shown = ", ".join(names[:6])
     return shown if len(names) <= 6 else f"{shown}, ... {names[-1]}"
 
@@ -41,7 +41,7 @@ def by(y: float, x: float) -> str:
 
 def blur_widths(y: float, x: float) -> str:
     """
-    Return widths of a blur along y and x to a hundredth, finer than any is known.
+    Return the FWHM of a PSF along y and x, rounded to a hundredth of a pixel.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def blur_widths(y: float, x: float) -> str:
 
 def byte_size(count: float) -> str:
     """
-    Return a size as people say it.
+    Return a size in decimal units.
 
     Examples
     --------

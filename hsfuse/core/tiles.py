@@ -1,10 +1,9 @@
 """
-Tiles: how one axis is cut, what each tile reads, and how tiles share their borders.
+Tiling of one axis: what each tile reads, and how neighbours are blended.
 
-A tile has a *core*, the pixels it is there for; a *support*, the core widened by the
-blend, over which it has a weight; and a *window*, the support widened by the halo,
-which it reads. Every tile of a scene is fixed by this plan alone, so whoever
-computes it, in whatever order, gets the same values.
+A tile has a *core*, which belongs to it alone; a *support*, the core widened by the blend, over
+which it has a weight; and a *window*, the support widened by the halo, which it reads. Tiles
+depend on this plan alone, so that any scheduler and any order give the same values.
 """
 
 from __future__ import annotations
@@ -32,16 +31,17 @@ class Tiling:
     size : int
         Pixels of a core; the last one may be shorter, none is dropped.
     blend : int
-        Pixels on either side of a border over which two tiles are mixed; 0 for a cut.
+        Pixels on either side of a border over which two tiles are blended; 0 for none.
     halo : int
-        Pixels that are read beyond the support: at least the method's reach.
+        Pixels read beyond the support: at least the method's reach.
     step : int
         Windows start and end at multiples of this, or at the end of the axis.
 
     Raises
     ------
     ValueError
-        If three tiles would have to be mixed.
+        If sizes are not positive, ``blend`` exceeds half of ``size``, or ``size`` is not a
+        multiple of ``step``.
     """
 
     length: int
@@ -65,7 +65,7 @@ class Tiling:
 
     def core(self, index: int) -> Span:
         """
-        Return the pixels a tile is there for; cores are disjoint and fill the axis.
+        Return the core of a tile; cores are disjoint and cover the axis.
 
         Examples
         --------
@@ -75,17 +75,17 @@ class Tiling:
         return Span(index * self.size, min((index + 1) * self.size, self.length))
 
     def support(self, index: int) -> Span:
-        """Return the pixels at which a tile has a weight."""
+        """Return the pixels over which a tile has a weight."""
         return self._widened(self.core(index), self.blend)
 
     def window(self, index: int) -> Span:
-        """Return the pixels a tile reads."""
+        """Return the pixels that a tile reads."""
         wide = self._widened(self.support(index), self.halo)
         stop = -(-wide.stop // self.step) * self.step
         return Span(wide.start // self.step * self.step, min(stop, self.length))
 
     def touching(self, span: Span) -> range:
-        """Return the tiles that have a weight somewhere in a span."""
+        """Return the tiles with a weight in a span."""
         first = max((span.start - self.blend) // self.size, 0)
         last = min((span.stop - 1 + self.blend) // self.size, self.count - 1)
         return range(first, last + 1)
@@ -94,8 +94,8 @@ class Tiling:
         """
         Return a tile's weights at the pixels of a span; over all tiles they sum to one.
 
-        A border between two cores is crossed by a straight ramp over ``2 * blend``
-        pixels; the ends of the axis have none.
+        Weights change linearly over ``2 * blend`` pixels about a border between two cores; the
+        ends of the axis have none.
 
         Examples
         --------

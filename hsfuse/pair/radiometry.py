@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from hsfuse.core.robust import steadiness
+from hsfuse.core.robust import tukey_biweight
 from hsfuse.pair.survey import Survey
 
 __all__ = ["Radiometry", "measure_radiometry"]
@@ -121,7 +121,7 @@ def _steady(predicted: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArra
     weight = np.ones(seen.shape[1])
     for _ in range(_ROUNDS):
         gain, offset, _ = _lines(predicted, seen, weight)
-        weight = steadiness(seen - gain[:, None] * predicted - offset[:, None], seen)
+        weight = tukey_biweight(seen - gain[:, None] * predicted - offset[:, None], seen)
         if not weight.any():
             return np.ones(seen.shape[1])
     return weight

@@ -1,10 +1,9 @@
 """
-A surface to paint on, and what a camera above it would see.
+The surface of a synthetic scene, and its rendering to reflectance.
 
-A canvas is kept on a grid ``FINER`` times finer than its pixels and averaged at the
-end: a pixel is an area, so edges come out as the mixtures they are in an image.
-Positions and sizes are in pixels, rows first, from the upper left corner. The sun
-stands in the upper left, as map readers expect.
+A canvas has ``FINER`` times more rows and columns than its image has pixels and is averaged
+in the end: a pixel is an area, so edges become mixed pixels, as in a real image. Positions and
+sizes are in pixels, rows first, from the upper left corner. The sun is in the upper left.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from hsfuse.synthetic.materials import MATERIALS, spectrum
 __all__ = ["FINER", "Canvas", "noise"]
 
 FINER = 4
-_SUN = (0.62, 0.79)  # where shadows fall: down and right, unit length
-_SUN_SLOPE = 0.9  # height that a shadow's edge loses per pixel: the sun is 42 degrees high
+_SUN = (0.62, 0.79)  # direction of the shadows, down and right; a unit vector
+_SUN_SLOPE = 0.9  # tangent of the sun's elevation, 42 degrees
 _ANCHORS = (-1.0, 0.0, 1.0)  # the spectra of a material between which `vary` is interpolated
 _STRIP = 32  # pixel rows rendered at a time
 
@@ -28,7 +27,7 @@ Field = NDArray[np.float32]
 
 class Canvas:
     """
-    What covers the ground, sub-pixel by sub-pixel.
+    Material, illumination and height of the ground, sub-pixel by sub-pixel.
 
     Parameters
     ----------
@@ -40,7 +39,7 @@ class Canvas:
     material : ndarray of shape (rows * FINER, columns * FINER), int8
         Index into :data:`~hsfuse.synthetic.materials.MATERIALS`.
     vary : ndarray, float32
-        How the surface differs from its kind, -1 to 1.
+        Variation within the material, -1 to 1.
     light : ndarray, float32
         Factor on the reflectance: texture and slope.
     height : ndarray, float32
@@ -97,7 +96,7 @@ class Canvas:
             layer[window][mask] = value[mask] if isinstance(value, np.ndarray) else value
 
     def mirror(self, vertically: bool, horizontally: bool) -> None:
-        """Turn the ground over before the sun rises on it."""
+        """Mirror the ground, but not the direction of the sun."""
         turn = (
             slice(None, None, -1 if vertically else 1),
             slice(None, None, -1 if horizontally else 1),
@@ -107,7 +106,7 @@ class Canvas:
 
     def shade(self) -> Field:
         """
-        Return 1 where something higher stands between the ground and the sun, else 0.
+        Return 1 where something higher is between the ground and the sun, else 0.
 
         Also 0 on the side of a slope that faces the sun; the other is half shaded.
         """
@@ -133,10 +132,10 @@ class Canvas:
 
     def render(self, wavelength: ArrayLike) -> NDArray[np.float32]:
         """
-        Return the reflectance that a camera above sees.
+        Return the reflectance of every pixel.
 
-        Sunlit ground sends back its reflectance; shaded ground only what the sky
-        sends, which is bluer than the sun (Rayleigh: to the fourth power).
+        Sunlit ground has its own reflectance; shaded ground is lit by the sky alone, which is
+        bluer than the sun (Rayleigh: to the fourth power).
 
         Parameters
         ----------
@@ -165,7 +164,7 @@ class Canvas:
         return np.clip(cube, 0.0, 1.0, out=cube)
 
     def _shares(self, rows: slice, used: NDArray[np.int8], light: Field, shade: Field) -> Field:
-        """Return the light that each spectrum sends: (2 * 3 * materials, rows, columns)."""
+        """Return the abundance of each spectrum, (2 * 3 * materials, rows, columns)."""
         material, vary = self.material[rows], np.clip(self.vary[rows], -1.0, 1.0)
         weights = (np.maximum(-vary, 0.0), 1.0 - np.abs(vary), np.maximum(vary, 0.0))
         lights = (light * (1.0 - shade), light * shade)
@@ -196,7 +195,7 @@ def noise(
         Size of the largest features in pixels; below it the amplitude falls as the
         wave number to ``power``.
     generator : numpy.random.Generator
-        Where the numbers come from.
+        Source of the random numbers.
     power : float
         How smooth: 1 is rough, 3 is very smooth.
     """

@@ -1,10 +1,9 @@
 """
-A made landscape seen from above: fields, woods, a river, a lake, roads, a town.
+A synthetic landscape from above: fields, woods, a river, a lake, roads, a town.
 
-Nothing here is copied from a place. :func:`make_scene` paints layer by layer from the
-ground up, with one random generator per layer, so that a change to one layer leaves
-the others as they were. Houses are three to five pixels long, fields twenty to
-eighty, whatever the size of the scene.
+It copies no real place. :func:`make_scene` paints layer by layer from the ground up, with one
+random generator per layer, so that a change of one layer does not change the others. Houses
+are three to five pixels long, fields twenty to eighty, at any size of the scene.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def make_scene(
     rows: int, columns: int, wavelength: ArrayLike, *, seed: int = 0
 ) -> NDArray[np.float32]:
     """
-    Return the reflectance of a made landscape.
+    Return the reflectance of a synthetic landscape.
 
     Parameters
     ----------
@@ -57,7 +56,7 @@ def make_scene(
     wavelength : array_like of shape (bands,)
         Nanometres, 380 to 2500.
     seed : int
-        Which landscape; the same seed and size give the same one.
+        Random seed; the same seed and size give the same landscape.
 
     Returns
     -------

@@ -1,9 +1,9 @@
 """
-Made reflectance spectra of surface materials, 380 to 2500 nm.
+Synthetic reflectance spectra of surface materials, 380 to 2500 nm.
 
-No library is copied: each material is a smooth background (a level and a few
-logistic steps) seen through Gaussian absorptions by Beer and Lambert,
-``(level + steps) * exp(-absorptions)``. The features are where physics puts them:
+No library is copied: each material is a smooth background (a level and a few logistic steps)
+times Gaussian absorptions by the Beer-Lambert law, ``(level + steps) * exp(-absorptions)``. The
+features are at the wavelengths known from the literature:
 chlorophyll at 440 and 670 nm, whose wing is the red edge, so that the edge moves to
 longer waves when there is more of it [1]_; liquid water at 970, 1200, 1450 and
 1940 nm [2]_; cellulose and lignin at 2100 and 2310 nm; iron oxide below 600 nm and

@@ -1,8 +1,8 @@
 """
-What a sensor sees of a cube, as a lazy raster: any window from its own part of the cube.
+Observations of a cube by two sensors, as lazy rasters.
 
-A view knows its shape and returns the noise-free image of any window; each window reads
-what it needs of the cube and no more, so memory stays flat however large the cube is.
+An observation has a shape and returns the noise-free image of any window. A window reads only
+the part of the cube that it needs, so memory does not grow with the cube.
 """
 
 from __future__ import annotations
@@ -19,18 +19,49 @@ from numpy.typing import NDArray
 from hsfuse.core.grid import Geometry, Span
 from hsfuse.core.resample import blur_reach, degrade_matrix
 
-__all__ = ["CoarseView", "FineView", "lazy_view"]
+__all__ = ["HSObservation", "MSObservation", "lazy_observation"]
 
 Image = NDArray[np.float32]
 
-_TILE = 256  # pixels a side of a lazy raster's chunk
-_TILE_BYTES = 64 * 2**20  # of the cube, read at once
-_LEAST_SHARE = 0.5  # of the blur's weight on data: below it a coarse pixel has no data
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """
+    Sizes of the parts that are computed at a time, and the rule for no data.
+
+    Attributes
+    ----------
+    chunk : int
+        Pixels a side of a chunk of the lazy raster; the noise of a chunk is drawn from its place.
+    tile_bytes : int
+        Bytes of the cube that are read at once for an HS window, so that a worker stays small.
+    least_share : float
+        Share of the PSF's weight on data at or below which an HS pixel has no data: less than
+        half of what it shows is known.
+    """
+
+    chunk: int = 256
+    tile_bytes: int = 64 * 2**20
+    least_share: float = 0.5
+
+
+_SETTINGS = _Settings()
 
 
 @dataclass(frozen=True)
-class CoarseView:
-    """``D(Z)``: the noise-free HS image, any window of it, from a few windows of the cube."""
+class HSObservation:
+    """
+    The noise-free HS image ``D(Z)`` (eq. 1).
+
+    Attributes
+    ----------
+    cube : DataArray
+        Z, dims (band, y, x).
+    geometry : Geometry
+        The HS grid on that of the cube.
+    fwhm : tuple of float
+        FWHM of the Gaussian PSF along y and x in HS pixels; 0 for the mean over the pixel.
+    """
 
     cube: xr.DataArray
     geometry: Geometry
@@ -42,9 +73,9 @@ class CoarseView:
         return (self.cube.sizes["band"], *self.geometry.coarse_shape)
 
     def __call__(self, rows: Span, columns: Span) -> Image:
-        """Return a window of the image, all bands."""
+        """Return a window of the image, (bands, rows, columns)."""
         pixels = self.shape[0] * self.geometry.ratio**2 * np.dtype(np.float32).itemsize
-        side = max(1, int(math.sqrt(_TILE_BYTES / pixels)) - 4)
+        side = max(1, int(math.sqrt(_SETTINGS.tile_bytes / pixels)) - 4)
         image = np.empty((self.shape[0], len(rows), len(columns)), np.float32)
         for top in range(rows.start, rows.stop, side):
             down = Span(top, min(top + side, rows.stop))
@@ -57,24 +88,33 @@ class CoarseView:
         weights, window = [], []
         axes = (self.geometry.y, self.geometry.x)
         for axis, width, coarse in zip(axes, self.fwhm, (rows, columns), strict=True):
-            # The margin counts from the outer pixel's edge, half a pixel beyond its centre.
+            # The margin is measured from the outer pixel's edge, half a pixel beyond its centre.
             fine = axis.fine_span(coarse, margin=blur_reach(width) - 0.5)
             weights.append(degrade_matrix(axis, width, coarse, fine).astype(np.float32))
             window.append(fine.slice)
         values = _load(self.cube, window[0], window[1])
         missing = np.isnan(values)
         if not missing.any():
-            return _both(weights, values)
-        share = _both(weights, (~missing).astype(np.float32))
-        filled = _both(weights, np.where(missing, np.float32(0.0), values))
+            return _apply(weights, values)
+        share = _apply(weights, (~missing).astype(np.float32))
+        filled = _apply(weights, np.where(missing, np.float32(0.0), values))
         filled /= np.maximum(share, np.float32(1e-6))
-        filled[share <= _LEAST_SHARE] = np.nan
+        filled[share <= _SETTINGS.least_share] = np.nan
         return filled
 
 
 @dataclass(frozen=True)
-class FineView:
-    """``R Z``: the noise-free RGB or multispectral image, any window of it."""
+class MSObservation:
+    """
+    The noise-free MS image ``R Z`` (eq. 2).
+
+    Attributes
+    ----------
+    cube : DataArray
+        Z, dims (band, y, x).
+    response : ndarray of shape (MS bands, bands)
+        R; rows sum to one.
+    """
 
     cube: xr.DataArray
     response: NDArray[np.float64]
@@ -85,15 +125,15 @@ class FineView:
         return (len(self.response), self.cube.sizes["y"], self.cube.sizes["x"])
 
     def __call__(self, rows: Span, columns: Span) -> Image:
-        """Return a window of the image, all bands."""
-        # Bands without weight are left out: their missing values would spread.
+        """Return a window of the image, (bands, rows, columns)."""
+        # Bands without weight are left out, so that their missing values do not spread.
         used = np.flatnonzero(self.response.any(axis=0))
         values = _load(self.cube.isel(band=used), rows.slice, columns.slice)
         return np.tensordot(self.response[:, used].astype(np.float32), values, axes=1)
 
 
-def _both(weights: list[Image], values: Image) -> Image:
-    """Return ``down @ values @ right.T``; columns first, all bands in one product."""
+def _apply(weights: list[Image], values: Image) -> Image:
+    """Return ``down @ values @ right.T``; columns first, so that all bands are one product."""
     down, right = weights
     bands, rows, columns = values.shape
     narrow = values.reshape(bands * rows, columns) @ np.ascontiguousarray(right.T)
@@ -105,18 +145,31 @@ def _load(cube: xr.DataArray, rows: slice, columns: slice) -> Image:
     return np.ascontiguousarray(window.to_numpy(), dtype=np.float32)
 
 
-def lazy_view(see: CoarseView | FineView, snr: float | None, seed: tuple[int, int]) -> da.Array:
-    """Return a view as a dask array, with noise; a tile's noise depends on its place alone."""
-    bands, rows, columns = see.shape
+def lazy_observation(
+    observation: HSObservation | MSObservation, snr: float | None, seed: tuple[int, int]
+) -> da.Array:
+    """
+    Return an observation as a dask array, with white Gaussian noise.
+
+    Parameters
+    ----------
+    observation : HSObservation or MSObservation
+        The noise-free image.
+    snr : float or None
+        Signal-to-noise ratio of every band in decibels; None for no noise.
+    seed : tuple of int
+        Of the noise; that of a chunk depends on it and on the chunk's place alone.
+    """
+    bands, rows, columns = observation.shape
     spans = [
-        [Span(start, min(start + _TILE, n)) for start in range(0, n, _TILE)]
+        [Span(start, min(start + _SETTINGS.chunk, n)) for start in range(0, n, _SETTINGS.chunk)]
         for n in (rows, columns)
     ]
-    sigma = None if snr is None else _rms(see, spans) * 10.0 ** (-snr / 20.0)
+    sigma = None if snr is None else _rms(observation, spans) * 10.0 ** (-snr / 20.0)
 
     def tile(block_info: dict[None, dict[str, list[tuple[int, int]]]]) -> Image:
         _, down, right = block_info[None]["array-location"]
-        image = see(Span(*down), Span(*right))
+        image = observation(Span(*down), Span(*right))
         if sigma is not None:
             generator = np.random.default_rng((*seed, down[0], right[0]))
             draw = generator.standard_normal(image.shape, dtype=np.float32)
@@ -124,7 +177,7 @@ def lazy_view(see: CoarseView | FineView, snr: float | None, seed: tuple[int, in
         return image
 
     chunks = ((bands,), *(tuple(len(span) for span in axis) for axis in spans))
-    token = dask.base.tokenize(see.cube.data, see, snr, seed)
+    token = dask.base.tokenize(observation.cube.data, observation, snr, seed)
     array: da.Array = da.map_blocks(
         tile,
         chunks=chunks,
@@ -135,12 +188,14 @@ def lazy_view(see: CoarseView | FineView, snr: float | None, seed: tuple[int, in
     return array
 
 
-def _rms(see: CoarseView | FineView, spans: list[list[Span]]) -> NDArray[np.float64]:
-    """Return the root of each band's mean square: one pass over the cube; 0 without data."""
-    total, count = np.zeros(see.shape[0]), np.zeros(see.shape[0])
+def _rms(
+    observation: HSObservation | MSObservation, spans: list[list[Span]]
+) -> NDArray[np.float64]:
+    """Return the root mean square of each band, by one pass over the cube; 0 without data."""
+    total, count = np.zeros(observation.shape[0]), np.zeros(observation.shape[0])
     for down in spans[0]:
         for right in spans[1]:
-            image = see(down, right).astype(np.float64)
+            image = observation(down, right).astype(np.float64)
             total += np.nansum(image**2, axis=(1, 2))
             count += np.isfinite(image).sum(axis=(1, 2))
     return np.sqrt(total / np.maximum(count, 1.0))

@@ -1,10 +1,10 @@
 """
-A small georeferenced pair and its truth, made by hsfuse itself.
+A small synthetic pair, georeferenced, with its truth.
 
-A landscape is painted (:mod:`hsfuse.synthetic.landscape`) in the bands of a real
-hyperspectral sensor and seen through two real sensors (:mod:`hsfuse.synthetic.simulation`).
-The default is the pair that everybody can have: EnMAP at 30 m and the four bands that
-Sentinel-2 takes at 10 m. As in real pairs, the two grids do not line up.
+A synthetic landscape (:mod:`hsfuse.synthetic.landscape`) in the bands of a real hyperspectral
+sensor is observed by two real sensors (:mod:`hsfuse.synthetic.simulation`). The default is a
+pair whose data are free: EnMAP at 30 m and the four bands of Sentinel-2 at 10 m. As in real
+pairs, the two grids are not aligned.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from affine import Affine
 from hsfuse.errors import PairError, SensorError
 from hsfuse.sensor.catalogue import Sensor, pick_sensor
 from hsfuse.synthetic.landscape import make_scene
-from hsfuse.synthetic.simulation import Simulated, SimulatedFiles, observe, write_simulated
+from hsfuse.synthetic.simulation import SimulatedFiles, SimulatedRasters, observe, write_simulated
 
 __all__ = ["make_sample", "make_scene", "write_sample"]
 
 HS_SENSOR = "enmap"
 RGB_SENSOR = "sentinel-2a:B2,B3,B4,B8"
 CRS = "EPSG:32633"
-_CORNER = (392_400.0, 5_790_600.0)  # easting and northing; the land there looks otherwise
-_OFFSET = (0.4, 0.7)  # fine pixels between the corners of the two grids, down and right
+_CORNER = (392_400.0, 5_790_600.0)  # easting and northing in metres; not a picture of that place
+_OFFSET = (0.4, 0.7)  # MS pixels between the corners of the two grids, down and right
 _SCALE = 1e-4  # reflectance of one stored step
 
 
@@ -41,35 +41,35 @@ def make_sample(
     snr_hs: float | None = 40.0,
     snr_fine: float | None = 45.0,
     seed: int = 0,
-) -> Simulated:
+) -> SimulatedRasters:
     """
-    Return a made pair and its truth.
+    Return a synthetic pair and its truth.
 
     Parameters
     ----------
     hs_sensor : str, path or Sensor
-        Gives the bands of the scene and of the truth, the blur and the pixel size.
+        Gives the bands of the HS image and of the truth, the PSF and the pixel size.
     rgb_sensor : str, path or Sensor
-        Gives the fine bands; ``"sentinel-2a:B2,B3,B4,B8"`` takes some of a sensor's.
+        Gives the MS bands; ``"sentinel-2a:B2,B3,B4,B8"`` selects some of a sensor's.
     size : tuple of int
-        Rows and columns of the scene, in its own pixels.
+        Rows and columns of the HS image.
     ratio : float, optional
-        Fine pixels per scene pixel; that of the sensors' ground sampling distances by
-        default, or 8 where one of them is not known.
+        MS pixels per HS pixel; by default that of the sensors' ground sampling distances, or
+        8 where one of them is not known.
     snr_hs, snr_fine : float, optional
-        Signal to noise ratios in decibels; None for no noise.
+        Signal-to-noise ratios in decibels; None for no noise.
     seed : int
-        Which landscape and which noise; the same seed gives the same values.
+        Of landscape and noise; the same seed gives the same values.
 
     Returns
     -------
-    Simulated
+    SimulatedRasters
         Rasters in reflectance, EPSG:32633, north up.
 
     Raises
     ------
     PairError
-        If the size or the ratio cannot be had.
+        If the size or the ratio is out of range.
     SensorError
         If a sensor is unknown, or ``hs_sensor`` does not cover ``rgb_sensor``.
     """
@@ -82,7 +82,7 @@ def make_sample(
         known = coarse.gsd / fine.gsd
         ratio = known if math.isfinite(known) and known > 1 else 8.0
     if not (math.isfinite(ratio) and ratio > 1):
-        raise PairError(f"ratio must be a number over 1, fine pixels per pixel, got {ratio}")
+        raise PairError(f"ratio must be greater than 1, MS pixels per HS pixel, got {ratio}")
     pixel = coarse.gsd / ratio if math.isfinite(coarse.gsd) else 1.0
     rows, columns = (
         math.ceil(start + length * ratio - 1e-6)
@@ -104,7 +104,7 @@ def make_sample(
             "sensor": coarse.id,
             "units": "reflectance",
             "wavelength_source": f"sensor {coarse.id}",
-            "description": f"landscape made by hsfuse, seed {seed}",
+            "description": f"synthetic landscape by hsfuse, seed {seed}",
         },
     )
     cube = (
@@ -137,14 +137,14 @@ def write_sample(
     overwrite: bool = False,
 ) -> SimulatedFiles:
     """
-    Write a made pair and its truth: ``scene.tif``, ``rgb.tif`` and ``truth.tif``.
+    Write a synthetic pair and its truth: ``scene.tif``, ``rgb.tif`` and ``truth.tif``.
 
     Values are reflectance, stored as int16 in steps of 0.0001, -32768 for no data.
 
     Parameters
     ----------
     directory : str or path
-        Is made when absent.
+        Is created if absent.
     hs_sensor, rgb_sensor, size, ratio, snr_hs, snr_fine, seed
         See :func:`make_sample`.
     overwrite : bool
@@ -162,7 +162,7 @@ def write_sample(
     PairError, SensorError
         See :func:`make_sample`.
     """
-    made = make_sample(
+    rasters = make_sample(
         hs_sensor=hs_sensor,
         rgb_sensor=rgb_sensor,
         size=size,
@@ -171,4 +171,4 @@ def write_sample(
         snr_fine=snr_fine,
         seed=seed,
     )
-    return write_simulated(made, directory, dtype="int16", scale=_SCALE, overwrite=overwrite)
+    return write_simulated(rasters, directory, dtype="int16", scale=_SCALE, overwrite=overwrite)

@@ -1,10 +1,16 @@
 """
-From a high-resolution cube, the pair that two sensors would have seen, and the truth.
+Simulation of the pair that two sensors observe of a high-resolution cube (Wald's protocol).
 
-``X = (Z * D) down r + n`` and ``Y = R Z + n``: blur, sampling and response are those
-of :mod:`hsfuse.observe` and :mod:`hsfuse.sensor.catalogue`, noise is white and Gaussian. All
-three rasters are lazy: each block is computed from its own window of the cube, so a
-cube larger than memory is simulated as it is written.
+``X = D(Z) + n`` and ``Y = R Z + n``: PSF, sampling and response are those of
+:mod:`hsfuse.observe` and :mod:`hsfuse.sensor.catalogue`, noise is white and Gaussian. All
+three rasters are lazy: each block is computed from its own window of the cube, so a cube
+larger than memory can be simulated as it is written.
+
+References
+----------
+Wald, Ranchin, Mangolini 1997, Fusion of satellite images of different spatial resolutions:
+assessing the quality of resulting images. Photogrammetric Engineering and Remote Sensing 63,
+691-699.
 """
 
 from __future__ import annotations
@@ -25,12 +31,12 @@ from hsfuse.core.grid import Axis, Geometry
 from hsfuse.errors import OutputError, PairError, SensorError
 from hsfuse.io.write import StoredType, check_output, write_raster
 from hsfuse.sensor.catalogue import Sensor, pick_sensor, response_matrix
-from hsfuse.synthetic.observation import CoarseView, FineView, lazy_view
+from hsfuse.synthetic.observation import HSObservation, MSObservation, lazy_observation
 
 __all__ = [
-    "Observation",
+    "ObservationOptions",
     "Psf",
-    "Simulated",
+    "SimulatedRasters",
     "SimulatedFiles",
     "observe",
     "simulate",
@@ -42,7 +48,7 @@ Psf = Literal["gaussian", "average"]
 _LEAST_COVERAGE = 0.9  # of a response curve inside the cube's bands
 
 
-class Observation(TypedDict, total=False):
+class ObservationOptions(TypedDict, total=False):
     """The options of :func:`observe`, which :func:`simulate` passes on."""
 
     rgb_sensor: Required[str | os.PathLike[str] | Sensor]
@@ -56,8 +62,8 @@ class Observation(TypedDict, total=False):
     seed: int
 
 
-class Simulated(NamedTuple):
-    """A made pair and its truth: lazy rasters, dims (band, y, x)."""
+class SimulatedRasters(NamedTuple):
+    """A simulated pair and its truth: lazy rasters, dims (band, y, x)."""
 
     scene: xr.DataArray
     rgb: xr.DataArray
@@ -65,7 +71,7 @@ class Simulated(NamedTuple):
 
 
 class SimulatedFiles(NamedTuple):
-    """Where a made pair and its truth were written."""
+    """Paths of a simulated pair and its truth."""
 
     scene: Path
     rgb: Path
@@ -84,44 +90,44 @@ def observe(
     snr_fine: float | None = None,
     offset: tuple[float, float] = (0.0, 0.0),
     seed: int = 0,
-) -> Simulated:
+) -> SimulatedRasters:
     """
-    Return what two sensors would have seen of a cube, and the part of it both saw.
+    Return the images that two sensors observe of a cube, and the part of it that both cover.
 
     Parameters
     ----------
     cube : DataArray
-        Z, dims (band, y, x), with wavelengths; its bands are those of the made scene.
+        Z, dims (band, y, x), with wavelengths; the HS image has its bands.
     rgb_sensor : str, path or Sensor
-        Gives the fine bands. ``"sentinel-2a:B2,B3,B4,B8"`` takes some of a sensor's.
+        Gives the MS bands; ``"sentinel-2a:B2,B3,B4,B8"`` selects some of a sensor's.
     ratio : float
-        Cube pixels per pixel of the made scene, a real number over 1.
+        Cube pixels per HS pixel, a real number greater than 1.
     hs_sensor : str, path or Sensor, optional
-        Gives the blur when ``fwhm`` does not, and the sensor's name in the output.
+        Gives the PSF unless ``fwhm`` does, and the sensor's name in the output.
     fwhm : float or tuple of float, optional
-        Width of the Gaussian blur in pixels of the made scene, or along y and x;
-        by default the sensor's, or 1.
+        FWHM of the Gaussian PSF in HS pixels, or along y and x; by default the sensor's,
+        or 1.
     psf : {"gaussian", "average"}
-        ``"average"`` is the mean over each coarse pixel, without further blur.
+        ``"average"`` is the mean over each HS pixel, without further blur.
     snr_hs, snr_fine : float, optional
-        Signal to noise ratio in decibels, per band: noise of standard deviation
+        Signal-to-noise ratio in decibels, per band: noise of standard deviation
         ``rms(band) * 10 ** (-snr / 20)``. None for no noise.
     offset : tuple of float
-        Where the scene's upper left corner lies in the cube: pixels down and right,
-        at least 0 and less than ``ratio``.
+        Upper left corner of the HS image in the cube: pixels down and right, at least 0 and
+        less than ``ratio``.
     seed : int
         Of the noise.
 
     Returns
     -------
-    Simulated
-        Lazy rasters. ``rgb`` and ``truth`` share one grid, that of the cube cut at the
-        last whole coarse pixel.
+    SimulatedRasters
+        Lazy rasters. ``rgb`` and ``truth`` share one grid, that of the cube cut at the last
+        whole HS pixel.
 
     Raises
     ------
     PairError
-        If the ratio or the offset cannot be had of this cube.
+        If ratio, offset, PSF and cube do not fit.
     SensorError
         If the cube has no wavelengths or does not cover a band of ``rgb_sensor``.
     """
@@ -132,19 +138,24 @@ def observe(
     truth = cube.isel(y=slice(0, geometry.y.fine), x=slice(0, geometry.x.fine))
     if not truth.chunks:
         truth = truth.chunk({"band": -1, "y": 256, "x": 256})
-    see_coarse = CoarseView(truth, geometry, _blur(coarse_sensor, fwhm, psf))
-    see_fine = FineView(truth, response)
+    hs_image = HSObservation(truth, geometry, _blur(coarse_sensor, fwhm, psf))
+    ms_image = MSObservation(truth, response)
     transform = truth.rio.transform()
     coarse_transform = _coarser(transform, ratio, offset)
     per_band = {str(name): truth[name] for name in truth.coords if truth[name].dims == ("band",)}
-    scene = _raster(lazy_view(see_coarse, snr_hs, (seed, 1)), coarse_transform, truth, per_band)
+    scene = _raster(
+        lazy_observation(hs_image, snr_hs, (seed, 1)), coarse_transform, truth, per_band
+    )
     rgb = _raster(
-        lazy_view(see_fine, snr_fine, (seed, 2)), transform, truth, _band_coordinates(fine_sensor)
+        lazy_observation(ms_image, snr_fine, (seed, 2)),
+        transform,
+        truth,
+        _band_coordinates(fine_sensor),
     )
     rgb.attrs |= {"sensor": fine_sensor.id, "wavelength_source": f"sensor {fine_sensor.id}"}
     if coarse_sensor is not None:
         scene.attrs["sensor"] = coarse_sensor.id
-    return Simulated(scene, rgb, truth)
+    return SimulatedRasters(scene, rgb, truth)
 
 
 def simulate(
@@ -154,10 +165,10 @@ def simulate(
     dtype: StoredType = "float32",
     scale: float | None = None,
     overwrite: bool = False,
-    **observation: Unpack[Observation],
+    **observation: Unpack[ObservationOptions],
 ) -> SimulatedFiles:
     """
-    Write the pair that two sensors would have seen of a cube, and the truth.
+    Write the images that two sensors observe of a cube, and the truth.
 
     Parameters
     ----------
@@ -165,7 +176,7 @@ def simulate(
         Dims (band, y, x), as :func:`hsfuse.open_raster` returns it; may be larger than
         memory.
     directory : str or path
-        Is made when absent; gets ``scene.tif``, ``rgb.tif`` and ``truth.tif``.
+        Is created if absent; gets ``scene.tif``, ``rgb.tif`` and ``truth.tif``.
     dtype, scale
         Stored number type of all three; integers need a scale.
     overwrite : bool
@@ -185,12 +196,12 @@ def simulate(
     PairError, SensorError
         See :func:`observe`.
     """
-    made = observe(cube, **observation)
-    return write_simulated(made, directory, dtype=dtype, scale=scale, overwrite=overwrite)
+    rasters = observe(cube, **observation)
+    return write_simulated(rasters, directory, dtype=dtype, scale=scale, overwrite=overwrite)
 
 
 def write_simulated(
-    made: Simulated,
+    rasters: SimulatedRasters,
     directory: str | os.PathLike[str],
     *,
     dtype: StoredType = "float32",
@@ -198,7 +209,7 @@ def write_simulated(
     overwrite: bool = False,
 ) -> SimulatedFiles:
     """
-    Write a made pair and its truth block by block; options as for :func:`simulate`.
+    Write a simulated pair and its truth block by block; options as for :func:`simulate`.
 
     Raises
     ------
@@ -209,19 +220,19 @@ def write_simulated(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be made a folder ({error})") from error
-    source = made.truth.attrs.get("source")
-    files = SimulatedFiles(*(folder / f"{name}.tif" for name in Simulated._fields))
+        raise OutputError(f"{folder}: the folder cannot be created ({error})") from error
+    source = rasters.truth.attrs.get("source")
+    files = SimulatedFiles(*(folder / f"{name}.tif" for name in SimulatedRasters._fields))
     for path in files:
         check_output(path, overwrite=overwrite, inputs=[source] if source else [])
-    for raster, path in zip(made, files, strict=True):
+    for raster, path in zip(rasters, files, strict=True):
         write_raster(raster, path, dtype=dtype, scale=scale, overwrite=overwrite)
     return files
 
 
 def _geometry(cube: xr.DataArray, ratio: float, offset: tuple[float, float]) -> Geometry:
     if not (math.isfinite(ratio) and ratio > 1):
-        raise PairError(f"ratio must be a number over 1, the cube's pixels per pixel, got {ratio}")
+        raise PairError(f"ratio must be greater than 1, cube pixels per HS pixel, got {ratio}")
     axes = []
     for name, start in zip(("y", "x"), offset, strict=True):
         if not 0 <= start < ratio:
@@ -231,7 +242,7 @@ def _geometry(cube: xr.DataArray, ratio: float, offset: tuple[float, float]) -> 
         if coarse < 1:
             raise PairError(
                 f"{cube.attrs.get('source', 'the cube')}: {size} pixels along {name} hold no whole "
-                f"pixel at ratio {ratio:g}; take a smaller ratio"
+                f"HS pixel at ratio {ratio:g}; expected a smaller ratio"
             )
         fine = min(math.ceil(start + coarse * ratio - 1e-6), size)
         axes.append(Axis(fine, coarse, ratio, start))
@@ -251,7 +262,7 @@ def _blur(
 ) -> tuple[float, float]:
     if psf == "average":
         if fwhm is not None:
-            raise PairError(f"psf 'average' has no width, got {fwhm=}; leave it out")
+            raise PairError(f"psf 'average' has no FWHM, got {fwhm=}; omit it")
         return (0.0, 0.0)
     if psf != "gaussian":
         raise PairError(f"psf must be gaussian or average, got {psf!r}")
@@ -259,7 +270,7 @@ def _blur(
         return (sensor.blur.fwhm_y, sensor.blur.fwhm_x) if sensor else (1.0, 1.0)
     widths = fwhm if isinstance(fwhm, tuple) else (fwhm, fwhm)
     if not all(0 < width < math.inf for width in widths):
-        raise PairError(f"fwhm must be positive, in pixels of the made scene, got {fwhm}")
+        raise PairError(f"fwhm must be positive, in HS pixels, got {fwhm}")
     return widths
 
 
@@ -268,8 +279,8 @@ def _response(cube: xr.DataArray, sensor: Sensor) -> NDArray[np.float64]:
     wavelength = cube["wavelength"].values if "wavelength" in cube.coords else np.array(np.nan)
     if not np.isfinite(wavelength).any():
         raise SensorError(
-            f"{name}: has no wavelengths, which the bands of {sensor.id} need; open it with the "
-            "name of its sensor"
+            f"{name}: has no wavelengths, which the bands of {sensor.id} need; name the sensor of "
+            "the cube"
         )
     fwhm = cube["fwhm"].values if "fwhm" in cube.coords else None
     good = cube["good"].values if "good" in cube.coords else None
@@ -282,7 +293,7 @@ def _response(cube: xr.DataArray, sensor: Sensor) -> NDArray[np.float64]:
     if short:
         raise SensorError(
             f"{name}: {np.nanmin(wavelength):.0f} to {np.nanmax(wavelength):.0f} nm does not cover "
-            f"{sensor.id} {', '.join(short)}; name the bands to make, as in {sensor.id}:"
+            f"{sensor.id} {', '.join(short)}; name the bands to simulate, as in {sensor.id}:"
             f"{sensor.band_names[0]}"
         )
     return found.matrix
@@ -305,7 +316,7 @@ def _raster(
     like: xr.DataArray,
     bands: dict[str, xr.DataArray],
 ) -> xr.DataArray:
-    """Return a raster on a grid of its own, with the reference system of another."""
+    """Return a raster on a grid of its own, in the CRS of another."""
     _, rows, columns = data.shape
     raster = xr.DataArray(data, dims=("band", "y", "x"), coords=bands, attrs=dict(like.attrs))
     raster.attrs.pop("source", None)

@@ -1,4 +1,4 @@
-"""Where the large things of a made landscape lie; drawn once and shared by its layers."""
+"""The plan of a synthetic landscape, drawn once and shared by its layers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Layout", "bent_line"]
 @dataclass(frozen=True, slots=True)
 class Layout:
     """
-    Where the large things of a scene lie.
+    Positions of river, road, town and lake.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What people build: roads, a town of small roofs, a quarter of large ones, and trees."""
+"""Roads, a town of small roofs, a commercial quarter of large ones, and trees."""
 
 from __future__ import annotations
 
@@ -170,20 +170,20 @@ def crowns(
     generator: np.random.Generator,
 ) -> None:
     """
-    Plant trees: domes that shade the ground behind them, the higher over the lower.
+    Paint trees: domes that cast shadows, the higher over the lower.
 
     Parameters
     ----------
     canvas : Canvas
-        Where.
+        To paint on.
     places : ndarray of shape (trees, 2)
         Rows and columns in pixels.
     radius : float
         Mean radius of a crown in pixels.
     material : str
-        What they are made of.
+        Of the crowns.
     generator : numpy.random.Generator
-        Where the sizes, the vigour and the light come from.
+        Source of the random sizes, variations and light.
     """
     sizes = radius * generator.uniform(0.65, 1.35, len(places))
     looks = generator.normal(0.0, 1.0, (len(places), 2))

@@ -1,4 +1,4 @@
-"""The corners of a scene's cloud of spectra."""
+"""Endmembers by vertex component analysis."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hsfuse.core.endmembers import vertex_components
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_pure_pixels_are_found(seed: int) -> None:
-    """Among mixtures, the pixels that hold one material alone are the corners."""
+    """Among mixtures, the pixels that hold one material alone are found."""
     draw = np.random.default_rng(seed)
     pure = draw.random((20, 4)) + 0.1
     mixed = pure @ draw.dirichlet(np.full(4, 2.0), size=300).T
@@ -19,5 +19,5 @@ def test_pure_pixels_are_found(seed: int) -> None:
 
 
 def test_no_more_corners_than_pixels() -> None:
-    """Asked for too many, it returns what there is."""
+    """The number is limited by that of pixels and bands."""
     assert vertex_components(np.random.default_rng(0).random((9, 3)), 7).shape == (9, 3)

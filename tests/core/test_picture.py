@@ -1,4 +1,4 @@
-"""Bands, stretch and the part worth a look."""
+"""Bands, contrast stretch and the window with most detail."""
 
 import numpy as np
 

@@ -15,7 +15,7 @@ from hsfuse.pair.alignment import align_pair, measure_alignment
 from hsfuse.pair.geometry import make_pair
 from hsfuse.pair.survey import survey_pair
 from hsfuse.synthetic.sample import make_sample
-from hsfuse.synthetic.simulation import Simulated, observe
+from hsfuse.synthetic.simulation import SimulatedRasters, observe
 
 RATIO = 4.0
 BANDS = "sentinel-2a:B2,B3,B4,B8"
@@ -28,7 +28,7 @@ def truth() -> xr.DataArray:
     return made.truth.compute()
 
 
-def pair(truth: xr.DataArray, **more: object) -> Simulated:
+def pair(truth: xr.DataArray, **more: object) -> SimulatedRasters:
     """Return what two sensors see of the landscape, with their noise."""
     options = {"ratio": RATIO, "rgb_sensor": BANDS, "snr_hs": 40, "snr_fine": 45, "fwhm": 1.0}
     return observe(truth, **(options | more))  # type: ignore[arg-type]

@@ -73,7 +73,7 @@ def test_every_pixel_has_data_and_is_a_reflectance(files):
     assert truth.max() <= 1.0
 
 
-def test_both_images_are_what_their_sensors_see_of_the_truth_up_to_noise(files):
+def test_both_images_are_observations_of_the_truth_up_to_noise(files):
     (scene, profile), (rgb, fine), (truth, _) = (read(path) for path in files)
     enmap = load_sensor("enmap")
     row, column = corner(profile["transform"], fine["transform"])
@@ -87,11 +87,11 @@ def test_both_images_are_what_their_sensors_see_of_the_truth_up_to_noise(files):
 
 
 def snr(signal, noisy):
-    """Return the signal to noise ratio in decibels."""
+    """Return the signal-to-noise ratio in decibels."""
     return 10 * np.log10((signal**2).mean() / ((noisy - signal) ** 2).mean())
 
 
-def test_plants_are_told_from_water_in_the_rgb_image(files):
+def test_plants_differ_from_water_in_the_ms_image(files):
     rgb, _ = read(files.rgb)
     ndvi = (rgb[3] - rgb[2]) / (rgb[3] + rgb[2])
     assert ndvi.max() > 0.7
@@ -99,7 +99,7 @@ def test_plants_are_told_from_water_in_the_rgb_image(files):
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, 8.0), (5.5, 5.5)])
-def test_other_sensors_and_ratios_can_be_asked_for(given, expected):
+def test_other_sensors_and_ratios(given, expected):
     made = make_sample(
         hs_sensor="cave-31", rgb_sensor="nikon-d700", size=(6, 7), ratio=given, snr_hs=None,
         snr_fine=None,
@@ -126,17 +126,17 @@ def test_water_vapour_bands_are_marked():
     ("options", "error", "message"),
     [
         ({"size": (0, 4)}, PairError, "size must be at least 1"),
-        ({"ratio": 0.5}, PairError, "ratio must be a number over 1"),
+        ({"ratio": 0.5}, PairError, "ratio must be greater than 1"),
         ({"hs_sensor": "enmop"}, SensorError, "unknown sensor"),
         ({"hs_sensor": "cave-31", "ratio": 4.0}, SensorError, "does not cover"),
     ],
 )
-def test_what_cannot_be_made_is_refused(options, error, message):
+def test_invalid_options_are_refused(options, error, message):
     with pytest.raises(error, match=message):
         make_sample(**{"size": (4, 4), **options})
 
 
-def test_an_earlier_sample_is_kept_unless_told_otherwise(tmp_path):
+def test_an_existing_sample_is_kept_without_overwrite(tmp_path):
     write_sample(tmp_path, size=(4, 4))
     with pytest.raises(OutputError, match="exists already"):
         write_sample(tmp_path, size=(4, 4))

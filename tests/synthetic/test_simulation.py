@@ -95,7 +95,7 @@ def test_grids_without_an_offset_cover_the_same_ground_to_the_last_whole_pixel()
     np.testing.assert_allclose(made.scene["x"].values[:2], [300_004.0, 300_012.0])
 
 
-def test_an_offset_moves_the_scene_inside_the_cube():
+def test_an_offset_moves_the_hs_image_in_the_cube():
     made = observe(make_cube(), rgb_sensor=BANDS, ratio=5, offset=(1.5, 2.25))
     left, bottom, right, top = made.scene.rio.bounds()
     assert (left, top) == (300_000.0 + 2.25 * 2, 5_000_000.0 - 1.5 * 2)
@@ -197,7 +197,7 @@ def test_files_hold_the_pair_and_its_truth(tmp_path):
         np.testing.assert_allclose(values, raster.to_numpy(), atol=5.1e-5)
 
 
-def test_existing_files_are_kept_unless_told_otherwise(tmp_path):
+def test_existing_files_are_kept_without_overwrite(tmp_path):
     cube = make_cube(16, 16)
     files = simulate(cube, tmp_path, rgb_sensor=BANDS, ratio=4)
     before = files.rgb.read_bytes()
@@ -209,22 +209,22 @@ def test_existing_files_are_kept_unless_told_otherwise(tmp_path):
         assert dataset.shape == (8, 8)
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+def test_a_folder_that_cannot_be_created_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot be made a folder"):
+    with pytest.raises(OutputError, match="the folder cannot be created"):
         simulate(make_cube(16, 16), tmp_path / "file", rgb_sensor=BANDS, ratio=4)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ratio": 1.0}, "ratio must be a number over 1"),
-        ({"ratio": float("nan")}, "ratio must be a number over 1"),
-        ({"ratio": 100}, "hold no whole pixel at ratio 100"),
+        ({"ratio": 1.0}, "ratio must be greater than 1"),
+        ({"ratio": float("nan")}, "ratio must be greater than 1"),
+        ({"ratio": 100}, "hold no whole HS pixel at ratio 100"),
         ({"ratio": 4, "offset": (0.0, 4.0)}, "offset must be at least 0"),
         ({"ratio": 4, "offset": (-0.5, 0.0)}, "offset must be at least 0"),
         ({"ratio": 4, "fwhm": 0.0}, "fwhm must be positive"),
-        ({"ratio": 4, "fwhm": 1.0, "psf": "average"}, "has no width"),
+        ({"ratio": 4, "fwhm": 1.0, "psf": "average"}, "has no FWHM"),
         ({"ratio": 4, "psf": "box"}, "gaussian or average"),
     ],
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 from scipy.optimize import least_squares
 
-from hsfuse.core.robust import steadiness
+from hsfuse.core.robust import tukey_biweight
 from hsfuse.pair.alignment.regression import PIXELS_EACH, basis_of, left_by
 from hsfuse.pair.alignment.windows import View
 
@@ -120,7 +120,7 @@ class Fit:
         """Return each pixel's weight: how far it follows the others."""
         seen, weight = self._seen(found), self.weight
         for _ in range(_REWEIGHTINGS):
-            weight = steadiness(self._unlike(seen, weight), seen)
+            weight = tukey_biweight(self._unlike(seen, weight), seen)
         return weight
 
     def _unlike(self, seen: Array, weight: Array) -> Array:
