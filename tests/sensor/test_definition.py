@@ -81,19 +81,29 @@ def test_curves_alone_give_the_centres(define):
         (TOP + "gsd = 30\n" + BANDS, "unknown key gsd; known are .*gsd_m"),
         (TOP + BANDS + PSF + "fwhm = 2\n", r"unknown key \[psf\] fwhm; .*fwhm_across_px"),
         (TOP + BANDS + "[blur]\n", r"unknown section \[blur\]; known are \[bands\]"),
-        (TOP.replace("2.0", '"2"') + BANDS, "gsd_m must be a number, got '2'"),
-        (TOP.replace("2.0", "-2") + BANDS, "gsd_m must be positive metres, got -2"),
+        (TOP.replace("2.0", '"2"') + BANDS, "gsd_m must be a positive number, got '2'"),
+        (TOP.replace("2.0", "-2") + BANDS, "gsd_m must be a positive number, got -2"),
         (TOP.replace('"ms"', '"radar"') + BANDS, "kind must be one of hs, ms, rgb, pan"),
-        (BANDS, "must say id"),
+        (BANDS, "id must be text, got none"),
         (TOP, r"needs \[bands\] or \[srf\]"),
         (TOP + BANDS.replace("b.csv", "c.csv"), r"\[bands\] file must be a CSV beside it.*c.csv"),
         (TOP + BANDS.replace("nominal", "sure"), r"\[bands\] status must be one of .*'sure'"),
         (TOP + BANDS + PSF, r"\[psf\] must give fwhm_along_px .*, got none"),
         (TOP + BANDS + PSF + "mtf_nyquist_along = 0.2\n", r"\[psf\] must give"),
-        (TOP + BANDS + PSF + "mtf_nyquist = 1.2\n", r"\[psf\] the MTF at Nyquist"),
-        (TOP + BANDS + PSF + "fwhm_along_px = 1\nfwhm_across_px = 0\n", "positive, got 1.*0"),
+        (
+            TOP + BANDS + PSF + "mtf_nyquist = 1.2\n",
+            r"\[psf\] mtf_nyquist must be a number between 0 and 1, got 1.2",
+        ),
+        (
+            TOP + BANDS + PSF + "fwhm_along_px = 1\nfwhm_across_px = 0\n",
+            r"\[psf\] fwhm_across_px must be a positive number, got 0",
+        ),
         (TOP + BANDS + '[bad]\nstatus = "assumed"\nwindows_nm = [[9, 8]]\n', "pairs"),
         (TOP + BANDS + '[bad]\nstatus = "assumed"\nwindows_nm = [5]\n', "pairs"),
+        (TOP.split("gsd_status")[0] + BANDS, "gsd_status must be one of .*, got none"),
+        (TOP.replace("2.0", "inf") + BANDS, "gsd_m must be a positive number, got inf"),
+        (TOP.replace("2.0", "true") + BANDS, "gsd_m must be a positive number, got True"),
+        (TOP + "aliases = [1]\n" + BANDS, r"aliases must be a list of text, got \[1\]"),
         ("id = ", "not valid TOML"),
     ],
 )
@@ -111,11 +121,17 @@ def test_a_slip_in_a_definition_is_told_in_one_line(define, text, message):
         (TOP + BANDS + SRF + PSF + "mtf_nyquist = 0.2\n", []),
         (
             TOP.replace("2.0", "-2").replace('"ms"', '"radar"') + BANDS.replace("nominal", "sure"),
-            ["kind must be one of", "gsd_m must be positive", r"\[bands\] status"],
+            ["kind must be one of", "gsd_m must be a positive", r"\[bands\] status"],
         ),
         (
             'title = "Mine"\n' + BANDS + PSF + "mtf_nyquist = 2.0\n[bad]\nwindows_nm = [[9, 8]]\n",
-            ["must say id, kind", r"\[bad\] status .*got none", "the MTF at Nyquist", "pairs"],
+            [
+                "id must be text",
+                "kind .*got none",
+                "mtf_nyquist must",
+                r"\[bad\] status .*got none",
+                "pairs",
+            ],
         ),
     ],
 )
@@ -141,7 +157,7 @@ def test_every_fault_of_its_own_is_one_line(define, tmp_path, text, messages):
         # A pixel size that is none is not also a blur without a pixel size.
         (
             TOP.replace("2.0", '"2"') + BANDS + PSF + "fwhm_along_m = 3.0\nfwhm_across_m = 2.0\n",
-            "gsd_m must be a number",
+            "gsd_m must be a positive number",
         ),
         # A table that is not there does not also name other bands than the curves.
         (TOP + BANDS.replace("b.csv", "c.csv") + SRF, r"\[bands\] file must be"),
@@ -151,6 +167,31 @@ def test_every_fault_of_its_own_is_one_line(define, tmp_path, text, messages):
 def test_what_follows_from_a_fault_is_not_told(define, tmp_path, text, message):
     (line,) = check_definition(define(text), tmp_path)
     assert re.search(message, line)
+
+
+@pytest.mark.parametrize("way", ["../b.csv", "folder/../../b.csv", "absolute", "link.csv"])
+def test_a_table_outside_the_folder_is_refused(define, tmp_path, way):
+    """By a path or by a link: a definition that was handed over reads its own folder alone."""
+    inner = tmp_path / "inner"
+    (inner / "folder").mkdir(parents=True)
+    (inner / "link.csv").symlink_to(tmp_path / "b.csv")
+    file = str(tmp_path / "b.csv") if way == "absolute" else way
+    path = define(TOP + BANDS.replace("b.csv", file)).rename(inner / "mine.toml")
+    with pytest.raises(
+        SensorError, match=r"mine.toml: \[bands\] file must be in the folder"
+    ) as error:
+        load_sensor(path)
+    assert file in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_table_in_a_folder_below_is_read(define, tmp_path):
+    """Within the folder of the definition, linked or not."""
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "b.csv").rename(tmp_path / "tables" / "c.csv")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "tables" / "c.csv")
+    for file in ("tables/c.csv", "link.csv"):
+        assert load_sensor(define(TOP + BANDS.replace("b.csv", file))).band_names == ("blue", "red")
 
 
 def test_curves_and_bands_must_be_of_the_same_bands(define, tmp_path):
