@@ -34,6 +34,17 @@ class Span:
         """The same range as a :class:`slice`."""
         return builtins.slice(self.start, self.stop)
 
+    def shifted(self, by: int) -> Span:
+        """
+        Return the same range counted from another pixel.
+
+        Examples
+        --------
+        >>> Span(2, 5).shifted(-2)
+        Span(start=0, stop=3)
+        """
+        return Span(self.start + by, self.stop + by)
+
     def within(self, outer: Span) -> builtins.slice:
         """Return the slice of this span in an array that covers ``outer``."""
         return builtins.slice(self.start - outer.start, self.stop - outer.start)

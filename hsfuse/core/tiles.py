@@ -35,7 +35,10 @@ class Tiling:
     halo : int
         Pixels read beyond the support: at least the method's reach.
     step : int
-        Windows start and end at multiples of this, or at the end of the axis.
+        Windows start at multiples of this and end at them, or with the last pixel.
+    before, after : int
+        Pixels beyond either end of the axis, which windows read and no tile fuses; ``before``
+        a multiple of ``step``.
 
     Raises
     ------
@@ -49,12 +52,19 @@ class Tiling:
     blend: int = 0
     halo: int = 0
     step: int = 1
+    before: int = 0
+    after: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.length, self.size, self.step) < 1 or min(self.blend, self.halo) < 0:
+        if (
+            min(self.length, self.size, self.step) < 1
+            or min(self.blend, self.halo, self.before, self.after) < 0
+        ):
             raise ValueError(f"sizes are positive, got {self}")
         if 2 * self.blend > self.size:
             raise ValueError(f"blend must be at most half the tile, got {self}")
+        if self.before % self.step:
+            raise ValueError(f"before must be a multiple of step, got {self}")
         if self.size % self.step and self.size < self.length:
             raise ValueError(f"size must be a multiple of step, got {self}")
 
@@ -76,13 +86,22 @@ class Tiling:
 
     def support(self, index: int) -> Span:
         """Return the pixels over which a tile has a weight."""
-        return self._widened(self.core(index), self.blend)
+        core = self.core(index)
+        return Span(max(core.start - self.blend, 0), min(core.stop + self.blend, self.length))
 
     def window(self, index: int) -> Span:
-        """Return the pixels that a tile reads."""
-        wide = self._widened(self.support(index), self.halo)
-        stop = -(-wide.stop // self.step) * self.step
-        return Span(wide.start // self.step * self.step, min(stop, self.length))
+        """
+        Return the pixels that a tile reads, counted from the first pixel of the axis.
+
+        Examples
+        --------
+        >>> Tiling(10, 4, halo=3, before=2).window(0)
+        Span(start=-2, stop=7)
+        """
+        support = self.support(index)
+        start = max(support.start - self.halo, -self.before) // self.step * self.step
+        stop = -(-(support.stop + self.halo) // self.step) * self.step
+        return Span(start, min(stop, self.length + self.after))
 
     def touching(self, span: Span) -> range:
         """Return the tiles with a weight in a span."""
@@ -115,6 +134,3 @@ class Tiling:
         if self.blend == 0:
             return (centre > border).astype(np.float64)
         return np.clip((centre - border + self.blend) / (2 * self.blend), 0.0, 1.0)
-
-    def _widened(self, span: Span, by: int) -> Span:
-        return Span(max(span.start - by, 0), min(span.stop + by, self.length))

@@ -72,14 +72,16 @@ def read_tile(
     """Return a tile's window, and the part of the block on which the tile has a weight."""
     rows, columns = plan.rows.window(i), plan.columns.window(j)
     part = _common(plan.rows.support(i), block[0]), _common(plan.columns.support(j), block[1])
-    geometry = plan.pair.geometry
+    core = part[0].shifted(-rows.start), part[1].shifted(-columns.start)
+    geometry, output = plan.pair.fine_geometry, plan.pair.output
+    rows, columns = rows.shifted(output[0].start), columns.shifted(output[1].start)
     coarse_rows = geometry.y.coarse_span(rows, _MARGIN)
     coarse_columns = geometry.x.coarse_span(columns, _MARGIN)
     window = Window(
         _pixels(plan.pair.hs, coarse_rows, coarse_columns),
-        _pixels(plan.pair.rgb, rows, columns),
+        _pixels(plan.pair.fine, rows, columns),
         Geometry(geometry.y.cut(rows, coarse_rows), geometry.x.cut(columns, coarse_columns)),
-        (_local(part[0], rows), _local(part[1], columns)),
+        core,
         (coarse_rows.start, coarse_columns.start),
     )
     return window, part
@@ -122,7 +124,3 @@ def _pixels(raster: xr.DataArray, rows: Span, columns: Span) -> NDArray[np.float
 
 def _common(first: Span, second: Span) -> Span:
     return Span(max(first.start, second.start), min(first.stop, second.stop))
-
-
-def _local(span: Span, outer: Span) -> Span:
-    return Span(span.start - outer.start, span.stop - outer.start)

@@ -14,7 +14,6 @@ from typing import Any
 
 import xarray as xr
 
-from hsfuse.core.grid import Geometry
 from hsfuse.core.tiles import Tiling
 from hsfuse.errors import PlanError
 from hsfuse.fusion.digest import digest, identify
@@ -90,7 +89,7 @@ class Plan:
         pair = self.pair
         return digest(
             self.inputs,
-            (pair.geometry, pair.blur, pair.response),
+            (pair.fine_geometry, pair.output, pair.blur, pair.response),
             self.alignment,
             self.radiometry,
             self.fuser,
@@ -140,7 +139,7 @@ def plan_fusion(
             f"{methods_with('gives_standard_error')} does, with weights for any sensor that fit "
             "the pair, such as those that come with hsfuse"
         )
-    rows, columns = _tilings(pair.geometry, fuser, settings.tile, settings.overlap)
+    rows, columns = _tilings(pair, fuser, settings.tile, settings.overlap)
     notes = (*pair.notes, *radiometry.notes, *fuser.notes)
     inputs = identify(hs), identify(rgb)
     return Plan(pair, alignment, radiometry, fuser, rows, columns, options, notes, inputs)
@@ -161,9 +160,9 @@ def _sensor(asked: SensorLike | None, raster: xr.DataArray) -> Sensor | None:
 
 
 def _tilings(
-    geometry: Geometry, fuser: Fuser, tile: int | None, overlap: int | None
+    pair: Pair, fuser: Fuser, tile: int | None, overlap: int | None
 ) -> tuple[Tiling, Tiling]:
-    step = fuser.step
+    step, geometry = fuser.step, pair.fine_geometry
     reaches = [
         math.ceil(reach * axis.ratio)
         for reach, axis in zip(fuser.reach, (geometry.y, geometry.x), strict=True)
@@ -177,14 +176,16 @@ def _tilings(
             f"got {overlap}: tiles would differ from the whole"
         )
     tilings = []
-    for axis, reach in zip((geometry.y, geometry.x), reaches, strict=True):
+    axes = geometry.y, geometry.x
+    for axis, output, reach in zip(axes, pair.output, reaches, strict=True):
         blend = 0 if overlap is None else overlap - reach
         if 2 * blend > size:
             raise PlanError(
                 f"overlap must be at most the reach plus half a tile, {reach + size // 2} "
                 f"pixels, got {overlap}"
             )
-        tilings.append(Tiling(axis.fine, size, blend, reach, step))
+        before, after = output.start // step * step, axis.fine - output.stop
+        tilings.append(Tiling(len(output), size, blend, reach, step, before, after))
     return tilings[0], tilings[1]
 
 

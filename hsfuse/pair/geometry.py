@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
@@ -27,6 +28,9 @@ __all__ = ["Pair", "make_pair"]
 
 # HS pixels kept around the overlap: what interpolation needs at the output's edge.
 _MARGIN = 2
+# Fine pixels kept around it, in HS pixels: the texture that `kriging` sees reaches six, and the
+# outermost HS pixels see two more.
+FINE_MARGIN = 8
 _SMALLEST_RATIO = 2.0
 # Of a fine band's response within the HS range: refused below, said below.
 _LEAST_COVERAGE = 0.5
@@ -42,10 +46,13 @@ class Pair:
     ----------
     hs : DataArray
         (band, y, x); the HS pixels that touch the overlap, and a margin.
-    rgb : DataArray
-        (band, y, x); its grid, cut to the overlap, is the output's.
-    geometry : Geometry
-        Of ``hs`` over ``rgb``.
+    fine : DataArray
+        The RGB or multispectral raster, (band, y, x): the pixels of the output, and those beyond
+        it that the file holds and the outermost HS pixels see.
+    fine_geometry : Geometry
+        Of ``hs`` over ``fine``.
+    output : tuple of Span
+        Rows and columns of ``fine`` that are the output's.
     blur : tuple of float
         FWHM of the HS point spread function along y and x in HS pixels.
     blur_status : str
@@ -59,13 +66,26 @@ class Pair:
     """
 
     hs: xr.DataArray
-    rgb: xr.DataArray
-    geometry: Geometry
+    fine: xr.DataArray
+    fine_geometry: Geometry
+    output: tuple[Span, Span]
     blur: tuple[float, float]
     blur_status: str
     response: NDArray[np.float64] | None
     response_source: str
     notes: tuple[str, ...]
+
+    @cached_property
+    def rgb(self) -> xr.DataArray:
+        """The part of ``fine`` that lies on the HS image; its grid is the output's."""
+        return _cut(self.fine, self.output)
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """Of ``hs`` over ``rgb``."""
+        rows, columns = self.output
+        y, x = self.fine_geometry.y, self.fine_geometry.x
+        return Geometry(y.cut(rows, Span(0, y.coarse)), x.cut(columns, Span(0, x.coarse)))
 
 
 def make_pair(
@@ -102,14 +122,14 @@ def make_pair(
     hs, relative = _same_orientation(hs, relative)
     relative = (move or Affine.identity()) * relative
     _refuse_small_ratio(relative, both)
-    geometry, fine, coarse = _overlap(hs, rgb, relative, both)
+    geometry, fine, coarse, output = _overlap(hs, rgb, relative, both)
     hs = hs.isel(y=coarse[0].slice, x=coarse[1].slice)
     rgb = _cut(rgb, fine)
     response, source = _response(hs, rgb, rgb_sensor, both, notes)
     blur, status = (1.0, 1.0), "assumed"
     if hs_sensor is not None:
         blur, status = (hs_sensor.blur.fwhm_y, hs_sensor.blur.fwhm_x), hs_sensor.blur.status
-    return Pair(hs, rgb, geometry, blur, status, response, source, tuple(notes))
+    return Pair(hs, rgb, geometry, output, blur, status, response, source, tuple(notes))
 
 
 def _assumed(raster: xr.DataArray) -> list[str]:
@@ -260,8 +280,9 @@ def _refuse_small_ratio(relative: Affine, both: str) -> None:
 
 def _overlap(
     hs: xr.DataArray, rgb: xr.DataArray, relative: Affine, both: str
-) -> tuple[Geometry, tuple[Span, Span], tuple[Span, Span]]:
-    axes, fines, coarses = [], [], []
+) -> tuple[Geometry, tuple[Span, Span], tuple[Span, Span], tuple[Span, Span]]:
+    """Return the geometry, the fine and the HS pixels it is of, and which of them are output."""
+    axes, fines, coarses, outputs = [], [], [], []
     for axis, ratio, origin in (("y", relative.e, relative.f), ("x", relative.a, relative.c)):
         whole = Axis(rgb.sizes[axis], hs.sizes[axis], ratio, _snapped(origin))
         # A fine pixel belongs to the output when its centre lies on the HS image.
@@ -272,12 +293,19 @@ def _overlap(
                 f"{both}: no overlap, {_extent(hs)} and {_extent(rgb)}; "
                 "rasters of the same place would be accepted"
             )
-        fine = Span(start, stop)
-        coarse = whole.coarse_span(fine, _MARGIN)
+        beyond = math.ceil(FINE_MARGIN * ratio)
+        fine = Span(max(start - beyond, 0), min(stop + beyond, whole.fine))
+        coarse = whole.coarse_span(Span(start, stop), _MARGIN)
         fines.append(fine)
         coarses.append(coarse)
+        outputs.append(Span(start, stop).shifted(-fine.start))
         axes.append(whole.cut(fine, coarse))
-    return Geometry(axes[0], axes[1]), (fines[0], fines[1]), (coarses[0], coarses[1])
+    return (
+        Geometry(axes[0], axes[1]),
+        (fines[0], fines[1]),
+        (coarses[0], coarses[1]),
+        (outputs[0], outputs[1]),
+    )
 
 
 def _snapped(origin: float) -> float:

@@ -244,12 +244,12 @@ def _spread(length: int, windows: int) -> list[Span]:
 
 
 def _read_patch(pair: Pair, rows: Span, columns: Span) -> Patch:
-    geometry = pair.geometry
+    geometry = pair.fine_geometry
     halo = [blur_reach(width) for width in pair.blur]
     fine_rows = geometry.y.fine_span(rows, halo[0])
     fine_columns = geometry.x.fine_span(columns, halo[1])
     coarse = pair.hs.isel(y=rows.slice, x=columns.slice)
-    fine = pair.rgb.isel(y=fine_rows.slice, x=fine_columns.slice)
+    fine = pair.fine.isel(y=fine_rows.slice, x=fine_columns.slice)
     return Patch(
         coarse.compute(scheduler="synchronous").to_numpy(),
         fine.compute(scheduler="synchronous").to_numpy(),

@@ -20,6 +20,8 @@ def tilings(draw: st.DrawFn) -> Tiling:
         draw(st.integers(0, size // 2)),
         draw(st.integers(0, 30)),
         step,
+        step * draw(st.integers(0, 4)),
+        draw(st.integers(0, 30)),
     )
 
 
@@ -61,13 +63,14 @@ def test_touching_names_every_tile_with_a_weight(tiling: Tiling) -> None:
 
 @given(tilings())
 def test_windows_hold_support_and_halo_and_keep_the_step(tiling: Tiling) -> None:
-    """A window is never smaller than what the method needs, and starts on a step."""
+    """A window is never smaller than what the method needs and there is, and starts on a step."""
     for index in range(tiling.count):
         window, support = tiling.window(index), tiling.support(index)
-        assert window.start <= max(support.start - tiling.halo, 0)
-        assert window.stop >= min(support.stop + tiling.halo, tiling.length)
+        first, last = -tiling.before, tiling.length + tiling.after
+        assert first <= window.start <= max(support.start - tiling.halo, first)
+        assert min(support.stop + tiling.halo, last) <= window.stop <= last
         assert window.start % tiling.step == 0
-        assert window.stop % tiling.step == 0 or window.stop == tiling.length
+        assert window.stop % tiling.step == 0 or window.stop == last
 
 
 def test_three_tiles_are_never_mixed() -> None:
