@@ -63,7 +63,7 @@ def measure(
     survey = survey_of(window, matrix, wavelength, fwhm)
     weights = unseen(files, path.stem, survey)
     fuser = plain_method("ms-ssfnet").prepare(survey, Options(weights, uncertainty=True))
-    if not (isinstance(fuser, ComponentFuser) and fuser.sureness):
+    if not (isinstance(fuser, ComponentFuser) and fuser.error_model):
         raise SystemExit(f"{path}: no weights of components fit; give some with --weights")
     (values,) = fuser.fuse([window])
     difference = values[:-1] - truth.numpy()
@@ -76,7 +76,7 @@ def measure(
         float((error < told).mean()),
         float((error < 2 * told).mean()),
         float(spearmanr(error, told).statistic),
-        fuser.sureness.trusted,
+        fuser.error_model.weight,
     )
 
 

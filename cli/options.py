@@ -207,7 +207,7 @@ run_options = _together(
     click.option(
         "--uncertainty",
         is_flag=True,
-        help="Add a last band that says how sure each pixel is: its standard error. For ms-ssfnet.",
+        help="Add a last band with the standard error of each pixel. For ms-ssfnet.",
     ),
     click.option(
         "--align/--no-align",

@@ -31,8 +31,8 @@ from hsfuse.learning.recipe import Recipe
 from hsfuse.methods import Window
 from hsfuse.methods.guided.selection import select_parameters
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
-from hsfuse.methods.ms_ssfnet.features import LEADING, gather, with_signs
-from hsfuse.methods.ms_ssfnet.units import measure_units
+from hsfuse.methods.ms_ssfnet.features import LEADING, compute_features, with_signs
+from hsfuse.methods.ms_ssfnet.scales import measure_scales
 from hsfuse.nets.ms_ssfnet import Architecture
 from hsfuse.observe import Degrade
 from hsfuse.pair.survey import brightness
@@ -210,30 +210,32 @@ def _component_scene(
     pair: SimulatedPair, architecture: Architecture, recipe: Recipe
 ) -> TrainingScene:
     """
-    Return the features of every component, and the correction that its start needs.
+    Return the features of every component, and the correction that its initial estimate needs.
 
     Rows and columns beyond whole coarse pixels of the network are cut off.
     """
     (patch,) = pair.survey.patches
     estimators = Estimators.prepare(pair.survey, select_parameters(pair.survey))
-    units = measure_units(pair.survey, estimators)
+    scales = measure_scales(pair.survey, estimators)
     kriging = estimators.kriging
     rows, columns = (n - n % architecture.ratio for n in patch.geometry.fine_shape)
     core = Span(0, rows), Span(0, columns)
     window = Window(patch.coarse, patch.fine, patch.geometry, core, patch.start)
-    evidence = gather(window, estimators, units)
-    wanted, valid = kriging.guided.subspace.project(pair.truth[:, :rows, :columns].numpy())
+    features = compute_features(window, estimators, scales)
+    components, valid = kriging.guided.subspace.project(pair.truth[:, :rows, :columns].numpy())
     valid &= np.isfinite(patch.fine[:, :rows, :columns]).all(axis=0)
-    doubt = torch.from_numpy(units.doubt.astype(np.float32))[:, None, None]
-    missing = (torch.from_numpy(wanted) - evidence.start) / doubt
+    prior = torch.from_numpy(scales.prior_deviation.astype(np.float32))[:, None, None]
+    correction = (torch.from_numpy(components) - features.initial) / prior
     _, bright = kriging.appearance.relative(torch.from_numpy(patch.fine[:, :rows, :columns]))
     weight = torch.from_numpy(valid) / (bright + recipe.dark)
-    probabilities = np.sqrt(units.doubt)
+    probabilities = np.sqrt(scales.prior_deviation)
     return TrainingScene(
-        evidence.shared,
-        evidence.own,
+        features.shared,
+        features.own,
         None,
-        _level_targets(torch.where(torch.from_numpy(valid), missing, 0.0), architecture, pair.fwhm),
+        _level_targets(
+            torch.where(torch.from_numpy(valid), correction, 0.0), architecture, pair.fwhm
+        ),
         weight / weight.mean().clamp_min(1e-6),
         probabilities / probabilities.sum(),
     )

@@ -1,4 +1,4 @@
-"""`bicubic`: the HS image interpolated to the fine grid, the floor of any comparison."""
+"""`bicubic`: the HS image interpolated to the fine grid, the lower bound of any comparison."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["METHOD", "Bicubic", "BicubicFuser"]
 
 @dataclass(frozen=True)
 class BicubicFuser:
-    """Cubic convolution of every band; pixels without data do not count."""
+    """Cubic convolution of every band; pixels without data have no weight."""
 
     device: str = "cpu"
     name: str = "bicubic"
@@ -39,20 +39,22 @@ class BicubicFuser:
 
     def _fuse(self, window: Window) -> NDArray[np.float32]:
         rows, columns = window.core
-        carry = Interpolate.between(window.geometry, device=self.device)
-        carry = Interpolate(carry.rows[rows.slice], carry.columns[columns.slice])
+        interpolation = Interpolate.between(window.geometry, device=self.device)
+        interpolation = Interpolate(
+            interpolation.rows[rows.slice], interpolation.columns[columns.slice]
+        )
         coarse = torch.from_numpy(window.coarse).to(self.device)
         known = torch.isfinite(coarse)
-        fused = carry.forward(torch.where(known, coarse, torch.zeros_like(coarse)))
+        fused = interpolation.forward(torch.where(known, coarse, torch.zeros_like(coarse)))
         if not bool(known.all()):
-            fused = _beside_holes(window, carry, coarse, known, fused)
+            fused = _fill_beside_gaps(window, interpolation, coarse, known, fused)
         return fused.cpu().numpy()
 
 
-def _beside_holes(
+def _fill_beside_gaps(
     window: Window, cubic: Interpolate, coarse: Tensor, known: Tensor, fused: Tensor
 ) -> Tensor:
-    """Return ``fused`` with the linear mean of known neighbours wherever a hole has a weight."""
+    """Return ``fused`` with the linear mean of valid neighbours wherever a gap has a weight."""
     rows, columns = window.core
     linear = Interpolate.between(window.geometry, linear=True, device=coarse.device)
     linear = Interpolate(linear.rows[rows.slice], linear.columns[columns.slice])
@@ -64,7 +66,7 @@ def _beside_holes(
 
 @dataclass(frozen=True)
 class Bicubic:
-    """The method; it needs nothing of the scene."""
+    """The method; it is the same for every scene."""
 
     def prepare(self, survey: Survey, options: Options) -> BicubicFuser:
         """See :class:`hsfuse.methods.Method`."""

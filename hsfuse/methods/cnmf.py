@@ -3,21 +3,21 @@
 
 N. Yokoya, T. Yairi, A. Iwasaki, "Coupled Nonnegative Matrix Factorization Unmixing for
 Hyperspectral and Multispectral Data Fusion", IEEE TGRS 50(2), 2012,
-doi:10.1109/TGRS.2011.2161320. With X the HS image and Y the fine one:
+doi:10.1109/TGRS.2011.2161320. With X the HS image and Y the MS image:
 
 1. X is unmixed into endmembers W, started by vertex component analysis, and abundances H:
    first H alone, then both.
 2. Y is unmixed with R W fixed, its abundances started from those of X, interpolated.
-3. X is unmixed again, started from D of the fine abundances: first W alone, then both.
-   Rounds of 2 and 3 follow; the result is W times the fine abundances.
+3. X is unmixed again, started from D of the abundances of Y: first W alone, then both.
+   Rounds of 2 and 3 follow; the result is W times the abundances of Y.
 
 All by multiplicative updates (Lee and Seung). Steps 1 to 3 run on the survey and give the
 scene's W; each tile then finds its own abundances, of X and then of Y, with W fixed. A
-pixel depends on its own fine bands and the HS pixels beside it, and tiles equal the whole:
-that is also why the number of updates is fixed rather than left to a tile's convergence.
+pixel depends on its own MS bands and the HS pixels around it, so tiles equal the whole; for
+that reason the number of updates is fixed and does not depend on a tile's convergence.
 
-The figures in the comments are means over five scenes at ratio 4 with four fine bands, HS
-noise at 30 dB and fine noise at 40 dB.
+The figures in the comments are means over five scenes at ratio 4 with four MS bands, HS
+noise at 30 dB and MS noise at 40 dB.
 """
 
 from __future__ import annotations
@@ -38,29 +38,40 @@ from hsfuse.observe import Degrade, Interpolate
 from hsfuse.pair.radiometry import measure_radiometry
 from hsfuse.pair.survey import Patch, Survey
 
-__all__ = ["METHOD", "Cnmf", "CnmfFuser"]
+__all__ = ["DEFAULT", "METHOD", "Cnmf", "CnmfFuser", "CnmfSettings"]
 
-# Ten cost 0.35 dB; 30 and 40 gain nothing and take longer.
-_ENDMEMBERS = 20
-# Updates on the survey. 50 cost 0.1 dB; with 200 the endmembers begin to fit the noise: 0.3 dB.
-_UPDATES = 100
-# The first gains 0.55 dB, the second 0.15, a third 0.07.
-_ROUNDS = 2
-# A tile starts from equal abundances. Of X, 100 updates cost 0.26 dB and 600 gain 0.03; of Y, 100
-# cost 0.2 dB and 400 gain 0.03.
-_UPDATES_OF_X, _UPDATES_OF_Y = 300, 200
-# Abundances are not asked to sum to one. The row of ones that asks for it (Heinz and Chang 2001)
-# gains 2.5 dB over even fields at a weight of one, costs 7 dB where water or shade lies, and
-# changes nothing at weights small enough to cost nothing.
 
-# Fine pixels of the survey that are coupled: a few seconds of one core. Scenes cut to 4000 lost
-# 1.1 dB.
-_MOST_PIXELS = 2**19
-# Columns at a time, so that all their updates stay in the cache: half the time of all at once.
-_BLOCK = 4096
-# Interpolation from less than a quarter of its weights would be guesswork.
-_LEAST_WEIGHT = 0.25
-_TINY = 1e-9
+@dataclass(frozen=True, slots=True)
+class CnmfSettings:
+    """
+    All numbers of `cnmf`.
+
+    Abundances are not constrained to sum to one. The row of ones that does so (Heinz and Chang
+    2001) gains 2.5 dB over even fields at a weight of one, loses 7 dB where there is water or
+    shade, and changes nothing at weights small enough to lose nothing.
+    """
+
+    # Ten lose 0.35 dB; 30 and 40 gain nothing and take longer.
+    endmembers: int = 20
+    # On the survey. 50 lose 0.1 dB; with 200 the endmembers begin to fit the noise: 0.3 dB.
+    updates: int = 100
+    # The first gains 0.55 dB, the second 0.15, a third 0.07.
+    rounds: int = 2
+    # In a tile, which starts from equal abundances. Of X, 100 lose 0.26 dB and 600 gain 0.03; of
+    # Y, 100 lose 0.2 dB and 400 gain 0.03.
+    updates_coarse: int = 300
+    updates_fine: int = 200
+    # MS pixels of the survey that are coupled: a few seconds of one core. Scenes cut to 4000 lost
+    # 1.1 dB.
+    most_pixels: int = 2**19
+    # Columns at a time, so that all their updates stay in the cache: half the time of all at once.
+    block: int = 4096
+    # An interpolation from less than a quarter of its weights is not used.
+    least_weight: float = 0.25
+    tiny: float = 1e-9
+
+
+DEFAULT = CnmfSettings()
 
 
 @dataclass(frozen=True)
@@ -76,24 +87,24 @@ class CnmfFuser:
         Root mean square of each.
     endmembers : ndarray of shape (good bands, endmembers)
         W, in those units.
-    seen : ndarray of shape (fine bands, endmembers)
+    response : ndarray of shape (fine bands, endmembers)
         R W, in units of the scene's brightness.
     loading : ndarray of shape (bands, endmembers)
         W in HS units with the other bands, by regression; NaN for bands without data.
     gain, offset : ndarray of shape (fine bands,)
-        Y is ``gain * seen H + offset``.
-    device : str
-        Where it runs.
+        Y is ``gain * response H + offset``.
+    settings : CnmfSettings
+        The other numbers.
     """
 
     good: NDArray[np.bool_]
     unit: NDArray[np.float32]
     endmembers: NDArray[np.float32]
-    seen: NDArray[np.float32]
+    response: NDArray[np.float32]
     loading: NDArray[np.float32]
     gain: NDArray[np.float64]
     offset: NDArray[np.float64]
-    device: str = "cpu"
+    settings: CnmfSettings = DEFAULT
     name: str = "cnmf"
     step: int = 1
     gives_standard_error: bool = False
@@ -110,8 +121,8 @@ class CnmfFuser:
         return {
             "method": self.name,
             "endmembers": self.endmembers.shape[1],
-            "updates": _UPDATES,
-            "rounds": _ROUNDS,
+            "updates": self.settings.updates,
+            "rounds": self.settings.rounds,
         }
 
     def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
@@ -126,25 +137,36 @@ class CnmfFuser:
     def abundances(self, window: Window) -> Tensor:
         """Return the abundances over the core, shape (endmembers, core rows, core columns)."""
         rows, columns = window.core
-        coarse, known = _positive(window.coarse[self.good], self.unit)
+        coarse, known = _positive(window.coarse[self.good], self.unit, self.settings)
         endmembers = torch.from_numpy(self.endmembers)
         start = _equal(endmembers, known.numel())
-        mixed = _abundances(coarse.flatten(1), endmembers, start, _UPDATES_OF_X)
-        carry = Interpolate.between(window.geometry)
-        carry = Interpolate(carry.rows[rows.slice], carry.columns[columns.slice])
-        start = _carried(carry, mixed.unflatten(1, known.shape), known)
+        mixed = _abundances(
+            coarse.flatten(1), endmembers, start, self.settings.updates_coarse, self.settings
+        )
+        interpolation = Interpolate.between(window.geometry)
+        interpolation = Interpolate(
+            interpolation.rows[rows.slice], interpolation.columns[columns.slice]
+        )
+        mixed = mixed.unflatten(1, known.shape)
+        start = _interpolated(interpolation, mixed, known, self.settings)
 
         fine = window.fine[:, rows.slice, columns.slice] - self.offset[:, None, None]
-        values, _ = _positive(fine, self.gain)
+        values, _ = _positive(fine, self.gain, self.settings)
         found = _abundances(
-            values.flatten(1), torch.from_numpy(self.seen), start.flatten(1), _UPDATES_OF_Y
+            values.flatten(1),
+            torch.from_numpy(self.response),
+            start.flatten(1),
+            self.settings.updates_fine,
+            self.settings,
         )
         return found.unflatten(1, (len(rows), len(columns)))
 
 
 @dataclass(frozen=True)
 class Cnmf:
-    """The method: couple on the survey, unmix everywhere."""
+    """The method: coupled on the survey, unmixed tile by tile."""
+
+    settings: CnmfSettings = DEFAULT
 
     def prepare(self, survey: Survey, options: Options) -> CnmfFuser:
         """See :class:`hsfuse.methods.Method`."""
@@ -152,44 +174,48 @@ class Cnmf:
         radiometry = measure_radiometry(survey)
         good = survey.good
         spectra = survey.spectra[good].astype(np.float64)
-        # Relative errors count alike in dark and bright bands: 0.3 dB over one unit for all.
+        # Relative errors count alike in dark and bright bands: 0.3 dB better than one unit.
         unit = np.sqrt(np.square(spectra).mean(axis=1))
         unit = np.maximum(unit, 1e-6 * max(unit.max(), 1e-30))
-        corners = vertex_components(spectra / unit[:, None], _ENDMEMBERS)
-        endmembers = torch.from_numpy(np.maximum(corners, _TINY).astype(np.float32))
+        corners = vertex_components(spectra / unit[:, None], self.settings.endmembers)
+        endmembers = torch.from_numpy(np.maximum(corners, self.settings.tiny).astype(np.float32))
         response = radiometry.response[:, good] * unit / survey.brightness
-        seen_through = torch.from_numpy(response.astype(np.float32))
+        integrated = torch.from_numpy(response.astype(np.float32))
         gain = radiometry.gain * survey.brightness
-        sites = _sites(survey, unit.astype(np.float32), gain, radiometry.offset)
-        endmembers, mixed = _couple(sites, endmembers, seen_through)
+        settings = self.settings
+        coupled = _coupled(survey, unit.astype(np.float32), gain, radiometry.offset, settings)
+        endmembers, mixed = _couple(coupled, endmembers, integrated, settings)
         return CnmfFuser(
             good,
             unit.astype(np.float32),
             endmembers.numpy(),
-            (seen_through @ endmembers).numpy(),
-            _loading(sites, mixed, good, endmembers.numpy() * unit[:, None]),
+            (integrated @ endmembers).numpy(),
+            _loading(coupled, mixed, good, endmembers.numpy() * unit[:, None]),
             gain,
             radiometry.offset,
+            settings,
         )
 
 
 @dataclass(frozen=True)
-class _Site:
+class _CoupledWindow:
     """
-    A surveyed window, made ready to be unmixed.
+    A surveyed window, scaled for unmixing.
 
     Attributes
     ----------
     raw : ndarray of shape (bands, pixels)
-        HS pixels that hold data on both sides, as they are.
+        HS pixels with data in both images, in HS units.
     coarse : Tensor of shape (good bands, pixels)
         The same in units, non-negative.
     fine : Tensor of shape (fine bands, fine pixels)
-        Fine pixels in units, non-negative.
-    used, filled : Tensor of bool
-        Where the HS and the fine window hold them, (rows, columns) each.
-    degrade, carry
-        D, and the way back.
+        MS pixels in units, non-negative.
+    used, filled : Tensor of bool, shape (rows, columns) of HS and of MS pixels
+        Where they are.
+    degrade, interpolation
+        D and the interpolation to the fine grid.
+    settings : CnmfSettings
+        Numbers of updates.
     """
 
     raw: NDArray[np.float32]
@@ -198,35 +224,38 @@ class _Site:
     used: Tensor
     filled: Tensor
     degrade: Degrade
-    carry: Interpolate
+    interpolation: Interpolate
+    settings: CnmfSettings
 
-    def refine(self, mixed: Tensor, seen: Tensor) -> Tensor:
-        """Return the abundances of X that those of Y, started from these, amount to."""
+    def refine(self, mixed: Tensor, response: Tensor) -> Tensor:
+        """Return D of the abundances of Y that are started from these of X."""
         whole = torch.zeros((len(mixed), self.used.numel()))
         whole[:, self.used.flatten()] = mixed
-        start = _carried(self.carry, whole.unflatten(1, self.used.shape), self.used)
-        found = _abundances(self.fine, seen, start.flatten(1), _UPDATES)
+        whole = whole.unflatten(1, self.used.shape)
+        start = _interpolated(self.interpolation, whole, self.used, self.settings).flatten(1)
+        found = _abundances(self.fine, response, start, self.settings.updates, self.settings)
         again, _ = self.degrade.forward_masked(found.unflatten(1, self.filled.shape), self.filled)
         return again[:, self.used]
 
 
-def _sites(
+def _coupled(
     survey: Survey,
     unit: NDArray[np.float32],
     gain: NDArray[np.float64],
     offset: NDArray[np.float64],
-) -> list[_Site]:
-    """Return the survey's windows that hold data on both sides, cut to what can be afforded."""
-    sites = []
+    settings: CnmfSettings,
+) -> list[_CoupledWindow]:
+    """Return the survey's windows with data in both images, cut to the largest total size."""
+    coupled = []
     for whole in survey.patches:
-        patch = _middle(whole, survey.blur, _MOST_PIXELS / len(survey.patches))
+        patch = _middle(whole, survey.blur, settings.most_pixels / len(survey.patches))
         _, used = survey.degraded(patch)
         if not used.any():
             continue
-        coarse, _ = _positive(patch.coarse[survey.good], unit)
-        fine, filled = _positive(patch.fine - offset[:, None, None], gain)
-        sites.append(
-            _Site(
+        coarse, _ = _positive(patch.coarse[survey.good], unit, settings)
+        fine, filled = _positive(patch.fine - offset[:, None, None], gain, settings)
+        coupled.append(
+            _CoupledWindow(
                 patch.coarse[:, used],
                 coarse[:, torch.from_numpy(used)],
                 fine.flatten(1),
@@ -234,73 +263,93 @@ def _sites(
                 filled,
                 Degrade.between(patch.geometry, survey.blur),
                 Interpolate.between(patch.geometry),
+                settings,
             )
         )
-    return sites
+    return coupled
 
 
-def _couple(sites: Sequence[_Site], endmembers: Tensor, response: Tensor) -> tuple[Tensor, Tensor]:
+def _couple(
+    windows: Sequence[_CoupledWindow],
+    endmembers: Tensor,
+    response: Tensor,
+    settings: CnmfSettings,
+) -> tuple[Tensor, Tensor]:
     """Return W and the HS abundances after the coupled factorisation."""
-    image = torch.cat([site.coarse for site in sites], dim=1)
-    counts = [site.coarse.shape[1] for site in sites]
-    mixed = _abundances(image, endmembers, _equal(endmembers, image.shape[1]), _UPDATES)
-    endmembers, mixed = _factors(image, endmembers, mixed)
-    for _ in range(_ROUNDS):
+    image = torch.cat([window.coarse for window in windows], dim=1)
+    counts = [window.coarse.shape[1] for window in windows]
+    updates = settings.updates
+    start = _equal(endmembers, image.shape[1])
+    mixed = _abundances(image, endmembers, start, updates, settings)
+    endmembers, mixed = _factors(image, endmembers, mixed, settings)
+    for _ in range(settings.rounds):
         seen = response @ endmembers
-        parts = zip(sites, mixed.split(counts, dim=1), strict=True)
-        mixed = torch.cat([site.refine(part, seen) for site, part in parts], dim=1)
-        mixed = mixed.clamp_min(_TINY)
+        parts = zip(windows, mixed.split(counts, dim=1), strict=True)
+        mixed = torch.cat([window.refine(part, seen) for window, part in parts], dim=1)
+        mixed = mixed.clamp_min(settings.tiny)
         # The same update with both sides transposed: W is to H as H is to W.
-        endmembers = _abundances(image.mT, mixed.mT, endmembers.mT, _UPDATES).mT.contiguous()
-        endmembers, mixed = _factors(image, endmembers, mixed)
+        endmembers = _abundances(image.mT, mixed.mT, endmembers.mT, updates, settings)
+        endmembers, mixed = _factors(image, endmembers.mT.contiguous(), mixed, settings)
     return endmembers, mixed
 
 
-def _abundances(image: Tensor, endmembers: Tensor, start: Tensor, updates: int) -> Tensor:
+def _abundances(
+    image: Tensor, endmembers: Tensor, start: Tensor, updates: int, settings: CnmfSettings
+) -> Tensor:
     """Return non-negative H of ``image = endmembers H`` after some updates of a start."""
-    found = start.clamp_min(_TINY)
+    found = start.clamp_min(settings.tiny)
     narrow = 2 * len(endmembers) < endmembers.shape[1]  # then two thin products are cheaper
     gram = endmembers.mT @ endmembers
-    for part, values in zip(found.split(_BLOCK, 1), image.split(_BLOCK, 1), strict=True):
-        wanted = endmembers.mT @ values
+    for part, values in zip(
+        found.split(settings.block, 1), image.split(settings.block, 1), strict=True
+    ):
+        correlated = endmembers.mT @ values
         mixed = part.contiguous()
         for _ in range(updates):
-            told = endmembers.mT @ (endmembers @ mixed) if narrow else gram @ mixed
-            mixed = mixed.mul_(wanted / told.add_(_TINY))
+            predicted = endmembers.mT @ (endmembers @ mixed) if narrow else gram @ mixed
+            mixed = mixed.mul_(correlated / predicted.add_(settings.tiny))
         part.copy_(mixed)
     return found
 
 
-def _factors(image: Tensor, endmembers: Tensor, mixed: Tensor) -> tuple[Tensor, Tensor]:
+def _factors(
+    image: Tensor, endmembers: Tensor, mixed: Tensor, settings: CnmfSettings
+) -> tuple[Tensor, Tensor]:
     """Return both factors after alternating updates."""
-    for _ in range(_UPDATES):
-        endmembers = endmembers * (image @ mixed.mT) / (endmembers @ (mixed @ mixed.mT) + _TINY)
-        mixed = mixed * (endmembers.mT @ image) / (endmembers.mT @ endmembers @ mixed + _TINY)
+    tiny = settings.tiny
+    for _ in range(settings.updates):
+        endmembers = endmembers * (image @ mixed.mT) / (endmembers @ (mixed @ mixed.mT) + tiny)
+        mixed = mixed * (endmembers.mT @ image) / (endmembers.mT @ endmembers @ mixed + tiny)
     return endmembers, mixed
 
 
 def _equal(endmembers: Tensor, pixels: int) -> Tensor:
-    """Return abundances that know nothing."""
+    """Return equal abundances."""
     return torch.full((endmembers.shape[1], pixels), 1 / endmembers.shape[1])
 
 
-def _positive(values: NDArray[np.floating], unit: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
-    """Return an image in units that can be factorised, and where all bands hold data."""
+def _positive(
+    values: NDArray[np.floating], unit: NDArray[np.floating], settings: CnmfSettings
+) -> tuple[Tensor, Tensor]:
+    """Return an image in units, non-negative, and where all bands have data."""
     scaled = torch.from_numpy((values / unit[:, None, None]).astype(np.float32))
     known = torch.isfinite(scaled).all(dim=0)
-    return torch.nan_to_num(scaled, 0.0, 0.0, 0.0).clamp_min(_TINY), known
+    return torch.nan_to_num(scaled, 0.0, 0.0, 0.0).clamp_min(settings.tiny), known
 
 
-def _carried(carry: Interpolate, mixed: Tensor, known: Tensor) -> Tensor:
-    """Return HS abundances on the fine grid from known pixels alone, equal where there are none."""
-    weight = carry.forward(known.float())
-    spread = carry.forward(torch.where(known, mixed, torch.zeros(())))
+def _interpolated(
+    interpolation: Interpolate, mixed: Tensor, known: Tensor, settings: CnmfSettings
+) -> Tensor:
+    """Return HS abundances on the fine grid from valid pixels, equal where there are none."""
+    weight = interpolation.forward(known.float())
+    spread = interpolation.forward(torch.where(known, mixed, torch.zeros(())))
     equal = torch.full((), 1 / len(mixed))
-    return torch.where(weight > _LEAST_WEIGHT, spread / weight.clamp_min(_LEAST_WEIGHT), equal)
+    least = settings.least_weight
+    return torch.where(weight > least, spread / weight.clamp_min(least), equal)
 
 
 def _middle(patch: Patch, blur: tuple[float, float], pixels: float) -> Patch:
-    """Return the middle of a patch: about so many fine pixels, and a halo of the blur's reach."""
+    """Return the centre of a patch: about so many MS pixels, and a halo of the PSF's reach."""
     geometry = patch.geometry
     share = min(1.0, (pixels / patch.fine[0].size) ** 0.5)
     if share == 1:
@@ -320,22 +369,22 @@ def _middle(patch: Patch, blur: tuple[float, float], pixels: float) -> Patch:
 
 
 def _inner(axis: Axis, share: float) -> Span:
-    """Return the middle share of an axis in HS pixels."""
+    """Return the central share of an axis in HS pixels."""
     length = max(int(axis.coarse * share), 1)
     start = (axis.coarse - length) // 2
     return Span(start, start + length)
 
 
 def _loading(
-    sites: Sequence[_Site],
+    windows: Sequence[_CoupledWindow],
     mixed: Tensor,
     good: NDArray[np.bool_],
     endmembers: NDArray[np.float64],
 ) -> NDArray[np.float32]:
-    """Return W with every band: those that were not unmixed follow by least squares."""
+    """Return W with every band; those that were not unmixed by least squares."""
     loading = np.full((len(good), endmembers.shape[1]), np.nan, np.float32)
     loading[good] = endmembers
-    spectra, design = np.concatenate([site.raw for site in sites], axis=1), mixed.numpy()
+    spectra, design = np.concatenate([window.raw for window in windows], axis=1), mixed.numpy()
     for band in np.flatnonzero(~good):
         known = np.isfinite(spectra[band])
         if known.any():

@@ -3,9 +3,9 @@
 
 R. Shah, M. F. Duarte, "SpectraLift: Physics-Guided Spectral-Inversion Network for
 Self-Supervised Hyperspectral Image Super-Resolution", arXiv:2507.13339, 2025. The HS image
-seen through R is the input and the HS image the target of a small perceptron, which
-then maps each fine pixel to a spectrum. It knows nothing of blur or ratio. Six hidden layers of
-64 with leaky ReLU and a skip over each pair, mean absolute error, 2500 full steps of
+integrated by R is the input and the HS image the target of a small perceptron, which then maps
+each MS pixel to a spectrum. It uses neither PSF nor ratio. Six hidden layers of
+64 with leaky ReLU and a skip connection over each pair, mean absolute error, 2500 full steps of
 Adam whose rate rises to 1e-2 over the first 30 % and falls to 1e-6, as in the authors' release.
 """
 
@@ -23,40 +23,54 @@ from hsfuse.methods import Options, Window
 from hsfuse.pair.radiometry import measure_radiometry
 from hsfuse.pair.survey import Survey
 
-__all__ = ["METHOD", "SpectraLift", "SpectraLiftFuser", "SpectralInversion"]
+__all__ = ["METHOD", "SpectraLift", "SpectraLiftFuser", "SpectraLiftSettings", "SpectralInversion"]
 
-_HIDDEN = 64
-_STEPS = 2500
-_RATES = 1e-3, 1e-2, 1e-6  # at the start, the peak and the end
-_RISING = 0.3
-# The authors take every HS pixel; beyond this many a scene adds time and no accuracy.
-_MOST_SPECTRA = 16384
+
+@dataclass(frozen=True, slots=True)
+class SpectraLiftSettings:
+    """Network and training, as in the authors' release."""
+
+    hidden: int = 64
+    steps: int = 2500
+    # Learning rates at the start, the peak and the end, and the share of steps up to the peak.
+    rates: tuple[float, float, float] = (1e-3, 1e-2, 1e-6)
+    rise: float = 0.3
+    slope: float = 0.3  # of leaky ReLU for negative values
+    epsilon: float = 1e-7  # of Adam
+    seed: int = 0
+    # The authors train on every HS pixel; more than these add time and no accuracy.
+    most_spectra: int = 16384
+
+
+DEFAULT = SpectraLiftSettings()
 
 
 class SpectralInversion(nn.Module):
-    """The perceptron: fine bands to spectrum, one pixel at a time."""
+    """The perceptron: MS bands to spectrum, one pixel at a time."""
 
-    def __init__(self, fine_bands: int, bands: int) -> None:
+    def __init__(
+        self, fine_bands: int, bands: int, settings: SpectraLiftSettings = DEFAULT
+    ) -> None:
         super().__init__()
-        self.first = nn.Linear(fine_bands, _HIDDEN)
-        self.hidden = nn.ModuleList(nn.Linear(_HIDDEN, _HIDDEN) for _ in range(5))
-        self.head = nn.Linear(_HIDDEN, bands)
+        hidden, self.slope = settings.hidden, settings.slope
+        self.first = nn.Linear(fine_bands, hidden)
+        self.hidden = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(5))
+        self.head = nn.Linear(hidden, bands)
         for layer in (self.first, *self.hidden, self.head):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
 
     def forward(self, fine: Tensor) -> Tensor:
         """Return (pixels, bands) from (pixels, fine bands)."""
-        feature = _bent(self.first(fine))
-        feature = _bent(self.hidden[0](feature)) + feature
+        feature = self._activate(self.first(fine))
+        feature = self._activate(self.hidden[0](feature)) + feature
         for one, two in ((self.hidden[1], self.hidden[2]), (self.hidden[3], self.hidden[4])):
-            feature = _bent(two(_bent(one(feature)))) + feature
+            feature = self._activate(two(self._activate(one(feature)))) + feature
         result: Tensor = self.head(feature)
         return result
 
-
-def _bent(values: Tensor) -> Tensor:
-    return nn.functional.leaky_relu(values, 0.3)
+    def _activate(self, values: Tensor) -> Tensor:
+        return nn.functional.leaky_relu(values, self.slope)
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,8 @@ class SpectraLiftFuser:
         Of the result.
     device : str
         Where it runs.
+    settings : SpectraLiftSettings
+        Network and training.
     """
 
     weights: tuple[NDArray[np.float32], ...]
@@ -88,12 +104,17 @@ class SpectraLiftFuser:
     step: int = 1
     gives_standard_error: bool = False
     reach: tuple[float, float] = (0.0, 0.0)
-    channels: int = 3 * _HIDDEN
+    settings: SpectraLiftSettings = DEFAULT
     notes: tuple[str, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return 3 * self.settings.hidden
 
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""
-        return {"method": self.name, "hidden": _HIDDEN, "steps": _STEPS}
+        return {"method": self.name, "hidden": self.settings.hidden, "steps": self.settings.steps}
 
     def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
         """See :class:`hsfuse.methods.Fuser`."""
@@ -107,14 +128,16 @@ class SpectraLiftFuser:
             torch.from_numpy(v.astype(np.float32))[:, None, None].to(self.device)
             for v in (self.gain, self.offset)
         )
-        seen = torch.nan_to_num((fine - offset) / gain / self.unit)
+        scaled = torch.nan_to_num((fine - offset) / gain / self.unit)
         with torch.inference_mode():
-            spectra = network(seen.flatten(1).T) * self.unit
+            spectra = network(scaled.flatten(1).T) * self.unit
         cube: NDArray[np.float32] = spectra.T.reshape(-1, len(rows), len(columns)).cpu().numpy()
         return cube
 
     def _network(self) -> SpectralInversion:
-        network = SpectralInversion(len(self.gain), self.bands).to(self.device).eval()
+        network = (
+            SpectralInversion(len(self.gain), self.bands, self.settings).to(self.device).eval()
+        )
         values = (torch.from_numpy(array.copy()) for array in self.weights)
         network.load_state_dict(dict(zip(network.state_dict(), values, strict=True)))
         return network
@@ -124,19 +147,20 @@ class SpectraLiftFuser:
 class SpectraLift:
     """The method: train on the surveyed spectra, apply everywhere."""
 
-    steps: int = _STEPS
+    settings: SpectraLiftSettings = DEFAULT
 
     def prepare(self, survey: Survey, options: Options) -> SpectraLiftFuser:
         """See :class:`hsfuse.methods.Method`."""
         radiometry = measure_radiometry(survey)
         unit = survey.brightness
         spectra = survey.spectra
-        every = -(-spectra.shape[1] // _MOST_SPECTRA)
+        every = -(-spectra.shape[1] // self.settings.most_spectra)
         spectra = spectra[:, ::every] / unit
         known = np.isfinite(spectra).all(axis=1)
         response = radiometry.response.astype(np.float32)
-        seen = torch.from_numpy((response[:, known] @ spectra[known]).T)
-        network = _trained(seen, torch.from_numpy(np.nan_to_num(spectra.T)), self.steps)
+        inputs = torch.from_numpy((response[:, known] @ spectra[known]).T)
+        targets = torch.from_numpy(np.nan_to_num(spectra.T))
+        network = _train(inputs, targets, self.settings)
         return SpectraLiftFuser(
             tuple(value.numpy() for value in network.state_dict().values()),
             radiometry.gain,
@@ -144,29 +168,30 @@ class SpectraLift:
             unit,
             len(spectra),
             options.device,
+            settings=self.settings,
         )
 
 
-def _trained(seen: Tensor, wanted: Tensor, steps: int) -> SpectralInversion:
+def _train(inputs: Tensor, targets: Tensor, settings: SpectraLiftSettings) -> SpectralInversion:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = SpectralInversion(seen.shape[1], wanted.shape[1])
-    optimiser = torch.optim.Adam(network.parameters(), eps=1e-7)
-    for step in range(steps):
-        optimiser.param_groups[0]["lr"] = _rate(step / steps)
-        loss = (network(seen) - wanted).abs().mean()
+        torch.manual_seed(settings.seed)
+        network = SpectralInversion(inputs.shape[1], targets.shape[1], settings)
+    optimiser = torch.optim.Adam(network.parameters(), eps=settings.epsilon)
+    for step in range(settings.steps):
+        optimiser.param_groups[0]["lr"] = _learning_rate(step / settings.steps, settings)
+        loss = (network(inputs) - targets).abs().mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
     return network.eval().requires_grad_(requires_grad=False)
 
 
-def _rate(share: float) -> float:
-    """Return the learning rate after that share of the steps: straight up, straight down."""
-    first, peak, last = _RATES
-    if share < _RISING:
-        return first + (peak - first) * share / _RISING
-    return peak - (peak - last) * (share - _RISING) / (1 - _RISING)
+def _learning_rate(share: float, settings: SpectraLiftSettings) -> float:
+    """Return the learning rate after that share of the steps: linear up, linear down."""
+    first, peak, last = settings.rates
+    if share < settings.rise:
+        return first + (peak - first) * share / settings.rise
+    return peak - (peak - last) * (share - settings.rise) / (1 - settings.rise)
 
 
 METHOD = SpectraLift()

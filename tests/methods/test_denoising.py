@@ -17,7 +17,7 @@ from hsfuse.methods.bicubic import BicubicFuser
 from hsfuse.methods.denoising import DenoisedFuser, DenoisedMethod, fit_regression
 from hsfuse.methods.guided.method import Guided, GuidedFuser
 from hsfuse.methods.guided.regression import Parameters
-from hsfuse.methods.reduced_resolution import step_down
+from hsfuse.methods.reduced_resolution import reduce_resolution
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
 from hsfuse.nets.weights import Domain, save_weights
 from hsfuse.pair.geometry import make_pair
@@ -117,7 +117,7 @@ def test_noise_and_components_are_the_same_with_and_without_a_noisy_band(
         for each in (given, without)
     ]
     assert counts[0] == counts[1] < 15
-    reduced = step_down(given), step_down(without)
+    reduced = reduce_resolution(given), reduce_resolution(without)
     assert reduced[0] is not None
     assert reduced[1] is not None
     assert np.array_equal(reduced[0].subspace.basis, reduced[1].subspace.basis)

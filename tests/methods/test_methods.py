@@ -189,7 +189,7 @@ def test_the_shipped_weights_fit_any_sensor() -> None:
     """A pair of a made sensor is fused by the network, and its notes say what to expect."""
     fuser = prepared("ms-ssfnet")
     assert fuser.describe()["weights"] == "any-sensor"
-    assert "one scale down: guided" in fuser.notes[0]
+    assert "reduced-resolution test (Wald): guided" in fuser.notes[0]
 
 
 def test_a_flat_image_stays_flat() -> None:

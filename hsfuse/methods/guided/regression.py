@@ -13,61 +13,33 @@ from torch import Tensor
 from hsfuse.core.resample import blur_reach
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods import Window
+from hsfuse.methods.guided.settings import DEFAULT, GuidedSettings, Parameters
 from hsfuse.observe import Degrade, Interpolate
 from hsfuse.pair.survey import Patch, Survey
 
-__all__ = ["GuidedFuser", "Parameters", "Stages", "fit"]
-
-# The Gaussian window is cut at three sigma, beyond which a pixel weighs a hundredth.
-_WINDOW_SIGMAS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """
-    What is chosen on the pair.
-
-    Attributes
-    ----------
-    components : int
-        Principal components K that are fused.
-    radius : int
-        HS pixels from the window's centre to its cut, three sigma.
-    ridge : float
-        Weight of the scene-wide fit against a window's own, in variances of the fine bands.
-    quadratic : float
-        Share of the quadratic scene-wide regression, the rest is linear; 0 to 1.
-    back_projections : int
-        Rounds of step 3.
-    """
-
-    components: int = 8
-    radius: int = 4
-    ridge: float = 1e-2
-    quadratic: float = 0.5
-    back_projections: int = 1
+__all__ = ["GuidedFuser", "Stages", "fit"]
 
 
 @dataclass(frozen=True)
 class Stages:
     """
-    The components of a window, on the way and at the end.
+    The components of a window, fused and in between.
 
     Attributes
     ----------
     fused, scene_wide : Tensor of shape (components, rows, columns)
         The result; and the scene-wide fit alone.
-    wanted : Tensor of shape (components, coarse rows, coarse columns)
+    observed : Tensor of shape (components, coarse rows, coarse columns)
         Those of the HS image, zero where it has no data.
     used : Tensor of shape (coarse rows, coarse columns)
         HS pixels with data on both sides.
     fine : Tensor of shape (fine bands, rows, columns)
-        The fine bands, standardised, zero where there is no data.
+        The MS bands, standardised, zero where there is no data.
     """
 
     fused: Tensor
     scene_wide: Tensor
-    wanted: Tensor
+    observed: Tensor
     used: Tensor
     fine: Tensor
 
@@ -82,15 +54,17 @@ class GuidedFuser:
     subspace : Subspace
         Mean and leading principal components of the HS spectra.
     parameters : Parameters
-        As chosen.
+        As selected.
     blur : tuple of float
         FWHM of the HS point spread function along y and x in HS pixels.
     offset, scale : ndarray of shape (fine bands,)
-        Mean and standard deviation of the fine bands over the scene.
+        Mean and standard deviation of the MS bands over the scene.
     weights : ndarray of shape (components, features)
         W of the scene-wide regression on [1, Y, products of Y], standardised.
     device : str
-        Where the arithmetic is done.
+        Where it is computed.
+    settings : GuidedSettings
+        The other numbers.
     """
 
     subspace: Subspace
@@ -100,6 +74,7 @@ class GuidedFuser:
     scale: NDArray[np.float64]
     weights: NDArray[np.float64]
     device: str = "cpu"
+    settings: GuidedSettings = DEFAULT
     name: str = "guided"
     step: int = 1
     gives_standard_error: bool = False
@@ -150,15 +125,15 @@ class GuidedFuser:
         return self.stages(window).fused
 
     def stages(self, window: Window) -> Stages:
-        """Return the components over the whole window, and what they were made from."""
+        """Return the components over the whole window, and those in between."""
         degrade = Degrade.between(window.geometry, self.blur, device=self.device)
-        wanted, valid = self._project(window.coarse)
+        observed, valid = self._project(window.coarse)
         fine, fine_valid = self.standardised(window.fine)
-        fused = torch.zeros((len(wanted), *fine.shape[1:]), device=self.device)
-        for weight, feature in zip(self._tensor(self.weights.T), _each_feature(fine), strict=True):
+        fused = torch.zeros((len(observed), *fine.shape[1:]), device=self.device)
+        for weight, feature in zip(self._tensor(self.weights.T), _regressors(fine), strict=True):
             fused += weight[:, None, None] * feature
-        residual, share = _seen(degrade, fused, fine_valid, wanted)
-        used = valid & (share > 0.5)
+        residual, share = _residual(degrade, fused, fine_valid, observed)
+        used = valid & (share > self.settings.least_coverage)
         scene_wide = fused.clone()
 
         coefficients = self._local(window, residual, used, fine, fine_valid)
@@ -168,10 +143,10 @@ class GuidedFuser:
             fused += spread.forward(coefficient) * band
 
         if self.parameters.back_projections:
-            residual, _ = _seen(degrade, fused, fine_valid, wanted)
-            missing = torch.where(used, residual, torch.zeros_like(residual))
-            fused += self._back_project(window, degrade, missing)
-        return Stages(fused, scene_wide, wanted, used, fine)
+            residual, _ = _residual(degrade, fused, fine_valid, observed)
+            residual = torch.where(used, residual, torch.zeros_like(residual))
+            fused += self._back_project(window, degrade, residual)
+        return Stages(fused, scene_wide, observed, used, fine)
 
     def _project(self, coarse: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
         """Return S, zero where a good band has no data, and where it has."""
@@ -182,7 +157,7 @@ class GuidedFuser:
         return torch.tensordot(self._tensor(self.subspace.basis), centred, dims=1), valid
 
     def standardised(self, fine: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-        """Return fine bands of mean zero and deviation one, zero without data, and the mask."""
+        """Return MS bands of mean zero and deviation one, zero without data, and the mask."""
         values = self._tensor(fine)
         valid = torch.isfinite(values).all(dim=0)
         scaled = (values - self._tensor(self.offset)[:, None, None]) / self._tensor(self.scale)[
@@ -201,30 +176,32 @@ class GuidedFuser:
         seen, _ = degrade.forward_masked(fine.double(), fine_valid)
         weight = used.double()
         design = torch.cat([torch.ones_like(seen[:1]), seen]) * weight  # (1 + fine bands, h, w)
-        sum_over = _gaussian_window(self.parameters.radius, used.shape, self.device)
+        sum_over = _GaussianWindow(
+            self.parameters.radius, self.settings.window_deviations, used.shape, self.device
+        )
         count = sum_over(weight).clamp_min(1e-12)
         gram = sum_over(design[:, None] * design[None]) / count
         moment = sum_over(design[:, None] * residual.double()[None]) / count
         ridge = torch.full((len(design),), self.parameters.ridge, dtype=torch.float64)
-        ridge[0] *= 0.1  # the local mean is known far better than a slope
+        ridge[0] *= self.settings.mean_ridge
         normal = gram.permute(2, 3, 0, 1) + torch.diag(ridge).to(self.device)
         solution = torch.linalg.solve(normal, moment.permute(2, 3, 0, 1))
         return solution.permute(2, 3, 0, 1).float().contiguous()
 
-    def _back_project(self, window: Window, degrade: Degrade, missing: Tensor) -> Tensor:
+    def _back_project(self, window: Window, degrade: Degrade, residual: Tensor) -> Tensor:
         carry = Interpolate.between(window.geometry, device=self.device)
         rows, columns = degrade.rows @ carry.rows, degrade.columns @ carry.columns  # DU
-        total = torch.zeros_like(missing)
+        total = torch.zeros_like(residual)
         for _ in range(self.parameters.back_projections):
-            total += missing
-            missing = missing - rows @ missing @ columns.mT
+            total += residual
+            residual = residual - rows @ residual @ columns.mT
         return carry.forward(total)
 
     def _tensor(self, array: NDArray[np.floating]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.device)
 
 
-def _each_feature(fine: Tensor) -> Iterator[Tensor]:
+def _regressors(fine: Tensor) -> Iterator[Tensor]:
     """Yield 1, Y and the products of two of Y, each of shape (rows, columns)."""
     yield torch.ones_like(fine[0])
     yield from fine
@@ -233,25 +210,25 @@ def _each_feature(fine: Tensor) -> Iterator[Tensor]:
             yield fine[i] * fine[j]
 
 
-def _seen(
-    degrade: Degrade, fused: Tensor, fine_valid: Tensor, wanted: Tensor
+def _residual(
+    degrade: Degrade, fused: Tensor, fine_valid: Tensor, observed: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return S - D(Z), and the share of each HS pixel's blur that lies on fine data."""
-    seen, share = degrade.forward_masked(fused, fine_valid)
-    return wanted - seen, share
+    """Return S - D(Z), and the share of each HS pixel's PSF that lies on MS data."""
+    degraded, share = degrade.forward_masked(fused, fine_valid)
+    return observed - degraded, share
 
 
-class _gaussian_window:
+class _GaussianWindow:
     """Weighted sums over a Gaussian window of HS pixels, separable, zero outside."""
 
-    def __init__(self, radius: int, shape: torch.Size, device: str) -> None:
-        self.rows, self.columns = (self._weights(radius, n).to(device) for n in shape)
+    def __init__(self, radius: int, deviations: float, shape: torch.Size, device: str) -> None:
+        self.rows, self.columns = (self._weights(radius, deviations, n).to(device) for n in shape)
 
     @staticmethod
-    def _weights(radius: int, length: int) -> Tensor:
+    def _weights(radius: int, deviations: float, length: int) -> Tensor:
         index = torch.arange(length, dtype=torch.float64)
         distance = index[:, None] - index[None]
-        weights = torch.exp(-0.5 * (distance * _WINDOW_SIGMAS / radius) ** 2)
+        weights = torch.exp(-0.5 * (distance * deviations / radius) ** 2)
         return weights * (distance.abs() <= radius)
 
     def __call__(self, values: Tensor) -> Tensor:
@@ -263,19 +240,22 @@ def fit(
     parameters: Parameters,
     *,
     subspace: Subspace | None = None,
+    settings: GuidedSettings = DEFAULT,
     device: str = "cpu",
 ) -> GuidedFuser:
     """
-    Return the fuser whose scene-wide part is fitted to the survey.
+    Return the fuser with its scene-wide regression fitted to the survey.
 
     Parameters
     ----------
     survey : Survey
         Of the pair.
     parameters : Parameters
-        Components beyond what the good bands and pixels allow are cut to what they do.
+        The number of components is limited to what the good bands and pixels allow.
     subspace : Subspace, optional
-        To cut the components from; fitted to the survey by default.
+        To take the components from; fitted to the survey by default.
+    settings : GuidedSettings
+        The other numbers.
     device : str
         For the fusion; the fit itself is a small float64 problem on the CPU.
     """
@@ -289,31 +269,31 @@ def fit(
     ).astype(np.float64)
     offset = pixels.mean(axis=1)
     scale = np.maximum(pixels.std(axis=1), 1e-12 * np.abs(offset) + 1e-30)
-    fuser = GuidedFuser(subspace, parameters, survey.blur, offset, scale, np.empty(0), device)
+    blur, weights = survey.blur, np.empty(0)
+    fuser = GuidedFuser(subspace, parameters, blur, offset, scale, weights, device, settings)
     return replace(fuser, weights=_scene_wide(survey, fuser))
 
 
 def _scene_wide(survey: Survey, fuser: GuidedFuser) -> NDArray[np.float64]:
-    """Return W, a mix of the linear and the quadratic least-squares fit of D(W f(Y)) to S."""
+    """Return W, the weighted mean of the linear and the quadratic fit of D(W f(Y)) to S."""
     designs, targets = [], []
     for patch in survey.patches:
-        seen, used, wanted = _observed(survey, fuser, patch)
-        designs.append(seen[:, used])
-        targets.append(wanted[:, used])
+        regressors, used, observed = _degraded_regressors(survey, fuser, patch)
+        designs.append(regressors[:, used])
+        targets.append(observed[:, used])
     design, target = np.concatenate(designs, axis=1), np.concatenate(targets, axis=1)
     linear = 1 + len(fuser.offset)
     mix = np.zeros((len(target), len(design)))
-    share = fuser.parameters.quadratic
-    # A ridge of 1e-4 variances: far below any signal, yet it decides between collinear bands.
-    mix[:, :linear] += (1 - share) * _ridge_fit(design[:linear], target, 1e-4)
-    mix += share * _ridge_fit(design, target, 1e-4)
+    share, ridge = fuser.parameters.quadratic, fuser.settings.scene_wide_ridge
+    mix[:, :linear] += (1 - share) * _ridge_fit(design[:linear], target, ridge)
+    mix += share * _ridge_fit(design, target, ridge)
     return mix
 
 
-def _observed(
+def _degraded_regressors(
     survey: Survey, fuser: GuidedFuser, patch: Patch
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-    """Return D(f(Y)), where it holds, and S, all on the patch's HS grid."""
+    """Return D(f(Y)), where it is valid, and S, all on the patch's HS grid."""
     fine = torch.from_numpy(patch.fine.astype(np.float64))
     valid = torch.isfinite(fine).all(dim=0)
     scaled = (fine - torch.from_numpy(fuser.offset)[:, None, None]) / torch.from_numpy(fuser.scale)[
@@ -321,11 +301,12 @@ def _observed(
     ]
     scaled = torch.where(valid, scaled, torch.zeros_like(scaled))
     degrade = Degrade.between(patch.geometry, survey.blur, dtype=torch.float64)
-    # One feature at a time: all of them at once on the fine grid would outweigh the run itself.
-    seen = torch.stack([degrade.forward_masked(f, valid)[0] for f in _each_feature(scaled)])
+    # One at a time: all of them at once on the fine grid would take more memory than the run.
+    degraded = torch.stack([degrade.forward_masked(f, valid)[0] for f in _regressors(scaled)])
     share = degrade.forward(valid.double())
-    wanted, finite = fuser.subspace.project(patch.coarse)
-    return seen.numpy(), (share.numpy() > 0.5) & finite, wanted.astype(np.float64)
+    observed, finite = fuser.subspace.project(patch.coarse)
+    used = (share.numpy() > fuser.settings.least_coverage) & finite
+    return degraded.numpy(), used, observed.astype(np.float64)
 
 
 def _ridge_fit(

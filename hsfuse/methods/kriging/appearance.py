@@ -1,4 +1,4 @@
-"""What a fine pixel looks like: brightness, chromaticity and texture."""
+"""Brightness, chromaticity and texture of MS pixels."""
 
 from __future__ import annotations
 
@@ -10,47 +10,48 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hsfuse.methods.kriging.kernels import SCALES
+from hsfuse.methods.kriging.settings import DEFAULT, KrigingSettings
 from hsfuse.pair.survey import Survey
 
-__all__ = ["DARK", "Appearance", "column"]
-
-# Of the scene's mean brightness: below it hue is noise.
-DARK = 0.05
+__all__ = ["Appearance", "column"]
 
 
 @dataclass(frozen=True)
 class Appearance:
     """
-    What a fine pixel looks like: brightness, chromaticity and texture, in scene-wide units.
+    Brightness, chromaticity and texture of MS pixels, in scene-wide units.
 
-    Light on a surface scales its spectrum and leaves its chromaticity: a process that is a
-    brightness times a function of chromaticity knows that shade is dark in every band.
+    Illumination scales the spectrum of a surface and leaves its chromaticity unchanged: a process
+    that is brightness times a function of chromaticity is dark in every band where there is shade.
 
     Attributes
     ----------
     level : ndarray of shape (fine bands,)
-        Value of each band that counts as brightness one: its mean over the scene.
+        Value of each band at brightness one: its mean over the scene.
     sigmas : tuple of tuple of float
-        Of the blurs along y and x in fine pixels, one pair for each scale of texture.
+        Of the Gaussian blurs along y and x in fine pixels, a pair for each scale of texture.
     offset, scale : ndarray of shape (maps,)
-        Mean and deviation of the maps over the scene.
+        Mean and standard deviation of the maps over the scene.
+    dark : float
+        Brightness below which chromaticity is noise.
     """
 
     level: NDArray[np.float64]
     sigmas: tuple[tuple[float, float], ...]
     offset: NDArray[np.float64]
     scale: NDArray[np.float64]
+    dark: float = DEFAULT.dark
 
     @classmethod
-    def measure(cls, survey: Survey) -> Appearance:
-        """Return the units of a surveyed scene."""
+    def measure(cls, survey: Survey, settings: KrigingSettings = DEFAULT) -> Appearance:
+        """Return the scene-wide units of a survey."""
         known = [p.fine[:, np.isfinite(p.fine).all(axis=0)] for p in survey.patches]
         pixels = np.concatenate(known, axis=1).astype(np.float64)
         mean, least = pixels.mean(axis=1), 1e-6 * np.abs(pixels).max() + 1e-30
-        sigmas = tuple((s * survey.ratio[0], s * survey.ratio[1]) for s in SCALES)
-        count = (1 + len(mean)) + len(SCALES) * (2 + len(mean))
-        raw = cls(np.maximum(mean, least), sigmas, np.zeros(count), np.ones(count))
+        sigmas = tuple((s * survey.ratio[0], s * survey.ratio[1]) for s in settings.scales)
+        count = (1 + len(mean)) + len(sigmas) * (2 + len(mean))
+        level, zero, one = np.maximum(mean, least), np.zeros(count), np.ones(count)
+        raw = cls(level, sigmas, zero, one, settings.dark)
         maps = [
             raw.maps(*raw.relative(fine))[:, torch.isfinite(fine).all(dim=0)]
             for fine in (torch.from_numpy(p.fine) for p in survey.patches)
@@ -60,20 +61,25 @@ class Appearance:
         return replace(raw, offset=values.mean(dim=1).numpy(), scale=deviation)
 
     def relative(self, fine: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the bands over their levels, one where there is no data, and their mean."""
+        """Return the bands in units of their levels, one without data, and their mean."""
         level = column(self.level, fine)
         valid = torch.isfinite(fine).all(dim=0)
         bands = torch.where(valid, fine / level, torch.ones_like(fine)).clamp_min(0)
         return bands, bands.mean(dim=0)
 
     def maps(self, bands: Tensor, brightness: Tensor) -> Tensor:
-        """Return log brightness and chromaticity; then, per scale, both blurred, and activity."""
-        light = (brightness + DARK).log()[None]
-        colour = torch.cat([light, bands / (brightness + DARK)])
+        """
+        Return the maps: log brightness, chromaticity and, for each scale, texture.
+
+        Texture is the first two blurred, and the blurred absolute difference of log brightness
+        from its blur.
+        """
+        lightness = (brightness + self.dark).log()[None]
+        colour = torch.cat([lightness, bands / (brightness + self.dark)])
         parts = [colour]
         for sigma in self.sigmas:
             blurred = _blur(colour, sigma)
-            parts += [blurred, _blur((light - blurred[:1]).abs(), sigma)]
+            parts += [blurred, _blur((lightness - blurred[:1]).abs(), sigma)]
         maps = torch.cat(parts)
         return (maps - column(self.offset, maps)) / column(self.scale, maps)
 

@@ -11,19 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Span
+from hsfuse.methods.kriging.settings import KrigingSettings
 
 __all__ = ["Cell", "cells", "reach"]
-
-_CELL, _HALO, _RAMP = 32, 8, 4  # HS pixels
 
 
 @dataclass(frozen=True)
 class Cell:
     """
-    A cell along one axis, as a window sees it.
+    A cell along one axis, in the indices of a window.
 
-    ``coarse`` and ``fine`` are the window's pixels it is conditioned on, ``part`` those of the
-    region to which it contributes, with ``weight`` each.
+    Attributes
+    ----------
+    coarse, fine : Span
+        HS and fine pixels of the window on which the cell is conditioned.
+    part : Span
+        Fine pixels of the region to which it contributes.
+    weight : ndarray of shape (part,)
+        Of its contribution.
     """
 
     coarse: Span
@@ -32,35 +37,51 @@ class Cell:
     weight: NDArray[np.float64]
 
 
-def _count(length: int) -> int:
-    return 1 if length <= _CELL + 2 * _HALO else math.ceil(length / _CELL)
+def _count(length: int, settings: KrigingSettings) -> int:
+    whole = length <= settings.cell + 2 * settings.halo
+    return 1 if whole else math.ceil(length / settings.cell)
 
 
-def _longest(length: int) -> int:
-    return math.ceil(length / _count(length))
+def reach(length: int, settings: KrigingSettings) -> int:
+    """Return how far a pixel depends on its cells, in HS pixels, on an axis of that length."""
+    longest = math.ceil(length / _count(length, settings))
+    return longest + settings.halo + settings.ramp
 
 
-def reach(length: int) -> int:
-    """Return how far a pixel depends on HS pixels of its cells, along an axis of that length."""
-    return _longest(length) + _HALO + _RAMP
+def cells(
+    axis: Axis, start: int, length: int, region: Span, settings: KrigingSettings
+) -> Iterator[Cell]:
+    """
+    Yield the cells with a weight in a region of a window, along one axis.
 
-
-def cells(axis: Axis, start: int, length: int, region: Span) -> Iterator[Cell]:
-    """Yield the cells that have a weight in the region; ``start``: the window's first HS pixel."""
-    count = _count(length)
-    place = (np.arange(region.start, region.stop) + 0.5 - axis.origin) / axis.ratio + start
+    Parameters
+    ----------
+    axis : Axis
+        Of the window.
+    start : int
+        The window's first HS pixel in the scene.
+    length : int
+        HS pixels of the scene.
+    region : Span
+        Fine pixels of the window.
+    settings : KrigingSettings
+        Sizes of cell, halo and ramp.
+    """
+    halo, ramp = settings.halo, settings.ramp
+    count = _count(length, settings)
+    position = (np.arange(region.start, region.stop) + 0.5 - axis.origin) / axis.ratio + start
     edges = np.arange(count + 1) * length / count
-    # Beyond the scene's ends the outermost cells go on.
+    # The outermost cells extend beyond the scene's ends.
     edges[0], edges[-1] = -np.inf, np.inf
     for low, high in pairwise(edges):
-        rise = np.clip((place - low) / (2 * _RAMP) + 0.5, 0, 1) if np.isfinite(low) else 1.0
-        fall = np.clip((high - place) / (2 * _RAMP) + 0.5, 0, 1) if np.isfinite(high) else 1.0
-        weight = np.minimum(rise, fall) * np.ones(len(place))
+        rise = np.clip((position - low) / (2 * ramp) + 0.5, 0, 1) if np.isfinite(low) else 1.0
+        fall = np.clip((high - position) / (2 * ramp) + 0.5, 0, 1) if np.isfinite(high) else 1.0
+        weight = np.minimum(rise, fall) * np.ones(len(position))
         inside = np.flatnonzero(weight > 0)
         if not inside.size:
             continue
-        first = max(math.floor(low) - _HALO, 0) if np.isfinite(low) else 0
-        last = min(math.ceil(high) + _HALO, length) if np.isfinite(high) else length
+        first = max(math.floor(low) - halo, 0) if np.isfinite(low) else 0
+        last = min(math.ceil(high) + halo, length) if np.isfinite(high) else length
         coarse = Span(max(first - start, 0), min(last - start, axis.coarse))
         part = Span(region.start + int(inside[0]), region.start + int(inside[-1]) + 1)
         around = axis.fine_span(coarse, 2.0)

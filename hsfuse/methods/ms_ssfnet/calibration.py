@@ -1,4 +1,4 @@
-"""A fuser of components for a pair, with what one run of it one scale down tells."""
+"""Preparation of a fuser of components: fitted to a pair, calibrated at reduced resolution."""
 
 from __future__ import annotations
 
@@ -8,111 +8,144 @@ from dataclasses import replace
 import numpy as np
 
 from hsfuse.methods import Options
-from hsfuse.methods.guided.regression import GuidedFuser, Parameters
 from hsfuse.methods.guided.selection import select_parameters
-from hsfuse.methods.ms_ssfnet.components import Answers, ComponentFuser
-from hsfuse.methods.ms_ssfnet.consistency import fine_error, likeliest_return
+from hsfuse.methods.guided.settings import Parameters
+from hsfuse.methods.ms_ssfnet.components import ComponentFuser, Prediction
+from hsfuse.methods.ms_ssfnet.consistency import fine_error_covariance, kalman_gain
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
-from hsfuse.methods.ms_ssfnet.shrinkage import expect, shares_array
-from hsfuse.methods.ms_ssfnet.uncertainty import Sureness, hidden_variance
-from hsfuse.methods.ms_ssfnet.uncertainty import fit as fit_sureness
-from hsfuse.methods.ms_ssfnet.units import measure_units
-from hsfuse.methods.reduced_resolution import Trial, step_down
+from hsfuse.methods.ms_ssfnet.scales import measure_scales
+from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
+from hsfuse.methods.ms_ssfnet.shrinkage import Correction, fit_shrinkage
+from hsfuse.methods.ms_ssfnet.uncertainty import (
+    ErrorModel,
+    fit_error_model,
+    variance_outside_subspace,
+)
+from hsfuse.methods.reduced_resolution import ReducedResolutionPair, reduce_resolution
 from hsfuse.nets.weights import Card
 from hsfuse.pair.survey import Survey
 
 __all__ = ["prepare_components"]
 
-# Of how far the estimates differ, what counts as the answer's error before the fine image. Taken
-# whole, as before the HS image, spectra of dark pixels turn to the noise of the fine image: on
-# eleven scenes of three colours at ratio 4 this gains 0.1 dB and 0.14 degrees over one, and loses
-# neither with four bands.
-_ERROR = 0.45
 
+def prepare_components(
+    card: Card, survey: Survey, options: Options, settings: ComponentSettings = DEFAULT
+) -> ComponentFuser:
+    """
+    Return the fuser of a surveyed pair, calibrated by the reduced-resolution test.
 
-def prepare_components(card: Card, survey: Survey, options: Options) -> ComponentFuser:
-    """Return the fuser of a surveyed pair, with what one run of it one scale down tells."""
-    parameters = select_parameters(survey)
-    fuser = _of_components(card, survey, parameters, options)
-    trial = step_down(survey)
-    if trial is not None:
-        return _tried(trial, fuser, parameters)
-    note = "the pair is too small to be tried one scale down; the correction is used whole"
+    Parameters
+    ----------
+    card : Card
+        Of the weights.
+    survey : Survey
+        Of the pair.
+    options : Options
+        Device and precision, and whether standard errors are asked for.
+    settings : ComponentSettings
+        The other numbers.
+    """
+    guided = settings.kriging.guided
+    parameters = select_parameters(survey, guided)
+    fuser = _uncalibrated(card, survey, parameters, options, settings)
+    pair = reduce_resolution(survey, guided.reduced_resolution)
+    if pair is not None:
+        return _calibrated(pair, fuser, parameters)
+    note = (
+        "the pair is too small for the reduced-resolution test; the network's corrections are "
+        "used in full"
+    )
     if not options.uncertainty:
         return replace(fuser, notes=(note,))
-    sureness = Sureness.usual(max(survey.ratio))
-    return replace(fuser, notes=(note, sureness.sentence()), sureness=sureness)
+    model = ErrorModel.default(max(survey.ratio), settings.error_model)
+    return replace(fuser, notes=(note, model.sentence()), error_model=model)
 
 
-def _of_components(
-    card: Card, survey: Survey, parameters: Parameters, options: Options
+def _uncalibrated(
+    card: Card,
+    survey: Survey,
+    parameters: Parameters,
+    options: Options,
+    settings: ComponentSettings,
 ) -> ComponentFuser:
-    estimators = Estimators.prepare(survey, parameters, options.device)
-    guided: GuidedFuser = estimators.kriging.guided
+    estimators = Estimators.prepare(survey, parameters, device=options.device, settings=settings)
+    guided = estimators.kriging.guided
+    scales = measure_scales(survey, estimators, settings.scales)
+    error = fine_error_covariance(survey, guided.subspace, scales.mean_response, scales.response)
+    prior = settings.consistency.fine_prior * scales.prior_deviation
     count = guided.parameters.components
-    units = measure_units(survey, estimators)
-    error = fine_error(survey, guided.subspace, units.level, units.seen)
+    outside = 0.0
+    if options.uncertainty:
+        good = survey.good
+        spectra = survey.spectra[good] - guided.subspace.mean[good][:, None]
+        outside = variance_outside_subspace(spectra, guided.subspace, survey.noise[good])
     return ComponentFuser(
         card,
         estimators,
-        units,
-        likeliest_return(units.seen, _ERROR * units.doubt, error),
+        scales,
+        kalman_gain(scales.response, prior, error),
         min(parameters.components, count),
-        shares_array(None, count),
+        np.ones(count, dtype=np.float32),
         options,
-        hidden=_hidden(survey, guided) if options.uncertainty else 0.0,
+        outside=outside,
+        settings=settings,
     )
 
 
-def _hidden(survey: Survey, guided: GuidedFuser) -> float:
-    good, subspace = survey.good, guided.subspace
-    spectra = survey.spectra[good] - subspace.mean[good][:, None]
-    return hidden_variance(spectra, subspace, survey.noise[good])
-
-
-def _tried(trial: Trial, fuser: ComponentFuser, parameters: Parameters) -> ComponentFuser:
-    """Return the fuser with what one run of it one scale down tells."""
-    tried = _of_components(fuser.card, trial.survey, parameters, fuser.options)
-    guided = tried.estimators.kriging.guided
-    # Small scenes leave room for small ratios alone: the trial then says little of the run.
-    alike = max(fuser.estimators.kriging.ratio) / max(trial.survey.ratio)
-    answers = [tried.answers(window) for window in trial.windows]
-    pairs = [(each.guided, each.corrected, each.uncertainty(tried.units)) for each in answers]
-    seen = [tried.observed(window, window.core, window.coarse_spans) for window in trial.windows]
-    expectation = expect(
-        trial, guided=guided, answers=pairs, seen=seen, count=len(fuser.shares), trust=alike**2
+def _calibrated(
+    pair: ReducedResolutionPair, fuser: ComponentFuser, parameters: Parameters
+) -> ComponentFuser:
+    """Return the fuser with weights, data consistency terms and error model of the test."""
+    reduced = _uncalibrated(fuser.card, pair.survey, parameters, fuser.options, fuser.settings)
+    # Small scenes leave room for small ratios alone, which predict less of the full resolution.
+    change = max(fuser.estimators.kriging.ratio) / max(pair.survey.ratio)
+    predictions = [reduced.predict(window) for window in pair.windows]
+    corrections = [
+        Correction(
+            each.guided,
+            each.corrected,
+            reduced.relative_variance(each),
+            reduced.observations(window, window.core, window.coarse_spans),
+        )
+        for window, each in zip(pair.windows, predictions, strict=True)
+    ]
+    guided, count = reduced.estimators.kriging.guided, len(fuser.weights)
+    shrinkage = fit_shrinkage(
+        pair, guided, corrections, count, prior=change**2, settings=fuser.settings
     )
-    shares = shares_array(expectation, len(fuser.shares))
-    fuser = replace(
-        fuser,
-        shares=shares,
-        agreement=expectation.agreement,
-        notes=(expectation.sentence(fuser.name),),
-    )
+    weights = np.asarray(shrinkage.weights, dtype=np.float32)
+    note = shrinkage.sentence(fuser.name)
+    fuser = replace(fuser, weights=weights, terms=shrinkage.terms, notes=(note,))
     if not fuser.options.uncertainty:
         return fuser
-    tried = replace(tried, shares=shares[: len(tried.shares)], agreement=expectation.agreement)
-    sureness = _sureness(trial, fuser, tried, answers)
-    return replace(fuser, sureness=sureness, notes=(*fuser.notes, sureness.sentence()))
+    reduced = replace(reduced, weights=weights[: len(reduced.weights)], terms=shrinkage.terms)
+    model = _error_model(pair, fuser, reduced, predictions)
+    return replace(fuser, error_model=model, notes=(*fuser.notes, model.sentence()))
 
 
-def _sureness(
-    trial: Trial, fuser: ComponentFuser, tried: ComponentFuser, answers: Sequence[Answers]
-) -> Sureness:
-    """Return the error model that the pixels of the trial tell, where the truth is known."""
-    good = trial.survey.good
+def _error_model(
+    pair: ReducedResolutionPair,
+    fuser: ComponentFuser,
+    reduced: ComponentFuser,
+    predictions: Sequence[Prediction],
+) -> ErrorModel:
+    """Return the error model fitted to the errors of the reduced-resolution pixels."""
+    good = pair.survey.good
     pixels = []
-    for window, truth, answer in zip(trial.windows, trial.truths, answers, strict=True):
-        components, disagreement = tried.consistent(window, answer)
-        cube = tried.estimators.kriging.guided.expand(components).cpu().numpy()
-        error = np.sqrt(np.square(cube[good] - truth[good], dtype=np.float64).mean(axis=0))
+    for window, reference, each in zip(pair.windows, pair.references, predictions, strict=True):
+        components, spread = reduced.consistent_components(window, each)
+        cube = reduced.estimators.kriging.guided.expand(components).cpu().numpy()
+        error = np.sqrt(np.square(cube[good] - reference[good], dtype=np.float64).mean(axis=0))
         error[~np.isfinite(window.fine).all(axis=0)] = np.nan
-        pixels.append([each.ravel() for each in (disagreement, tried.contrast(window), error)])
+        pixels.append([values.ravel() for values in (spread, reduced.contrast(window), error)])
     columns = (np.concatenate(parts) for parts in zip(*pixels, strict=True))
-    ratio, doubts = max(fuser.estimators.kriging.ratio), (fuser.units.doubt, tried.units.doubt)
-    return fit_sureness(
+    ratio = max(fuser.estimators.kriging.ratio)
+    full, low = (np.linalg.norm(each.scales.prior_deviation) for each in (fuser, reduced))
+    settings = fuser.settings.error_model
+    return fit_error_model(
         *columns,
-        usual=Sureness.usual(ratio),
-        alike=ratio / max(trial.survey.ratio),
-        scale=float(np.linalg.norm(doubts[0]) / np.linalg.norm(doubts[1])),
+        default=ErrorModel.default(ratio, settings),
+        ratio_change=ratio / max(pair.survey.ratio),
+        scale=float(full / low),
+        settings=settings,
     )

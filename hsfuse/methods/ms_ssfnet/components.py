@@ -1,16 +1,17 @@
 """
-The network of components at work: estimators, network, agreement with both inputs.
+The network of components for one pair: estimators, network, shrinkage, data consistency.
 
-See :mod:`~hsfuse.methods.ms_ssfnet.features` for what it sees,
-:mod:`~hsfuse.methods.ms_ssfnet.shrinkage` for how much of its corrections is kept,
-:mod:`~hsfuse.methods.ms_ssfnet.consistency` for what follows.
+See :mod:`~hsfuse.methods.ms_ssfnet.features` for its input,
+:mod:`~hsfuse.methods.ms_ssfnet.shrinkage` for the weights of its corrections,
+:mod:`~hsfuse.methods.ms_ssfnet.consistency` for the update by both images, and
+:mod:`~hsfuse.methods.ms_ssfnet.calibration` for how a fuser is prepared.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,59 +24,59 @@ from hsfuse.core.resample import blur_reach
 from hsfuse.methods import Options, Window
 from hsfuse.methods.ms_ssfnet.consistency import (
     CANDIDATES,
-    Agreement,
-    Observed,
-    agree,
+    ConsistencyTerms,
+    Observations,
+    apply_consistency,
 )
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
-from hsfuse.methods.ms_ssfnet.features import Evidence, gather
+from hsfuse.methods.ms_ssfnet.features import Features, compute_features
 from hsfuse.methods.ms_ssfnet.inference import run_network
-from hsfuse.methods.ms_ssfnet.uncertainty import REACH, Sureness, local_contrast
-from hsfuse.methods.ms_ssfnet.units import Units
+from hsfuse.methods.ms_ssfnet.scales import ComponentScales
+from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
+from hsfuse.methods.ms_ssfnet.shrinkage import shrink
+from hsfuse.methods.ms_ssfnet.uncertainty import ErrorModel, local_contrast
 from hsfuse.nets.ms_ssfnet import reach
 from hsfuse.nets.weights import Card
 
-__all__ = ["Answers", "ComponentFuser"]
-
-# Where all estimates are the same, some error is left.
-_LEAST = 0.05
+__all__ = ["ComponentFuser", "Prediction"]
 
 
 @dataclass(frozen=True)
-class Answers:
+class Prediction:
     """
-    What one pass of estimators and network says of a core.
+    Result of estimators and network over a core.
 
     Attributes
     ----------
     guided, corrected : Tensor of shape (components, rows, columns)
-        The components as `guided` and as the network has them.
-    evidence : Evidence
-        What the network saw, about the core too.
+        The components by `guided` and by the network.
+    features : Features
+        Input of the network, with a margin about the core.
     inside : tuple of slice
-        The core within the evidence.
+        The core within the features.
     power : Tensor of shape (components,)
         What a unit of each component adds to the good bands, sum of squares.
     """
 
     guided: Tensor
     corrected: Tensor
-    evidence: Evidence
+    features: Features
     inside: tuple[slice, slice]
     power: Tensor
 
-    def uncertainty(self, units: Units) -> Tensor:
+    def relative_variance(self, scales: ComponentScales, least: float) -> Tensor:
         """
-        Return how the variance of errors is spread over the core, shape (rows, columns).
+        Return the variance of errors over the core, shape (rows, columns).
 
-        As the estimates disagree, in units of how they do over the scene.
+        The disagreement of the estimates in units of that over the scene, plus a least one.
         """
-        here = self.evidence.disagreement[self.inside]
-        return here / float((units.doubt**2) @ self.power.cpu().double().numpy()) + _LEAST
+        here = self.features.disagreement[self.inside]
+        scene = (scales.prior_deviation**2) @ self.power.cpu().double().numpy()
+        return here / float(scene) + least
 
-    def apart(self, final: Tensor, part: tuple[slice, slice]) -> Tensor:
+    def spread(self, final: Tensor, part: tuple[slice, slice]) -> Tensor:
         """
-        Return how the estimates differ from a final one.
+        Return the spread of the estimates about a final one.
 
         Parameters
         ----------
@@ -87,14 +88,15 @@ class Answers:
         Returns
         -------
         Tensor of shape (rows, columns)
-            Mean over the estimates of the squares, summed over the good bands.
+            Squared differences summed over the good bands, mean over the estimates.
         """
-        start, pull, disagreement = (
+        features = self.features
+        initial, offset, disagreement = (
             values[..., self.inside[0], self.inside[1]][..., part[0], part[1]]
-            for values in (self.evidence.start, self.evidence.pull, self.evidence.disagreement)
+            for values in (features.initial, features.offset, features.disagreement)
         )
-        step = final - start
-        more = self.power[:, None, None] * step * (step - 2 * pull)
+        change = final - initial
+        more = self.power[:, None, None] * change * (change - 2 * offset)
         return (disagreement + more.sum(dim=0)).clamp_min(0)
 
 
@@ -103,45 +105,48 @@ class ComponentFuser:
     """
     The network of components for one pair.
 
-    Holds the name of the weights, not the weights: a plan travels to workers, and each
-    process loads them once.
+    Holds the name of the weights, not the weights: a plan is sent to workers, and each process
+    loads them once.
 
     Attributes
     ----------
     card : Card
         Of the weights, with their hash.
     estimators : Estimators
-        Whose answers the network sees.
-    units : Units
+        Whose estimates are the network's input.
+    scales : ComponentScales
         Of the scene's components.
-    returned : ndarray of shape (components, fine bands)
-        The likeliest way from what the fine image shows to components.
-    kept : int
-        Components that `guided` keeps by itself, toward which corrections are mixed.
-    shares : ndarray of shape (components,)
-        Of each correction that is kept.
+    gain : ndarray of shape (components, fine bands)
+        Kalman gain of the MS image.
+    guided_components : int
+        Components that `guided` fuses by itself, toward which corrections are shrunk.
+    weights : ndarray of shape (components,)
+        Of each component's correction.
     options : Options
         Device and precision.
-    hidden : float
-        Variance of the HS spectra outside the subspace, but for noise, mean over the good bands.
-    agreement : Agreement
-        How far the cube is brought in line with the inputs.
-    sureness : Sureness or None
-        The error model, where Options ask how sure the fusion is.
+    outside : float
+        Variance of the HS spectra outside the subspace less noise, mean over the good bands.
+    terms : ConsistencyTerms
+        The images by which the result is updated.
+    error_model : ErrorModel or None
+        Where standard errors are asked for.
+    settings : ComponentSettings
+        The other numbers.
     """
 
     card: Card
     estimators: Estimators
-    units: Units
-    returned: NDArray[np.float64]
-    kept: int
-    shares: NDArray[np.float32]
+    scales: ComponentScales
+    gain: NDArray[np.float64]
+    guided_components: int
+    weights: NDArray[np.float32]
     options: Options
     notes: tuple[str, ...] = ()
     name: str = "ms-ssfnet"
-    hidden: float = 0.0
-    agreement: Agreement = CANDIDATES[0]
-    sureness: Sureness | None = None
+    outside: float = 0.0
+    terms: ConsistencyTerms = CANDIDATES[0]
+    error_model: ErrorModel | None = None
+    settings: ComponentSettings = DEFAULT
 
     @property
     def step(self) -> int:
@@ -151,11 +156,11 @@ class ComponentFuser:
     @property
     def gives_standard_error(self) -> bool:
         """See :class:`hsfuse.methods.Fuser`."""
-        return self.sureness is not None
+        return self.error_model is not None
 
     @property
     def reach(self) -> tuple[float, float]:
-        """See :class:`hsfuse.methods.Fuser`: to consistency, the network, the estimators."""
+        """See :class:`hsfuse.methods.Fuser`: data consistency, network and estimators."""
         kriging = self.estimators.kriging
         along = [
             margin / ratio + base
@@ -166,38 +171,42 @@ class ComponentFuser:
         return along[0], along[1]
 
     def _margins(self, ratio: tuple[float, float]) -> tuple[int, int]:
-        """Return the fine pixels about a core that agreement and the network need."""
+        """Return the fine pixels about a core that data consistency and the network need."""
         blur = self.estimators.kriging.guided.blur
         along = [
-            math.ceil((reaches + blur_reach(width) + 1) * r)
+            math.ceil((update + blur_reach(width) + 1) * r)
             + reach(self.card.architecture)
             + self.step
-            for width, r, reaches in zip(blur, ratio, self.agreement.reach(blur), strict=True)
+            for width, r, update in zip(blur, ratio, self._update_reach, strict=True)
         ]
         return along[0], along[1]
 
     @property
+    def _update_reach(self) -> tuple[float, float]:
+        return self.terms.reach(self.estimators.kriging.guided.blur, self.settings.consistency)
+
+    @property
     def channels(self) -> int:
-        """See :class:`hsfuse.methods.Fuser`: the evidence, and one component's features."""
+        """See :class:`hsfuse.methods.Fuser`: all features, and the network for one component."""
         a = self.card.architecture
-        components = len(self.shares)
-        sure = 2 * (1 + a.bands) if self.gives_standard_error else 0
-        seen = (components + 1) * a.fine_bands + components + sure
-        return self.estimators.kriging.channels + seen + 6 * a.width
+        components = len(self.weights)
+        errors = 2 * (1 + a.bands) if self.gives_standard_error else 0
+        features = (components + 1) * a.fine_bands + components + errors
+        return self.estimators.kriging.channels + features + 6 * a.width
 
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""
-        sure = {"sureness": asdict(self.sureness)} if self.sureness else {}
+        model = {"error_model": self.error_model.describe()} if self.error_model else {}
         return {
             "method": self.name,
             "weights": self.card.name,
             "weights_sha256": self.card.sha256,
-            "components": len(self.shares),
-            "kept": float(self.shares.mean()),
-            "agreement": self.agreement.sentence(),
+            "components": len(self.weights),
+            "mean_correction_weight": float(self.weights.mean()),
+            "data_consistency": self.terms.sentence(),
             "precision": self.options.precision,
             "guided": self.estimators.kriging.guided.describe(),
-            **sure,
+            **model,
         }
 
     def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
@@ -206,130 +215,137 @@ class ComponentFuser:
 
     def _fuse(self, window: Window) -> NDArray[np.float32]:
         guided = self.estimators.kriging.guided
-        components, disagreement = self.consistent(window)
+        components, spread = self.consistent_components(window)
         cube = guided.expand(components).cpu().numpy()
-        if self.sureness is None:
+        if self.error_model is None:
             return cube
-        error = self.sureness.predict(disagreement, self.contrast(window))
+        error = self.error_model.predict(spread, self.contrast(window))
         return np.concatenate([cube, error[None]])
 
     def contrast(self, window: Window) -> NDArray[np.float64]:
-        """Return the local contrast of the fine image over the core, shape (rows, columns)."""
+        """Return the local contrast of the MS image over the core, shape (rows, columns)."""
+        radius = self.settings.error_model.contrast_radius
         wide = [
-            Span(max(core.start - REACH, 0), min(core.stop + REACH, axis.fine))
+            Span(max(core.start - radius, 0), min(core.stop + radius, axis.fine))
             for axis, core in zip((window.geometry.y, window.geometry.x), window.core, strict=True)
         ]
         fine, known = self.estimators.kriging.guided.standardised(
             window.fine[:, wide[0].slice, wide[1].slice]
         )
         inside = tuple(c.within(outer) for c, outer in zip(window.core, wide, strict=True))
-        return local_contrast(fine.cpu().numpy(), known.cpu().numpy())[inside]
+        return local_contrast(fine.cpu().numpy(), known.cpu().numpy(), radius)[inside]
 
-    def consistent(
-        self, window: Window, answers: Answers | None = None
+    def consistent_components(
+        self, window: Window, prediction: Prediction | None = None
     ) -> tuple[Tensor, NDArray[np.float32]]:
         """
-        Return the components over the core, in line with both inputs as far as was chosen.
+        Return the components over the core: shrunk, and updated by the selected images.
 
         Parameters
         ----------
         window : Window
             With its halo.
-        answers : Answers, optional
-            Where they are known already: of a window that is core alone.
+        prediction : Prediction, optional
+            Where it is computed already: of a window that is core alone.
 
         Returns
         -------
         tuple
-            The components, (components, rows, columns), and how much the estimates disagree
-            with them in HS units, root mean square over the good bands, (rows, columns).
+            The components, (components, rows, columns), and the spread of the estimates about
+            them in HS units, root mean square over the good bands, (rows, columns).
         """
         guided = self.estimators.kriging.guided
         region, coarse = self._region(window)
-        answers = answers or self.answers(replace(window, core=region))
-        observed = self.observed(window, region, coarse)
-        whole = agree(
-            self.mixed(answers), answers.uncertainty(self.units), observed, self.agreement
+        prediction = prediction or self.predict(replace(window, core=region))
+        whole = apply_consistency(
+            shrink(prediction.guided, prediction.corrected, self.weights),
+            self.relative_variance(prediction),
+            self.observations(window, region, coarse),
+            self.terms,
+            self.settings.consistency,
         )
         inside = window.core[0].within(region[0]), window.core[1].within(region[1])
         final = whole[:, inside[0], inside[1]]
-        variance = answers.apart(final, inside) / int(guided.subspace.good.sum()) + self.hidden
+        variance = prediction.spread(final, inside) / int(guided.subspace.good.sum()) + self.outside
         return final, variance.sqrt().cpu().numpy()
 
+    def relative_variance(self, prediction: Prediction) -> Tensor:
+        """Return the relative variance of a prediction's errors, shape (rows, columns)."""
+        return prediction.relative_variance(self.scales, self.settings.consistency.least_variance)
+
     def _region(self, window: Window) -> tuple[tuple[Span, Span], tuple[Span, Span]]:
-        """Return the fine and the HS pixels of a window that agreement over its core needs."""
+        """Return the fine and the HS pixels of a window that the update of its core needs."""
         blur = self.estimators.kriging.guided.blur
         axes = window.geometry.y, window.geometry.x
         region, coarse = [], []
-        for axis, core, width, reaches in zip(
-            axes, window.core, blur, self.agreement.reach(blur), strict=True
+        for axis, core, width, update in zip(
+            axes, window.core, blur, self._update_reach, strict=True
         ):
-            wide = axis.coarse_span(core, reaches)
+            wide = axis.coarse_span(core, update)
             coarse.append(wide)
-            seen = axis.fine_span(wide, blur_reach(width))
-            region.append(Span(min(seen.start, core.start), max(seen.stop, core.stop)))
+            needed = axis.fine_span(wide, blur_reach(width))
+            region.append(Span(min(needed.start, core.start), max(needed.stop, core.stop)))
         return (region[0], region[1]), (coarse[0], coarse[1])
 
-    def observed(
+    def observations(
         self, window: Window, region: tuple[Span, Span], coarse: tuple[Span, Span]
-    ) -> Observed:
-        """Return what both sensors saw of a region of the window."""
+    ) -> Observations:
+        """Return what both sensors measured of a region of the window."""
         kriging = self.estimators.kriging
-        subspace, device = kriging.guided.subspace, self.options.device
         axes = window.geometry.y, window.geometry.x
-        wanted, valid = subspace.project(window.coarse[:, coarse[0].slice, coarse[1].slice])
+        hs, hs_valid = kriging.guided.subspace.project(
+            window.coarse[:, coarse[0].slice, coarse[1].slice]
+        )
         fine = window.fine[:, region[0].slice, region[1].slice]
-        known = np.isfinite(fine).all(axis=0)
-        shown = np.where(known, fine - self.units.level[:, None, None], 0.0)
-        return Observed(
+        fine_valid = np.isfinite(fine).all(axis=0)
+        fine = np.where(fine_valid, fine - self.scales.mean_response[:, None, None], 0.0)
+        scales = self.scales
+        tensors = (
+            torch.from_numpy(values if values.dtype == bool else values.astype(np.float32))
+            for values in (
+                hs,
+                hs_valid,
+                fine,
+                fine_valid,
+                kriging.noise,
+                scales.prior_deviation,
+                scales.response,
+                self.gain,
+            )
+        )
+        return Observations(
             Geometry(*(a.cut(f, c) for a, f, c in zip(axes, region, coarse, strict=True))),
             kriging.guided.blur,
-            torch.from_numpy(wanted).to(device),
-            torch.from_numpy(valid).to(device),
-            torch.from_numpy(known).to(device),
-            *(
-                torch.from_numpy(values.astype(np.float32)).to(device)
-                for values in (
-                    shown,
-                    kriging.noise,
-                    self.units.doubt,
-                    self.units.seen,
-                    self.returned,
-                )
-            ),
+            *(tensor.to(self.options.device) for tensor in tensors),
         )
 
-    def mixed(self, answers: Answers) -> Tensor:
-        """Return the corrected components, leaned toward `guided`."""
-        base = answers.guided
-        shares = torch.from_numpy(self.shares).to(base.device)[:, None, None]
-        return base + shares * (answers.corrected - base)
-
-    def answers(self, window: Window) -> Answers:
-        """Return the components over the core as `guided` and as the network has them."""
+    def predict(self, window: Window) -> Prediction:
+        """Return the components over the core by `guided` and by the network."""
         margin = reach(self.card.architecture)
         wide = []
         for axis, core in zip((window.geometry.y, window.geometry.x), window.core, strict=True):
             start = max(core.start - margin, 0) // self.step * self.step
             stop = -(-(core.stop + margin) // self.step) * self.step
             wide.append(Span(start, min(stop, axis.fine)))
-        evidence = gather(replace(window, core=(wide[0], wide[1])), self.estimators, self.units)
-        corrected = evidence.start + self._corrections(evidence)
-        guided = evidence.guided
-        guided[self.kept :] = 0
+        features = compute_features(
+            replace(window, core=(wide[0], wide[1])), self.estimators, self.scales
+        )
+        corrected = features.initial + self._corrections(features)
+        guided = features.guided
+        guided[self.guided_components :] = 0
         inside = window.core[0].within(wide[0]), window.core[1].within(wide[1])
         cut = slice(None), *inside
         power = torch.from_numpy(self.estimators.kriging.guided.subspace.power).to(guided)
-        return Answers(guided[cut], corrected[cut], evidence, inside, power)
+        return Prediction(guided[cut], corrected[cut], features, inside, power)
 
-    def _corrections(self, evidence: Evidence) -> Tensor:
-        rows, columns = evidence.start.shape[1:]
+    def _corrections(self, features: Features) -> Tensor:
+        rows, columns = features.initial.shape[1:]
         short = -columns % self.step, -rows % self.step
-        result = torch.zeros_like(evidence.start)
-        for component, doubt in enumerate(self.units.doubt):
-            fine = evidence.of(component)[None]
+        result = torch.zeros_like(features.initial)
+        for component, deviation in enumerate(self.scales.prior_deviation):
+            fine = features.of_component(component)[None]
             # At the scene's end alone: windows start and end on whole steps elsewhere.
             fine = pad(fine, (0, short[0], 0, short[1]), mode="replicate")
-            answer = run_network(self.card, avg_pool2d(fine, self.step), fine, self.options)
-            result[component] = answer[0, 0, :rows, :columns] * float(doubt)
+            output = run_network(self.card, avg_pool2d(fine, self.step), fine, self.options)
+            result[component] = output[0, 0, :rows, :columns] * float(deviation)
         return result

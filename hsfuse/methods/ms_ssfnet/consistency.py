@@ -1,12 +1,13 @@
 """
-Bring fused components in line with both inputs, as far as their noise allows.
+Data consistency: update fused components by both images, as far as their noise allows.
 
-With Z the fused components, S those of the HS image, D the HS sensor and A what the fine sensor
-sees of a component, the errors of Z are taken for normal, of variance C u: C by component, u by
-pixel. Then what D(Z) misses of S belongs at ``u D' (D u D' + N_S)^-1``, most of it where the
-estimates disagree (a Kalman update, as optimal interpolation in Daley 1991, "Atmospheric Data
-Analysis", ch. 4); and what A Z misses of the fine image at ``C A' (A C A' + N)^-1``. How far either
-pays depends on how well the two sensors are known: it is tried one scale down.
+With Z the fused components, S those of the HS image, D its sensor and A the response of the MS
+sensor to components, the errors of Z are modelled as normal with variance C u: C by component, u
+by pixel. The residual of the HS image, S - D(Z), is then distributed by ``u D' (D u D' + N_S)^-1``,
+most of it to pixels where the estimates disagree (a Kalman update, as optimal interpolation in
+Daley 1991, "Atmospheric Data Analysis", ch. 4); the residual of the MS image by the Kalman gain
+``C A' (A C A' + N)^-1``. How far either improves the result depends on how well the two sensors
+are known: it is selected at reduced resolution.
 """
 
 from __future__ import annotations
@@ -22,140 +23,160 @@ from torch import Tensor
 from hsfuse.core.grid import Geometry
 from hsfuse.core.resample import blur_reach
 from hsfuse.core.subspace import Subspace
+from hsfuse.methods.ms_ssfnet.settings import ConsistencySettings
 from hsfuse.observe import Degrade
 from hsfuse.pair.survey import Survey
 
-__all__ = ["CANDIDATES", "Agreement", "Observed", "agree", "fine_error", "likeliest_return"]
+__all__ = [
+    "CANDIDATES",
+    "ConsistencyTerms",
+    "Observations",
+    "apply_consistency",
+    "fine_error_covariance",
+    "kalman_gain",
+]
 
-# Of the solution of the update for the HS image, which holds all but eigenvalues below the
-# smallest: four are worth sixteen of Jacobi's, which gain 0.1 dB over four at ratio 2.
-_ROUNDS, _SMALLEST = 4, 0.1
+_DEFAULT = ConsistencySettings()
 
 
-@dataclass(frozen=True)
-class Agreement:
+@dataclass(frozen=True, slots=True)
+class ConsistencyTerms:
     """
-    How far components are brought in line.
+    The images by which components are updated.
 
     Attributes
     ----------
     hs : bool
-        What the HS image asks for is added.
+        The HS image.
     fine : bool
-        Components are moved to what the fine image shows.
+        The MS image.
     """
 
     hs: bool = True
     fine: bool = True
 
     def sentence(self) -> str:
-        """Return with what, in a few words."""
-        both = ("the HS image",) * self.hs + ("the fine image",) * self.fine
-        return " and ".join(both) or "none"
+        """Return the names of the images."""
+        both = ("the HS image",) * self.hs + ("the MS image",) * self.fine
+        return " and ".join(both) or "neither image"
 
-    def reach(self, blur: tuple[float, float]) -> tuple[float, float]:
-        """Return how far a pixel's correction reaches, in HS pixels along y and x."""
+    def reach(
+        self, blur: tuple[float, float], settings: ConsistencySettings = _DEFAULT
+    ) -> tuple[float, float]:
+        """Return how far a pixel's update reaches, in HS pixels along y and x."""
         if not self.hs:
             return 0.0, 0.0
-        along = [(2 * _ROUNDS - 1) * blur_reach(width) + 1 for width in blur]
+        along = [(2 * settings.rounds - 1) * blur_reach(width) + 1 for width in blur]
         return along[0], along[1]
 
 
-# The first is the rule, and what is done where nothing can be tried.
+# The first is used where nothing can be selected.
 CANDIDATES = (
-    Agreement(),
-    Agreement(fine=False),
-    Agreement(hs=False),
-    Agreement(hs=False, fine=False),
+    ConsistencyTerms(),
+    ConsistencyTerms(fine=False),
+    ConsistencyTerms(hs=False),
+    ConsistencyTerms(hs=False, fine=False),
 )
 
 
 @dataclass(frozen=True)
-class Observed:
+class Observations:
     """
-    What was seen of a region, and how well.
+    What both sensors measured of a region, and how well.
 
     Attributes
     ----------
     geometry : Geometry
         Of the region's HS pixels over its fine ones.
     blur : tuple of float
-        FWHM along y and x in HS pixels.
-    wanted : Tensor of shape (components, coarse rows, coarse columns)
-        Those of the HS image.
-    used : Tensor of shape (coarse rows, coarse columns)
+        FWHM of the PSF along y and x in HS pixels.
+    hs : Tensor of shape (components, coarse rows, coarse columns)
+        Components of the HS image.
+    hs_valid : Tensor of shape (coarse rows, coarse columns)
         HS pixels with data.
-    known : Tensor of shape (rows, columns)
-        Fine pixels with data.
     fine : Tensor of shape (fine bands, rows, columns)
-        The fine image less what its sensor sees of the mean spectrum.
+        The MS image less its response to the mean spectrum.
+    fine_valid : Tensor of shape (rows, columns)
+        MS pixels with data.
     noise : Tensor of shape (components,)
         Standard deviation of the HS image's noise.
-    doubt : Tensor of shape (components,)
-        Standard deviation of the errors of fused components.
-    seen : Tensor of shape (fine bands, components)
+    prior_deviation : Tensor of shape (components,)
+        Prior standard deviation of the errors of fused components.
+    response : Tensor of shape (fine bands, components)
         A.
-    returned : Tensor of shape (components, fine bands)
-        The likeliest way from what the fine image shows to components.
+    gain : Tensor of shape (components, fine bands)
+        Kalman gain of the MS image.
     """
 
     geometry: Geometry
     blur: tuple[float, float]
-    wanted: Tensor
-    used: Tensor
-    known: Tensor
+    hs: Tensor
+    hs_valid: Tensor
     fine: Tensor
+    fine_valid: Tensor
     noise: Tensor
-    doubt: Tensor
-    seen: Tensor
-    returned: Tensor
+    prior_deviation: Tensor
+    response: Tensor
+    gain: Tensor
 
 
-def agree(fused: Tensor, uncertainty: Tensor, observed: Observed, agreement: Agreement) -> Tensor:
+def apply_consistency(
+    fused: Tensor,
+    variance: Tensor,
+    observations: Observations,
+    terms: ConsistencyTerms,
+    settings: ConsistencySettings = _DEFAULT,
+) -> Tensor:
     """
-    Return components in line with the inputs.
+    Return components updated by both images.
 
     Parameters
     ----------
     fused : Tensor of shape (components, rows, columns)
         Over the region.
-    uncertainty : Tensor of shape (rows, columns)
-        u: variance of a pixel's errors, in units of the components' ``doubt`` squared.
-    observed : Observed
+    variance : Tensor of shape (rows, columns)
+        u: variance of a pixel's errors, in units of the squared prior standard deviations.
+    observations : Observations
         Of the region.
-    agreement : Agreement
-        How far to go.
+    terms : ConsistencyTerms
+        The images to use.
+    settings : ConsistencySettings
+        Iterations.
 
     Returns
     -------
     Tensor of shape (components, rows, columns)
-        Right where the region goes :meth:`Agreement.reach` farther, or ends with the scene.
+        Exact where the region extends :meth:`ConsistencyTerms.reach` farther, or ends with the
+        scene.
     """
     result = fused
-    if agreement.hs:
-        result = result + _asked(fused, uncertainty, observed)
-    if agreement.fine:
-        missing = observed.fine - torch.tensordot(observed.seen, result, dims=1)
-        missing = torch.where(observed.known, missing, 0.0)
-        result = result + torch.tensordot(observed.returned, missing, dims=1)
+    if terms.hs:
+        result = result + _hs_update(fused, variance, observations, settings)
+    if terms.fine:
+        residual = observations.fine - torch.tensordot(observations.response, result, dims=1)
+        residual = torch.where(observations.fine_valid, residual, 0.0)
+        result = result + torch.tensordot(observations.gain, residual, dims=1)
     return result
 
 
-def _asked(fused: Tensor, uncertainty: Tensor, observed: Observed) -> Tensor:
-    """Return what the HS image asks to be added: ``u D' (D u D' + N)^-1 (S - D Z)``."""
-    degrade = Degrade.between(observed.geometry, observed.blur, device=str(fused.device))
-    seen, share = degrade.forward_masked(fused, observed.known)
-    used = observed.used & (share > 0.5)
-    missing = torch.where(used, observed.wanted - seen, 0.0)
-    free = torch.where(observed.known, uncertainty, 0.0)
-    noise = (observed.noise / observed.doubt.clamp_min(1e-30))[:, None, None] ** 2
-    # No row of D u D' + N sums to more than this: over it, all eigenvalues are below one.
+def _hs_update(
+    fused: Tensor, variance: Tensor, observations: Observations, settings: ConsistencySettings
+) -> Tensor:
+    """Return ``u D' (D u D' + N)^-1 (S - D Z)``."""
+    degrade = Degrade.between(observations.geometry, observations.blur, device=str(fused.device))
+    degraded, share = degrade.forward_masked(fused, observations.fine_valid)
+    used = observations.hs_valid & (share > settings.least_coverage)
+    residual = torch.where(used, observations.hs - degraded, 0.0)
+    free = torch.where(observations.fine_valid, variance, 0.0)
+    relative = observations.noise / observations.prior_deviation.clamp_min(1e-30)
+    noise = relative[:, None, None] ** 2
+    # No row of D u D' + N has a larger sum: in units of it, all eigenvalues are below one.
     scale = degrade.forward(free * degrade.adjoint(used.to(free))) + noise
-    solved, left, step = torch.zeros_like(missing), missing, torch.zeros_like(missing)
-    for momentum, size in _chebyshev(_ROUNDS, _SMALLEST):
+    solved, left, step = torch.zeros_like(residual), residual, torch.zeros_like(residual)
+    for momentum, size in _chebyshev(settings.rounds, settings.smallest_eigenvalue):
         step = momentum * step + size * torch.where(used, left / scale.clamp_min(1e-30), 0.0)
         solved = solved + step
-        left = missing - degrade.forward(free * degrade.adjoint(solved)) - noise * solved
+        left = residual - degrade.forward(free * degrade.adjoint(solved)) - noise * solved
     return free * degrade.adjoint(solved)
 
 
@@ -164,7 +185,7 @@ def _chebyshev(rounds: int, smallest: float) -> Iterator[tuple[float, float]]:
     Yield the momentum and size of each step of Chebyshev's iteration for eigenvalues up to one.
 
     Saad 2003, "Iterative Methods for Sparse Linear Systems", algorithm 12.1. Unlike conjugate
-    gradients it is the same for every pixel, and reaches no farther than its rounds.
+    gradients it is the same for every pixel, and its reach is limited by the rounds.
     """
     middle, half = (1 + smallest) / 2, (1 - smallest) / 2
     before = half / middle
@@ -175,11 +196,14 @@ def _chebyshev(rounds: int, smallest: float) -> Iterator[tuple[float, float]]:
         before = now
 
 
-def fine_error(
-    survey: Survey, subspace: Subspace, level: NDArray[np.float64], seen: NDArray[np.float64]
+def fine_error_covariance(
+    survey: Survey,
+    subspace: Subspace,
+    mean_response: NDArray[np.float64],
+    response: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """
-    Return N: the covariance of the fine image about ``A Z``, and its pixels' noise.
+    Return N: the covariance of the MS image about ``A Z``, with its noise.
 
     Parameters
     ----------
@@ -187,38 +211,44 @@ def fine_error(
         Of the pair.
     subspace : Subspace
         Of its components.
-    level : ndarray of shape (fine bands,)
-        What the fine sensor sees of the mean spectrum.
-    seen : ndarray of shape (fine bands, components)
+    mean_response : ndarray of shape (fine bands,)
+        What the MS sensor measures of the mean spectrum.
+    response : ndarray of shape (fine bands, components)
         A.
+
+    Returns
+    -------
+    ndarray of shape (fine bands, fine bands)
     """
-    rest = []
+    residuals = []
     for patch in survey.patches:
-        shown, used = survey.degraded(patch)
+        degraded, used = survey.degraded(patch)
         components, _ = subspace.project(patch.coarse)
-        rest.append(shown[:, used] - level[:, None] - seen @ components[:, used])
-    missing = np.concatenate(rest, axis=1)
-    # On the HS grid the noise of fine pixels is averaged away.
+        residuals.append(
+            degraded[:, used] - mean_response[:, None] - response @ components[:, used]
+        )
+    residual = np.concatenate(residuals, axis=1)
+    # D averages the noise of MS pixels away; it is added in full.
     noise = np.diag(survey.fine_noise**2)
-    return np.asarray(missing @ missing.T / max(missing.shape[1], 1) + noise)
+    return np.asarray(residual @ residual.T / max(residual.shape[1], 1) + noise)
 
 
-def likeliest_return(
-    seen: NDArray[np.float64], doubt: NDArray[np.float64], error: NDArray[np.float64]
+def kalman_gain(
+    response: NDArray[np.float64], deviation: NDArray[np.float64], error: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """
     Return ``C A' (A C A' + N)^-1``, shape (components, fine bands).
 
     Parameters
     ----------
-    seen : ndarray of shape (fine bands, components)
+    response : ndarray of shape (fine bands, components)
         A.
-    doubt : ndarray of shape (components,)
+    deviation : ndarray of shape (components,)
         Standard deviations, the root of C's diagonal.
     error : ndarray of shape (fine bands, fine bands)
-        N: covariance of the fine image about A Z.
+        N: covariance of the MS image about A Z.
     """
-    likely = doubt[:, None] ** 2 * seen.T
-    total = seen @ likely + error
+    covariance = deviation[:, None] ** 2 * response.T
+    total = response @ covariance + error
     total += (1e-9 * np.trace(total) / len(total) + 1e-30) * np.eye(len(total))
-    return np.asarray(np.linalg.solve(total, likely.T).T)
+    return np.asarray(np.linalg.solve(total, covariance.T).T)

@@ -1,4 +1,6 @@
-"""The paper's network for one pair: it sees the pair alone and answers the cube."""
+"""The paper's network for one pair: it takes both images and predicts the cube."""
+
+from __future__ import annotations
 
 import math
 from collections import defaultdict
@@ -24,14 +26,14 @@ __all__ = ["CubeFuser"]
 @dataclass(frozen=True)
 class CubeFuser:
     """
-    The paper's network for one pair: it sees the pair alone and answers the cube.
+    The paper's network for one pair: it takes both images and predicts the cube.
 
     Attributes
     ----------
     card : Card
         Of the weights, with their hash.
     mean : ndarray of shape (bands,)
-        Spectrum that stands for HS pixels without data.
+        Spectrum for HS pixels without data.
     unit : float
         The scene's brightness: the network works in units of it.
     options : Options
@@ -59,7 +61,7 @@ class CubeFuser:
 
     @property
     def channels(self) -> int:
-        """See :class:`hsfuse.methods.Fuser`: the last block's features."""
+        """See :class:`hsfuse.methods.Fuser`: features of the last block."""
         a = self.card.architecture
         return 2 * a.bands + a.fine_bands + 5 * a.width
 
@@ -74,7 +76,7 @@ class CubeFuser:
         }
 
     def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
-        """See :class:`hsfuse.methods.Fuser`; windows of one shape go through as a batch."""
+        """See :class:`hsfuse.methods.Fuser`; windows of one shape are batched."""
         prepared = [self._inputs(window) for window in windows]
         groups: dict[tuple[torch.Size, torch.Size], list[int]] = defaultdict(list)
         for index, (coarse, fine) in enumerate(prepared):
@@ -92,8 +94,8 @@ class CubeFuser:
         """
         Return the coarse and the fine input, in units of the scene.
 
-        The fine side is padded to whole coarse pixels by repeating its last ones, at the
-        scene's end alone: windows start and end on multiples of the ratio elsewhere.
+        The MS image is padded to whole HS pixels by repeating its last ones, at the scene's end
+        alone: elsewhere windows start and end on multiples of the ratio.
         """
         fine = torch.nan_to_num(torch.from_numpy(window.fine) / self.unit)
         rows, columns = (-size % self.step for size in fine.shape[1:])
@@ -111,6 +113,6 @@ class CubeFuser:
 
 def _onto_blocks(axis: Axis, count: int, ratio: int) -> NDArray[np.float64]:
     """Return the weights that interpolate HS pixels at the centres of ``ratio``-pixel blocks."""
-    # In a grid whose fine pixels are the blocks, interpolation is what it always is.
+    # As an interpolation to a grid whose fine pixels are the blocks.
     blocks = Axis(count, axis.coarse, axis.ratio / ratio, axis.origin / ratio)
     return interpolation_matrix(blocks, Span(0, count))

@@ -1,4 +1,4 @@
-"""The methods whose answers the network sees, prepared for one pair."""
+"""The methods whose estimates the network corrects, prepared for one pair."""
 
 from __future__ import annotations
 
@@ -9,59 +9,69 @@ import torch
 from torch import Tensor
 
 from hsfuse.methods import Options, Window
-from hsfuse.methods.cnmf import METHOD as CNMF
-from hsfuse.methods.cnmf import CnmfFuser
-from hsfuse.methods.guided.regression import Parameters, Stages
-from hsfuse.methods.kriging.method import KrigingFuser, average, krige
+from hsfuse.methods.cnmf import Cnmf, CnmfFuser
+from hsfuse.methods.guided.regression import Stages
+from hsfuse.methods.guided.settings import Parameters
+from hsfuse.methods.kriging.method import KrigingFuser, average, fit_kriging
+from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
 from hsfuse.pair.survey import Survey
 
-__all__ = ["Answers", "Estimators"]
+__all__ = ["Estimates", "Estimators"]
 
 
 @dataclass(frozen=True)
-class Answers:
+class Estimates:
     """
     Estimates of a window's components, each of shape (components, core rows, core columns).
 
     Attributes
     ----------
-    start, guided, missing : Tensor
-        The best one; that of `guided`; and what the processes miss of the HS image.
+    initial, guided, residual : Tensor
+        That of `kriging`, which the network corrects; that of `guided`; and the interpolated
+        residual of the HS image that `kriging` adds to its processes.
     others : tuple of Tensor
         Each process, `guided`, its scene-wide part and `cnmf`.
     """
 
-    start: Tensor
+    initial: Tensor
     guided: Tensor
-    missing: Tensor
+    residual: Tensor
     others: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
 class Estimators:
-    """The methods whose answers the network sees, prepared for one pair; `guided` in `kriging`."""
+    """The methods, prepared for one pair; `guided` is part of `kriging`."""
 
     kriging: KrigingFuser
     cnmf: CnmfFuser
 
     @classmethod
-    def prepare(cls, survey: Survey, parameters: Parameters, device: str = "cpu") -> Estimators:
-        """Return them for a survey; the parameters are `guided`'s."""
-        return cls(krige(survey, parameters, device=device), CNMF.prepare(survey, Options()))
+    def prepare(
+        cls,
+        survey: Survey,
+        parameters: Parameters,
+        *,
+        device: str = "cpu",
+        settings: ComponentSettings = DEFAULT,
+    ) -> Estimators:
+        """Return the methods for a survey; the parameters are those of `guided`."""
+        kriging = fit_kriging(survey, parameters, settings=settings.kriging, device=device)
+        return cls(kriging, Cnmf(settings.cnmf).prepare(survey, Options()))
 
-    def answers(self, window: Window, stages: Stages) -> Answers:
+    def estimate(self, window: Window, stages: Stages) -> Estimates:
         """Return every estimate of the components over the core of a window."""
         rows, columns = (span.slice for span in window.core)
         processes = self.kriging.components(window, stages)
-        parts = stages.fused[:, rows, columns], stages.scene_wide[:, rows, columns]
-        others = (*processes[:-1], *parts, self.unmixed(window).to(processes))
-        return Answers(average(processes), parts[0], processes[-1], others)
+        guided = stages.fused[:, rows, columns], stages.scene_wide[:, rows, columns]
+        others = (*processes[:-1], *guided, self.cnmf_components(window).to(processes))
+        return Estimates(average(processes), guided[0], processes[-1], others)
 
-    def unmixed(self, window: Window) -> Tensor:
-        """Return `cnmf`'s answer in components, shape (components, core rows, core columns)."""
+    def cnmf_components(self, window: Window) -> Tensor:
+        """Return the estimate of `cnmf`, shape (components, core rows, core columns)."""
         subspace = self.kriging.guided.subspace
         good = subspace.good
         loading = torch.from_numpy((subspace.basis @ self.cnmf.loading[good]).astype(np.float32))
-        level = torch.from_numpy((subspace.basis @ subspace.mean[good]).astype(np.float32))
-        spread = torch.tensordot(loading, self.cnmf.abundances(window), dims=1)
-        return spread - level[:, None, None]
+        mean = torch.from_numpy((subspace.basis @ subspace.mean[good]).astype(np.float32))
+        components = torch.tensordot(loading, self.cnmf.abundances(window), dims=1)
+        return components - mean[:, None, None]

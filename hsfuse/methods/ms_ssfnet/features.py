@@ -1,11 +1,11 @@
 """
-What a network that serves any sensor sees of a pair: one principal component at a time.
+Input features of a network for any sensor: one principal component at a time.
 
-A network of fixed bands fits one sensor. A scene's own components are of every sensor,
-and one after the other they pass through the same network: several estimates of it, the
-fine image and the scene's leading components, in units that make scenes alike. A smooth
-part is told in the component's standard deviations, a detail in the standard deviation of
-the detail that `guided` gives it.
+A network of fixed bands fits one sensor. A scene's own components exist for every sensor, and
+one after the other they pass through the same network: several estimates of the component, the
+MS image and the scene's leading components, scaled so that scenes are alike. The interpolated
+component is in its standard deviations, its detail in the standard deviation of the detail that
+`guided` gives it.
 """
 
 from __future__ import annotations
@@ -18,58 +18,61 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hsfuse.methods import Window
-from hsfuse.methods.kriging.kernels import PROCESSES
-from hsfuse.methods.ms_ssfnet.estimators import Answers, Estimators
-from hsfuse.methods.ms_ssfnet.units import FINE, Units, interpolate_components
+from hsfuse.methods.kriging.settings import DEFAULT as KRIGING
+from hsfuse.methods.ms_ssfnet.estimators import Estimates, Estimators
+from hsfuse.methods.ms_ssfnet.scales import FINE, ComponentScales, interpolate_components
 
-__all__ = ["CHANNELS", "LEADING", "Evidence", "gather", "with_signs"]
+__all__ = ["CHANNELS", "LEADING", "Features", "compute_features", "with_signs"]
 
-# Components that every other one is shown beside.
+# The channels are what weights are trained for.
+# Components whose initial estimates are shown with every component.
 LEADING = 3
-# Of one component: the start's detail, what the processes miss of the HS image and of the fine
-# image, how each of them, `guided`, its scene-wide part and `cnmf` differ from the start, the
-# smooth part; the noise of either image, doubt and ratio as constants.
+# Of one component: the detail of the initial estimate, the residuals of the HS and of the MS image,
+# the difference of each process, `guided`, its scene-wide part and `cnmf` from the initial
+# estimate, the interpolated component; as constants, the noise of either image, the prior standard
+# deviation and the ratio.
 _CONSTANTS = 4
-_OWN = 7 + len(PROCESSES) + _CONSTANTS
+_OWN = 7 + len(KRIGING.processes) + _CONSTANTS
 CHANNELS = FINE + LEADING + _OWN
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Features:
     """
-    What is known of the core of a window.
+    Features and estimates over the core of a window.
 
     Attributes
     ----------
-    start : Tensor of shape (components, rows, columns)
-        The best estimate, which the network corrects.
+    initial : Tensor of shape (components, rows, columns)
+        The estimate that the network corrects.
     guided : Tensor of shape (components, rows, columns)
-        The estimate of `guided` alone.
+        The estimate of `guided`.
     shared : Tensor of shape (6, rows, columns)
-        Fine image and leading components.
+        MS image and leading components.
     own : Tensor of shape (components, channels, rows, columns)
         Of each component.
-    pull : Tensor of shape (components, rows, columns)
-        How far the mean of the other estimates lies from the start.
+    offset : Tensor of shape (components, rows, columns)
+        Mean difference of the other estimates from the initial one.
     disagreement : Tensor of shape (rows, columns)
-        Squares of how the others differ from the start, summed over the good bands, their mean.
+        Squared differences of the other estimates from the initial one, summed over the good
+        bands, mean over the estimates.
     """
 
-    start: Tensor
+    initial: Tensor
     guided: Tensor
     shared: Tensor
     own: Tensor
-    pull: Tensor
+    offset: Tensor
     disagreement: Tensor
 
-    def of(self, component: int) -> Tensor:
-        """Return what the network sees of a component, shape (CHANNELS, rows, columns)."""
+    def of_component(self, component: int) -> Tensor:
+        """Return the network's input for a component, shape (CHANNELS, rows, columns)."""
         return torch.cat([self.shared, self.own[component]])
 
 
-def gather(window: Window, estimators: Estimators, units: Units) -> Evidence:
+def compute_features(window: Window, estimators: Estimators, scales: ComponentScales) -> Features:
     """
-    Return what is known of the core of a window.
+    Return the features over the core of a window.
 
     Parameters
     ----------
@@ -77,75 +80,88 @@ def gather(window: Window, estimators: Estimators, units: Units) -> Evidence:
         With a halo of the reach of ``kriging`` about the core.
     estimators : Estimators
         Prepared for the pair.
-    units : Units
+    scales : ComponentScales
         Of the scene.
     """
     kriging = estimators.kriging
     stages = kriging.guided.stages(window)
-    answers = estimators.answers(window, stages)
-    start = answers.start
+    estimates = estimators.estimate(window, stages)
+    initial = estimates.initial
     rows, columns = (span.slice for span in window.core)
-    smooth = interpolate_components(window, stages)[:, rows, columns]
-    spread, detail, doubt = (
-        _like(values, start)[:, None, None] for values in (units.spread, units.detail, units.doubt)
+    interpolated = interpolate_components(window, stages)[:, rows, columns]
+    deviation, detail, prior = (
+        _like(values, initial)[:, None, None]
+        for values in (scales.deviation, scales.detail, scales.prior_deviation)
     )
-    leading = torch.zeros((LEADING, *start.shape[1:]), device=start.device)
-    leading[: min(LEADING, len(start))] = (start / spread)[:LEADING]
-    fine = torch.tensordot(_like(units.fine, start), stages.fine[:, rows, columns], dims=1)
-    noise, fine_noise = (
-        np.log10(np.clip(each / units.doubt, 1e-3, 1e3))
-        for each in (kriging.noise, units.fine_noise)
-    )
-    certainty = np.log10(units.detail / units.doubt)
-    ratio = float(np.log2(max(kriging.ratio)) - 2)
+    leading = torch.zeros((LEADING, *initial.shape[1:]), device=initial.device)
+    leading[: min(LEADING, len(initial))] = (initial / deviation)[:LEADING]
+    fine = torch.tensordot(_like(scales.whitening, initial), stages.fine[:, rows, columns], dims=1)
     own = [
-        (start - smooth) / detail,
-        answers.missing / doubt,
-        _returned(window, units, start) / doubt,
-        *((other - start) / doubt for other in answers.others),
-        smooth / spread,
-        _like(noise, start)[:, None, None].expand_as(start),
-        _like(fine_noise, start)[:, None, None].expand_as(start),
-        _like(certainty, start)[:, None, None].expand_as(start),
-        torch.full_like(start, ratio),
+        (initial - interpolated) / detail,
+        estimates.residual / prior,
+        _fine_residual(window, scales, initial) / prior,
+        *((other - initial) / prior for other in estimates.others),
+        interpolated / deviation,
+        *_constants(scales, kriging.noise, max(kriging.ratio), initial),
     ]
-    seen = torch.cat([fine, leading]), torch.stack(own, dim=1)
-    power = _like(kriging.guided.subspace.power, start)[:, None, None]
-    return Evidence(start, answers.guided, *seen, *_apart(answers, power))
+    power = _like(kriging.guided.subspace.power, initial)[:, None, None]
+    return Features(
+        initial,
+        estimates.guided,
+        torch.cat([fine, leading]),
+        torch.stack(own, dim=1),
+        *_differences(estimates, power),
+    )
 
 
-def _apart(answers: Answers, power: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ``pull`` and ``disagreement`` of :class:`Evidence`."""
-    pull = torch.zeros_like(answers.start)
-    disagreement = torch.zeros_like(answers.start[0])
-    for other in answers.others:
-        step = other - answers.start
-        pull += step / len(answers.others)
-        disagreement += (power * step.square()).sum(dim=0) / len(answers.others)
-    return pull, disagreement
+def _constants(
+    scales: ComponentScales, noise: NDArray[np.float64], ratio: float, initial: Tensor
+) -> list[Tensor]:
+    """Return the channels that are one number for a component, each like ``initial``."""
+    hs_noise, fine_noise = (
+        np.log10(np.clip(each / scales.prior_deviation, 1e-3, 1e3))
+        for each in (noise, scales.fine_noise)
+    )
+    certainty = np.log10(scales.detail / scales.prior_deviation)
+    channels = [
+        _like(values, initial)[:, None, None].expand_as(initial)
+        for values in (hs_noise, fine_noise, certainty)
+    ]
+    return [*channels, torch.full_like(initial, float(np.log2(ratio) - 2))]
 
 
-def _returned(window: Window, units: Units, start: Tensor) -> Tensor:
-    """Return the change of components that what the fine image misses asks for."""
+def _differences(estimates: Estimates, power: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ``offset`` and ``disagreement`` of :class:`Features`."""
+    offset = torch.zeros_like(estimates.initial)
+    disagreement = torch.zeros_like(estimates.initial[0])
+    for other in estimates.others:
+        difference = other - estimates.initial
+        offset += difference / len(estimates.others)
+        disagreement += (power * difference.square()).sum(dim=0) / len(estimates.others)
+    return offset, disagreement
+
+
+def _fine_residual(window: Window, scales: ComponentScales, initial: Tensor) -> Tensor:
+    """Return the change of components by which the residual of the MS image vanishes."""
     rows, columns = (span.slice for span in window.core)
-    fine = torch.from_numpy(window.fine[:, rows, columns]).to(start.device)
-    missing = fine - _like(units.level, start)[:, None, None]
-    missing = missing - torch.tensordot(_like(units.seen, start), start, dims=1)
-    return torch.tensordot(_like(units.returned, start), torch.nan_to_num(missing), dims=1)
+    fine = torch.from_numpy(window.fine[:, rows, columns]).to(initial.device)
+    residual = fine - _like(scales.mean_response, initial)[:, None, None]
+    residual = residual - torch.tensordot(_like(scales.response, initial), initial, dims=1)
+    return torch.tensordot(_like(scales.gain, initial), torch.nan_to_num(residual), dims=1)
 
 
 def _like(values: NDArray[np.float64], other: Tensor) -> Tensor:
     return torch.from_numpy(values.astype(np.float32)).to(other)
 
 
-def with_signs(seen: Tensor, own: float, leading: NDArray[np.float64]) -> Tensor:
+def with_signs(features: Tensor, own: float, leading: NDArray[np.float64]) -> Tensor:
     """
-    Return what the network sees of a component as if components pointed the other way.
+    Return the features of a component for other signs of the components, which are arbitrary.
 
     Parameters
     ----------
-    seen : Tensor of shape (CHANNELS, rows, columns)
-        From :meth:`Evidence.of`.
+    features : Tensor of shape (CHANNELS, rows, columns)
+        From :meth:`Features.of_component`.
     own : float
         1 or -1 for the component.
     leading : ndarray of shape (LEADING,)
@@ -153,4 +169,5 @@ def with_signs(seen: Tensor, own: float, leading: NDArray[np.float64]) -> Tensor
     """
     constants = (1.0,) * _CONSTANTS
     signs = [*(1.0,) * FINE, *leading, *(own,) * (_OWN - _CONSTANTS), *constants]
-    return seen * torch.tensor(signs, dtype=seen.dtype, device=seen.device)[:, None, None]
+    factors = torch.tensor(signs, dtype=features.dtype, device=features.device)
+    return features * factors[:, None, None]

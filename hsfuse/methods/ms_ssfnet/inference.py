@@ -1,4 +1,4 @@
-"""Networks at work: loaded once a process, run on a device without a gradient."""
+"""Inference: networks are loaded once in a process and run without gradients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOADING = Lock()
 
 def run_network(card: Card, coarse: Tensor, fine: Tensor, options: Options) -> Tensor:
     """
-    Return what the network of a card answers.
+    Return the output of a card's network, float32.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """
-What a correction of `guided` is worth, tried one scale down on the pair itself.
+Shrinkage of the network's corrections toward `guided`, fitted at reduced resolution.
 
-There the HS image is the truth. Component by component the correction is kept as far as
-it brings the answer nearer to the truth than `guided` is, so that it does no harm; and the
-figures say what the run may be expected to gain.
+There the HS image is the reference. Each component's correction is used with the weight by which
+it brings the estimate nearer to the reference than `guided` is, so that it does no harm; and the
+figures predict what it gains at full resolution.
 """
 
 from __future__ import annotations
@@ -17,125 +17,169 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hsfuse.methods.guided.regression import GuidedFuser
-from hsfuse.methods.ms_ssfnet.consistency import CANDIDATES, Agreement, Observed, agree
-from hsfuse.methods.reduced_resolution import Trial, judged
+from hsfuse.methods.ms_ssfnet.consistency import (
+    CANDIDATES,
+    ConsistencyTerms,
+    Observations,
+    apply_consistency,
+)
+from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings, ShrinkageSettings
+from hsfuse.methods.reduced_resolution import Quality, ReducedResolutionPair
 
-__all__ = ["Expectation", "expect"]
-
-# A correction of which more than half belongs there leaves less error than none does.
-_BETTER = 0.5
-# Decibels by which another agreement than the first has to do better: the trial is of few pixels.
-_MARGIN = 0.1
+__all__ = ["Correction", "Shrinkage", "fit_shrinkage", "fit_weights", "shrink"]
 
 
 @dataclass(frozen=True)
-class Expectation:
+class Correction:
     """
-    Figures one scale down, each PSNR in decibels and spectral angle in degrees.
+    Components of a reduced-resolution window before and after the network.
 
     Attributes
     ----------
-    shares : tuple of float
-        How much of the correction of each component is kept, 0 to 1.
-    guided, corrected, kept : tuple of float
-        Of `guided`, of the whole correction, and of what is kept of it, in agreement.
-    agreement : Agreement
-        The one that was taken.
+    guided, corrected : Tensor of shape (components, rows, columns)
+        By `guided` and by the network.
+    variance : Tensor of shape (rows, columns)
+        Of the errors of ``corrected``, as
+        :func:`~hsfuse.methods.ms_ssfnet.consistency.apply_consistency` takes it.
+    observations : Observations
+        What both sensors measured of the window.
     """
 
-    shares: tuple[float, ...]
-    guided: tuple[float, float]
-    corrected: tuple[float, float]
-    kept: tuple[float, float]
-    agreement: Agreement
+    guided: Tensor
+    corrected: Tensor
+    variance: Tensor
+    observations: Observations
+
+
+@dataclass(frozen=True)
+class Shrinkage:
+    """
+    Weights and data consistency terms, and their figures in the reduced-resolution test.
+
+    Attributes
+    ----------
+    weights : tuple of float
+        Of the correction of each component, 0 to 1.
+    terms : ConsistencyTerms
+        The selected ones.
+    guided, corrected, result : Quality
+        Of `guided`, of the full correction, and with weights and data consistency.
+    """
+
+    weights: tuple[float, ...]
+    terms: ConsistencyTerms
+    guided: Quality
+    corrected: Quality
+    result: Quality
 
     def sentence(self, name: str) -> str:
         """Return what the user should know."""
-        mean = sum(self.shares) / len(self.shares)
+        mean = 100 * sum(self.weights) / len(self.weights)
         return (
-            f"one scale down: guided {_figures(self.guided)}, {name} {_figures(self.corrected)}; "
-            f"{mean:.0%} of its corrections are used, {_figures(self.kept)} once in agreement with "
-            f"{self.agreement.sentence()}"
+            f"reduced-resolution test (Wald): guided {self.guided}, {name} {self.corrected}; "
+            f"{mean:.0f} % of the network's corrections are used, {self.result} after data "
+            f"consistency with {self.terms.sentence()}"
         )
 
 
-def _figures(pair: tuple[float, float]) -> str:
-    return f"{pair[0]:.2f} dB {pair[1]:.2f}°"
-
-
-def expect(
-    trial: Trial,
+def fit_shrinkage(
+    pair: ReducedResolutionPair,
     guided: GuidedFuser,
-    answers: Sequence[tuple[Tensor, Tensor, Tensor]],
-    seen: Sequence[Observed],
+    corrections: Sequence[Correction],
     count: int,
     *,
-    trust: float = 1.0,
-    candidates: Sequence[Agreement] = CANDIDATES,
-) -> Expectation:
+    prior: float = 1.0,
+    candidates: Sequence[ConsistencyTerms] = CANDIDATES,
+    settings: ComponentSettings = DEFAULT,
+) -> Shrinkage:
     """
-    Return what to expect of a correction, and how much of it to keep.
+    Return the weights of corrections and the data consistency terms that do best.
 
     Parameters
     ----------
-    trial : Trial
-        The pair one scale down.
+    pair : ReducedResolutionPair
+        With the references.
     guided : GuidedFuser
-        Fitted to the trial; gives the cube of components.
-    answers : sequence of tuple of Tensor
-        The components that `guided` and the correction give for each window of the trial, and
-        the uncertainty of the latter as :func:`~hsfuse.methods.ms_ssfnet.consistency.agree`
-        takes it.
-    seen : sequence of Observed
-        What both sensors saw of each window of the trial.
+        Fitted to the pair; expands components to a cube.
+    corrections : sequence of Correction
+        One for each window of the pair.
     count : int
-        Components of the full-scale fusion; those that the trial lacks are kept whole.
-    trust : float
-        How much a correction counts before the trial, in units of the trial's word: more
-        where the trial differs from the run.
-    candidates : sequence of Agreement
-        Of which the first is taken unless another one does clearly better.
+        Components at full resolution; those that the pair lacks have a weight of one.
+    prior : float
+        Weight of the prior that a correction is right, in units of the test's: more where the
+        reduced ratio differs from the full one.
+    candidates : sequence of ConsistencyTerms
+        The first is used unless another one does clearly better.
+    settings : ComponentSettings
+        The other numbers.
     """
-    pairs, along, size = [], torch.zeros(count), torch.zeros(count)
-    for patch, truth, answer in zip(trial.survey.patches, trial.truths, answers, strict=True):
-        base, corrected = (values.cpu() for values in answer[:2])
-        pairs.append((base, corrected))
-        wanted, valid = guided.subspace.project(truth)
-        known = torch.from_numpy(valid & np.isfinite(patch.fine).all(axis=0))
-        step, missing = (
-            (values - base)[:, known] for values in (corrected, torch.from_numpy(wanted))
-        )
-        n = min(count, len(step))
-        along[:n] += (step * missing).sum(dim=1)[:n]
-        size[:n] += step.square().sum(dim=1)[:n]
-    belonging = along / size.clamp_min(1e-30)
-    mixed = ((belonging + trust) / (1 + trust)).clamp(0, 1)
-    shares = torch.where((belonging > _BETTER) | (size == 0), torch.ones(count), mixed)
+    weights = fit_weights(pair, guided, corrections, count, prior, settings.shrinkage)
 
-    def figures(cubes: list[Tensor]) -> tuple[float, float]:
-        return trial.figures([guided.expand(cube).cpu().numpy() for cube in cubes])
+    def quality(cubes: Sequence[Tensor]) -> Quality:
+        return pair.quality([guided.expand(cube).cpu().numpy() for cube in cubes])
 
-    within = shares[: len(pairs[0][0]), None, None]
-    whole = [base + within * (corrected - base) for base, corrected in pairs]
-    scored = {
-        candidate: figures(
+    shrunk = [shrink(each.guided, each.corrected, weights) for each in corrections]
+    figures = {
+        terms: quality(
             [
-                agree(cube, answer[2].cpu(), each, candidate)
-                for cube, answer, each in zip(whole, answers, seen, strict=True)
+                apply_consistency(
+                    cube, each.variance, each.observations, terms, settings.consistency
+                )
+                for cube, each in zip(shrunk, corrections, strict=True)
             ]
         )
-        for candidate in candidates
+        for terms in candidates
     }
-    best = max(scored, key=lambda each: judged(scored[each]) + _MARGIN * (each == candidates[0]))
-    return Expectation(
-        tuple(shares.tolist()),
-        figures([base for base, _ in pairs]),
-        figures([corrected for _, corrected in pairs]),
-        scored[best],
+    margin = settings.shrinkage.margin
+    best = max(figures, key=lambda terms: figures[terms].score + margin * (terms == candidates[0]))
+    return Shrinkage(
+        tuple(weights.tolist()),
         best,
+        quality([each.guided for each in corrections]),
+        quality([each.corrected for each in corrections]),
+        figures[best],
     )
 
 
-def shares_array(expectation: Expectation | None, count: int) -> NDArray[np.float32]:
-    """Return the shares, all one without a trial."""
-    return np.asarray(expectation.shares if expectation else (1.0,) * count, dtype=np.float32)
+def fit_weights(
+    pair: ReducedResolutionPair,
+    guided: GuidedFuser,
+    corrections: Sequence[Correction],
+    count: int,
+    prior: float,
+    settings: ShrinkageSettings,
+) -> Tensor:
+    """
+    Return the weight of each component's correction, shape (count,).
+
+    The regression coefficient of the true correction on the network's, shrunk toward one;
+    parameters as :func:`fit_shrinkage`.
+    """
+    product, power = torch.zeros(count), torch.zeros(count)
+    patches = zip(pair.survey.patches, pair.references, corrections, strict=True)
+    for patch, reference, each in patches:
+        base = each.guided.cpu()
+        components, valid = guided.subspace.project(reference)
+        known = torch.from_numpy(valid & np.isfinite(patch.fine).all(axis=0))
+        correction = (each.corrected.cpu() - base)[:, known]
+        truth = (torch.from_numpy(components) - base)[:, known]
+        n = min(count, len(correction))
+        product[:n] += (correction * truth).sum(dim=1)[:n]
+        power[:n] += correction.square().sum(dim=1)[:n]
+    coefficient = product / power.clamp_min(1e-30)
+    shrunk = ((coefficient + prior) / (1 + prior)).clamp(0, 1)
+    full = (coefficient > settings.full) | (power == 0)
+    return torch.where(full, torch.ones(count), shrunk)
+
+
+def shrink(guided: Tensor, corrected: Tensor, weights: Tensor | NDArray[np.float32]) -> Tensor:
+    """
+    Return components between `guided` and the corrected ones, by the weight of each.
+
+    Parameters
+    ----------
+    guided, corrected : Tensor of shape (components, rows, columns)
+    weights : Tensor or ndarray of shape (at least components,)
+    """
+    within = torch.as_tensor(weights)[: len(guided), None, None].to(guided.device)
+    return guided + within * (corrected - guided)

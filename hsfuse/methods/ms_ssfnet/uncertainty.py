@@ -1,15 +1,16 @@
 """
-How far a fused pixel may be from the truth: an error model in two things that any pixel shows.
+Standard errors of fused pixels: a model of the error in two quantities of each pixel.
 
-Estimates of different kinds that disagree are wrong somewhere, and edges of the fine image
-are where they all may be. With d the disagreement and c the local contrast, the error is
-``exp(a) d^b c^g``. One scale down, where the HS image is the truth, the three numbers are fitted,
-and ``a`` is such that 68 % of the pixels have a smaller error. They are mixed with the usual
-ones of other scenes, the more the less the trial has to say of the run.
+Estimates of different kinds that disagree are wrong somewhere, and most errors are at edges of the
+MS image. With d the disagreement and c the local contrast, the error is modelled as
+``exp(a) d^b c^g``. At reduced resolution, where the HS image is the reference, the three numbers
+are fitted, with ``a`` such that 68 % of the pixels have a smaller error. The fit is averaged with
+a default model of other scenes, with the less weight the fewer its pixels and the more its ratio
+differs.
 
-It ranks the pixels of a scene; its level is a guess that some scenes miss by a factor of two, and
-one in eleven by four. What all estimates miss alike, as detail that hides below the noise of the
-HS image, shows in nothing.
+It ranks the pixels of a scene; its level is wrong by a factor of two in some scenes, and by four in
+one of eleven. An error that all estimates share, such as detail below the noise of the HS image,
+does not show in it.
 """
 
 from __future__ import annotations
@@ -22,57 +23,52 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from hsfuse.core.subspace import Subspace
+from hsfuse.methods.ms_ssfnet.settings import ErrorModelSettings
 
-__all__ = ["BAND", "REACH", "Sureness", "fit", "hidden_variance", "local_contrast"]
+__all__ = [
+    "BAND",
+    "ErrorModel",
+    "fit_error_model",
+    "local_contrast",
+    "variance_outside_subspace",
+]
 
 # Name of the band that holds the standard error.
 BAND = "standard error"
-# Pixels about one whose contrast counts.
-REACH = 2
-# Share of pixels whose error is smaller than a standard error, as of a normal distribution.
-_COVERED = 0.68
-# Error over disagreement, chosen on eleven remote-sensing scenes at ratios 2 and 4 and four of CAVE
-# at 8: so much, times this power of the ratio.
-_USUAL, _POWER = 0.86, 0.4
-# On the same scenes it grows from one scale down with this power of the two ratios.
-_GROWTH = 0.2
-# Pixels of a trial that say as much as is known before; neighbours share their errors.
-_PIXELS = 200.0
-# Doubt of a trial at the run's own ratio; it grows with the square of how the ratios differ.
-_UNLIKE = 0.25
-# Variance of the features that the fit needs, of logarithms.
-_RIDGE = 0.05
-# Contrast, in standard deviations of the fine bands, below which a surface is smooth.
-_SMOOTH = 0.02
+_DEFAULT = ErrorModelSettings()
 _TINY = 1e-30
 
 
 @dataclass(frozen=True, slots=True)
-class Sureness:
+class ErrorModel:
     """
     The error model of a pair.
 
     Attributes
     ----------
     offset : float
-        a, the logarithm of what has the units' power that the slope leaves.
+        a: a logarithm, in units of HS values to the power of 1 - ``slope``.
     slope : float
         b, not negative: more disagreement never means less error.
     contrast : float
         g.
-    trusted : float
-        How much of the model is the trial's, 0 to 1.
+    weight : float
+        Of the fit on the pair against the default model, 0 to 1.
+    smooth : float
+        Contrast below which a surface is smooth, in standard deviations of the MS bands.
     """
 
     offset: float
     slope: float = 1.0
     contrast: float = 0.0
-    trusted: float = 0.0
+    weight: float = 0.0
+    smooth: float = _DEFAULT.smooth
 
     @classmethod
-    def usual(cls, ratio: float) -> Sureness:
-        """Return what is usual at a ratio, without a trial."""
-        return cls(math.log(_USUAL) + _POWER * math.log(ratio))
+    def default(cls, ratio: float, settings: ErrorModelSettings = _DEFAULT) -> ErrorModel:
+        """Return the default model for a ratio, which is not fitted to the pair."""
+        offset = math.log(settings.level) + settings.power * math.log(ratio)
+        return cls(offset, smooth=settings.smooth)
 
     def predict(
         self, disagreement: NDArray[np.floating], contrast: NDArray[np.floating]
@@ -89,94 +85,119 @@ class Sureness:
 
         Examples
         --------
-        >>> Sureness(offset=0.0, slope=1.0).predict(np.array([0.5]), np.array([1.0]))
+        >>> ErrorModel(offset=0.0, slope=1.0).predict(np.array([0.5]), np.array([1.0]))
         array([0.5], dtype=float32)
         """
-        logarithm = self.offset + np.stack(_features(disagreement, contrast), axis=-1) @ (
-            np.array([self.slope, self.contrast])
-        )
+        regressors = np.stack(_regressors(disagreement, contrast, self.smooth), axis=-1)
+        logarithm = self.offset + regressors @ np.array([self.slope, self.contrast])
         return np.exp(logarithm).astype(np.float32)
 
     def sentence(self) -> str:
         """Return what the user should know of the calibration."""
-        if not self.trusted:
-            return "standard error: the disagreement of the estimates, not calibrated on this pair"
+        if not self.weight:
+            return (
+                "standard error: from the disagreement of several estimates by a default model, "
+                "not calibrated on this pair"
+            )
         return (
-            f"standard error: calibrated one scale down, where 68 % of the errors are smaller, "
-            f"with a weight of {self.trusted:.0%} against what is usual"
+            "standard error: from the disagreement of several estimates, calibrated in the "
+            "reduced-resolution test to cover 68 % of the errors; this calibration has a weight of "
+            f"{100 * self.weight:.0f} %, a default model the rest"
         )
 
+    def describe(self) -> dict[str, float]:
+        """Return the numbers in JSON types."""
+        return {
+            "offset": self.offset,
+            "slope": self.slope,
+            "contrast": self.contrast,
+            "weight": self.weight,
+        }
 
-def fit(
+
+def fit_error_model(
     disagreement: NDArray[np.floating],
     contrast: NDArray[np.floating],
     error: NDArray[np.floating],
     *,
-    usual: Sureness,
-    alike: float = 1.0,
+    default: ErrorModel,
+    ratio_change: float = 1.0,
     scale: float = 1.0,
-) -> Sureness:
+    settings: ErrorModelSettings = _DEFAULT,
+) -> ErrorModel:
     """
-    Return the error model of a run, fitted to pixels of a trial whose error is known.
+    Return the error model for full resolution, fitted to reduced-resolution pixels.
 
     Parameters
     ----------
     disagreement, contrast : ndarray of shape (pixels,)
-        As :meth:`Sureness.predict`.
+        As :meth:`ErrorModel.predict`.
     error : ndarray of shape (pixels,)
         Root mean square over the good bands, in HS units; NaN where it is not known.
-    usual : Sureness
-        Toward which the fit is drawn.
-    alike : float
-        The run's ratio over the trial's: one scale down says less of a larger ratio.
+    default : ErrorModel
+        Toward which the fit is shrunk.
+    ratio_change : float
+        The ratio at full resolution over the reduced one: a smaller ratio predicts less.
     scale : float
-        Disagreement of the run over that of the trial, about: errors are told in units of it.
+        Typical disagreement at full resolution over that at reduced resolution.
+    settings : ErrorModelSettings
+        The other numbers.
     """
     known = np.isfinite(error)
     count = int(known.sum())
     if count == 0:
-        return usual
-    features = np.stack(_features(disagreement[known], contrast[known]))
-    level = features[0].mean()
-    features[0] -= level
-    wanted = np.log(np.maximum(error[known].astype(np.float64), _TINY)) - level
-    prior = np.array([usual.slope, usual.contrast])
-    spread = features - features.mean(axis=1, keepdims=True)
-    left = wanted - wanted.mean() - prior @ spread
-    ridge = _RIDGE * np.eye(2)
-    slopes = prior + np.linalg.solve(spread @ spread.T / count + ridge, spread @ left / count)
+        return default
+    regressors = np.stack(_regressors(disagreement[known], contrast[known], settings.smooth))
+    level = regressors[0].mean()
+    regressors[0] -= level
+    target = np.log(np.maximum(error[known].astype(np.float64), _TINY)) - level
+    prior = np.array([default.slope, default.contrast])
+    centred = regressors - regressors.mean(axis=1, keepdims=True)
+    residual = target - target.mean() - prior @ centred
+    ridge = settings.ridge * np.eye(2)
+    moments = centred @ centred.T / count + ridge
+    slopes = prior + np.linalg.solve(moments, centred @ residual / count)
     slopes[0] = max(slopes[0], 0.0)
-    offset = np.quantile(wanted - slopes @ features, _COVERED)
-    offset += _GROWTH * math.log(alike)
-    trusted = 1 / (1 + _UNLIKE * max(alike, 1 / alike) ** 2 + _PIXELS / count)
-    slopes = trusted * slopes + (1 - trusted) * prior
-    offset = trusted * offset + (1 - trusted) * usual.offset
+    offset = np.quantile(target - slopes @ regressors, settings.coverage)
+    offset += settings.growth * math.log(ratio_change)
+    change = max(ratio_change, 1 / ratio_change) ** 2
+    weight = 1 / (1 + settings.fit_variance * change + settings.prior_pixels / count)
+    slopes = weight * slopes + (1 - weight) * prior
+    offset = weight * offset + (1 - weight) * default.offset
     offset += (1 - slopes[0]) * (level + math.log(scale))
-    return Sureness(float(offset), float(slopes[0]), float(slopes[1]), float(trusted))
+    return ErrorModel(
+        float(offset), float(slopes[0]), float(slopes[1]), float(weight), settings.smooth
+    )
 
 
-def _features(
-    disagreement: NDArray[np.floating], contrast: NDArray[np.floating]
+def _regressors(
+    disagreement: NDArray[np.floating], contrast: NDArray[np.floating], smooth: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the logarithms of both."""
     return (
         np.log(np.maximum(disagreement, _TINY).astype(np.float64)),
-        np.log(contrast.astype(np.float64) + _SMOOTH),
+        np.log(contrast.astype(np.float64) + smooth),
     )
 
 
-def local_contrast(fine: NDArray[np.floating], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+def local_contrast(
+    fine: NDArray[np.floating],
+    known: NDArray[np.bool_],
+    radius: int = _DEFAULT.contrast_radius,
+) -> NDArray[np.float64]:
     """
-    Return the standard deviation of the fine image about each pixel, shape (rows, columns).
+    Return the standard deviation of the MS image about each pixel, shape (rows, columns).
 
     Parameters
     ----------
     fine : ndarray of shape (fine bands, rows, columns)
         Standardised.
     known : ndarray of shape (rows, columns), bool
-        Where there is data; other pixels do not count.
+        Where there is data; other pixels have no weight.
+    radius : int
+        Pixels on either side.
     """
-    size = 2 * REACH + 1
+    size = 2 * radius + 1
     share = uniform_filter(known.astype(np.float64), size, mode="nearest")
     total = np.zeros(known.shape)
     for band in fine:
@@ -189,11 +210,11 @@ def local_contrast(fine: NDArray[np.floating], known: NDArray[np.bool_]) -> NDAr
     return np.sqrt(total / len(fine))
 
 
-def hidden_variance(
+def variance_outside_subspace(
     spectra: NDArray[np.floating], subspace: Subspace, noise: NDArray[np.float64]
 ) -> float:
     """
-    Return what a subspace leaves of spectra beyond their noise, mean square over the bands.
+    Return the variance of spectra outside a subspace less that of noise, mean over the bands.
 
     Parameters
     ----------
@@ -205,6 +226,6 @@ def hidden_variance(
         Standard deviations.
     """
     outside = np.eye(len(spectra)) - subspace.loading[:, subspace.good].T @ subspace.basis
-    left = np.square(outside @ spectra).sum(axis=0).mean()
-    share = np.sum(outside**2 @ noise**2)
-    return max(float(left - share), 0.0) / len(spectra)
+    variance = np.square(outside @ spectra).sum(axis=0).mean()
+    of_noise = np.sum(outside**2 @ noise**2)
+    return max(float(variance - of_noise), 0.0) / len(spectra)

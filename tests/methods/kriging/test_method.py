@@ -1,4 +1,4 @@
-"""`kriging`: cells that no window moves, shade that stays shade, noise that is not copied."""
+"""`kriging`: cells independent of windows, illumination, noise."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.methods import Fuser, Options, Window, load_method
-from hsfuse.methods.kriging import cells, regression
-from hsfuse.methods.kriging.appearance import DARK, Appearance
-from hsfuse.methods.kriging.method import METHOD, average
+from hsfuse.methods.kriging.appearance import Appearance
+from hsfuse.methods.kriging.cells import cells
+from hsfuse.methods.kriging.method import METHOD, Kriging, average
+from hsfuse.methods.kriging.regression import random_features
+from hsfuse.methods.kriging.settings import DEFAULT, KrigingSettings
 from hsfuse.observe import Degrade
 from hsfuse.pair.survey import Patch, Survey
 
@@ -50,14 +52,12 @@ def pair_of(
 
 
 def test_a_window_of_cells_equals_the_same_part_of_the_whole(
-    monkeypatch: pytest.MonkeyPatch, read_tile: Callable[[Fuser, Window, Span], Window]
+    read_tile: Callable[[Fuser, Window, Span], Window],
 ) -> None:
     """A scene of many cells is the same read whole or through one window with its halo."""
-    for name, value in (("_CELL", 8), ("_HALO", 3), ("_RAMP", 2)):
-        monkeypatch.setattr(cells, name, value)
-    monkeypatch.setattr(regression, "FEATURES", 48)
     survey, window = pair_of(cube_of(120))
-    fuser = load_method("kriging").prepare(survey, Options())
+    settings = KrigingSettings(cell=8, halo=3, ramp=2, features=48)
+    fuser = Kriging(settings).prepare(survey, Options())
     (whole,) = fuser.fuse([window])
     core = Span(57, 70)
     part = read_tile(fuser, window, core)
@@ -67,19 +67,19 @@ def test_a_window_of_cells_equals_the_same_part_of_the_whole(
 
 
 @pytest.mark.parametrize("length", [5, 48, 49, 131])
-def test_cells_share_every_pixel_out(length: int) -> None:
-    """Their weights sum to one everywhere, and what a cell is conditioned on holds its pixels."""
+def test_the_weights_of_cells_sum_to_one(length: int) -> None:
+    """Everywhere; and the pixels on which a cell is conditioned include its own."""
     axis = Axis(length * 3 + 1, length, 3.0, 0.5)
     total = np.zeros(axis.fine)
-    for cell in cells.cells(axis, 0, length, Span(0, axis.fine)):
+    for cell in cells(axis, 0, length, Span(0, axis.fine), DEFAULT):
         total[cell.part.slice] += cell.weight
         assert cell.fine.start <= cell.part.start
         assert cell.part.stop <= cell.fine.stop
     assert np.allclose(total, 1)
 
 
-def test_it_beats_guided_where_colour_tells_materials_apart() -> None:
-    """A light that scales spectra is known for what it is: the error is a fraction of guided's."""
+def test_it_beats_guided_where_colour_separates_materials() -> None:
+    """Illumination that scales spectra is modelled: the error is a fraction of guided's."""
     cube = cube_of(144)
     survey, window = pair_of(cube, ratio=6)
     error = {
@@ -89,25 +89,25 @@ def test_it_beats_guided_where_colour_tells_materials_apart() -> None:
     assert error["kriging"] < 0.7 * error["guided"]
 
 
-def test_noise_is_not_copied() -> None:
-    """What is added for the HS image falls short of what is missing by about the noise."""
+def test_noise_is_not_added() -> None:
+    """The residual of the HS image is added less its share of noise."""
     cube = cube_of(96)
     shares = []
     for noise in (0.0, 0.05):
         survey, window = pair_of(cube, noise)
         fuser = METHOD.prepare(survey, Options())
         known = replace(fuser, noise=np.full_like(fuser.noise, noise))
-        answers = known.components(window, known.guided.stages(window))
+        estimates = known.components(window, known.guided.stages(window))
         unaware = replace(fuser, noise=np.zeros_like(fuser.noise))
         added = unaware.components(window, unaware.guided.stages(window))
-        shares.append(float(answers[-1].square().mean() / added[-1].square().mean()))
-        assert torch.equal(answers[:-1], added[:-1])
+        shares.append(float(estimates[-1].square().mean() / added[-1].square().mean()))
+        assert torch.equal(estimates[:-1], added[:-1])
     assert shares[0] == 1
     assert shares[1] < 0.5
 
 
-def test_the_average_is_of_the_processes_and_what_they_miss() -> None:
-    """Equal processes and nothing missing give the process."""
+def test_the_average_is_of_the_processes_plus_the_residual() -> None:
+    """Equal processes without a residual give the process."""
     one = torch.rand(2, 3, 4)
     nothing = torch.zeros(2, 3, 4)
     assert torch.allclose(average(torch.stack([one, one, one, nothing])), one)
@@ -124,14 +124,14 @@ def test_brightness_scales_and_chromaticity_does_not() -> None:
     assert (once[1:4] - again[1:4]).abs().max() < 0.1
 
 
-def test_features_hold_the_sum_of_two_covariances() -> None:
+def test_features_approximate_the_mean_of_two_covariances() -> None:
     """Their product is the mean of two squared exponentials, exactly so at no distance."""
     generator = torch.Generator().manual_seed(0)
     near, far = (scale * torch.randn((3, 6, 5), generator=generator) for scale in (0.3, 1.5))
     light = torch.rand((6, 5), generator=generator)
-    linear, *features = regression.random_features(light[None], light, [near, far], 0)
+    linear, *features = random_features(light[None], light, [near, far], 0, DEFAULT)
     assert linear.shape == (2, 6, 5)
-    found = torch.cat(features).flatten(1) / (light.flatten() + DARK)
+    found = torch.cat(features).flatten(1) / (light.flatten() + DEFAULT.dark)
     covariance = found.mT @ found
     wanted = torch.stack(
         [torch.exp(-0.5 * torch.cdist(p.flatten(1).mT, p.flatten(1).mT) ** 2) for p in (near, far)]

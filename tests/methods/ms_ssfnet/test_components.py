@@ -10,12 +10,15 @@ import torch
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
-from hsfuse.methods import Fuser, Options, Window, load_method
-from hsfuse.methods.kriging import cells, regression
+from hsfuse.methods import Fuser, Options, Window
+from hsfuse.methods.cnmf import CnmfSettings
 from hsfuse.methods.kriging.method import average
+from hsfuse.methods.kriging.settings import KrigingSettings
 from hsfuse.methods.ms_ssfnet.components import ComponentFuser
-from hsfuse.methods.ms_ssfnet.consistency import Agreement
-from hsfuse.methods.ms_ssfnet.features import CHANNELS, LEADING, gather, with_signs
+from hsfuse.methods.ms_ssfnet.consistency import ConsistencyTerms
+from hsfuse.methods.ms_ssfnet.features import CHANNELS, LEADING, compute_features, with_signs
+from hsfuse.methods.ms_ssfnet.method import MSSSFNetMethod
+from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
 from hsfuse.nets.weights import Domain, save_weights
 from hsfuse.observe import Degrade
@@ -71,29 +74,37 @@ def pair_of(cube: NDArray[np.float32]) -> tuple[Survey, Window]:
     return survey, Window(coarse, fine, geometry, (Span(0, side), Span(0, side)), (0, 0))
 
 
-def prepared(survey: Survey, file: str, *, uncertainty: bool = False) -> ComponentFuser:
+def prepared(
+    survey: Survey,
+    file: str,
+    settings: ComponentSettings = DEFAULT,
+    *,
+    uncertainty: bool = False,
+) -> ComponentFuser:
     """Return the fuser of a pair with the weights of a file."""
-    fuser = load_method("ms-ssfnet").prepare(survey, Options(file, uncertainty=uncertainty))
+    fuser = MSSSFNetMethod(settings).prepare(survey, Options(file, uncertainty=uncertainty))
     assert isinstance(fuser, ComponentFuser)
     return fuser
 
 
-@pytest.fixture
-def small_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut scenes into cells that a window does not hold all of."""
-    for name, value in (("_CELL", 8), ("_HALO", 3), ("_RAMP", 2)):
-        monkeypatch.setattr(cells, name, value)
-    monkeypatch.setattr(regression, "FEATURES", 48)
+# Few features and updates, where they do not matter.
+FAST = ComponentSettings(
+    kriging=KrigingSettings(features=48),
+    cnmf=CnmfSettings(updates=10, updates_coarse=10, updates_fine=10),
+)
+# Scenes are divided into cells, of which a window has a part.
+SMALL_CELLS = ComponentSettings(
+    kriging=KrigingSettings(cell=8, halo=3, ramp=2, features=48),
+)
 
 
-@pytest.mark.usefixtures("small_cells")
 def test_a_window_equals_the_same_part_of_the_whole(
     weights: Callable[[float], str], read_tile: Callable[[Fuser, Window, Span], Window]
 ) -> None:
     """Estimators, network, agreement and standard error need no more than the stated reach."""
     survey, window = pair_of(cube_of(240))
-    fuser = prepared(survey, weights(0.05), uncertainty=True)
-    fuser = replace(fuser, agreement=Agreement())
+    fuser = prepared(survey, weights(0.05), SMALL_CELLS, uncertainty=True)
+    fuser = replace(fuser, terms=ConsistencyTerms())
     (whole,) = fuser.fuse([window])
     core = Span(113, 126)
     part = read_tile(fuser, window, core)
@@ -109,31 +120,30 @@ def test_a_network_without_a_head_leaves_the_start(weights: Callable[[float], st
     fuser = prepared(survey, weights(0.0))
     kriging = fuser.estimators.kriging
     start = average(kriging.components(window, kriging.guided.stages(window)))
-    assert torch.allclose(fuser.answers(window).corrected, start)
-    assert "one scale down: guided" in fuser.notes[0]
+    assert torch.allclose(fuser.predict(window).corrected, start)
+    assert "reduced-resolution test (Wald): guided" in fuser.notes[0]
 
 
 def test_what_the_network_sees_does_not_depend_on_units(weights: Callable[[float], str]) -> None:
     """A scene in other units, counts for reflectance say, is the same evidence."""
     survey, window = pair_of(cube_of(96))
     fuser = prepared(survey, weights(0.0))
-    seen = gather(window, fuser.estimators, fuser.units)
+    seen = compute_features(window, fuser.estimators, fuser.scales)
     patch = survey.patches[0]
     scaled = replace(
         survey, patches=(replace(patch, coarse=1000 * patch.coarse, fine=50 * patch.fine),)
     )
     other = prepared(scaled, weights(0.0))
-    again = gather(
+    again = compute_features(
         replace(window, coarse=1000 * window.coarse, fine=50 * window.fine),
         other.estimators,
-        other.units,
+        other.scales,
     )
     assert (seen.own[:4] - again.own[:4]).abs().median() < 1e-3
     # Of two bands the difference may point either way.
     assert (seen.shared[:3].abs() - again.shared[:3].abs()).abs().max() < 1e-3
 
 
-@pytest.mark.usefixtures("small_cells")
 def test_units_are_measured_on_the_cells_of_the_scene(weights: Callable[[float], str]) -> None:
     """
     A surveyed window lies where it lies: the estimates compared there are those of the fusion.
@@ -152,14 +162,16 @@ def test_units_are_measured_on_the_cells_of_the_scene(weights: Callable[[float],
         (first, first),
     )
     scene = replace(survey, patches=(patch,), scene=window.geometry.coarse_shape)
-    fuser = prepared(scene, weights(0.0))
+    fuser = prepared(scene, weights(0.0), SMALL_CELLS)
     guided = fuser.estimators.kriging.guided
     inside = Window(patch.coarse, patch.fine, patch.geometry, (Span(0, len(rows)),) * 2, (20, 20))
-    answers = fuser.estimators.answers(inside, guided.stages(inside))
-    differences = torch.stack(answers.others) - answers.start
+    estimates = fuser.estimators.estimate(inside, guided.stages(inside))
+    differences = torch.stack(estimates.others) - estimates.initial
     expected = differences.double().square().mean(dim=(0, 2, 3)).sqrt().numpy()
     assert (expected > 0).all()
-    assert fuser.units.doubt == pytest.approx(np.maximum(expected, 0.02 * fuser.units.detail))
+    assert fuser.scales.prior_deviation == pytest.approx(
+        np.maximum(expected, 0.02 * fuser.scales.detail)
+    )
 
 
 def test_signs_turn_twice_into_themselves() -> None:

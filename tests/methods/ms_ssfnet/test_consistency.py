@@ -1,4 +1,4 @@
-"""Agreement with both inputs: nearer to each, never by copying noise."""
+"""Data consistency: nearer to each image, without adding noise."""
 
 from dataclasses import replace
 
@@ -9,32 +9,33 @@ import torch
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.methods.ms_ssfnet.consistency import (
     CANDIDATES,
-    Agreement,
-    Observed,
-    agree,
-    likeliest_return,
+    ConsistencyTerms,
+    Observations,
+    apply_consistency,
+    kalman_gain,
 )
+from hsfuse.methods.ms_ssfnet.settings import ConsistencySettings
 from hsfuse.observe import Degrade
 
 SEEN = np.array([[0.5, 0.2, 0.1], [0.3, -0.4, 0.2]])
 
 
 @pytest.fixture
-def observed() -> tuple[torch.Tensor, Observed]:
-    """Return a truth of three components and what noise-free sensors see of it."""
+def observed() -> tuple[torch.Tensor, Observations]:
+    """Return a truth of three components and the noise-free observations of it."""
     axis = Axis(48, 12, 4.0)
     geometry = Geometry(axis, axis)
     draw = torch.Generator().manual_seed(0)
     truth = torch.rand(3, 48, 48, generator=draw)
     seen = torch.from_numpy(SEEN.astype(np.float32))
-    back = likeliest_return(SEEN, np.ones(3), 1e-8 * np.eye(2))
-    return truth, Observed(
+    back = kalman_gain(SEEN, np.ones(3), 1e-8 * np.eye(2))
+    return truth, Observations(
         geometry,
         (1.0, 1.0),
         Degrade.between(geometry, (1.0, 1.0)).forward(truth),
         torch.ones(12, 12, dtype=torch.bool),
-        torch.ones(48, 48, dtype=torch.bool),
         torch.tensordot(seen, truth, dims=1),
+        torch.ones(48, 48, dtype=torch.bool),
         torch.zeros(3),
         torch.ones(3),
         seen,
@@ -45,94 +46,102 @@ def observed() -> tuple[torch.Tensor, Observed]:
 EVEN = torch.ones(48, 48)
 
 
-@pytest.mark.parametrize("agreement", CANDIDATES)
+@pytest.mark.parametrize("terms", CANDIDATES)
 def test_the_truth_stays_the_truth(
-    observed: tuple[torch.Tensor, Observed], agreement: Agreement
+    observed: tuple[torch.Tensor, Observations], terms: ConsistencyTerms
 ) -> None:
-    """What agrees already is left alone."""
+    """What is consistent already is not changed."""
     truth, seen = observed
-    assert torch.allclose(agree(truth, EVEN, seen, agreement), truth, atol=1e-4)
+    assert torch.allclose(apply_consistency(truth, EVEN, seen, terms), truth, atol=1e-4)
 
 
-def test_the_answer_comes_nearer_to_the_hs_image(observed: tuple[torch.Tensor, Observed]) -> None:
-    """D of the answer misses less of the HS image."""
+def test_the_result_is_nearer_to_the_hs_image(
+    observed: tuple[torch.Tensor, Observations],
+) -> None:
+    """The residual of the HS image is smaller."""
     _, seen = observed
     degrade = Degrade.between(seen.geometry, seen.blur)
-    answer = agree(torch.zeros(3, 48, 48), EVEN, seen, Agreement(fine=False))
-    left = (seen.wanted - degrade.forward(answer)).square().sum()
-    assert left < 0.1 * seen.wanted.square().sum()
+    result = apply_consistency(torch.zeros(3, 48, 48), EVEN, seen, ConsistencyTerms(fine=False))
+    left = (seen.hs - degrade.forward(result)).square().sum()
+    assert left < 0.1 * seen.hs.square().sum()
 
 
-def test_the_answer_is_the_likeliest_one(
-    observed: tuple[torch.Tensor, Observed], monkeypatch: pytest.MonkeyPatch
+def test_the_update_is_the_most_probable_one(
+    observed: tuple[torch.Tensor, Observations],
 ) -> None:
-    """With rounds enough it is ``u D' (D u D' + N)^-1 (S - D Z)``, solved here as it stands."""
-    monkeypatch.setattr("hsfuse.methods.ms_ssfnet.consistency._ROUNDS", 100)
+    """With enough rounds it is ``u D' (D u D' + N)^-1 (S - D Z)``, here solved directly."""
     _, seen = observed
     seen = replace(seen, noise=torch.full((3,), 0.1))
-    uncertain = 0.2 + torch.rand(48, 48, generator=torch.Generator().manual_seed(3))
-    answer = agree(torch.zeros(3, 48, 48), uncertain, seen, Agreement(fine=False))
+    many = ConsistencySettings(rounds=100)
+    variance = 0.2 + torch.rand(48, 48, generator=torch.Generator().manual_seed(3))
+    result = apply_consistency(
+        torch.zeros(3, 48, 48), variance, seen, ConsistencyTerms(fine=False), many
+    )
     one = Degrade.between(seen.geometry, seen.blur)
     whole = torch.kron(one.rows, one.columns).double()
-    likely = uncertain.ravel()[:, None].double() * whole.T
+    likely = variance.ravel()[:, None].double() * whole.T
     gain = likely @ torch.linalg.inv(whole @ likely + 0.01 * torch.eye(144))
-    expected = (gain @ seen.wanted.reshape(3, -1).T.double()).T.reshape(3, 48, 48)
-    assert torch.allclose(answer.double(), expected, atol=1e-3)
+    expected = (gain @ seen.hs.reshape(3, -1).T.double()).T.reshape(3, 48, 48)
+    assert torch.allclose(result.double(), expected, atol=1e-3)
 
 
-def test_what_is_missed_belongs_where_the_estimates_disagree(
-    observed: tuple[torch.Tensor, Observed],
+def test_residuals_go_to_pixels_where_the_estimates_disagree(
+    observed: tuple[torch.Tensor, Observations],
 ) -> None:
-    """A pixel that is sure keeps its value; the one beside it that is not is changed."""
+    """A certain pixel does not change; the uncertain one beside it does."""
     truth, seen = observed
     start = truth.clone()
     start[:, 22, 22] += 2.0
-    uncertain = torch.full((48, 48), 0.01)
-    uncertain[22, 22] = 10.0
-    error = (agree(start, uncertain, seen, Agreement(fine=False)) - truth).square()
-    even = (agree(start, EVEN, seen, Agreement(fine=False)) - truth).square()
+    variance = torch.full((48, 48), 0.01)
+    variance[22, 22] = 10.0
+    error = (
+        apply_consistency(start, variance, seen, ConsistencyTerms(fine=False)) - truth
+    ).square()
+    even = (apply_consistency(start, EVEN, seen, ConsistencyTerms(fine=False)) - truth).square()
     assert error.mean() < 0.2 * even.mean()
 
 
-def test_the_fine_image_is_shown(observed: tuple[torch.Tensor, Observed]) -> None:
-    """Moved to the fine image, A of the answer is that image, and the error is not larger."""
+def test_the_ms_image_is_reproduced(observed: tuple[torch.Tensor, Observations]) -> None:
+    """Updated by the MS image, A of the result is that image, and the error is smaller."""
     truth, seen = observed
     start = truth + 0.1 * torch.randn(truth.shape, generator=torch.Generator().manual_seed(1))
-    moved = agree(start, EVEN, seen, Agreement(hs=False))
-    shown = torch.tensordot(seen.seen, moved, dims=1)
+    moved = apply_consistency(start, EVEN, seen, ConsistencyTerms(hs=False))
+    shown = torch.tensordot(seen.response, moved, dims=1)
     assert torch.allclose(shown, seen.fine, atol=1e-3)
     assert (moved - truth).square().mean() < 0.6 * (start - truth).square().mean()
 
 
-def test_what_is_noise_is_not_asked_for(observed: tuple[torch.Tensor, Observed]) -> None:
-    """An HS image that differs by its noise alone changes nothing much."""
+def test_noise_is_not_added(observed: tuple[torch.Tensor, Observations]) -> None:
+    """An HS image that differs by its noise alone changes little."""
     truth, seen = observed
-    noise = 0.05 * torch.randn(seen.wanted.shape, generator=torch.Generator().manual_seed(2))
-    noisy = replace(seen, wanted=seen.wanted + noise, doubt=torch.full((3,), 0.05))
-    hs = Agreement(fine=False)
-    copied = agree(truth, EVEN, noisy, hs) - truth
-    aware = agree(truth, EVEN, replace(noisy, noise=torch.full((3,), 0.05)), hs) - truth
+    noise = 0.05 * torch.randn(seen.hs.shape, generator=torch.Generator().manual_seed(2))
+    noisy = replace(seen, hs=seen.hs + noise, prior_deviation=torch.full((3,), 0.05))
+    hs = ConsistencyTerms(fine=False)
+    copied = apply_consistency(truth, EVEN, noisy, hs) - truth
+    aware = apply_consistency(truth, EVEN, replace(noisy, noise=torch.full((3,), 0.05)), hs) - truth
     assert aware.square().mean() < 0.2 * copied.square().mean()
 
 
-def test_a_hole_asks_for_nothing(observed: tuple[torch.Tensor, Observed]) -> None:
-    """HS pixels without data add nothing about them."""
+def test_a_gap_changes_nothing(observed: tuple[torch.Tensor, Observations]) -> None:
+    """HS pixels without data have no update around them."""
     _, seen = observed
-    used = seen.used.clone()
+    used = seen.hs_valid.clone()
     used[4:8, 4:8] = False
     start = torch.zeros(3, 48, 48)
-    added = agree(start, EVEN, replace(seen, used=used), Agreement(fine=False))
+    added = apply_consistency(
+        start, EVEN, replace(seen, hs_valid=used), ConsistencyTerms(fine=False)
+    )
     assert added[:, 22:26, 22:26].abs().max() < 1e-6
 
 
-def test_the_stated_reach_holds(observed: tuple[torch.Tensor, Observed]) -> None:
+def test_the_stated_reach_holds(observed: tuple[torch.Tensor, Observations]) -> None:
     """One HS pixel changes nothing farther away than that."""
     truth, seen = observed
-    agreement = Agreement()
-    other = seen.wanted.clone()
+    terms = ConsistencyTerms()
+    other = seen.hs.clone()
     other[:, 0, 0] += 1
-    change = agree(truth, EVEN, replace(seen, wanted=other), agreement) - agree(
-        truth, EVEN, seen, agreement
+    change = apply_consistency(truth, EVEN, replace(seen, hs=other), terms) - apply_consistency(
+        truth, EVEN, seen, terms
     )
     rows = torch.nonzero(change.abs().amax(dim=(0, 2)) > 1e-6)[:, 0]
-    assert int(rows.max()) / 4 <= agreement.reach(seen.blur)[0] + 1
+    assert int(rows.max()) / 4 <= terms.reach(seen.blur)[0] + 1

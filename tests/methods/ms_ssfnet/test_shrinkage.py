@@ -1,20 +1,23 @@
-"""What is kept of a correction: all that helps, little that harms."""
+"""Weights of corrections: full where they help, small where they harm."""
 
 import numpy as np
+import pytest
 import torch
 
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.methods import Window
-from hsfuse.methods.guided.regression import Parameters, fit
-from hsfuse.methods.ms_ssfnet.consistency import CANDIDATES, Observed
-from hsfuse.methods.ms_ssfnet.shrinkage import expect
-from hsfuse.methods.reduced_resolution import Trial, step_down
+from hsfuse.methods.guided.regression import GuidedFuser, fit
+from hsfuse.methods.guided.settings import Parameters
+from hsfuse.methods.ms_ssfnet.consistency import CANDIDATES, Observations
+from hsfuse.methods.ms_ssfnet.shrinkage import Correction, fit_shrinkage
+from hsfuse.methods.reduced_resolution import ReducedResolutionPair, reduce_resolution
 from hsfuse.observe import Degrade
 from hsfuse.pair.survey import Patch, Survey
 
 
-def tried() -> Trial:
-    """Return the trial of a small made pair."""
+@pytest.fixture(scope="module")
+def pair() -> ReducedResolutionPair:
+    """Return a small simulated pair at reduced resolution."""
     draw = np.random.default_rng(0)
     rows, columns = np.mgrid[:96, :96]
     spectra = 0.3 + draw.random((5, 8))
@@ -30,48 +33,57 @@ def tried() -> Trial:
         np.ones(8, bool),
         np.linspace(400, 800, 8),
     )
-    trial = step_down(survey)
-    assert trial is not None
-    return trial
+    reduced = reduce_resolution(survey)
+    assert reduced is not None
+    return reduced
 
 
-def blind(window: Window, count: int) -> Observed:
-    """Return what sensors saw that ask for nothing."""
+@pytest.fixture(scope="module")
+def guided(pair: ReducedResolutionPair) -> GuidedFuser:
+    """Return `guided` fitted to the reduced pair."""
+    return fit(pair.survey, Parameters(components=3), subspace=pair.subspace)
+
+
+def reference_of(pair: ReducedResolutionPair, guided: GuidedFuser) -> torch.Tensor:
+    """Return the components of the reference."""
+    return torch.from_numpy(guided.subspace.project(pair.references[0])[0])
+
+
+def nothing_observed(window: Window, count: int) -> Observations:
+    """Return observations without data: no update changes anything."""
     rows, columns = window.geometry.coarse_shape
     fine = window.geometry.fine_shape
-    return Observed(
+    return Observations(
         window.geometry,
         (1.0, 1.0),
-        torch.zeros(count, rows, columns),
-        torch.zeros(rows, columns, dtype=torch.bool),
-        torch.ones(fine, dtype=torch.bool),
-        torch.zeros(1, *fine),
-        torch.zeros(count),
-        torch.ones(count),
-        torch.zeros(1, count),
-        torch.zeros(count, 1),
+        hs=torch.zeros(count, rows, columns),
+        hs_valid=torch.zeros(rows, columns, dtype=torch.bool),
+        fine=torch.zeros(1, *fine),
+        fine_valid=torch.ones(fine, dtype=torch.bool),
+        noise=torch.zeros(count),
+        prior_deviation=torch.ones(count),
+        response=torch.zeros(1, count),
+        gain=torch.zeros(count, 1),
     )
 
 
-def test_what_helps_is_kept_and_what_harms_is_not() -> None:
-    """A step to the truth is taken whole, one away from it hardly, one of nothing is whole."""
-    trial = tried()
-    guided = fit(trial.survey, Parameters(components=3), subspace=trial.subspace)
-    (window,) = trial.windows
-    base = guided.components(window)
-    wanted, _ = guided.subspace.project(trial.truths[0])
-    truth = torch.from_numpy(wanted)
+def test_what_helps_is_used_and_what_harms_is_not(
+    pair: ReducedResolutionPair, guided: GuidedFuser
+) -> None:
+    """A step to the truth is used in full, one away from it hardly, one of nothing in full."""
+    (window,) = pair.windows
+    base, truth = guided.components(window), reference_of(pair, guided)
     away = base - 3 * (truth - base)
     corrected = torch.stack([truth[0], away[1], base[2]])
-    seen = [blind(window, 3)]
-    answers = [(base, corrected, torch.ones(base.shape[1:]))]
-    found = expect(trial, guided, answers, seen, 3, trust=1.0)
-    assert found.shares[0] == 1
-    assert found.shares[1] < 0.4
-    assert found.shares[2] == 1
-    assert found.agreement == CANDIDATES[0], "nothing was seen that another would do better by"
-    trusted = expect(trial, guided, answers, seen, 3, trust=50.0)
-    assert trusted.shares[1] > 0.9
-    assert found.kept[0] > found.corrected[0]
-    assert "one scale down: guided" in found.sentence("ms-ssfnet")
+    even = torch.ones(base.shape[1:])
+    corrections = [Correction(base, corrected, even, nothing_observed(window, 3))]
+    found = fit_shrinkage(pair, guided, corrections, 3, prior=1.0)
+    assert found.weights[0] == 1
+    assert found.weights[1] < 0.4
+    assert found.weights[2] == 1
+    assert found.terms == CANDIDATES[0], "without observations no terms do better"
+    trusted = fit_shrinkage(pair, guided, corrections, 3, prior=50.0)
+    assert trusted.weights[1] > 0.9
+    assert found.result.psnr > found.corrected.psnr
+    assert "reduced-resolution test (Wald): guided" in found.sentence("ms-ssfnet")
     assert window.core == (Span(0, 24), Span(0, 24))

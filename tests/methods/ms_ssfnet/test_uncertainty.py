@@ -6,9 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hsfuse.core.subspace import Subspace
-from hsfuse.methods.ms_ssfnet.uncertainty import Sureness, fit, hidden_variance, local_contrast
+from hsfuse.methods.ms_ssfnet.uncertainty import (
+    ErrorModel,
+    fit_error_model,
+    local_contrast,
+    variance_outside_subspace,
+)
 
-USUAL = Sureness.usual(4.0)
+DEFAULT = ErrorModel.default(4.0)
 
 
 def planted(
@@ -16,65 +21,65 @@ def planted(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return disagreement, contrast and errors that follow a known model, log-normal about it."""
     draw = np.random.default_rng(0)
-    apart = np.exp(draw.normal(-4, 1, count))
+    spread = np.exp(draw.normal(-4, 1, count))
     texture = np.exp(draw.normal(-1, 0.8, count))
-    centre = 0.25 * apart**slope * (texture + 0.02) ** contrast
-    return apart, texture, centre * np.exp(draw.normal(0, 0.4, count))
+    centre = 0.25 * spread**slope * (texture + 0.02) ** contrast
+    return spread, texture, centre * np.exp(draw.normal(0, 0.4, count))
 
 
 def test_a_planted_model_is_found() -> None:
-    """With many pixels and a trial like the run, the slopes are the planted ones, or nearly."""
-    apart, texture, error = planted(20_000)
-    found = fit(apart, texture, error, usual=USUAL)
-    weight = found.trusted
+    """With many pixels and no change of ratio, the slopes are the planted ones, or nearly."""
+    spread, texture, error = planted(20_000)
+    found = fit_error_model(spread, texture, error, default=DEFAULT)
+    weight = found.weight
     assert weight > 0.75
     assert found.slope == pytest.approx(weight * 0.6 + (1 - weight) * 1.0, abs=0.03)
     assert found.contrast == pytest.approx(weight * 0.3, abs=0.03)
 
 
-def test_the_trial_is_covered() -> None:
-    """Most errors of the trial lie below one predicted standard error, nearly all below two."""
-    apart, texture, error = planted(20_000)
-    told = fit(apart, texture, error, usual=USUAL).predict(apart, texture)
-    assert 0.5 < (error < told).mean() < 0.9
-    assert (error < 2 * told).mean() > 0.9
+def test_the_pixels_of_the_fit_are_covered() -> None:
+    """Most errors lie below one predicted standard error, nearly all below two."""
+    spread, texture, error = planted(20_000)
+    predicted = fit_error_model(spread, texture, error, default=DEFAULT).predict(spread, texture)
+    assert 0.5 < (error < predicted).mean() < 0.9
+    assert (error < 2 * predicted).mean() > 0.9
 
 
 @given(st.floats(0.1, 10), st.integers(0, 5))
 def test_units_do_not_matter(unit: float, seed: int) -> None:
-    """Values told in other units have errors in those units."""
-    apart, texture, error = (values[seed * 100 :][:2000] for values in planted(3000))
-    told = fit(apart, texture, error, usual=USUAL).predict(apart, texture)
-    other = fit(unit * apart, texture, unit * error, usual=USUAL)
-    assert np.allclose(other.predict(unit * apart, texture), unit * told, rtol=1e-4)
+    """Values predicted in other units have errors in those units."""
+    spread, texture, error = (values[seed * 100 :][:2000] for values in planted(3000))
+    predicted = fit_error_model(spread, texture, error, default=DEFAULT).predict(spread, texture)
+    other = fit_error_model(unit * spread, texture, unit * error, default=DEFAULT)
+    assert np.allclose(other.predict(unit * spread, texture), unit * predicted, rtol=1e-4)
 
 
 @pytest.mark.parametrize("slope", [-1.0, 0.0, 0.7])
 def test_more_disagreement_is_never_less_error(slope: float) -> None:
-    """Also where the trial said otherwise."""
-    apart, texture, error = planted(5000, slope=slope)
-    told = fit(apart, texture, error, usual=USUAL).predict(
+    """Also where the pixels show the opposite."""
+    spread, texture, error = planted(5000, slope=slope)
+    predicted = fit_error_model(spread, texture, error, default=DEFAULT).predict(
         np.geomspace(1e-6, 1, 50), np.full(50, 0.2)
     )
-    assert (np.diff(told) >= 0).all()
-    assert (told > 0).all()
+    assert (np.diff(predicted) >= 0).all()
+    assert (predicted > 0).all()
 
 
-def test_little_or_unlike_evidence_leaves_the_usual() -> None:
+def test_few_or_unlike_pixels_leave_the_default() -> None:
     """Few pixels, a far smaller ratio, or no known error at all."""
-    apart, texture, error = planted(4000)
-    much = fit(apart, texture, error, usual=USUAL)
-    few = fit(apart[:20], texture[:20], error[:20], usual=USUAL)
-    unlike = fit(apart, texture, error, usual=USUAL, alike=8.0)
-    assert max(few.trusted, unlike.trusted) < 0.1 < much.trusted
-    assert few.slope == pytest.approx(USUAL.slope, abs=0.1)
-    assert fit(apart, texture, np.full(4000, np.nan), usual=USUAL) == USUAL
+    spread, texture, error = planted(4000)
+    much = fit_error_model(spread, texture, error, default=DEFAULT)
+    few = fit_error_model(spread[:20], texture[:20], error[:20], default=DEFAULT)
+    unlike = fit_error_model(spread, texture, error, default=DEFAULT, ratio_change=8.0)
+    assert max(few.weight, unlike.weight) < 0.1 < much.weight
+    assert few.slope == pytest.approx(DEFAULT.slope, abs=0.1)
+    assert fit_error_model(spread, texture, np.full(4000, np.nan), default=DEFAULT) == DEFAULT
 
 
-def test_the_sentence_says_what_the_trial_counted() -> None:
-    """A calibrated model names its weight; the usual one says that it is none of the pair's."""
-    assert "weight of 40%" in Sureness(0.0, trusted=0.4).sentence()
-    assert "not calibrated" in USUAL.sentence()
+def test_the_sentence_states_the_weight_of_the_calibration() -> None:
+    """A calibrated model gives its weight; the default says that it is not calibrated."""
+    assert "weight of 40 %" in ErrorModel(0.0, weight=0.4).sentence()
+    assert "not calibrated" in DEFAULT.sentence()
 
 
 def test_contrast_counts_known_pixels_alone() -> None:
@@ -90,7 +95,7 @@ def test_contrast_counts_known_pixels_alone() -> None:
     assert np.isfinite(local_contrast(fine, known)).all()
 
 
-def test_hidden_variance_leaves_noise_out() -> None:
+def test_variance_outside_subspace_leaves_noise_out() -> None:
     """What lies outside the basis counts, but for the noise's share of it."""
     draw = np.random.default_rng(0)
     bands, noise = 10, np.full(10, 0.1)
@@ -100,7 +105,7 @@ def test_hidden_variance_leaves_noise_out() -> None:
     spectra = np.zeros((bands, 5000))
     spectra[:2] = draw.normal(size=(2, 5000))
     loud = spectra + draw.normal(size=spectra.shape) * 0.1
-    assert hidden_variance(spectra, space, np.zeros(bands)) < 1e-12
-    assert hidden_variance(loud, space, noise) < 1e-3
+    assert variance_outside_subspace(spectra, space, np.zeros(bands)) < 1e-12
+    assert variance_outside_subspace(loud, space, noise) < 1e-3
     spectra[5] = draw.normal(size=5000)
-    assert hidden_variance(spectra, space, np.zeros(bands)) == pytest.approx(0.1, rel=0.1)
+    assert variance_outside_subspace(spectra, space, np.zeros(bands)) == pytest.approx(0.1, rel=0.1)
