@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.core.metrics import sam
 from hsfuse.methods import Fuser, Options, Window, load_method
 from hsfuse.methods.kriging.appearance import Appearance
 from hsfuse.methods.kriging.cells import cells
@@ -104,6 +105,18 @@ def test_noise_is_not_added() -> None:
         assert torch.equal(estimates[:-1], added[:-1])
     assert shares[0] == 1
     assert shares[1] < 0.5
+
+
+def test_relative_errors_count_alike_in_light_and_shade() -> None:
+    """Residuals are weighted by inverse brightness: spectra in shade keep their angle."""
+    side, half = 96, 48
+    shade = np.where(np.arange(side) < half, 1.0, 0.05)
+    cube = (cube_of(side) * shade).astype(np.float32)
+    survey, window = pair_of(cube, ratio=4)
+    fuser = Kriging(KrigingSettings(features=96)).prepare(survey, Options())
+    (values,) = fuser.fuse([window])
+    lit, shaded = (..., slice(0, half - 8)), (..., slice(half + 8, None))
+    assert sam(cube[shaded], values[shaded]) < 3 * sam(cube[lit], values[lit])
 
 
 def test_the_average_is_of_the_processes_plus_the_residual() -> None:

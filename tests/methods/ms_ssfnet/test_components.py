@@ -7,18 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from dask.base import tokenize
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.methods import Fuser, Options, Window
 from hsfuse.methods.cnmf import CnmfSettings
+from hsfuse.methods.guided.settings import GuidedSettings
 from hsfuse.methods.kriging.method import average
 from hsfuse.methods.kriging.settings import KrigingSettings
 from hsfuse.methods.ms_ssfnet.components import ComponentFuser
-from hsfuse.methods.ms_ssfnet.consistency import ConsistencyTerms
+from hsfuse.methods.ms_ssfnet.consistency import CANDIDATES, ConsistencyTerms
 from hsfuse.methods.ms_ssfnet.features import CHANNELS, LEADING, compute_features, with_signs
 from hsfuse.methods.ms_ssfnet.method import MSSSFNetMethod
-from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
+from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings, ShrinkageSettings
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
 from hsfuse.nets.weights import Domain, save_weights
 from hsfuse.observe import Degrade
@@ -172,6 +174,50 @@ def test_units_are_measured_on_the_cells_of_the_scene(weights: Callable[[float],
     assert fuser.scales.prior_deviation == pytest.approx(
         np.maximum(expected, 0.02 * fuser.scales.detail)
     )
+
+
+def test_corrections_that_harm_are_not_used(weights: Callable[[float], str]) -> None:
+    """The weights of the reduced-resolution test are applied: less error than in full."""
+    cube = cube_of(96)
+    survey, window = pair_of(cube)
+    fuser = prepared(survey, weights(3.0), FAST)
+    assert (fuser.weights[:3] < 0.8).all()
+    full = replace(fuser, weights=np.ones_like(fuser.weights))
+    error, error_in_full = (
+        np.square(each.fuse([window])[0] - cube).mean() for each in (fuser, full)
+    )
+    assert error < 0.9 * error_in_full
+    assert fuser.describe()["mean_correction_weight"] == pytest.approx(fuser.weights.mean())
+
+
+def test_the_selected_consistency_terms_are_used(weights: Callable[[float], str]) -> None:
+    """In the result, its reach, the error model and the note; here the first are never selected."""
+    survey, window = pair_of(cube_of(96))
+    file = weights(0.05)
+    first = prepared(survey, file, FAST, uncertainty=True)
+    never = replace(FAST, shrinkage=ShrinkageSettings(margin=-1000.0))
+    other = prepared(survey, file, never, uncertainty=True)
+    assert first.terms == CANDIDATES[0]
+    assert other.terms != CANDIDATES[0]
+    assert other.error_model != first.error_model
+    assert other.terms.sentence() in other.notes[0]
+    forced = replace(other, terms=CANDIDATES[0])
+    assert np.abs(other.fuse([window])[0] - forced.fuse([window])[0])[:BANDS].max() > 1e-4
+
+
+def test_a_changed_setting_changes_what_is_hashed(weights: Callable[[float], str]) -> None:
+    """Fusers hold their settings: a resume with other constants is not the same plan."""
+    survey, _ = pair_of(cube_of(48))
+    fuser = prepared(survey, weights(0.0), FAST)
+    one, again = tokenize(fuser), tokenize(prepared(survey, weights(0.0), FAST))
+    assert one == again
+    changes = (
+        replace(FAST, kriging=replace(FAST.kriging, halo=9)),
+        replace(FAST, kriging=replace(FAST.kriging, guided=GuidedSettings(mean_ridge=0.2))),
+        replace(FAST, shrinkage=ShrinkageSettings(margin=0.2)),
+    )
+    for settings in changes:
+        assert tokenize(prepared(survey, weights(0.0), settings)) != one
 
 
 def test_signs_turn_twice_into_themselves() -> None:

@@ -8,8 +8,8 @@ from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.methods import Window
 from hsfuse.methods.guided.regression import GuidedFuser, fit
 from hsfuse.methods.guided.settings import Parameters
-from hsfuse.methods.ms_ssfnet.consistency import CANDIDATES, Observations
-from hsfuse.methods.ms_ssfnet.shrinkage import Correction, fit_shrinkage
+from hsfuse.methods.ms_ssfnet.consistency import CANDIDATES, ConsistencyTerms, Observations
+from hsfuse.methods.ms_ssfnet.shrinkage import Correction, fit_shrinkage, shrink
 from hsfuse.methods.reduced_resolution import ReducedResolutionPair, reduce_resolution
 from hsfuse.observe import Degrade
 from hsfuse.pair.survey import Patch, Survey
@@ -87,3 +87,44 @@ def test_what_helps_is_used_and_what_harms_is_not(
     assert found.result.psnr > found.corrected.psnr
     assert "reduced-resolution test (Wald): guided" in found.sentence("ms-ssfnet")
     assert window.core == (Span(0, 24), Span(0, 24))
+
+
+def test_the_figures_are_those_of_the_weighted_correction(
+    pair: ReducedResolutionPair, guided: GuidedFuser
+) -> None:
+    """A harmful correction that is not used leaves the quality of `guided`, or nearly."""
+    (window,) = pair.windows
+    base, truth = guided.components(window), reference_of(pair, guided)
+    corrected = base - 3 * (truth - base)
+    even = torch.ones(base.shape[1:])
+    corrections = [Correction(base, corrected, even, nothing_observed(window, 3))]
+    found = fit_shrinkage(pair, guided, corrections, 3, prior=0.0)
+    assert found.weights == (0, 0, 0)
+    assert found.result == found.guided
+    assert found.corrected.psnr < found.guided.psnr - 3
+
+
+def test_the_consistency_terms_are_those_that_score_best(
+    pair: ReducedResolutionPair, guided: GuidedFuser
+) -> None:
+    """An MS image that contradicts the reference is not used: the terms without it are selected."""
+    (window,) = pair.windows
+    truth = reference_of(pair, guided)
+    wrong = nothing_observed(window, 3)
+    wrong = Observations(
+        **{**vars(wrong), "fine": wrong.fine + 1.0, "gain": torch.full((3, 1), 0.2)}
+    )
+    corrections = [Correction(truth, truth, torch.ones(truth.shape[1:]), wrong)]
+    found = fit_shrinkage(pair, guided, corrections, 3)
+    assert not found.terms.fine
+    with_image = fit_shrinkage(pair, guided, corrections, 3, candidates=(ConsistencyTerms(),))
+    assert with_image.result.score < found.result.score - 1
+
+
+@pytest.mark.parametrize(("weight", "expected"), [(0.0, 1.0), (0.25, 1.5), (1.0, 3.0)])
+def test_shrinkage_is_between_guided_and_correction(weight: float, expected: float) -> None:
+    """Linear in the weight of each component, and that of another component does not matter."""
+    guided, corrected = torch.ones(2, 3, 3), torch.full((2, 3, 3), 3.0)
+    result = shrink(guided, corrected, np.array([weight, 1.0], np.float32))
+    assert torch.equal(result[0], torch.full((3, 3), expected))
+    assert torch.equal(result[1], corrected[1])
