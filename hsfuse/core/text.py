@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
-__all__ = ["blur_widths", "by", "byte_size", "listed", "numbers", "table"]
+__all__ = ["blur_widths", "by", "listed", "numbers", "table"]
 
 _LABEL = 16  # width of the column of labels in characters
 
@@ -49,18 +48,3 @@ def blur_widths(y: float, x: float) -> str:
     '1.44 x 1.25'
     """
     return by(round(y, 2), round(x, 2))
-
-
-def byte_size(count: float) -> str:
-    """
-    Return a size in decimal units.
-
-    Examples
-    --------
-    >>> byte_size(999), byte_size(2_510_000_000)
-    ('999 B', '2.5 GB')
-    """
-    if count < 1000:
-        return f"{count:.0f} B"
-    power = min(int(math.log10(count) // 3), 5)
-    return f"{count / 1000**power:.1f} {'kMGTP'[power - 1]}B"

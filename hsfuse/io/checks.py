@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from dask.utils import format_bytes
 from rasterio.enums import Interleaving
 from rasterio.io import DatasetReader
 
@@ -98,8 +99,9 @@ def check_block(path: str, block: tuple[int, ...], itemsize: int) -> None:
     size = math.prod(block) * itemsize
     if size > _LARGEST_BLOCK:
         raise RasterError(
-            f"{path}: is stored in blocks of {' x '.join(map(str, block))} ({_bytes(size)}); up to "
-            f"{_bytes(_LARGEST_BLOCK)} is accepted, rewrite it in tiles of 256 or 512 pixels"
+            f"{path}: is stored in blocks of {' x '.join(map(str, block))} ({format_bytes(size)}); "
+            f"expected at most {format_bytes(_LARGEST_BLOCK)}; rewrite it in tiles of 256 or 512 "
+            "pixels"
         )
 
 
@@ -192,9 +194,9 @@ def _check_size(dataset: DatasetReader) -> None:
         and declared > size * _LARGEST_EXPANSION
     ):
         raise RasterError(
-            f"{dataset.name}: declares {_bytes(declared)} of pixels in a file of {_bytes(size)}; "
-            f"up to {_LARGEST_EXPANSION} times the size of the file is accepted, so it is taken "
-            "for damaged or empty"
+            f"{dataset.name}: declares {format_bytes(declared)} of pixels in a file of "
+            f"{format_bytes(size)}, expected at most {_LARGEST_EXPANSION} times the size of the "
+            "file; it is taken for damaged or empty"
         )
 
 
@@ -226,11 +228,3 @@ def _blocks(dataset: DatasetReader) -> Iterator[tuple[int, int, int]]:
         return
     for band in bands:
         yield from ((band, row, column) for row in range(down) for column in range(across))
-
-
-def _bytes(number: int) -> str:
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if number < 1024:
-            return f"{number:.3g} {unit}"
-        number //= 1024
-    return f"{number} TiB"

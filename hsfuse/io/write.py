@@ -24,6 +24,7 @@ import dask.base
 import numpy as np
 import xarray as xr
 import zarr
+from dask.utils import format_bytes
 
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.geotiff import check_creation_options, export_geotiff
@@ -132,7 +133,7 @@ def check_space(path: Path, needed: int) -> None:
     free = shutil.disk_usage(path.parent).free
     if free < needed:
         raise OutputError(
-            f"{path}: needs about {needed / 1e9:.3g} GB, its disk has {free / 1e9:.3g} GB free"
+            f"{path}: needs about {format_bytes(needed)}, its disk has {format_bytes(free)} free"
         )
 
 

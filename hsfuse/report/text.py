@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import xarray as xr
+from dask.utils import format_bytes, format_time
 
 from hsfuse.core.discrepancy import Discrepancy
-from hsfuse.core.text import blur_widths, by, byte_size, listed, numbers, table
+from hsfuse.core.text import blur_widths, by, listed, numbers, table
 from hsfuse.errors import OutputError
 from hsfuse.io.read import open_raster
 from hsfuse.report.quicklook import draw_quicklook
@@ -154,13 +155,13 @@ def describe_plan(job: Job) -> str:
             f"{count} of {plan.rows.size} x {plan.columns.size} pixels, "
             f"overlap {by(*overlap)} pixels",
         ),
-        ("memory", f"about {byte_size(job.memory_bytes)}"),
+        ("memory", f"about {format_bytes(job.memory_bytes)}"),
         (
             "output",
             f"{job.out}: {rows} x {columns} pixels, {bands} bands"
             f"{' (the last: standard error)' if plan.fuser.gives_standard_error else ''}, "
             f"{_layout(job)}, "
-            f"{byte_size(job.output_bytes)} before compression",
+            f"{format_bytes(job.output_bytes)} before compression",
         ),
     ]
     return table([*lines, *(("note", note) for note in plan.notes)])
@@ -181,7 +182,8 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
     done = outcome.blocks - outcome.resumed
     rate = rows * columns / 1e6 * done / outcome.blocks / max(outcome.seconds, 1e-9)
     took = (
-        f"{outcome.job.seconds:.1f} s planning, {outcome.seconds:.1f} s fusing ({rate:.3g} Mpx/s)"
+        f"{format_time(outcome.job.seconds)} planning, {format_time(outcome.seconds)} fusing "
+        f"({rate:.3g} Mpx/s)"
     )
     if outcome.resumed:
         took += f"; {outcome.resumed} of {outcome.blocks} blocks were complete before this run"
@@ -189,7 +191,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
     units = str(outcome.job.plan.pair.hs.attrs.get("units", ""))
     image = ms_image(outcome.job.plan.pair.rgb)
     lines = [
-        ("output", f"{outcome.path}, {byte_size(_disk(outcome.path))}"),
+        ("output", f"{outcome.path}, {format_bytes(_disk(outcome.path))}"),
         ("time", took),
         (
             "HS consistency",

@@ -1,7 +1,10 @@
-"""The progress line, on a terminal and elsewhere."""
+"""The progress bar, on a terminal and elsewhere."""
 
 import io
+import re
 
+import pytest
+from hsfuse.cli import progress as module
 from hsfuse.cli.progress import Progress
 
 
@@ -13,19 +16,21 @@ class Terminal(io.StringIO):
 
 
 def test_a_terminal_sees_one_line_redrawn():
+    """The last state says what is done after the last block."""
     screen = Terminal()
     with Progress(4.0, stream=screen) as progress:
         for done in range(1, 5):
             progress(done, 4)
     text = screen.getvalue()
     assert text.count("\n") == 1
-    assert text.count("\r") == 4
-    assert "Mpx/s" in text
-    assert "left" in text
-    assert "finishing the file" in text.rsplit("\r", 1)[1]
+    last = text.rsplit("\r", 1)[1]
+    assert last.startswith("block 4 of 4 100%|")
+    assert "Mpx/s" in last
+    assert "finishing the file" in last
 
 
 def test_a_log_file_is_not_flooded():
+    """Work that is done within half a minute writes no line there."""
     log = io.StringIO()
     with Progress(4.0, stream=log) as progress:
         for done in range(1, 101):
@@ -33,31 +38,54 @@ def test_a_log_file_is_not_flooded():
     assert log.getvalue() == ""
 
 
+def test_a_log_file_gets_whole_lines(monkeypatch: pytest.MonkeyPatch):
+    """Where the interval is over, one line each, without a carriage return."""
+    monkeypatch.setattr(module, "_EVERY", 0.0)
+    log = io.StringIO()
+    with Progress(8.0, stream=log) as progress:
+        for done in range(1, 4):
+            progress(done, 4)
+    text = log.getvalue()
+    assert "\r" not in text
+    assert [line[:12] for line in text.splitlines()][-3:] == [
+        "block 1 of 4", "block 2 of 4", "block 3 of 4",
+    ]  # fmt: skip
+
+
 def test_hidden_is_hidden():
+    """Neither the bar nor a text before it."""
     screen = Terminal()
     with Progress(4.0, hidden=True, stream=screen) as progress:
+        progress.say("beginning")
         progress(1, 2)
+        progress(2, 2)
     assert screen.getvalue() == ""
 
 
 def test_blocks_of_an_earlier_run_do_not_count_for_the_rate():
-    fresh, resumed = Progress(100.0), Progress(100.0)
-    fresh(1, 100)
-    resumed(91, 100)
-    assert "  0.1 Mpx/s" in fresh.line(1, 100, 10.0)
-    line = resumed.line(92, 100, 10.0)
-    assert "  0.2 Mpx/s" in line
-    assert "0:40 left" in line
+    """A resumed run that has done 1 of 100 Mpx is as fast as a new one that has."""
+    rates = []
+    for first in (1, 91):
+        screen = Terminal()
+        with Progress(100.0, stream=screen) as progress:
+            progress(first, 100)
+            bar = progress._bar
+            rates.append(bar.format_dict["n"] - bar.format_dict["initial"])
+            bar.start_t -= 10.0  # as if ten seconds had passed
+            (rate,) = re.findall(r"([\d.]+) Mpx/s", str(bar))
+            assert float(rate) == pytest.approx(0.1, abs=0.01)
+    assert rates == [pytest.approx(1.0)] * 2
 
 
 def test_what_comes_before_the_first_item_is_said_on_a_terminal_alone():
+    """And the note of an item stands beside what follows the last one."""
     screen, log = Terminal(), io.StringIO()
     for stream in (screen, log):
         with Progress(4, item="step", unit="steps", closing="writing", stream=stream) as progress:
             progress.say("beginning")
             progress(4, 4, "loss 0.1")
     assert log.getvalue() == ""
-    before, after = screen.getvalue().split("\r")[1:]
-    assert before.startswith("beginning")
-    assert "step 4 of 4" in after
-    assert "loss 0.1  writing" in after
+    states = screen.getvalue().split("\r")
+    assert any(state.startswith("beginning") for state in states)
+    assert states[-1].startswith("step 4 of 4")
+    assert "loss 0.1, writing" in states[-1]
