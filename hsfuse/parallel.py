@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -198,7 +198,7 @@ def each(
     *,
     scheduler: str = "local",
     workers: int = 1,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """
     Yield ``job(item)`` for every item, in the order in which they finish.
 
@@ -227,7 +227,7 @@ def each(
 
 def _threads(
     job: Callable[[Item], Result], items: Sequence[Item], workers: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     todo = iter(items)
     with ThreadPoolExecutor(workers) as pool:
         pending: set[Future[Result]] = set()
@@ -259,7 +259,7 @@ def _connect(address: str) -> Client:
 
 def _cluster(
     job: Callable[[Item], Result], items: Sequence[Item], address: str
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     with _connect(address) as client:
         from distributed import as_completed
 

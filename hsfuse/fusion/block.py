@@ -1,26 +1,116 @@
 """
-The whole flow, every stage in order: two lazy rasters become one lazy raster.
+One block of the output: read both rasters once, fuse its tiles, blend them, mask.
 
-Planning is eager and cheap (:mod:`hsfuse.fusion.plan`). Pixels come later, block by block:
-:func:`fuse_block` is a pure function of the plan and a block's index, and the local
-loop, dask futures and the chunks of the lazy array all call it.
+:func:`fuse_block` is a pure function of the plan and a block's index. The blocks of a run,
+on threads or on a cluster, and the chunks of the lazy array all come from it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
-from hsfuse.core.grid import Geometry, Span
+from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.fusion.plan import Plan
+from hsfuse.io.preview import read_window
 from hsfuse.methods import Window
 from hsfuse.parallel import one_thread, pick_device
 
-__all__ = ["fuse_block"]
+__all__ = ["BlockInput", "Part", "fuse_block", "fuse_input", "read_block"]
 
 # HS pixels read beyond a window: what cubic interpolation needs at the window's edge.
 _MARGIN = 2.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """
+    A part of a raster in memory.
+
+    Attributes
+    ----------
+    values : ndarray of shape (bands, rows, columns)
+        float32, NaN where there is no data.
+    rows, columns : Span
+        Where it is in the raster.
+    """
+
+    values: NDArray[np.float32]
+    rows: Span
+    columns: Span
+
+    def cut(self, rows: Span, columns: Span) -> NDArray[np.float32]:
+        """Return the values of a smaller part."""
+        part = self.values[:, rows.within(self.rows), columns.within(self.columns)]
+        return np.ascontiguousarray(part)
+
+
+@dataclass(frozen=True)
+class BlockInput:
+    """
+    All that one block needs of a pair, read once.
+
+    Attributes
+    ----------
+    index : tuple of int
+        Row and column of the block among the blocks.
+    rows, columns : Span
+        The pixels of the block in the output.
+    tiles : tuple of tuple of int
+        Index of every tile that has a weight in the block.
+    hs, fine : Part
+        Of the two rasters, with the halo of all these tiles; rows and columns of ``fine`` are
+        counted from the first pixel of the output.
+    """
+
+    index: tuple[int, int]
+    rows: Span
+    columns: Span
+    tiles: tuple[tuple[int, int], ...]
+    hs: Part
+    fine: Part
+
+
+def read_block(plan: Plan, row: int, column: int) -> BlockInput:
+    """
+    Read what a block needs: one window of each raster.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of the fusion.
+    row, column : int
+        Index of the block.
+    """
+    core = plan.rows.core(row), plan.columns.core(column)
+    touching = [
+        tiling.touching(span) for tiling, span in zip((plan.rows, plan.columns), core, strict=True)
+    ]
+    rows, columns = (
+        _hull([tiling.window(index) for index in indexes])
+        for tiling, indexes in zip((plan.rows, plan.columns), touching, strict=True)
+    )
+    fine, coarse = _spans(plan, rows, columns)
+    return BlockInput(
+        (row, column),
+        *core,
+        tuple((i, j) for i in touching[0] for j in touching[1]),
+        Part(read_window(plan.pair.hs, None, *coarse), *coarse),
+        Part(read_window(plan.pair.fine, None, *fine), rows, columns),
+    )
+
+
+def _spans(plan: Plan, rows: Span, columns: Span) -> tuple[tuple[Span, Span], tuple[Span, Span]]:
+    """Return a window's pixels in the fine raster, and the HS pixels that it needs."""
+    geometry, output = plan.pair.fine_geometry, plan.pair.output
+    fine = rows.shifted(output[0].start), columns.shifted(output[1].start)
+    coarse = (
+        geometry.y.coarse_span(fine[0], _MARGIN),
+        geometry.x.coarse_span(fine[1], _MARGIN),
+    )
+    return fine, coarse
 
 
 def fuse_block(plan: Plan, row: int, column: int) -> NDArray[np.float32]:
@@ -39,87 +129,81 @@ def fuse_block(plan: Plan, row: int, column: int) -> NDArray[np.float32]:
     ndarray of shape (bands, rows, columns)
         NaN exactly where the fine image or the HS pixel under it has no data.
     """
+    return fuse_input(plan, read_block(plan, row, column))
+
+
+def fuse_input(plan: Plan, read: BlockInput) -> NDArray[np.float32]:
+    """Return the pixels of the block that was read; see :func:`fuse_block`."""
     plan = plan.on(pick_device(plan.options.device))
-    block = plan.rows.core(row), plan.columns.core(column)
-    tiles = [(i, j) for i in plan.rows.touching(block[0]) for j in plan.columns.touching(block[1])]
     with one_thread():
-        if len(tiles) == 1:  # no neighbour reaches in: the weight is one everywhere
-            window, _ = read_tile(plan, row, column, block)
-            (values,) = plan.fuser.fuse([window])
+        if len(read.tiles) == 1:  # no neighbour reaches in: the weight is one everywhere
+            (values,) = plan.fuser.fuse([_tile_window(plan, read, read.index)[0]])
         else:
-            values = _blended(plan, tiles, block)
-    return _masked(plan, values, block)
+            values = _blended(plan, read)
+    values[:, ~_known(plan, read)] = np.nan
+    return values
 
 
-def _blended(
-    plan: Plan, tiles: list[tuple[int, int]], block: tuple[Span, Span]
-) -> NDArray[np.float32]:
-    windows, shares = [], []
-    for i, j in tiles:
-        window, part = read_tile(plan, i, j, block)
+def _blended(plan: Plan, read: BlockInput) -> NDArray[np.float32]:
+    """Return the weighted sum of the tiles that reach into a block."""
+    windows, weights = [], []
+    for tile in read.tiles:
+        window, part = _tile_window(plan, read, tile)
         windows.append(window)
-        weight = plan.rows.weights(i, part[0])[:, None] * plan.columns.weights(j, part[1])
-        shares.append((part, weight.astype(np.float32)))
-    total = np.zeros((plan.shape[0], len(block[0]), len(block[1])), np.float32)
-    for fused, (part, share) in zip(plan.fuser.fuse(windows), shares, strict=True):
-        total[:, part[0].within(block[0]), part[1].within(block[1])] += share * fused
+        down, across = plan.rows.weights(tile[0], part[0]), plan.columns.weights(tile[1], part[1])
+        weights.append((part, np.outer(down, across).astype(np.float32)))
+    total = np.zeros((plan.shape[0], len(read.rows), len(read.columns)), np.float32)
+    for fused, (part, weight) in zip(plan.fuser.fuse(windows), weights, strict=True):
+        total[:, part[0].within(read.rows), part[1].within(read.columns)] += weight * fused
     return total
 
 
-def read_tile(
-    plan: Plan, i: int, j: int, block: tuple[Span, Span]
+def _tile_window(
+    plan: Plan, read: BlockInput, tile: tuple[int, int]
 ) -> tuple[Window, tuple[Span, Span]]:
-    """Return a tile's window, and the part of the block on which the tile has a weight."""
-    rows, columns = plan.rows.window(i), plan.columns.window(j)
-    part = _common(plan.rows.support(i), block[0]), _common(plan.columns.support(j), block[1])
+    """Return a tile's window, and the part of the block in which the tile has a weight."""
+    rows, columns = plan.rows.window(tile[0]), plan.columns.window(tile[1])
+    part = (
+        _common(plan.rows.support(tile[0]), read.rows),
+        _common(plan.columns.support(tile[1]), read.columns),
+    )
     core = part[0].shifted(-rows.start), part[1].shifted(-columns.start)
-    geometry, output = plan.pair.fine_geometry, plan.pair.output
-    rows, columns = rows.shifted(output[0].start), columns.shifted(output[1].start)
-    coarse_rows = geometry.y.coarse_span(rows, _MARGIN)
-    coarse_columns = geometry.x.coarse_span(columns, _MARGIN)
+    (fine_rows, fine_columns), (coarse_rows, coarse_columns) = _spans(plan, rows, columns)
+    geometry = plan.pair.fine_geometry
     window = Window(
-        _pixels(plan.pair.hs, coarse_rows, coarse_columns),
-        _pixels(plan.pair.fine, rows, columns),
-        Geometry(geometry.y.cut(rows, coarse_rows), geometry.x.cut(columns, coarse_columns)),
+        read.hs.cut(coarse_rows, coarse_columns),
+        read.fine.cut(rows, columns),
+        Geometry(
+            geometry.y.cut(fine_rows, coarse_rows), geometry.x.cut(fine_columns, coarse_columns)
+        ),
         core,
         (coarse_rows.start, coarse_columns.start),
     )
     return window, part
 
 
-def _masked(
-    plan: Plan, values: NDArray[np.float32], block: tuple[Span, Span]
-) -> NDArray[np.float32]:
-    """Return the values with NaN where an input holds no data."""
-    rows, columns = block
-    known = np.isfinite(_pixels(plan.pair.rgb, rows, columns)).all(axis=0)
+def _known(plan: Plan, read: BlockInput) -> NDArray[np.bool_]:
+    """Return where a block has data: in every fine band, and in the HS pixel below."""
     geometry = plan.pair.geometry
-    coarse_rows, coarse_columns = geometry.y.coarse_span(rows), geometry.x.coarse_span(columns)
-    coarse = _pixels(plan.pair.hs, coarse_rows, coarse_columns)[plan.radiometry.good]
+    rows, columns = geometry.y.coarse_span(read.rows), geometry.x.coarse_span(read.columns)
+    coarse = read.hs.cut(rows, columns)[plan.radiometry.good]
     seen = np.asarray(np.isfinite(coarse).all(axis=0))
-    below = [
-        np.clip(
-            np.floor((np.arange(fine.start, fine.stop) + 0.5 - axis.origin) / axis.ratio).astype(
-                int
-            )
-            - span.start,
-            0,
-            len(span) - 1,
-        )
-        for axis, fine, span in (
-            (geometry.y, rows, coarse_rows),
-            (geometry.x, columns, coarse_columns),
-        )
-    ]
-    known &= seen[np.ix_(below[0], below[1])]
-    values[:, ~known] = np.nan
-    return values
+    below = np.ix_(
+        _pixel_below(geometry.y, read.rows, rows), _pixel_below(geometry.x, read.columns, columns)
+    )
+    known = np.asarray(np.isfinite(read.fine.cut(read.rows, read.columns)).all(axis=0))
+    return known & seen[below]
 
 
-def _pixels(raster: xr.DataArray, rows: Span, columns: Span) -> NDArray[np.float32]:
-    window = raster.isel(y=rows.slice, x=columns.slice)
-    values: NDArray[np.float32] = window.compute(scheduler="synchronous").to_numpy()
-    return values
+def _pixel_below(axis: Axis, fine: Span, coarse: Span) -> NDArray[np.intp]:
+    """Return the index in a coarse span of the pixel that holds each fine pixel's centre."""
+    centres = np.arange(fine.start, fine.stop) + 0.5
+    index = np.floor((centres - axis.origin) / axis.ratio).astype(np.intp)
+    return np.clip(index - coarse.start, 0, len(coarse) - 1)
+
+
+def _hull(spans: list[Span]) -> Span:
+    return Span(min(span.start for span in spans), max(span.stop for span in spans))
 
 
 def _common(first: Span, second: Span) -> Span:

@@ -1,4 +1,4 @@
-"""A fused block held against both inputs: R Z against the fine image, D(Z) against the HS."""
+"""Data consistency of a fused block: R Z against the fine image, D(Z) against the HS image."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.resample import blur_reach
+from hsfuse.fusion.block import BlockInput
 from hsfuse.fusion.plan import Plan
 from hsfuse.observe import Degrade
 
@@ -16,20 +17,33 @@ __all__ = ["compare_block"]
 
 
 def compare_block(
-    plan: Plan, index: tuple[int, int], values: NDArray[np.float32]
+    plan: Plan, read: BlockInput, values: NDArray[np.float32]
 ) -> tuple[Discrepancy, Discrepancy]:
-    """Return how a fused block differs from the HS image and from the fine image."""
-    rows, columns = plan.rows.core(index[0]), plan.columns.core(index[1])
+    """
+    Return how a fused block differs from the HS image and from the fine image.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of the fusion.
+    read : BlockInput
+        What the block was fused from.
+    values : ndarray of shape (bands, rows, columns)
+        The fused block.
+
+    Returns
+    -------
+    tuple of Discrepancy
+        D(Z) against the HS image, over the HS pixels whose blur lies within the block, and
+        R Z with gain and offset against the fine image, over every pixel.
+    """
     values = values[: plan.pair.hs.sizes["band"]]  # neither image shows a standard error
-    return _against_hs(plan, rows, columns, values), _against_fine(plan, rows, columns, values)
+    return _against_hs(plan, read, values), _against_fine(plan, read, values)
 
 
-def _against_fine(
-    plan: Plan, rows: Span, columns: Span, values: NDArray[np.float32]
-) -> Discrepancy:
+def _against_fine(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> Discrepancy:
     radiometry = plan.radiometry
-    fine = plan.pair.rgb.isel(y=rows.slice, x=columns.slice)
-    observed = fine.compute(scheduler="synchronous").to_numpy()
+    observed = read.fine.cut(read.rows, read.columns)
     used = radiometry.response != 0
     total = Discrepancy()
     for band, (weights, mask) in enumerate(zip(radiometry.response, used, strict=True)):
@@ -39,8 +53,9 @@ def _against_fine(
     return total
 
 
-def _against_hs(plan: Plan, rows: Span, columns: Span, values: NDArray[np.float32]) -> Discrepancy:
+def _against_hs(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> Discrepancy:
     geometry, blur = plan.pair.geometry, plan.pair.blur
+    rows, columns = read.rows, read.columns
     inner_rows = _whole(geometry.y, rows, blur_reach(blur[0]))
     inner_columns = _whole(geometry.x, columns, blur_reach(blur[1]))
     if not (len(inner_rows) and len(inner_columns)):
@@ -50,8 +65,7 @@ def _against_hs(plan: Plan, rows: Span, columns: Span, values: NDArray[np.float3
     cube = torch.from_numpy(values)
     known = torch.isfinite(cube[torch.from_numpy(plan.radiometry.good)]).all(dim=0)
     seen, share = operator.forward_masked(cube, known)
-    coarse = plan.pair.hs.isel(y=inner_rows.slice, x=inner_columns.slice)
-    observed = coarse.compute(scheduler="synchronous").to_numpy()
+    observed = read.hs.cut(inner_rows, inner_columns)
     good = plan.radiometry.good & np.isfinite(values).any(axis=(1, 2))
     found = torch.where(share > 0.999, seen, torch.full_like(seen, torch.nan)).numpy()
     return Discrepancy.between(observed[good], found[good])

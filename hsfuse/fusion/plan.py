@@ -19,6 +19,7 @@ from hsfuse.errors import PlanError
 from hsfuse.fusion.digest import digest, identify
 from hsfuse.fusion.settings import FusionSettings, SensorLike
 from hsfuse.methods import Fuser, Options, load_method, methods_with, place
+from hsfuse.nets.weights import find_weights
 from hsfuse.pair.alignment import Alignment, align_pair
 from hsfuse.pair.geometry import Pair, make_pair
 from hsfuse.pair.radiometry import Radiometry, measure_radiometry
@@ -122,6 +123,8 @@ def plan_fusion(
     """
     settings = replace(settings or FusionSettings(), **choices)
     method, options = load_method(settings.method), settings.options
+    if options.weights is not None:
+        find_weights(options.weights)  # before the pair is surveyed, which takes longer
     known = {
         "hs_sensor": _sensor(settings.hs_sensor, hs),
         "rgb_sensor": _sensor(settings.rgb_sensor, rgb),

@@ -2,8 +2,8 @@
 One pair from files to a finished output: plan, blocks, store, export, report.
 
 The unit of work is :func:`run_block`: it fuses one block, compares it with both
-inputs, writes its own part of the store and returns a receipt. Nothing else is kept, so
-memory does not grow with the scene, and any scheduler may run the blocks in any order.
+inputs, writes its own part of the store and returns a receipt. So memory does not grow with
+the scene, and any scheduler may run the blocks in any order.
 """
 
 from __future__ import annotations
@@ -20,29 +20,28 @@ import numpy as np
 import xarray as xr
 
 from hsfuse.core.discrepancy import Discrepancy
-from hsfuse.errors import PlanError
-from hsfuse.fusion.block import fuse_block
+from hsfuse.fusion.block import fuse_input, read_block
 from hsfuse.fusion.consistency import compare_block
 from hsfuse.fusion.lazy import lazy_result, open_input
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.settings import Settings
-from hsfuse.io.geotiff import check_creation_options
-from hsfuse.io.journal import Store
+from hsfuse.io.formats import find_format
 from hsfuse.io.read import open_raster
 from hsfuse.io.write import (
     Block,
-    Journal,
     OutputLayout,
     Receipt,
+    Store,
     check_output,
+    check_partial,
     check_space,
     create_store,
-    finish,
     space_needed,
+    write_blocks,
 )
-from hsfuse.parallel import each, find_device, local_workers
+from hsfuse.parallel import find_device, local_workers, one_thread
 
-__all__ = ["BlockReport", "Job", "Outcome", "prepare", "run", "run_block"]
+__all__ = ["Job", "Outcome", "prepare", "run", "run_block"]
 
 # A side of the pixels of which a median is taken.
 _MOST_PIXELS = 1024
@@ -77,7 +76,7 @@ class Job:
 
     @property
     def workers(self) -> int:
-        """Blocks that run side by side on this machine."""
+        """Blocks that are fused in parallel on this machine."""
         return local_workers(self.settings.workers, self.plan.options.device)
 
     @property
@@ -102,26 +101,6 @@ class Job:
         return int(0.5e9) + self.workers * (window + 3 * core * bands * 4)
 
 
-@dataclass(frozen=True, slots=True)
-class BlockReport:
-    """
-    What one finished block tells.
-
-    Attributes
-    ----------
-    receipt : Receipt
-        Of the write.
-    spectral : Discrepancy
-        R Z against the fine image: every pixel.
-    spatial : Discrepancy
-        D(Z) against the HS image: HS pixels whose blur lies within the block.
-    """
-
-    receipt: Receipt
-    spectral: Discrepancy
-    spatial: Discrepancy
-
-
 @dataclass(frozen=True)
 class Outcome:
     """
@@ -136,7 +115,8 @@ class Outcome:
     seconds : float
         From the first block to the last byte.
     spatial, spectral : Discrepancy
-        Consistency with the HS image and with the fine image, over the blocks of this run.
+        Consistency with the HS image and with the fine image, over all blocks, those of an
+        interrupted run included.
     blocks, resumed : int
         Blocks of the output, and how many an earlier run had finished.
     missing, clipped : int
@@ -218,33 +198,29 @@ def prepare(
     started = time.monotonic()
     settings = settings or Settings()
     scene, rgb = Path(scene), Path(rgb)
-    masks = [Path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
-    path = check_output(
-        Path(out) if out else default_output(scene),
-        overwrite=settings.overwrite or dry_run,  # which writes nothing
-        inputs=[scene, rgb, *masks],
-    )
+    path = _check_files(scene, rgb, Path(out) if out else default_output(scene), settings, dry_run)
+    # Blocks may be fused on other machines than the one that plans.
+    device = find_device(settings.device, settings.scheduler)
+    here = device if settings.scheduler == "local" else "auto"
     inputs = (
         open_input(scene, settings.hs_sensor, settings.hs_mask),
         open_input(rgb, settings.rgb_sensor, settings.rgb_mask),
     )
-    # Blocks may be fused on other machines than the one that plans.
-    device = find_device(settings.device, settings.scheduler)
-    here = device if settings.scheduler == "local" else "auto"
     plan = plan_fusion(*inputs, settings, device=here).on(device)
-    job = _checked(plan, settings, scene, rgb, path)
-    return replace(job, seconds=time.monotonic() - started)
-
-
-def _checked(plan: Plan, settings: Settings, scene: Path, rgb: Path, path: Path) -> Job:
     layout = _layout(plan, settings, scene, rgb)
-    if path.suffix.lower() == ".zarr" and settings.creation_options:
-        raise PlanError(f"{path}: creation options are for GeoTIFF outputs only")
-    if path.suffix.lower() != ".zarr":
-        check_creation_options(layout, settings.creation_options)
-    if not settings.resume:
+    if not (settings.resume or dry_run):
         check_space(path, space_needed(layout, path))
-    return Job(scene, rgb, path, plan, layout, settings)
+    return Job(scene, rgb, path, plan, layout, settings, time.monotonic() - started)
+
+
+def _check_files(scene: Path, rgb: Path, out: Path, settings: Settings, dry_run: bool) -> Path:
+    """Refuse an output that cannot be written as asked, before anything is read."""
+    masks = [Path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
+    overwrite = settings.overwrite or dry_run  # which writes nothing
+    path = check_output(out, overwrite=overwrite, inputs=[scene, rgb, *masks])
+    find_format(path).check_options(settings.creation_options, settings.dtype)
+    check_partial(path, overwrite=overwrite, resume=settings.resume)
+    return path
 
 
 def default_output(scene: Path) -> Path:
@@ -279,8 +255,7 @@ def execute(job: Job, *, progress: Callable[[int, int], None] | None = None) -> 
     """
     Carry out a planned run.
 
-    Every finished block is in the journal before the next is counted, so whatever stops
-    the run costs the blocks under way.
+    Whatever stops it costs the blocks under way; see :func:`hsfuse.io.write.write_blocks`.
     """
     settings, plan = job.settings, job.plan
     store = create_store(
@@ -291,36 +266,28 @@ def execute(job: Job, *, progress: Callable[[int, int], None] | None = None) -> 
         resume=settings.resume,
     )
     started = time.monotonic()
-    spatial = spectral = Discrepancy()
-    with Journal(store) as journal:
-        done = journal.finished()
-        todo = [index for index in plan.blocks if _block(plan, *index) not in done]
-        finished = len(plan.blocks) - len(todo)
-        work = partial(run_block, plan, store)
-        for report in each(work, todo, scheduler=settings.scheduler, workers=job.workers):
-            journal.append(report.receipt)
-            spatial, spectral = spatial + report.spatial, spectral + report.spectral
-            finished += 1
-            if progress is not None:
-                progress(finished, len(plan.blocks))
-        receipts = journal.receipts().values()
-        path = finish(
-            store,
-            journal,
-            overwrite=settings.overwrite,
-            creation_options=settings.creation_options,
-        )
+    written = write_blocks(
+        store,
+        [_block(plan, *index) for index in plan.blocks],
+        partial(run_block, plan, store),
+        scheduler=settings.scheduler,
+        workers=job.workers,
+        overwrite=settings.overwrite,
+        creation_options=settings.creation_options,
+        progress=progress,
+    )
+    receipts = written.receipts  # in the order of the blocks, so that sums have the same bits
     return Outcome(
         job,
-        path,
+        written.path,
         time.monotonic() - started,
-        spatial,
-        spectral,
-        len(plan.blocks),
-        len(plan.blocks) - len(todo),
+        sum((receipt.spatial for receipt in receipts), Discrepancy()),
+        sum((receipt.spectral for receipt in receipts), Discrepancy()),
+        len(receipts),
+        written.resumed,
         sum(receipt.missing for receipt in receipts),
         sum(receipt.clipped for receipt in receipts),
-        _median_of_last(path) if plan.fuser.gives_standard_error else None,
+        _median_of_last(written.path) if plan.fuser.gives_standard_error else None,
     )
 
 
@@ -334,12 +301,14 @@ def _median_of_last(path: Path) -> float:
     return float(np.median(known)) if known.size else math.nan
 
 
-def run_block(plan: Plan, store: Store, index: tuple[int, int]) -> BlockReport:
-    """Fuse, compare and write one block; return its report."""
-    values = fuse_block(plan, *index)
-    spatial, spectral = compare_block(plan, index, values)
-    block = _block(plan, *index)
-    return BlockReport(store.write(block.row, block.column, values), spectral, spatial)
+def run_block(plan: Plan, store: Store, block: Block) -> Receipt:
+    """Read, fuse, compare and write one block on one thread; return its receipt."""
+    with one_thread():
+        read = read_block(plan, block.row // plan.rows.size, block.column // plan.columns.size)
+        values = fuse_input(plan, read)
+        spatial, spectral = compare_block(plan, read, values)
+        receipt = store.write(block.row, block.column, values)
+    return replace(receipt, spatial=spatial, spectral=spectral)
 
 
 def _block(plan: Plan, row: int, column: int) -> Block:

@@ -10,7 +10,6 @@ thread, and the result is compared with the store before it gets its name.
 
 import json
 import math
-import os
 import re
 import shutil
 import warnings
@@ -31,14 +30,16 @@ from rasterio.windows import Window
 
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.layout import OutputLayout
+from hsfuse.io.replacement import move_file
 from hsfuse.io.zarr_layout import CUBE, read_layout
 
-__all__ = ["check_creation_options", "export_geotiff"]
+__all__ = ["check_options", "creation_profile", "export_geotiff"]
 
 _CACHE_BYTES = 256 * 2**20  # rasterio takes GDAL_CACHEMAX in bytes, the environment in megabytes
 _PIECE_BYTES = 64 * 2**20  # of the cube in memory at a time
 _LARGE = 2 * 10**9  # bytes from which a classic TIFF might not hold the file
 _TILE = 512
+_COMPRESS = "ZSTD"
 _NOTHING = 2**20  # bytes; a tile does not fit what is left of a full disk
 
 _ACCEPTED = {
@@ -52,27 +53,21 @@ _ACCEPTED = {
 _HINTS = {"ZSTD_LEVEL": "1 to 22", "ZLEVEL": "1 to 9", "BLOCKSIZE": "a multiple of 16"}
 
 
-def check_creation_options(layout: OutputLayout, options: Mapping[str, str]) -> dict[str, str]:
+def check_options(options: Mapping[str, str], dtype: str) -> dict[str, str]:
     """
-    Return the creation options of an export, defaults included.
+    Return creation options as GDAL spells them.
 
     Parameters
     ----------
-    layout : OutputLayout
-        The output.
     options : mapping of str to str
         What the user asks for; names in any case.
+    dtype : str
+        Stored number type of the output.
 
     Raises
     ------
     PlanError
-        If a name or a value is not accepted; the message lists those that are.
-
-    Examples
-    --------
-    >>> layout = OutputLayout(3, 40, 64, (1, 0, 0, 0, -1, 0))
-    >>> check_creation_options(layout, {"compress": "none"})
-    {'COMPRESS': 'NONE', 'BLOCKSIZE': '64', 'BIGTIFF': 'IF_SAFER'}
+        If a name, a value or a combination is not accepted; the message lists those that are.
     """
     asked = {name.upper(): str(value).upper() for name, value in options.items()}
     for name, value in asked.items():
@@ -85,23 +80,9 @@ def check_creation_options(layout: OutputLayout, options: Mapping[str, str]) -> 
             raise PlanError(f"creation option {name} is {accepted}, got {value}")
     if int(asked.get("BLOCKSIZE", "16")) % 16 or int(asked.get("BLOCKSIZE", "16")) == 0:
         raise PlanError(f"creation option BLOCKSIZE is a multiple of 16, got {asked['BLOCKSIZE']}")
-    small = 16 * math.ceil(max(layout.rows, layout.columns) / 16)
-    profile = {
-        "COMPRESS": asked.get("COMPRESS", "ZSTD"),
-        "BLOCKSIZE": str(min(_TILE, small)),
-        "BIGTIFF": "YES" if layout.bytes > _LARGE else "IF_SAFER",
-    }
-    if profile["COMPRESS"] != "NONE":
-        profile["PREDICTOR"] = "3" if layout.dtype == "float32" else "2"
-    if profile["COMPRESS"] == "ZSTD":
-        profile["ZSTD_LEVEL"] = "1"  # GDAL's default 9 takes nine times as long for 13 % in size
-    _check_combination(layout, profile["COMPRESS"], asked)
-    return profile | asked
-
-
-def _check_combination(layout: OutputLayout, compress: str, asked: Mapping[str, str]) -> None:
-    if asked.get("PREDICTOR") == "3" and layout.dtype != "float32":
-        raise PlanError(f"creation option PREDICTOR=3 is for float32, the output is {layout.dtype}")
+    if asked.get("PREDICTOR") == "3" and dtype != "float32":
+        raise PlanError(f"creation option PREDICTOR=3 is for float32, the output is {dtype}")
+    compress = asked.get("COMPRESS", _COMPRESS)
     for name, needs in (
         ("ZSTD_LEVEL", ("ZSTD",)),
         ("ZLEVEL", ("DEFLATE",)),
@@ -111,6 +92,43 @@ def _check_combination(layout: OutputLayout, compress: str, asked: Mapping[str, 
             raise PlanError(
                 f"creation option {name} needs COMPRESS={'|'.join(needs)}, it is {compress}"
             )
+    return asked
+
+
+def creation_profile(layout: OutputLayout, options: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return the creation options of an export, defaults included.
+
+    Parameters
+    ----------
+    layout : OutputLayout
+        The output.
+    options : mapping of str to str
+        As for :func:`check_options`.
+
+    Raises
+    ------
+    PlanError
+        As :func:`check_options`.
+
+    Examples
+    --------
+    >>> layout = OutputLayout(3, 40, 64, (1, 0, 0, 0, -1, 0))
+    >>> creation_profile(layout, {"compress": "none"})
+    {'COMPRESS': 'NONE', 'BLOCKSIZE': '64', 'BIGTIFF': 'IF_SAFER'}
+    """
+    asked = check_options(options, layout.dtype)
+    small = 16 * math.ceil(max(layout.rows, layout.columns) / 16)
+    profile = {
+        "COMPRESS": asked.get("COMPRESS", _COMPRESS),
+        "BLOCKSIZE": str(min(_TILE, small)),
+        "BIGTIFF": "YES" if layout.bytes > _LARGE else "IF_SAFER",
+    }
+    if profile["COMPRESS"] != "NONE":
+        profile["PREDICTOR"] = "3" if layout.dtype == "float32" else "2"
+    if profile["COMPRESS"] == "ZSTD":
+        profile["ZSTD_LEVEL"] = "1"  # GDAL's default 9 takes nine times as long for 13 % in size
+    return profile | asked
 
 
 def export_geotiff(
@@ -147,7 +165,7 @@ def export_geotiff(
         If a creation option is not accepted.
     """
     layout = read_layout(store_path)
-    profile = check_creation_options(layout, creation_options)
+    profile = creation_profile(layout, creation_options)
     tiles = tiff_path.with_name(tiff_path.name + ".tiles.partial.tif")
     ready = tiff_path.with_name(tiff_path.name + ".partial.tif")
     try:
@@ -165,9 +183,7 @@ def export_geotiff(
                 rasterio.shutil.copy(tiles, ready, driver="GTiff", **options)
                 tiles.unlink()
             _compare(cube, layout, ready, int(profile["BLOCKSIZE"]))
-        with ready.open("rb+") as file:
-            os.fsync(file.fileno())
-        ready.replace(tiff_path)
+        move_file(ready, tiff_path)
     except (RasterioError, CPLE_BaseError, OSError) as error:
         if isinstance(error, OutputError):
             raise

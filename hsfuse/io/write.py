@@ -1,34 +1,33 @@
 """
-Write rasters larger than memory, so that a crash costs one block and no output lies.
+Write rasters larger than memory, so that a crash costs the blocks under way and no output lies.
 
-The short way is :func:`write_raster`. The long way, for an executor of one's own::
+The short way is :func:`write_raster`. The long way, for blocks that are computed in any
+other manner::
 
     path = check_output(path, overwrite=overwrite, inputs=[scene, rgb])
     store = create_store(path, layout, plan_hash=digest, overwrite=overwrite, resume=resume)
-    with Journal(store) as journal:
-        done = journal.finished()
-        for block in blocks(layout):                       # anywhere, in any order
-            if block not in done:
-                journal.append(store.write(block.row, block.column, compute(block)))
-        finish(store, journal, overwrite=overwrite)
+    write_blocks(store, blocks(layout), write_block, overwrite=overwrite)  # on this machine
+
+where ``write_block`` computes one block, writes it to the store and returns the receipt.
 """
 
 import hashlib
-import json
+import os
 import shutil
-import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import dask.base
-import numpy as np
 import xarray as xr
 import zarr
 from dask.utils import format_bytes
 
-from hsfuse.errors import OutputError, PlanError
-from hsfuse.io.geotiff import check_creation_options, export_geotiff
-from hsfuse.io.journal import Journal, Receipt, Store, create_store, sync
+from hsfuse.errors import OutputError
+from hsfuse.io.formats import find_format
+from hsfuse.io.journal import Journal, Receipt
 from hsfuse.io.layout import (
     Block,
     OutputLayout,
@@ -37,7 +36,10 @@ from hsfuse.io.layout import (
     default_block_size,
     encode,
 )
+from hsfuse.io.replacement import sync
+from hsfuse.io.store import Store, check_partial, create_store
 from hsfuse.io.zarr_layout import COMPLETE, CUBE, PROVENANCE
+from hsfuse.parallel import each, local_workers, one_thread
 
 __all__ = [
     "Block",
@@ -46,8 +48,10 @@ __all__ = [
     "Receipt",
     "Store",
     "StoredType",
+    "Written",
     "blocks",
     "check_output",
+    "check_partial",
     "check_space",
     "create_store",
     "default_block_size",
@@ -55,15 +59,11 @@ __all__ = [
     "finish",
     "space_needed",
     "verify",
+    "write_blocks",
     "write_raster",
 ]
 
-_TIFF = (".tif", ".tiff")
-# Disk per stored byte before compression. A GeoTIFF exists three times for a moment (store,
-# tiles, final copy), each compressed to about two thirds, the last two with overviews.
-_SPACE = {".zarr": 1.1, ".tif": 2.4, ".tiff": 2.4}
 CHECKSUMS = "checksums.sha256"
-_SIDECARS = (".aux.xml", ".ovr", ".msk")  # GDAL would read an older file's into the new one
 
 
 def check_output(
@@ -75,7 +75,7 @@ def check_output(
     Parameters
     ----------
     path : str or Path
-        Ends in .tif, .tiff or .zarr.
+        Ends as one of :data:`hsfuse.io.formats.FORMATS`.
     overwrite : bool
         Allow an output that exists.
     inputs : iterable of str or Path
@@ -87,11 +87,11 @@ def check_output(
         If the path is not usable; the message says what would be.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in _SPACE:
-        raise OutputError(f"{path}: an output ends in {', '.join(_SPACE)}, not in {suffix!r}")
+    form = find_format(path)
     if not path.parent.is_dir():
         raise OutputError(f"{path}: there is no folder {path.parent}; make it first")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: the folder {path.parent} is not writable")
     own = path.resolve()
     for source in inputs:
         other = Path(source).resolve()
@@ -102,16 +102,15 @@ def check_output(
         return path
     if not overwrite:
         raise OutputError(f"{path}: exists already; pass --overwrite to replace it")
-    if suffix == ".zarr" and not any((path / name).exists() for name in ("zarr.json", ".zgroup")):
-        raise OutputError(f"{path}: is not a zarr store, so it is not replaced")
-    if suffix in _TIFF and path.is_dir():
-        raise OutputError(f"{path}: is a folder, so it is not replaced")
+    refusal = form.refusal(path)
+    if refusal:
+        raise OutputError(f"{path}: {refusal}, so it is not replaced")
     return path
 
 
 def space_needed(layout: OutputLayout, path: Path) -> int:
     """Return the bytes of disk that writing ``path`` takes at its peak, about."""
-    return int(layout.bytes * _SPACE[path.suffix.lower()])
+    return int(layout.bytes * find_format(path).space)
 
 
 def check_space(path: Path, needed: int) -> None:
@@ -213,12 +212,7 @@ def finish(
     _write_checksums(store, receipts)
     sync(store.root / "zarr.json")
     sync(store.root)
-    if store.path.suffix.lower() in _TIFF:
-        export_geotiff(store.root, store.path, creation_options=creation_options or {})
-        for suffix in _SIDECARS:
-            store.path.with_name(store.path.name + suffix).unlink(missing_ok=True)
-    else:
-        _take_name(store.root, store.path)
+    find_format(store.path).finish(store.root, store.path, creation_options or {})
     journal.close()
     shutil.rmtree(store.partial)
     sync(store.path.parent)
@@ -243,21 +237,66 @@ def _write_checksums(store: Store, receipts: Iterable[Receipt]) -> None:
     sync(path)
 
 
-def _take_name(root: Path, path: Path) -> None:
-    """Rename a folder; one in its way is moved aside first and removed afterwards."""
-    aside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.old")
-    replaced = path.exists()
-    if replaced:
-        path.rename(aside)
-    try:
-        root.rename(path)
-    except OSError as error:
-        if replaced:
-            aside.rename(path)
-        raise OutputError(f"{path}: cannot take this name ({error})") from error
-    sync(path.parent)
-    if replaced:
-        shutil.rmtree(aside)
+class Written(NamedTuple):
+    """A finished output: its path, the receipt of every block, and how many were there before."""
+
+    path: Path
+    receipts: list[Receipt]
+    resumed: int
+
+
+def write_blocks(
+    store: Store,
+    wanted: Sequence[Block],
+    work: Callable[[Block], Receipt],
+    *,
+    scheduler: str = "local",
+    workers: int = 1,
+    overwrite: bool = False,
+    creation_options: Mapping[str, str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Written:
+    """
+    Compute and write the blocks that a store lacks, and finish the output.
+
+    Every finished block is in the journal before the next is counted, so whatever stops this
+    costs the blocks under way.
+
+    Parameters
+    ----------
+    store : Store
+        From :func:`create_store`.
+    wanted : sequence of Block
+        All blocks of the output.
+    work : callable
+        Computes a block, writes it to the store and returns its receipt; pure otherwise, and
+        picklable for a scheduler that is not local.
+    scheduler, workers
+        As for :func:`hsfuse.parallel.each`.
+    overwrite, creation_options
+        As for :func:`finish`.
+    progress : callable, optional
+        Called with the number of finished blocks and of all blocks.
+
+    Returns
+    -------
+    Written
+        With the receipts in the order of ``wanted``, whatever the order of finishing.
+    """
+    with Journal(store) as journal:
+        done = journal.finished()
+        todo = [block for block in wanted if block not in done]
+        finished = len(wanted) - len(todo)
+        # Closing ends the workers first: none writes once the journal is closed.
+        with closing(each(work, todo, scheduler=scheduler, workers=workers)) as results:
+            for receipt in results:
+                journal.append(receipt)
+                finished += 1
+                if progress is not None:
+                    progress(finished, len(wanted))
+        receipts = journal.receipts()
+        path = finish(store, journal, overwrite=overwrite, creation_options=creation_options)
+    return Written(path, [receipts[block] for block in wanted], len(wanted) - len(todo))
 
 
 def write_raster(
@@ -270,10 +309,12 @@ def write_raster(
     scale: float | None = None,
     offset: float = 0.0,
     creation_options: Mapping[str, str] | None = None,
+    scheduler: str = "local",
+    workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """
-    Write a lazy raster block by block; only one block is in memory at a time.
+    Write a lazy raster block by block; every worker has one block in memory at a time.
 
     Parameters
     ----------
@@ -289,6 +330,10 @@ def write_raster(
         As stored: ``value = stored * scale + offset``. Integers need a scale.
     creation_options : mapping, optional
         For GeoTIFF, see :func:`hsfuse.io.geotiff.export_geotiff`.
+    scheduler : str
+        ``local``: threads of this process; or the address of a dask scheduler.
+    workers : int, optional
+        Blocks computed in parallel, for ``local``; one per core by default.
     progress : callable, optional
         Called with the number of finished blocks and of all blocks.
 
@@ -306,32 +351,33 @@ def write_raster(
     """
     source = array.attrs.get("source")
     path = check_output(path, overwrite=overwrite, inputs=[source] if source else [])
+    find_format(path).check_options(creation_options or {}, dtype)
+    check_partial(path, overwrite=overwrite, resume=resume)
     attributes = {key: value for key, value in array.attrs.items() if isinstance(value, str)}
     layout = OutputLayout.of(array, dtype=dtype, scale=scale, offset=offset, attributes=attributes)
-    if path.suffix.lower() in _TIFF:
-        check_creation_options(layout, creation_options or {})
-    elif creation_options:
-        raise PlanError(f"{path}: creation options are for GeoTIFF outputs only")
     if not resume:
         check_space(path, space_needed(layout, path))
-    digest = hashlib.sha256(json.dumps(dask.base.tokenize(array.data)).encode()).hexdigest()
+    digest = hashlib.sha256(str(dask.base.tokenize(array.data)).encode()).hexdigest()
     store = create_store(path, layout, plan_hash=digest, overwrite=overwrite, resume=resume)
-    todo = blocks(layout, _block_size(array, layout))
-    with Journal(store) as journal:
-        done = journal.finished()
-        for count, block in enumerate(todo, start=1):
-            if block not in done:
-                journal.append(store.write(block.row, block.column, _compute(array, block)))
-            if progress is not None:
-                progress(count, len(todo))
-        return finish(store, journal, overwrite=overwrite, creation_options=creation_options)
+    return write_blocks(
+        store,
+        blocks(layout, _block_size(array, layout)),
+        partial(_write_block, array, store),
+        scheduler=scheduler,
+        workers=local_workers(workers, "cpu"),
+        overwrite=overwrite,
+        creation_options=creation_options,
+        progress=progress,
+    ).path
 
 
-def _compute(array: xr.DataArray, block: Block) -> np.ndarray:
+def _write_block(array: xr.DataArray, store: Store, block: Block) -> Receipt:
+    """Compute one block of a lazy raster and write it."""
     rows = slice(block.row, block.row + block.rows)
     columns = slice(block.column, block.column + block.columns)
-    window = array.isel(y=rows, x=columns)
-    return window.compute(scheduler="synchronous").to_numpy()
+    with one_thread():
+        values = array.isel(y=rows, x=columns).compute(scheduler="synchronous").to_numpy()
+        return store.write(block.row, block.column, values)
 
 
 def _block_size(array: xr.DataArray, layout: OutputLayout) -> tuple[int, int]:

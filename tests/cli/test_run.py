@@ -1,6 +1,8 @@
 """`hsfuse run` as a user types it; what it wrote is opened."""
 
+import inspect
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,8 @@ import rasterio
 from click.testing import CliRunner, Result
 from hsfuse.cli.main import main
 
+import hsfuse
+from hsfuse.fusion.settings import FusionSettings, Settings
 from hsfuse.io.read import open_raster
 from hsfuse.synthetic.sample import write_sample
 
@@ -172,7 +176,14 @@ def test_an_interrupt_says_how_to_go_on(
     again = run(pair, tmp_path / "out.tif", "--resume", "--no-report")
     assert again.exit_code == 0, again.output
     assert "1 of 1 blocks were complete before this run" in again.stdout
-    assert "not measured" in again.stdout
+    whole = run(pair, tmp_path / "whole.tif", "--no-report")
+    for name in ("HS consistency", "RGB consistency", "no data"):
+        (resumed,), (expected,) = (
+            [line for line in result.stdout.splitlines() if line.startswith(name)]
+            for result in (again, whole)
+        )
+        assert resumed == expected
+        assert "not measured" not in resumed
 
 
 @pytest.mark.parametrize("name", ["out.tif", "out.zarr"])
@@ -210,3 +221,26 @@ def test_uncertainty_of_another_method_is_refused(pair: Path, tmp_path: Path):
     )
     assert result.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_the_options_of_the_command_are_the_settings():
+    """Every field has its option, of the same name, default and choices; no other option has."""
+    own = {"scene", "rgb", "out", "dry_run", "report", "as_json", "quiet", "verbose"}
+    options = {parameter.name: parameter for parameter in main.commands["run"].params}
+    assert options.keys() - own == {field.name for field in fields(Settings)}
+    context = main.commands["run"].make_context("run", ["scene.tif", "rgb.tif"])
+    chosen = {name: value for name, value in context.params.items() if name not in own}
+    assert Settings(**chosen) == Settings()
+    for name in options.keys() - own:
+        for choice in getattr(options[name].type, "choices", ()):
+            Settings(**{name: choice})
+
+
+def test_run_and_fuse_take_the_fields_of_the_settings():
+    """What decides the pixels is the first part of what a run takes."""
+    fusion = [field.name for field in fields(FusionSettings)]
+    assert [field.name for field in fields(Settings)][: len(fusion)] == fusion
+    for function, settings in ((hsfuse.fuse, FusionSettings), (hsfuse.run, Settings)):
+        assert settings.__name__ in str(inspect.signature(function).parameters["settings"])
+    for name in fusion:
+        assert name in str(hsfuse.fuse.__doc__)

@@ -1,21 +1,33 @@
 """From files to a finished output."""
 
+import os
+import re
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
+import torch
 import xarray as xr
 from distributed import LocalCluster
+from threadpoolctl import threadpool_info, threadpool_limits
+from warped_scenes import rotated, warped
 
 import hsfuse
-from hsfuse.errors import OutputError
+import hsfuse.fusion.run as running
+from hsfuse.errors import HsfuseError, OutputError, PairError, PlanError
+from hsfuse.fusion.block import fuse_block, fuse_input, read_block
+from hsfuse.fusion.consistency import compare_block
 from hsfuse.fusion.lazy import lazy_result
 from hsfuse.fusion.plan import plan_fusion
-from hsfuse.fusion.run import execute, prepare, run, run_block
+from hsfuse.fusion.run import run
 from hsfuse.fusion.settings import Settings
-from hsfuse.io.write import Journal, create_store
+from hsfuse.io.pixels import Cube, FilePixels, Key
+from hsfuse.io.write import Journal, OutputLayout, Store, create_store
 
 GUIDED = Settings(method="guided", tile=64, workers=2)
 
@@ -74,25 +86,245 @@ def test_every_scheduler_writes_the_same_bytes(files: Path, tmp_path: Path) -> N
     assert np.array_equal(lazy.compute().to_numpy(), pixels(local.path), equal_nan=True)
 
 
-def test_a_resumed_run_has_the_same_bytes(files: Path, tmp_path: Path) -> None:
-    """Some blocks done, the process gone, the rest done later: nothing can be told apart."""
-    scene, rgb = files / "scene.tif", files / "rgb.tif"
-    whole = run(scene, rgb, tmp_path / "whole.zarr", GUIDED)
-    job = prepare(scene, rgb, tmp_path / "part.zarr", GUIDED)
-    store = create_store(job.out, job.layout, plan_hash=job.plan.digest)
-    with Journal(store) as journal:
-        for index in job.plan.blocks[:3]:
-            journal.append(run_block(job.plan, store, index).receipt)
-    with pytest.raises(OutputError, match="--resume"):
-        run(scene, rgb, tmp_path / "part.zarr", GUIDED)
-    again = Settings(method="guided", tile=64, workers=1, resume=True)
-    outcome = execute(prepare(scene, rgb, tmp_path / "part.zarr", again))
-    assert outcome.resumed == 3
+class Stopped(Exception):
+    """Ends a run from its progress."""
+
+
+def stop_after(count: int) -> Callable[[int, int], None]:
+    """Return a progress that ends the run after so many blocks."""
+    seen = []
+
+    def progress(finished: int, total: int) -> None:
+        seen.append(finished)
+        if len(seen) == count:
+            raise Stopped
+
+    return progress
+
+
+@pytest.mark.parametrize("make", [None, warped, rotated])
+def test_a_resumed_run_is_the_run(
+    files: Path, tmp_path: Path, make: Callable[[Path, Path], Path] | None
+) -> None:
+    """Three blocks, then the others in another way: same bytes and figures as in one go."""
+    scene = files / "scene.tif" if make is None else make(files, tmp_path)
+    settings = Settings(method="bicubic", tile=64, workers=2, align=False)
+    whole = run(scene, files / "rgb.tif", tmp_path / "whole.zarr", settings)
+    part = tmp_path / "part.zarr"
+    with pytest.raises(Stopped):
+        run(scene, files / "rgb.tif", part, settings, progress=stop_after(3))
+    outcome = run(scene, files / "rgb.tif", part, settings, resume=True, workers=1)
+    assert outcome.resumed == 3 < outcome.blocks
     assert chunk_files(outcome.path) == chunk_files(whole.path)
-    other = Settings(method="bicubic", tile=64, resume=True)
-    shutil.copytree(whole.path, tmp_path / "copy.zarr")
-    with pytest.raises(OutputError, match="exists already"):
-        run(scene, rgb, tmp_path / "copy.zarr", other)
+    for name in ("spatial", "spectral", "missing", "clipped", "blocks"):
+        assert getattr(outcome, name) == getattr(whole, name)
+    assert outcome.spatial.count > 0 < outcome.spectral.count
+
+
+@pytest.mark.parametrize(
+    "change", [{"method": "guided"}, {"hs_sensor": "enmap"}, {"dtype": "int16", "scale": 1e-4}]
+)
+def test_another_algorithm_is_not_mixed_in(
+    files: Path, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    """A run with other options is not resumed, and leaves what there is."""
+    words = files / "scene.tif", files / "rgb.tif", tmp_path / "part.zarr"
+    settings = Settings(method="bicubic", tile=64, align=False)
+    with pytest.raises(Stopped):
+        run(*words, settings, progress=stop_after(3))
+    with pytest.raises(OutputError, match="other inputs, options or versions"):
+        run(*words, settings, resume=True, **change)
+    assert run(*words, settings, resume=True).resumed == 3
+
+
+def test_an_input_that_changed_is_not_mixed_in(files: Path, tmp_path: Path) -> None:
+    """The same options, and another scene under the same name."""
+    scene, out = tmp_path / "scene.tif", tmp_path / "part.zarr"
+    settings = Settings(method="bicubic", tile=64, align=False)
+    shutil.copy(files / "scene.tif", scene)
+    with pytest.raises(Stopped):
+        run(scene, files / "rgb.tif", out, settings, progress=stop_after(2))
+    with rasterio.open(scene, "r+") as target:
+        target.write(target.read(1) * 1.5, 1)
+    with pytest.raises(OutputError, match="other inputs, options or versions"):
+        run(scene, files / "rgb.tif", out, settings, resume=True)
+
+
+def test_options_are_keywords_of_run(files: Path, tmp_path: Path) -> None:
+    """With settings or without them; a word that is no option is an error."""
+    words = files / "scene.tif", files / "rgb.tif", tmp_path / "out.zarr"
+    settings = run(*words, method="bicubic", align=False).job.settings
+    assert settings == Settings(method="bicubic", align=False)
+    again = run(*words, settings, overwrite=True).job.settings
+    assert again == replace(settings, overwrite=True)
+    with pytest.raises(TypeError, match="metod"):
+        run(*words, metod="bicubic")
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"method": "magic"}, "method must be one of"),
+        ({"device": "tpu"}, "auto, cpu or cuda"),
+        ({"precision": "float16"}, "precision must be float32 or bfloat16"),
+        ({"tile": 0}, "tile must be at least 1"),
+        ({"overlap": -1}, "overlap must be at least 0"),
+        ({"workers": 0}, "workers must be at least 1"),
+        ({"scheduler": "cluster"}, "scheduler must be local or an address"),
+        ({"dtype": "float64"}, "float32, int16, uint16"),
+        ({"dtype": "int16"}, "needs a scale"),
+        ({"scale": 0.1}, "without scaling"),
+        ({"dtype": "int16", "scale": -1.0}, "positive"),
+        ({"method": "guided", "weights": "mine.safetensors"}, "guided takes no weights"),
+    ],
+    ids=str,
+)
+def test_options_that_cannot_be_are_refused_by_themselves(
+    choices: dict[str, Any], message: str
+) -> None:
+    """Settings of that kind do not come to be, so nothing was read yet."""
+    with pytest.raises(PlanError, match=message):
+        Settings(**choices)
+
+
+@pytest.fixture
+def no_survey(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a survey of any pair fail."""
+
+    def survey(*_: object, **__: object) -> None:
+        pytest.fail("the pair was surveyed")
+
+    for module in ("hsfuse.fusion.plan.align_pair", "hsfuse.fusion.plan.survey_for"):
+        monkeypatch.setattr(module, survey)
+
+
+@pytest.mark.usefixtures("no_survey")
+def test_what_is_wrong_is_refused_before_the_survey(files: Path, tmp_path: Path) -> None:
+    """Output, partial output, options of the format, files: one line each, at once."""
+    scene, rgb, out = files / "scene.tif", files / "rgb.tif", tmp_path / "out.tif"
+    partial = tmp_path / "part.tif.partial"
+    layout = OutputLayout(1, 4, 4, (1, 0, 0, 0, -1, 0))
+    store = create_store(tmp_path / "part.tif", layout, plan_hash="p")
+    with Journal(store) as journal:
+        journal.append(store.write(0, 0, np.zeros(layout.shape)))
+    weights = tmp_path / "mine.safetensors"
+    for words, choices, message in (
+        ((scene, rgb, tmp_path / "part.tif"), {}, f"{partial}: an interrupted run left 1"),
+        ((scene, rgb, tmp_path / "none" / "out.tif"), {}, "there is no folder"),
+        ((scene, rgb, tmp_path / "out.img"), {}, "ends in .tif, .tiff, .zarr"),
+        ((scene, rgb, out), {"creation_options": {"COMPRESS": "JPEG"}}, "COMPRESS"),
+        ((scene, rgb, tmp_path / "a.zarr"), {"creation_options": {"A": "B"}}, "no creation opt"),
+        ((tmp_path / "no.tif", rgb, out), {}, "no.tif: no such file"),
+        ((scene, tmp_path / "no.tif", out), {}, "no.tif: no such file"),
+        ((scene, rgb, out), {"hs_mask": tmp_path / "no.tif"}, "no.tif: no such file"),
+        ((scene, rgb, out), {"hs_sensor": "no-such-sensor"}, "no-such-sensor"),
+        ((scene, rgb, out), {"method": "ms-ssfnet", "weights": weights}, "no such file"),
+    ):
+        with pytest.raises(HsfuseError, match=re.escape(message)) as caught:
+            run(*words, **({"method": "guided"} | choices))
+        assert str(caught.value).count("\n") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["part.tif.partial"]
+
+
+def test_two_rasters_of_one_resolution_are_refused_before_a_pixel_is_read(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ratio of 1, with the georeferencing known."""
+
+    def read(*_: object) -> None:
+        pytest.fail("pixels were read")
+
+    monkeypatch.setattr("hsfuse.io.pixels.FilePixels.__getitem__", read)
+    with pytest.raises(PairError, match=r"spans 1 by 1"):
+        run(files / "scene.tif", files / "scene.tif", tmp_path / "out.tif", method="guided")
+
+
+def test_a_folder_that_cannot_be_written_is_refused(files: Path, tmp_path: Path) -> None:
+    """Before anything else is done."""
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    if os.access(locked, os.W_OK):
+        pytest.skip("this user may write anywhere")
+    with pytest.raises(OutputError, match="not writable"):
+        run(files / "scene.tif", files / "rgb.tif", locked / "out.tif", method="bicubic")
+
+
+def test_a_block_reads_each_input_once(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fusing, masking and comparing work on one window of each raster, blended tiles too."""
+    scene, rgb = (hsfuse.open_raster(files / name) for name in ("scene.tif", "rgb.tif"))
+    read = []
+    get = FilePixels.__getitem__
+
+    def count(pixels: FilePixels, key: Key) -> Cube:
+        read.append(Path(pixels.path).name)
+        return get(pixels, key)
+
+    for overlap in (None, 100):
+        plan = plan_fusion(scene, rgb, method="guided", align=False, tile=64, overlap=overlap)
+        whole = {"band": -1, "y": -1, "x": -1}
+        pair = replace(plan.pair, hs=plan.pair.hs.chunk(whole), fine=plan.pair.fine.chunk(whole))
+        plan = replace(plan, pair=pair)
+        with monkeypatch.context() as patch:
+            patch.setattr(FilePixels, "__getitem__", count)
+            block = read_block(plan, 1, 1)
+            chunks = sorted(read)
+            values = fuse_input(plan, block)
+            compare_block(plan, block, values)
+        assert sorted(read) == chunks
+        assert set(chunks) == {"scene.tif", "rgb.tif"}
+        assert np.array_equal(values, fuse_block(plan, 1, 1), equal_nan=True)
+        read.clear()
+
+
+def test_the_whole_unit_of_work_runs_on_one_thread(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading, fusing, comparing and writing, in every worker; afterwards as before."""
+    found: dict[str, set[int]] = {}
+
+    def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*words: Any, **options: Any) -> Any:
+            pools = {pool["num_threads"] for pool in threadpool_info()}
+            found.setdefault(name, set()).update(pools | {torch.get_num_threads()})
+            return function(*words, **options)
+
+        return call
+
+    for name in ("read_block", "fuse_input", "compare_block"):
+        target = f"hsfuse.fusion.run.{name}"
+        monkeypatch.setattr(target, watched(name, getattr(running, name)))
+    monkeypatch.setattr(Store, "write", watched("write", Store.write))
+    before = torch.get_num_threads()
+    with threadpool_limits(2):
+        torch.set_num_threads(2)
+        settings = Settings(method="bicubic", tile=64, workers=2, align=False)
+        run(files / "scene.tif", files / "rgb.tif", tmp_path / "out.zarr", settings)
+        assert torch.get_num_threads() == 2
+        assert {pool["num_threads"] for pool in threadpool_info()} == {2}
+    torch.set_num_threads(before)
+    steps = ("read_block", "fuse_input", "compare_block", "write")
+    assert found == {step: {1} for step in steps}
+
+
+def test_units_of_the_ms_image_are_in_the_consistency(files: Path) -> None:
+    """Gain and offset, which radiometry finds, belong to what R Z is compared with."""
+    with rasterio.open(files / "rgb.tif") as source:
+        profile, values = source.profile, source.read()
+    scene = hsfuse.open_raster(files / "scene.tif")
+    figures = []
+    for gain, offset in ((1.0, 0.0), (250.0, 30.0)):
+        with rasterio.MemoryFile() as memory:
+            with memory.open(**profile) as target:
+                target.write(values * np.float32(gain) + np.float32(offset))
+            path = files / f"rgb-{gain:g}.tif"
+            path.write_bytes(memory.read())
+        rgb = hsfuse.open_raster(path)
+        plan = plan_fusion(scene, rgb, method="guided", align=False, tile=256)
+        block = read_block(plan, 0, 0)
+        figures.append(compare_block(plan, block, fuse_input(plan, block))[1])
+        path.unlink()
+    assert figures[1].rmse == pytest.approx(250 * figures[0].rmse, rel=0.05)
+    assert figures[1].rmse < 0.1 * 250 * float(np.nanstd(values))
 
 
 def test_nothing_is_written_over(files: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hsfuse.io.geotiff import (
     _PIECE_BYTES,
     _compare,
     _pieces,
-    check_creation_options,
+    creation_profile,
     export_geotiff,
 )
 from hsfuse.io.layout import OutputLayout
@@ -227,13 +227,13 @@ def test_creation_options_reach_the_file(tmp_path):
 def test_creation_options_that_cannot_be_are_refused(options, message):
     layout = OutputLayout(3, 40, 64, TRANSFORM, dtype="uint16")
     with pytest.raises(PlanError, match=message):
-        check_creation_options(layout, options)
+        creation_profile(layout, options)
 
 
 def test_a_large_output_is_a_bigtiff():
     large = OutputLayout(200, 20000, 20000, TRANSFORM)
-    assert check_creation_options(large, {})["BIGTIFF"] == "YES"
-    assert check_creation_options(large, {"BIGTIFF": "NO"})["BIGTIFF"] == "NO"
+    assert creation_profile(large, {})["BIGTIFF"] == "YES"
+    assert creation_profile(large, {"BIGTIFF": "NO"})["BIGTIFF"] == "NO"
 
 
 def test_the_store_is_read_whole_chunks_at_a_time_and_never_at_once(tmp_path):

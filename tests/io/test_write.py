@@ -2,6 +2,7 @@ import hashlib
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import dask.array
@@ -13,6 +14,7 @@ import xarray as xr
 from affine import Affine
 
 from hsfuse.errors import OutputError, PlanError
+from hsfuse.io.formats import FORMATS, find_format
 from hsfuse.io.write import (
     Journal,
     OutputLayout,
@@ -133,6 +135,77 @@ def test_each_block_is_computed_once(tmp_path):
     assert len(calls) == values.npartitions == 6
 
 
+def test_blocks_are_computed_in_parallel(tmp_path):
+    """Each of two blocks waits for the other, which one worker would never compute."""
+    together = threading.Barrier(2)
+
+    def wait(block):
+        together.wait(timeout=60)
+        return block
+
+    values = dask.array.ones((4, 256, 512), chunks=(4, 256, 256), dtype=np.float32)
+    values = values.map_blocks(wait, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
+    write_raster(raster(values), tmp_path / "out.zarr", workers=2)
+    with xr.open_zarr(tmp_path / "out.zarr", consolidated=False) as dataset:
+        assert (dataset["cube"] == 1).all()
+
+
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path):
+    for workers in (1, 4):
+        write_raster(raster(), tmp_path / f"{workers}.zarr", workers=workers)
+    assert chunk_files(tmp_path / "1.zarr") == chunk_files(tmp_path / "4.zarr")
+
+
+def test_a_block_that_fails_ends_the_write_and_leaves_what_is_done(tmp_path):
+    """The error is the block's own; nobody writes any more; a resume goes on."""
+    fail = [True]
+
+    def break_last(block, block_info=None):
+        if fail[0] and block_info[0]["chunk-location"][2] == 2:
+            raise ValueError("broken")
+        return block
+
+    values = dask.array.ones((2, 256, 768), chunks=(2, 256, 256), dtype=np.float32)
+    values = values.map_blocks(break_last, dtype=np.float32, name="broken-or-not")
+    with pytest.raises(ValueError, match="broken"):
+        write_raster(raster(values), tmp_path / "out.zarr", workers=1)
+    fail[0] = False
+    counted = []
+    write_raster(
+        raster(values),
+        tmp_path / "out.zarr",
+        resume=True,
+        progress=lambda done, total: counted.append((done, total)),
+    )
+    assert counted[-1] == (3, 3)
+    assert len(counted) < 3
+
+
+def test_a_partial_output_is_refused_before_a_block_is_computed(tmp_path):
+    """Without resume or overwrite, in one line."""
+    store = create_store(tmp_path / "out.tif", layout(), plan_hash="p")
+    write_blocks(store, 2)
+
+    def fail(block):
+        pytest.fail("a block was computed")
+
+    values = dask.array.ones((2, 48, 32), chunks=-1, dtype=np.float32)
+    values = values.map_blocks(fail, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
+    with pytest.raises(OutputError, match="left 2 finished blocks; pass --resume"):
+        write_raster(raster(values), tmp_path / "out.tif")
+
+
+def test_every_format_says_what_it_is_called_and_takes():
+    """No two formats claim one name, and each refuses options that it does not know."""
+    suffixes = [suffix for row in FORMATS for suffix in row.suffixes]
+    assert sorted(set(suffixes)) == sorted(suffixes) == [".tif", ".tiff", ".zarr"]
+    for row in FORMATS:
+        assert all(find_format(Path(f"a{suffix.upper()}")) is row for suffix in row.suffixes)
+        row.check_options({}, "int16")
+        with pytest.raises(PlanError, match="creation option"):
+            row.check_options({"NO_SUCH_OPTION": "1"}, "float32")
+
+
 def test_an_interrupted_write_resumes_to_the_same_bytes(tmp_path):
     array = raster()
     write_raster(array, tmp_path / "whole.zarr")
@@ -217,7 +290,7 @@ def test_outputs_that_cannot_be_are_refused(tmp_path):
     (tmp_path / "in.tif").touch()
     (tmp_path / "photos.zarr").mkdir()
     for path, options, message in (
-        (tmp_path / "out.img", {}, r"\.zarr, \.tif, \.tiff"),
+        (tmp_path / "out.img", {}, r"\.tif, \.tiff, \.zarr"),
         (tmp_path / "none" / "out.tif", {}, "no folder"),
         (tmp_path / "in.tif", {}, "--overwrite"),
         (tmp_path / "in.tif", {"overwrite": True, "inputs": [tmp_path / "in.tif"]}, "input"),
@@ -261,7 +334,8 @@ def test_a_full_disk_is_an_error_and_leaves_no_output(tmp_path, name, size):
         import sys, pathlib, numpy, xarray
         from hsfuse.errors import OutputError
         from hsfuse.io.layout import OutputLayout, blocks
-        from hsfuse.io.journal import Journal, create_store
+        from hsfuse.io.journal import Journal
+        from hsfuse.io.store import create_store
         from hsfuse.io.write import finish
 
         path = pathlib.Path(sys.argv[1])

@@ -1,0 +1,108 @@
+"""
+The formats of an output: one row each, which says all in which they differ.
+
+An output grows as a zarr store (:mod:`hsfuse.io.journal`) whatever its format is. A new
+format is one more row: what its files are called, which options it takes, and how a
+finished store becomes one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hsfuse.errors import OutputError, PlanError
+from hsfuse.io.geotiff import check_options, export_geotiff
+from hsfuse.io.replacement import move_folder
+
+__all__ = ["FORMATS", "OutputFormat", "find_format"]
+
+_SIDECARS = (".aux.xml", ".ovr", ".msk")  # GDAL would read an older file's into the new one
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFormat:
+    """
+    A format of an output.
+
+    Attributes
+    ----------
+    name : str
+        For messages.
+    suffixes : tuple of str
+        With which the names of its files end; the first is the usual one.
+    space : float
+        Bytes of disk per stored byte before compression, at the peak.
+    check_options : callable
+        Takes creation options and the stored number type; raises PlanError for those that
+        the format does not accept.
+    refusal : callable
+        Takes a path that exists; says why it is not replaced, or nothing.
+    finish : callable
+        Takes a complete store, the final path and creation options; gives the output its name.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    space: float
+    check_options: Callable[[Mapping[str, str], str], object]
+    refusal: Callable[[Path], str]
+    finish: Callable[[Path, Path, Mapping[str, str]], object]
+
+
+def find_format(path: Path) -> OutputFormat:
+    """
+    Return the format of an output, by the end of its name.
+
+    Raises
+    ------
+    OutputError
+        If there is none.
+
+    Examples
+    --------
+    >>> find_format(Path("fused.TIF")).name
+    'GeoTIFF'
+    """
+    for row in FORMATS:
+        if path.suffix.lower() in row.suffixes:
+            return row
+    accepted = ", ".join(suffix for row in FORMATS for suffix in row.suffixes)
+    raise OutputError(f"{path}: an output ends in {accepted}, not in {path.suffix!r}")
+
+
+def _finish_geotiff(store: Path, path: Path, options: Mapping[str, str]) -> None:
+    export_geotiff(store, path, creation_options=options)
+    for suffix in _SIDECARS:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _finish_zarr(store: Path, path: Path, options: Mapping[str, str]) -> None:
+    del options  # it accepts none
+    move_folder(store, path)
+
+
+def _no_options(options: Mapping[str, str], dtype: str) -> None:
+    del dtype
+    if options:
+        raise PlanError(
+            f"a zarr output takes no creation options, got {', '.join(options)}; a GeoTIFF does"
+        )
+
+
+def _is_folder(path: Path) -> str:
+    return "is a folder" if path.is_dir() else ""
+
+
+def _is_no_store(path: Path) -> str:
+    is_store = any((path / name).exists() for name in ("zarr.json", ".zgroup"))
+    return "" if is_store else "is not a zarr store"
+
+
+FORMATS = (
+    # It exists three times for a moment (store, tiles, final copy), each compressed to about two
+    # thirds, the last two with overviews.
+    OutputFormat("GeoTIFF", (".tif", ".tiff"), 2.4, check_options, _is_folder, _finish_geotiff),
+    OutputFormat("zarr", (".zarr",), 1.1, _no_options, _is_no_store, _finish_zarr),
+)

@@ -1,0 +1,73 @@
+"""Files and folders that appear whole or not at all, whatever interrupts their writing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+from hsfuse.errors import OutputError
+
+__all__ = ["move_file", "move_folder", "sync", "write_file"]
+
+
+def write_file(path: Path, content: bytes) -> Path:
+    """
+    Write a file, replacing one of that name; what interrupts this leaves the old one.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; nothing is left beside it.
+    """
+    ready = path.with_name(f".{path.name}.partial")
+    try:
+        ready.write_bytes(content)
+        return move_file(ready, path)
+    finally:
+        ready.unlink(missing_ok=True)
+
+
+def move_file(ready: Path, path: Path) -> Path:
+    """Bring a finished file to the disk and give it its name."""
+    with ready.open("rb+") as file:
+        os.fsync(file.fileno())
+    ready.replace(path)
+    return path
+
+
+def move_folder(ready: Path, path: Path) -> Path:
+    """
+    Give a finished folder its name; one of that name is renamed first and removed afterwards.
+
+    Raises
+    ------
+    OutputError
+        If it cannot take the name; the old folder is where it was.
+    """
+    aside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.old")
+    replaced = path.exists()
+    if replaced:
+        path.rename(aside)
+    try:
+        ready.rename(path)
+    except OSError as error:
+        if replaced:
+            aside.rename(path)
+        raise OutputError(f"{path}: cannot take this name ({error})") from error
+    sync(path.parent)
+    if replaced:
+        shutil.rmtree(aside)
+    return path
+
+
+def sync(path: Path) -> None:
+    """Bring a folder's entries, or a file's content, to the disk."""
+    if os.name == "nt":  # pragma: no cover - Windows cannot open a folder
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

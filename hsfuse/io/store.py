@@ -1,0 +1,220 @@
+"""
+A zarr store under construction: regions written by anyone, in any order.
+
+Its journal is kept by one process, see :mod:`hsfuse.io.journal`.
+"""
+
+import errno
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from hsfuse.errors import OutputError, PlanError
+from hsfuse.io.journal import Journal, PartialOutput, Receipt, hash_file
+from hsfuse.io.layout import Block, OutputLayout, encode
+from hsfuse.io.replacement import sync
+from hsfuse.io.zarr_layout import CUBE, write_template
+
+__all__ = ["Store", "check_partial", "create_store"]
+
+
+@dataclass(frozen=True)
+class Store(PartialOutput):
+    """
+    An output under construction; a path and a layout, so it travels to any worker.
+
+    Parameters
+    ----------
+    path : Path
+        The final name, ending in .zarr or .tif.
+    layout : OutputLayout
+        What is written there.
+    """
+
+    layout: OutputLayout
+
+    def chunk_keys(self, block: Block | None = None) -> list[str]:
+        """Return the chunk files of a block, or of the whole cube, by their path inside."""
+        block = block or Block(0, 0, self.layout.rows, self.layout.columns)
+        bands, rows, columns = self.layout.chunk
+        return [
+            f"{CUBE}/c/{band}/{row}/{column}"
+            for band in range(math.ceil(self.layout.bands / bands))
+            for row in range(block.row // rows, math.ceil((block.row + block.rows) / rows))
+            for column in range(
+                block.column // columns, math.ceil((block.column + block.columns) / columns)
+            )
+        ]
+
+    def write(self, row: int, column: int, values: NDArray[np.floating]) -> Receipt:
+        """
+        Write one block and bring it to the disk.
+
+        Parameters
+        ----------
+        row, column : int
+            Where the block starts, in pixels.
+        values : ndarray of shape (bands, rows, columns)
+            NaN where there is no data.
+
+        Returns
+        -------
+        Receipt
+            For the journal.
+
+        Raises
+        ------
+        PlanError
+            If the block shares a chunk with another, or leaves the output.
+        OutputError
+            If the disk does not take it.
+        """
+        block = self._check(row, column, values.shape)
+        stored, clipped = encode(values, self.layout)
+        try:
+            cube = zarr.open_array(self.root, path=CUBE, mode="r+", zarr_format=3)
+            cube[:, row : row + block.rows, column : column + block.columns] = stored
+            keys = self.chunk_keys(block)
+            chunks = {key: hash_file(self.root / key, flush=True) for key in keys}
+            written = [Path(key) for key in keys if chunks[key] is not None]
+            for folder in sorted({parent for path in written for parent in path.parents}):
+                sync(self.root / folder)
+        except OSError as error:
+            reason = "the disk is full" if error.errno == errno.ENOSPC else str(error)
+            raise OutputError(f"{self.root}: block at {row}, {column}: {reason}") from error
+        return Receipt(block, chunks, int(np.count_nonzero(np.isnan(values))), clipped)
+
+    def _check(self, row: int, column: int, shape: tuple[int, ...]) -> Block:
+        layout = self.layout
+        if len(shape) != 3 or shape[0] != layout.bands:
+            raise PlanError(f"a block has {layout.bands} bands and two more axes, got {shape}")
+        for name, start, length, whole, chunk in (
+            ("row", row, shape[1], layout.rows, layout.chunk[1]),
+            ("column", column, shape[2], layout.columns, layout.chunk[2]),
+        ):
+            stop = start + length
+            if start < 0 or start % chunk or stop > whole or (stop % chunk and stop != whole):
+                raise PlanError(
+                    f"a block covers whole chunks of {chunk} {name}s within {whole}, "
+                    f"got {name} {start} to {stop}"
+                )
+        return Block(row, column, shape[1], shape[2])
+
+
+def check_partial(path: Path, *, overwrite: bool = False, resume: bool = False) -> int:
+    """
+    Return how many finished blocks an interrupted run left of an output.
+
+    Parameters
+    ----------
+    path : Path
+        The final name of the output.
+    overwrite, resume : bool
+        As for :func:`create_store`.
+
+    Raises
+    ------
+    OutputError
+        If there are such blocks and neither is asked for, or another run is writing there, or
+        something else is in the place of the partial output.
+    """
+    output = PartialOutput(path)
+    left = _inspect(output) if output.partial.exists() else 0
+    if left and not (overwrite or resume):
+        raise OutputError(
+            f"{output.partial}: an interrupted run left {left} finished blocks; pass --resume "
+            "to go on or --overwrite to start again"
+        )
+    return left
+
+
+def create_store(
+    path: Path,
+    layout: OutputLayout,
+    *,
+    plan_hash: str,
+    overwrite: bool = False,
+    resume: bool = False,
+) -> Store:
+    """
+    Make the place where an output grows, or find the one an interrupted run left.
+
+    Parameters
+    ----------
+    path : Path
+        The final name; nothing bears it before :func:`hsfuse.io.write.finish`.
+    layout : OutputLayout
+        What will be written.
+    plan_hash : str
+        A digest of all that decides the pixels, apart from the layout.
+    overwrite : bool
+        Throw away what an interrupted run left.
+    resume : bool
+        Go on with it, if it was the same plan. Wins over ``overwrite``.
+
+    Raises
+    ------
+    OutputError
+        If an interrupted run left blocks and neither is asked for, or its plan was another.
+    """
+    store = Store(Path(path), layout)
+    plan = {"plan": plan_hash, "layout": layout.fingerprint()}
+    text = json.dumps(plan, sort_keys=True, allow_nan=False)
+    left = check_partial(store.path, overwrite=overwrite, resume=resume)
+    if left and resume:
+        if not _same(store.plan, plan):
+            raise OutputError(
+                f"{store.partial}: left by a run with other inputs, options or versions, so it "
+                "cannot be resumed; pass --overwrite without --resume to start again"
+            )
+        _sweep(store.root)
+        return store
+    if store.partial.exists():
+        shutil.rmtree(store.partial)
+    try:
+        store.partial.mkdir()
+        store.plan.write_text(text, encoding="utf-8")
+        write_template(store.root, layout)
+        for folder, _, names in os.walk(store.partial):
+            for name in names:
+                hash_file(Path(folder) / name, flush=True)
+            sync(Path(folder))
+        store.journal.touch()  # last: where there is a journal the template is complete
+        sync(store.partial)
+        sync(store.partial.parent)
+    except OSError as error:
+        raise OutputError(f"{store.partial}: cannot be written ({error})") from error
+    return store
+
+
+def _inspect(output: PartialOutput) -> int:
+    """Count the finished blocks of an earlier run; refuse what is not one, or still runs."""
+    known = {output.plan.name, output.root.name, output.journal.name}
+    if not output.partial.is_dir() or not {each.name for each in output.partial.iterdir()} <= known:
+        raise OutputError(
+            f"{output.partial}: exists and is not an hsfuse partial output; move it away"
+        )
+    if not output.journal.exists() or not (output.root / "zarr.json").exists():
+        return 0  # ended before its first block, or after its last
+    with Journal(output) as journal:
+        return len(journal.receipts())
+
+
+def _same(path: Path, plan: Mapping[str, object]) -> bool:
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8")) == plan)
+    except (OSError, ValueError):
+        return False
+
+
+def _sweep(root: Path) -> None:
+    for path in root.rglob("*.partial"):  # zarr's temporary files, of writers that were killed
+        path.unlink(missing_ok=True)
