@@ -19,10 +19,17 @@ def numbers(values: object) -> str:
     return " ".join(f"{value:.10g}" for value in values) if isinstance(values, list) else ""
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return names, separated by commas; of more than six the first six and the last."""
-    shown = ", ".join(names[:6])
-    return shown if len(names) <= 6 else f"{shown}, ... {names[-1]}"
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """
+    Return names separated by commas; of very many the first ones and how many there are more.
+
+    Examples
+    --------
+    >>> listed(["red", "green"]), listed(["red", "green", "blue", "nir"], most=2)
+    ('red, green', 'red, green and 2 more')
+    """
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def by(y: float, x: float) -> str:

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from hsfuse.core.text import listed
 from hsfuse.errors import WeightsError
 
 __all__ = ["PLOT", "TABLE", "begin", "last_row", "log", "restore", "save"]
@@ -58,7 +59,8 @@ def begin(folder: Path, facts: Mapping[str, object], *, overwrite: bool = False)
         if differences and not overwrite:
             raise WeightsError(
                 f"{checkpoint}: is the checkpoint of another training, which differs in "
-                f"{_listed(differences)}; write to another file, or pass --overwrite to restart"
+                f"{listed(differences, _LISTED)}; write to another file, or pass --overwrite to "
+                "restart"
             )
         if differences:
             for name in (_CHECKPOINT, TABLE, PLOT):
@@ -99,11 +101,6 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return " to ".join(map(_text, value)) or "none"
     return "none" if value is None else str(value)
-
-
-def _listed(phrases: Sequence[str]) -> str:
-    more = len(phrases) - _LISTED
-    return ", ".join(phrases[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def save(

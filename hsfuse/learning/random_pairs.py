@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hsfuse.core.grid import Axis, Geometry
+from hsfuse.core.resample import FWHM_PER_SIGMA
 from hsfuse.errors import PairError, SensorError
 from hsfuse.learning.recipe import Recipe
 from hsfuse.nets.ms_ssfnet import Architecture
@@ -253,7 +254,7 @@ def _random_response(
         centres = low + step * (np.arange(count) + draw.uniform(0.1, 0.9, size=count))
         widths = step * draw.uniform(0.4, 1.5, size=count)
     widths = np.maximum(widths, 2 * np.diff(place).mean())
-    response = np.exp(-0.5 * ((place - centres[:, None]) / (widths[:, None] / 2.355)) ** 2)
+    response = np.exp(-0.5 * ((place - centres[:, None]) / (widths[:, None] / FWHM_PER_SIGMA)) ** 2)
     matrix: NDArray[np.float64] = response / response.sum(axis=1, keepdims=True)
     return matrix
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hsfuse.core.text import listed
 from hsfuse.errors import SensorError
 from hsfuse.sensor.definition import fwhm_from_mtf, read_definition, shipped, withheld
 from hsfuse.sensor.model import (
@@ -26,7 +27,6 @@ from hsfuse.sensor.model import (
     Sensor,
     Source,
     frozen,
-    listed,
     one_per_band,
     sensor_from_bands,
 )

@@ -16,6 +16,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from hsfuse.core.resample import FWHM_PER_SIGMA
 from hsfuse.errors import SensorError
 from hsfuse.sensor.model import Blur, ResponseCurves, Sensor, Source, frozen
 from hsfuse.sensor.tables import BandRows, bands_of_curves, read_bands, read_curves
@@ -44,7 +45,7 @@ def fwhm_from_mtf(gain: float) -> float:
     """
     if not 0 < gain < 1:
         raise SensorError(f"the MTF at Nyquist must lie between 0 and 1, got {gain}")
-    return math.sqrt(8 * math.log(2)) * math.sqrt(-2 * math.log(gain)) / math.pi
+    return FWHM_PER_SIGMA * math.sqrt(-2 * math.log(gain)) / math.pi
 
 
 @cache

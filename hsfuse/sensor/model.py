@@ -15,9 +15,12 @@ from typing import Literal, TypeVar, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hsfuse.core.text import listed
 from hsfuse.errors import SensorError
 
 __all__ = ["Blur", "Kind", "ResponseCurves", "Sensor", "Source", "sensor_from_bands"]
+
+_NAMES = 20  # names of bands in one message
 
 Kind = Literal["hs", "ms", "rgb", "pan"]
 Vector = NDArray[np.float64]
@@ -160,7 +163,7 @@ class Sensor:
         if unknown or not names:
             raise SensorError(
                 f"sensor {self.id} has no band {', '.join(map(repr, unknown))}; "
-                f"its bands are {listed(self.band_names)}"
+                f"its bands are {listed(self.band_names, _NAMES)}"
             )
         return self._take([self.band_names.index(name) for name in names])
 
@@ -184,13 +187,13 @@ class Sensor:
             if near.size == 0:
                 raise SensorError(
                     f"sensor {self.id} has no band at {centre:g} nm; its bands are "
-                    f"{listed([f'{w:.0f}' for w in self.wavelength])} nm"
+                    f"{listed([f'{w:.0f}' for w in self.wavelength], _NAMES)} nm"
                 )
             index.append(int(near[np.argmin(distance[near])]))
         if len(set(index)) < len(index):
             raise SensorError(
                 f"two of the raster's bands are the same band of sensor {self.id}: "
-                f"{listed([self.band_names[i] for i in index])}"
+                f"{listed([self.band_names[i] for i in index], _NAMES)}"
             )
         return self._take(index)
 
@@ -302,9 +305,3 @@ def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
     copy = array.copy()
     copy.flags.writeable = False
     return copy
-
-
-def listed(names: Sequence[str], most: int = 20) -> str:
-    """Return names as one phrase, shortened when there are many."""
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown}, ... ({len(names)} in all)"

@@ -13,13 +13,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hsfuse.core.resample import FWHM_PER_SIGMA
+
 __all__ = ["Cells", "band_cells", "gaussian_curves", "integrate"]
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
-#: Full width at half maximum of a Gaussian over its standard deviation.
-_FWHM = math.sqrt(8 * math.log(2))
 #: Bands within this part of a band's width of each other are at one place.
 _SAME_PLACE = 0.25
 #: A hole in the sampling wider than this many median steps is not bridged.
@@ -46,7 +46,7 @@ def gaussian_curves(centre: Vector, fwhm: Vector) -> tuple[Vector, Matrix]:
     >>> np.interp([530.0, 550.0], wavelength, response[0]).round(3).tolist()
     [0.5, 1.0]
     """
-    sigma = fwhm / _FWHM
+    sigma = fwhm / FWHM_PER_SIGMA
     low, high = float((centre - 4 * sigma).min()), float((centre + 4 * sigma).max())
     grid = _grid(low, high, float(fwhm.min()) / 10)
     return grid, np.exp(-0.5 * ((grid - centre[:, None]) / sigma[:, None]) ** 2)
@@ -158,7 +158,7 @@ def integrate(
 
     points = _band_values(curve_wavelength, wavelength)
     width = np.where(np.isfinite(fwhm), fwhm, np.maximum(cell, 1e-3))
-    sigma = width / _FWHM
+    sigma = width / FWHM_PER_SIGMA
     distance = (grid - wavelength[:, None]) / sigma[:, None]
     seen = np.exp(-0.5 * distance**2) @ (value * weight) / (sigma * math.sqrt(2 * math.pi))
     if points:
