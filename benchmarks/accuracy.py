@@ -14,6 +14,9 @@ curves: wavelength in nanometres, then a column a band.
 `first` and `second` (``--fixed``) are two fixed settings of `guided`: local with K = 8, radius 2,
 three back-projections; and scene-wide quadratic with K = 8. `mean` is that of `cnmf` and `guided`.
 
+Methods fuse every band, also noisy ones, whose noise in the truth no method can match; with
+``--denoise`` noisy bands are reconstructed from the others, as in `hsfuse run`.
+
 ``--weights`` may be given several times; the default is the shipped weights, then those of
 ``benchmarks/weights``, which were trained on the other half of the scenes. A scene is scored with
 the first weights whose card does not name it among the cubes they were trained on.
@@ -158,12 +161,17 @@ def unseen(files: list[str], scene: str, survey: Survey) -> str | None:
 
 
 def plain_method(name: str) -> Method:
-    """Return a method that takes every band as it is: noise of the truth is scored."""
+    """Return a method without denoising of bands: the noise of the truth is scored with them."""
     return METHODS[name].load_plain()
 
 
 def estimates(
-    methods: list[str], survey: Survey, window: Window, weights: str | None
+    methods: list[str],
+    survey: Survey,
+    window: Window,
+    weights: str | None,
+    *,
+    denoise: bool = False,
 ) -> Iterator[tuple[str, np.ndarray | None]]:
     """Yield each method's name and cube, None where it does not fit the pair."""
     found: dict[str, np.ndarray] = {}
@@ -175,7 +183,8 @@ def estimates(
         if name == "ms-ssfnet" and weights is None:
             yield name, None
             continue
-        method = FIXED.get(name) or plain_method(name)
+        as_run = METHODS[name].load() if denoise and name in METHODS else None
+        method = as_run or FIXED.get(name) or plain_method(name)
         fuser = method.prepare(survey, Options(weights if name == "ms-ssfnet" else None))
         (cube,) = fuser.fuse([window])
         found[name] = np.where(hole, np.nan, cube)
@@ -196,7 +205,9 @@ def table(options: argparse.Namespace, setting: tuple[int, str, float]) -> list[
         survey = survey_of(window, matrix, wavelength, fwhm)
         cells = []
         weights = unseen(options.weights, path.stem, survey)
-        for name, cube_of in estimates(options.methods, survey, window, weights):
+        for name, cube_of in estimates(
+            options.methods, survey, window, weights, denoise=options.denoise
+        ):
             scores = (
                 (np.nan, np.nan)
                 if cube_of is None
@@ -243,6 +254,7 @@ def main() -> None:
     parser.add_argument("--fixed", action="store_true", help="also two settings of guided")
     parser.add_argument("--rivals", action="store_true", help="also cnmf, spectralift and mean")
     parser.add_argument("--methods", nargs="+", help="these alone")
+    parser.add_argument("--denoise", action="store_true", help="noisy bands as in `hsfuse run`")
     parser.add_argument("--csv", type=Path, help="also add the figures to this file")
     options = parser.parse_args()
     warnings.filterwarnings("ignore", "Mean of empty slice|Degrees of freedom", RuntimeWarning)

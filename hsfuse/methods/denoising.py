@@ -136,11 +136,13 @@ class DenoisedFuser:
         """See :class:`hsfuse.methods.Fuser`."""
         count = int(self.regression.noisy.sum())
         bands = (
-            "HS band is noisy or striped; it is"
-            if count == 1
-            else ("HS bands are noisy or striped; they are")
+            "bands are noisy or striped; they are"
+            if count > 1
+            else ("band is noisy or striped; it is")
         )
-        note = f"{count} {bands} reconstructed by regression on the other fused bands"
+        note = f"{count} HS {bands} reconstructed by regression on the other fused bands"
+        if self.gives_standard_error:
+            note += ", to which the standard error refers"
         return (*self.inner.notes, note)
 
     def describe(self) -> dict[str, object]:

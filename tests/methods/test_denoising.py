@@ -127,6 +127,18 @@ def test_noise_and_components_are_the_same_with_and_without_a_noisy_band(
     assert noises[0] == pytest.approx(noises[1], rel=0.2)
 
 
+def test_a_band_of_nothing_but_noise_is_not_good_at_reduced_resolution(
+    made: tuple[Survey, Window, Image],
+) -> None:
+    """There it has no noise, for it is predicted; taken for good it would lead the components."""
+    survey, window, _ = made
+    survey, _ = faulty(survey, window, 8 * noise_of(window))
+    assert not survey.good[BAND]
+    reduced = step_down(survey)
+    assert reduced is not None
+    assert not reduced.survey.good[BAND]
+
+
 def test_clean_bands_are_fused_as_if_the_noisy_one_were_not_there(
     made: tuple[Survey, Window, Image],
 ) -> None:
@@ -225,11 +237,16 @@ def test_clean_bands_are_fused_as_ever(made: tuple[Survey, Window, Image]) -> No
     assert isinstance(method.prepare(survey, Options()), GuidedFuser)
 
 
-def test_a_band_of_its_own_kind_is_not_taken_for_noise(made: tuple[Survey, Window, Image]) -> None:
-    """What no other band predicts but has spatial structure stays what it is."""
+@pytest.mark.parametrize("white", [0.0, 0.7])
+def test_a_band_of_its_own_kind_is_not_taken_for_noise(
+    made: tuple[Survey, Window, Image], white: float
+) -> None:
+    """What no other band predicts but has spatial structure stays what it is, with noise too."""
     survey, window, _ = made
     rows, columns = np.mgrid[: window.coarse.shape[1], : window.coarse.shape[2]]
-    survey, _ = faulty(survey, window, np.sin(rows / 2.0) + np.cos(columns / 2.5))
+    structure = 0.5 * (np.sin(rows / 2.0) + np.cos(columns / 2.5))
+    survey, _ = faulty(survey, window, structure + 2 * white * noise_of(window))
+    assert bool(survey.noise[BAND] > 0.3 * survey.spectra[BAND].std()) == (white > 0)
     assert fit_regression(survey) is None
 
 
