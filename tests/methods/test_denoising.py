@@ -134,7 +134,7 @@ def test_a_band_of_nothing_but_noise_is_not_good_at_reduced_resolution(
     survey, window, _ = made
     survey, _ = faulty(survey, window, 8 * noise_of(window))
     assert not survey.good[BAND]
-    reduced = step_down(survey)
+    reduced = reduce_resolution(survey)
     assert reduced is not None
     assert not reduced.survey.good[BAND]
 
@@ -152,6 +152,7 @@ def test_clean_bands_are_fused_as_if_the_noisy_one_were_not_there(
     assert alone.describe().items() <= fuser.describe().items()
     assert np.allclose(np.delete(values, BAND, axis=0), alone.fuse([cut])[0], rtol=1e-4, atol=1e-5)
     assert np.array_equal(values[[BAND]], fuser.regression.predict(values))
+    assert values[BAND].mean() == pytest.approx(survey.spectra[BAND].mean(), rel=0.05)
     assert fuser.describe()["denoised_bands"] == 1
     assert "1 HS band is noisy or striped" in fuser.notes[-1]
 
