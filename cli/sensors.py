@@ -1,4 +1,4 @@
-"""`hsfuse sensors`: the definitions that come with hsfuse, and a check of one's own."""
+"""`hsfuse sensors`: the definitions that come with hsfuse, and a check of others."""
 
 from __future__ import annotations
 
@@ -83,9 +83,9 @@ def show(name: str, *, plot: Path | None, overwrite: bool, as_json: bool) -> Non
 @click.pass_context
 def check(ctx: click.Context, file: Path) -> None:
     """
-    Check the sensor definition in FILE (TOML, with its tables beside it).
+    Check the sensor definition in FILE (TOML, with its tables in the same folder).
 
-    Says all that is wrong, a line for each fault, or shows what hsfuse understood.
+    Lists every fault on a line of its own, or shows the sensor as hsfuse reads it.
     """
     from hsfuse.sensor.catalogue import load_sensor
     from hsfuse.sensor.definition import check_definition

@@ -1,4 +1,4 @@
-"""A shift that changes slowly over a scene: a surface through what its windows tell."""
+"""A shift that varies slowly over a scene: a polynomial surface fitted to local shifts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["Drift", "fit_drift"]
 
 Array = NDArray[np.float64]
 
-# Twice as many windows as a surface has terms, or a few bad windows would bend it.
+# At least twice as many windows as terms, or a few outliers would determine the surface.
 _WINDOWS_EACH = 2
 _TERMS = {0: 1, 1: 3, 2: 6}
-# A window's own error is larger than its curvature tells: what it shows changes over it.
+# The shift varies within a window, so that its error is larger than its curvature states.
 _LEAST_ERROR = 0.02
 # Standard errors of a surface at the scene's corners, in those of its mean.
 _DOUBT = 6.0
@@ -35,9 +35,9 @@ class Drift:
         For y, then for x, the coefficients of 1, r, c, r², rc, c², as far as the order goes,
         where r and c run from -1 to 1 over the scene; in pixels.
     scatter : float
-        Root mean square of what the windows leave, in pixels.
+        Robust standard deviation of the residuals, in pixels.
     windows : int
-        How many windows told.
+        Number of windows fitted.
     """
 
     size: tuple[int, int]
@@ -65,7 +65,7 @@ class Drift:
 
     @property
     def spread(self) -> float:
-        """How far the shift is from its mean where it is furthest, in pixels."""
+        """Largest distance of the shift from its mean, in pixels."""
         rows, columns = np.meshgrid(*(np.linspace(0, n, 9) for n in self.size), indexing="ij")
         shifts = self.at(rows, columns)
         away = shifts - shifts.mean(axis=(1, 2), keepdims=True)
@@ -117,6 +117,6 @@ def _surface(local: Array, size: tuple[int, int], count: int) -> Drift:
         ).x
         terms.append(tuple(float(value) for value in found))
         left.append(np.median(np.abs(shift - basis @ found)) / 0.6745)
-    # A term can fit a window of its own: what is left is judged by the windows that are over.
+    # A term can fit one window exactly: residuals are scaled by the degrees of freedom left.
     scatter = float(np.hypot(*left)) * len(local) / max(len(local) - count, 1)
     return Drift(size, (terms[0], terms[1]), scatter, len(local))

@@ -102,7 +102,7 @@ def onto_grid(raster: xr.DataArray, own: Grid, other: Grid) -> tuple[xr.DataArra
     Raises
     ------
     PairError
-        If there is no way from one CRS to the other, or the raster's outline has no place there.
+        If there is no way from one CRS to the other, or the raster's outline cannot be transformed.
     """
     name = raster_label(raster)
     try:
@@ -135,14 +135,14 @@ def _cut(low: float, high: float, size: float, length: int) -> range:
     count = math.ceil((high - low) / size)
     first = max(0, math.floor(-low / size) - _MARGIN)
     last = min(count, math.ceil((length - low) / size) + _MARGIN)
-    # Without an overlap nothing is cut: who compares the extents shall see the whole one.
+    # Without an overlap nothing is cut: the comparison of the extents needs the whole one.
     return range(first, last) if first < last else range(count)
 
 
 def _no_way(name: str, own: Grid, other: Grid) -> PairError:
     return PairError(
-        f"{name}: cannot be warped from {crs_label(own.crs)} to {crs_label(other.crs)}, where its "
-        "outline has no place; expected files in one CRS"
+        f"{name}: cannot be warped from {crs_label(own.crs)} to {crs_label(other.crs)}: its "
+        "outline cannot be transformed; expected files in one CRS"
     )
 
 
@@ -172,9 +172,10 @@ def _through(own: Grid, other: Grid, columns: ArrayLike, rows: ArrayLike) -> Poi
     """Return pixel corners of a grid as pixel coordinates of another one, without turns."""
     x, y = _transformed(own, other, columns, rows)
     period = _period(other.crs)
-    if period:
-        x = x - _turns(x, other.centre[0], period) * period
-    return ~other.transform * (x, y)
+    with np.errstate(invalid="ignore"):  # infinite where a CRS does not reach
+        if period:
+            x = x - _turns(x, other.centre[0], period) * period
+        return ~other.transform * (x, y)
 
 
 def _transformed(own: Grid, other: Grid, columns: ArrayLike, rows: ArrayLike) -> Points:

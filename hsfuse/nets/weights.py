@@ -1,8 +1,8 @@
 """
 Network weights: a safetensors file and a JSON card beside it; nothing is unpickled.
 
-The card says what the weights are for, how they were made, how they score, and on
-what terms they come. Its hash of the tensors is checked whenever they are loaded.
+The card states the pairs that the weights are for, how they were trained, their scores and
+terms. Its hash of the tensors is checked whenever they are loaded.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Domain:
     ratio : tuple of float
         Fine pixels per HS pixel, smallest and largest.
     fine_bands : tuple of int
-        Bands of the fine image, fewest and most.
+        Bands of the MS image, fewest and most.
     range_nm : tuple of float
         What holds the centres of all good HS bands, in nanometres; zero to infinity for any,
         unknown ones included.
@@ -73,7 +73,7 @@ class Domain:
         if (low, high) != (0.0, math.inf) and not np.all((centres >= low) & (centres <= high)):
             return f"take HS bands within {low:.0f} to {high:.0f} nm"
         if not self.fine_bands[0] <= fine_bands <= self.fine_bands[1]:
-            return f"take {_between(*self.fine_bands)} fine bands, the pair has {fine_bands}"
+            return f"take {_between(*self.fine_bands)} MS bands, the pair has {fine_bands}"
         if not all(self.ratio[0] * 0.99 <= value <= self.ratio[1] * 1.01 for value in ratio):
             return (
                 f"take ratio {_between(*self.ratio)}, the pair has {ratio[0]:.3g} by {ratio[1]:.3g}"
@@ -137,12 +137,12 @@ class Card:
 
 
 _FIELDS = ("name", "sha256", "architecture", "domain", "about")
-# What a reader of the card must find in it.
+# Keys that every card must have.
 _ABOUT = ("data", "recipe", "scores", "terms")
 
 
 def shipped_weights() -> list[Card]:
-    """Return the cards of the weights that come with the package, the most special first."""
+    """Return the cards of the weights in the package, narrowest spectral range first."""
     cards = [find_weights(path) for path in _SHIPPED.glob("*.safetensors")]
     return sorted(cards, key=lambda c: (c.domain.range_nm[1] - c.domain.range_nm[0], c.name))
 
@@ -154,7 +154,7 @@ def find_weights(path: str | Path) -> Card:
     Parameters
     ----------
     path : str or Path
-        Ends in ``.safetensors``; its card, of the same name in ``.json``, lies beside it.
+        Ends in ``.safetensors``; its card, of the same name in ``.json``, is in the same folder.
 
     Raises
     ------
@@ -164,11 +164,13 @@ def find_weights(path: str | Path) -> Card:
     path = Path(path)
     card = path.with_suffix(".json")
     if path.suffix != ".safetensors":
-        raise WeightsError(f"{path}: is no weights file; one ends in .safetensors")
+        raise WeightsError(
+            f"{path}: is not a weights file; expected a name that ends in .safetensors"
+        )
     if not path.is_file():
-        raise WeightsError(f"{path}: no such file; weights of `hsfuse train` would be accepted")
+        raise WeightsError(f"{path}: no such file; expected weights written by `hsfuse train`")
     if not card.is_file():
-        raise WeightsError(f"{path}: has no card; {card.name} must lie beside it")
+        raise WeightsError(f"{path}: has no card; expected {card.name} in the same folder")
     try:
         facts = json.loads(card.read_text(encoding="utf-8"))
         missing = [name for name in _FIELDS if name not in facts]

@@ -129,12 +129,12 @@ class Response:
 
     Attributes
     ----------
-    matrix : ndarray of shape (fine bands, bands)
+    matrix : ndarray of shape (MS bands, bands)
         R; rows sum to one, or are zero where nothing is seen.
-    coverage : ndarray of shape (fine bands,)
+    coverage : ndarray of shape (MS bands,)
         Share of each band's response that lies where the coarse bands are, 0..1.
     band_names : tuple of str
-        The fine bands.
+        The MS bands.
     """
 
     matrix: NDArray[np.float64]
@@ -150,7 +150,7 @@ def response_matrix(
     good: ArrayLike | None = None,
 ) -> Response:
     """
-    Return R, the fine bands as weighted sums of a hyperspectral raster's bands.
+    Return R, the MS bands as weighted sums of a hyperspectral raster's bands.
 
     ``R[b, j] = width_j * integral(SRF_b(l) * g_j(l) dl)``, each row divided by its sum.
     ``g_j`` is a Gaussian of unit area and the band's FWHM, and ``width_j`` the part of

@@ -1,5 +1,5 @@
 """
-The files that define a sensor: one TOML and the CSV tables beside it, checked.
+The files that define a sensor: a TOML document and CSV tables in its folder, checked.
 
 Every fault is one line, and what merely follows from another fault is not reported.
 """

@@ -1,8 +1,8 @@
 """
 A sensor as numbers: its bands, how they respond to wavelength, and how it blurs.
 
-Wavelengths are in nanometres. What a raster's own metadata says beats what a
-definition says (:meth:`Sensor.with_bands`).
+Wavelengths are in nanometres. A raster's own metadata take precedence over
+a definition (:meth:`Sensor.with_bands`).
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Sensor:
     Attributes
     ----------
     id, title : str
-        The name that :func:`load_sensor` takes, and one for people.
+        The name that :func:`load_sensor` takes, and a longer one for display.
     kind : {"hs", "ms", "rgb", "pan"}
         What sort of image it makes.
     band_names : tuple of str

@@ -37,7 +37,7 @@ def write_responses(
     sensor : Sensor
         From :func:`hsfuse.load_sensor`.
     path : str or path
-        Where it goes; ends in ``.png``.
+        The file to write; ends in ``.png``.
     overwrite : bool
         Whether to replace a file that is there.
 

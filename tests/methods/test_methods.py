@@ -182,7 +182,7 @@ def test_no_weights_fit_means_guided_and_a_word_about_it() -> None:
     )
     fuser = load_method("ms-ssfnet").prepare(many, Options())
     assert fuser.name == "guided"
-    assert any("1 to 16 fine bands, the pair has 18" in note for note in fuser.notes)
+    assert any("1 to 16 MS bands, the pair has 18" in note for note in fuser.notes)
 
 
 def test_the_shipped_weights_fit_any_sensor() -> None:

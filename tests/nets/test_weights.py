@@ -106,7 +106,7 @@ def test_a_card_of_another_network_is_found(saved: tuple[MSSSFNet, Path]) -> Non
         load_network(path, facts["sha256"])
 
 
-def test_a_card_is_owed(saved: tuple[MSSSFNet, Path], tmp_path: Path) -> None:
+def test_a_card_is_required(saved: tuple[MSSSFNet, Path], tmp_path: Path) -> None:
     """No card, half a card and no file are each one clear line."""
     _, path = saved
     card = path.with_suffix(".json")
@@ -125,13 +125,13 @@ def test_a_card_is_owed(saved: tuple[MSSSFNet, Path], tmp_path: Path) -> None:
         find_weights(path)
     with pytest.raises(WeightsError, match=r"none\.safetensors: no such file"):
         find_weights(tmp_path / "none.safetensors")
-    with pytest.raises(WeightsError, match="is no weights file"):
+    with pytest.raises(WeightsError, match="is not a weights file"):
         find_weights(tmp_path / "none.pt")
 
 
 @pytest.mark.parametrize("left_out", sorted(ABOUT))
 def test_a_card_says_how_the_weights_were_made(left_out: str, tmp_path: Path) -> None:
-    """Data, recipe, scores and terms are owed by whoever saves them."""
+    """Data, recipe, scores and terms are required when weights are saved."""
     about = {key: value for key, value in ABOUT.items() if key != left_out}
     path = tmp_path / "x.safetensors"
     with pytest.raises(WeightsError, match=f"got no {left_out}"):
@@ -163,12 +163,12 @@ def test_a_domain_holds_what_it_is_for(domain: Domain) -> None:
         (EXACT, {"wavelength": np.array([400.0, 506.0, 600.0, 700.0])},
          "take bands at 400 to 700 nm within 5 nm"),
         (EXACT, {"wavelength": np.full(4, np.nan)}, "take bands at 400 to 700 nm within 5 nm"),
-        (EXACT, {"fine_bands": 4}, "take 3 fine bands, the pair has 4"),
+        (EXACT, {"fine_bands": 4}, "take 3 MS bands, the pair has 4"),
         (EXACT, {"ratio": (4.0, 4.1)}, "take ratio 4, the pair has 4 by 4.1"),
         (BROAD, {"wavelength": np.array([370.0, 500.0, 600.0, 700.0])},
          "take HS bands within 380 to 1020 nm"),
         (BROAD, {"wavelength": np.full(4, np.nan)}, "take HS bands within 380 to 1020 nm"),
-        (BROAD, {"fine_bands": 10}, "take 1 to 9 fine bands, the pair has 10"),
+        (BROAD, {"fine_bands": 10}, "take 1 to 9 MS bands, the pair has 10"),
         (BROAD, {"ratio": (20.0, 20.0)}, "take ratio 2 to 16, the pair has 20 by 20"),
         (BROAD, {"ratio": (1.5, 4.0)}, "take ratio 2 to 16, the pair has 1.5 by 4"),
     ],

@@ -321,3 +321,10 @@ def test_a_crs_without_a_way_to_the_other_is_refused(crs: str) -> None:
     """A local system, and metres that call themselves degrees."""
     with pytest.raises(PairError, match=r"hs\.tif: cannot be warped from .* to EPSG:32633"):
         make_pair(hs(CORNER * Affine.scale(4), crs=crs), rgb(CORNER))
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3857", "EPSG:3395"])
+def test_places_that_a_crs_does_not_reach_are_refused(crs: str) -> None:
+    """Also where x is periodic: metres that are declared as degrees."""
+    with pytest.raises(PairError, match=rf"hs\.tif: cannot be warped from .* to {crs}"):
+        make_pair(hs(CORNER * Affine.scale(4), crs="EPSG:4326"), rgb(CORNER, crs=crs))
