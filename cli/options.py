@@ -155,7 +155,7 @@ device_option = click.option(
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Where the arithmetic is done; auto takes a GPU if there is one.",
+    help="Device that computes; auto is a GPU where there is one.",
 )
 
 run_options = _together(
@@ -164,31 +164,31 @@ run_options = _together(
         type=FromLibrary(_methods),
         default="ms-ssfnet",
         show_default=True,
-        help="How to fuse; `hsfuse methods` describes them.",
+        help="Fusion method; `hsfuse methods` describes them.",
     ),
     click.option(
         "--hs-sensor",
         metavar="NAME|FILE",
         help="Sensor of SCENE: one of `hsfuse sensors list`, or a TOML file. Gives wavelengths "
-        "that the file lacks, and the blur.",
+        "that the file lacks, and the PSF.",
     ),
     click.option(
         "--rgb-sensor",
         metavar="NAME|FILE",
-        help="Sensor of RGB. Gives its response curves; without it they are estimated from "
-        "the pair where the file does not tell.",
+        help="Sensor of RGB. Gives its spectral response, which is otherwise estimated from the "
+        "pair where the file does not state it.",
     ),
     click.option(
         "--hs-mask",
         type=click.Path(path_type=str),
         metavar="FILE",
-        help="Raster of the size of SCENE; where it is 0 or has no data, SCENE has none.",
+        help="Raster on the grid of SCENE; pixels where it is 0 or has no data are masked.",
     ),
     click.option(
         "--rgb-mask",
         type=click.Path(path_type=str),
         metavar="FILE",
-        help="The same for RGB, as for clouds that only one of the two saw.",
+        help="The same for RGB, such as a mask of clouds.",
     ),
     click.option(
         "--weights",
@@ -213,33 +213,33 @@ run_options = _together(
         "--align/--no-align",
         default=True,
         show_default=True,
-        help="Lay SCENE on RGB where the pair itself tells, to a fraction of an HS pixel, and take "
-        "an unknown blur from it; or trust the files.",
+        help="Estimate the co-registration of SCENE and RGB from the pair, to a fraction of an HS "
+        "pixel, and the PSF where it is unknown; or use the georeferencing as it is.",
     ),
     click.option(
         "--tile",
         type=click.IntRange(min=1),
         metavar="PIXELS",
-        help="Side of a tile on the fine grid.  [default: what the method needs]",
+        help="Side of a tile in pixels of RGB.  [default: chosen for the method]",
     ),
     click.option(
         "--overlap",
         type=click.IntRange(min=0),
         metavar="PIXELS",
-        help="How far a tile looks beyond its edge.  [default: the method's reach]",
+        help="Pixels of RGB that a tile reads beyond its edge.  [default: the method's reach]",
     ),
     click.option(
         "--scheduler",
         default="local",
         show_default=True,
         metavar="local|tcp://HOST:PORT",
-        help="Threads of this machine, or a dask scheduler.",
+        help="Threads of this machine, or the address of a dask scheduler.",
     ),
     click.option(
         "--workers",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Tiles side by side on this machine.  [default: one a core, two for a GPU]",
+        help="Blocks computed in parallel on this machine.  [default: one per core, two for a GPU]",
     ),
     store_options,
     click.option(
@@ -252,6 +252,8 @@ run_options = _together(
     ),
     overwrite_option,
     click.option(
-        "--resume", is_flag=True, help="Go on where an interrupted run of this pair stopped."
+        "--resume",
+        is_flag=True,
+        help="Continue an interrupted run with the same inputs and options.",
     ),
 )

@@ -46,10 +46,10 @@ def run(
     **choices: Any,
 ) -> None:
     """
-    Fuse the hyperspectral raster SCENE with the finer raster RGB.
+    Fuse the hyperspectral raster SCENE with the high-resolution raster RGB.
 
-    The output has the bands of SCENE, and with --uncertainty one more, and the pixels of
-    RGB, cut to where both lie.
+    The output has the bands of SCENE, with --uncertainty one more, on the pixel grid of RGB cut
+    to the overlap.
     Inputs are GeoTIFF, ENVI, zarr or products as their makers deliver them (EnMAP, PRISMA,
     EMIT, DESIS, Sentinel-2 and others), of any size.
 
@@ -78,7 +78,7 @@ def run(
         with Progress(rows * columns / 1e6, hidden=quiet) as progress:
             outcome = execute(job, progress=progress)
     except KeyboardInterrupt:
-        click.echo("stopped; --resume goes on", err=True)
+        click.echo("stopped; run again with --resume to continue", err=True)
         raise click.exceptions.Exit(130) from None
     paths = write_report(outcome) if report else None
     if as_json:

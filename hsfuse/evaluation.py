@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import product
@@ -28,10 +27,11 @@ from hsfuse.core.grid import Span
 from hsfuse.core.metrics import Score, summarise
 from hsfuse.core.tally import HALO, Tally, take_tally
 from hsfuse.errors import PairError, PlanError
+from hsfuse.io.labels import raster_label
 from hsfuse.io.read import open_raster
 from hsfuse.methods.ms_ssfnet.uncertainty import BAND
 from hsfuse.pair.geometry import transform
-from hsfuse.parallel import local_workers
+from hsfuse.parallel import each, local_workers, one_thread
 
 __all__ = ["evaluate"]
 
@@ -95,8 +95,8 @@ def evaluate(
         peak = max(_each_block(pair, _largest))
         if not (math.isfinite(peak) and peak > 0):
             raise PairError(
-                f"{_name(pair.truth, 'truth')}: has no value above zero where it is compared; "
-                "give the largest possible value as peak"
+                f"{raster_label(pair.truth, 'truth')}: has no value above zero where it is "
+                "compared; give the largest possible value as peak"
             )
     tally: Tally = reduce(add, _each_block(pair, partial(_tally, peak=peak)))
     if tally.moments.pixels == 0:
@@ -113,12 +113,8 @@ def _opened(raster: Raster) -> xr.DataArray:
     return array.isel(band=slice(-1)) if sure else array
 
 
-def _name(raster: xr.DataArray, role: str) -> str:
-    return str(raster.attrs.get("source") or role)
-
-
 def _names(truth: xr.DataArray, estimate: xr.DataArray) -> str:
-    return f"{_name(truth, 'truth')} and {_name(estimate, 'estimate')}"
+    return f"{raster_label(truth, 'truth')} and {raster_label(estimate, 'estimate')}"
 
 
 def _common(truth: xr.DataArray, estimate: xr.DataArray) -> _Common:
@@ -208,13 +204,18 @@ def _offsets(truth: xr.DataArray, estimate: xr.DataArray) -> tuple[int, int]:
     return round(row), round(column)
 
 
-def _each_block(pair: _Common, work: Callable[[_Common, Span, Span], _Result]) -> Iterator[_Result]:
-    """Yield a result for each block, in order, so that sums have the same bits every time."""
+def _each_block(pair: _Common, work: Callable[[_Common, Span, Span], _Result]) -> list[_Result]:
+    """Return a result for each block, in order, so that sums have the same bits every time."""
     bands, rows, columns = pair.truth.shape
     edge = max(math.isqrt(_BLOCK_VALUES // bands) - HALO, 4 * HALO)
     blocks = list(product(_spans(rows, edge), _spans(columns, edge)))
-    with ThreadPoolExecutor(local_workers(None, "cpu")) as pool:
-        yield from pool.map(lambda block: work(pair, *block), blocks)
+
+    def numbered(number: int) -> tuple[int, _Result]:
+        with one_thread():
+            return number, work(pair, *blocks[number])
+
+    found = dict(each(numbered, range(len(blocks)), workers=local_workers(None, "cpu")))
+    return [found[number] for number in range(len(blocks))]
 
 
 def _spans(length: int, edge: int) -> list[Span]:
@@ -234,5 +235,5 @@ def _largest(pair: _Common, rows: Span, columns: Span) -> float:
 
 def _pixels(raster: xr.DataArray, rows: Span, columns: Span) -> NDArray[np.floating]:
     window = raster.isel(y=rows.slice, x=columns.slice)
-    # Blocks run side by side already; dask's own threads would only add to them.
+    # Blocks run in parallel already; dask's own threads would only add to them.
     return window.compute(scheduler="synchronous").to_numpy()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import xarray as xr
 from rasterio.crs import CRS
 
-__all__ = ["crs_label", "raster_label"]
+__all__ = ["crs_label", "crs_text", "raster_label"]
 
 
 def raster_label(raster: xr.DataArray, default: str = "raster") -> str:
@@ -29,5 +29,11 @@ def crs_label(crs: CRS) -> str:
     >>> crs_label(CRS.from_epsg(32633))
     'EPSG:32633'
     """
+    text = crs_text(crs)
+    return text if text.startswith("EPSG:") else text.split('"')[1]
+
+
+def crs_text(crs: CRS) -> str:
+    """Return all that defines a coordinate reference system: its EPSG code, or else its WKT."""
     code = crs.to_epsg()
-    return f"EPSG:{code}" if code else str(crs.to_wkt().split('"')[1])
+    return f"EPSG:{code}" if code else str(crs.to_wkt())

@@ -20,6 +20,7 @@ from hsfuse.errors import PlanError, RasterError
 from hsfuse.io.bands import BandTable, with_sensor
 from hsfuse.io.checks import locate
 from hsfuse.io.gdal_reader import open_dataset
+from hsfuse.io.labels import raster_label
 from hsfuse.io.pixels import FilePixels, MaskedPixels, Opened, chunk_size, lazy
 from hsfuse.io.products import open_product
 from hsfuse.io.zarr_reader import open_store
@@ -166,8 +167,7 @@ def mask_raster(raster: xr.DataArray, mask: str | os.PathLike[str]) -> xr.DataAr
     """
     stated = Affine(*raster.rio.transform()[:6])
     place = stated if raster.attrs.get("georeferenced", not stated.is_identity) else None
-    name = str(raster.attrs.get("source") or "raster")
-    valid = _open_mask(Path(mask), name, raster.shape, place)
+    valid = _open_mask(Path(mask), raster_label(raster), raster.shape, place)
     chunks = (1, *raster.chunks[1:]) if raster.chunks else "auto"
     flags = dask.array.from_array(valid, chunks=chunks, asarray=True, fancy=True)
     data = dask.array.where(flags > 0, raster.data, np.float32(np.nan))

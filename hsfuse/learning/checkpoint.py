@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from hsfuse.core.text import listed
 from hsfuse.errors import WeightsError
+from hsfuse.io.replacement import move_file, write_file
 
 __all__ = ["PLOT", "TABLE", "begin", "last_row", "log", "restore", "save"]
 
@@ -118,7 +119,7 @@ def save(
     state["step"] = torch.tensor(step)
     partial = folder / "checkpoint.partial"
     save_file(state, partial)
-    partial.replace(folder / _CHECKPOINT)
+    move_file(partial, folder / _CHECKPOINT)
 
 
 def restore(
@@ -192,15 +193,8 @@ def log(folder: Path, row: Mapping[str, float]) -> None:
     writer = csv.DictWriter(table, fieldnames=list(row), lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: old.get(key, "") for key in row} for old in rows)
-    _replace(path, table.getvalue().encode())
-    _replace(folder / PLOT, _plot(rows))
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Replace a file atomically."""
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    write_file(path, table.getvalue().encode())
+    write_file(folder / PLOT, _plot(rows))
 
 
 def _plot(rows: Sequence[Mapping[str, str]]) -> bytes:

@@ -23,6 +23,7 @@ import numpy as np
 import xarray as xr
 
 from hsfuse.core.discrepancy import Discrepancy
+from hsfuse.io.labels import crs_text
 from hsfuse.io.read import open_raster
 
 if TYPE_CHECKING:
@@ -80,10 +81,6 @@ def grid_of(raster: xr.DataArray) -> dict[str, object]:
     rows, columns = raster.sizes["y"], raster.sizes["x"]
     corners = [transform * corner for corner in ((0, 0), (columns, 0), (0, rows), (columns, rows))]
     across, down = (sorted(values) for values in zip(*corners, strict=True))
-    name = None
-    if crs is not None:
-        code = crs.to_epsg()
-        name = f"EPSG:{code}" if code else crs.to_wkt()
     return {
         "transform": [float(number) for number in tuple(transform)[:6]],
         "pixel_size": [
@@ -92,7 +89,7 @@ def grid_of(raster: xr.DataArray) -> dict[str, object]:
         ],
         "unit": _unit(crs),
         "bounds": [across[0], down[0], across[-1], down[-1]],
-        "crs": name,
+        "crs": None if crs is None else crs_text(crs),
     }
 
 

@@ -6,7 +6,6 @@ The wording may change between versions; the keys of the record (JSON) are stabl
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +16,9 @@ from dask.utils import format_bytes, format_time
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.text import blur_widths, by, listed, numbers, table
 from hsfuse.errors import OutputError
+from hsfuse.io.labels import crs_label
 from hsfuse.io.read import open_raster
+from hsfuse.io.replacement import write_file
 from hsfuse.report.quicklook import draw_quicklook
 from hsfuse.report.record import as_json, grid_of, outcome_as_dict, spectral_range
 
@@ -76,17 +77,13 @@ def write_quicklook(outcome: Outcome) -> Path:
 
 
 def _replace(path: Path, content: bytes) -> Path:
-    """Replace a file atomically."""
-    partial = path.with_name(f".{path.name}.partial")
+    """Replace a file atomically; say that the output is complete where that fails."""
     try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
+        return write_file(path, content)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise OutputError(
             f"{path}: cannot be written ({error.strerror or error}); the output is complete"
         ) from error
-    return path
 
 
 def describe_raster(raster: xr.DataArray) -> str:
@@ -248,11 +245,7 @@ def _pixel(raster: xr.DataArray) -> str:
 
 
 def _crs(raster: xr.DataArray) -> str:
-    crs = raster.rio.crs
-    if crs is None:
-        return "none"
-    code = crs.to_epsg()
-    return f"EPSG:{code}" if code else str(crs.to_wkt().split('"')[1])
+    return "none" if raster.rio.crs is None else crs_label(raster.rio.crs)
 
 
 def _stored(raster: xr.DataArray) -> str:

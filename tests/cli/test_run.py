@@ -171,7 +171,7 @@ def test_an_interrupt_says_how_to_go_on(
         patch.setattr("hsfuse.cli.progress.Progress.__call__", stop)
         result = run(pair, tmp_path / "out.tif")
     assert result.exit_code == 130
-    assert result.stderr == "stopped; --resume goes on\n"
+    assert result.stderr == "stopped; run again with --resume to continue\n"
     assert not (tmp_path / "out.tif").exists()
     again = run(pair, tmp_path / "out.tif", "--resume", "--no-report")
     assert again.exit_code == 0, again.output
