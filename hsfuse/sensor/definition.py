@@ -22,7 +22,7 @@ from hsfuse.sensor.model import Blur, ResponseCurves, Sensor, Source, frozen
 from hsfuse.sensor.tables import BandRows, bands_of_curves, read_bands, read_curves
 
 if TYPE_CHECKING:
-    from hsfuse.sensor.schema import Definition, Table
+    from hsfuse.sensor.schema import Definition
 
 __all__ = ["check_definition", "fwhm_from_mtf", "read_definition", "shipped", "withheld"]
 
@@ -116,7 +116,7 @@ def _read(entry: Traversable, folder: Traversable) -> tuple[Sensor | None, list[
     lines: list[str] = []
     sections = read_sections(document, lines)
     blur = _blur(sections, lines, sized="gsd_m" in document)
-    paths = [_beside(folder, sections, name, lines) for name in ("bands", "srf")]
+    paths = [_beside(folder, document.get(name), name, lines) for name in ("bands", "srf")]
     faults = [f"{entry}: {line}" for line in lines]
     bands, curves = _tables(entry, sections, paths, faults)
     top, bad, source = sections.top, sections.bad, sections.source
@@ -151,20 +151,20 @@ def _document(entry: Traversable) -> dict[str, Any]:
 
 
 def _beside(
-    folder: Traversable, sections: Definition, name: str, lines: list[str]
+    folder: Traversable, section: object, name: str, lines: list[str]
 ) -> Traversable | None:
     """Return the table of a section, a file in the folder of the definition."""
-    section: Table | None = getattr(sections, name)
-    if section is None:
-        return None
-    file, path = PurePath(section.file), folder / section.file
+    stated = section.get("file") if isinstance(section, dict) else None
+    if not isinstance(stated, str) or not stated:
+        return None  # absent, or a fault of its own
+    file, path = PurePath(stated), folder / stated
     inside = not file.is_absolute() and ".." not in file.parts
     if isinstance(path, Path) and isinstance(folder, Path):  # a link may lead anywhere
         inside = inside and path.resolve().is_relative_to(folder.resolve())
     if inside and path.is_file():
         return path
     wanted = "a CSV beside it" if inside else "in the folder of the definition"
-    lines.append(f"[{name}] file must be {wanted}, got {section.file!r}")
+    lines.append(f"[{name}] file must be {wanted}, got {stated!r}")
     return None
 
 

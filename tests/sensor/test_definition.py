@@ -123,6 +123,8 @@ def test_a_slip_in_a_definition_is_told_in_one_line(define, text, message):
             TOP.replace("2.0", "-2").replace('"ms"', '"radar"') + BANDS.replace("nominal", "sure"),
             ["kind must be one of", "gsd_m must be a positive", r"\[bands\] status"],
         ),
+        # A table that is not there, in a section with another fault.
+        (TOP + '[bands]\nfile = "c.csv"\n', [r"\[bands\] status", r"\[bands\] file"]),
         (
             'title = "Mine"\n' + BANDS + PSF + "mtf_nyquist = 2.0\n[bad]\nwindows_nm = [[9, 8]]\n",
             [
