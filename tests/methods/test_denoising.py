@@ -14,7 +14,7 @@ from hsfuse.core.noise import signal_components
 from hsfuse.fusion.plan import survey_for
 from hsfuse.methods import METHODS, Fuser, Method, Options, Window, load_method
 from hsfuse.methods.bicubic import BicubicFuser
-from hsfuse.methods.denoising import DenoisedFuser, DenoisedMethod, fit_regression
+from hsfuse.methods.denoising import BandRegression, DenoisedFuser, DenoisedMethod, fit_regression
 from hsfuse.methods.guided.method import Guided, GuidedFuser
 from hsfuse.methods.guided.regression import Parameters
 from hsfuse.methods.reduced_resolution import reduce_resolution
@@ -228,6 +228,15 @@ def test_a_network_of_fixed_bands_reads_the_noisy_one_filled(
     fuser = denoised(faulty(survey, window, fault)[0], method, Options(str(path)))
     cubes = [fuser.fuse([faulty(survey, window, fault * by)[1]])[0] for by in (1.0, -1.0)]
     assert np.array_equal(*cubes)
+
+
+def test_a_prediction_is_a_weighted_sum_and_an_intercept() -> None:
+    """Of the clean bands alone."""
+    noisy = np.array([False, True, False])
+    regression = BandRegression(noisy, np.array([[0.5, 0.0, 0.25]]), np.array([3.0]))
+    cube = np.array([1, np.nan, 2], np.float32)[:, None, None] * np.ones((3, 2, 2), np.float32)
+    assert np.array_equal(regression.predict(cube), np.full((1, 2, 2), 4.0))
+    assert np.array_equal(regression.fill(cube)[1], np.full((2, 2), 4.0))
 
 
 def test_clean_bands_are_fused_as_ever(made: tuple[Survey, Window, Image]) -> None:
