@@ -119,7 +119,7 @@ _DENOISING = "hsfuse.methods.denoising:DenoisedMethod"
 @dataclass(frozen=True, slots=True)
 class Options:
     """
-    What a user asks of a method.
+    Options of a method.
 
     Attributes
     ----------
@@ -179,7 +179,7 @@ class Fuser(Protocol):
 
     @property
     def name(self) -> str:
-        """The name of the method that fuses; another than was asked where that one cannot."""
+        """The name of the method that fuses: `guided` where the one that was chosen cannot."""
 
     @property
     def reach(self) -> tuple[float, float]:
@@ -296,7 +296,7 @@ def check_options(name: str, options: Options) -> None:
     Raises
     ------
     PlanError
-        If weights or a standard error are asked of a method that has none; the message lists
+        If weights or standard errors are requested of a method without; the message lists
         the methods that have.
     """
     spec = find_method(name)

@@ -283,9 +283,9 @@ def _couple(
     mixed = _abundances(image, endmembers, start, updates, settings)
     endmembers, mixed = _factors(image, endmembers, mixed, settings)
     for _ in range(settings.rounds):
-        seen = response @ endmembers
+        integrated = response @ endmembers
         parts = zip(windows, mixed.split(counts, dim=1), strict=True)
-        mixed = torch.cat([window.refine(part, seen) for window, part in parts], dim=1)
+        mixed = torch.cat([window.refine(part, integrated) for window, part in parts], dim=1)
         mixed = mixed.clamp_min(settings.tiny)
         # The same update with both sides transposed: W is to H as H is to W.
         endmembers = _abundances(image.mT, mixed.mT, endmembers.mT, updates, settings)

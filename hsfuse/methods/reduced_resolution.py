@@ -142,8 +142,8 @@ def reduce_resolution(
         if min(rows, columns) < least:
             continue
         ratio = max(2, min(round(max(survey.ratio)), min(rows, columns) // least))
-        seen, used = survey.degraded(patch)
-        fine = np.where(used, seen, np.nan).astype(np.float32)[:, :rows, :columns]
+        degraded, used = survey.degraded(patch)
+        fine = np.where(used, degraded, np.nan).astype(np.float32)[:, :rows, :columns]
         geometry = Geometry(
             Axis(rows, rows // ratio, float(ratio)), Axis(columns, columns // ratio, float(ratio))
         )

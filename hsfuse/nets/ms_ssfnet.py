@@ -3,16 +3,15 @@ MS-SSFNet: the multi-level and multi-scale spatial and spectral fusion network.
 
 X.-H. Han, Y. Zheng, Y.-W. Chen, "Multi-level and Multi-scale Spatial and Spectral
 Fusion CNN for Hyperspectral Image Super-resolution", ICCV Workshops 2019; equation
-numbers below are the paper's. Two pathways meet at every scale::
+numbers below are the paper's. Two branches are fused at every scale::
 
     coarse (C, h, w) ─ block ─ up ┬ block ─ up ┬ … ─ up ┬ block ─ head ─ (C, 2^S h, 2^S w)
                                   │            │        │
     fine (M, 2^S h, 2^S w) ─ … ─ block ─ pool … block ─ pool ─ block
 
-Where the paper leaves a gap, the reading is: ``2^S`` takes S up-samplings and S
-fusions, hence S + 1 spectral blocks and S spatial ones; the spatial features are
-taken before pooling; ``stack`` is concatenation of channels; kernels are 3×3 with
-same padding.
+Assumptions where the paper is not explicit: a ratio of ``2^S`` takes S up-samplings and S
+fusions, hence S + 1 spectral blocks and S spatial ones; the spatial features are taken before
+pooling; ``stack`` is concatenation of channels; kernels are 3×3 with same padding.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ __all__ = ["Architecture", "MSSSFNet", "reach"]
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """
-    The numbers that fix an MS-SSFNet.
+    The hyperparameters of an MS-SSFNet.
 
     Attributes
     ----------
@@ -37,13 +36,13 @@ class Architecture:
     fine_bands : int
         M, channels of the fine input.
     scales : int
-        S, doublings from the coarse to the fine grid: the ratio is 2^S.
+        S, up-samplings by two from the coarse to the fine grid: the ratio is 2^S.
     width : int
-        Feature maps of every layer; not in the paper's text.
+        Feature maps of every layer; not given in the paper.
     levels : int
-        L, outputs that are compared with the truth in training (eq. 8-10), the last included.
+        L, outputs with a loss in training (eq. 8-10), the last included.
     coarse_bands : int
-        Channels of the coarse input; 0 for as many as the result has.
+        Channels of the coarse input; 0 for those of the result.
     """
 
     bands: int
@@ -55,7 +54,7 @@ class Architecture:
 
     def __post_init__(self) -> None:
         if min(self.bands, self.fine_bands, self.scales, self.width, self.levels) < 1:
-            raise ValueError(f"all of an architecture's numbers are positive, got {self}")
+            raise ValueError(f"all numbers of an architecture must be positive, got {self}")
         if self.levels > self.scales:
             raise ValueError(f"levels must not exceed scales, got {self.levels=} {self.scales=}")
         if self.coarse_bands < 0:
@@ -69,7 +68,7 @@ class Architecture:
     @property
     def level_scales(self) -> tuple[int, ...]:
         """
-        Doublings done at each level's output, coarsest first; the last is S.
+        Up-samplings before each level's output, coarsest first; the last is S.
 
         Examples
         --------
@@ -98,7 +97,7 @@ class Block(nn.Sequential):
 
 
 class MSSSFNet(nn.Module):
-    """The network of one :class:`Architecture`; auxiliary heads exist for training only."""
+    """The network of an :class:`Architecture`; auxiliary heads serve training only."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -110,7 +109,7 @@ class MSSSFNet(nn.Module):
             Block((a.coarse_bands or a.bands) if scale == 0 else 2 * a.width, a.width)
             for scale in range(a.scales + 1)
         )
-        # Kernel 4, stride 2, padding 1 doubles exactly and overlaps evenly: no checkerboard.
+        # Kernel 4, stride 2, padding 1 doubles the size and overlaps evenly: no checkerboard.
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(a.width, a.width, 4, stride=2, padding=1) for _ in range(a.scales)
         )
@@ -164,9 +163,9 @@ def reach(architecture: Architecture) -> int:
     """
     Return how far, in fine pixels, an output pixel depends on the inputs.
 
-    The interval of pixels that one output pixel depends on is followed from layer to
-    layer back to both inputs, for every place of the pixel within its coarse one. Of a
-    coarse pixel the nearest edge counts: windows hold whole coarse pixels.
+    The interval of pixels that an output pixel depends on is propagated from layer to layer
+    back to both inputs, for every position of the pixel within its coarse one. The nearest edge
+    of a coarse pixel counts: windows contain whole coarse pixels.
 
     Examples
     --------
@@ -175,23 +174,23 @@ def reach(architecture: Architecture) -> int:
     """
     ratio = architecture.ratio
     farthest = 0
-    for place in range(ratio):
-        first, last = place - 1, place + 1  # the head's 3×3
+    for position in range(ratio):
+        first, last = position - 1, position + 1  # the head's 3×3
         for scale in range(architecture.scales, -1, -1):
             first, last = first - 2, last + 2  # the spectral block's two 3×3
             if scale == 0:
                 break
             low, high = _through_spatial(first, last, architecture.scales - scale)
-            farthest = max(farthest, place - low, high - place)
-            # Output o of the up-sampling sees inputs ceil((o - 2) / 2) to floor((o + 1) / 2).
+            farthest = max(farthest, position - low, high - position)
+            # Output o of the up-sampling depends on inputs ceil((o - 2) / 2) to floor((o + 1) / 2).
             first, last = -((2 - first) // 2), (last + 1) // 2
         nearest = (first + 1) * ratio - 1, last * ratio
-        farthest = max(farthest, place - nearest[0], nearest[1] - place)
+        farthest = max(farthest, position - nearest[0], nearest[1] - position)
     return farthest
 
 
 def _through_spatial(first: int, last: int, depth: int) -> tuple[int, int]:
-    """Return the fine pixels behind an interval of the spatial block at ``depth``."""
+    """Return the fine pixels that an interval of the spatial block at ``depth`` depends on."""
     for level in range(depth, -1, -1):
         first, last = first - 2, last + 2
         if level:

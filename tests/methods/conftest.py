@@ -18,8 +18,8 @@ def read_tile() -> Callable[[Fuser, Window, Span], Window]:
         halo = math.ceil(fuser.reach[0] * axis.ratio)
         start = (core.start - halo) // fuser.step * fuser.step
         fine = Span(start, core.stop + halo)
-        assert fine.start > 0, "the scene is too small to tell a part from the whole"
-        assert fine.stop < axis.fine, "the scene is too small to tell a part from the whole"
+        assert fine.start > 0, "the scene is too small: the window is all of it"
+        assert fine.stop < axis.fine, "the scene is too small: the window is all of it"
         coarse = axis.coarse_span(fine, 2)
         local = Span(core.start - fine.start, core.stop - fine.start)
         return Window(

@@ -1,4 +1,4 @@
-"""`cnmf`: what a factorisation owes to mixtures, noise, holes and bands left out."""
+"""`cnmf`: mixtures, noise, gaps and bands that are left out."""
 
 from dataclasses import replace
 

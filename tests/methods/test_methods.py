@@ -1,4 +1,4 @@
-"""What every method owes: the contract of :mod:`hsfuse.methods` over the whole table."""
+"""The contract of :mod:`hsfuse.methods` for every method of the table."""
 
 import pickle
 from dataclasses import replace
@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from dask.base import tokenize
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
@@ -14,12 +15,19 @@ from hsfuse.errors import PlanError
 from hsfuse.methods import (
     METHODS,
     Fuser,
+    Method,
     Options,
     Window,
     check_options,
     list_methods,
     load_method,
 )
+from hsfuse.methods.cnmf import Cnmf, CnmfSettings
+from hsfuse.methods.guided.method import Guided
+from hsfuse.methods.guided.settings import GuidedSettings
+from hsfuse.methods.kriging.method import Kriging
+from hsfuse.methods.kriging.settings import KrigingSettings
+from hsfuse.methods.spectralift import SpectraLift, SpectraLiftSettings
 from hsfuse.observe import Degrade, respond
 from hsfuse.pair.survey import Patch, Survey
 
@@ -120,6 +128,35 @@ def test_a_hole_does_not_leak(name: str) -> None:
     assert np.abs(values[:, outside]).max() < 2 * np.abs(window.coarse).max()
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Guided(), Guided(settings=GuidedSettings(mean_ridge=0.2))),
+        (
+            Kriging(KrigingSettings(features=48)),
+            Kriging(KrigingSettings(features=48, halo=9)),
+        ),
+        (
+            Cnmf(CnmfSettings(updates=5, updates_fine=5)),
+            Cnmf(CnmfSettings(updates=5, updates_fine=6)),
+        ),
+        (
+            SpectraLift(SpectraLiftSettings(steps=2)),
+            SpectraLift(SpectraLiftSettings(steps=2, slope=0.2)),
+        ),
+    ],
+)
+def test_a_changed_setting_is_a_changed_fuser(one: Method, other: Method) -> None:
+    """Fusers hold the settings they fuse with, so the hash of a plan depends on them."""
+    survey, _ = observed(scene())
+    first, again, changed = (
+        tokenize(method.prepare(survey, Options()), ensure_deterministic=True)
+        for method in (one, one, other)
+    )
+    assert first == again
+    assert first != changed
+
+
 def test_guided_beats_bicubic_on_a_scene_of_edges() -> None:
     """The fine bands carry the edges that interpolation cannot know."""
     cube = scene()
@@ -186,7 +223,7 @@ def test_no_weights_fit_means_guided_and_a_word_about_it() -> None:
 
 
 def test_the_shipped_weights_fit_any_sensor() -> None:
-    """A pair of a made sensor is fused by the network, and its notes say what to expect."""
+    """A pair of an unknown sensor is fused by the network; its notes give the expected quality."""
     fuser = prepared("ms-ssfnet")
     assert fuser.describe()["weights"] == "any-sensor"
     assert "reduced-resolution test (Wald): guided" in fuser.notes[0]

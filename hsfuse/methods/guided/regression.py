@@ -173,9 +173,9 @@ class GuidedFuser:
         degrade = Degrade.between(
             window.geometry, self.blur, device=self.device, dtype=torch.float64
         )
-        seen, _ = degrade.forward_masked(fine.double(), fine_valid)
+        bands, _ = degrade.forward_masked(fine.double(), fine_valid)
         weight = used.double()
-        design = torch.cat([torch.ones_like(seen[:1]), seen]) * weight  # (1 + fine bands, h, w)
+        design = torch.cat([torch.ones_like(bands[:1]), bands]) * weight  # (1 + fine bands, h, w)
         sum_over = _GaussianWindow(
             self.parameters.radius, self.settings.window_deviations, used.shape, self.device
         )

@@ -41,7 +41,7 @@ def prepare_components(
     survey : Survey
         Of the pair.
     options : Options
-        Device and precision, and whether standard errors are asked for.
+        Device, precision, and whether standard errors are wanted.
     settings : ComponentSettings
         The other numbers.
     """

@@ -129,7 +129,7 @@ class ComponentFuser:
     terms : ConsistencyTerms
         The images by which the result is updated.
     error_model : ErrorModel or None
-        Where standard errors are asked for.
+        Where standard errors are wanted.
     settings : ComponentSettings
         The other numbers.
     """
@@ -203,7 +203,7 @@ class ComponentFuser:
             "weights_sha256": self.card.sha256,
             "components": len(self.weights),
             "mean_correction_weight": float(self.weights.mean()),
-            "data_consistency": self.terms.sentence(),
+            "data_consistency": list(self.terms.images),
             "precision": self.options.precision,
             "guided": self.estimators.kriging.guided.describe(),
             **model,

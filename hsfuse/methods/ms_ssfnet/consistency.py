@@ -55,10 +55,16 @@ class ConsistencyTerms:
     hs: bool = True
     fine: bool = True
 
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Names of the images."""
+        return ("HS",) * self.hs + ("MS",) * self.fine
+
     def sentence(self) -> str:
-        """Return the names of the images."""
-        both = ("the HS image",) * self.hs + ("the MS image",) * self.fine
-        return " and ".join(both) or "neither image"
+        """Return what is done, for a note."""
+        if not self.images:
+            return "without data consistency"
+        return f"with data consistency to the {' and the '.join(self.images)} image"
 
     def reach(
         self, blur: tuple[float, float], settings: ConsistencySettings = _DEFAULT

@@ -25,7 +25,7 @@ from hsfuse.methods.ms_ssfnet.scales import FINE, ComponentScales, interpolate_c
 __all__ = ["CHANNELS", "LEADING", "Features", "compute_features", "with_signs"]
 
 # The channels are what weights are trained for.
-# Components whose initial estimates are shown with every component.
+# Components whose initial estimates are input with every component.
 LEADING = 3
 # Of one component: the detail of the initial estimate, the residuals of the HS and of the MS image,
 # the difference of each process, `guided`, its scene-wide part and `cnmf` from the initial

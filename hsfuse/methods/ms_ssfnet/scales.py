@@ -1,4 +1,4 @@
-"""The scene-wide scales in which the network sees principal components."""
+"""Scene-wide scales of principal components, for the input of the network."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from hsfuse.pair.survey import Survey
 
 __all__ = ["FINE", "ComponentScales", "interpolate_components", "measure_scales"]
 
-# Directions of the MS bands that the network sees: three hold what RGB, Sentinel-2 and WorldView
-# bands show of most scenes. Weights are trained for this number.
+# Principal components of the MS bands in the network's input: three contain most of the variance of
+# RGB, Sentinel-2 and WorldView bands in most scenes. Weights are trained for this number.
 FINE = 3
 _DEFAULT = ScaleSettings()
 

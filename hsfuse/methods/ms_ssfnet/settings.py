@@ -21,7 +21,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ScaleSettings:
-    """Of the scales in which the network sees components; its weights are trained with them."""
+    """Of the scales of the network's input; its weights are trained with them."""
 
     # Standard deviation of the error of an MS band, in its own root mean square, and variance of
     # the error of the initial estimate, in that of its detail: the residual of the MS image is

@@ -77,8 +77,8 @@ class Shrinkage:
         mean = 100 * sum(self.weights) / len(self.weights)
         return (
             f"reduced-resolution test (Wald): guided {self.guided}, {name} {self.corrected}; "
-            f"{mean:.0f} % of the network's corrections are used, {self.result} after data "
-            f"consistency with {self.terms.sentence()}"
+            f"{mean:.0f} % of the network's corrections are used, {self.result} "
+            f"{self.terms.sentence()}"
         )
 
 
