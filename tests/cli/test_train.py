@@ -166,7 +166,7 @@ def test_an_interrupted_training_is_resumed_by_the_same_command(
         (["--ratio", "4", "2"], "ratio must be"),
         (["--levels", "5"], "levels must not exceed scales"),
         (["--validation", "absent.tif"], "absent.tif"),
-        (["--patch", "64"], "a patch of 512 pixels"),
+        ([*PAPER, "--scales", "3", "--patch", "64"], "a patch of 512 pixels"),
     ],
 )
 def test_bad_input_is_one_line(cubes: list[Path], tmp_path: Path, options: list[str], words: str):

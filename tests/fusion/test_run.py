@@ -1,5 +1,6 @@
 """From files to a finished output."""
 
+import gc
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from warped_scenes import rotated, warped
 
 import hsfuse
 import hsfuse.fusion.run as running
+import hsfuse.parallel
 from hsfuse.errors import HsfuseError, OutputError, PairError, PlanError
 from hsfuse.fusion.block import fuse_block, fuse_input, read_block
 from hsfuse.fusion.consistency import compare_block
@@ -70,15 +72,21 @@ def test_the_fused_cube_agrees_with_both_inputs(files: Path, tmp_path: Path) -> 
 
 # distributed leaves sockets to the collector
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_every_scheduler_writes_the_same_bytes(files: Path, tmp_path: Path) -> None:
+def test_every_scheduler_writes_the_same_bytes(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The local loop, two dask processes, and the lazy array through write_raster."""
     scene, rgb = files / "scene.tif", files / "rgb.tif"
     local = run(scene, rgb, tmp_path / "local.zarr", GUIDED)
+    # A loaded machine may take longer to answer than a user should wait.
+    monkeypatch.setattr(hsfuse.parallel, "_PATIENCE", 600)
     with LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
     ) as cluster:
         settings = Settings(method="guided", tile=64, scheduler=cluster.scheduler_address)
         remote = run(scene, rgb, tmp_path / "remote.zarr", settings)
+    # Here, where their warning is ignored, and not in whichever test follows.
+    gc.collect()
     assert chunk_files(remote.path) == chunk_files(local.path)
     assert len(chunk_files(local.path)) > 4
     plan = plan_fusion(hsfuse.open_raster(scene), hsfuse.open_raster(rgb), method="guided", tile=64)

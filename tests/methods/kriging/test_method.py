@@ -92,7 +92,7 @@ def test_it_beats_guided_where_colour_separates_materials() -> None:
 
 def test_noise_is_not_added() -> None:
     """The residual of the HS image is added less its share of noise."""
-    cube = cube_of(96)
+    cube = cube_of(48)
     shares = []
     for noise in (0.0, 0.05):
         survey, window = pair_of(cube, noise)

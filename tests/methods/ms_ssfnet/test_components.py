@@ -104,11 +104,11 @@ def test_a_window_equals_the_same_part_of_the_whole(
     weights: Callable[[float], str], read_tile: Callable[[Fuser, Window, Span], Window]
 ) -> None:
     """Estimators, network, agreement and standard error need no more than the stated reach."""
-    survey, window = pair_of(cube_of(240))
+    survey, window = pair_of(cube_of(208))
     fuser = prepared(survey, weights(0.05), SMALL_CELLS, uncertainty=True)
     fuser = replace(fuser, terms=ConsistencyTerms())
     (whole,) = fuser.fuse([window])
-    core = Span(113, 126)
+    core = Span(98, 111)
     part = read_tile(fuser, window, core)
     (values,) = fuser.fuse([part])
     expected = whole[:, core.slice, core.slice]
@@ -119,7 +119,7 @@ def test_a_window_equals_the_same_part_of_the_whole(
 def test_a_network_without_a_head_leaves_the_start(weights: Callable[[float], str]) -> None:
     """A correction of zero leaves the estimate of `kriging`, whatever its weight."""
     survey, window = pair_of(cube_of(96))
-    fuser = prepared(survey, weights(0.0))
+    fuser = prepared(survey, weights(0.0), SMALL_CELLS)
     kriging = fuser.estimators.kriging
     start = average(kriging.components(window, kriging.guided.stages(window)))
     assert torch.allclose(fuser.predict(window).corrected, start)
@@ -129,13 +129,13 @@ def test_a_network_without_a_head_leaves_the_start(weights: Callable[[float], st
 def test_what_the_network_sees_does_not_depend_on_units(weights: Callable[[float], str]) -> None:
     """A scene in other units, counts for reflectance say, has the same features."""
     survey, window = pair_of(cube_of(96))
-    fuser = prepared(survey, weights(0.0))
+    fuser = prepared(survey, weights(0.0), SMALL_CELLS)
     seen = compute_features(window, fuser.estimators, fuser.scales)
     patch = survey.patches[0]
     scaled = replace(
         survey, patches=(replace(patch, coarse=1000 * patch.coarse, fine=50 * patch.fine),)
     )
-    other = prepared(scaled, weights(0.0))
+    other = prepared(scaled, weights(0.0), SMALL_CELLS)
     again = compute_features(
         replace(window, coarse=1000 * window.coarse, fine=50 * window.fine),
         other.estimators,
