@@ -74,6 +74,23 @@ class KeyValue(click.ParamType):  # type: ignore[type-arg]
         return key.strip(), text.strip()
 
 
+class NumberOrNone(click.ParamType):  # type: ignore[type-arg]
+    """A number, or the word ``none``."""
+
+    name = "number|none"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | str:
+        """Return the number, or ``none``."""
+        if isinstance(value, str) and value.strip().lower() == "none":
+            return "none"
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor none.", param, ctx)
+
+
 def _methods() -> Iterable[str]:
     from hsfuse.methods import list_methods
 
@@ -189,6 +206,19 @@ run_options = _together(
         type=click.Path(path_type=str),
         metavar="FILE",
         help="The same for RGB, such as a mask of clouds.",
+    ),
+    click.option(
+        "--hs-nodata",
+        type=NumberOrNone(),
+        metavar="NUMBER|none",
+        help="Stored number that means no data in SCENE, in place of what the file declares; none "
+        "if every number is a measurement.",
+    ),
+    click.option(
+        "--rgb-nodata",
+        type=NumberOrNone(),
+        metavar="NUMBER|none",
+        help="The same for RGB, where all its bands hold the number.",
     ),
     click.option(
         "--weights",

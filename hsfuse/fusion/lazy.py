@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import dask.array
 import numpy as np
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from hsfuse.fusion.block import fuse_block
 from hsfuse.fusion.plan import Plan, plan_fusion
-from hsfuse.fusion.settings import FusionSettings, PathLike, SensorLike
-from hsfuse.io.read import mask_raster, open_raster
+from hsfuse.fusion.settings import FusionSettings
+from hsfuse.io.masks import mask_raster
+from hsfuse.io.read import Raster, as_raster
 from hsfuse.methods.ms_ssfnet.uncertainty import BAND
 from hsfuse.pair.radiometry import Radiometry
 from hsfuse.parallel import pick_device
@@ -28,8 +29,8 @@ __all__ = ["fuse", "lazy_result", "open_input"]
 
 
 def fuse(
-    hs: xr.DataArray | PathLike,
-    rgb: xr.DataArray | PathLike,
+    hs: Raster,
+    rgb: Raster,
     settings: FusionSettings | None = None,
     **choices: Any,
 ) -> xr.DataArray:
@@ -41,13 +42,16 @@ def fuse(
 
     Parameters
     ----------
-    hs, rgb : DataArray of shape (bands, rows, columns), or path
-        As :func:`hsfuse.open_raster` returns them, NaN for no data; or what it opens.
+    hs, rgb : DataArray, Dataset or path
+        As :func:`hsfuse.open_raster` returns them, or what it opens; arrays of rioxarray or made
+        by a program, with dimensions in any order and under any usual name (y/x, lat/lon,
+        row/col; band, wavelength); variables (y, x) of a dataset are its bands.
     settings : FusionSettings, optional
         What is asked.
     **choices
         Fields of :class:`~hsfuse.fusion.settings.FusionSettings` that replace those of
-        ``settings``: method, hs_sensor, rgb_sensor, hs_mask, rgb_mask, weights, device,
+        ``settings``: method, hs_sensor, rgb_sensor, hs_mask, rgb_mask, hs_nodata, rgb_nodata,
+        weights, device,
         precision, uncertainty, align, tile, overlap.
 
     Returns
@@ -71,21 +75,21 @@ def fuse(
     settings = replace(settings or FusionSettings(), **choices)
     pick_device(settings.device)
     inputs = (
-        open_input(hs, settings.hs_sensor, settings.hs_mask),
-        open_input(rgb, settings.rgb_sensor, settings.rgb_mask),
+        open_input(hs, settings, "hs"),
+        open_input(rgb, settings, "rgb"),
     )
     return lazy_result(plan_fusion(*inputs, settings))
 
 
 def open_input(
-    raster: xr.DataArray | PathLike,
-    sensor: SensorLike | None,
-    mask: PathLike | None,
+    raster: Raster, settings: FusionSettings, role: Literal["hs", "rgb"]
 ) -> xr.DataArray:
-    """Return an input with its mask, opened if it is not yet."""
-    if not isinstance(raster, xr.DataArray):
-        return open_raster(raster, sensor=sensor, mask=mask)
-    return raster if mask is None else mask_raster(raster, mask)
+    """Return an input with the sensor, mask and no-data number asked for, opened if it is not."""
+    sensor, mask, nodata = (
+        getattr(settings, f"{role}_{name}") for name in ("sensor", "mask", "nodata")
+    )
+    opened = as_raster(raster, role.upper(), sensor=sensor, nodata=nodata)
+    return opened if mask is None else mask_raster(opened, mask)
 
 
 def lazy_result(plan: Plan) -> xr.DataArray:

@@ -18,6 +18,8 @@ from hsfuse.core.tiles import Tiling
 from hsfuse.errors import PlanError
 from hsfuse.fusion.digest import digest, identify
 from hsfuse.fusion.settings import FusionSettings, SensorLike
+from hsfuse.io.missing import without_gaps
+from hsfuse.io.read import Raster, as_raster, check_placed
 from hsfuse.methods import Fuser, Options, load_method, methods_with, place
 from hsfuse.nets.weights import find_weights
 from hsfuse.pair.alignment import Alignment, align_pair
@@ -99,8 +101,8 @@ class Plan:
 
 
 def plan_fusion(
-    hs: xr.DataArray,
-    rgb: xr.DataArray,
+    hs: Raster,
+    rgb: Raster,
     settings: FusionSettings | None = None,
     **choices: Any,
 ) -> Plan:
@@ -109,8 +111,8 @@ def plan_fusion(
 
     Parameters
     ----------
-    hs, rgb : DataArray of shape (bands, rows, columns)
-        From :func:`hsfuse.open_raster`, masked already where they are to be.
+    hs, rgb : DataArray, Dataset or path
+        As :func:`hsfuse.fuse` takes them, masked already where they are to be.
     settings : FusionSettings, optional
         What is asked.
     **choices
@@ -118,19 +120,25 @@ def plan_fusion(
 
     Raises
     ------
-    PairError, PlanError, WeightsError
+    RasterError, PairError, PlanError, WeightsError
         One line each.
     """
     settings = replace(settings or FusionSettings(), **choices)
     method, options = load_method(settings.method), settings.options
     if options.weights is not None:
         find_weights(options.weights)  # before the pair is surveyed, which takes longer
+    hs = as_raster(hs, "HS", sensor=settings.hs_sensor)
+    rgb = as_raster(rgb, "RGB", sensor=settings.rgb_sensor)
+    inputs = identify(hs), identify(rgb)
+    for raster in (hs, rgb):
+        check_placed(raster)
     known = {
         "hs_sensor": _sensor(settings.hs_sensor, hs),
         "rgb_sensor": _sensor(settings.rgb_sensor, rgb),
     }
     device = pick_device(options.device)
     with one_thread():  # a plan resumed on another machine is the same
+        hs, rgb = without_gaps(hs, spectra=True), without_gaps(rgb, spectra=False)
         pair, alignment = (
             align_pair(hs, rgb, **known) if settings.align else (make_pair(hs, rgb, **known), None)
         )
@@ -144,7 +152,6 @@ def plan_fusion(
         )
     rows, columns = _tilings(pair, fuser, settings.tile, settings.overlap)
     notes = (*pair.notes, *radiometry.notes, *fuser.notes)
-    inputs = identify(hs), identify(rgb)
     return Plan(pair, alignment, radiometry, fuser, rows, columns, options, notes, inputs)
 
 

@@ -26,6 +26,7 @@ from hsfuse.fusion.lazy import lazy_result, open_input
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.formats import find_format
+from hsfuse.io.location import locate_file
 from hsfuse.io.read import open_raster
 from hsfuse.io.write import (
     Block,
@@ -203,8 +204,8 @@ def prepare(
     device = find_device(settings.device, settings.scheduler)
     here = device if settings.scheduler == "local" else "auto"
     inputs = (
-        open_input(scene, settings.hs_sensor, settings.hs_mask),
-        open_input(rgb, settings.rgb_sensor, settings.rgb_mask),
+        open_input(scene, settings, "hs"),
+        open_input(rgb, settings, "rgb"),
     )
     plan = plan_fusion(*inputs, settings, device=here).on(device)
     layout = _layout(plan, settings, scene, rgb)
@@ -232,7 +233,10 @@ def default_output(scene: Path) -> Path:
     >>> default_output(Path("data/scene.bsq")).as_posix()
     'data/scene_fused.tif'
     """
-    return scene.with_name(f"{scene.stem}_fused.tif")
+    place = locate_file(scene)
+    # Beside the archive that a scene lies in, or the file of which it is a variable.
+    name = place.file.stem if place.variable else scene.stem
+    return place.file.with_name(f"{name}_fused.tif")
 
 
 def _layout(plan: Plan, settings: Settings, scene: Path, rgb: Path) -> OutputLayout:

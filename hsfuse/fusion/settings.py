@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from hsfuse.errors import PlanError
 from hsfuse.io.layout import StoredType, check_stored_type
+from hsfuse.io.read import NoData
 from hsfuse.methods import Options, check_options, load_method
 from hsfuse.parallel import check_device, check_scheduler
 from hsfuse.sensor.model import Sensor
@@ -33,6 +34,8 @@ class FusionSettings:
         Definition, name or TOML file of a sensor; the rasters' own by default.
     hs_mask, rgb_mask : path or None
         Raster files on the grids of the inputs: 0 or no data means no data there.
+    hs_nodata, rgb_nodata : float, "none" or None
+        The stored number that means no data in an input, in place of what its file declares.
     weights : path or None
         Weights file for a network.
     device : str
@@ -59,6 +62,8 @@ class FusionSettings:
     rgb_sensor: SensorLike | None = None
     hs_mask: PathLike | None = None
     rgb_mask: PathLike | None = None
+    hs_nodata: NoData | None = None
+    rgb_nodata: NoData | None = None
     weights: PathLike | None = None
     device: str = "auto"
     precision: str = "float32"

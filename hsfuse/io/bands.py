@@ -7,43 +7,22 @@ that knows a wavelength is believed; the same holds for widths.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from hsfuse.errors import RasterError
+from hsfuse.io.wavelengths import from_descriptions, nanometres, not_understood
 from hsfuse.sensor.model import Sensor
 
-__all__ = ["BandTable", "file_bands", "from_descriptions", "store_bands", "with_sensor"]
+__all__ = ["BandTable", "file_bands", "store_bands", "with_sensor"]
 
 Vector = NDArray[np.float64]
 
-_NANOMETRES = {
-    "nm": 1.0,
-    "nanometer": 1.0,
-    "um": 1e3,
-    "micrometer": 1e3,
-    "micron": 1e3,
-    "mm": 1e6,
-    "millimeter": 1e6,
-    "m": 1e9,
-    "meter": 1e9,
-    "angstrom": 0.1,
-}
-_UNSTATED = ("", "unknown", "none", "1")
-_LONGEST = 1e6  # nanometres: beyond a millimetre no optical sensor sees
-_LONGEST_IN_MICROMETRES = 100.0  # a number below is in micrometres where no unit is stated
-_NUMBER = r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
-_WITH_UNIT = re.compile(
-    rf"(?:({_NUMBER})\s*(?:-|\u2013|to)\s*)?({_NUMBER})\s*"
-    r"(nm|nanomet(?:er|re)s?|[uµμ]m|micromet(?:er|re)s?|microns?)(?![a-z])",
-    re.IGNORECASE,
-)
 _WAVELENGTH = (
     "wavelength",
     "wavelengths",
@@ -71,6 +50,8 @@ class BandTable:
         The carrier of the wavelengths, or ``none``.
     named : bool
         Whether the names are the file's own.
+    notes : tuple of str
+        What was found and not understood, a sentence each.
     """
 
     wavelength: Vector
@@ -79,6 +60,7 @@ class BandTable:
     names: tuple[str, ...]
     source: str = "none"
     named: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def file_bands(dataset: DatasetReader, indexes: Sequence[int]) -> BandTable:
@@ -117,20 +99,26 @@ def file_bands(dataset: DatasetReader, indexes: Sequence[int]) -> BandTable:
             f"each of its {dataset.count} bands; correct it or take it out"
         )
 
+    notes: list[str] = []
+
     def header() -> Iterator[Vector | None]:
         unit = envi.get("wavelength_units", "")
         centre = header_list("wavelength")
+        notes.extend(not_understood(centre, unit))
         yield nanometres(centre, unit)
         yield nanometres(header_list("fwhm"), unit, alike=centre)
 
     def imagery() -> Iterator[Vector | None]:
         tags = [_lower(dataset.tags(index, ns="IMAGERY")) for index in indexes]
-        for name in ("central_wavelength_um", "fwhm_um"):
-            yield nanometres(_column(tags, name), "um")
+        centre = _column(tags, "central_wavelength_um")
+        notes.extend(not_understood(centre, "um"))
+        yield nanometres(centre, "um")
+        yield nanometres(_column(tags, "fwhm_um"), "um", alike=centre)
 
     def own_items() -> Iterator[Vector | None]:
         unit = next((entry[key] for entry in items for key in entry if key in _UNIT_KEYS), "")
         centre = _column(items, "wavelength")
+        notes.extend(not_understood(centre, unit))
         yield nanometres(centre, unit)
         yield nanometres(_column(items, "fwhm"), unit, alike=centre)
 
@@ -142,6 +130,10 @@ def file_bands(dataset: DatasetReader, indexes: Sequence[int]) -> BandTable:
     }
     if dataset.driver == "ENVI":
         carriers = {"ENVI header": header} | carriers
+        if "wavelength" in envi:  # the others are GDAL's reading of that very list
+            derived = {"IMAGERY domain", "band items"}
+            derived |= set() if "band_names" in envi else {"band descriptions"}
+            carriers = {name: ask for name, ask in carriers.items() if name not in derived}
     usable = header_list("bbl")
     good = np.ones(len(indexes), dtype=bool) if usable is None else usable > 0
     good &= [_valid_percent(entry) > 0 for entry in items]
@@ -149,7 +141,8 @@ def file_bands(dataset: DatasetReader, indexes: Sequence[int]) -> BandTable:
     if len(listed) == dataset.count:
         descriptions = [listed[index - 1] for index in indexes]
     table = _named(descriptions, good, indexes)
-    return _first_known(table, {name: ask() for name, ask in carriers.items()})
+    table = _first_known(table, {name: ask() for name, ask in carriers.items()})
+    return table if table.source != "none" else replace(table, notes=tuple(notes[:1]))
 
 
 _UNIT_KEYS = ("wavelength_units", "wavelength_unit")
@@ -196,7 +189,10 @@ def store_bands(array: xr.DataArray) -> BandTable:
         "wavelength coordinate": iter((lengths(_WAVELENGTH), lengths(_WIDTH, raw))),
         "band descriptions": iter(from_descriptions(names)),
     }
-    return _first_known(_named(names, good, range(1, count + 1)), carriers)
+    table = _first_known(_named(names, good, range(1, count + 1)), carriers)
+    unit = "" if centre is None else str(centre.attrs.get("units", ""))
+    notes = () if table.source != "none" else not_understood(raw, unit)
+    return replace(table, notes=notes)
 
 
 def with_sensor(table: BandTable, sensor: Sensor) -> BandTable:
@@ -221,82 +217,6 @@ def with_sensor(table: BandTable, sensor: Sensor) -> BandTable:
         names=table.names if table.named else sensor.band_names,
         source=f"sensor {sensor.id}",
     )
-
-
-def nanometres(
-    values: ArrayLike | None, unit: str, *, alike: ArrayLike | None = None
-) -> Vector | None:
-    """
-    Return lengths in nanometres, NaN for those that are not positive or exceed a millimetre.
-
-    Parameters
-    ----------
-    values : array_like of shape (bands,), optional
-        None stays None.
-    unit : str
-        Any spelling. Where it is missing or ``Unknown``, it is micrometres if all values
-        are below 100; an unfamiliar unit (band numbers, wavenumbers) gives None.
-    alike : array_like of shape (bands,), optional
-        Values of the same unit to judge it by, for widths.
-
-    Examples
-    --------
-    >>> nanometres([0.65, 0.0], "Micrometers").tolist(), nanometres([650.0], "Unknown").tolist()
-    ([650.0, nan], [650.0])
-    """
-    if values is None:
-        return None
-    lengths = np.array(values, dtype=np.float64)
-    word = unit.strip().lower().replace("µ", "u").replace("μ", "u").replace("metre", "meter")
-    if word in _UNSTATED:
-        judge = lengths if alike is None else np.asarray(alike, dtype=np.float64)
-        finite = judge[np.isfinite(judge)]
-        factor = 1e3 if finite.size and finite.max() < _LONGEST_IN_MICROMETRES else 1.0
-    elif word in _NANOMETRES or word.rstrip("s") in _NANOMETRES:
-        factor = _NANOMETRES.get(word) or _NANOMETRES[word.rstrip("s")]
-    else:
-        return None
-    with np.errstate(invalid="ignore", over="ignore"):
-        lengths *= factor
-        lengths[~((lengths > 0) & (lengths <= _LONGEST))] = np.nan
-        return np.round(lengths, 6)
-
-
-def from_descriptions(descriptions: Sequence[str]) -> tuple[Vector, Vector]:
-    """
-    Return wavelength and FWHM that band descriptions mention, in nanometres.
-
-    A number counts if a unit follows; a range gives its middle and width. Bare numbers
-    count only if every band has one and they cannot be band numbers: distinct, and all
-    at least 300 (nanometres), or all fractions below 15 (micrometres).
-
-    Examples
-    --------
-    >>> from_descriptions(["Band 12 (0.65 um)", "Red, 640-660 nm", "NIR"])[0].tolist()
-    [650.0, 650.0, nan]
-    >>> from_descriptions(["1", "2"])[0].tolist()
-    [nan, nan]
-    """
-    centre, width = np.full((2, len(descriptions)), np.nan)
-    for band, text in enumerate(descriptions):
-        match = _WITH_UNIT.search(text)
-        if match is None:
-            continue
-        low, high, unit = match.groups()
-        factor = 1.0 if unit.lower().startswith("n") else 1e3
-        if low is not None and float(low) < float(high):
-            width[band] = round((float(high) - float(low)) * factor, 6)
-            centre[band] = round((float(low) + float(high)) / 2 * factor, 6)
-        else:
-            centre[band] = round(float(high) * factor, 6) or np.nan
-    bare = [text.strip() for text in descriptions]
-    if bare and all(re.fullmatch(_NUMBER, text) for text in bare) and len(set(bare)) == len(bare):
-        numbers = np.array([float(text) for text in bare])
-        if numbers.min() >= 300:
-            centre = numbers
-        elif numbers.max() < 15 and numbers.min() > 0 and all("." in text for text in bare):
-            centre = np.round(numbers * 1e3, 6)
-    return centre, width
 
 
 def _first_known(table: BandTable, carriers: Mapping[str, Iterator[Vector | None]]) -> BandTable:

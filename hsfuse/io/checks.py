@@ -11,6 +11,7 @@ import math
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from rasterio.io import DatasetReader
 
 from hsfuse.errors import RasterError
 from hsfuse.io.handles import GDAL_ERRORS, open_quietly
+from hsfuse.io.location import Location, locate_file, size_of, stamp
+from hsfuse.io.sources import check_links, vrt_sources
 
 __all__ = ["ACCEPTED", "check_block", "header_of", "locate", "open_file"]
 
@@ -28,33 +31,46 @@ ACCEPTED = "GeoTIFF, ENVI (.hdr with its data), zarr and products such as EnMAP 
 _ZARR_METADATA = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 _ENVI_DATA = ("", ".dat", ".bsq", ".bil", ".bip", ".img", ".raw", ".bin", ".cube", ".hyspex")
 _ENVI_TYPES = {1: 1, 2: 2, 3: 4, 4: 4, 5: 8, 6: 8, 9: 16, 12: 2, 13: 4, 14: 8, 15: 8}  # bytes
+# Drivers of uncompressed pixels: GDAL reads as zeros what is missing at the end of such a file.
+_RAW = {
+    "BT", "CPG", "DIPEx", "EHdr", "EIR", "ENVI", "ERS", "GenBin", "GSBG", "HFA", "ILWIS", "ISCE",
+    "ISIS2", "ISIS3", "LAN", "MFF", "MFF2", "NDF", "PAux", "PCIDSK", "PDS", "PDS4", "RRASTER",
+    "ROI_PAC", "RST", "SAGA", "SNODAS", "VICAR",
+}  # fmt: skip
+# Drivers whose files, however small and local, are read over a network.
+_NETWORKED = {
+    "DAAS", "EEDA", "EEDAI", "GTI", "HTTP", "NGW", "OGCAPI", "PLMOSAIC", "PLScenes", "STACIT",
+    "STACTA", "WCS", "WMS", "WMTS",
+}  # fmt: skip
+_PNG_TAIL = 1024  # bytes in which its last chunk begins
+_MOST_SOURCES = 512  # of a VRT that are looked at
 _LARGEST_BLOCK = 2**30  # bytes
 _LARGEST_EXPANSION = 10_000  # bytes of pixels for a byte of file
 _MOST_BLOCKS_CHECKED = 5000
 
 
-def locate(path: str | os.PathLike[str]) -> tuple[Path, bool]:
+def locate(path: str | os.PathLike[str]) -> Location:
     """
-    Return the file that holds the pixels, and whether it is a zarr store.
+    Return the file or store that holds the pixels.
 
     Parameters
     ----------
     path : str or path
-        A file, a store, or an ENVI header.
+        A file, a store, or an ENVI header; see :func:`hsfuse.io.location.locate_file`.
 
     Raises
     ------
     RasterError
-        If there is none.
+        If there is none, or it is not on this machine.
     """
-    text = os.fspath(path)
-    if text.startswith("/vsi") or re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
-        raise RasterError(f"{text}: only files on this machine are read; download it first")
-    found = Path(text).expanduser()
+    place = locate_file(path)
+    if place.archived:
+        return place
+    text, found = os.fspath(path), place.file
     header = found.with_name(found.name + ".hdr") if found.name else found
     if found.is_dir():
         if any((found / name).exists() for name in _ZARR_METADATA):
-            return found, True
+            return replace(place, store=True)
         raise RasterError(f"{text}: a folder that is no zarr store; {ACCEPTED}")
     if not found.exists() and header.is_file():
         found = header
@@ -62,32 +78,53 @@ def locate(path: str | os.PathLike[str]) -> tuple[Path, bool]:
         raise RasterError(f"{text}: no such file; {ACCEPTED}")
     if found.stat().st_size == 0:
         raise RasterError(f"{text}: an empty file; {ACCEPTED}")
-    return (_data_of(found) if found.suffix.lower() == ".hdr" else found), False
+    if found.suffix.lower() == ".hdr":
+        found = _data_of(found)
+    return place if place.variable else Location(str(found), found)
 
 
-def open_file(path: Path) -> DatasetReader:
+def open_file(path: str | Path) -> DatasetReader:
     """
     Open a file with GDAL, and make sure that it is complete.
+
+    Parameters
+    ----------
+    path : str or Path
+        As GDAL names it; of a VRT every source is looked at too.
 
     Raises
     ------
     RasterError
         If it is no raster, lacks pixels, or declares what cannot be meant.
     """
-    _check_envi(path)  # before GDAL, which has no word for it
+    text, path = str(path), Path(path)
+    if path.is_file():
+        check_links(path)
+        for source in vrt_sources(path)[:_MOST_SOURCES]:
+            if size_of(source) is not None:
+                _check_source(source)
+        if path.suffix.lower() in _ENVI_DATA:
+            _check_envi(path)  # before GDAL, which has no word for it
     try:
-        dataset = open_quietly(str(path))
+        dataset = open_quietly(text)
     except GDAL_ERRORS as error:
         named = str(error).replace(f"'{path}'", "it").replace(str(path), "it")
         reason = " ".join(named.split()).rstrip(".").replace("it not recognized", "not recognized")
         raise RasterError(
-            f"{path}: not a raster that can be read ({reason}); {_missing_header(path)}{ACCEPTED}"
+            f"{path}: not a raster that can be read ({reason}); {_hint(path)}{ACCEPTED}"
         ) from error
     try:
+        _check_driver(dataset)
         _check_pixels(dataset)
         _check_size(dataset)
         if dataset.driver == "GTiff":
             _check_tiff(dataset)
+        elif dataset.driver == "ENVI" and path.is_file():
+            _check_envi(path)
+        elif dataset.driver in _RAW:
+            _check_raw(dataset)
+        elif dataset.driver == "PNG":
+            _check_png(path)
     except RasterError:
         dataset.close()
         raise
@@ -128,6 +165,27 @@ def header_of(path: Path) -> Path | None:
     return None
 
 
+def _check_source(source: str) -> None:
+    """Make sure that a source of a VRT is complete; raw data that it describes are no raster."""
+    try:
+        open_quietly(source).close()
+    except GDAL_ERRORS:
+        return
+    open_file(source).close()
+
+
+def _hint(path: Path) -> str:
+    if path.name.lower().endswith((".zip", ".tar", ".tgz", ".gz")):
+        kind = "zip" if path.suffix.lower() == ".zip" else "gzip" if _only_gz(path) else "tar"
+        inside = "" if kind == "gzip" else "/NAME"
+        return f"a file in an archive is named as /vsi{kind}/{path}{inside}; "
+    return _missing_header(path)
+
+
+def _only_gz(path: Path) -> bool:
+    return path.suffix.lower() == ".gz" and not path.name.lower().endswith(".tar.gz")
+
+
 def _missing_header(path: Path) -> str:
     if path.suffix.lower() not in _ENVI_DATA:
         return ""
@@ -141,7 +199,7 @@ def _missing_header(path: Path) -> str:
 
 def _check_envi(path: Path) -> None:
     header = header_of(path)
-    if header is None or path.suffix.lower() not in _ENVI_DATA:
+    if header is None:
         return
     text = header.read_text(encoding="latin-1")
     if not text.startswith("ENVI"):
@@ -162,6 +220,17 @@ def _check_envi(path: Path) -> None:
         raise RasterError(
             f"{path}: truncated, it holds {size} bytes and its header {header.name} declares "
             f"{declared}; get the whole file"
+        )
+
+
+def _check_driver(dataset: DatasetReader) -> None:
+    """Refuse what names other files where those cannot be looked at."""
+    if dataset.driver in _NETWORKED or (
+        dataset.driver == "VRT" and dataset.name.startswith("/vsi")
+    ):
+        raise RasterError(
+            f"{dataset.name}: a {dataset.driver} that names other files, which cannot be checked "
+            "here; extract the archive, or write the raster as a GeoTIFF"
         )
 
 
@@ -187,7 +256,7 @@ def _check_size(dataset: DatasetReader) -> None:
     rows, columns = dataset.block_shapes[0]
     together = dataset.count if dataset.interleaving is Interleaving.pixel else 1
     check_block(dataset.name, (together, rows, columns), itemsize)
-    size = Path(dataset.name).stat().st_size
+    size = size_of(dataset.name) or stamp(dataset.name)[0]
     if (
         dataset.driver != "VRT"
         and declared > _LARGEST_BLOCK
@@ -200,8 +269,31 @@ def _check_size(dataset: DatasetReader) -> None:
         )
 
 
+def _check_raw(dataset: DatasetReader) -> None:
+    """Refuse uncompressed pixels that their files are too small for; GDAL reads zeros there."""
+    structure = dataset.tags(ns="IMAGE_STRUCTURE") | dataset.tags(1, ns="IMAGE_STRUCTURE")
+    sizes = [size_of(name) for name in dataset.files]
+    if structure.get("COMPRESSION") or not sizes or None in sizes:
+        return
+    bits = int(structure.get("NBITS", 8 * np.dtype(dataset.dtypes[0]).itemsize))
+    declared = dataset.count * dataset.height * dataset.width * bits // 8
+    held = sum(size for size in sizes if size is not None)
+    if held < declared:
+        raise RasterError(
+            f"{dataset.name}: truncated, its files hold {held} bytes and {declared} bytes of "
+            "pixels are declared; get the whole file"
+        )
+
+
+def _check_png(path: Path) -> None:
+    if path.is_file() and b"IEND" not in path.read_bytes()[-_PNG_TAIL:]:
+        raise RasterError(f"{path}: truncated, a PNG without its end; get the whole file")
+
+
 def _check_tiff(dataset: DatasetReader) -> None:
-    size = Path(dataset.name).stat().st_size
+    size = size_of(dataset.name)
+    if size is None:
+        return
     for band, row, column in _blocks(dataset):
         place = f"{column}_{row}"
         offset = dataset.get_tag_item(f"BLOCK_OFFSET_{place}", "TIFF", bidx=band)

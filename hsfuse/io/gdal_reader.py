@@ -8,27 +8,35 @@ import numpy as np
 import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
+from rasterio.windows import Window
 
 from hsfuse.errors import RasterError
 from hsfuse.io.bands import file_bands
 from hsfuse.io.checks import open_file
-from hsfuse.io.handles import GDAL_ERRORS, stamp
+from hsfuse.io.handles import GDAL_ERRORS, gdal_options
 from hsfuse.io.identity import companions
+from hsfuse.io.location import stamp
+from hsfuse.io.packing import means_together
 from hsfuse.io.pixels import FilePixels, Opened
+from hsfuse.io.placement import place_of
 
 __all__ = ["open_dataset"]
 
-_MOST_COLOURS = 16  # bands of a multispectral image
+# What is looked at of a band tagged as alpha: pixels a side of a window, and windows along an axis.
+_PEEK, _PEEKS = 64, 4
+# An alpha band is 0 or full but at soft edges; a measurement has many values in many pixels.
+_MOST_BETWEEN, _FEWEST_VALUES = 0.1, 8
 
 
-def open_dataset(path: Path) -> Opened:
+def open_dataset(path: str | Path) -> Opened:
     """
     Open a file with GDAL.
 
     Parameters
     ----------
-    path : Path
-        GeoTIFF, the data of an ENVI file, or any other raster file that GDAL reads.
+    path : str or Path
+        As GDAL names it: GeoTIFF, the data of an ENVI file, or any other raster file that
+        GDAL reads.
 
     Raises
     ------
@@ -44,25 +52,28 @@ def open_dataset(path: Path) -> Opened:
         ) from error
 
 
-def _open(path: Path) -> Opened:
+def _open(path: str | Path) -> Opened:
     # Within an Env GDAL's messages become log lines; a no-data number like 1e99 is no overflow.
     with rasterio.Env(), open_file(path) as dataset, np.errstate(over="ignore"):
-        indexes = [
-            index
-            for index, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True)
-            if meaning is not ColorInterp.alpha
-        ] or list(dataset.indexes)
+        notes: list[str] = []
+        tagged = _tagged_alpha(dataset)
+        alpha = tagged if tagged and _is_mask(dataset, tagged) else 0
+        if tagged and not alpha:
+            notes.append(
+                f"band {tagged} is tagged as alpha and holds many values: it is taken for a band"
+            )
+        indexes = [index for index in dataset.indexes if index != alpha]
         attributes: dict[str, object] = {"source_dtype": _one_or_all(dataset.dtypes)}
         nodata = tuple(dataset.nodatavals[index - 1] for index in indexes)
         if any(number is not None for number in nodata):
             attributes["nodata"] = _one_or_all(nodata)
-        together = _nodata_together(dataset, indexes)
+        together = dataset.nodata is not None and means_together(dataset.dtypes, len(indexes))
         if together:
             attributes["nodata_where"] = "every band holds it"
         units = {dataset.units[index - 1] for index in indexes}
         if len(units) == 1 and (unit := units.pop()):
             attributes["units"] = unit
-        mask = _mask(dataset, indexes)
+        mask = _mask(dataset, indexes, tagged, alpha)
         if mask:
             attributes["mask"] = mask
         _check_scaling(dataset, indexes)
@@ -80,17 +91,19 @@ def _open(path: Path) -> Opened:
             beside=companions(dataset.files[1:]),
             mask="none" if not mask else "bands" if mask == "mask of each band" else "dataset",
         )
-        transform = None if dataset.transform.is_identity else dataset.transform
-        if transform is None and dataset.gcps[0]:
-            attributes["georeferencing"] = "ground control points only; warp it to a grid to use it"
-        elif transform is None and dataset.rpcs is not None:
-            attributes["georeferencing"] = "rational polynomials only; warp it to a grid to use it"
+        place = place_of(dataset)
+        if place.without:
+            attributes["georeferencing"] = place.without
+        if ColorInterp.palette in dataset.colorinterp:
+            attributes["colour_table"] = True
+        bands = file_bands(dataset, indexes)
+        attributes["notes"] = [*notes, *place.notes]
         return Opened(
             pixels,
             dataset.block_shapes[0],
-            file_bands(dataset, indexes),
-            transform,
-            dataset.crs,
+            bands,
+            place.transform,
+            place.crs,
             attributes,
         )
 
@@ -105,23 +118,43 @@ def _check_scaling(dataset: DatasetReader, indexes: list[int]) -> None:
             )
 
 
-def _nodata_together(dataset: DatasetReader, indexes: list[int]) -> bool:
+def _tagged_alpha(dataset: DatasetReader) -> int:
+    """Return the band that is tagged as alpha, 0 if none is or no other band is there."""
+    found = [
+        index
+        for index, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True)
+        if meaning is ColorInterp.alpha
+    ]
+    return found[0] if found and len(found) < dataset.count else 0
+
+
+def _is_mask(dataset: DatasetReader, band: int) -> bool:
     """
-    Tell whether a pixel lacks data only where every band holds the no-data number.
+    Tell whether a band tagged as alpha is one: nearly all of it nothing or everything.
 
-    In colour and multispectral images of unsigned integers that number is also a value: 0 is
-    black in one band, 255 white. Where a sensor saw nothing, all bands hold it.
+    Writers tag a fourth band of bytes so whatever it holds, near infrared mostly.
     """
-    unsigned = all(np.dtype(kind).kind == "u" for kind in dataset.dtypes)
-    return unsigned and 1 < len(indexes) <= _MOST_COLOURS and dataset.nodata is not None
+    tops, lefts = (
+        sorted({int(at) for at in np.linspace(0, max(length - _PEEK, 0), _PEEKS)})
+        for length in dataset.shape
+    )
+    windows = [Window(left, top, _PEEK, _PEEK) for top in tops for left in lefts]
+    with gdal_options():
+        seen = np.concatenate([dataset.read(band, window=each).ravel() for each in windows])
+    limits = np.iinfo(seen.dtype).max if seen.dtype.kind in "iu" else np.nanmax(seen, initial=0)
+    between = seen[np.isfinite(seen) & (seen != 0) & (seen != limits)]
+    return bool(
+        between.size <= _MOST_BETWEEN * seen.size or np.unique(between).size < _FEWEST_VALUES
+    )
 
 
-def _mask(dataset: DatasetReader, indexes: list[int]) -> str:
+def _mask(dataset: DatasetReader, indexes: list[int], tagged: int, alpha: int) -> str:
     """Describe the mask that GDAL has beside the no-data numbers, if any."""
     flags = dataset.mask_flag_enums[indexes[0] - 1]
-    if MaskFlags.alpha in flags:
-        alpha = dataset.colorinterp.index(ColorInterp.alpha) + 1
+    if alpha:
         return f"alpha band {alpha}"
+    if tagged and MaskFlags.alpha in flags:  # a band that is no mask, whatever its tag
+        return ""
     if MaskFlags.per_dataset in flags:
         return "mask of all bands"
     if MaskFlags.all_valid in flags or MaskFlags.nodata in flags:

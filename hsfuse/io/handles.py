@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from collections import OrderedDict
@@ -14,12 +13,18 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from hsfuse.errors import RasterError
+from hsfuse.io.location import stamp
 
-__all__ = ["GDAL_ERRORS", "open_in_thread", "open_quietly", "stamp"]
+__all__ = ["GDAL_ERRORS", "gdal_options", "open_in_thread", "open_quietly"]
 
 #: What rasterio raises of a file: its own errors, and GDAL's where it does not translate them.
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 
+# GDAL reads nothing over a network, whatever a file names; libjpeg does not guess what is missing.
+_OPTIONS = {"CPL_VSIL_CURL_ALLOWED_FILENAME": "none", "GDAL_ERROR_ON_LIBJPEG_WARNING": True}
+# GDAL's block cache, in bytes as rasterio wants it. The default, a twentieth of the machine's
+# memory, would fill over a large scene; this holds the blocks that neighbouring windows share.
+_CACHE_BYTES = 128 * 2**20
 _HANDLES_PER_THREAD = 8
 _opening = threading.Lock()
 _opened = threading.local()
@@ -29,14 +34,13 @@ def open_quietly(path: str) -> DatasetReader:
     """Open a file with GDAL; neither a missing place nor a no-data number like 1e99 warns."""
     with _opening, warnings.catch_warnings():  # filters belong to the process, not to a thread
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore"), gdal_options():
             return rasterio.open(path, sharing=False)
 
 
-def stamp(path: str) -> tuple[int, int]:
-    """Return size and time of the last change of a file, which change with its content."""
-    status = os.stat(path)
-    return (status.st_size, status.st_mtime_ns)
+def gdal_options() -> rasterio.Env:
+    """Return the environment in which files are opened and read."""
+    return rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES, **_OPTIONS)
 
 
 def open_in_thread(path: str, state: tuple[int, int]) -> DatasetReader:

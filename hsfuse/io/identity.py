@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dask.base import normalize_token
 
-from hsfuse.io.handles import stamp
+from hsfuse.io.location import stamp
 
 __all__ = ["companions", "identity", "store_metadata"]
 

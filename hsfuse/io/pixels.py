@@ -11,9 +11,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
+import dask
 import dask.array as da
 import numpy as np
-import rasterio
 import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
@@ -22,8 +22,9 @@ from rasterio.windows import Window
 
 from hsfuse.errors import RasterError
 from hsfuse.io.bands import BandTable
-from hsfuse.io.handles import GDAL_ERRORS, open_in_thread
-from hsfuse.io.identity import identity, store_metadata
+from hsfuse.io.handles import GDAL_ERRORS, gdal_options, open_in_thread
+from hsfuse.io.identity import identity
+from hsfuse.io.packing import all_empty, decoded
 
 __all__ = [
     "Cube",
@@ -46,9 +47,6 @@ Key = tuple[Index, ...]  # whatever dask makes of slices of slices
 
 _CHUNK_BYTES = 64 * 2**20  # of float32, all bands
 _LONGEST_CHUNK = 512  # pixels a side, where blocks and bands leave the choice
-# GDAL's block cache, in bytes as rasterio wants it. The default, a twentieth of the machine's
-# memory, would fill over a large scene; this holds the blocks that neighbouring windows share.
-_CACHE_BYTES = 128 * 2**20
 
 
 class Pixels(Protocol):
@@ -150,7 +148,7 @@ class FilePixels:
         if not indexes or not window.width or not window.height:
             return np.empty((len(bands), window.height, window.width), dtype=np.float32)
         dataset = open_in_thread(self.path, self.state)
-        with rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
+        with gdal_options():
             kind = np.result_type(*dataset.dtypes)
             raw = dataset.read(indexes, window=window, out_dtype=kind)
             others = None
@@ -158,19 +156,10 @@ class FilePixels:
                 others = dataset.read(list(self.indexes), window=window, out_dtype=kind)
         cube = np.empty(raw.shape, dtype=np.float32)
         for plane, stored, band in zip(cube, raw, bands, strict=True):
-            scale, offset = self.scale[band], self.offset[band]
-            # Infinite is what float32 cannot hold; damaged floats may be any kind of NaN.
-            with np.errstate(over="ignore", invalid="ignore"):
-                if (scale, offset) == (1.0, 0.0):
-                    plane[...] = stored
-                else:
-                    plane[...] = stored * np.float64(scale) + np.float64(offset)
-            for number in (None if self.together else self.nodata[band], *self.void):
-                empty = _equal_to(stored, number)
-                if empty is not None:
-                    plane[empty] = np.nan
+            numbers = (None if self.together else self.nodata[band], *self.void)
+            plane[...] = decoded(stored, self.scale[band], self.offset[band], numbers)
         if others is not None:
-            cube[:, _all_empty(others, self.nodata)] = np.nan
+            cube[:, all_empty(others, self.nodata)] = np.nan
         if self.mask == "dataset":
             cube[:, dataset.read_masks(indexes[0], window=window) == 0] = np.nan
         elif self.mask == "bands":
@@ -259,18 +248,31 @@ class MaskedPixels:
 @dataclass(frozen=True, eq=False)
 class StorePixels:
     """
-    The pixels of a zarr array that xarray decodes.
+    The pixels of an array that xarray holds or opened, in memory or not.
 
     Attributes
     ----------
     path : str
-        The store.
+        The store or file, or what the array is called.
     variable : Variable of shape (bands, rows, columns)
-        Lazy.
+        The numbers as they are stored.
+    nodata : tuple of float
+        The stored numbers that mean no data.
+    scale, offset : float
+        ``value = stored * scale + offset``.
+    together : bool
+        Whether a pixel lacks data only where every band holds such a number.
+    token : object
+        What names the content for dask, which would read all of it to make a name.
     """
 
     path: str
     variable: xr.Variable
+    nodata: tuple[float, ...] = ()
+    scale: float = 1.0
+    offset: float = 0.0
+    together: bool = False
+    token: object = None
     dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
     ndim: int = 3
 
@@ -281,20 +283,32 @@ class StorePixels:
         return (bands, rows, columns)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Return what names these pixels; dask would read all of them to make a name."""
-        return ("StorePixels", self.shape, *store_metadata(self.path))
+        """Return what names these pixels."""
+        packing = (self.nodata, self.scale, self.offset, self.together)
+        return ("StorePixels", self.shape, self.token, packing)
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
         spans, rest = split(key, self.shape)
-        window = tuple(slice(span.start, span.stop) for span in spans)
+        bands, *window = (slice(span.start, span.stop) for span in spans)
+        stored = self._read((bands, *window))
+        cube = decoded(stored, self.scale, self.offset, () if self.together else self.nodata)
+        if self.together:
+            whole = stored if len(spans[0]) == self.shape[0] else self._read((slice(None), *window))
+            for number in self.nodata:
+                cube[:, all_empty(whole, (number,) * len(whole))] = np.nan
+        return cube[rest]
+
+    def _read(self, window: tuple[slice, ...]) -> NDArray[np.generic]:
         try:
-            cube = np.asarray(self.variable[window].values, dtype=np.float32)
+            with dask.config.set(scheduler="synchronous"):  # of an array in chunks
+                return np.asarray(self.variable[window].values)
         except (OSError, RuntimeError, ValueError) as error:  # as codecs please
+            if isinstance(error, RasterError):
+                raise
             raise RasterError(
                 f"{self.path}: a chunk cannot be read; the store is damaged or incomplete ({error})"
             ) from error
-        return cube[rest]
 
 
 def lazy(pixels: Pixels, chunk: tuple[int, int]) -> da.Array:
@@ -369,26 +383,3 @@ def split(key: Key, shape: tuple[int, ...]) -> tuple[list[range], Key]:
         else:
             rest.append([int(place) - span.start for place in wanted])
     return spans, tuple(rest)
-
-
-def _all_empty(stored: NDArray[np.generic], nodata: tuple[float | None, ...]) -> NDArray[np.bool_]:
-    """Return where every plane that has a no-data number holds it."""
-    empty = [
-        found
-        for plane, number in zip(stored, nodata, strict=True)
-        if (found := _equal_to(plane, number)) is not None
-    ]
-    return np.all(empty, axis=0) if empty else np.zeros(stored.shape[1:], dtype=bool)
-
-
-def _equal_to(stored: NDArray[np.generic], nodata: float | None) -> NDArray[np.bool_] | None:
-    """Return where a plane holds its no-data number; None where that cannot be."""
-    if nodata is None or math.isnan(nodata):
-        return None
-    if stored.dtype.kind in "iu":
-        limits = np.iinfo(stored.dtype)  # type: ignore[type-var]
-        if not float(nodata).is_integer() or not limits.min <= nodata <= limits.max:
-            return None
-        return np.asarray(stored == int(nodata))
-    with np.errstate(over="ignore"):
-        return np.asarray(stored == stored.dtype.type(nodata))

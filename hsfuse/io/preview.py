@@ -22,7 +22,7 @@ from hsfuse.errors import RasterError
 from hsfuse.io.handles import open_quietly
 from hsfuse.io.pixels import StorePixels
 from hsfuse.io.read import open_raster
-from hsfuse.io.zarr_reader import open_store
+from hsfuse.io.stores import open_store
 
 __all__ = ["preview_file", "preview_raster", "read_file_window", "read_window"]
 

@@ -8,27 +8,39 @@ and NaN for no data. Opening reads metadata; pixels are read when they are compu
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
-import dask.array
 import numpy as np
 import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
 import xarray as xr
 from affine import Affine
 
 from hsfuse.errors import PlanError, RasterError
+from hsfuse.io.arrays import open_array
 from hsfuse.io.bands import BandTable, with_sensor
 from hsfuse.io.checks import locate
 from hsfuse.io.gdal_reader import open_dataset
 from hsfuse.io.labels import raster_label
-from hsfuse.io.pixels import FilePixels, MaskedPixels, Opened, chunk_size, lazy
+from hsfuse.io.location import Location
+from hsfuse.io.masks import masked
+from hsfuse.io.packing import means_together
+from hsfuse.io.pixels import FilePixels, Opened, StorePixels, chunk_size, lazy
 from hsfuse.io.products import open_product
-from hsfuse.io.zarr_reader import open_store
+from hsfuse.io.sources import check_links
+from hsfuse.io.stores import is_netcdf, open_netcdf, open_store
 from hsfuse.sensor.catalogue import pick_sensor
 from hsfuse.sensor.model import Sensor
 
-__all__ = ["mask_raster", "open_raster"]
+__all__ = ["NoData", "Raster", "as_raster", "check_placed", "open_raster"]
 
+#: What is understood as a raster: a path, or an array or dataset of xarray.
+Raster = xr.DataArray | xr.Dataset | str | os.PathLike[str]
+#: The stored number that means no data; ``none`` if every number is a measurement.
+NoData = float | Literal["none"]
+
+_NETCDF = (".nc", ".nc4", ".cdf")
 _LEAST_STEP = 1e-12  # pixel over coordinate
 
 
@@ -37,6 +49,7 @@ def open_raster(
     *,
     sensor: str | os.PathLike[str] | Sensor | None = None,
     mask: str | os.PathLike[str] | None = None,
+    nodata: NoData | None = None,
     chunk: int | None = None,
 ) -> xr.DataArray:
     """
@@ -45,15 +58,21 @@ def open_raster(
     Parameters
     ----------
     path : str or path
-        A GeoTIFF, an ENVI file (its header or its data), a zarr store of xarray,
+        A GeoTIFF, an ENVI file (its header or its data), a zarr store or netCDF file of xarray,
         rioxarray or hsfuse, any other raster file that GDAL reads, or a product as its
-        maker delivers it (:mod:`hsfuse.io.products`), which tells its own sensor.
+        maker delivers it (:mod:`hsfuse.io.products`), which tells its own sensor. Of a file in
+        an archive ``/vsizip/archive/file`` (``/vsitar/``, ``/vsigzip/``), of several variables
+        ``NETCDF:file:variable``.
     sensor : str, path or Sensor, optional
         The sensor that made it: a name or a definition for :func:`hsfuse.load_sensor`.
         It gives the wavelengths that the file does not know.
     mask : str or path, optional
         A raster file of the same rows and columns: where its first band is 0 or has no data,
         no band has data. That is GDAL's convention; a cloud mask is often the other way round.
+    nodata : float or "none", optional
+        The stored number that means no data, in place of what the file declares; ``none`` if
+        every number is a measurement. In colour and multispectral images of unsigned integers
+        a pixel lacks data where all bands hold it.
     chunk : int, optional
         Rows and columns of a dask chunk. By default whole blocks of the file, at most
         64 MiB.
@@ -72,8 +91,8 @@ def open_raster(
     Raises
     ------
     RasterError
-        If the file is missing, damaged, incomplete, or no raster that hsfuse reads.
-        Computing raises it too, for pixels that cannot be read.
+        If the file is missing, damaged, incomplete, not on this machine, or no raster that
+        hsfuse reads. Computing raises it too, for pixels that cannot be read.
     SensorError
         If the sensor is unknown.
     PlanError
@@ -81,15 +100,145 @@ def open_raster(
     """
     if chunk is not None and chunk < 1:
         raise PlanError(f"chunk is a positive number of pixels, got {chunk}")
-    definition = pick_sensor(sensor) if isinstance(sensor, (str, os.PathLike)) else sensor
-    opened = open_product(path)
-    if opened is None:
-        found, is_store = locate(path)
-        opened = open_store(found) if is_store else open_dataset(found)
-    _check_grid(opened)
+    definition = _definition(sensor)
+    opened = open_product(path) or _open_file(locate(path))
+    if opened.attributes.pop("colour_table", False):
+        raise RasterError(
+            f"{path}: its pixels are numbers of a colour table, no measurements; expand it to RGB "
+            "first, as gdal_translate -expand rgb does"
+        )
+    if nodata is not None:
+        opened = _with_nodata(opened, nodata)
     if mask is not None:
-        opened = _masked(opened, Path(mask))
+        opened = masked(opened, Path(mask))
+    return _assembled(opened, sensor, definition, chunk)
+
+
+def as_raster(
+    raster: Raster,
+    role: str,
+    *,
+    sensor: str | os.PathLike[str] | Sensor | None = None,
+    nodata: NoData | None = None,
+) -> xr.DataArray:
+    """
+    Return what an xarray user has as :func:`open_raster` would return it.
+
+    Parameters
+    ----------
+    raster : DataArray, Dataset, str or path
+        A path is opened. Of an array dimensions may come in any order and under any usual name
+        (y/x, lat/lon, row/col; band, wavelength); no data, scale, CRS, transform and
+        wavelengths are taken from coordinates and attributes. Variables (y, x) of a dataset
+        are its bands.
+    role : str
+        What messages call an array that does not know its file.
+    sensor, nodata
+        As of :func:`open_raster`.
+
+    Raises
+    ------
+    RasterError
+        If it cannot be understood.
+    PlanError
+        If it comes from :func:`open_raster`, which takes the no-data number itself.
+    """
+    if isinstance(raster, (str, os.PathLike)):
+        return open_raster(raster, sensor=sensor, nodata=nodata)
+    if not isinstance(raster, (xr.DataArray, xr.Dataset)):
+        raise RasterError(
+            f"{role}: is a {type(raster).__name__}; a DataArray or Dataset of xarray, or the path "
+            "of a file, is expected"
+        )
+    if isinstance(raster, xr.DataArray) and _is_opened(raster):
+        if nodata is not None:
+            raise PlanError(
+                f"{raster_label(raster)}: is opened already; a no-data number is given to "
+                "open_raster, or with a path"
+            )
+        return raster
+    file = _file_of(raster)
+    source = str(raster.attrs.get("source") or file or f"{role} array")
+    opened = open_array(source, raster)
+    if opened.bands.source == "none" and file:
+        opened = opened._replace(bands=_bands_of_file(file, raster, opened.bands))
+    if nodata is not None:
+        opened = _with_nodata(opened, nodata)
+    if raster.attrs.get("sensor") and sensor is None:
+        sensor = str(raster.attrs["sensor"])
+    return _assembled(opened, sensor, _definition(sensor), None)
+
+
+def check_placed(raster: xr.DataArray) -> None:
+    """
+    Refuse a raster that is placed by other means than a transform, which would be ignored.
+
+    Raises
+    ------
+    RasterError
+        If it has control points, rational polynomials or coordinates of each pixel alone.
+    """
+    if not raster.attrs.get("georeferenced", True) and raster.attrs.get("georeferencing"):
+        raise RasterError(f"{raster_label(raster)}: {raster.attrs['georeferencing']}")
+
+
+def _definition(sensor: str | os.PathLike[str] | Sensor | None) -> Sensor | None:
+    return pick_sensor(sensor) if isinstance(sensor, (str, os.PathLike)) else sensor
+
+
+def _is_opened(array: xr.DataArray) -> bool:
+    """Tell whether an array is one of :func:`open_raster`, or a part of it."""
+    along = {"wavelength", "fwhm", "good", "band_name"}
+    return (
+        array.dims == ("band", "y", "x")
+        and array.dtype == np.float32
+        and array.chunks is not None
+        and "georeferenced" in array.attrs
+        and all(name in array.coords and array[name].dims == ("band",) for name in along)
+    )
+
+
+def _file_of(raster: xr.DataArray | xr.Dataset) -> str:
+    """Return the file that an array, or each variable of a dataset, was opened from."""
+    parts = [raster, *raster.data_vars.values()] if isinstance(raster, xr.Dataset) else [raster]
+    files = {str(part.encoding["source"]) for part in parts if part.encoding.get("source")}
+    return files.pop() if len(files) == 1 else ""
+
+
+def _bands_of_file(file: str, raster: xr.DataArray | xr.Dataset, bands: BandTable) -> BandTable:
+    """Return what the file says of bands that an array was opened from, if it can be asked."""
+    try:
+        known = _open_file(locate(file)).bands
+    except RasterError:
+        return bands
+    count = len(bands.names)
+    chosen = np.arange(1, len(known.names) + 1)
+    if "band" in raster.coords and raster["band"].dtype.kind in "iu":
+        chosen = np.ravel(raster["band"].values)
+    if chosen.size != count or chosen.min() < 1 or chosen.max() > len(known.names):
+        return bands
+    index = chosen - 1
+    return replace(
+        known,
+        wavelength=known.wavelength[index],
+        fwhm=known.fwhm[index],
+        good=known.good[index],
+        names=tuple(known.names[place] for place in index),
+    )
+
+
+def _assembled(
+    opened: Opened,
+    sensor: str | os.PathLike[str] | Sensor | None,
+    definition: Sensor | None,
+    chunk: int | None,
+) -> xr.DataArray:
+    """Return the lazy array of what was opened."""
+    _check_grid(opened)
     bands = opened.bands if definition is None else with_sensor(opened.bands, definition)
+    found = opened.attributes.pop("notes", ())
+    notes = [*(found if isinstance(found, (list, tuple)) else ())]
+    notes += bands.notes if bands.source == "none" else ()
     size = (chunk, chunk) if chunk else chunk_size(opened.pixels.shape, opened.block)
     array = xr.DataArray(
         lazy(opened.pixels, size),
@@ -101,6 +250,7 @@ def open_raster(
             "georeferenced": opened.transform is not None,
             **opened.attributes,
             "sensor": _sensor_name(sensor) or opened.attributes.get("sensor", ""),
+            "notes": notes,
         },
     )
     if opened.crs is not None:
@@ -108,6 +258,45 @@ def open_raster(
     # An identity is how rasterio says that there is no transform.
     placed: xr.DataArray = array.rio.write_transform(opened.transform or Affine.identity())
     return placed
+
+
+def _open_file(place: Location) -> Opened:
+    if place.store:
+        return open_store(place.file)
+    if place.path.startswith("NETCDF:") or is_netcdf(place.file):
+        return open_netcdf(place.file, place.variable)
+    if place.archived and place.path.lower().endswith(_NETCDF):
+        raise RasterError(f"{place.path}: a netCDF file in an archive; extract it first")
+    if place.variable:
+        check_links(place.file)
+    return open_dataset(place.path)
+
+
+def _with_nodata(opened: Opened, nodata: NoData) -> Opened:
+    """Return what was opened with another no-data number than the file declares."""
+    pixels, attributes = opened.pixels, dict(opened.attributes)
+    for name in ("nodata", "nodata_where"):
+        attributes.pop(name, None)
+    bands = pixels.shape[0]
+    number = None if nodata == "none" else float(nodata)
+    together = number is not None and means_together(
+        [str(kind) for kind in np.ravel(np.array(attributes["source_dtype"]))], bands
+    )
+    if isinstance(pixels, FilePixels):
+        pixels = replace(pixels, nodata=(number,) * bands, together=together)
+    elif isinstance(pixels, StorePixels):
+        known = () if number is None else (number,)
+        pixels = replace(pixels, nodata=known, together=together)
+    else:
+        raise RasterError(
+            f"{pixels.path}: is {attributes.get('product', 'a product')}, whose no data is known; "
+            "a no-data number can be given for single files only"
+        )
+    attributes["nodata"] = nodata
+    if together:
+        attributes["nodata_where"] = "every band holds it"
+    attributes["nodata_given"] = True
+    return opened._replace(pixels=pixels, attributes=attributes)
 
 
 def _check_grid(opened: Opened) -> None:
@@ -148,67 +337,3 @@ def _sensor_name(sensor: str | os.PathLike[str] | Sensor | None) -> str:
     if sensor is None:
         return ""
     return os.fspath(sensor)
-
-
-def mask_raster(raster: xr.DataArray, mask: str | os.PathLike[str]) -> xr.DataArray:
-    """
-    Return a raster without data wherever a mask file is 0 or has no data, lazily.
-
-    Parameters
-    ----------
-    raster : DataArray of shape (bands, rows, columns)
-    mask : str or path
-        As for :func:`open_raster`.
-
-    Raises
-    ------
-    RasterError
-        If the mask is not a raster file on the grid of ``raster``.
-    """
-    stated = Affine(*raster.rio.transform()[:6])
-    place = stated if raster.attrs.get("georeferenced", not stated.is_identity) else None
-    valid = _open_mask(Path(mask), raster_label(raster), raster.shape, place)
-    chunks = (1, *raster.chunks[1:]) if raster.chunks else "auto"
-    flags = dask.array.from_array(valid, chunks=chunks, asarray=True, fancy=True)
-    data = dask.array.where(flags > 0, raster.data, np.float32(np.nan))
-    return raster.copy(data=data).assign_attrs(mask_file=str(mask))
-
-
-def _masked(opened: Opened, mask: Path) -> Opened:
-    """Return what was opened, without data where a mask file says so."""
-    valid = _open_mask(mask, opened.pixels.path, opened.pixels.shape, opened.transform)
-    attributes = opened.attributes | {"mask_file": str(mask)}
-    return opened._replace(pixels=MaskedPixels(opened.pixels, valid), attributes=attributes)
-
-
-def _open_mask(
-    mask: Path, name: str, shape: tuple[int, ...], transform: Affine | None
-) -> FilePixels:
-    """Return the pixels of a mask file, if they are on the grid of the raster that it masks."""
-    found, is_store = locate(mask)
-    if is_store:
-        raise RasterError(f"{mask}: a zarr store; expected a raster file, as a GeoTIFF")
-    other = open_dataset(found)
-    if other.pixels.shape[1:] != shape[1:]:
-        sizes = [" x ".join(map(str, size)) for size in (other.pixels.shape[1:], shape[1:])]
-        raise RasterError(
-            f"{mask}: has {sizes[0]} pixels, and {name}, which it masks, {sizes[1]}; "
-            "expected a mask of the same rows and columns"
-        )
-    places = other.transform, transform
-    if None not in places and not _same_place(*places, (shape[1], shape[2])):
-        raise RasterError(
-            f"{mask}: lies elsewhere than {name}, which it masks; expected a mask on the "
-            "same grid, or without georeferencing"
-        )
-    return other.pixels
-
-
-def _same_place(first: Affine, second: Affine, size: tuple[int, int]) -> bool:
-    """Tell whether the corners of two grids lie within a tenth of a pixel of each other."""
-    rows, columns = size
-    away = [
-        ~second * (first * corner) for corner in ((0, 0), (columns, 0), (0, rows), (columns, rows))
-    ]
-    wanted = [(0, 0), (columns, 0), (0, rows), (columns, rows)]
-    return bool(np.abs(np.array(away) - np.array(wanted)).max() < 0.1)

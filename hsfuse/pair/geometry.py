@@ -35,6 +35,8 @@ _SMALLEST_RATIO = 2.0
 # Of a fine band's response within the HS range: refused below, said below.
 _LEAST_COVERAGE = 0.5
 _FULL_COVERAGE = 0.95
+# Nanometres between a band's stated centre and that of its sensor beyond which the two are named.
+_NOMINAL = 10.0
 
 
 @dataclass(frozen=True)
@@ -355,6 +357,7 @@ def _response(
                 sensor = sensor.match(centre)
             except SensorError as error:
                 raise PairError(f"{raster_label(rgb)}: {error}") from error
+            notes.extend(_nominal_centres(rgb, centre, sensor))
         if len(sensor.band_names) != bands:
             raise PairError(
                 f"{raster_label(rgb)}: has {bands} bands, sensor {sensor.id} has "
@@ -382,6 +385,17 @@ def _response(
         raise PairError(f"{both}: {error}") from error
     _check_coverage(hs, rgb, response.coverage, response.band_names, notes)
     return response.matrix, source
+
+
+def _nominal_centres(rgb: xr.DataArray, centre: NDArray[np.float64], sensor: Sensor) -> list[str]:
+    """Say where a file's centres are round numbers for the bands of its sensor."""
+    if np.abs(sensor.wavelength - centre).max() <= _NOMINAL:
+        return []
+    stated, known = (", ".join(f"{w:.0f}" for w in w_s) for w_s in (centre, sensor.wavelength))
+    return [
+        f"{raster_label(rgb)} states the band centres {stated} nm; they are taken for the bands of "
+        f"{sensor.id} at {known} nm"
+    ]
 
 
 def _check_coverage(

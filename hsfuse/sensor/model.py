@@ -172,7 +172,8 @@ class Sensor:
         Return the sensor with the bands nearest to a raster's band centres.
 
         Curves are kept: this is for a multispectral raster that names its centres and
-        has some of the bands. A centre may be off by 10 nm or half the band's FWHM.
+        has some of the bands. A centre may be off by 10 nm or half the band's width: nominal
+        centres of broad bands are round numbers.
 
         Raises
         ------
@@ -182,7 +183,7 @@ class Sensor:
         index: list[int] = []
         for centre in np.asarray(wavelength, dtype=float):
             distance = np.abs(self.wavelength - centre)
-            reach = np.maximum(10.0, np.nan_to_num(self.fwhm) / 2)
+            reach = np.maximum(10.0, self._widths() / 2)
             near = np.flatnonzero(distance <= reach)
             if near.size == 0:
                 raise SensorError(
@@ -196,6 +197,15 @@ class Sensor:
                 f"{listed([self.band_names[i] for i in index], _NAMES)}"
             )
         return self._take(index)
+
+    def _widths(self) -> Vector:
+        """Return the widths of the bands, of their curves where the FWHM is unknown, else 0."""
+        widths = np.nan_to_num(self.fwhm)
+        if self.curves is not None:
+            for band, curve in enumerate(self.curves.response):
+                seen = self.curves.wavelength[curve >= curve.max() / 2]
+                widths[band] = widths[band] or float(seen[-1] - seen[0])
+        return widths
 
     def with_bands(
         self,

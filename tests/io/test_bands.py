@@ -6,8 +6,9 @@ import rasterio
 from affine import Affine
 
 from hsfuse.errors import RasterError
-from hsfuse.io.bands import BandTable, file_bands, from_descriptions, nanometres, with_sensor
+from hsfuse.io.bands import BandTable, file_bands, with_sensor
 from hsfuse.io.handles import open_quietly
+from hsfuse.io.wavelengths import from_descriptions, nanometres
 from hsfuse.sensor.catalogue import load_sensor, sensor_from_bands
 
 IMAGERY = [{"CENTRAL_WAVELENGTH_UM": "0.45", "FWHM_UM": "0.02"}, {"CENTRAL_WAVELENGTH_UM": "0.55"}]
@@ -162,3 +163,46 @@ def test_a_sensor_fits_by_the_names_of_its_bands_or_not_at_all(tmp_path) -> None
 def test_what_the_file_knows_beats_the_sensor(tmp_path) -> None:
     table = table_of(tmp_path / "a.tif", imagery=IMAGERY)
     assert with_sensor(table, sensor_from_bands([1.0, 2.0], [1.0, 1.0])) is table
+
+
+@pytest.mark.parametrize(
+    ("values", "unit"),
+    [
+        (range(1, 31), "Index"), (range(1, 31), "Unknown"), (range(1, 31), ""),
+        (range(1, 31), "um"), (range(1, 225), ""), (range(1, 225), "nm"), (range(11, 41), ""),
+        ([3, 5, 8, 40], "Unknown"), (range(30), ""), ([9000.0, 8000.0], "Wavenumber"),
+    ],
+)  # fmt: skip
+def test_numbers_that_count_bands_are_no_wavelengths(tmp_path, values, unit) -> None:
+    """In the header of an ENVI file, in a copy of it, and in tags; what was found is a note."""
+    count = len(values)
+    words = "{" + ", ".join(map(str, values)) + "}"
+    np.zeros((count, 3, 4), dtype="uint8").tofile(tmp_path / "a.dat")
+    (tmp_path / "a.hdr").write_text(
+        f"ENVI\nsamples = 4\nlines = 3\nbands = {count}\ndata type = 1\ninterleave = bsq\n"
+        f"byte order = 0\nwavelength units = {unit}\nwavelength = {words}\n"
+    )
+    with open_quietly(str(tmp_path / "a.dat")) as source:
+        table = file_bands(source, source.indexes)
+    copy = table_of(
+        tmp_path / "copy.tif", envi={"wavelength": words, "wavelength_units": unit}, count=count
+    )
+    for found in (table, copy):
+        assert found.source == "none"
+        assert np.isnan(found.wavelength).all()
+        assert "so none are known" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "expected"),
+    [
+        ([450, 550, 650], "", [450, 550, 650]),
+        ([400, 401, 402], "", [400, 401, 402]),
+        ([8, 9, 10], "um", [8000, 9000, 10000]),
+        ([1, 2], "um", [1000, 2000]),
+        ([0.4, 1.0, 2.0], "", [400, 1000, 2000]),
+    ],
+)
+def test_whole_numbers_may_be_wavelengths(values, unit, expected) -> None:
+    """Where they do not count from 1, and have a unit or can have but one."""
+    np.testing.assert_array_equal(nanometres(values, unit), expected)

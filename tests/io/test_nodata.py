@@ -5,12 +5,10 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from raster_files import SHAPE, TRANSFORM, check_contract, numbers, write_envi, write_tiff
+from raster_files import SHAPE, TRANSFORM, check_contract, numbers, refused, write_envi, write_tiff
 
 from hsfuse.errors import RasterError
 from hsfuse.io.read import open_raster
-
-# rioxarray 0.19 multiplies transforms the way affine 3 is about to deprecate.
 
 
 def test_a_colour_pixel_lacks_data_where_all_bands_say_so(tmp_path: Path) -> None:
@@ -81,6 +79,9 @@ def test_a_mask_of_another_grid_is_refused(
         ("float32", np.nan, np.nan),
         ("float32", -3.4028234663852886e38, -3.4028234663852886e38),
         ("float32", 0.1, 0.1),
+        ("float32", -3.4e38, -3.4028234663852886e38),
+        ("float64", -1.79769e308, -1.7976931348623157e308),
+        ("float64", -9999.1, np.float32(-9999.1)),
         ("float64", -9999.0, -9999.0),
     ],
 )
@@ -136,3 +137,28 @@ def test_an_internal_mask_hides_pixels(tmp_path) -> None:
     raster = open_raster(path)
     np.testing.assert_array_equal(raster, np.where(mask == 0, np.nan, stored))
     assert raster.attrs["mask"] == "mask of all bands"
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize(("count", "photometric"), [(2, "MINISBLACK"), (4, "RGB"), (5, "RGB")])
+def test_an_alpha_band_of_many_values_is_a_band(tmp_path, dtype, count, photometric) -> None:
+    """Near infrared that the writer tagged as alpha; zeros in it are values, and a note says so."""
+    top = 250 if dtype == "uint8" else 4000
+    stored = numbers(dtype, shape=(count, 32, 32), top=top)
+    band = min(count, 4)
+    stored[band - 1, :5] = 0
+    path = write_tiff(tmp_path / "a.tif", stored, photometric=photometric, alpha="YES")
+    raster = open_raster(path)
+    np.testing.assert_array_equal(raster, stored)
+    assert raster.attrs["notes"] == [
+        f"band {band} is tagged as alpha and holds many values: it is taken for a band"
+    ]
+    assert "mask" not in raster.attrs
+
+
+def test_numbers_of_a_colour_table_are_refused(tmp_path) -> None:
+    """They are no measurements."""
+    path = write_tiff(tmp_path / "a.tif", numbers("uint8", shape=(1, 16, 16), top=4))
+    with rasterio.open(path, "r+") as target:
+        target.write_colormap(1, {0: (0, 0, 0, 255), 1: (255, 0, 0, 255)})
+    refused(path, "colour table", "expand")

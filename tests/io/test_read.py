@@ -23,7 +23,7 @@ from rasterio.control import GroundControlPoint
 from hsfuse.errors import PlanError, RasterError, SensorError
 from hsfuse.io.layout import OutputLayout
 from hsfuse.io.pixels import chunk_size
-from hsfuse.io.read import open_raster
+from hsfuse.io.read import check_placed, open_raster
 from hsfuse.io.write import write_raster
 from hsfuse.sensor.catalogue import load_sensor
 
@@ -227,16 +227,28 @@ def test_a_file_without_a_place_says_so_and_warns_nobody(tmp_path) -> None:
     assert raster["x"].values[:2].tolist() == [0.5, 1.5]
 
 
-def test_control_points_alone_are_no_georeferencing(tmp_path) -> None:
+@pytest.mark.parametrize("bent", [0.0, 0.2, 3.0])
+def test_control_points_that_fit_a_grid_place_the_raster(tmp_path, bent) -> None:
+    """With a note of how well; where one is off by more than half a pixel there is no transform."""
     path = write_tiff(tmp_path / "a.tif", numbers(), transform=None)
     points = [
-        GroundControlPoint(row, col, 4e5 + col, 5e6 - row) for row in (0, 40) for col in (0, 48)
+        GroundControlPoint(row, col, *(TRANSFORM * (col, row)))
+        for row in (0, 40)
+        for col in (0, 48)
     ]
+    points[2].x += bent * 2.5
     with quiet(), rasterio.open(path, "r+") as target:
         target.gcps = (points, "EPSG:32633")
     raster = open_raster(path)
-    assert raster.attrs["georeferenced"] is False
-    assert "control points" in raster.attrs["georeferencing"]
+    assert raster.attrs["georeferenced"] is (bent < 1)
+    if bent == 0.0:
+        check_place(raster)
+    if bent < 1:
+        assert any("ground control points" in note for note in raster.attrs["notes"])
+    else:
+        assert "pixels off the grid that fits best" in raster.attrs["georeferencing"]
+        with pytest.raises(RasterError, match=r"a\.tif: 4 ground control points only"):
+            check_placed(raster)
 
 
 @pytest.mark.parametrize("sign", [1, -1])

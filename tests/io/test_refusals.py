@@ -7,12 +7,20 @@ import rasterio
 import xarray as xr
 import zarr
 from affine import Affine
-from raster_files import TRANSFORM, cube, numbers, refused, write_envi, write_store, write_tiff
+from raster_files import (
+    TRANSFORM,
+    cube,
+    numbers,
+    quiet,
+    refused,
+    write_envi,
+    write_store,
+    write_tiff,
+)
 
+from hsfuse.errors import RasterError
 from hsfuse.io.read import open_raster
 from hsfuse.io.write import write_raster
-
-# rioxarray 0.19 multiplies transforms the way affine 3 is about to deprecate.
 
 
 def test_what_is_no_raster_is_refused(tmp_path) -> None:
@@ -147,3 +155,42 @@ def test_a_store_with_several_or_no_rasters_is_refused(tmp_path) -> None:
     refused(tmp_path / "array.zarr", "zarr group")
     uneven = array.assign_coords(x=np.arange(48.0) ** 2)
     refused(write_store(tmp_path / "uneven.zarr", uneven), "x is not evenly spaced")
+
+
+@pytest.mark.parametrize(
+    "name", ["scene", "scene.rfl", "scene.pix", "scene_v1.2", "scene.dat", "scene.rfl.hdr"]
+)
+def test_truncated_data_are_refused_whatever_their_name(tmp_path, name) -> None:
+    """By their own name or by that of their header."""
+    data = tmp_path / name.removesuffix(".hdr")
+    write_envi(tmp_path, numbers(), name="a.dat").with_suffix(".hdr").rename(f"{data}.hdr")
+    (tmp_path / "a.dat").rename(data)
+    np.testing.assert_array_equal(open_raster(tmp_path / name), numbers())
+    os.truncate(data, int(data.stat().st_size * 0.6))
+    refused(data, "truncated", "get the whole file")
+
+
+@pytest.mark.parametrize(
+    ("driver", "name", "data", "bands"),
+    [
+        ("EHdr", "a.bil", "a.bil", 1), ("ERS", "a.ers", "a", 3), ("RRASTER", "a.grd", "a.gri", 3),
+        ("VICAR", "a.vic", "a.vic", 3), ("HFA", "a.img", "a.img", 3),
+        ("PNG", "a.png", "a.png", 3), ("JPEG", "a.jpg", "a.jpg", 3), ("LAN", "a.lan", "a.lan", 3),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kept", [0.9, 0.6])
+def test_truncated_data_of_other_drivers_are_refused(
+    tmp_path, driver, name, data, bands, kept
+) -> None:
+    """GDAL reads zeros, or what it likes, where a raw file ends."""
+    stored = numbers("uint8", shape=(bands, 40, 48), top=250)
+    with quiet(), rasterio.open(
+        tmp_path / name, "w", driver=driver, count=bands, height=40, width=48, dtype="uint8"
+    ) as target:  # fmt: skip
+        target.write(stored)
+    whole = open_raster(tmp_path / name).values
+    assert driver == "JPEG" or np.array_equal(whole, stored)
+    size = (tmp_path / data).stat().st_size
+    os.truncate(tmp_path / data, int(size * kept))
+    with pytest.raises(RasterError):
+        open_raster(tmp_path / name).compute()

@@ -23,8 +23,8 @@ from rasterio.errors import CRSError
 
 from hsfuse.errors import RasterError
 from hsfuse.io.bands import BandTable
-from hsfuse.io.handles import stamp
 from hsfuse.io.identity import identity
+from hsfuse.io.location import stamp
 from hsfuse.io.pixels import Cube, Key, Opened, split
 from hsfuse.io.products.completion import completed
 from hsfuse.io.products.hdf import Granule, opened
@@ -48,7 +48,7 @@ class OrthoPixels:
     ----------
     path : str
     state : tuple of int
-        Its :func:`hsfuse.io.handles.stamp` when it was opened.
+        Its :func:`hsfuse.io.location.stamp` when it was opened.
     cube : str
         Name of the array (downtrack, crosstrack, bands).
     shape : tuple of int

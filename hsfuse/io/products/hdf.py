@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsfuse.errors import RasterError
-from hsfuse.io.handles import stamp
+from hsfuse.io.location import stamp
 
 __all__ = ["Granule", "opened"]
 
@@ -106,7 +106,7 @@ def opened(path: str, state: tuple[int, int] | None = None) -> Iterator[Granule]
     ----------
     path : str
     state : tuple of int, optional
-        Its :func:`hsfuse.io.handles.stamp` when it was planned with; a file that changed since
+        Its :func:`hsfuse.io.location.stamp` when it was planned with; a file that changed since
         is not read.
 
     Raises

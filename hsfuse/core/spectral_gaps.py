@@ -1,0 +1,144 @@
+"""Values that are lost in single bands of a pixel, estimated from its neighbouring bands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SpectralGaps", "fit_gaps"]
+
+Cube = NDArray[np.float32]
+
+_MOST_LOST = 0.25  # of a pixel's good bands; a pixel that lost more is lost
+_LONGEST = 3  # bands next to each other that may be lost, or
+_LONGEST_SHARE = 0.05  # this share of all good bands
+_ROUNDS = 3  # of estimating, and of fitting to what was estimated
+_FIRST_CORRELATION = 0.99  # from one band to the next, to begin with
+_RIDGE = 1e-6  # of a variance: two bands may show the same
+
+
+@dataclass(frozen=True, eq=False)
+class SpectralGaps:
+    """
+    How each band follows from the nearest bands on its two sides.
+
+    Attributes
+    ----------
+    bands : ndarray of int, shape (good bands,)
+        The good bands, by increasing wavelength.
+    mean, deviation : ndarray of shape (good bands,)
+    correlation : ndarray of shape (good bands, good bands)
+    pixels, values : float
+        Shares of the pixels and of their values that are lost and can be estimated.
+    """
+
+    bands: NDArray[np.intp]
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+    correlation: NDArray[np.float64]
+    pixels: float
+    values: float
+
+    def closed(self, cube: Cube) -> Cube:
+        """
+        Return a cube (bands, rows, columns) with its lost values estimated.
+
+        Of each pixel alone, by linear regression on the nearest band with data on either side.
+        """
+        spectra = cube[self.bands].reshape(len(self.bands), -1)
+        lost = ~np.isfinite(spectra)
+        pixels = np.flatnonzero(_closable(lost))
+        if not pixels.size:
+            return cube
+        spectra, lost = spectra[:, pixels].astype(np.float64), lost[:, pixels]
+        left, right = _neighbours(lost)
+        normal = (spectra - self.mean[:, None]) / self.deviation[:, None]
+        band, pixel = np.nonzero(lost)
+        sides = np.stack([band, left[band, pixel], right[band, pixel]])
+        cases, which = np.unique(sides, axis=1, return_inverse=True)
+        for case, (target, low, high) in enumerate(cases.T):
+            chosen = which.ravel() == case
+            near = [side for side in (low, high) if 0 <= side < len(self.bands)]
+            known = self.correlation[np.ix_(near, near)] + _RIDGE * np.eye(len(near))
+            weights = np.linalg.solve(known, self.correlation[near, target])
+            estimate = weights @ normal[np.ix_(near, pixel[chosen])]
+            spectra[target, pixel[chosen]] = self.mean[target] + self.deviation[target] * estimate
+        whole = cube.copy()
+        flat = whole.reshape(len(whole), -1)
+        flat[np.ix_(self.bands, pixels)] = spectra.astype(np.float32)
+        return whole
+
+
+def fit_gaps(
+    patches: Sequence[Cube], good: NDArray[np.bool_], wavelength: NDArray[np.float64]
+) -> SpectralGaps | None:
+    """
+    Return how lost values of an image are estimated; None where windows of it show none.
+
+    Parameters
+    ----------
+    patches : sequence of ndarray of shape (bands, rows, columns)
+        NaN where there is no data.
+    good : ndarray of bool, shape (bands,)
+    wavelength : ndarray of shape (bands,)
+        NaN where unknown: bands are taken in their order then.
+    """
+    flat = np.concatenate([patch.reshape(len(patch), -1) for patch in patches], axis=1)
+    with_data = good & np.isfinite(flat).any(axis=1)
+    order = np.argsort(wavelength, kind="stable")
+    if not np.isfinite(wavelength[with_data]).all():
+        order = np.arange(len(good))
+    bands = order[with_data[order]]
+    if bands.size < 3:
+        return None
+    spectra = flat[bands]
+    known = np.isfinite(spectra)
+    closable = _closable(~known)
+    if not closable.any():
+        return None
+    sample = flat[:, closable | known.all(axis=0)][:, :, None]
+    apart = np.abs(np.arange(bands.size)[:, None] - np.arange(bands.size))
+    gaps = SpectralGaps(
+        bands,
+        np.nanmean(spectra, axis=1, dtype=np.float64),
+        _deviation(np.nanstd(spectra, axis=1, dtype=np.float64)),
+        _FIRST_CORRELATION**apart,
+        float(closable.mean()),
+        float((~known[:, closable]).sum() / known.size),
+    )
+    # Correlations of all pixels alike: bands beside each other differ by little.
+    for _ in range(_ROUNDS):
+        closed = gaps.closed(sample)[bands, :, 0].astype(np.float64)
+        mean, deviation = closed.mean(axis=1), _deviation(closed.std(axis=1))
+        normal = (closed - mean[:, None]) / deviation[:, None]
+        correlation = normal @ normal.T / normal.shape[1]
+        gaps = replace(gaps, mean=mean, deviation=deviation, correlation=correlation)
+    return gaps
+
+
+def _deviation(spread: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(spread > 0, spread, 1.0)
+
+
+def _closable(lost: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which pixels lost few values, of lost (bands, pixels)."""
+    bands = len(lost)
+    share = lost.sum(axis=0)
+    run = np.zeros(lost.shape[1], dtype=np.intp)
+    longest = run.copy()
+    for band in lost:
+        run = np.where(band, run + 1, 0)
+        longest = np.maximum(longest, run)
+    few = share <= max(1, _MOST_LOST * bands)
+    return (share > 0) & few & (longest <= max(_LONGEST, _LONGEST_SHARE * bands))
+
+
+def _neighbours(lost: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the nearest band with data below and above each; -1 and the count beyond the ends."""
+    bands = np.arange(len(lost))[:, None]
+    left = np.maximum.accumulate(np.where(lost, -1, bands), axis=0)
+    right = np.minimum.accumulate(np.where(lost, len(lost), bands)[::-1], axis=0)[::-1]
+    return left, right

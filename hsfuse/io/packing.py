@@ -1,0 +1,74 @@
+"""Numbers as they are stored: scale, offset, and which of them mean no data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["all_empty", "decoded", "means_together"]
+
+# How far a pixel and the declared no-data number may differ, as a share of it: by the digits of
+# float32, and by those of a tag for the limits of a type (-3.4e+38), which nothing measures.
+_ROUNDING = 1e-6
+_NO_MEASUREMENT = 1e30
+_ROUNDING_OF_LIMITS = 1e-2
+_MOST_COLOURS = 16  # bands of a multispectral image
+
+
+def decoded(
+    stored: NDArray[Any], scale: float, offset: float, empty: Sequence[float | None]
+) -> NDArray[np.float32]:
+    """Return ``stored * scale + offset`` as float32, NaN where a number means no data."""
+    # Infinite is what float32 cannot hold; damaged floats may be any kind of NaN.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if (scale, offset) == (1.0, 0.0):
+            values = stored.astype(np.float32)
+        else:
+            values = (stored * np.float64(scale) + np.float64(offset)).astype(np.float32)
+    for number in empty:
+        found = _equal_to(stored, number)
+        if found is not None:
+            values[found] = np.nan
+    return values
+
+
+def means_together(dtypes: Sequence[np.dtype[np.generic] | str], bands: int) -> bool:
+    """
+    Tell whether a pixel lacks data only where every band holds the no-data number.
+
+    In colour and multispectral images of unsigned integers that number is also a value: 0 is
+    black in one band, 255 white. Where a sensor saw nothing, all bands hold it.
+    """
+    return all(np.dtype(kind).kind == "u" for kind in dtypes) and 1 < bands <= _MOST_COLOURS
+
+
+def all_empty(stored: NDArray[np.generic], nodata: tuple[float | None, ...]) -> NDArray[np.bool_]:
+    """Return where every plane that has a no-data number holds it, shape (rows, columns)."""
+    empty = [
+        found
+        for plane, number in zip(stored, nodata, strict=True)
+        if (found := _equal_to(plane, number)) is not None
+    ]
+    return np.all(empty, axis=0) if empty else np.zeros(stored.shape[1:], dtype=bool)
+
+
+def _equal_to(stored: NDArray[np.generic], nodata: float | None) -> NDArray[np.bool_] | None:
+    """Return where a plane holds its no-data number; None where that cannot be."""
+    if nodata is None or math.isnan(nodata):
+        return None
+    if stored.dtype.kind in "iu":
+        limits = np.iinfo(stored.dtype)  # type: ignore[type-var]
+        if not float(nodata).is_integer() or not limits.min <= nodata <= limits.max:
+            return None
+        return np.asarray(stored == int(nodata))
+    if not math.isfinite(nodata):
+        return np.asarray(stored == np.float64(nodata), dtype=bool)
+    # Tags hold few digits, and float32 fewer than the number that was written.
+    slack = _ROUNDING if abs(nodata) < _NO_MEASUREMENT else _ROUNDING_OF_LIMITS
+    with np.errstate(invalid="ignore"):
+        away = np.abs(stored.astype(np.float64, copy=False) - nodata)
+    return np.asarray(away <= slack * abs(nodata))

@@ -1,0 +1,162 @@
+"""
+The other files that a file's pixels come from: sources of a VRT, links of an HDF5 file.
+
+A file on this machine may name files elsewhere. GDAL and HDF5 would fetch them; here they are
+refused by name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+import h5py
+
+from hsfuse.errors import RasterError
+from hsfuse.io.location import is_remote
+
+__all__ = ["check_links", "vrt_sources"]
+
+_LARGEST_VRT = 64 * 2**20  # bytes
+_HEAD = 4096  # bytes in which a VRT says what it is
+# Descriptions of a service, which GDAL opens like files.
+_SERVICES = (b"<GDAL_WMS", b"<WCS_GDAL", b"<GDAL_WMTS", b"<WMTS", b"<WCS", b"<WMS")
+_NAMING = ("SourceFilename", "SourceDataset")
+_DEEPEST = 8  # VRTs within VRTs
+
+
+def vrt_sources(path: Path, depth: int = 0) -> list[str]:
+    """
+    Return the files that a VRT reads, those of VRTs within it included; none of other files.
+
+    Parameters
+    ----------
+    path : Path
+        Any file.
+    depth : int
+        How many VRTs enclose it.
+
+    Raises
+    ------
+    RasterError
+        If a source lies on another machine or is missing, the VRT is no XML, or the file describes
+        a service.
+    """
+    root = _read_vrt(path)
+    return [] if root is None else _sources(path, root, depth)
+
+
+def _read_vrt(path: Path) -> Element | None:
+    """Return the XML of a VRT; None of another file."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+        if any(word in head for word in _SERVICES):
+            raise RasterError(
+                f"{path}: describes a service on another machine; only files on this machine are "
+                "read: download what it serves as a GeoTIFF"
+            )
+        if b"<VRTDataset" not in head and not head.lstrip().startswith(b"<VRT"):
+            return None
+        text = head + file.read(_LARGEST_VRT)
+    return _parsed(path, text)
+
+
+def _parsed(path: Path, text: bytes | str) -> Element:
+    try:
+        return ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise RasterError(f"{path}: a VRT that is damaged ({error}); get it again") from error
+
+
+def _sources(path: Path, root: Element, depth: int) -> list[str]:
+    if depth > _DEEPEST:
+        raise RasterError(
+            f"{path}: VRTs are nested more than {_DEEPEST} deep, or name each other; write the "
+            "raster as a GeoTIFF"
+        )
+    found: list[str] = []
+    for element in root.iter():
+        if element.tag not in _NAMING or not element.text:
+            continue
+        name = element.text.strip()
+        if name.startswith("<"):  # a whole VRT in place of a name
+            found += _sources(path, _parsed(path, name), depth + 1)
+            continue
+        if is_remote(name):
+            raise RasterError(
+                f"{path}: its source {name} lies on another machine; only files on this machine "
+                "are read: download it and name the copy"
+            )
+        beside = element.get("relativeToVRT", element.get("relativetoVRT", "0")) == "1"
+        source = path.parent / name if beside else Path(name)
+        if not name.startswith("/vsi") and ":" not in name:
+            if not source.exists():
+                raise RasterError(f"{path}: its source {name} is missing; put it there")
+            if source.is_file():
+                found += vrt_sources(source, depth + 1)
+        found.append(str(source) if not name.startswith("/vsi") else name)
+    return found
+
+
+def check_links(path: Path) -> None:
+    """
+    Refuse an HDF5 file whose content comes from outside its own folder.
+
+    External links, external storage and the sources of virtual datasets may lie beside it.
+
+    Raises
+    ------
+    RasterError
+        If one leads out of the folder, or the file cannot be read.
+    """
+    if not h5py.is_hdf5(path):
+        return
+    try:
+        with h5py.File(path, "r", locking="best-effort") as file:
+            for name, target in _targets(file):
+                _check_target(path, name, target)
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        if isinstance(error, RasterError):
+            raise
+        raise RasterError(
+            f"{path}: cannot be read as HDF5, it is damaged or incomplete "
+            f"({' '.join(str(error).split())}); get the whole file"
+        ) from error
+
+
+def _targets(file: h5py.File) -> Iterator[tuple[str, str]]:
+    """Give the name of each object that lies in another file, and that file."""
+    links: list[tuple[str, str]] = []
+
+    def note(name: str, link: object) -> None:
+        if isinstance(link, h5py.ExternalLink):
+            links.append((name, link.filename))
+
+    file.visititems_links(note)
+    yield from links
+    parts: list[tuple[str, h5py.Dataset]] = []
+
+    def keep(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            parts.append((name, item))
+
+    file.visititems(keep)
+    for name, dataset in parts:
+        yield from ((name, str(entry[0])) for entry in dataset.external or ())
+        if dataset.is_virtual:
+            yield from ((name, source.file_name) for source in dataset.virtual_sources())
+
+
+def _check_target(path: Path, name: str, target: str) -> None:
+    if target == ".":  # of a virtual dataset: this file
+        return
+    folder = path.resolve().parent
+    inside = (folder / os.fsdecode(target)).resolve().is_relative_to(folder)
+    if is_remote(target) or not inside:
+        raise RasterError(
+            f"{path}: {name} lies in another file, {target}, outside the folder of this one; "
+            "only files beside it are read: copy it there, or write one file without links"
+        )

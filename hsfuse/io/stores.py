@@ -1,0 +1,120 @@
+"""Zarr stores and netCDF files, opened lazily as the one raster that they hold."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import h5py
+import xarray as xr
+from zarr.errors import BaseZarrError, UnstableSpecificationWarning
+
+from hsfuse.errors import RasterError
+from hsfuse.io.arrays import PACKING, open_array
+from hsfuse.io.checks import check_block
+from hsfuse.io.identity import companions, store_metadata
+from hsfuse.io.pixels import Opened
+from hsfuse.io.sources import check_links
+from hsfuse.io.zarr_layout import COMPLETE
+
+__all__ = ["is_netcdf", "open_netcdf", "open_store"]
+
+_SUFFIXES = (".nc", ".nc4", ".nc3", ".cdf", ".netcdf")
+_CLASSIC = (b"CDF\x01", b"CDF\x02")
+
+
+def open_store(path: Path) -> Opened:
+    """
+    Open the one raster of a zarr store.
+
+    Parameters
+    ----------
+    path : Path
+        A zarr group of version 2 or 3, as xarray, rioxarray or hsfuse write them.
+
+    Raises
+    ------
+    RasterError
+        If there is no variable, or more than one, that a raster could be.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnstableSpecificationWarning)  # of strings
+            raw = xr.open_dataset(
+                path, engine="zarr", chunks=None, consolidated=False, decode_cf=False, cache=False
+            )
+    except (OSError, ValueError, KeyError, TypeError, BaseZarrError) as error:
+        reason = " ".join(str(error).split())
+        raise RasterError(
+            f"{path}: not a zarr group that xarray can open ({reason}); a store with one variable "
+            "(band, y, x) is accepted"
+        ) from error
+    if raw.attrs.get(COMPLETE) is False:
+        warnings.warn(f"{path}: an unfinished output of hsfuse, parts are empty", stacklevel=4)
+    return _opened(path, raw, "", store_metadata(str(path)))
+
+
+def is_netcdf(path: Path) -> bool:
+    """Tell whether a file is netCDF by its name and its first bytes."""
+    if path.suffix.lower() not in _SUFFIXES or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) in _CLASSIC or h5py.is_hdf5(path)
+
+
+def open_netcdf(path: Path, variable: str = "") -> Opened:
+    """
+    Open the one raster of a netCDF file.
+
+    Parameters
+    ----------
+    path : Path
+        Of any version but the 64-bit data format (CDF-5).
+    variable : str
+        Its variable, after its group if it is in one; by default the only raster.
+
+    Raises
+    ------
+    RasterError
+        If it is damaged, refers to files elsewhere, or there is no variable, or more than one,
+        that a raster could be.
+    """
+    check_links(path)
+    group, _, name = variable.strip("/").rpartition("/")
+    classic = not h5py.is_hdf5(path)
+    try:
+        raw = xr.open_dataset(
+            path,
+            engine="scipy" if classic else "h5netcdf",
+            group=group or None,
+            chunks=None,
+            decode_cf=False,
+            cache=False,
+        )
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise RasterError(
+            f"{path}: not a netCDF file that can be opened, or damaged ({reason}); one variable "
+            "(band, y, x) is accepted"
+        ) from error
+    return _opened(path, raw, name, companions([str(path)]))
+
+
+def _opened(path: Path, raw: xr.Dataset, variable: str, state: object) -> Opened:
+    """Return the raster of a dataset whose numbers are as stored."""
+    # xarray compares no-data numbers digit by digit, so they are kept from it.
+    packing: dict[object, dict[str, object]] = {}
+    for name, stored in raw.data_vars.items():
+        if stored.ndim > 1:
+            attributes = stored.attrs
+            packing[name] = {key: attributes.pop(key) for key in PACKING if key in attributes}
+    dataset = xr.decode_cf(raw, decode_coords="all", decode_times=False)
+    for name, packed in packing.items():
+        if name in dataset:
+            dataset[name].attrs.update(packed)
+    for array in dataset.data_vars.values():
+        chunks = array.encoding.get("shards") or array.encoding.get("chunks")
+        chunks = chunks or array.encoding.get("chunksizes") or (1,)
+        check_block(str(path), tuple(chunks), array.dtype.itemsize)
+    token = (variable, state)
+    return open_array(str(path), dataset, variable=variable, stored=True, token=token)

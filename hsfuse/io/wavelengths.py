@@ -1,0 +1,150 @@
+"""Numbers and words that mean wavelengths: in which unit, and whether they only count bands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["from_descriptions", "nanometres", "not_understood"]
+
+Vector = NDArray[np.float64]
+
+_NANOMETRES = {
+    "nm": 1.0,
+    "nanometer": 1.0,
+    "um": 1e3,
+    "micrometer": 1e3,
+    "micron": 1e3,
+    "mm": 1e6,
+    "millimeter": 1e6,
+    "m": 1e9,
+    "meter": 1e9,
+    "angstrom": 0.1,
+}
+_UNSTATED = ("", "unknown", "none", "1")
+_LONGEST = 1e6  # nanometres: beyond a millimetre no optical sensor sees
+_LONGEST_IN_MICROMETRES = 100.0  # a number below is in micrometres where no unit is stated
+_SHORTEST = (
+    200.0  # nanometres: where no unit is stated, a smaller number above 100 is no wavelength
+)
+_NUMBER = r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
+_WITH_UNIT = re.compile(
+    rf"(?:({_NUMBER})\s*(?:-|\u2013|to)\s*)?({_NUMBER})\s*"
+    r"(nm|nanomet(?:er|re)s?|[uµμ]m|micromet(?:er|re)s?|microns?)(?![a-z])",
+    re.IGNORECASE,
+)
+
+
+def nanometres(
+    values: ArrayLike | None, unit: str, *, alike: ArrayLike | None = None
+) -> Vector | None:
+    """
+    Return lengths in nanometres, NaN for those that are not positive or exceed a millimetre.
+
+    Parameters
+    ----------
+    values : array_like of shape (bands,), optional
+        None stays None.
+    unit : str
+        Any spelling. Where it is missing or ``Unknown``, it is micrometres if all values
+        are below 100. An unfamiliar unit (wavenumbers) gives None, and so do band numbers:
+        whole numbers from 1 on in any unit; without a unit whole numbers below 100, or a
+        range that begins between 100 and 200.
+    alike : array_like of shape (bands,), optional
+        Values of the same unit to judge it by, for widths.
+
+    Examples
+    --------
+    >>> nanometres([0.65, 0.0], "Micrometers").tolist(), nanometres([650.0], "Unknown").tolist()
+    ([650.0, nan], [650.0])
+    """
+    if values is None:
+        return None
+    lengths = np.array(values, dtype=np.float64)
+    word = _unit(unit)
+    known = lengths if alike is None else np.asarray(alike, dtype=np.float64)
+    if _is_numbering(known, word):
+        return None
+    if word in _UNSTATED:
+        finite = known[np.isfinite(known)]
+        factor = 1e3 if finite.size and finite.max() < _LONGEST_IN_MICROMETRES else 1.0
+    elif word in _NANOMETRES:
+        factor = _NANOMETRES[word]
+    else:
+        return None
+    with np.errstate(invalid="ignore", over="ignore"):
+        lengths *= factor
+        lengths[~((lengths > 0) & (lengths <= _LONGEST))] = np.nan
+        return np.round(lengths, 6)
+
+
+def _unit(text: str) -> str:
+    word = text.strip().lower().replace("µ", "u").replace("μ", "u").replace("metre", "meter")
+    return word.rstrip("s") if word.rstrip("s") in _NANOMETRES else word
+
+
+def _is_numbering(values: Vector, unit: str) -> bool:
+    """Tell whether numbers count bands; see :func:`nanometres`."""
+    given = np.sort(values[np.isfinite(values) & (values > 0)])
+    if given.size < 2 or (given != np.round(given)).any():
+        return False
+    counting = given[0] == 1 and bool((np.diff(given) == 1).all())
+    if unit not in _UNSTATED:
+        return counting and given.size > 2
+    return bool(counting or given[-1] < _LONGEST_IN_MICROMETRES or given[0] < _SHORTEST)
+
+
+def not_understood(values: ArrayLike | None, unit: str) -> tuple[str, ...]:
+    """Return a sentence about numbers that are given as wavelengths and are none."""
+    if values is None or nanometres(values, unit) is not None:
+        return ()
+    numbers = np.asarray(values, dtype=np.float64)
+    found = f"{np.nanmin(numbers):g} to {np.nanmax(numbers):g}, unit {unit.strip() or 'not stated'}"
+    why = "are band numbers" if _is_numbering(numbers, _unit(unit)) else "are in an unknown unit"
+    return (
+        f"its wavelengths ({found}) {why}, so none are known; nanometres or micrometres with "
+        "their unit are expected, or the name of the sensor",
+    )
+
+
+def from_descriptions(descriptions: Sequence[str]) -> tuple[Vector, Vector]:
+    """
+    Return wavelength and FWHM that band descriptions mention, in nanometres.
+
+    A number counts if a unit follows; a range gives its middle and width. Bare numbers
+    count only if every band has one and they cannot be band numbers: distinct, and all
+    at least 300 (nanometres), or all fractions below 15 (micrometres).
+
+    Examples
+    --------
+    >>> from_descriptions(["Band 12 (0.65 um)", "Red, 640-660 nm", "NIR"])[0].tolist()
+    [650.0, 650.0, nan]
+    >>> from_descriptions(["1", "2"])[0].tolist()
+    [nan, nan]
+    """
+    centre, width = np.full((2, len(descriptions)), np.nan)
+    counted = [float(match.group(2)) for text in descriptions if (match := _WITH_UNIT.search(text))]
+    if len(counted) == len(descriptions) and _is_numbering(np.array(counted), "nm"):
+        return centre, width
+    for band, text in enumerate(descriptions):
+        match = _WITH_UNIT.search(text)
+        if match is None:
+            continue
+        low, high, unit = match.groups()
+        factor = 1.0 if unit.lower().startswith("n") else 1e3
+        if low is not None and float(low) < float(high):
+            width[band] = round((float(high) - float(low)) * factor, 6)
+            centre[band] = round((float(low) + float(high)) / 2 * factor, 6)
+        else:
+            centre[band] = round(float(high) * factor, 6) or np.nan
+    bare = [text.strip() for text in descriptions]
+    if bare and all(re.fullmatch(_NUMBER, text) for text in bare) and len(set(bare)) == len(bare):
+        numbers = np.array([float(text) for text in bare])
+        if numbers.min() >= 300:
+            centre = numbers
+        elif numbers.max() < 15 and numbers.min() > 0 and all("." in text for text in bare):
+            centre = np.round(numbers * 1e3, 6)
+    return centre, width
