@@ -114,7 +114,7 @@ def _check_scaling(dataset: DatasetReader, indexes: list[int]) -> None:
         if not (np.isfinite(scale) and np.isfinite(offset) and scale != 0):
             raise RasterError(
                 f"{dataset.name}: band {index} has the scale {scale:g} and the offset {offset:g}; "
-                "finite numbers and a scale other than 0 would be accepted"
+                "expected finite numbers and a scale other than 0"
             )
 
 

@@ -309,8 +309,8 @@ def _check_grid(opened: Opened) -> None:
         return
     numbers = ", ".join(f"{number:.7g}" for number in place[:6])
     raise RasterError(
-        f"{opened.pixels.path}: its transform ({numbers}) puts no pixel on a map; finite numbers "
-        "and pixels with an area would be accepted, or no transform at all"
+        f"{opened.pixels.path}: its transform ({numbers}) puts no pixel on a map; expected finite "
+        "numbers and pixels with an area, or no transform at all"
     )
 
 

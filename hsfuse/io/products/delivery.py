@@ -110,8 +110,8 @@ def _files(path: Path, schema: Schema) -> tuple[Path | None, Path]:
     if len(images) != 1 or len(metadata) > 1:
         found = ", ".join(entry.name for entry in [*metadata, *images]) or "neither"
         raise RasterError(
-            f"{path}: one *-METADATA.XML and one *-SPECTRAL_IMAGE.TIF of {schema.maker} L2A would "
-            f"be accepted, found {found}"
+            f"{path}: expected one *-METADATA.XML and one *-SPECTRAL_IMAGE.TIF of {schema.maker} "
+            f"L2A, found {found}"
         )
     return (metadata[0] if metadata else None), images[0]
 
@@ -122,7 +122,7 @@ def _level(path: Path, schema: Schema) -> str:
     if level not in ("L1C", "L2A"):
         raise RasterError(
             f"{path}: is {schema.maker} {level or 'of no level'}, in the geometry of the sensor; "
-            "L2A (reflectance) or L1C (radiance), which lie on a map grid, would be accepted"
+            "expected L2A (reflectance) or L1C (radiance), which lie on a map grid"
         )
     return level
 
@@ -146,8 +146,8 @@ def _described(
     count = len(bands.names)
     if sorted(number.tolist()) != list(range(1, count + 1)):
         raise RasterError(
-            f"{document.path}: describes {len(elements)} bands and {image.name} has {count}; the "
-            "metadata of the same product would be accepted"
+            f"{document.path}: describes {len(elements)} bands and {image.name} has {count}; "
+            "expected the metadata of the same product"
         )
     elements = [elements[place] for place in np.argsort(number)]
     wavelength, width, gain, offset = (
@@ -157,7 +157,7 @@ def _described(
     if not np.all(wavelength > 0):
         raise RasterError(
             f"{document.path}: {schema.wavelength} of band {int(np.argmin(wavelength > 0)) + 1} is "
-            "missing or not positive; nanometres would be accepted"
+            "missing or not positive; expected nanometres"
         )
     table = BandTable(
         wavelength=wavelength,
@@ -182,7 +182,7 @@ def _scaled(opened: Opened, described: Described, level: str, schema: Schema) ->
             if level != "L2A":
                 raise RasterError(
                     f"{pixels.path}: its metadata state no {schema.gain}, by which radiance is "
-                    "scaled; the metadata as they were delivered would be accepted"
+                    "scaled; expected the metadata as they were delivered"
                 )
             own = np.full(gain.shape, _SCALE)
             notes = [

@@ -51,8 +51,8 @@ class Document:
         found = self.root.findall(where)
         if not found:
             raise RasterError(
-                f"{self.path}: has no element {where}; the metadata as they were delivered with "
-                "the product would be accepted"
+                f"{self.path}: has no element {where}; expected the metadata as they were "
+                "delivered with the product"
             )
         return found
 
@@ -114,7 +114,7 @@ class Document:
             return float(text or "")
         except ValueError as error:
             raise RasterError(
-                f"{self.path}: {name} is {(text or '').strip()!r}; a number would be accepted"
+                f"{self.path}: {name} is {(text or '').strip()!r}; expected a number"
             ) from error
 
 
@@ -130,14 +130,14 @@ def read_document(path: Path) -> Document:
     try:
         if path.stat().st_size > _LARGEST:
             raise RasterError(
-                f"{path}: has {path.stat().st_size} bytes; metadata of up to {_LARGEST} bytes "
-                "would be accepted"
+                f"{path}: has {path.stat().st_size} bytes; expected metadata of up to {_LARGEST} "
+                "bytes"
             )
         root = ElementTree.parse(path).getroot()
     except ElementTree.ParseError as error:
         raise RasterError(
-            f"{path}: not XML that can be read ({error}); the metadata as they were delivered with "
-            "the product would be accepted"
+            f"{path}: not XML that can be read ({error}); expected the metadata as they were "
+            "delivered with the product"
         ) from error
     except OSError as error:
         if isinstance(error, RasterError):

@@ -82,8 +82,8 @@ class OrthoPixels:
                 if np.any(line >= swath.shape[0]) or np.any(sample >= swath.shape[1]):
                     raise RasterError(
                         f"{self.path}: the lookup table points beyond the swath of "
-                        f"{swath.shape[0]} x {swath.shape[1]} pixels; the product as it was "
-                        "delivered would be accepted"
+                        f"{swath.shape[0]} x {swath.shape[1]} pixels; expected the product as it "
+                        "was delivered"
                     )
                 _gather(swath, bands, (line, sample, known), values)
             values[values == np.float32(self.nodata)] = np.nan
@@ -146,8 +146,8 @@ def open_product(path: Path) -> Opened:
         rows, columns = granule.array("location/glt_x", 2).shape
         if granule.array("location/glt_y", 2).shape != (rows, columns):
             raise RasterError(
-                f"{path}: location/glt_y has another shape than location/glt_x; the product as it "
-                "was delivered would be accepted"
+                f"{path}: location/glt_y has another shape than location/glt_x; expected the "
+                "product as it was delivered"
             )
         bands, notes = _bands(granule, cube.shape[2])
         nodata = float(np.ravel(cube.attrs.get("_FillValue", _NODATA))[0])
@@ -172,8 +172,8 @@ def _bands(granule: Granule, count: int) -> tuple[BandTable, list[str]]:
         found = granule.array(f"{_PARAMETERS}/{name}", 1)[...].astype(np.float64)
         if found.size != count:
             raise RasterError(
-                f"{granule.path}: {_PARAMETERS}/{name} holds {found.size} numbers; one for each of "
-                f"the {count} bands would be accepted"
+                f"{granule.path}: {_PARAMETERS}/{name} holds {found.size} numbers; expected one "
+                f"for each of the {count} bands"
             )
         return found
 
@@ -197,6 +197,6 @@ def _grid(granule: Granule) -> tuple[Affine, CRS]:
         return transform, CRS.from_wkt(text)
     except CRSError as error:
         raise RasterError(
-            f"{granule.path}: the attribute spatial_ref is {text[:60]!r}; the WKT of a reference "
-            "system would be accepted"
+            f"{granule.path}: the attribute spatial_ref is {text[:60]!r}; expected the WKT of a "
+            "reference system"
         ) from error

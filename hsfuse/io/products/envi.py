@@ -117,11 +117,11 @@ def _gain(data: Path, count: int) -> NDArray[np.float64] | None:
         gain = np.array([float(row[0]) for row in rows if row])
     except ValueError as error:
         raise RasterError(
-            f"{path}: {error}; two columns, the gain and the number of the band, would be accepted"
+            f"{path}: {error}; expected two columns, the gain and the number of the band"
         ) from error
     if gain.size != count or not np.all(gain > 0):
         raise RasterError(
             f"{path}: holds {np.count_nonzero(gain > 0)} gains above 0 and {data.name} has {count} "
-            "bands; one for each of them would be accepted"
+            "bands; expected one for each of them"
         )
     return gain

@@ -49,7 +49,7 @@ class Granule:
         if not isinstance(found, h5py.Dataset) or found.ndim != dimensions:
             shape = f"one of shape {found.shape}" if isinstance(found, h5py.Dataset) else "none"
             raise RasterError(
-                f"{self.path}: an array {name} of {dimensions} dimensions would be accepted, found "
+                f"{self.path}: expected an array {name} of {dimensions} dimensions, found "
                 f"{shape}; get the whole product"
             )
         return found
@@ -67,13 +67,12 @@ class Granule:
             found = np.ravel(self.file.attrs[name]).astype(np.float64)
         except (KeyError, ValueError, TypeError) as error:
             raise RasterError(
-                f"{self.path}: the attribute {name} is missing or holds no numbers; the product as "
-                "it was delivered would be accepted"
+                f"{self.path}: the attribute {name} is missing or holds no numbers; expected the "
+                "product as it was delivered"
             ) from error
         if count is not None and found.size != count:
             raise RasterError(
-                f"{self.path}: the attribute {name} holds {found.size} numbers; {count} would be "
-                "accepted"
+                f"{self.path}: the attribute {name} holds {found.size} numbers; expected {count}"
             )
         return found
 
@@ -91,8 +90,8 @@ class Granule:
             found = found.decode("utf-8", "replace")
         if not isinstance(found, str):
             raise RasterError(
-                f"{self.path}: the attribute {name} is missing or is no text; the product as it "
-                "was delivered would be accepted"
+                f"{self.path}: the attribute {name} is missing or is no text; expected the "
+                "product as it was delivered"
             )
         return found
 
@@ -123,8 +122,8 @@ def opened(path: str, state: tuple[int, int] | None = None) -> Iterator[Granule]
     except (OSError, RuntimeError) as error:  # as HDF5 and its filters please
         reason = " ".join(str(error).split())
         raise RasterError(
-            f"{path}: cannot be read as HDF5, it is damaged or incomplete ({reason}); the whole "
-            "product would be accepted"
+            f"{path}: cannot be read as HDF5, it is damaged or incomplete ({reason}); expected "
+            "the whole product"
         ) from error
 
 

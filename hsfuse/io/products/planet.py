@@ -62,8 +62,8 @@ def open_product(path: Path) -> Opened:
     count = len(opened.bands.names)
     if count not in _NAMES:
         raise RasterError(
-            f"{path}: has {count} bands; PlanetScope images of 4 (blue, green, red, NIR) or 8 "
-            "bands would be accepted"
+            f"{path}: has {count} bands; expected PlanetScope images of 4 (blue, green, red, NIR) "
+            "or 8 bands"
         )
     metadata = _metadata(path)
     document = None if metadata is None else read_document(metadata)
@@ -106,7 +106,7 @@ def _metadata(path: Path) -> Path | None:
     if len(found) > 1:
         raise RasterError(
             f"{path}: several metadata lie beside it ({', '.join(entry.name for entry in found)}); "
-            "one *_metadata.xml would be accepted"
+            "expected one *_metadata.xml"
         )
     return found[0] if found else None
 
@@ -116,7 +116,7 @@ def _coefficients(path: Path, document: Document | None, count: int) -> NDArray[
     if document is None:
         raise RasterError(
             f"{path}: holds radiance, and no *_metadata.xml with its reflectance coefficients lies "
-            "beside it; that file, or surface reflectance (*_SR*.tif), would be accepted"
+            "beside it; expected that file, or surface reflectance (*_SR*.tif)"
         )
     elements = document.elements(".//bandSpecificMetadata")
     numbers = document.column(elements, "bandNumber")
@@ -126,8 +126,8 @@ def _coefficients(path: Path, document: Document | None, count: int) -> NDArray[
     if not np.all(found > 0):
         raise RasterError(
             f"{document.path}: no reflectanceCoefficient above 0 of band "
-            f"{int(np.argmin(found > 0)) + 1} of {count}; the metadata as they were delivered "
-            "would be accepted"
+            f"{int(np.argmin(found > 0)) + 1} of {count}; expected the metadata as they were "
+            "delivered"
         )
     return found
 

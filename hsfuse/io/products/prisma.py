@@ -134,8 +134,8 @@ def open_product(path: Path) -> Opened:
     level = path.name.upper().split("_")[1]
     if level != "L2D":
         raise RasterError(
-            f"{path}: is PRISMA {level}, in the geometry of the sensor; L2D of the same scene, "
-            "which lies on a map grid, would be accepted"
+            f"{path}: is PRISMA {level}, in the geometry of the sensor; expected L2D of the same "
+            "scene, which lies on a map grid"
         )
     state = stamp(str(path))
     with opened(str(path)) as granule:
@@ -173,8 +173,8 @@ def _cube(granule: Granule) -> h5py.Dataset:
     first, second = (granule.array(_cube_name(detector), 3) for detector in _DETECTORS)
     if first.shape[::2] != second.shape[::2]:
         raise RasterError(
-            f"{granule.path}: {_cube_name('Vnir')} has another size than {_cube_name('Swir')}; the "
-            "product as it was delivered would be accepted"
+            f"{granule.path}: {_cube_name('Vnir')} has another size than {_cube_name('Swir')}; "
+            "expected the product as it was delivered"
         )
     return first
 
@@ -194,16 +194,16 @@ def _bands(granule: Granule, detector: str) -> list[_Band]:
         acquired &= granule.numbers(f"List_Cw_{detector}_Flags", count) > 0
     if not acquired.any():
         raise RasterError(
-            f"{granule.path}: List_Cw_{detector} and its flags name no band as acquired; a product "
-            "of both detectors would be accepted"
+            f"{granule.path}: List_Cw_{detector} and its flags name no band as acquired; expected "
+            "a product of both detectors"
         )
     least, most = (
         float(granule.numbers(f"L2Scale{detector}{end}", 1)[0]) for end in ("Min", "Max")
     )
     if not least < most:
         raise RasterError(
-            f"{granule.path}: L2Scale{detector}Min and Max are {least:g} and {most:g}; the "
-            "reflectances of the stored 0 and 65535, which increase, would be accepted"
+            f"{granule.path}: L2Scale{detector}Min and Max are {least:g} and {most:g}; expected "
+            "the reflectances of the stored 0 and 65535, which increase"
         )
     scale = (most - least) / _STEPS
     return [
@@ -243,15 +243,14 @@ def _grid(granule: Granule, rows: int, columns: int) -> tuple[Affine, CRS]:
     else:
         raise RasterError(
             f"{granule.path}: its corners lie {across:g} by {down:g} pixels of {_PIXEL:g} m apart "
-            f"and its cubes have {columns} by {rows}; the product as it was delivered would be "
-            "accepted"
+            f"and its cubes have {columns} by {rows}; expected the product as it was delivered"
         )
     code = granule.numbers("Epsg_Code", 1)[0]
     try:
         crs = CRS.from_epsg(int(code))
     except CRSError as error:
         raise RasterError(
-            f"{granule.path}: the attribute Epsg_Code is {code:g}; the code of a reference system "
-            "would be accepted"
+            f"{granule.path}: the attribute Epsg_Code is {code:g}; expected the code of a "
+            "reference system"
         ) from error
     return Affine(_PIXEL, 0.0, origin[0], 0.0, -_PIXEL, origin[1]), crs

@@ -73,8 +73,8 @@ def open_product(path: Path) -> Opened:
         grids = [(part.pixels.shape, part.transform, part.crs) for part in (first, layer)]
         if grids[0] != grids[1]:
             raise RasterError(
-                f"{layer.pixels.path}: {band} has another grid than {_BANDS[0]}; the images of one "
-                "granule would be accepted"
+                f"{layer.pixels.path}: {band} has another grid than {_BANDS[0]}; expected the "
+                "images of one granule"
             )
         pixels.append(
             replace(
@@ -101,8 +101,8 @@ def _parts(path: Path) -> tuple[Document, Path]:
     """Return the metadata of the product and the folder of the one granule that is meant."""
     if "L1C" in path.name:
         raise RasterError(
-            f"{path}: is Sentinel-2 L1C, reflectance above the atmosphere; L2A of the same scene "
-            "would be accepted"
+            f"{path}: is Sentinel-2 L1C, reflectance above the atmosphere; expected L2A of the "
+            "same scene"
         )
     folder = path if path.is_dir() else path.parent
     granules = [folder]
@@ -111,14 +111,14 @@ def _parts(path: Path) -> tuple[Document, Path]:
     if len(granules) != 1:
         found = ", ".join(granule.name for granule in granules) or "none"
         raise RasterError(
-            f"{path}: a folder with one GRANULE/*/IMG_DATA, or the folder of one granule, would be "
-            f"accepted, found {found}"
+            f"{path}: expected a folder with one GRANULE/*/IMG_DATA, or the folder of one granule, "
+            f"found {found}"
         )
     metadata = granules[0].parent.parent / _METADATA
     if not metadata.is_file():
         raise RasterError(
             f"{granules[0]}: no {metadata} two folders above it, which holds the scale of the "
-            "pixels; the whole SAFE folder would be accepted"
+            "pixels; expected the whole SAFE folder"
         )
     return read_document(metadata), granules[0]
 
@@ -128,7 +128,7 @@ def _image(granule: Path, band: str) -> Path:
     found = sorted((granule / "IMG_DATA" / "R10m").glob(pattern))
     if len(found) != 1:
         raise RasterError(
-            f"{granule}: one IMG_DATA/R10m/{pattern} would be accepted, found "
+            f"{granule}: expected one IMG_DATA/R10m/{pattern}, found "
             f"{', '.join(image.name for image in found) or 'none'}"
         )
     return found[0]
@@ -138,8 +138,7 @@ def _radiometry(document: Document) -> _Radiometry:
     quantity = document.number(f"{_IMAGE}/QUANTIFICATION_VALUES_LIST/BOA_QUANTIFICATION_VALUE")
     if not quantity > 0:
         raise RasterError(
-            f"{document.path}: BOA_QUANTIFICATION_VALUE is {quantity:g}; a positive number would "
-            "be accepted"
+            f"{document.path}: BOA_QUANTIFICATION_VALUE is {quantity:g}; expected a positive number"
         )
     nodata, saturated, notes = _special(document)
     offset = tuple((_added(document) / quantity).tolist())
@@ -161,8 +160,8 @@ def _added(document: Document) -> NDArray[np.float64]:
         lacking = [band for band, number in zip(_BANDS, added, strict=True) if np.isnan(number)]
         raise RasterError(
             f"{document.path}: no BOA_ADD_OFFSET of {', '.join(lacking)}, which products of "
-            f"baseline 04.00 on have (this is {baseline:05.2f}); the metadata as they were "
-            "delivered would be accepted"
+            f"baseline 04.00 on have (this is {baseline:05.2f}); expected the metadata as they "
+            "were delivered"
         )
     return added
 

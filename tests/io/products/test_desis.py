@@ -45,5 +45,5 @@ def test_broken_metadata_are_one_line_that_names_them(desis, text, message) -> N
 
 
 def test_the_geometry_of_the_sensor_is_refused(desis) -> None:
-    with pytest.raises(RasterError, match=r"is DESIS L1B, .* would be accepted"):
+    with pytest.raises(RasterError, match=r"is DESIS L1B, .* expected L2A"):
         open_raster(desis(level="L1B").image)
