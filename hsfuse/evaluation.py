@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -28,7 +27,7 @@ from hsfuse.core.metrics import Score, summarise
 from hsfuse.core.tally import HALO, Tally, take_tally
 from hsfuse.errors import PairError, PlanError
 from hsfuse.io.labels import raster_label
-from hsfuse.io.read import open_raster
+from hsfuse.io.read import Raster, as_raster
 from hsfuse.methods.ms_ssfnet.uncertainty import BAND
 from hsfuse.pair.geometry import transform
 from hsfuse.parallel import each, local_workers, one_thread
@@ -37,7 +36,6 @@ __all__ = ["evaluate"]
 
 _log = logging.getLogger(__name__)
 
-Raster = xr.DataArray | str | os.PathLike[str]
 _Result = TypeVar("_Result")
 
 # Values of one raster in one block with its halo: 64 MB of float32.
@@ -67,8 +65,8 @@ def evaluate(
 
     Parameters
     ----------
-    truth, estimate : DataArray of shape (bands, rows, columns), or path
-        In the same units.
+    truth, estimate : DataArray, Dataset or path
+        As :func:`hsfuse.fuse` takes them, in the same units.
     ratio : float, optional
         Fine pixels per coarse pixel of the pair that was fused; without it ERGAS is NaN.
     peak : float, optional
@@ -90,7 +88,7 @@ def evaluate(
     for name, value in (("ratio", ratio), ("peak", peak)):
         if value is not None and not (math.isfinite(value) and value > 0):
             raise PlanError(f"{name} must be a positive number, got {value}")
-    pair = _common(_opened(truth), _opened(estimate))
+    pair = _common(_opened(truth, "truth"), _opened(estimate, "estimate"))
     if peak is None:
         peak = max(_each_block(pair, _largest))
         if not (math.isfinite(peak) and peak > 0):
@@ -107,8 +105,8 @@ def evaluate(
     return summarise(tally, peak, ratio)
 
 
-def _opened(raster: Raster) -> xr.DataArray:
-    array = raster if isinstance(raster, xr.DataArray) else open_raster(raster)
+def _opened(raster: Raster, role: str) -> xr.DataArray:
+    array = as_raster(raster, role)
     sure = "band_name" in array.coords and str(array["band_name"].values[-1]) == BAND
     return array.isel(band=slice(-1)) if sure else array
 

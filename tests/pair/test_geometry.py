@@ -328,3 +328,22 @@ def test_places_that_a_crs_does_not_reach_are_refused(crs: str) -> None:
     """Also where x is periodic: metres that are declared as degrees."""
     with pytest.raises(PairError, match=rf"hs\.tif: cannot be warped from .* to {crs}"):
         make_pair(hs(CORNER * Affine.scale(4), crs="EPSG:4326"), rgb(CORNER, crs=crs))
+
+
+def test_nominal_centres_are_those_of_broad_bands() -> None:
+    """Round numbers within half a band's width are its bands, with a note that names both."""
+    coarse = hs(Affine(8, 0, 0, 0, -8, 0), wavelength=(400, 1000))
+    fine = rgb(Affine(2, 0, 0, 0, -2, 0))
+    centres = ("band", np.array([620.0, 540.0, 460.0]))
+    fine = fine.assign_coords(wavelength=centres)
+    camera = load_sensor("nikon-d700")
+    pair = make_pair(coarse, fine, rgb_sensor=camera)
+    assert pair.response_source == "response curves of nikon-d700"
+    assert any("620, 540, 460 nm; they are taken for" in note for note in pair.notes)
+    exact = fine.assign_coords(wavelength=("band", camera.wavelength))
+    assert not any(
+        "taken for the bands" in note for note in make_pair(coarse, exact, rgb_sensor=camera).notes
+    )
+    swapped = fine.assign_coords(wavelength=("band", np.array([620.0, 540.0, 840.0])))
+    with pytest.raises(PairError, match="has no band at 840 nm"):
+        make_pair(coarse, swapped, rgb_sensor=camera)
