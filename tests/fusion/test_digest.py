@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ import hsfuse
 from hsfuse.fusion import digest as module
 from hsfuse.fusion.digest import LIBRARIES, identify
 from hsfuse.fusion.plan import Plan, plan_fusion
+from hsfuse.methods import Options, place
 from hsfuse.methods.guided.regression import GuidedFuser
 
 Given = dict[str, str]
@@ -169,6 +170,50 @@ def test_the_parameters_of_a_method_are_in_the_digest(usual: Plan):
     parameters = replace(usual.fuser.parameters, radius=usual.fuser.parameters.radius + 1)
     other = replace(usual, fuser=replace(usual.fuser, parameters=parameters))
     assert other.digest != usual.digest
+
+
+def test_the_settings_of_a_method_are_in_the_digest(usual: Plan):
+    """Each number among the constants of `guided`."""
+    assert isinstance(usual.fuser, GuidedFuser)
+    numbers = [
+        field.name
+        for field in fields(usual.fuser.settings)
+        if isinstance(getattr(usual.fuser.settings, field.name), int | float)
+    ]
+    assert numbers
+    for name in numbers:
+        changed = replace(usual.fuser.settings, **{name: getattr(usual.fuser.settings, name) + 1})
+        other = replace(usual, fuser=replace(usual.fuser, settings=changed))
+        assert other.digest != usual.digest
+
+
+def test_the_device_is_decided_where_blocks_are_fused(usual: Plan):
+    """A plan keeps `auto`; placed on a device, all parts of its fuser are there."""
+    assert usual.options.device == "auto"
+    placed = usual.on("cuda")
+    assert placed.options.device == "cuda"
+    assert isinstance(placed.fuser, GuidedFuser)
+    assert placed.fuser.device == "cuda"
+    assert placed.digest not in (usual.digest, usual.on("cpu").digest)
+    assert usual.on("cuda").on("cpu").digest == usual.on("cpu").digest
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """A fuser around another, as far as `place` sees it."""
+
+    inner: GuidedFuser
+    options: Options
+    device: str = "cpu"
+
+
+def test_a_fuser_is_placed_with_all_that_it_is_made_of(usual: Plan):
+    """The fuser, those within it and its options; what has no device stays the same object."""
+    assert isinstance(usual.fuser, GuidedFuser)
+    placed = place(Wrapped(usual.fuser, Options()), "cuda")
+    assert (placed.device, placed.inner.device, placed.options.device) == ("cuda",) * 3
+    assert placed.inner.subspace is usual.fuser.subspace
+    assert place(placed, "cuda") is placed
 
 
 def test_arrays_in_memory_are_known_by_their_content(files: Path):
