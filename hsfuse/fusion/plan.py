@@ -24,7 +24,8 @@ from hsfuse.methods import Fuser, Options, load_method, methods_with, place
 from hsfuse.nets.weights import find_weights
 from hsfuse.pair.alignment import Alignment, align_pair
 from hsfuse.pair.geometry import Pair, make_pair
-from hsfuse.pair.radiometry import Radiometry, measure_radiometry
+from hsfuse.pair.pixels import PixelCache
+from hsfuse.pair.radiometry import Radiometry
 from hsfuse.pair.survey import Survey, survey_pair
 from hsfuse.parallel import one_thread, pick_device
 from hsfuse.sensor.catalogue import Sensor, pick_sensor
@@ -136,13 +137,15 @@ def plan_fusion(
         "hs_sensor": _sensor(settings.hs_sensor, hs),
         "rgb_sensor": _sensor(settings.rgb_sensor, rgb),
     }
-    device = pick_device(options.device)
+    device, cache = pick_device(options.device), PixelCache()
     with one_thread():  # a plan resumed on another machine is the same
         hs, rgb = without_gaps(hs, spectra=True), without_gaps(rgb, spectra=False)
         pair, alignment = (
-            align_pair(hs, rgb, **known) if settings.align else (make_pair(hs, rgb, **known), None)
+            align_pair(hs, rgb, **known, cache=cache)
+            if settings.align
+            else (make_pair(hs, rgb, **known), None)
         )
-        survey, radiometry = survey_for(pair)
+        survey, radiometry = survey_for(pair, cache)
         fuser = method.prepare(survey, replace(options, device=device))
     if options.uncertainty and not fuser.gives_standard_error:
         raise PlanError(
@@ -155,11 +158,10 @@ def plan_fusion(
     return Plan(pair, alignment, radiometry, fuser, rows, columns, options, notes, inputs)
 
 
-def survey_for(pair: Pair) -> tuple[Survey, Radiometry]:
+def survey_for(pair: Pair, cache: PixelCache | None = None) -> tuple[Survey, Radiometry]:
     """Return the survey of a pair that methods are prepared with, and what it tells of R."""
-    survey = survey_pair(pair)
-    radiometry = measure_radiometry(survey)
-    return replace(survey, response=radiometry.response), radiometry
+    survey = survey_pair(pair, cache=cache)
+    return survey.with_response(), survey.radiometry
 
 
 def _sensor(asked: SensorLike | None, raster: xr.DataArray) -> Sensor | None:

@@ -35,7 +35,6 @@ from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.resample import blur_reach
 from hsfuse.methods import Options, Window
 from hsfuse.observe import Degrade, Interpolate
-from hsfuse.pair.radiometry import measure_radiometry
 from hsfuse.pair.survey import Patch, Survey
 
 __all__ = ["DEFAULT", "METHOD", "Cnmf", "CnmfFuser", "CnmfSettings"]
@@ -171,7 +170,7 @@ class Cnmf:
     def prepare(self, survey: Survey, options: Options) -> CnmfFuser:
         """See :class:`hsfuse.methods.Method`."""
         del options  # small matrices: a GPU would wait for the loop
-        radiometry = measure_radiometry(survey)
+        radiometry = survey.radiometry
         good = survey.good
         spectra = survey.spectra[good].astype(np.float64)
         # Relative errors count alike in dark and bright bands: 0.3 dB better than one unit.

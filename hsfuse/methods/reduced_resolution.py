@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -122,9 +123,90 @@ class ReducedResolutionPair:
                 continue
             decibels = min(psnr(reference[good], masked, peak=peak), limits.largest_psnr)
             figures.append((decibels, max(sam(reference[good], masked), limits.smallest_angle)))
-        # The geometric mean of angles is the mean of their decibels, as the score counts them.
-        decibels, angles = np.array(figures).T
-        return Quality(float(decibels.mean()), float(np.exp(np.log(angles).mean())))
+        return _mean_quality(figures)
+
+    def component_quality(
+        self, estimates: Sequence[NDArray[np.floating]], subspace: Subspace
+    ) -> Quality:
+        """
+        Return :meth:`quality` of components, from inner products of a few spectra alone.
+
+        Parameters
+        ----------
+        estimates : sequence of ndarray of shape (components, rows, columns)
+            One for each patch.
+        subspace : Subspace
+            Of the estimates.
+        """
+        good, limits, figures = self.survey.good, self.settings, []
+        spectra = np.concatenate([_spectra(each)[:, good] for each in (self.subspace, subspace)])
+        for (known, reference), components in zip(self._components, estimates, strict=True):
+            if not known.any():
+                continue
+            estimate = _with_mean(components[:, known])
+            decibels = _psnr(spectra, reference, estimate, self.survey.brightness)
+            angle = _angle(spectra, reference, estimate)
+            figures.append((min(decibels, limits.largest_psnr), max(angle, limits.smallest_angle)))
+        return _mean_quality(figures)
+
+    @cached_property
+    def _components(self) -> list[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
+        """Of each patch, where both images have data, and the reference's components there."""
+        parts = []
+        for patch, reference in zip(self.survey.patches, self.references, strict=True):
+            components, valid = self.subspace.project(reference)
+            known = valid & np.isfinite(patch.fine).all(axis=0)
+            parts.append((known, _with_mean(components[:, known])))
+        return parts
+
+
+def _mean_quality(figures: list[tuple[float, float]]) -> Quality:
+    # The geometric mean of angles is the mean of their decibels, as the score counts them.
+    decibels, angles = np.array(figures).T
+    return Quality(float(decibels.mean()), float(np.exp(np.log(angles).mean())))
+
+
+def _spectra(subspace: Subspace) -> NDArray[np.float64]:
+    """Return what each component adds to a spectrum, and the mean, (components + 1, bands)."""
+    return np.concatenate([subspace.loading, subspace.mean[None]])
+
+
+def _with_mean(components: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return components and the weight of the mean spectrum, (components + 1, pixels)."""
+    return np.concatenate([components, np.ones((1, components.shape[1]))]).astype(np.float64)
+
+
+def _psnr(
+    spectra: NDArray[np.float64],
+    reference: NDArray[np.float64],
+    estimate: NDArray[np.float64],
+    peak: float,
+) -> float:
+    """Return the PSNR of coefficients of ``spectra``: of the reference, then of the estimate."""
+    error = np.concatenate([-reference, estimate])
+    moment = error @ error.T / error.shape[1]
+    power = np.einsum("ib,ij,jb->b", spectra, moment, spectra, optimize=True)
+    return float((10 * np.log10(peak**2 / np.maximum(power, 1e-300))).mean())
+
+
+def _angle(
+    spectra: NDArray[np.float64], reference: NDArray[np.float64], estimate: NDArray[np.float64]
+) -> float:
+    """Return the mean spectral angle of the same coefficients in degrees."""
+    gram = spectra @ spectra.T
+    own, other = slice(len(reference)), slice(len(reference), None)
+    squares, estimated, product = (
+        np.einsum("ip,ip->p", a, gram[rows, columns] @ b)
+        for a, b, rows, columns in (
+            (reference, reference, own, own),
+            (estimate, estimate, other, other),
+            (reference, estimate, own, other),
+        )
+    )
+    directed = squares > 0
+    norm = np.sqrt(squares[directed] * np.maximum(estimated[directed], 1e-300))
+    half = np.sqrt(np.clip(1 - product[directed] / norm, 0, 2) / 2)
+    return float(np.degrees(2 * np.arcsin(half)).mean())
 
 
 def reduce_resolution(

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hsfuse.methods import Options, Window
-from hsfuse.pair.radiometry import measure_radiometry
 from hsfuse.pair.survey import Survey
 
 __all__ = ["METHOD", "SpectraLift", "SpectraLiftFuser", "SpectraLiftSettings", "SpectralInversion"]
@@ -151,7 +150,7 @@ class SpectraLift:
 
     def prepare(self, survey: Survey, options: Options) -> SpectraLiftFuser:
         """See :class:`hsfuse.methods.Method`."""
-        radiometry = measure_radiometry(survey)
+        radiometry = survey.radiometry
         unit = survey.brightness
         spectra = survey.spectra
         every = -(-spectra.shape[1] // self.settings.most_spectra)

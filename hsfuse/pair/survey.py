@@ -8,7 +8,7 @@ scene, or the whole of a small one, always the same for the same pair.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -28,9 +28,11 @@ from hsfuse.core.resample import blur_reach
 from hsfuse.errors import PairError
 from hsfuse.io.labels import raster_label
 from hsfuse.observe import Degrade
+from hsfuse.pair.pixels import PixelCache
 
 if TYPE_CHECKING:
     from hsfuse.pair.geometry import Pair
+    from hsfuse.pair.radiometry import Radiometry
 
 __all__ = ["Patch", "Survey", "brightness", "survey_pair"]
 
@@ -190,10 +192,44 @@ class Survey:
             D(Y) of shape (fine bands, rows, columns), and a mask of shape (rows, columns):
             true where every good HS band has data and the blur lies mostly on fine data.
         """
-        operator = Degrade.between(patch.geometry, self.blur, dtype=torch.float64)
-        fine = torch.from_numpy(patch.fine.astype(np.float64))
-        seen, share = operator.forward_masked(fine, torch.isfinite(fine).all(dim=0))
-        return seen.numpy(), (share.numpy() > 0.5) & self.valid(patch)
+        for known, (seen, covered) in zip(self.patches, self._seen, strict=True):
+            if known is patch:
+                return seen, covered & self.valid(patch)
+        seen, covered = _degrade(patch, self.blur)
+        return seen, covered & self.valid(patch)
+
+    @cached_property
+    def _seen(self) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+        """D(Y) of each patch, and where the blur lies mostly on fine data."""
+        return [_degrade(patch, self.blur) for patch in self.patches]
+
+    @cached_property
+    def radiometry(self) -> Radiometry:
+        """Response, gain and offset between the two sensors."""
+        from hsfuse.pair.radiometry import measure_radiometry  # which takes a survey
+
+        return measure_radiometry(self)
+
+    def with_response(self) -> Survey:
+        """
+        Return the survey with the response of its radiometry.
+
+        What was measured stays: noise, D(Y) and radiometry depend on the patches.
+        """
+        found = replace(self, response=self.radiometry.response)
+        own = {each.name for each in fields(self)}
+        found.__dict__.update({k: v for k, v in self.__dict__.items() if k not in own})
+        return found
+
+
+def _degrade(
+    patch: Patch, blur: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return D(Y) of a patch, and where more than half of the blur lies on fine data."""
+    operator = Degrade.between(patch.geometry, blur, dtype=torch.float64)
+    fine = torch.from_numpy(patch.fine.astype(np.float64))
+    seen, share = operator.forward_masked(fine, torch.isfinite(fine).all(dim=0))
+    return seen.numpy(), share.numpy() > 0.5
 
 
 def brightness(spectra: NDArray[np.float32]) -> float:
@@ -201,7 +237,13 @@ def brightness(spectra: NDArray[np.float32]) -> float:
     return max(float(np.quantile(spectra[np.isfinite(spectra)], 0.999)), 1e-12)
 
 
-def survey_pair(pair: Pair, windows: int = _WINDOWS) -> Survey:
+def survey_pair(
+    pair: Pair,
+    windows: int = _WINDOWS,
+    *,
+    halo: float = 0.0,
+    cache: PixelCache | None = None,
+) -> Survey:
     """
     Return the survey of a pair: the only pixels that are read before the run.
 
@@ -210,14 +252,19 @@ def survey_pair(pair: Pair, windows: int = _WINDOWS) -> Survey:
     pair : Pair
     windows : int
         How many along each axis of a scene that is larger than these together.
+    halo : float
+        HS pixels about a window from which fine pixels are taken, at least the blur's reach.
+    cache : PixelCache, optional
+        What was read of the two rasters before, to which this adds.
 
     Raises
     ------
     PairError
         If no pixel holds data in both rasters, or values are beyond all measure.
     """
+    cache = cache or PixelCache()
     patches = tuple(
-        _read_patch(pair, rows, columns)
+        _read_patch(pair, rows, columns, halo, cache)
         for rows in _spread(pair.geometry.y.coarse, windows)
         for columns in _spread(pair.geometry.x.coarse, windows)
     )
@@ -243,16 +290,14 @@ def _spread(length: int, windows: int) -> list[Span]:
     return [Span(int(start), int(start) + _SIZE) for start in starts]
 
 
-def _read_patch(pair: Pair, rows: Span, columns: Span) -> Patch:
+def _read_patch(pair: Pair, rows: Span, columns: Span, halo: float, cache: PixelCache) -> Patch:
     geometry = pair.fine_geometry
-    halo = [blur_reach(width) for width in pair.blur]
-    fine_rows = geometry.y.fine_span(rows, halo[0])
-    fine_columns = geometry.x.fine_span(columns, halo[1])
-    coarse = pair.hs.isel(y=rows.slice, x=columns.slice)
-    fine = pair.fine.isel(y=fine_rows.slice, x=fine_columns.slice)
+    reach = [max(blur_reach(width), halo) for width in pair.blur]
+    fine_rows = geometry.y.fine_span(rows, reach[0])
+    fine_columns = geometry.x.fine_span(columns, reach[1])
     return Patch(
-        coarse.compute(scheduler="synchronous").to_numpy(),
-        fine.compute(scheduler="synchronous").to_numpy(),
+        cache.read("hs", pair.hs, rows, columns),
+        cache.read("fine", pair.fine, fine_rows, fine_columns),
         Geometry(geometry.y.cut(fine_rows, rows), geometry.x.cut(fine_columns, columns)),
         (rows.start, columns.start),
     )

@@ -40,4 +40,5 @@ def select_parameters(survey: Survey, settings: GuidedSettings = DEFAULT) -> Par
 
 def _score(pair: ReducedResolutionPair, parameters: Parameters, settings: GuidedSettings) -> float:
     fuser = fit(pair.survey, parameters, subspace=pair.subspace, settings=settings)
-    return pair.quality(fuser.fuse(pair.windows)).score
+    components = [fuser.components(window).cpu().numpy() for window in pair.windows]
+    return pair.component_quality(components, fuser.subspace).score

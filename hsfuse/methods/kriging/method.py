@@ -20,7 +20,7 @@ neighbours. A cell is the same whichever window needs it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -183,13 +183,20 @@ class KrigingFuser:
                 scaled_coordinates(kernel, maps, len(fine), geometry, self.settings.scales)
                 for kernel in kernels
             ]
-            features = random_features(fine, brightness, coordinates, index, self.settings)
+            features: Iterable[Tensor] = random_features(
+                fine, brightness, coordinates, index, self.settings
+            )
+            held = self.settings.features * brightness.numel() <= self.settings.held
+            features = list(features) if held else features
             design = torch.cat([degrade(chunk)[:, used].double() for chunk in features])
             weights = condition(design * weight, observed * weight, self.settings)
             fitted.append(weights @ design)
             cut = ..., *inside
-            core = fine[cut], brightness[cut], [each[cut] for each in coordinates]
-            features = random_features(*core, index, self.settings)
+            if held:
+                features = (chunk[cut] for chunk in features)
+            else:
+                core = fine[cut], brightness[cut], [each[cut] for each in coordinates]
+                features = random_features(*core, index, self.settings)
             estimates.append(apply_weights(weights.to(fine), features))
         residual = observed - torch.stack(fitted).mean(dim=0)
         estimates.append(self._interpolate(residual, used, geometry, inside))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -93,7 +93,7 @@ def random_features(
             yield torch.cat([angle.cos(), angle.sin_()]).mul_(level)
 
 
-def apply_weights(weights: Tensor, features: Iterator[Tensor]) -> Tensor:
+def apply_weights(weights: Tensor, features: Iterable[Tensor]) -> Tensor:
     """Return the sum of weighted features, shape (components, rows, columns)."""
     total, first = 0.0, 0
     for chunk in features:
@@ -127,7 +127,8 @@ def condition(design: Tensor, observed: Tensor, settings: KrigingSettings) -> Te
     values, vectors = torch.linalg.eigh(design.mT @ design if small else design @ design.mT)
     values = values.clamp_min(1e-9 * float(values.max()))
     # Singular vectors in the space of HS pixels; their residual is noise at every ridge.
-    projected = target @ (vectors if small else design.mT @ vectors / values.sqrt())
+    # Thin products first: there are few components.
+    projected = target @ vectors if small else (target @ design.mT) @ vectors / values.sqrt()
     residual = target.square().sum(dim=1, keepdim=True) - projected.square().sum(
         dim=1, keepdim=True
     )
@@ -137,5 +138,5 @@ def condition(design: Tensor, observed: Tensor, settings: KrigingSettings) -> Te
     freedom = (1 - settings.freedom * shrinkage.sum(dim=1) / count).clamp_min(1e-3)
     best = (error / freedom[:, None].square()).argmin(dim=0)
     shrunk = projected * shrinkage[best] / values.sqrt()
-    weights = shrunk @ ((design @ vectors / values.sqrt()).mT if small else vectors.mT)
+    weights = shrunk / values.sqrt() @ vectors.mT @ design.mT if small else shrunk @ vectors.mT
     return weights * scale

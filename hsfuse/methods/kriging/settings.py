@@ -78,6 +78,9 @@ class KrigingSettings:
     guided: GuidedSettings = GUIDED
     # Values of features in memory at once.
     chunk: int = 2**24
+    # Values of a cell's features that stay in memory from conditioning to application, 128 MB; of
+    # a cell with more fine pixels they are computed twice.
+    held: int = 2**25
 
     @property
     def scales(self) -> tuple[float, ...]:

@@ -15,7 +15,6 @@ from hsfuse.methods.guided.regression import Stages
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
 from hsfuse.methods.ms_ssfnet.settings import ScaleSettings
 from hsfuse.observe import Interpolate
-from hsfuse.pair.radiometry import measure_radiometry
 from hsfuse.pair.survey import Survey
 
 __all__ = ["FINE", "ComponentScales", "interpolate_components", "measure_scales"]
@@ -108,7 +107,7 @@ def _component_response(
     survey: Survey, estimators: Estimators
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return ``mean_response`` and ``response`` of :class:`ComponentScales`."""
-    radiometry = measure_radiometry(survey)
+    radiometry = survey.radiometry
     bands = radiometry.gain[:, None] * radiometry.response[:, survey.good]
     subspace = estimators.kriging.guided.subspace
     response = bands @ subspace.loading[:, survey.good].T

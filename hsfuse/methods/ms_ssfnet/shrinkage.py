@@ -116,7 +116,7 @@ def fit_shrinkage(
     weights = fit_weights(pair, guided, corrections, count, prior, settings.shrinkage)
 
     def quality(cubes: Sequence[Tensor]) -> Quality:
-        return pair.quality([guided.expand(cube).cpu().numpy() for cube in cubes])
+        return pair.component_quality([cube.cpu().numpy() for cube in cubes], guided.subspace)
 
     shrunk = [shrink(each.guided, each.corrected, weights) for each in corrections]
     figures = {

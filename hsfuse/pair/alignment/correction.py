@@ -13,8 +13,9 @@ from hsfuse.pair.alignment.drift import with_drift
 from hsfuse.pair.alignment.measurement import Alignment, measure_alignment
 from hsfuse.pair.alignment.psf import with_psf
 from hsfuse.pair.alignment.search import FARTHEST
-from hsfuse.pair.alignment.windows import SURVEYED
+from hsfuse.pair.alignment.windows import HALO, SURVEYED
 from hsfuse.pair.geometry import Pair, make_pair
+from hsfuse.pair.pixels import PixelCache
 from hsfuse.pair.survey import survey_pair
 from hsfuse.sensor.catalogue import Sensor
 
@@ -31,6 +32,7 @@ def align_pair(
     *,
     hs_sensor: Sensor | None = None,
     rgb_sensor: Sensor | None = None,
+    cache: PixelCache | None = None,
 ) -> tuple[Pair, Alignment | None]:
     """
     Return the pair that two rasters make, laid as the images themselves tell.
@@ -43,6 +45,8 @@ def align_pair(
     ----------
     hs, rgb, hs_sensor, rgb_sensor
         As :func:`hsfuse.pair.geometry.make_pair`.
+    cache : PixelCache, optional
+        To which the pixels that are read are added, for the next survey.
 
     Returns
     -------
@@ -54,8 +58,9 @@ def align_pair(
     PairError
         If the rasters make no pair, or show different things.
     """
+    cache = cache or PixelCache()
     pair = make_pair(hs, rgb, hs_sensor=hs_sensor, rgb_sensor=rgb_sensor)
-    found = measure_alignment(survey_pair(pair, SURVEYED))
+    found = measure_alignment(survey_pair(pair, SURVEYED, halo=HALO, cache=cache))
     if found is None:
         return pair, None
     if found.strange:
@@ -75,7 +80,7 @@ def align_pair(
         move = Affine.translation(dx * axes[1].ratio, dy * axes[0].ratio)
         notes.append(f"{raster_label(hs)} lies {found.place} of where its file says, and was moved")
         pair = make_pair(hs, rgb, hs_sensor=hs_sensor, rgb_sensor=rgb_sensor, move=move)
-    pair, found = with_drift(pair, found, notes)
+    pair, found = with_drift(pair, found, notes, cache)
     pair = with_psf(pair, found, notes)
     if found.changed > _MUCH_CHANGED:
         notes.append(

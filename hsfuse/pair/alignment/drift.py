@@ -11,8 +11,9 @@ from hsfuse.io.displacement import displaced
 from hsfuse.io.labels import raster_label
 from hsfuse.pair.alignment.fit import local_shifts
 from hsfuse.pair.alignment.measurement import Alignment, measure_alignment
-from hsfuse.pair.alignment.windows import SURVEYED, views_of
+from hsfuse.pair.alignment.windows import HALO, SURVEYED, views_of
 from hsfuse.pair.geometry import Pair
+from hsfuse.pair.pixels import PixelCache
 from hsfuse.pair.survey import survey_pair
 
 __all__ = ["with_drift"]
@@ -21,12 +22,14 @@ __all__ = ["with_drift"]
 _SMALLEST_DRIFT = 0.1
 
 
-def with_drift(pair: Pair, found: Alignment, notes: list[str]) -> tuple[Pair, Alignment]:
+def with_drift(
+    pair: Pair, found: Alignment, notes: list[str], cache: PixelCache
+) -> tuple[Pair, Alignment]:
     """Return the pair with the HS image bent as its windows tell, and the width it then has."""
     if found.drift is None or found.drift.spread < _SMALLEST_DRIFT:
         return pair, found
     # Once more, on the moved pair: the windows are then those of the image that is bent.
-    survey = survey_pair(pair, SURVEYED)
+    survey = survey_pair(pair, SURVEYED, halo=HALO, cache=cache)
     local = local_shifts(views_of(survey), np.array([0.0, 0.0, *found.blur]))
     drift = fit_drift(local, survey.coarse_shape)
     if drift is None or drift.spread < max(_SMALLEST_DRIFT, 2 * drift.scatter):
@@ -36,8 +39,9 @@ def with_drift(pair: Pair, found: Alignment, notes: list[str]) -> tuple[Pair, Al
         f"{drift.windows} windows tell to {drift.scatter:.2f}: resampled along that, cubic"
     )
     pair = replace(pair, hs=displaced(pair.hs, drift))
+    cache.forget("hs")
     # A drift looks like blur to a width that is fitted over the whole scene.
-    again = measure_alignment(survey_pair(pair))
+    again = measure_alignment(survey_pair(pair, halo=HALO, cache=cache))
     if again is not None and again.found:
         found = replace(found, blur=again.blur, blur_error=again.blur_error)
     return pair, found

@@ -14,12 +14,14 @@ from hsfuse.core.resample import FWHM_PER_SIGMA, degrade_matrix
 from hsfuse.pair.alignment.regression import PIXELS_EACH
 from hsfuse.pair.survey import Patch, Survey
 
-__all__ = ["SURVEYED", "View", "views_of"]
+__all__ = ["HALO", "SURVEYED", "View", "views_of"]
 
 Array = NDArray[np.float64]
 
 # Along each axis of a large scene: a surface of second order has six terms.
 SURVEYED = 5
+# HS pixels about a window from which fine pixels are taken: what a blur and a shift need.
+HALO = 4.0
 # Components that D(Y) is a function of; each needs a dozen pixels to be told from chance.
 _COMPONENTS = 8
 # Beyond this many HS pixels from its centre a blur of two HS pixels holds a hundredth.

@@ -1,0 +1,62 @@
+"""Planning reads a bounded survey, and of that each pixel once."""
+
+from collections.abc import Callable
+
+import dask.array as da
+import numpy as np
+import pytest
+import xarray as xr
+from affine import Affine
+from numpy.typing import NDArray
+
+from hsfuse.fusion.plan import plan_fusion
+from hsfuse.synthetic.sample import make_sample
+
+BANDS = "sentinel-2a:B2,B3,B4,B8"
+
+
+class CountedPixels:
+    """Pixels that count how often each of them is read."""
+
+    def __init__(self, values: NDArray[np.float32]) -> None:
+        self.values, self.shape, self.dtype, self.ndim = values, values.shape, values.dtype, 3
+        self.reads = np.zeros(values.shape[1:], int)
+
+    def __getitem__(self, key: tuple[slice, slice, slice]) -> NDArray[np.float32]:
+        self.reads[key[1:]] += 1
+        return self.values[key]
+
+
+@pytest.fixture(scope="module")
+def counted() -> Callable[[float], tuple[xr.DataArray, xr.DataArray, list[CountedPixels]]]:
+    """Return a maker of a pair whose HS image lies elsewhere than stated, and its counters."""
+    made = make_sample(hs_sensor="generic-vnir", rgb_sensor=BANDS, size=(40, 40), ratio=4.0)
+    scene, rgb = made.scene.compute(), made.rgb.compute()
+
+    def make(shift: float) -> tuple[xr.DataArray, xr.DataArray, list[CountedPixels]]:
+        stated = scene.rio.transform()
+        moved = scene.assign_coords(y=scene["y"] - shift * stated.e).rio.write_transform(
+            stated * Affine.translation(0, -shift)
+        )
+        pixels = [CountedPixels(each.to_numpy()) for each in (moved, rgb)]
+        hs, ms = (
+            each.copy(data=da.from_array(p, chunks=-1, fancy=True, meta=np.empty((0,) * 3, "f4")))
+            for each, p in zip((moved, rgb), pixels, strict=True)
+        )
+        return hs.assign_attrs(scene.attrs, georeferenced=True), ms, pixels
+
+    return make
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.4], ids=["as stated", "shifted"])
+def test_a_plan_reads_no_pixel_twice(
+    counted: Callable[[float], tuple[xr.DataArray, xr.DataArray, list[CountedPixels]]],
+    shift: float,
+) -> None:
+    """Co-registration and survey share what is read, also where the HS image is shifted."""
+    hs, rgb, pixels = counted(shift)
+    plan = plan_fusion(hs, rgb, method="guided")
+    assert plan.alignment is not None
+    assert plan.alignment.shift[0] == pytest.approx(shift, abs=0.1)
+    for each in pixels:
+        assert each.reads.max() == 1
