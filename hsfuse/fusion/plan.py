@@ -46,7 +46,7 @@ class Plan:
     pair : Pair
         The two lazy rasters on their grids; ``pair.rgb``'s grid is the output's.
     alignment : Alignment or None
-        What the pair tells of shift and blur; None where that was not asked or cannot be told.
+        Estimates of shift and PSF width; None where not asked for, or where there are none.
     radiometry : Radiometry
         Response, gain and offset, and the bands that hold data.
     fuser : Fuser

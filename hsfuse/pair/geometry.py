@@ -114,7 +114,7 @@ def make_pair(
     ------
     PairError
         If they cannot be fused; the message names both files, what was found and what
-        would be accepted.
+        is expected.
     """
     both = f"{raster_label(hs)} and {raster_label(rgb)}"
     if hs.sizes["band"] < 2:
@@ -148,7 +148,7 @@ def transform(raster: xr.DataArray) -> Affine:
     """Return the transform of a raster's pixel corners, which may be a window of its file."""
     stated = Affine(*raster.rio.transform()[:6])
     if "x" not in raster.coords or "y" not in raster.coords or not stated.is_rectilinear:
-        return stated  # coordinates along one axis do not tell a rotation
+        return stated  # coordinates along one axis hold no rotation
     return Affine(*raster.rio.transform(recalc=raster.sizes["x"] > 1 < raster.sizes["y"])[:6])
 
 
@@ -164,7 +164,10 @@ def _one_frame(
             (True, False): f"{raster_label(rgb)} is not georeferenced",
             (False, True): f"{raster_label(hs)} is not georeferenced",
         }[known]
-        notes.append(f"{found}: laid corner on corner, ratio {relative.a:.4g} by {relative.e:.4g}")
+        notes.append(
+            f"{found}: the corners of both are taken for the same place, "
+            f"ratio {relative.a:.4g} by {relative.e:.4g}"
+        )
         if known == (True, False):
             onto = transform(hs) * Affine.scale(1 / relative.a, 1 / relative.e)
             rgb = _place(rgb, onto, hs.rio.crs)
@@ -218,7 +221,7 @@ def _corner_on_corner(hs: xr.DataArray, rgb: xr.DataArray, both: str) -> Affine:
     if abs(across / down - 1) > slack:
         raise PairError(
             f"{both}: not both are georeferenced and their sizes make no single ratio, "
-            f"{across:.4g} across and {down:.4g} down; files with a transform would be accepted"
+            f"{across:.4g} across and {down:.4g} down; expected files with a transform"
         )
     nearest = round((across + down) / 2)
     if all(0 <= rgb.sizes[axis] - hs.sizes[axis] * nearest < nearest for axis in ("x", "y")):
@@ -276,7 +279,7 @@ def _refuse_small_ratio(relative: Affine, both: str) -> None:
     hint = "; were the two files swapped?" if ratio <= 0.5 else ""
     raise PairError(
         f"{both}: an HS pixel spans {relative.a:.4g} by {relative.e:.4g} RGB pixels; "
-        f"at least {_SMALLEST_RATIO:g} would be accepted{hint}"
+        f"expected at least {_SMALLEST_RATIO:g}{hint}"
     )
 
 
@@ -293,7 +296,7 @@ def _overlap(
         if stop <= start:
             raise PairError(
                 f"{both}: no overlap, {_extent(hs)} and {_extent(rgb)}; "
-                "rasters of the same place would be accepted"
+                "expected rasters of the same place"
             )
         beyond = math.ceil(FINE_MARGIN * ratio)
         fine = Span(max(start - beyond, 0), min(stop + beyond, whole.fine))
@@ -336,7 +339,7 @@ def _extent(raster: xr.DataArray) -> str:
 def _response(
     hs: xr.DataArray, rgb: xr.DataArray, sensor: Sensor | None, both: str, notes: list[str]
 ) -> tuple[NDArray[np.float64] | None, str]:
-    """Return R and where it comes from, or None where the pair must tell."""
+    """Return R and where it comes from, or None where it has to be estimated."""
     centre = np.asarray(rgb["wavelength"].values, dtype=np.float64)
     width = np.asarray(rgb["fwhm"].values, dtype=np.float64)
     names = tuple(str(name) for name in rgb["band_name"].values)
@@ -347,8 +350,8 @@ def _response(
     elif sensor is not None:
         if sensor.kind == "hs" and len(sensor.band_names) != bands:
             raise PairError(
-                f"{raster_label(rgb)}: sensor {sensor.id} is hyperspectral; an RGB, multispectral "
-                "or panchromatic one would be accepted, or some of its bands as "
+                f"{raster_label(rgb)}: sensor {sensor.id} is hyperspectral; expected an RGB, "
+                "multispectral or panchromatic one, or some of its bands as "
                 f"{sensor.id}:BAND,BAND"
             )
         if np.isfinite(centre).all():
@@ -368,7 +371,7 @@ def _response(
     else:
         notes.append(
             f"{raster_label(rgb)} states no response and no sensor was named: the response is "
-            "estimated from the pair, which does not tell where in the spectrum no fine band sees"
+            "estimated from the pair, which leaves the spectral coverage of the MS bands unknown"
         )
         return None, "estimated from the pair"
     if not np.isfinite(hs["wavelength"].values).all():
@@ -412,7 +415,7 @@ def _check_coverage(
             raise PairError(
                 f"{raster_label(rgb)}: {1 - share:.0%} of the response of {name!r} lies outside "
                 f"the HS bands of {raster_label(hs)}, {span}; "
-                f"at most {1 - _LEAST_COVERAGE:.0%} would be accepted"
+                f"expected at most {1 - _LEAST_COVERAGE:.0%}"
             )
         if share < _FULL_COVERAGE:
             notes.append(

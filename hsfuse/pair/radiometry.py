@@ -90,8 +90,8 @@ def measure_radiometry(survey: Survey) -> Radiometry:
         doubts = _doubts(response[:, good] @ spectra, own @ spectra, seen, weight)
     gain, offset, correlation = _lines(response[:, good] @ spectra, seen, weight)
     # What is estimated fits the spectra of the scene and says little of where a band sees.
-    told = survey.response is not None
-    covered = _covered(response, survey.wavelength) if told else np.ones(len(good), dtype=bool)
+    stated = survey.response is not None
+    covered = _covered(response, survey.wavelength) if stated else np.ones(len(good), dtype=bool)
     explained = np.full(len(good), np.nan)
     explained[good] = _explained(spectra, seen, weight)
     notes = (
@@ -107,7 +107,7 @@ def measure_radiometry(survey: Survey) -> Radiometry:
 def _read_response(
     spectra: NDArray[np.float64], seen: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return R as the pair tells it, and the weights of the pixels that told."""
+    """Return R estimated from the pair, and the weights of the pixels."""
     response = estimate_response(spectra, seen)
     weight = _steady(response @ spectra, seen)
     if weight.min() < 1e-3:  # some pixel does not follow the others, and R with it
@@ -238,8 +238,9 @@ def _uncovered_notes(
     if not beyond.any() or not within.any():
         return ()
     return (
-        f"{beyond.sum()} HS bands lie where no fine band sees ({_ranges(wavelength, beyond)} nm): "
-        "their detail follows from what else goes along with it, and is less sure; the fine bands "
+        f"{beyond.sum()} HS bands lie outside the spectral coverage of the MS bands "
+        f"({_ranges(wavelength, beyond)} nm): their detail is inferred from correlation with other "
+        "bands and is less certain; the MS bands "
         f"explain {np.median(explained[beyond]):.0%} of their variance, "
         f"{np.median(explained[within]):.0%} of the others'",
     )
@@ -305,5 +306,5 @@ def _bad_notes(survey: Survey) -> tuple[str, ...]:
         return ()
     return (
         f"{bad} of {survey.good.size} HS bands are bad, hold no data or little but noise; "
-        "they guide nothing",
+        "they are not used to estimate the others",
     )

@@ -260,7 +260,7 @@ def survey_pair(
     Raises
     ------
     PairError
-        If no pixel holds data in both rasters, or values are beyond all measure.
+        If no pixel holds data in both rasters, or values are too large for float32.
     """
     cache = cache or PixelCache()
     patches = tuple(
@@ -318,8 +318,8 @@ def _refuse_extremes(pair: Pair, survey: Survey) -> None:
         largest = max(float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in arrays)
         if largest > _LARGEST:
             raise PairError(
-                f"{raster_label(raster)}: values reach {largest:.3g}; up to "
-                f"{_LARGEST:g} would be accepted: is a no-data number not declared, or the byte "
+                f"{raster_label(raster)}: values reach {largest:.3g}; expected at most "
+                f"{_LARGEST:g}: is a no-data number not declared, or the byte "
                 "order or data type another?"
             )
 
@@ -335,7 +335,7 @@ def _refuse_empty(pair: Pair, survey: Survey) -> None:
         if not any(np.isfinite(patch.fine[band]).any() for patch in survey.patches):
             raise PairError(
                 f"{raster_label(pair.rgb)}: {str(name)!r} holds no data where the two "
-                "rasters overlap; a raster without this band would be accepted"
+                "rasters overlap; expected a raster without this band"
             )
     if not any(survey.degraded(patch)[1].any() for patch in survey.patches):
         raise PairError(

@@ -71,7 +71,7 @@ def test_widths_along_and_across_are_told_apart(truth: xr.DataArray) -> None:
     assert found.blur == pytest.approx((1.8, 1.0), rel=0.1)
 
 
-def test_the_pair_is_laid_as_if_its_file_had_told(truth: xr.DataArray) -> None:
+def test_a_wrong_transform_is_corrected(truth: xr.DataArray) -> None:
     """A wrong transform costs nothing: the geometry is that of the right one, and it is said."""
     made = pair(truth)
     right = make_pair(made.scene, made.rgb).geometry
@@ -91,7 +91,7 @@ def test_what_lies_right_stays(truth: xr.DataArray) -> None:
     made = pair(truth)
     laid, _ = align_pair(made.scene, made.rgb)
     assert laid.geometry == make_pair(made.scene, made.rgb).geometry
-    assert not any("moved" in note for note in laid.notes)
+    assert not any("corrected" in note for note in laid.notes)
 
 
 def test_an_assumed_width_is_replaced_and_a_known_one_is_doubted(truth: xr.DataArray) -> None:
@@ -106,7 +106,7 @@ def test_an_assumed_width_is_replaced_and_a_known_one_is_doubted(truth: xr.DataA
     known = replace(sensor, blur=replace(sensor.blur, status="measured"))
     laid, _ = align_pair(made.scene, made.rgb, hs_sensor=known)
     assert laid.blur == (known.blur.fwhm_y, known.blur.fwhm_x)
-    assert any("the pair says 1.7" in note for note in laid.notes)
+    assert any("the estimate from the pair is 1.7" in note for note in laid.notes)
 
 
 def test_pictures_of_two_places_are_refused(truth: xr.DataArray) -> None:
@@ -117,7 +117,9 @@ def test_pictures_of_two_places_are_refused(truth: xr.DataArray) -> None:
     )
     strange = made.rgb.copy(data=other.rgb.data[:, : made.rgb.sizes["y"], : made.rgb.sizes["x"]])
     hs = made.scene.assign_attrs(source="hs.tif")
-    with pytest.raises(PairError, match=r"hs\.tif and rgb\.tif: the two pictures do not agree"):
+    with pytest.raises(
+        PairError, match=r"hs\.tif and rgb\.tif: the two images do not show the same ground"
+    ):
         align_pair(hs, strange.assign_attrs(made.rgb.attrs, source="rgb.tif"))
 
 
@@ -134,7 +136,7 @@ def test_cloud_and_holes_do_not_move_the_rest(truth: xr.DataArray) -> None:
 
 
 def test_flat_images_tell_nothing(truth: xr.DataArray) -> None:
-    """They are laid as their files say, and nothing breaks."""
+    """The georeferencing of the files is used, and nothing breaks."""
     made = pair(truth)
     draw = np.random.default_rng(0)
     flat = [
@@ -189,7 +191,7 @@ def test_a_shift_that_changes_over_the_scene_comes_back(large: xr.DataArray) -> 
     assert found.drift is not None
     places = np.meshgrid(*2 * [np.linspace(30, 170, 8)], indexing="ij")
     assert found.drift.at(*places) == pytest.approx(drift.at(*places), abs=0.1)
-    assert any("drifts by up to" in note for note in laid.notes)
+    assert any("varies over the scene by up to" in note for note in laid.notes)
     assert laid.blur == pytest.approx((1.0, 1.0), rel=0.2)  # both resamplings blur too
     again = measure_alignment(survey_pair(replace(laid, hs=laid.hs.compute().chunk())))
     assert again is not None

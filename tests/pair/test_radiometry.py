@@ -146,7 +146,7 @@ def test_bands_beyond_the_fine_ones_are_flagged() -> None:
     assert not found.covered[17:].any()
     assert (found.explained > 0).all()
     assert (found.explained <= 1).all()
-    assert any("lie where no fine band sees" in note for note in found.notes)
+    assert any("outside the spectral coverage" in note for note in found.notes)
     whole = measure_radiometry(replace(made, response=np.kron(np.eye(2), np.full(10, 0.1))))
     assert whole.covered.all()
 

@@ -1,4 +1,4 @@
-"""A pair whose HS image is moved, and whose PSF is set, as the two images tell."""
+"""Co-registration of a pair, and its PSF, from what the two images show."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def align_pair(
     cache: PixelCache | None = None,
 ) -> tuple[Pair, Alignment | None]:
     """
-    Return the pair that two rasters make, laid as the images themselves tell.
+    Return the pair that two rasters make, co-registered by what the images show.
 
     The HS image is moved; the fine image is the reference and its grid the output's. The move is
     part of the pair's geometry: nothing is resampled for it. The width of the point spread
@@ -65,26 +65,32 @@ def align_pair(
         return pair, None
     if found.strange:
         raise PairError(
-            f"{raster_label(hs)} and {raster_label(rgb)}: the two pictures do not agree; at the "
-            f"best of all places within {FARTHEST} HS pixels one explains {1 - found.detail:.0%} "
-            "of the other's detail; pictures of the same place that are laid closer would be "
-            "accepted"
+            f"{raster_label(hs)} and {raster_label(rgb)}: the two images do not show the same "
+            f"ground; at the best shift within {FARTHEST} HS pixels one explains "
+            f"{1 - found.detail:.0%} of the other's detail; expected images of one place, "
+            "displaced by less"
         )
     if not found.found:
-        note = "the pair does not tell how its images lie on each other: laid as their files say"
+        note = (
+            "co-registration: no reliable estimate of the shift; the georeferencing of the files "
+            "is used"
+        )
         return replace(pair, notes=(*pair.notes, note)), found
     notes = []
     limit = [max(_ERRORS * error, _SMALLEST_SHIFT) for error in found.shift_error]
     if any(abs(move) > least for move, least in zip(found.shift, limit, strict=True)):
         (dy, dx), axes = found.shift, (pair.geometry.y, pair.geometry.x)
         move = Affine.translation(dx * axes[1].ratio, dy * axes[0].ratio)
-        notes.append(f"{raster_label(hs)} lies {found.place} of where its file says, and was moved")
+        notes.append(
+            f"co-registration: estimated shift of {raster_label(hs)} {found.place}, from the place "
+            "that its file states; corrected in the output grid, the file is untouched"
+        )
         pair = make_pair(hs, rgb, hs_sensor=hs_sensor, rgb_sensor=rgb_sensor, move=move)
     pair, found = with_drift(pair, found, notes, cache)
     pair = with_psf(pair, found, notes)
     if found.changed > _MUCH_CHANGED:
         notes.append(
-            f"{found.changed:.0%} of the surveyed HS pixels do not follow the fine image: "
+            f"{found.changed:.0%} of the surveyed HS pixels do not follow the MS image: "
             "cloud, shadow or change between the two"
         )
     return replace(pair, notes=(*pair.notes, *notes)), found

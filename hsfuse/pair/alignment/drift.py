@@ -25,18 +25,19 @@ _SMALLEST_DRIFT = 0.1
 def with_drift(
     pair: Pair, found: Alignment, notes: list[str], cache: PixelCache
 ) -> tuple[Pair, Alignment]:
-    """Return the pair with the HS image bent as its windows tell, and the width it then has."""
+    """Return the pair with the HS image resampled along its drift, and the width it then has."""
     if found.drift is None or found.drift.spread < _SMALLEST_DRIFT:
         return pair, found
-    # Once more, on the moved pair: the windows are then those of the image that is bent.
+    # Once more, on the moved pair: the windows are then those of the image that is resampled.
     survey = survey_pair(pair, SURVEYED, halo=HALO, cache=cache)
     local = local_shifts(views_of(survey), np.array([0.0, 0.0, *found.blur]))
     drift = fit_drift(local, survey.coarse_shape)
     if drift is None or drift.spread < max(_SMALLEST_DRIFT, 2 * drift.scatter):
         return pair, found
     notes.append(
-        f"{raster_label(pair.hs)} drifts by up to {drift.spread:.2f} HS pixels about that, as "
-        f"{drift.windows} windows tell to {drift.scatter:.2f}: resampled along that, cubic"
+        f"co-registration: the shift of {raster_label(pair.hs)} varies over the scene by up to "
+        f"{drift.spread:.2f} HS pixels ({drift.windows} windows, scatter {drift.scatter:.2f}); the "
+        "HS image is resampled once to remove it, cubic"
     )
     pair = replace(pair, hs=displaced(pair.hs, drift))
     cache.forget("hs")

@@ -27,13 +27,13 @@ _STRANGE = 0.7
 @dataclass(frozen=True)
 class Alignment:
     """
-    Where the HS image lies and how wide its point spread function is, as the pair tells.
+    Shift of the HS image and width of its point spread function, estimated from the pair.
 
     Attributes
     ----------
     shift : tuple of float
-        How far the HS image lies from where its georeferencing says, along y and x in HS
-        pixels, the fine image being the reference.
+        From where the HS image is georeferenced to where it belongs, along y and x in HS pixels;
+        the MS image is the reference.
     blur : tuple of float
         FWHM of the point spread function along y and x in HS pixels.
     shift_error, blur_error : tuple of float
@@ -65,22 +65,22 @@ class Alignment:
 
     @property
     def found(self) -> bool:
-        """Whether the place is one that can be relied on."""
+        """Whether the estimate can be relied on."""
         return self.detail < _FOUND and max(self.shift_error) < _SHARP
 
     @property
     def place(self) -> str:
-        """Where the HS image lies against what its file says, in words."""
+        """The shift in words."""
         words = [
             f"{abs(move):.2f} HS pixels {way[move > 0]}"
             for move, way in zip(self.shift, (("up", "down"), ("left", "right")), strict=True)
             if abs(move) >= 0.005
         ]
-        return f"{' and '.join(words) or 'no shift'} (+-{max(self.shift_error):.3f})"
+        return f"{' and '.join(words) or 'no shift'} (standard error {max(self.shift_error):.3f})"
 
     @property
     def strange(self) -> bool:
-        """Whether the images show different things wherever one is laid."""
+        """Whether the images show different ground at every shift."""
         return self.textured and self.detail > _STRANGE
 
 
@@ -96,10 +96,10 @@ def measure_alignment(survey: Survey) -> Alignment | None:
     Returns
     -------
     Alignment or None
-        None where the scene is too small, or too flat, to tell.
+        None where the scene is too small, or too flat, for an estimate.
     """
     views = views_of(survey)
-    # Some nine windows fix one shift and one width; the others tell how the shift changes.
+    # Some nine windows fix one shift and one width; the others give how the shift varies.
     some = views[:: -(-len(views) // _MOST_VIEWS)] if views else []
     best = None
     for shift in search_shifts(some) if some else ():

@@ -12,24 +12,25 @@ __all__ = ["with_psf"]
 
 # What is smaller, in HS pixels or standard errors, is left as it is.
 _SMALLEST_WIDENING, _ERRORS = 0.03, 4.0
-# A known width is doubted when the pair tells another one by this share.
-_DOUBT = 0.15
+# A stated width is questioned when the estimate differs by this share.
+_DIFFERENCE = 0.15
 
 
 def with_psf(pair: Pair, found: Alignment, notes: list[str]) -> Pair:
-    """Return the pair with the blur that it tells, where its own is a mere assumption."""
-    own, told = pair.blur, found.blur
-    off = [abs(a - b) for a, b in zip(own, told, strict=True)]
-    sure = [_ERRORS * error for error in found.blur_error]
+    """Return the pair with the estimated PSF where its own is a mere assumption."""
+    own, estimated = pair.blur, found.blur
+    off = [abs(a - b) for a, b in zip(own, estimated, strict=True)]
+    limits = [_ERRORS * error for error in found.blur_error]
     if pair.blur_status == "assumed":
-        least = [max(error, _SMALLEST_WIDENING) for error in sure]
+        least = [max(error, _SMALLEST_WIDENING) for error in limits]
         if all(a <= b for a, b in zip(off, least, strict=True)):
             return pair
-        return replace(pair, blur=told, blur_status="estimated from the pair")
-    doubtful = [max(error, _DOUBT * a) for error, a in zip(sure, own, strict=True)]
-    if any(a > b for a, b in zip(off, doubtful, strict=True)):
+        return replace(pair, blur=estimated, blur_status="estimated from the pair")
+    beyond = [max(error, _DIFFERENCE * a) for error, a in zip(limits, own, strict=True)]
+    if any(a > b for a, b in zip(off, beyond, strict=True)):
         notes.append(
-            f"the sensor's definition says FWHM {blur_widths(*own)} HS pixels "
-            f"({pair.blur_status}), the pair says {blur_widths(*told)}; the definition's was used"
+            f"PSF: the sensor's definition states FWHM {blur_widths(*own)} HS pixels "
+            f"({pair.blur_status}), the estimate from the pair is {blur_widths(*estimated)}; the "
+            "definition's is used"
         )
     return pair

@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 SURVEYED = 5
 # HS pixels about a window from which fine pixels are taken: what a blur and a shift need.
 HALO = 4.0
-# Components that D(Y) is a function of; each needs a dozen pixels to be told from chance.
+# Components that D(Y) is a function of; each needs a dozen pixels to be distinguished from chance.
 _COMPONENTS = 8
 # Beyond this many HS pixels from its centre a blur of two HS pixels holds a hundredth.
 _REACH = 2.2
