@@ -193,7 +193,7 @@ def test_without_georeferencing_corners_are_laid_on_corners() -> None:
     """When the sizes make one ratio, said in one line; the georeferenced one lends its grid."""
     pair = make_pair(hs(None, crs=None), rgb(None, shape=(80, 96), crs=None))
     assert pair.geometry.ratio == 4
-    assert [note for note in pair.notes if "corner on corner" in note]
+    assert [note for note in pair.notes if "the corners of both" in note]
     placed = CORNER * Affine.scale(4)
     pair = make_pair(hs(placed), rgb(None, shape=(80, 96), crs=None))
     assert transform(pair.rgb).almost_equals(CORNER)
