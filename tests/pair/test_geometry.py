@@ -204,7 +204,7 @@ def test_without_georeferencing_corners_are_laid_on_corners() -> None:
     ("coarse", "fine", "line"),
     [
         (hs(CORNER * Affine.translation(900, 0) * Affine.scale(4)), rgb(CORNER), "no overlap"),
-        (hs(CORNER * Affine.scale(1.5)), rgb(CORNER), "1.5 by 1.5 RGB pixels; at least 2"),
+        (hs(CORNER * Affine.scale(1.5)), rgb(CORNER), "1.5 by 1.5 RGB pixels; expected at least 2"),
         (rgb(CORNER), hs(CORNER * Affine.scale(4)), "swapped"),
         (hs(CORNER * Affine.rotation(9) * Affine.scale(4), crs=None), rgb(CORNER), "be warped"),
         (hs(CORNER * Affine.scale(4)), rgb(CORNER, wavelength=(1500, 1700)), "outside the HS"),
@@ -215,7 +215,7 @@ def test_without_georeferencing_corners_are_laid_on_corners() -> None:
 def test_what_cannot_be_fused_is_refused(
     coarse: xr.DataArray, fine: xr.DataArray, line: str
 ) -> None:
-    """One line that says what was found and what would be accepted."""
+    """One line that says what was found and what is expected."""
     with pytest.raises(PairError, match=line) as caught:
         make_pair(coarse, fine)
     assert "\n" not in str(caught.value)
@@ -233,7 +233,9 @@ def test_a_hyperspectral_sensor_is_refused_for_the_fine_image() -> None:
     """Its bands nearest to the raster's would be taken; some of them by name are wanted."""
     fine = rgb(CORNER, wavelength=(550, 650))
     coarse = hs(CORNER * Affine.scale(4))
-    with pytest.raises(PairError, match=r"rgb\.tif: sensor enmap is hyperspectral; an RGB"):
+    with pytest.raises(
+        PairError, match=r"rgb\.tif: sensor enmap is hyperspectral; expected an RGB"
+    ):
         make_pair(coarse, fine, rgb_sensor=load_sensor("enmap"))
 
 
@@ -296,7 +298,7 @@ def test_values_beyond_all_measure_are_refused() -> None:
         odd = placed.copy(data=values).chunk()
         pair = make_pair(*(odd if raster is placed else raster for raster in (coarse, fine)))
         with pytest.raises(
-            PairError, match=rf"{odd.attrs['source']}: values reach 3e\+38; up to 1e\+15"
+            PairError, match=rf"{odd.attrs['source']}: values reach 3e\+38; expected at most 1e\+15"
         ):
             survey_pair(pair)
 
