@@ -234,17 +234,19 @@ def test_what_is_wrong_is_refused_before_the_survey(files: Path, tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["part.tif.partial"]
 
 
-def test_two_rasters_of_one_resolution_are_refused_before_a_pixel_is_read(
-    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("align", [True, False])
+def test_two_rasters_of_one_resolution_are_refused_before_the_survey(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, align: bool
 ) -> None:
-    """A ratio of 1, with the georeferencing known."""
+    """A ratio of 1 is known from the georeferencing."""
 
     def read(*_: object) -> None:
-        pytest.fail("pixels were read")
+        pytest.fail("the pair was surveyed")
 
-    monkeypatch.setattr("hsfuse.io.pixels.FilePixels.__getitem__", read)
+    monkeypatch.setattr("hsfuse.pair.survey._read_patch", read)
+    scene, out = files / "scene.tif", tmp_path / "out.tif"
     with pytest.raises(PairError, match=r"spans 1 by 1"):
-        run(files / "scene.tif", files / "scene.tif", tmp_path / "out.tif", method="guided")
+        run(scene, scene, out, method="guided", align=align)
 
 
 def test_a_folder_that_cannot_be_written_is_refused(files: Path, tmp_path: Path) -> None:
