@@ -170,3 +170,20 @@ def test_a_path_to_another_machine_gets_a_line_about_that(name: str) -> None:
     """Nothing is fetched, and nobody is told that a local file is missing."""
     with pytest.raises(OSError, match=r"lies on another machine; .* download it"):
         open_raster(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PRS_L2D_STD_20201107101404_20201107101408_0001.he5",
+        "EMIT_L2A_RFL_001_20220903T163129_2224611_012.nc",
+    ],
+)
+def test_a_product_that_leads_out_of_its_folder_is_refused(tmp_path: Path, name: str) -> None:
+    """Products are read through h5py, which follows links as well."""
+    (tmp_path / "inner").mkdir()
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["cube"] = np.zeros((3, 20, 24), "f4")
+    with h5py.File(tmp_path / "inner" / name, "w") as file:
+        file["reflectance"] = h5py.ExternalLink("../other.h5", "cube")
+    refused(tmp_path / "inner" / name, "reflectance lies in another file")

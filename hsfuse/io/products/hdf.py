@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from hsfuse.errors import RasterError
 from hsfuse.io.location import stamp
+from hsfuse.io.sources import check_links
 
 __all__ = ["Granule", "opened"]
 
@@ -111,11 +113,14 @@ def opened(path: str, state: tuple[int, int] | None = None) -> Iterator[Granule]
     Raises
     ------
     RasterError
-        If it is no HDF5, damaged or changed, also where the body finds that out.
+        If it is no HDF5, refers to files outside its folder, is damaged or changed, also where
+        the body finds that out.
     """
     try:
         _check_unchanged(path, state)
         with h5py.File(path, "r", locking="best-effort") as file:
+            if state is None:  # once, when it is planned with
+                check_links(Path(path))
             yield Granule(path, file)
     except RasterError:
         raise
