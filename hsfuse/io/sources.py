@@ -10,15 +10,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
-
-import h5py
 
 from hsfuse.errors import RasterError
 from hsfuse.io.location import is_remote
 
-__all__ = ["check_links", "vrt_sources"]
+if TYPE_CHECKING:
+    import h5py
+
+__all__ = ["check_links", "is_hdf5", "vrt_sources"]
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_HDF5_STARTS = (0, *(512 * 2**power for power in range(8)))  # after a block of the user's own
 
 _LARGEST_VRT = 64 * 2**20  # bytes
 _HEAD = 4096  # bytes in which a VRT says what it is
@@ -101,6 +106,19 @@ def _sources(path: Path, root: Element, depth: int) -> list[str]:
     return found
 
 
+def is_hdf5(path: Path) -> bool:
+    """Tell whether a file is HDF5, by its signature: most files are not, and need no h5py."""
+    with path.open("rb") as file:
+        for start in _HDF5_STARTS:
+            file.seek(start)
+            found = file.read(len(_HDF5))
+            if found == _HDF5:
+                return True
+            if len(found) < len(_HDF5):
+                return False
+    return False
+
+
 def check_links(path: Path) -> None:
     """
     Refuse an HDF5 file whose content comes from outside its own folder.
@@ -112,8 +130,10 @@ def check_links(path: Path) -> None:
     RasterError
         If one leads out of the folder, or the file cannot be read.
     """
-    if not h5py.is_hdf5(path):
+    if not is_hdf5(path):
         return
+    import h5py  # only where there is an HDF5 file: it takes a while to load
+
     try:
         with h5py.File(path, "r", locking="best-effort") as file:
             for name, target in _targets(file):
@@ -129,6 +149,8 @@ def check_links(path: Path) -> None:
 
 def _targets(file: h5py.File) -> Iterator[tuple[str, str]]:
     """Give the name of each object that lies in another file, and that file."""
+    import h5py
+
     links: list[tuple[str, str]] = []
 
     def note(name: str, link: object) -> None:

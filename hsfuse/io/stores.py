@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-import h5py
 import xarray as xr
 from zarr.errors import BaseZarrError, UnstableSpecificationWarning
 
@@ -14,7 +13,7 @@ from hsfuse.io.arrays import PACKING, open_array
 from hsfuse.io.checks import check_block
 from hsfuse.io.identity import companions, store_metadata
 from hsfuse.io.pixels import Opened
-from hsfuse.io.sources import check_links
+from hsfuse.io.sources import check_links, is_hdf5
 from hsfuse.io.zarr_layout import COMPLETE
 
 __all__ = ["is_netcdf", "open_netcdf", "open_store"]
@@ -59,7 +58,7 @@ def is_netcdf(path: Path) -> bool:
     if path.suffix.lower() not in _SUFFIXES or not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(4) in _CLASSIC or h5py.is_hdf5(path)
+        return file.read(4) in _CLASSIC or is_hdf5(path)
 
 
 def open_netcdf(path: Path, variable: str = "") -> Opened:
@@ -81,7 +80,7 @@ def open_netcdf(path: Path, variable: str = "") -> Opened:
     """
     check_links(path)
     group, _, name = variable.strip("/").rpartition("/")
-    classic = not h5py.is_hdf5(path)
+    classic = not is_hdf5(path)
     try:
         raw = xr.open_dataset(
             path,
