@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hsfuse.core.grid import Span
+from hsfuse.core.grid import Axis, Span
 from hsfuse.methods import Window
 from hsfuse.methods.guided.regression import Stages
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
@@ -79,9 +79,7 @@ def measure_scales(
         fine.append(stages.fine[:, known].double())
         observed.append(stages.observed[:, stages.used].double())
         if index % every == 0 and known.any():
-            estimates = estimators.estimate(window, stages)
-            differences = torch.stack(estimates.others) - estimates.initial
-            squares.append(differences[:, :, known].double().square().mean(dim=0))
+            squares.append(_squared_differences(window, stages, estimators, settings))
     deviation = _deviation(observed)
     deviation = np.maximum(deviation, 1e-6 * max(float(deviation.max()), 1e-30))
     detail = np.maximum(_deviation(details), settings.least_detail * deviation)
@@ -94,6 +92,31 @@ def measure_scales(
     return ComponentScales(
         deviation, detail, prior, whitening, mean_response, response, gain, noise
     )
+
+
+def _squared_differences(
+    window: Window, stages: Stages, estimators: Estimators, settings: ScaleSettings
+) -> Tensor:
+    """Return squared differences of the estimates from the initial one, (components, pixels)."""
+    core = _middle(window.geometry.y, settings), _middle(window.geometry.x, settings)
+    inside = core[0].slice, core[1].slice
+    known = torch.from_numpy(np.isfinite(window.fine[:, *inside]).all(axis=0))
+    if not known.any():
+        core = window.core
+        known = torch.from_numpy(np.isfinite(window.fine).all(axis=0))
+    estimates = estimators.estimate(replace(window, core=core), stages)
+    differences = torch.stack(estimates.others) - estimates.initial
+    known = known.to(differences.device)
+    return differences[:, :, known].double().square().mean(dim=0)
+
+
+def _middle(axis: Axis, settings: ScaleSettings) -> Span:
+    """Return the pixels of a window along an axis on which the estimates are compared."""
+    if axis.coarse <= settings.whole_side:
+        return Span(0, axis.fine)
+    length = min(round(settings.compared_side * axis.ratio), axis.fine)
+    start = (axis.fine - length) // 2
+    return Span(start, start + length)
 
 
 def _deviation(parts: list[Tensor]) -> NDArray[np.float64]:

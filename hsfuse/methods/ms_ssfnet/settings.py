@@ -37,6 +37,11 @@ class ScaleSettings:
     least_direction: float = 1e-3
     # Surveyed windows, spread over the scene, on which the estimates are compared.
     compared_windows: int = 3
+    # Longest side, in HS pixels, of a window that is compared whole: that of a window of the
+    # survey of a large scene. Of a larger window this many pixels in its middle are compared; they
+    # span two cells of `kriging` along each axis, and the whole would double the cost of a plan.
+    whole_side: int = 64
+    compared_side: int = 48
 
 
 @dataclass(frozen=True, slots=True)
