@@ -7,7 +7,7 @@ Score methods on simulated pairs of cubes, side by side in one run.
 
 Two protocols. ``cave``: noise-free, values over 4095. ``scenes``: HS noise at 30 dB and fine
 noise at 40 dB, values over the 99.9th percentile of the valid ones. Both: Gaussian PSF, PSNR per
-band with peak 1, SAM in degrees. The fine sensor is ``d700`` (the literature's Nikon), ``ms``
+band with peak 1, SAM in degrees. The MS sensor is ``d700`` (the literature's Nikon), ``ms``
 (four Sentinel-2-like Gaussian bands), ``rgb`` (three Gaussian colours) or a CSV of
 curves: wavelength in nanometres, then a column a band.
 
@@ -52,7 +52,7 @@ GAUSSIANS = {
     "ms": ([492.7, 559.8, 664.6, 832.8], [66.0, 36.0, 31.0, 106.0]),
     "rgb": ([460.0, 540.0, 610.0], [80.0, 80.0, 80.0]),
 }
-# Decibels of the HS and of the fine image's noise.
+# Decibels of the HS and of the MS image's noise.
 SNR = (30.0, 40.0)
 # Trained on scenes that the shipped weights have not seen; they serve the benchmarks alone.
 WEIGHTS = Path(__file__).parent / "weights"
@@ -82,7 +82,7 @@ def load(path: Path, protocol: str) -> tuple[torch.Tensor, np.ndarray]:
 
 
 def fine_sensor(name: str) -> Sensor:
-    """Return the fine sensor of that name, or of a CSV of curves."""
+    """Return the MS sensor of that name, or of a CSV of curves."""
     if name == "d700":
         return hsfuse.load_sensor("nikon-d700")
     if name in GAUSSIANS:
@@ -97,7 +97,7 @@ def fine_sensor(name: str) -> Sensor:
 
 
 def response(protocol: str, wavelength: np.ndarray, fine: str | None = None) -> np.ndarray:
-    """Return R of a fine sensor; the protocol's own by default."""
+    """Return R of an MS sensor; the protocol's own by default."""
     name = fine or ("d700" if protocol == "cave" else "ms")
     return response_matrix(fine_sensor(name), wavelength).matrix
 
@@ -243,7 +243,7 @@ def main() -> None:
     parser.add_argument("cubes", nargs="+", type=Path)
     parser.add_argument("--ratio", type=int, nargs="+", default=[4])
     parser.add_argument("--fwhm", type=float, nargs="+", default=[1.0])
-    parser.add_argument("--fine", nargs="+", help="fine sensors: d700, ms, rgb or CSV files")
+    parser.add_argument("--fine", nargs="+", help="MS sensors: d700, ms, rgb or CSV files")
     parser.add_argument("--snr", type=float, nargs=2, default=SNR, help="of `scenes`: HS, fine")
     parser.add_argument(
         "--weights",

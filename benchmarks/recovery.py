@@ -187,7 +187,7 @@ def judged(name: str, truth: Truth, made: SimulatedRasters, method: str) -> tupl
     finite = made.rgb.isel(band=0).values
     cloud = ~np.isfinite(finite)
     clear = made.truth.isel(band=slice(None)).values
-    # What the fine image shows and the truth does not is the cloud that was put there.
+    # What the MS image shows and the truth does not is the cloud that was put there.
     line = np.polyfit(clear.mean(axis=0)[~cloud], finite[~cloud], 1)
     left = np.abs(np.polyval(line, clear.mean(axis=0)) - finite)
     cloud = np.isfinite(left) & (left < 6 * np.nanmedian(left))

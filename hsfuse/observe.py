@@ -136,19 +136,19 @@ class Interpolate:
 
 def respond(response: Tensor, cube: Tensor) -> Tensor:
     """
-    Return R Z: what the fine sensor's bands see of each spectrum (eq. 2).
+    Return R Z: what the MS sensor's bands see of each spectrum (eq. 2).
 
     Its adjoint is ``respond(response.mT, image)``.
 
     Parameters
     ----------
-    response : Tensor of shape (fine bands, bands)
+    response : Tensor of shape (MS bands, bands)
         R, rows summing to one.
     cube : Tensor of shape (bands, rows, columns)
         Z.
 
     Returns
     -------
-    Tensor of shape (fine bands, rows, columns)
+    Tensor of shape (MS bands, rows, columns)
     """
     return torch.tensordot(response, cube, dims=1)

@@ -180,7 +180,7 @@ def _is_abrupt(
     masks: Sequence[Mask],
     patches: Sequence[Cube],
 ) -> bool:
-    """Tell whether pixels beside it are hardly more like it than any: shade and glare fade."""
+    """Return whether pixels beside it are hardly more like it than any: shade and glare fade."""
     beside = np.concatenate(
         [
             patch[:, binary_dilation(mask) & ~mask & np.isfinite(patch).all(axis=0)]

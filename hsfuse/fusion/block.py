@@ -127,7 +127,7 @@ def fuse_block(plan: Plan, row: int, column: int) -> NDArray[np.float32]:
     Returns
     -------
     ndarray of shape (bands, rows, columns)
-        NaN exactly where the fine image or the HS pixel under it has no data.
+        NaN exactly where the MS image or the HS pixel under it has no data.
     """
     return fuse_input(plan, read_block(plan, row, column))
 
@@ -183,7 +183,7 @@ def _tile_window(
 
 
 def _known(plan: Plan, read: BlockInput) -> NDArray[np.bool_]:
-    """Return where a block has data: in every fine band, and in the HS pixel below."""
+    """Return where a block has data: in every MS band, and in the HS pixel below."""
     geometry = plan.pair.geometry
     rows, columns = geometry.y.coarse_span(read.rows), geometry.x.coarse_span(read.columns)
     coarse = read.hs.cut(rows, columns)[plan.radiometry.good]

@@ -1,4 +1,4 @@
-"""Data consistency of a fused block: R Z against the fine image, D(Z) against the HS image."""
+"""Data consistency of a fused block: R Z against the MS image, D(Z) against the HS image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def compare_block(
     plan: Plan, read: BlockInput, values: NDArray[np.float32]
 ) -> tuple[Discrepancy, Discrepancy]:
     """
-    Return how a fused block differs from the HS image and from the fine image.
+    Return how a fused block differs from the HS image and from the MS image.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def compare_block(
     -------
     tuple of Discrepancy
         D(Z) against the HS image, over the HS pixels whose blur lies within the block, and
-        R Z with gain and offset against the fine image, over every pixel.
+        R Z with gain and offset against the MS image, over every pixel.
     """
     values = values[: plan.pair.hs.sizes["band"]]  # neither image shows a standard error
     return _against_hs(plan, read, values), _against_fine(plan, read, values)

@@ -116,7 +116,7 @@ class Outcome:
     seconds : float
         From the first block to the last byte.
     spatial, spectral : Discrepancy
-        Consistency with the HS image and with the fine image, over all blocks, those of an
+        Consistency with the HS image and with the MS image, over all blocks, those of an
         interrupted run included.
     blocks, resumed : int
         Blocks of the output, and how many an earlier run had finished.

@@ -147,7 +147,7 @@ def _is_raster(array: xr.DataArray) -> bool:
 
 def _are_bands(dataset: xr.Dataset, names: Sequence[Hashable], *, named: bool) -> bool:
     """
-    Tell whether planes are the bands of one image: of one type and unit.
+    Return whether planes are the bands of one image: of one type and unit.
 
     In a file, which may hold anything, they have to be called like bands as well.
     """

@@ -72,7 +72,7 @@ def grid_of(source: str, array: xr.DataArray, metadata: Mapping[Hashable, object
 
 
 def _counts_pixels(values: NDArray[np.float64], step: float) -> bool:
-    """Tell whether a coordinate is the number of the pixel, or its middle."""
+    """Return whether a coordinate is the number of the pixel, or its middle."""
     return abs(step) == 1 and values[0] in (0.0, 0.5, 1.0)
 
 

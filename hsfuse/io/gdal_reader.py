@@ -130,7 +130,7 @@ def _tagged_alpha(dataset: DatasetReader) -> int:
 
 def _is_mask(dataset: DatasetReader, band: int) -> bool:
     """
-    Tell whether a band tagged as alpha is one: nearly all of it nothing or everything.
+    Return whether a band tagged as alpha is one: nearly all of it nothing or everything.
 
     Writers tag a fourth band of bytes so whatever it holds, near infrared mostly.
     """

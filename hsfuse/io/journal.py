@@ -45,7 +45,7 @@ class Receipt:
     clipped : int
         Values that the stored type could not hold.
     spatial, spectral : Discrepancy
-        How the block differs from the HS image and from the fine image, where that was
+        How the block differs from the HS image and from the MS image, where that was
         compared: a resumed run knows it of the blocks of the run before.
     """
 

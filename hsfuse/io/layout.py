@@ -101,9 +101,9 @@ class OutputLayout:
     good : tuple of bool
         False for bands that are not to be trusted.
     covered : tuple of bool
-        False for bands at whose wavelengths no fine band sees anything.
+        False for bands at whose wavelengths no MS band sees anything.
     explained : tuple of float
-        Share of a band's variance that the fine bands explain; NaN where unknown.
+        Share of a band's variance that the MS bands explain; NaN where unknown.
     band_name : tuple of str
         May be empty strings.
     attributes : mapping

@@ -64,7 +64,7 @@ class Location:
 
 def is_remote(text: str) -> bool:
     """
-    Tell whether a path, or the connection string of a driver, leads away from this machine.
+    Return whether a path, or the connection string of a driver, leads away from this machine.
 
     Examples
     --------

@@ -75,7 +75,7 @@ def _open_mask(
 
 
 def _same_place(first: Affine, second: Affine, size: tuple[int, int]) -> bool:
-    """Tell whether the corners of two grids lie within a tenth of a pixel of each other."""
+    """Return whether the corners of two grids lie within a tenth of a pixel of each other."""
     rows, columns = size
     away = [
         ~second * (first * corner) for corner in ((0, 0), (columns, 0), (0, rows), (columns, rows))

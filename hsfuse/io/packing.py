@@ -38,7 +38,7 @@ def decoded(
 
 def means_together(dtypes: Sequence[np.dtype[np.generic] | str], bands: int) -> bool:
     """
-    Tell whether a pixel lacks data only where every band holds the no-data number.
+    Return whether a pixel lacks data only where every band holds the no-data number.
 
     In colour and multispectral images of unsigned integers that number is also a value: 0 is
     black in one band, 255 white. Where a sensor saw nothing, all bands hold it.

@@ -187,7 +187,7 @@ def _definition(sensor: str | os.PathLike[str] | Sensor | None) -> Sensor | None
 
 
 def _is_opened(array: xr.DataArray) -> bool:
-    """Tell whether an array is one of :func:`open_raster`, or a part of it."""
+    """Return whether an array is one of :func:`open_raster`, or a part of it."""
     along = {"wavelength", "fwhm", "good", "band_name"}
     return (
         array.dims == ("band", "y", "x")

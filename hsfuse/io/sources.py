@@ -107,7 +107,7 @@ def _sources(path: Path, root: Element, depth: int) -> list[str]:
 
 
 def is_hdf5(path: Path) -> bool:
-    """Tell whether a file is HDF5, by its signature: most files are not, and need no h5py."""
+    """Return whether a file is HDF5, by its signature: most files are not, and need no h5py."""
     with path.open("rb") as file:
         for start in _HDF5_STARTS:
             file.seek(start)

@@ -54,7 +54,7 @@ def open_store(path: Path) -> Opened:
 
 
 def is_netcdf(path: Path) -> bool:
-    """Tell whether a file is netCDF by its name and its first bytes."""
+    """Return whether a file is netCDF by its name and its first bytes."""
     if path.suffix.lower() not in _SUFFIXES or not path.is_file():
         return False
     with path.open("rb") as file:

@@ -87,7 +87,7 @@ def _unit(text: str) -> str:
 
 
 def _is_numbering(values: Vector, unit: str) -> bool:
-    """Tell whether numbers count bands; see :func:`nanometres`."""
+    """Return whether numbers count bands; see :func:`nanometres`."""
     given = np.sort(values[np.isfinite(values) & (values > 0)])
     if given.size < 2 or (given != np.round(given)).any():
         return False

@@ -151,8 +151,8 @@ def write_template(root: Path, layout: OutputLayout) -> None:
     add("wavelength", np.array(layout.wavelength), "band", **radiation)
     add("fwhm", np.array(layout.fwhm), "band", units="nm", long_name="full width at half maximum")
     add("good", np.array(layout.good), "band", long_name="band can be trusted")
-    add("covered", np.array(layout.covered), "band", long_name="a fine band sees this band")
-    explained = "share of the band's variance that the fine bands explain"
+    add("covered", np.array(layout.covered), "band", long_name="an MS band sees this band")
+    explained = "share of the band's variance that the MS bands explain"
     add("explained", np.array(layout.explained), "band", units="1", long_name=explained)
     add("spatial_ref", np.array(0), None, **_grid_mapping(layout, crs))
     a, b, c, d, e, f = layout.transform

@@ -231,7 +231,7 @@ def architecture_for(
     cubes : sequence of DataArray
         Give the bands, for a network that predicts cubes.
     sensors : sequence of Sensor or None
-        Give its fine bands.
+        Give its MS bands.
     scales, width, levels : int
         As :func:`train`.
 

@@ -152,7 +152,7 @@ class Window:
     ----------
     coarse : ndarray of shape (bands, coarse rows, coarse columns)
         HS pixels about the window, float32, NaN where there is no data.
-    fine : ndarray of shape (fine bands, rows, columns)
+    fine : ndarray of shape (MS bands, rows, columns)
         MS pixels, float32, NaN where there is no data.
     geometry : Geometry
         Of ``coarse`` over ``fine``.

@@ -86,11 +86,11 @@ class CnmfFuser:
         Root mean square of each.
     endmembers : ndarray of shape (good bands, endmembers)
         W, in those units.
-    response : ndarray of shape (fine bands, endmembers)
+    response : ndarray of shape (MS bands, endmembers)
         R W, in units of the scene's brightness.
     loading : ndarray of shape (bands, endmembers)
         W in HS units with the other bands, by regression; NaN for bands without data.
-    gain, offset : ndarray of shape (fine bands,)
+    gain, offset : ndarray of shape (MS bands,)
         Y is ``gain * response H + offset``.
     settings : CnmfSettings
         The other numbers.
@@ -207,7 +207,7 @@ class _CoupledWindow:
         HS pixels with data in both images, in HS units.
     coarse : Tensor of shape (good bands, pixels)
         The same in units, non-negative.
-    fine : Tensor of shape (fine bands, fine pixels)
+    fine : Tensor of shape (MS bands, fine pixels)
         MS pixels in units, non-negative.
     used, filled : Tensor of bool, shape (rows, columns) of HS and of MS pixels
         Where they are.

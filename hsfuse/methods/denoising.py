@@ -2,7 +2,7 @@
 Noisy and striped HS bands are reconstructed by regression on the other fused bands.
 
 A method takes what differs from band to band for a difference on the ground, and would sharpen
-a stripe along the edges of the fine image. So noisy bands take no part in noise, subspace and
+a stripe along the edges of the MS image. So noisy bands take no part in noise, subspace and
 fit of a method; each follows at the end from the fused clean bands, by its linear regression on
 them over the HS pixels.
 """

@@ -60,7 +60,7 @@ class SpectralInversion(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, fine: Tensor) -> Tensor:
-        """Return (pixels, bands) from (pixels, fine bands)."""
+        """Return (pixels, bands) from (pixels, MS bands)."""
         feature = self._activate(self.first(fine))
         feature = self._activate(self.hidden[0](feature)) + feature
         for one, two in ((self.hidden[1], self.hidden[2]), (self.hidden[3], self.hidden[4])):
@@ -81,7 +81,7 @@ class SpectraLiftFuser:
     ----------
     weights : tuple of ndarray
         Of :class:`SpectralInversion`, in the order of its state.
-    gain, offset : ndarray of shape (fine bands,)
+    gain, offset : ndarray of shape (MS bands,)
         ``Y = gain * R Z + offset``.
     unit : float
         The scene's brightness.

@@ -32,7 +32,7 @@ _MARGIN = 2
 # outermost HS pixels see two more.
 FINE_MARGIN = 8
 _SMALLEST_RATIO = 2.0
-# Of a fine band's response within the HS range: refused below, said below.
+# Of an MS band's response within the HS range: refused below, said below.
 _LEAST_COVERAGE = 0.5
 _FULL_COVERAGE = 0.95
 # Nanometres between a band's stated centre and that of its sensor beyond which the two are named.
@@ -59,7 +59,7 @@ class Pair:
         FWHM of the HS point spread function along y and x in HS pixels.
     blur_status : str
         measured, specification, convention or assumed.
-    response : ndarray of shape (fine bands, bands) or None
+    response : ndarray of shape (MS bands, bands) or None
         R from the sensors; None where it has to be estimated.
     response_source : str
         Where R comes from.
@@ -255,7 +255,7 @@ def _shared_crs(
 
 
 def _parallel(inside: Affine, hs: xr.DataArray) -> bool:
-    """Tell whether the grids are parallel: no axis strays by a tenth of a fine pixel."""
+    """Return whether the grids are parallel: no axis strays by a tenth of a fine pixel."""
     return abs(inside.b) * hs.sizes["y"] < 0.1 and abs(inside.d) * hs.sizes["x"] < 0.1
 
 

@@ -1,9 +1,9 @@
 """
-What the survey tells of the two sensors' values: R where it is unknown, gain and offset.
+Radiometry of a surveyed pair: R where it is unknown, gain and offset of each MS band.
 
-The two sensors rarely share units. Per fine band, ``D(Y) = gain · R X + offset`` is
-fitted on the HS grid and reported; the fused cube keeps the HS image's units. Pixels that
-changed between the two images, as under a cloud, count less the less they follow the others.
+The two sensors rarely share units. Per MS band, ``D(Y) = gain · R X + offset`` is
+fitted on the HS grid and reported; the fused cube keeps the units of the HS image. Pixels that
+changed between the two images, as under a cloud, have a low weight (Tukey's biweight).
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ __all__ = ["Radiometry", "measure_radiometry"]
 # Weight of smoothness along the spectrum against the fit, in mean variances of a band: on a
 # simulated pair 1e-3 leaves the fit alone and still decides between neighbouring bands.
 _SMOOTHNESS = 1e-3
-# Below this correlation the two images hardly show the same thing.
+# Below this correlation the two images may show different places.
 _LOWEST_CORRELATION = 0.5
-# In which the weights of steady pixels are found.
+# Iterations of the weights of unchanged pixels.
 _ROUNDS = 6
-# A response is doubted where it leaves this share of a band's variance, and twice the share
-# that one read from the pair leaves.
-_DOUBT, _WORSE = 0.03, 2.0
-# A fine band sees between these shares of its response.
+# A stated response is reported where it leaves this share of a band's variance unexplained, and
+# twice the share that one estimated from the pair leaves.
+_UNEXPLAINED, _WORSE = 0.03, 2.0
+# Quantiles of a response between which an MS band has its spectral coverage.
 _MIDDLE = (0.025, 0.975)
-_MOST_STRETCHES = 6
+_MOST_RANGES = 6
 # Of the surveyed pixels at a band's largest value: more than a scene has by chance.
 _SATURATED = 0.01
 
@@ -39,25 +39,25 @@ _SATURATED = 0.01
 @dataclass(frozen=True)
 class Radiometry:
     """
-    How the fine bands follow from the HS bands.
+    Relation of the MS bands to the HS bands.
 
     Attributes
     ----------
     good : ndarray of bool, shape (bands,)
         HS bands that carry a spectrum.
-    response : ndarray of shape (fine bands, bands)
+    response : ndarray of shape (MS bands, bands)
         R, rows summing to one.
-    gain, offset : ndarray of shape (fine bands,)
+    gain, offset : ndarray of shape (MS bands,)
         ``D(Y) = gain * R X + offset``.
-    correlation : ndarray of shape (fine bands,)
+    correlation : ndarray of shape (MS bands,)
         Between the two sides.
     covered : ndarray of bool, shape (bands,)
-        HS bands at whose wavelengths some fine band sees; all where R is estimated.
+        HS bands within the spectral coverage of the MS bands; all where R is estimated.
     explained : ndarray of shape (bands,)
-        Share of each HS band's variance that the fine bands explain on the HS grid; NaN for
+        Share of each HS band's variance that the MS bands explain on the HS grid; NaN for
         bands that are not good.
     notes : tuple of str
-        What the user should know.
+        For the user, a sentence each.
     """
 
     good: NDArray[np.bool_]
@@ -74,8 +74,8 @@ def measure_radiometry(survey: Survey) -> Radiometry:
     """
     Return the response, gain and offset of the surveyed pair.
 
-    A response that the survey brings is used as it is; the notes say where one read from the
-    pair explains much more.
+    A stated response is used as it is; a note says where one estimated from the pair explains
+    much more.
     """
     good = survey.good
     spectra, seen = _paired(survey)
@@ -86,10 +86,10 @@ def measure_radiometry(survey: Survey) -> Radiometry:
         response = np.zeros((len(seen), len(good)))
         response[:, good] = own
     else:
-        weight = _steady(response[:, good] @ spectra, seen)
+        weight = _unchanged(response[:, good] @ spectra, seen)
         doubts = _doubts(response[:, good] @ spectra, own @ spectra, seen, weight)
     gain, offset, correlation = _lines(response[:, good] @ spectra, seen, weight)
-    # What is estimated fits the spectra of the scene and says little of where a band sees.
+    # An estimated response fits the spectra of the scene and does not determine the coverage.
     stated = survey.response is not None
     covered = _covered(response, survey.wavelength) if stated else np.ones(len(good), dtype=bool)
     explained = np.full(len(good), np.nan)
@@ -109,15 +109,15 @@ def _read_response(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return R estimated from the pair, and the weights of the pixels."""
     response = estimate_response(spectra, seen)
-    weight = _steady(response @ spectra, seen)
-    if weight.min() < 1e-3:  # some pixel does not follow the others, and R with it
+    weight = _unchanged(response @ spectra, seen)
+    if weight.min() < 1e-3:  # some pixels changed, and R with them
         response = estimate_response(spectra, seen, weight)
-        weight = _steady(response @ spectra, seen)
+        weight = _unchanged(response @ spectra, seen)
     return response, weight
 
 
-def _steady(predicted: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return each pixel's weight: how far it follows the others."""
+def _unchanged(predicted: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each pixel's weight, low where it changed between the images."""
     weight = np.ones(seen.shape[1])
     for _ in range(_ROUNDS):
         gain, offset, _ = _lines(predicted, seen, weight)
@@ -143,22 +143,22 @@ def estimate_response(
     weight: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """
-    Return the non-negative, smooth R that explains the fine bands.
+    Return the non-negative, smooth R that explains the MS bands.
 
-    Minimises ``|Y - g R X - o|² + s |∂R|²`` over ``R >= 0`` for each fine band
+    Minimises ``|Y - g R X - o|² + s |∂R|²`` over ``R >= 0`` for each MS band
     (non-negative least squares, Lawson and Hanson 1974).
 
     Parameters
     ----------
     spectra : ndarray of shape (bands, pixels)
-    seen : ndarray of shape (fine bands, pixels)
-        The fine bands as the HS sensor would see them.
+    seen : ndarray of shape (MS bands, pixels)
+        The MS bands as the HS sensor would see them.
     weight : ndarray of shape (pixels,), optional
         How much each pixel counts.
 
     Returns
     -------
-    ndarray of shape (fine bands, bands)
+    ndarray of shape (MS bands, bands)
         Rows sum to one.
     """
     bands, pixels = spectra.shape
@@ -197,9 +197,9 @@ def _lines(
 
 def _covered(response: NDArray[np.float64], wavelength: NDArray[np.float64]) -> NDArray[np.bool_]:
     """
-    Return which HS bands lie where a fine band sees: within its middle 95 %, and half about it.
+    Return which HS bands the MS bands cover: the middle 95 % of a response, widened by half.
 
-    All of them where wavelengths are not known: nothing can be said then.
+    All of them where wavelengths are not known.
     """
     known = np.isfinite(wavelength)
     if not known.all():
@@ -217,7 +217,7 @@ def _covered(response: NDArray[np.float64], wavelength: NDArray[np.float64]) -> 
 def _explained(
     spectra: NDArray[np.float64], seen: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the share of each HS band's variance that a line of the fine bands explains."""
+    """Return the share of each HS band's variance that a line of the MS bands explains."""
     root = np.sqrt(weight / weight.sum())
     y, x = ((rows - (rows @ weight / weight.sum())[:, None]) * root for rows in (spectra, seen))
     fitted = np.linalg.lstsq(x.T, y.T, rcond=None)[0].T @ x
@@ -247,15 +247,15 @@ def _uncovered_notes(
 
 
 def _ranges(wavelength: NDArray[np.float64], chosen: NDArray[np.bool_]) -> str:
-    """Return the stretches of the spectrum that chosen bands fill, the few first of them."""
+    """Return the wavelength ranges of the chosen bands, the first few of them."""
     order = np.argsort(wavelength)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], chosen[order].astype(int), [0]])))
-    stretches = [
+    ranges = [
         " to ".join(dict.fromkeys(f"{wavelength[order[at]]:.0f}" for at in (start, stop - 1)))
         for start, stop in zip(edges[::2], edges[1::2], strict=True)
     ]
-    more = len(stretches) - _MOST_STRETCHES
-    return ", ".join(stretches[:_MOST_STRETCHES]) + (f" and {more} more" if more > 0 else "")
+    more = len(ranges) - _MOST_RANGES
+    return ", ".join(ranges[:_MOST_RANGES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _doubts(
@@ -264,13 +264,13 @@ def _doubts(
     seen: NDArray[np.float64],
     weight: NDArray[np.float64],
 ) -> tuple[str, ...]:
-    """Say which responses explain their band much worse than the pair shows to be possible."""
+    """Return a note for each response that fits much worse than one estimated from the pair."""
     left, least = (1 - _lines(predicted, seen, weight)[2] ** 2 for predicted in (named, own))
     return tuple(
-        f"fine band {index}: the response that was named explains {1 - a:.1%} of it, one read "
-        f"from the pair {1 - b:.1%}; the named one was used"
+        f"MS band {index}: the stated response explains {1 - a:.1%} of its variance, one "
+        f"estimated from the pair {1 - b:.1%}; the stated one is used"
         for index, (a, b) in enumerate(zip(left, least, strict=True), start=1)
-        if a > _DOUBT and a > _WORSE * b
+        if a > _UNEXPLAINED and a > _WORSE * b
     )
 
 
@@ -283,8 +283,8 @@ def _saturated_notes(survey: Survey) -> tuple[str, ...]:
         share = float((values == values.max()).mean())
         if share > _SATURATED:
             notes.append(
-                f"fine band {band + 1} holds its largest value, {values.max():g}, in {share:.1%} "
-                "of the surveyed pixels: saturated, it shows no detail there"
+                f"MS band {band + 1} holds its largest value, {values.max():g}, in {share:.1%} "
+                "of the surveyed pixels: it is saturated and has no detail there"
             )
     return tuple(notes)
 
@@ -295,8 +295,8 @@ def _notes(correlation: NDArray[np.float64]) -> tuple[str, ...]:
         return ()
     which = ", ".join(map(str, weak))
     return (
-        f"fine band {which} correlates with the HS image by less than {_LOWEST_CORRELATION}: "
-        "do both show the same place?",
+        f"MS band {which} correlates with the HS image by less than {_LOWEST_CORRELATION}: "
+        "do both images show the same place?",
     )
 
 

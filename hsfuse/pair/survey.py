@@ -61,7 +61,7 @@ class Patch:
     ----------
     coarse : ndarray of shape (bands, rows, columns)
         HS pixels, float32, NaN where there is no data.
-    fine : ndarray of shape (fine bands, fine rows, fine columns)
+    fine : ndarray of shape (MS bands, fine rows, fine columns)
         The fine pixels about them, with a halo of the blur's reach, NaN where there is no data.
     geometry : Geometry
         Of ``coarse`` over ``fine``.
@@ -90,7 +90,7 @@ class Survey:
         False for bands that the file or the sensor calls bad.
     wavelength : ndarray of shape (bands,)
         Centres of the HS bands in nanometres, NaN where unknown.
-    response : ndarray of shape (fine bands, bands) or None
+    response : ndarray of shape (MS bands, bands) or None
         R from two sensor definitions; None where it has to be estimated.
     scene : tuple of int or None
         Rows and columns of the whole HS image; None where the one patch is all of it.
@@ -177,19 +177,19 @@ class Survey:
 
     @cached_property
     def fine_noise(self) -> NDArray[np.float64]:
-        """Standard deviation of the noise of each fine band's pixels, shape (fine bands,)."""
+        """Standard deviation of the noise of each MS band's pixels, shape (MS bands,)."""
         power = [np.square(pixel_noise(patch.fine)) for patch in self.patches]
         deviation: NDArray[np.float64] = np.sqrt(np.mean(power, axis=0))
         return deviation
 
     def degraded(self, patch: Patch) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """
-        Return the fine bands as the HS sensor would see them, and where that holds.
+        Return the MS bands as the HS sensor would see them, and where that holds.
 
         Returns
         -------
         tuple of ndarray
-            D(Y) of shape (fine bands, rows, columns), and a mask of shape (rows, columns):
+            D(Y) of shape (MS bands, rows, columns), and a mask of shape (rows, columns):
             true where every good HS band has data and the blur lies mostly on fine data.
         """
         for known, (seen, covered) in zip(self.patches, self._seen, strict=True):

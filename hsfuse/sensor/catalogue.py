@@ -125,7 +125,7 @@ def pick_sensor(sensor: str | os.PathLike[str] | Sensor) -> Sensor:
 @dataclass(frozen=True, eq=False, slots=True)
 class Response:
     """
-    What a fine sensor's bands see of a spectrum.
+    What an MS sensor's bands see of a spectrum.
 
     Attributes
     ----------
@@ -173,7 +173,7 @@ def response_matrix(
     Raises
     ------
     SensorError
-        If no wavelength is known, or a fine band has neither a curve nor a FWHM.
+        If no wavelength is known, or an MS band has neither a curve nor a FWHM.
     """
     centre = np.asarray(wavelength, dtype=np.float64)
     width = one_per_band(fwhm, centre, "fwhm")

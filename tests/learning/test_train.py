@@ -37,7 +37,7 @@ def paper(cubes: list[Path], out: Path, **choices: object) -> Card:
 def test_the_domain_of_the_paper_is_its_training_data(
     cubes: list[Path], made_cubes, tmp_path: Path
 ):
-    """One ratio, one number of fine bands, the wavelengths of the cubes."""
+    """One ratio, one number of MS bands, the wavelengths of the cubes."""
     card = paper(cubes, tmp_path / "paper.safetensors")
     domain = card.domain
     assert (domain.ratio, domain.fine_bands) == ((2.0, 2.0), (3, 3))
@@ -48,7 +48,7 @@ def test_the_domain_of_the_paper_is_its_training_data(
 
 
 def test_the_domain_of_components_is_any_bands_nearby(cubes: list[Path], tmp_path: Path):
-    """The recipe's ratios, any number of fine bands, the cubes' range and a band beyond."""
+    """The recipe's ratios, any number of MS bands, the cubes' range and a band beyond."""
     card = train(
         cubes[:1],
         tmp_path / "any.safetensors",

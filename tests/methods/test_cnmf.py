@@ -60,7 +60,7 @@ def misfit(values: NDArray[np.floating], truth: NDArray[np.floating]) -> float:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_linear_mixture_is_recovered(seed: int) -> None:
-    """Four materials under four fine bands, without noise: the model holds, the cube follows."""
+    """Four materials under four MS bands, without noise: the model holds, the cube follows."""
     cube = mixture(seed)
     assert misfit(fuse(*observed(cube)), cube) < 0.005
 

@@ -158,7 +158,7 @@ def test_a_changed_setting_is_a_changed_fuser(one: Method, other: Method) -> Non
 
 
 def test_guided_beats_bicubic_on_a_scene_of_edges() -> None:
-    """The fine bands carry the edges that interpolation cannot know."""
+    """The MS bands carry the edges that interpolation cannot know."""
     cube = scene()
     survey, window = observed(cube)
     error = {
@@ -230,7 +230,7 @@ def test_the_shipped_weights_fit_any_sensor() -> None:
 
 
 def test_a_flat_image_stays_flat() -> None:
-    """Whatever the fine image shows; the network says why `guided` fuses the pair."""
+    """Whatever the MS image shows; the network says why `guided` fuses the pair."""
     _, window = observed(scene())
     flat = np.full_like(window.coarse, 0.25)
     survey = Survey(

@@ -51,7 +51,7 @@ def saved(tmp_path: Path) -> tuple[MSSSFNet, Path]:
 
 
 def misfit(domain: Domain, **changes: object) -> str | None:
-    """Return what a domain has against a pair of 4 bands, 3 fine bands and ratio 4."""
+    """Return what a domain has against a pair of 4 bands, 3 MS bands and ratio 4."""
     pair: dict = {
         "wavelength": np.array([400.0, 500.0, 600.0, 700.0]),
         "good": np.ones(4, bool),

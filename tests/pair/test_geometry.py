@@ -312,7 +312,7 @@ def test_a_fine_band_without_data_is_named() -> None:
 
 
 def test_bad_bands_alone_are_refused_by_name() -> None:
-    """Nothing is left that a fine band could be told from."""
+    """Nothing is left that an MS band could be told from."""
     coarse = hs(CORNER * Affine.scale(4)).assign_coords(good=("band", np.zeros(12, bool)))
     with pytest.raises(PairError, match=r"hs\.tif and rgb\.tif: .* no good band"):
         make_pair(coarse, rgb(CORNER))

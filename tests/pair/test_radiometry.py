@@ -13,7 +13,7 @@ from hsfuse.pair.survey import Patch, Survey
 
 
 def survey(gain: float = 1.0, offset: float = 0.0, hole: bool = False) -> Survey:
-    """Return a surveyed pair of 20 bands whose fine bands are means of ten, seen at ratio 4."""
+    """Return a surveyed pair of 20 bands whose MS bands are means of ten, seen at ratio 4."""
     draw = np.random.default_rng(0)
     spectra = gaussian_filter1d(draw.random((5, 20)), 1.0, axis=1)
     cover = draw.dirichlet(np.full(5, 0.4), size=(120, 120))
@@ -96,7 +96,7 @@ def test_the_response_of_flat_images_is_flat() -> None:
 
 
 def test_a_cloud_changes_neither_gain_nor_response() -> None:
-    """A tenth of the scene that only the fine image saw bright is told apart from the rest."""
+    """A tenth of the scene that only the MS image saw bright is told apart from the rest."""
     made = survey(gain=250.0, offset=30.0)
     clouded = made.patches[0].fine.copy()
     clouded[:, 10:50, 10:50] = 900.0
@@ -116,9 +116,9 @@ def test_a_response_that_does_not_fit_is_doubted() -> None:
     swapped = np.kron(np.eye(2), np.full(10, 0.1))[::-1]
     found = measure_radiometry(replace(made, response=swapped))
     assert (found.response == swapped).all()
-    assert sum("the named one was used" in note for note in found.notes) == 2
+    assert sum("the stated one is used" in note for note in found.notes) == 2
     fitting = measure_radiometry(replace(made, response=swapped[::-1]))
-    assert not any("the named one was used" in note for note in fitting.notes)
+    assert not any("the stated one is used" in note for note in fitting.notes)
 
 
 def test_saturation_is_said() -> None:
@@ -131,13 +131,13 @@ def test_saturation_is_said() -> None:
         replace(made, patches=(replace(made.patches[0], fine=clipped),))
     ).notes
     assert [note for note in notes if "saturated" in note] == [
-        f"fine band 2 holds its largest value, {limit:g}, in 5.0% of the surveyed pixels: "
-        "saturated, it shows no detail there"
+        f"MS band 2 holds its largest value, {limit:g}, in 5.0% of the surveyed pixels: "
+        "it is saturated and has no detail there"
     ]
 
 
 def test_bands_beyond_the_fine_ones_are_flagged() -> None:
-    """By their wavelengths, with the share of their variance that the fine bands explain."""
+    """By their wavelengths, with the share of their variance that the MS bands explain."""
     made = survey()
     near = np.kron(np.eye(2), np.full(10, 0.1)) * (np.arange(20) < 14)
     near /= near.sum(axis=1, keepdims=True)
@@ -152,7 +152,7 @@ def test_bands_beyond_the_fine_ones_are_flagged() -> None:
 
 
 def test_an_estimated_response_flags_no_band() -> None:
-    """It fits the scene and does not tell where in the spectrum a fine band sees."""
+    """It fits the scene and does not tell where in the spectrum an MS band sees."""
     made = survey()
     alone = replace(made.patches[0], fine=made.patches[0].fine[:1])
     half = replace(made, patches=(alone,))

@@ -33,7 +33,7 @@ class Stages:
         Those of the HS image, zero where it has no data.
     used : Tensor of shape (coarse rows, coarse columns)
         HS pixels with data on both sides.
-    fine : Tensor of shape (fine bands, rows, columns)
+    fine : Tensor of shape (MS bands, rows, columns)
         The MS bands, standardised, zero where there is no data.
     """
 
@@ -57,7 +57,7 @@ class GuidedFuser:
         As selected.
     blur : tuple of float
         FWHM of the HS point spread function along y and x in HS pixels.
-    offset, scale : ndarray of shape (fine bands,)
+    offset, scale : ndarray of shape (MS bands,)
         Mean and standard deviation of the MS bands over the scene.
     weights : ndarray of shape (components, features)
         W of the scene-wide regression on [1, Y, products of Y], standardised.
@@ -86,7 +86,7 @@ class GuidedFuser:
         cubic = 2.0
         rounds = self.parameters.back_projections
         # Out to in: U, the rounds of DU beyond the first, D of the residual, the linear
-        # interpolation of coefficients, the window, D of the fine bands.
+        # interpolation of coefficients, the window, D of the MS bands.
         along = [
             (rounds > 0) * (cubic + blur)
             + max(rounds - 1, 0) * (cubic + blur)
@@ -168,14 +168,14 @@ class GuidedFuser:
     def _local(
         self, window: Window, residual: Tensor, used: Tensor, fine: Tensor, fine_valid: Tensor
     ) -> Tensor:
-        """Return the coefficients of [1, Y], (1 + fine bands, components, coarse grid)."""
+        """Return the coefficients of [1, Y], (1 + MS bands, components, coarse grid)."""
         # The normal equations lose half the digits: float64 on the small grid costs nothing.
         degrade = Degrade.between(
             window.geometry, self.blur, device=self.device, dtype=torch.float64
         )
         bands, _ = degrade.forward_masked(fine.double(), fine_valid)
         weight = used.double()
-        design = torch.cat([torch.ones_like(bands[:1]), bands]) * weight  # (1 + fine bands, h, w)
+        design = torch.cat([torch.ones_like(bands[:1]), bands]) * weight  # (1 + MS bands, h, w)
         sum_over = _GaussianWindow(
             self.parameters.radius, self.settings.window_deviations, used.shape, self.device
         )

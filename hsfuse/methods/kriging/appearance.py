@@ -26,7 +26,7 @@ class Appearance:
 
     Attributes
     ----------
-    level : ndarray of shape (fine bands,)
+    level : ndarray of shape (MS bands,)
         Value of each band at brightness one: its mean over the scene.
     sigmas : tuple of tuple of float
         Of the Gaussian blurs along y and x in fine pixels, a pair for each scale of texture.

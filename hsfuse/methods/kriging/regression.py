@@ -69,7 +69,7 @@ def random_features(
 
     Parameters
     ----------
-    fine : Tensor of shape (fine bands, rows, columns)
+    fine : Tensor of shape (MS bands, rows, columns)
         Standardised.
     brightness : Tensor of shape (rows, columns)
         In units of the scene's mean.

@@ -116,7 +116,7 @@ class ComponentFuser:
         Whose estimates are the network's input.
     scales : ComponentScales
         Of the scene's components.
-    gain : ndarray of shape (components, fine bands)
+    gain : ndarray of shape (components, MS bands)
         Kalman gain of the MS image.
     guided_components : int
         Components that `guided` fuses by itself, toward which corrections are shrunk.

@@ -100,7 +100,7 @@ class Observations:
         Components of the HS image.
     hs_valid : Tensor of shape (coarse rows, coarse columns)
         HS pixels with data.
-    fine : Tensor of shape (fine bands, rows, columns)
+    fine : Tensor of shape (MS bands, rows, columns)
         The MS image less its response to the mean spectrum.
     fine_valid : Tensor of shape (rows, columns)
         MS pixels with data.
@@ -108,9 +108,9 @@ class Observations:
         Standard deviation of the HS image's noise.
     prior_deviation : Tensor of shape (components,)
         Prior standard deviation of the errors of fused components.
-    response : Tensor of shape (fine bands, components)
+    response : Tensor of shape (MS bands, components)
         A.
-    gain : Tensor of shape (components, fine bands)
+    gain : Tensor of shape (components, MS bands)
         Kalman gain of the MS image.
     """
 
@@ -217,14 +217,14 @@ def fine_error_covariance(
         Of the pair.
     subspace : Subspace
         Of its components.
-    mean_response : ndarray of shape (fine bands,)
+    mean_response : ndarray of shape (MS bands,)
         What the MS sensor measures of the mean spectrum.
-    response : ndarray of shape (fine bands, components)
+    response : ndarray of shape (MS bands, components)
         A.
 
     Returns
     -------
-    ndarray of shape (fine bands, fine bands)
+    ndarray of shape (MS bands, MS bands)
     """
     residuals = []
     for patch in survey.patches:
@@ -243,15 +243,15 @@ def kalman_gain(
     response: NDArray[np.float64], deviation: NDArray[np.float64], error: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """
-    Return ``C A' (A C A' + N)^-1``, shape (components, fine bands).
+    Return ``C A' (A C A' + N)^-1``, shape (components, MS bands).
 
     Parameters
     ----------
-    response : ndarray of shape (fine bands, components)
+    response : ndarray of shape (MS bands, components)
         A.
     deviation : ndarray of shape (components,)
         Standard deviations, the root of C's diagonal.
-    error : ndarray of shape (fine bands, fine bands)
+    error : ndarray of shape (MS bands, MS bands)
         N: covariance of the MS image about A Z.
     """
     covariance = deviation[:, None] ** 2 * response.T

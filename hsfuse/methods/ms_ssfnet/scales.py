@@ -40,14 +40,14 @@ class ComponentScales:
     prior_deviation : ndarray of shape (components,)
         Prior standard deviation of errors: root mean square difference of the estimates from
         the initial one.
-    whitening : ndarray of shape (3, fine bands)
+    whitening : ndarray of shape (3, MS bands)
         From standardised MS bands to their leading components, of variance one; rows of zeros
         where there are fewer bands.
-    mean_response : ndarray of shape (fine bands,)
+    mean_response : ndarray of shape (MS bands,)
         What the MS sensor measures of the mean spectrum, offset included.
-    response : ndarray of shape (fine bands, components)
+    response : ndarray of shape (MS bands, components)
         A: what it measures of each component, R times the loading, with the sensors' gain.
-    gain : ndarray of shape (components, fine bands)
+    gain : ndarray of shape (components, MS bands)
         From the residual of the MS image to the most probable change of components.
     fine_noise : ndarray of shape (components,)
         Standard deviation of that change by the noise of MS pixels.

@@ -190,7 +190,7 @@ def local_contrast(
 
     Parameters
     ----------
-    fine : ndarray of shape (fine bands, rows, columns)
+    fine : ndarray of shape (MS bands, rows, columns)
         Standardised.
     known : ndarray of shape (rows, columns), bool
         Where there is data; other pixels have no weight.

@@ -37,7 +37,7 @@ def align_pair(
     """
     Return the pair that two rasters make, co-registered by what the images show.
 
-    The HS image is moved; the fine image is the reference and its grid the output's. The move is
+    The HS image is moved; the MS image is the reference and its grid the output's. The move is
     part of the pair's geometry: nothing is resampled for it. The width of the point spread
     function is taken from the pair where it was a mere assumption.
 

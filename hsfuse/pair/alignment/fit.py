@@ -75,7 +75,7 @@ class Fit:
         )
 
     def _residuals(self, seen: Array, basis: Array) -> Array:
-        """Return what is unexplained of each fine band, in units of its spread."""
+        """Return what is unexplained of each MS band, in units of its spread."""
         weighted = self.weight.sum()
         seen = seen - (seen @ self.weight / weighted)[:, None]
         spread = np.sqrt((seen**2 @ self.weight) / weighted)
@@ -161,7 +161,7 @@ class Fit:
         return min(1.0, left_by(basis, seen) * (pixels - 1) / max(pixels - basis.shape[1], 1))
 
     def textured(self, found: Array) -> bool:
-        """Tell whether both images vary smoothly from pixel to pixel, as noise does not."""
+        """Return whether both images vary smoothly from pixel to pixel, as noise does not."""
         likeness = [
             (
                 _likeness(view.components[0], view.known),

@@ -48,7 +48,7 @@ class View:
     centre: tuple[float, float]
 
     def seen(self, parameters: Sequence[float] | Array) -> Array:
-        """Return D(Y), shape (fine bands, rows, columns), for shifts and widths along y and x."""
+        """Return D(Y), shape (MS bands, rows, columns), for shifts and widths along y and x."""
         rows, columns = self.weights(parameters)
         seen: Array = rows @ self.fine @ columns.T
         return seen

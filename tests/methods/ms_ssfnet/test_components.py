@@ -222,7 +222,7 @@ def test_a_changed_setting_changes_what_is_hashed(weights: Callable[[float], str
 
 
 def test_signs_turn_twice_into_themselves() -> None:
-    """And what has no sign, fine image and constants, never turns."""
+    """And what has no sign, MS image and constants, never turns."""
     seen = torch.randn(CHANNELS, 4, 4)
     leading = np.array([1.0, -1.0, -1.0])
     turned = with_signs(seen, -1.0, leading)
