@@ -1,10 +1,10 @@
-"""How the two images of a pair lie on each other, and how blurred one is: read from the pair.
+"""
+Co-registration: shift of the HS image and width of its PSF, estimated from the pair.
 
-Georeferencing is off by fractions of an HS pixel or more, and the width of the point spread
-function is seldom known. Both are found without knowing R or the units of either image:
-whatever an MS band is to the HS sensor, ``D(Y)`` is nearly a linear function of the leading
-principal components of ``X`` when shift and blur are right, and at no other place. The share of
-the variance of ``D(Y)`` which that function leaves unexplained is what is made small.
+Georeferencing has errors of fractions of an HS pixel or more, and the width of the point spread
+function is seldom known. Both are estimated without knowledge of R or of the units: ``D(Y)`` is
+nearly a linear function of the leading principal components of ``X`` at the right shift and
+width. They minimise the share of the variance of ``D(Y)`` that this function leaves unexplained.
 """
 
 from __future__ import annotations

@@ -1,0 +1,125 @@
+"""The spectral response R of a pair, from what is known of its two sensors."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from hsfuse.errors import PairError, SensorError
+from hsfuse.io.labels import raster_label
+from hsfuse.sensor.catalogue import Sensor, response_matrix, sensor_from_bands
+
+__all__ = ["pair_response"]
+
+# Share of an MS band's response within the range of the HS bands: refused below the first,
+# reported below the second.
+_LEAST_COVERAGE = 0.5
+_FULL_COVERAGE = 0.95
+# Nanometres between a band's stated centre and that of its sensor beyond which the two are named.
+_NOMINAL = 10.0
+
+
+def pair_response(
+    hs: xr.DataArray, rgb: xr.DataArray, sensor: Sensor | None, both: str, notes: list[str]
+) -> tuple[NDArray[np.float64] | None, str]:
+    """
+    Return R and its source, or None where it has to be estimated from the pair.
+
+    Parameters
+    ----------
+    hs, rgb : DataArray
+        The two rasters.
+    sensor : Sensor or None
+        Of ``rgb``, where it is known.
+    both : str
+        Labels of both rasters, for messages.
+    notes : list of str
+        To which notes for the user are appended.
+
+    Raises
+    ------
+    PairError
+        If the bands of the sensor do not match, or the HS bands do not cover an MS band.
+    """
+    centre = np.asarray(rgb["wavelength"].values, dtype=np.float64)
+    width = np.asarray(rgb["fwhm"].values, dtype=np.float64)
+    names = tuple(str(name) for name in rgb["band_name"].values)
+    bands = rgb.sizes["band"]
+    if sensor is None and np.isfinite(centre).all() and np.isfinite(width).all():
+        sensor = sensor_from_bands(centre, width, names)
+        source = f"band centres and widths of {raster_label(rgb)}"
+    elif sensor is not None:
+        if sensor.kind == "hs" and len(sensor.band_names) != bands:
+            raise PairError(
+                f"{raster_label(rgb)}: sensor {sensor.id} is hyperspectral; expected an RGB, "
+                "multispectral or panchromatic one, or some of its bands as "
+                f"{sensor.id}:BAND,BAND"
+            )
+        if np.isfinite(centre).all():
+            # What the raster says of its bands beats the order of the definition.
+            try:
+                sensor = sensor.match(centre)
+            except SensorError as error:
+                raise PairError(f"{raster_label(rgb)}: {error}") from error
+            notes.extend(_nominal_centres(rgb, centre, sensor))
+        if len(sensor.band_names) != bands:
+            raise PairError(
+                f"{raster_label(rgb)}: has {bands} bands, sensor {sensor.id} has "
+                f"{len(sensor.band_names)} ({', '.join(sensor.band_names)}); name those it has "
+                f"as {sensor.id}:BAND,BAND"
+            )
+        source = f"response curves of {sensor.id}"
+    else:
+        notes.append(
+            f"{raster_label(rgb)} states no response and no sensor was named: the response is "
+            "estimated from the pair, which leaves the spectral coverage of the MS bands unknown"
+        )
+        return None, "estimated from the pair"
+    if not np.isfinite(hs["wavelength"].values).all():
+        notes.append(
+            f"{raster_label(hs)} states no wavelengths and no sensor was named: the response is "
+            "estimated from the pair"
+        )
+        return None, "estimated from the pair"
+    try:
+        response = response_matrix(
+            sensor, hs["wavelength"].values, hs["fwhm"].values, good=hs["good"].values
+        )
+    except SensorError as error:
+        raise PairError(f"{both}: {error}") from error
+    _check_coverage(hs, rgb, response.coverage, response.band_names, notes)
+    return response.matrix, source
+
+
+def _nominal_centres(rgb: xr.DataArray, centre: NDArray[np.float64], sensor: Sensor) -> list[str]:
+    """Say where a file's centres are round numbers for the bands of its sensor."""
+    if np.abs(sensor.wavelength - centre).max() <= _NOMINAL:
+        return []
+    stated, known = (", ".join(f"{w:.0f}" for w in w_s) for w_s in (centre, sensor.wavelength))
+    return [
+        f"{raster_label(rgb)} states the band centres {stated} nm; they are taken for the bands of "
+        f"{sensor.id} at {known} nm"
+    ]
+
+
+def _check_coverage(
+    hs: xr.DataArray,
+    rgb: xr.DataArray,
+    coverage: NDArray[np.float64],
+    names: tuple[str, ...],
+    notes: list[str],
+) -> None:
+    known = hs["wavelength"].values
+    span = f"{np.nanmin(known):.0f} to {np.nanmax(known):.0f} nm"
+    for name, share in zip(names, coverage, strict=True):
+        if share < _LEAST_COVERAGE:
+            raise PairError(
+                f"{raster_label(rgb)}: {1 - share:.0%} of the response of {name!r} lies outside "
+                f"the HS bands of {raster_label(hs)}, {span}; "
+                f"expected at most {1 - _LEAST_COVERAGE:.0%}"
+            )
+        if share < _FULL_COVERAGE:
+            notes.append(
+                f"{1 - share:.0%} of the response of {name!r} lies outside the HS bands, {span}"
+            )
