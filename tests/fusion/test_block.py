@@ -210,12 +210,17 @@ def test_tiles_are_as_sure_as_the_whole(
 def test_a_method_that_is_not_sure_is_refused(pair: tuple[xr.DataArray, ...], method: str) -> None:
     """One line names the method, and what would do."""
     hs, rgb, _ = pair
-    with pytest.raises(PlanError, match=rf"^{method} cannot tell its uncertainty; ms-ssfnet can$"):
+    with pytest.raises(
+        PlanError, match=rf"^{method} gives no standard error; methods that do: ms-ssfnet$"
+    ):
         fuse(hs, rgb, method=method, uncertainty=True)
 
 
 def test_weights_for_a_method_that_takes_none_are_refused(pair: tuple[xr.DataArray, ...]) -> None:
     """They would be left unused without a word."""
     hs, rgb, _ = pair
-    with pytest.raises(PlanError, match=r"^guided takes no weights, got mine\.safetensors; ms-"):
+    with pytest.raises(
+        PlanError,
+        match=r"^guided takes no weights, got mine\.safetensors; methods with weights: ms-ssfnet",
+    ):
         fuse(hs, rgb, method="guided", weights="mine.safetensors")

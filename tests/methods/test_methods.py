@@ -66,8 +66,11 @@ def observed(cube: NDArray[np.float32]) -> tuple[Survey, Window]:
 
 @cache
 def prepared(name: str) -> Fuser:
-    """Return a method prepared for the pair of the scene; once, for some of them train."""
-    return load_method(name).prepare(observed(scene())[0], Options())
+    """Return a method prepared for the pair of the scene; once, and with few steps of training."""
+    method = load_method(name)
+    if name == "spectralift":
+        method = replace(method, method=SpectraLift(SpectraLiftSettings(steps=100)))
+    return method.prepare(observed(scene())[0], Options())
 
 
 def part(window: Window, name: str, core: tuple[Span, Span]) -> Window:
