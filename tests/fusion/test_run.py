@@ -165,8 +165,8 @@ def test_options_are_keywords_of_run(files: Path, tmp_path: Path) -> None:
     assert settings == Settings(method="bicubic", align=False)
     again = run(*words, settings, overwrite=True).job.settings
     assert again == replace(settings, overwrite=True)
-    with pytest.raises(TypeError, match="metod"):
-        run(*words, metod="bicubic")
+    with pytest.raises(TypeError, match="no_such_setting"):
+        run(*words, no_such_setting="bicubic")
 
 
 @pytest.mark.parametrize(
