@@ -269,7 +269,7 @@ def _alignment(found: Alignment | None) -> str:
     if found is None or not found.found:
         return ""
     parts = [
-        f"estimated shift of the HS image {found.place}",
+        f"estimated shift of the HS image: {found.place}",
         f"estimated PSF FWHM {blur_widths(*found.blur)} (±{max(found.blur_error):.3f}) HS pixels",
         f"{found.changed:.1%} of the pixels differ between the images",
     ]
@@ -293,13 +293,18 @@ def _radiometry(job: Job) -> str:
 def _method(facts: dict[str, object]) -> str:
     name = str(facts.get("method", ""))
     rest = [
-        f"{key.replace('_', ' ')} {value:.4g}"
-        if isinstance(value, float)
-        else f"{key.replace('_', ' ')} {value}"
+        f"{key.replace('_', ' ')} {_setting(value)}"
         for key, value in facts.items()
         if key != "method" and not key.endswith("sha256") and not isinstance(value, dict)
     ]
     return f"{name}: {', '.join(rest)}" if rest else name
+
+
+def _setting(value: object) -> str:
+    """Return a setting of a method as text."""
+    if isinstance(value, list | tuple):
+        return " and ".join(map(str, value)) or "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _device(job: Job) -> str:

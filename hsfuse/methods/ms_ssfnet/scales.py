@@ -111,7 +111,14 @@ def _squared_differences(
 
 
 def _middle(axis: Axis, settings: ScaleSettings) -> Span:
-    """Return the pixels of a window along an axis on which the estimates are compared."""
+    """
+    Return the pixels of a window along an axis on which the estimates are compared.
+
+    Examples
+    --------
+    >>> _middle(Axis(256, 64, 4.0), ScaleSettings()), _middle(Axis(400, 100, 4.0), ScaleSettings())
+    (Span(start=0, stop=256), Span(start=104, stop=296))
+    """
     if axis.coarse <= settings.whole_side:
         return Span(0, axis.fine)
     length = min(round(settings.compared_side * axis.ratio), axis.fine)
