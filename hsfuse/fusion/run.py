@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -126,7 +126,7 @@ class Outcome:
         Median of the last band where the run tells its uncertainty.
     """
 
-    job: Job
+    job: Job = field(repr=False)  # its regressions and wavelengths would fill pages
     path: Path
     seconds: float
     spatial: Discrepancy

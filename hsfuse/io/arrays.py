@@ -282,6 +282,19 @@ def _block(array: xr.DataArray) -> tuple[int, int]:
     return rows, columns
 
 
+def _masked_integers(array: xr.DataArray) -> bool:
+    """
+    Return whether floats are stored integers that were masked and not scaled.
+
+    As ``rioxarray.open_rasterio(path, masked=True)`` returns them: the encoding names an integer
+    type, and the scale is in the attributes and not in the encoding.
+    """
+    encoding = array.encoding
+    names = ("dtype", "rasterio_dtype")
+    integers = any(np.dtype(encoding[n]).kind in "iu" for n in names if n in encoding)
+    return integers and "scale_factor" not in encoding
+
+
 def _packing(
     array: xr.DataArray, stored: bool, notes: list[str]
 ) -> tuple[tuple[float, ...], float, float]:
@@ -301,7 +314,8 @@ def _packing(
         float(np.ravel(array.attrs.get(name, default))[0])
         for name, default in (("scale_factor", 1.0), ("add_offset", 0.0))
     )
-    if (scale, offset) != (1.0, 0.0) and array.dtype.kind == "f" and not stored:
+    floating = array.dtype.kind == "f" and not stored
+    if (scale, offset) != (1.0, 0.0) and floating and not _masked_integers(array):
         notes.append(
             f"its attributes state the scale {scale:g} and the offset {offset:g}; its numbers are "
             "floating point and taken for scaled already"

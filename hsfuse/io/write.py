@@ -101,7 +101,10 @@ def check_output(
     if not path.exists():
         return path
     if not overwrite:
-        raise OutputError(f"{path}: exists already; pass --overwrite to replace it")
+        raise OutputError(
+            f"{path}: exists already and is complete; pass --overwrite (overwrite=True) "
+            "to replace it"
+        )
     refusal = form.refusal(path)
     if refusal:
         raise OutputError(f"{path}: {refusal}, so it is not replaced")

@@ -116,10 +116,11 @@ def _check_coverage(
         if share < _LEAST_COVERAGE:
             raise PairError(
                 f"{raster_label(rgb)}: {1 - share:.0%} of the response of {name!r} lies outside "
-                f"the HS bands of {raster_label(hs)}, {span}; "
+                f"the good HS bands of {raster_label(hs)}, {span}; "
                 f"expected at most {1 - _LEAST_COVERAGE:.0%}"
             )
         if share < _FULL_COVERAGE:
             notes.append(
-                f"{1 - share:.0%} of the response of {name!r} lies outside the HS bands, {span}"
+                f"{1 - share:.0%} of the response of {name!r} lies outside the good HS bands, "
+                f"{span}"
             )

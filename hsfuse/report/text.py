@@ -192,11 +192,11 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
         ("time", took),
         (
             "HS consistency",
-            f"{_difference(outcome.spatial, units)}: output degraded by the PSF - HS image",
+            f"{_difference(outcome.spatial, units)}: output degraded by PSF, against HS image",
         ),
         (
             f"{image.split()[0]} consistency",
-            f"{_difference(outcome.spectral)}: output seen through the SRF - {image}",
+            f"{_difference(outcome.spectral)}: output seen through SRF, against {image}",
         ),
         ("uncertainty", _standard_error(outcome, units)),
         ("no data", f"{missing:.3g} of the values" if missing else "none"),

@@ -207,7 +207,7 @@ def test_without_georeferencing_corners_are_laid_on_corners() -> None:
         (hs(CORNER * Affine.scale(1.5)), rgb(CORNER), "1.5 by 1.5 RGB pixels; expected at least 2"),
         (rgb(CORNER), hs(CORNER * Affine.scale(4)), "swapped"),
         (hs(CORNER * Affine.rotation(9) * Affine.scale(4), crs=None), rgb(CORNER), "be warped"),
-        (hs(CORNER * Affine.scale(4)), rgb(CORNER, wavelength=(1500, 1700)), "outside the HS"),
+        (hs(CORNER * Affine.scale(4)), rgb(CORNER, wavelength=(1500, 1700)), "outside the good HS"),
         (hs(None, crs=None), rgb(None, shape=(80, 130), crs=None), "make no single ratio"),
         (raster("one.tif", 1, (9, 9), CORNER), rgb(CORNER), "one.tif: has one band"),
     ],
@@ -267,7 +267,7 @@ def test_a_response_that_lies_partly_outside_the_hs_bands_is_said(
 ) -> None:
     """Below 95 % of a band's area; the HS bands of the helper end at 973 nm."""
     pair = make_pair(hs(CORNER * Affine.scale(4)), rgb(CORNER, wavelength=(550, last)))
-    notes = [note for note in pair.notes if "lies outside the HS bands" in note]
+    notes = [note for note in pair.notes if "lies outside the good HS bands" in note]
     assert [note.split()[0] for note in notes] == ([said] if said else [])
 
 
