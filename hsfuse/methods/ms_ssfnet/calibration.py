@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from hsfuse.methods import Options
-from hsfuse.methods.guided.selection import select_parameters
+from hsfuse.methods.guided.selection import select_on
 from hsfuse.methods.guided.settings import Parameters
 from hsfuse.methods.ms_ssfnet.components import ComponentFuser, Prediction
 from hsfuse.methods.ms_ssfnet.consistency import fine_error_covariance, kalman_gain
@@ -46,9 +46,9 @@ def prepare_components(
         The other numbers.
     """
     guided = settings.kriging.guided
-    parameters = select_parameters(survey, guided)
-    fuser = _uncalibrated(card, survey, parameters, options, settings)
     pair = reduce_resolution(survey, guided.reduced_resolution)
+    parameters = select_on(pair, survey, guided)
+    fuser = _uncalibrated(card, survey, parameters, options, settings)
     if pair is not None:
         return _calibrated(pair, fuser, parameters)
     note = (
