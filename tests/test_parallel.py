@@ -110,7 +110,7 @@ def test_the_device_of_this_machine_is_where_local_work_is_done():
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_the_device_of_a_cluster_is_that_of_its_workers(monkeypatch: pytest.MonkeyPatch):
     """One for all blocks, whatever this machine has; workers that differ are refused."""
-    options = {"processes": False, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"processes": False, "threads_per_worker": 1, "dashboard_address": ":0"}
     with LocalCluster(n_workers=2, **options) as cluster:
         address = cluster.scheduler_address
         monkeypatch.setattr(parallel, "pick_device", lambda device: "cuda")

@@ -81,7 +81,7 @@ def test_every_scheduler_writes_the_same_bytes(
     # A loaded machine may take longer to answer than a user should wait.
     monkeypatch.setattr(hsfuse.parallel, "_PATIENCE", 600)
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as cluster:
         settings = Settings(method="guided", tile=64, scheduler=cluster.scheduler_address)
         remote = run(scene, rgb, tmp_path / "remote.zarr", settings)
