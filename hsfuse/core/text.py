@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["blur_widths", "by", "listed", "numbers", "table"]
+__all__ = ["blur_widths", "by", "image_kind", "listed", "numbers", "table"]
 
 _LABEL = 16  # width of the column of labels in characters
 
@@ -55,3 +55,15 @@ def blur_widths(y: float, x: float) -> str:
     '1.44 x 1.25'
     """
     return by(round(y, 2), round(x, 2))
+
+
+def image_kind(bands: int) -> str:
+    """
+    Return what a high-resolution image of so many bands is called.
+
+    Examples
+    --------
+    >>> image_kind(3), image_kind(4)
+    ('RGB', 'MS')
+    """
+    return "RGB" if bands == 3 else "MS"

@@ -31,6 +31,7 @@ from hsfuse.core.picture import (
     stretch_limits,
     stretched,
 )
+from hsfuse.core.text import image_kind
 from hsfuse.io.preview import preview_file, preview_raster, read_file_window, read_window
 
 if TYPE_CHECKING:
@@ -267,7 +268,7 @@ def _headline(plan: Plan, path: Path) -> str:
 
 def _titles(plan: Plan, hs_bands: list[int], rgb_bands: list[int]) -> list[str]:
     geometry, hs, rgb = plan.pair.geometry, plan.pair.hs, plan.pair.rgb
-    name = "RGB" if rgb.sizes["band"] == 3 else "MS"
+    name = image_kind(rgb.sizes["band"])
     seen = [math.ceil(axis.fine / axis.ratio - 1e-6) for axis in (geometry.y, geometry.x)]
     return [
         f"HS, {seen[0]} x {seen[1]} pixels, {_colours(hs, hs_bands)}",

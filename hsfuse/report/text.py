@@ -14,7 +14,7 @@ import xarray as xr
 from dask.utils import format_bytes, format_time
 
 from hsfuse.core.discrepancy import Discrepancy
-from hsfuse.core.text import blur_widths, by, listed, numbers, table
+from hsfuse.core.text import blur_widths, by, image_kind, listed, numbers, table
 from hsfuse.errors import OutputError
 from hsfuse.io.labels import crs_label
 from hsfuse.io.read import open_raster
@@ -135,7 +135,10 @@ def describe_plan(job: Job) -> str:
     overlap = plan.rows.halo + plan.rows.blend, plan.columns.halo + plan.columns.blend
     lines = [
         ("HS image", _input(job.scene, settings.hs_sensor, settings.hs_mask)),
-        (ms_image(pair.rgb), _input(job.rgb, settings.rgb_sensor, settings.rgb_mask)),
+        (
+            f"{image_kind(pair.rgb.sizes['band'])} image",
+            _input(job.rgb, settings.rgb_sensor, settings.rgb_mask),
+        ),
         (
             "grid",
             f"ratio {by(axes[0].ratio, axes[1].ratio)}; overlap of both images "
@@ -186,7 +189,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
         took += f"; {outcome.resumed} of {outcome.blocks} blocks were complete before this run"
     missing = outcome.missing / (bands * rows * columns)
     units = str(outcome.job.plan.pair.hs.attrs.get("units", ""))
-    image = ms_image(outcome.job.plan.pair.rgb)
+    kind = image_kind(outcome.job.plan.pair.rgb.sizes["band"])
     lines = [
         ("output", f"{outcome.path}, {format_bytes(_disk(outcome.path))}"),
         ("time", took),
@@ -195,8 +198,8 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
             f"{_difference(outcome.spatial, units)}: output degraded by PSF, against HS image",
         ),
         (
-            f"{image.split()[0]} consistency",
-            f"{_difference(outcome.spectral)}: output seen through SRF, against {image}",
+            f"{kind} consistency",
+            f"{_difference(outcome.spectral)}: output seen through SRF, against {kind} image",
         ),
         ("uncertainty", _standard_error(outcome, units)),
         ("no data", f"{missing:.3g} of the values" if missing else "none"),
@@ -210,11 +213,6 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
         ("record", str(paths.sidecar) if paths else ""),
     ]
     return table(lines)
-
-
-def ms_image(raster: xr.DataArray) -> str:
-    """Return what the high-resolution image is called: `RGB image` where it has three bands."""
-    return "RGB image" if raster.sizes["band"] == 3 else "MS image"
 
 
 def _input(path: Path, sensor: SensorLike | None, mask: PathLike | None) -> str:
