@@ -4,15 +4,17 @@ Fusion methods: one module or package each, one table of names, one protocol.
 A method has two stages. ``prepare`` reads the whole pair once, through a
 :class:`~hsfuse.pair.survey.Survey` of bounded size, and returns a :class:`Fuser`: frozen and
 picklable, it holds everything that is the same for the whole scene. ``Fuser.fuse`` then turns
-one :class:`Window` into pixels, and depends on nothing else.
+one :class:`Window` into pixels, and depends on nothing else. A method with local models has a
+pass before that one: ``Fuser.condition`` turns the window of a unit into its models, once, and a
+window holds the models of every unit that touches it.
 
 A new method is a module with a :class:`Method` and a row in :data:`METHODS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -20,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Geometry, Span
+from hsfuse.core.local_models import LocalModelGrid
 from hsfuse.errors import PlanError
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ __all__ = [
     "Fuser",
     "Method",
     "MethodSpec",
+    "OnePass",
     "Options",
     "Window",
     "check_options",
@@ -160,6 +164,9 @@ class Window:
         The rows and columns of ``fine`` that are wanted; the rest is halo.
     start : tuple of int
         Row and column, in the whole scene, of the first HS pixel of ``coarse``.
+    models : mapping of tuple of int to ndarray
+        Those of :meth:`Fuser.condition` for every unit with a weight in ``fine``, by the row and
+        column of the unit; empty for methods of one pass, and in the first pass.
     """
 
     coarse: NDArray[np.float32]
@@ -167,6 +174,7 @@ class Window:
     geometry: Geometry
     core: tuple[Span, Span]
     start: tuple[int, int]
+    models: Mapping[tuple[int, int], NDArray[np.float32]] = field(default_factory=dict)
 
     @property
     def coarse_spans(self) -> tuple[Span, Span]:
@@ -201,8 +209,23 @@ class Fuser(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What the user should know of the choices made, a sentence each."""
 
+    @property
+    def local_models(self) -> LocalModelGrid | None:
+        """The units that are conditioned before windows are fused; None for one pass."""
+
     def describe(self) -> dict[str, object]:
         """Return the settings in JSON types, for the plan and the record."""
+
+    def condition(self, window: Window) -> NDArray[np.float32]:
+        """
+        Return the models of one unit of :attr:`local_models`, an array of any shape.
+
+        Parameters
+        ----------
+        window : Window
+            ``coarse`` holds exactly the HS pixels on which the unit is conditioned, ``fine`` the
+            MS pixels about them; ``core`` is the part of ``fine`` that these HS pixels cover.
+        """
 
     def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
         """
@@ -220,6 +243,19 @@ class Fuser(Protocol):
             fuser gives the standard error: the expected error of each pixel's spectrum, root
             mean square over the good bands.
         """
+
+
+class OnePass:
+    """What a :class:`Fuser` without local models says of them."""
+
+    @property
+    def local_models(self) -> None:
+        """See :class:`Fuser`."""
+        return
+
+    def condition(self, window: Window) -> NDArray[np.float32]:
+        """See :class:`Fuser`; there is no unit to condition."""
+        raise NotImplementedError(f"{type(self).__name__} has no local models")
 
 
 def place(fuser: Fuser, device: str) -> Fuser:

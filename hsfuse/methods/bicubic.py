@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hsfuse.methods import Options, Window
+from hsfuse.methods import OnePass, Options, Window
 from hsfuse.observe import Interpolate
 from hsfuse.pair.survey import Survey
 
@@ -18,7 +18,7 @@ __all__ = ["METHOD", "Bicubic", "BicubicFuser"]
 
 
 @dataclass(frozen=True)
-class BicubicFuser:
+class BicubicFuser(OnePass):
     """Cubic convolution of every band; pixels without data have no weight."""
 
     device: str = "cpu"

@@ -33,7 +33,7 @@ from torch import Tensor
 from hsfuse.core.endmembers import vertex_components
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.resample import blur_reach
-from hsfuse.methods import Options, Window
+from hsfuse.methods import OnePass, Options, Window
 from hsfuse.observe import Degrade, Interpolate
 from hsfuse.pair.survey import Patch, Survey
 
@@ -74,7 +74,7 @@ DEFAULT = CnmfSettings()
 
 
 @dataclass(frozen=True)
-class CnmfFuser:
+class CnmfFuser(OnePass):
     """
     The endmembers of one pair.
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hsfuse.core.local_models import LocalModelGrid
 from hsfuse.core.noise import lag_one_autocorrelation, regress_bands
 from hsfuse.methods import Fuser, Method, Options, Window
 from hsfuse.pair.survey import Survey
@@ -144,18 +145,29 @@ class DenoisedFuser:
             note += ", to which the standard error refers"
         return (*self.inner.notes, note)
 
+    @property
+    def local_models(self) -> LocalModelGrid | None:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return self.inner.local_models
+
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""
         return {**self.inner.describe(), "denoised_bands": int(self.regression.noisy.sum())}
 
+    def condition(self, window: Window) -> NDArray[np.float32]:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return self.inner.condition(self._filled(window))
+
     def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
         """See :class:`hsfuse.methods.Fuser`."""
-        filled = [replace(w, coarse=self.regression.fill(w.coarse)) for w in windows]
-        cubes = self.inner.fuse(filled)
+        cubes = self.inner.fuse([self._filled(window) for window in windows])
         noisy = np.flatnonzero(self.regression.noisy)  # a band of standard errors may follow
         for cube in cubes:
             cube[noisy] = self.regression.predict(cube)
         return cubes
+
+    def _filled(self, window: Window) -> Window:
+        return replace(window, coarse=self.regression.fill(window.coarse))
 
 
 @dataclass(frozen=True)

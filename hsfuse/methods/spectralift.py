@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hsfuse.methods import Options, Window
+from hsfuse.methods import OnePass, Options, Window
 from hsfuse.pair.survey import Survey
 
 __all__ = ["METHOD", "SpectraLift", "SpectraLiftFuser", "SpectraLiftSettings", "SpectralInversion"]
@@ -73,7 +73,7 @@ class SpectralInversion(nn.Module):
 
 
 @dataclass(frozen=True)
-class SpectraLiftFuser:
+class SpectraLiftFuser(OnePass):
     """
     The trained perceptron of one pair.
 

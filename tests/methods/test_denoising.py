@@ -10,10 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Span
+from hsfuse.core.local_models import LocalModelAxis, LocalModelGrid
 from hsfuse.core.noise import signal_components
 from hsfuse.fusion.plan import survey_for
 from hsfuse.methods import METHODS, Fuser, Method, Options, Window, load_method
 from hsfuse.methods.bicubic import BicubicFuser
+from hsfuse.methods.conditioning import with_models
 from hsfuse.methods.denoising import BandRegression, DenoisedFuser, DenoisedMethod, fit_regression
 from hsfuse.methods.guided.method import Guided, GuidedFuser
 from hsfuse.methods.guided.regression import Parameters
@@ -212,6 +214,37 @@ def test_standard_errors_stay_the_last_band(made: tuple[Survey, Window, Image]) 
     assert len(values) == len(window.coarse) + 1
     assert (values[-1] == 7).all()
     assert np.array_equal(values[[BAND]], regression.predict(values[:-1]))
+
+
+@dataclass(frozen=True)
+class WithModels(BicubicFuser):
+    """Interpolation plus a local model: the mean of all bands about a unit."""
+
+    local_models: LocalModelGrid | None = None
+
+    def condition(self, window: Window) -> Image:
+        """Return that mean."""
+        return np.array([window.coarse.mean()])
+
+    def fuse(self, windows: Sequence[Window]) -> list[Image]:
+        """Return the bands plus the mean of the models."""
+        means = [np.mean(list(window.models.values()), axis=0) for window in windows]
+        cubes = super().fuse(windows)
+        return [cube + mean[:, None, None] for cube, mean in zip(cubes, means, strict=True)]
+
+
+def test_local_models_know_the_noisy_band_filled(made: tuple[Survey, Window, Image]) -> None:
+    """In both passes it is predicted, so that what the fault is changes nothing of the cube."""
+    survey, window, _ = made
+    fault = noise_of(window)
+    regression = denoised(faulty(survey, window, fault)[0]).regression
+    axes = (LocalModelAxis((0.0, n / 2, float(n)), halo=2) for n in window.coarse.shape[1:])
+    grid = LocalModelGrid(*axes)
+    fuser = DenoisedFuser(WithModels(local_models=grid), regression)
+    assert fuser.local_models == grid
+    windows = [with_models(fuser, faulty(survey, window, fault * by)[1]) for by in (1.0, -1.0)]
+    assert len(windows[0].models) == 4
+    assert np.array_equal(*fuser.fuse(windows))
 
 
 def test_a_network_of_fixed_bands_reads_the_noisy_one_filled(

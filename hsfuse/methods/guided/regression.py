@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hsfuse.core.resample import blur_reach
 from hsfuse.core.subspace import Subspace
-from hsfuse.methods import Window
+from hsfuse.methods import OnePass, Window
 from hsfuse.methods.guided.settings import DEFAULT, GuidedSettings, Parameters
 from hsfuse.observe import Degrade, Interpolate
 from hsfuse.pair.survey import Patch, Survey
@@ -45,7 +45,7 @@ class Stages:
 
 
 @dataclass(frozen=True)
-class GuidedFuser:
+class GuidedFuser(OnePass):
     """
     `guided` for one pair.
 

@@ -32,7 +32,7 @@ from hsfuse.core.grid import Geometry
 from hsfuse.core.noise import signal_components
 from hsfuse.core.resample import blur_reach
 from hsfuse.core.subspace import Subspace
-from hsfuse.methods import Options, Window
+from hsfuse.methods import OnePass, Options, Window
 from hsfuse.methods.guided.regression import GuidedFuser, Stages, fit
 from hsfuse.methods.guided.selection import select_parameters
 from hsfuse.methods.guided.settings import Parameters
@@ -53,7 +53,7 @@ __all__ = ["METHOD", "Kriging", "KrigingFuser", "average", "fit_kriging"]
 
 
 @dataclass(frozen=True)
-class KrigingFuser:
+class KrigingFuser(OnePass):
     """
     `kriging` for one pair.
 

@@ -21,7 +21,7 @@ from torch.nn.functional import avg_pool2d, pad
 
 from hsfuse.core.grid import Geometry, Span
 from hsfuse.core.resample import blur_reach
-from hsfuse.methods import Options, Window
+from hsfuse.methods import OnePass, Options, Window
 from hsfuse.methods.ms_ssfnet.consistency import (
     CANDIDATES,
     ConsistencyTerms,
@@ -101,7 +101,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class ComponentFuser:
+class ComponentFuser(OnePass):
     """
     The network of components for one pair.
 

@@ -15,7 +15,7 @@ from torch.nn.functional import pad
 
 from hsfuse.core.grid import Axis, Span
 from hsfuse.core.resample import interpolation_matrix
-from hsfuse.methods import Options, Window
+from hsfuse.methods import OnePass, Options, Window
 from hsfuse.methods.ms_ssfnet.inference import run_network
 from hsfuse.nets.ms_ssfnet import reach
 from hsfuse.nets.weights import Card
@@ -24,7 +24,7 @@ __all__ = ["CubeFuser"]
 
 
 @dataclass(frozen=True)
-class CubeFuser:
+class CubeFuser(OnePass):
     """
     The paper's network for one pair: it takes both images and predicts the cube.
 
