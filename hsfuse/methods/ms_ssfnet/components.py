@@ -27,6 +27,7 @@ from hsfuse.methods.ms_ssfnet.consistency import (
     ConsistencyTerms,
     Observations,
     apply_consistency,
+    update_region,
 )
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
 from hsfuse.methods.ms_ssfnet.features import Features, compute_features
@@ -255,7 +256,9 @@ class ComponentFuser(OnePass):
             them in HS units, root mean square over the good bands, (rows, columns).
         """
         guided = self.estimators.kriging.guided
-        region, coarse = self._region(window)
+        region, coarse = update_region(
+            window.geometry, window.core, guided.blur, self._update_reach
+        )
         prediction = prediction or self.predict(replace(window, core=region))
         whole = apply_consistency(
             shrink(prediction.guided, prediction.corrected, self.weights),
@@ -272,20 +275,6 @@ class ComponentFuser(OnePass):
     def relative_variance(self, prediction: Prediction) -> Tensor:
         """Return the relative variance of a prediction's errors, shape (rows, columns)."""
         return prediction.relative_variance(self.scales, self.settings.consistency.least_variance)
-
-    def _region(self, window: Window) -> tuple[tuple[Span, Span], tuple[Span, Span]]:
-        """Return the fine and the HS pixels of a window that the update of its core needs."""
-        blur = self.estimators.kriging.guided.blur
-        axes = window.geometry.y, window.geometry.x
-        region, coarse = [], []
-        for axis, core, width, update in zip(
-            axes, window.core, blur, self._update_reach, strict=True
-        ):
-            wide = axis.coarse_span(core, update)
-            coarse.append(wide)
-            needed = axis.fine_span(wide, blur_reach(width))
-            region.append(Span(min(needed.start, core.start), max(needed.stop, core.stop)))
-        return (region[0], region[1]), (coarse[0], coarse[1])
 
     def observations(
         self, window: Window, region: tuple[Span, Span], coarse: tuple[Span, Span]

@@ -12,7 +12,6 @@ are known: it is selected at reduced resolution.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,9 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hsfuse.core.grid import Geometry
+from hsfuse.core.grid import Geometry, Span
 from hsfuse.core.resample import blur_reach
 from hsfuse.core.subspace import Subspace
+from hsfuse.methods.ms_ssfnet.normal_equations import NormalMatrix, overlap_reach, solve
 from hsfuse.methods.ms_ssfnet.settings import ConsistencySettings
 from hsfuse.observe import Degrade
 from hsfuse.pair.survey import Survey
@@ -34,6 +34,7 @@ __all__ = [
     "apply_consistency",
     "fine_error_covariance",
     "kalman_gain",
+    "update_region",
 ]
 
 _DEFAULT = ConsistencySettings()
@@ -72,7 +73,11 @@ class ConsistencyTerms:
         """Return how far a pixel's update reaches, in HS pixels along y and x."""
         if not self.hs:
             return 0.0, 0.0
-        along = [(2 * settings.rounds - 1) * blur_reach(width) + 1 for width in blur]
+        along = []
+        for width in blur:
+            overlap = overlap_reach(width, settings.least_overlap)
+            # Adjoint of D, products with the normal matrix, and the sum of its rows.
+            along.append(blur_reach(width) + settings.rounds * overlap)
         return along[0], along[1]
 
 
@@ -126,6 +131,35 @@ class Observations:
     gain: Tensor
 
 
+def update_region(
+    geometry: Geometry,
+    core: tuple[Span, Span],
+    blur: tuple[float, float],
+    reach: tuple[float, float],
+) -> tuple[tuple[Span, Span], tuple[Span, Span]]:
+    """
+    Return the MS and the HS pixels on which the update of a core depends.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        Of a window that contains them.
+    core : tuple of Span
+        MS pixels along y and x.
+    blur : tuple of float
+        FWHM of the PSF along y and x in HS pixels.
+    reach : tuple of float
+        From :meth:`ConsistencyTerms.reach`.
+    """
+    region, coarse = [], []
+    for axis, span, width, update in zip((geometry.y, geometry.x), core, blur, reach, strict=True):
+        wide = axis.coarse_span(span, update)
+        coarse.append(wide)
+        needed = axis.fine_span(wide, blur_reach(width))
+        region.append(Span(min(needed.start, span.start), max(needed.stop, span.stop)))
+    return (region[0], region[1]), (coarse[0], coarse[1])
+
+
 def apply_consistency(
     fused: Tensor,
     variance: Tensor,
@@ -174,32 +208,16 @@ def _hs_update(
     used = observations.hs_valid & (share > settings.least_coverage)
     residual = torch.where(used, observations.hs - degraded, 0.0)
     free = torch.where(observations.fine_valid, variance, 0.0)
+    # D is the mean over MS pixels with data.
+    weight = torch.where(used, 1 / share.clamp_min(settings.least_coverage), 0.0)
+    overlap = [overlap_reach(width, settings.least_overlap) for width in observations.blur]
+    matrix = NormalMatrix.of(degrade, weight, free, (overlap[0], overlap[1]))
     relative = observations.noise / observations.prior_deviation.clamp_min(1e-30)
-    noise = relative[:, None, None] ** 2
-    # No row of D u D' + N has a larger sum: in units of it, all eigenvalues are below one.
-    scale = degrade.forward(free * degrade.adjoint(used.to(free))) + noise
-    solved, left, step = torch.zeros_like(residual), residual, torch.zeros_like(residual)
-    for momentum, size in _chebyshev(settings.rounds, settings.smallest_eigenvalue):
-        step = momentum * step + size * torch.where(used, left / scale.clamp_min(1e-30), 0.0)
-        solved = solved + step
-        left = residual - degrade.forward(free * degrade.adjoint(solved)) - noise * solved
-    return free * degrade.adjoint(solved)
-
-
-def _chebyshev(rounds: int, smallest: float) -> Iterator[tuple[float, float]]:
-    """
-    Yield the momentum and size of each step of Chebyshev's iteration for eigenvalues up to one.
-
-    Saad 2003, "Iterative Methods for Sparse Linear Systems", algorithm 12.1. Unlike conjugate
-    gradients it is the same for every pixel, and its reach is limited by the rounds.
-    """
-    middle, half = (1 + smallest) / 2, (1 - smallest) / 2
-    before = half / middle
-    yield 0.0, 1 / middle
-    for _ in range(rounds - 1):
-        now = 1 / (2 * middle / half - before)
-        yield now * before, 2 * now / half
-        before = now
+    noise = (relative[:, None, None] ** 2).expand_as(residual)
+    solved = solve(
+        matrix, noise, residual, rounds=settings.rounds, smallest=settings.smallest_eigenvalue
+    )
+    return free * degrade.adjoint(weight * solved)
 
 
 def fine_error_covariance(

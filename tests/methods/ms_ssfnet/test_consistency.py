@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from hsfuse.core.grid import Axis, Geometry
+from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.methods.ms_ssfnet.consistency import (
     CANDIDATES,
     ConsistencyTerms,
     Observations,
     apply_consistency,
     kalman_gain,
+    update_region,
 )
 from hsfuse.methods.ms_ssfnet.settings import ConsistencySettings
 from hsfuse.observe import Degrade
@@ -69,10 +70,10 @@ def test_the_result_is_nearer_to_the_hs_image(
 def test_the_update_is_the_most_probable_one(
     observed: tuple[torch.Tensor, Observations],
 ) -> None:
-    """With enough rounds it is ``u D' (D u D' + N)^-1 (S - D Z)``, here solved directly."""
+    """It converges to ``u D' (D u D' + N)^-1 (S - D Z)``, here solved directly."""
     _, seen = observed
     seen = replace(seen, noise=torch.full((3,), 0.1))
-    many = ConsistencySettings(rounds=100)
+    many = ConsistencySettings(rounds=100, smallest_eigenvalue=0.05, least_overlap=1e-9)
     variance = 0.2 + torch.rand(48, 48, generator=torch.Generator().manual_seed(3))
     result = apply_consistency(
         torch.zeros(3, 48, 48), variance, seen, ConsistencyTerms(fine=False), many
@@ -145,3 +146,48 @@ def test_the_stated_reach_holds(observed: tuple[torch.Tensor, Observations]) -> 
     )
     rows = torch.nonzero(change.abs().amax(dim=(0, 2)) > 1e-6)[:, 0]
     assert int(rows.max()) / 4 <= terms.reach(seen.blur)[0] + 1
+
+
+def cut(seen: Observations, fine: tuple[Span, Span], coarse: tuple[Span, Span]) -> Observations:
+    """Return the observations of a window."""
+    axes = zip((seen.geometry.y, seen.geometry.x), fine, coarse, strict=True)
+    rows, columns = fine[0].slice, fine[1].slice
+    down, right = coarse[0].slice, coarse[1].slice
+    return replace(
+        seen,
+        geometry=Geometry(*(axis.cut(f, c) for axis, f, c in axes)),
+        hs=seen.hs[:, down, right],
+        hs_valid=seen.hs_valid[down, right],
+        fine=seen.fine[:, rows, columns],
+        fine_valid=seen.fine_valid[rows, columns],
+    )
+
+
+@pytest.mark.parametrize("fwhm", [(0.0, 0.0), (1.0, 1.0), (1.7, 0.9)])
+def test_a_window_equals_the_same_part_of_the_whole(
+    observed: tuple[torch.Tensor, Observations], fwhm: tuple[float, float]
+) -> None:
+    """With gaps, at a ratio that is not whole, the update of a core needs its region alone."""
+    _, seen = observed
+    draw = torch.Generator().manual_seed(4)
+    geometry = Geometry(Axis(180, 50, 3.6, -0.4), Axis(181, 50, 3.6, 0.7))
+    fused, variance = torch.rand(3, 180, 181, generator=draw), torch.rand(180, 181, generator=draw)
+    seen = replace(
+        seen,
+        geometry=geometry,
+        blur=fwhm,
+        hs=torch.rand(3, 50, 50, generator=draw),
+        hs_valid=torch.rand(50, 50, generator=draw) > 0.1,
+        fine=torch.rand(2, 180, 181, generator=draw),
+        fine_valid=torch.rand(180, 181, generator=draw) > 0.1,
+    )
+    terms, core = ConsistencyTerms(), (Span(83, 96), Span(88, 95))
+    whole = apply_consistency(fused, variance, seen, terms)
+    region, coarse = update_region(geometry, core, fwhm, terms.reach(fwhm))
+    assert len(region[0]) < 150, "the window is nearly all of it"
+    rows, columns = region[0].slice, region[1].slice
+    part = apply_consistency(
+        fused[:, rows, columns], variance[rows, columns], cut(seen, region, coarse), terms
+    )
+    inside = part[:, core[0].within(region[0]), core[1].within(region[1])]
+    assert torch.allclose(inside, whole[:, core[0].slice, core[1].slice], atol=1e-5)
