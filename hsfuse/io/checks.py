@@ -1,8 +1,8 @@
 """
 Which file is meant, and whether all of it is there.
 
-GDAL reads a truncated ENVI file as zeros and finds a truncated TIFF only when it gets to
-the missing tile; both are refused here, before anything is planned.
+GDAL reads a truncated ENVI file as zeros; it is refused here, before anything is planned, and so
+are those of other formats (:mod:`hsfuse.io.truncation`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from hsfuse.errors import RasterError
 from hsfuse.io.handles import GDAL_ERRORS, open_quietly
 from hsfuse.io.location import Location, locate_file, size_of, stamp
 from hsfuse.io.sources import check_links, vrt_sources
+from hsfuse.io.truncation import check_complete, check_directory
 
 __all__ = ["ACCEPTED", "check_block", "header_of", "locate", "open_file"]
 
@@ -31,22 +31,14 @@ ACCEPTED = "GeoTIFF, ENVI (.hdr with its data), zarr and products such as EnMAP 
 _ZARR_METADATA = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 _ENVI_DATA = ("", ".dat", ".bsq", ".bil", ".bip", ".img", ".raw", ".bin", ".cube", ".hyspex")
 _ENVI_TYPES = {1: 1, 2: 2, 3: 4, 4: 4, 5: 8, 6: 8, 9: 16, 12: 2, 13: 4, 14: 8, 15: 8}  # bytes
-# Drivers of uncompressed pixels: GDAL reads as zeros what is missing at the end of such a file.
-_RAW = {
-    "BT", "CPG", "DIPEx", "EHdr", "EIR", "ENVI", "ERS", "GenBin", "GSBG", "HFA", "ILWIS", "ISCE",
-    "ISIS2", "ISIS3", "LAN", "MFF", "MFF2", "NDF", "PAux", "PCIDSK", "PDS", "PDS4", "RRASTER",
-    "ROI_PAC", "RST", "SAGA", "SNODAS", "VICAR",
-}  # fmt: skip
 # Drivers whose files, however small and local, are read over a network.
 _NETWORKED = {
     "DAAS", "EEDA", "EEDAI", "GTI", "HTTP", "NGW", "OGCAPI", "PLMOSAIC", "PLScenes", "STACIT",
     "STACTA", "WCS", "WMS", "WMTS",
 }  # fmt: skip
-_PNG_TAIL = 1024  # bytes in which its last chunk begins
 _MOST_SOURCES = 512  # of a VRT that are looked at
 _LARGEST_BLOCK = 2**30  # bytes
 _LARGEST_EXPANSION = 10_000  # bytes of pixels for a byte of file
-_MOST_BLOCKS_CHECKED = 5000
 
 
 def locate(path: str | os.PathLike[str]) -> Location:
@@ -105,6 +97,7 @@ def open_file(path: str | Path) -> DatasetReader:
                 _check_source(source)
         if path.suffix.lower() in _ENVI_DATA:
             _check_envi(path)  # before GDAL, which has no word for it
+        check_directory(path)
     try:
         dataset = open_quietly(text)
     except GDAL_ERRORS as error:
@@ -117,14 +110,10 @@ def open_file(path: str | Path) -> DatasetReader:
         _check_driver(dataset)
         _check_pixels(dataset)
         _check_size(dataset)
-        if dataset.driver == "GTiff":
-            _check_tiff(dataset)
-        elif dataset.driver == "ENVI" and path.is_file():
+        if dataset.driver == "ENVI" and path.is_file():
             _check_envi(path)
-        elif dataset.driver in _RAW:
-            _check_raw(dataset)
-        elif dataset.driver == "PNG":
-            _check_png(path)
+        else:
+            check_complete(dataset)
     except RasterError:
         dataset.close()
         raise
@@ -267,56 +256,3 @@ def _check_size(dataset: DatasetReader) -> None:
             f"{format_bytes(size)}, expected at most {_LARGEST_EXPANSION} times the size of the "
             "file; it is taken for damaged or empty"
         )
-
-
-def _check_raw(dataset: DatasetReader) -> None:
-    """Refuse uncompressed pixels that their files are too small for; GDAL reads zeros there."""
-    structure = dataset.tags(ns="IMAGE_STRUCTURE") | dataset.tags(1, ns="IMAGE_STRUCTURE")
-    sizes = [size_of(name) for name in dataset.files]
-    if structure.get("COMPRESSION") or not sizes or None in sizes:
-        return
-    bits = int(structure.get("NBITS", 8 * np.dtype(dataset.dtypes[0]).itemsize))
-    declared = dataset.count * dataset.height * dataset.width * bits // 8
-    held = sum(size for size in sizes if size is not None)
-    if held < declared:
-        raise RasterError(
-            f"{dataset.name}: truncated, its files hold {held} bytes and {declared} bytes of "
-            "pixels are declared; get the whole file"
-        )
-
-
-def _check_png(path: Path) -> None:
-    if path.is_file() and b"IEND" not in path.read_bytes()[-_PNG_TAIL:]:
-        raise RasterError(f"{path}: truncated, a PNG without its end; get the whole file")
-
-
-def _check_tiff(dataset: DatasetReader) -> None:
-    size = size_of(dataset.name)
-    if size is None:
-        return
-    for band, row, column in _blocks(dataset):
-        place = f"{column}_{row}"
-        offset = dataset.get_tag_item(f"BLOCK_OFFSET_{place}", "TIFF", bidx=band)
-        length = dataset.get_tag_item(f"BLOCK_SIZE_{place}", "TIFF", bidx=band)
-        if offset and length and int(offset) + int(length) > size:
-            raise RasterError(
-                f"{dataset.name}: truncated, it holds {size} bytes and the pixels of band {band} "
-                f"reach byte {int(offset) + int(length)}; get the whole file"
-            )
-
-
-def _blocks(dataset: DatasetReader) -> Iterator[tuple[int, int, int]]:
-    """Give the blocks of a TIFF; of very many, those that are written last or first."""
-    rows, columns = dataset.block_shapes[0]
-    down, across = math.ceil(dataset.height / rows), math.ceil(dataset.width / columns)
-    pixel = dataset.interleaving is Interleaving.pixel
-    bands = [1] if pixel else list(dataset.indexes)
-    if len(bands) * down * across > _MOST_BLOCKS_CHECKED:
-        bands = sorted({*bands[:1], *bands[-4:]})
-        for band in bands:
-            last = [(down - 1, column) for column in range(max(0, across - 500), across)]
-            first = [(0, 0), *((row, across - 1) for row in range(max(0, down - 500), down))]
-            yield from ((band, row, column) for row, column in last + first)
-        return
-    for band in bands:
-        yield from ((band, row, column) for row in range(down) for column in range(across))

@@ -1,0 +1,175 @@
+"""
+Files that are shorter than their headers say.
+
+GDAL reads zeros, or whatever memory holds, where many a format ends too early, and finds a
+truncated TIFF only when it gets to the missing tile. Such files are refused before anything is
+planned.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from rasterio.enums import Interleaving
+from rasterio.io import DatasetReader
+
+from hsfuse.errors import RasterError
+from hsfuse.io import hfa, pcidsk
+from hsfuse.io.handles import open_quietly
+from hsfuse.io.location import size_of
+
+__all__ = ["check_complete", "check_directory"]
+
+# Drivers of uncompressed pixels: GDAL reads as zeros what is missing at the end of such a file.
+_RAW = {
+    "BT", "CPG", "DIPEx", "EHdr", "EIR", "ENVI", "ERS", "GenBin", "GSBG", "HFA", "ILWIS", "ISCE",
+    "ISIS2", "LAN", "MFF", "MFF2", "NDF", "PAux", "PCIDSK", "PDS", "PDS4", "RRASTER",
+    "ROI_PAC", "RST", "SAGA", "SNODAS", "VICAR",
+}  # fmt: skip
+# Files of these drivers that describe the pixels of another one, in text.
+_TEXT = (
+    ".aux", ".clr", ".csy", ".ers", ".grf", ".hdr", ".lbl", ".prj", ".rdc", ".rsc", ".sgrd",
+    ".stx", ".xml",
+)  # fmt: skip
+_PNG_TAIL = 1024  # bytes in which its last chunk begins
+_MOST_BLOCKS_CHECKED = 5000
+_PCRASTER_HEADER = 256  # bytes
+
+
+def check_directory(path: Path) -> None:
+    """
+    Refuse a file whose own directory places pixels beyond its end, before GDAL opens it.
+
+    Parameters
+    ----------
+    path : Path
+        Any file; the directories of ERDAS Imagine and PCIDSK files are read.
+
+    Raises
+    ------
+    RasterError
+        If a file is truncated.
+    """
+    for known, ends in ((hfa.is_hfa, hfa.pixel_ends), (pcidsk.is_pcidsk, pcidsk.pixel_ends)):
+        if known(path):
+            for file, end in ends(path):
+                if file.is_file():  # GDAL names one that is missing
+                    _check_end(str(file), end)
+
+
+def check_complete(dataset: DatasetReader) -> None:
+    """
+    Refuse a file that is too short for the pixels that it declares.
+
+    Raises
+    ------
+    RasterError
+        If it is truncated.
+    """
+    inside = [name for name in dataset.files if name.lower().endswith((".tif", ".tiff"))]
+    if dataset.driver in ("ISIS3", "PDS4") and inside:  # their pixels may be those of a TIFF
+        for name in inside:
+            with open_quietly(name) as tiff:
+                _check_tiff(tiff)
+        return
+    if dataset.driver in _RAW:
+        _check_raw(dataset)
+    checks = {
+        "GTiff": _check_tiff, "ISIS3": _check_isis, "PCRaster": _check_pcraster, "PNG": _check_png,
+    }  # fmt: skip
+    if dataset.driver in checks:
+        checks[dataset.driver](dataset)
+
+
+def _check_end(name: str, end: int, what: str = "its header places pixels up to") -> None:
+    size = size_of(name)
+    if size is not None and size < end:
+        raise RasterError(
+            f"{name}: truncated, it holds {size} bytes and {what} byte {end}; get the whole file"
+        )
+
+
+def _check_raw(dataset: DatasetReader) -> None:
+    """Refuse uncompressed pixels that their files are too small for; GDAL reads zeros there."""
+    structure = dataset.tags(ns="IMAGE_STRUCTURE") | dataset.tags(1, ns="IMAGE_STRUCTURE")
+    files = [name for name in dataset.files if not name.lower().endswith(_TEXT)] or dataset.files
+    if dataset.driver == "ILWIS":  # whose pixels GDAL does not list
+        files = [re.sub(r"\.mpr$", ".mp#", name, flags=re.IGNORECASE) for name in files]
+    sizes = [size_of(name) for name in files]
+    if structure.get("COMPRESSION") or not sizes or None in sizes:
+        return
+    bits = int(structure.get("NBITS", 8 * np.dtype(dataset.dtypes[0]).itemsize))
+    declared = dataset.count * dataset.height * dataset.width * bits // 8
+    held = sum(size for size in sizes if size is not None)
+    if held < declared:
+        raise RasterError(
+            f"{dataset.name}: truncated, its files hold {held} bytes and {declared} bytes of "
+            "pixels are declared; get the whole file"
+        )
+
+
+def _check_isis(dataset: DatasetReader) -> None:
+    """Refuse a cube of ISIS3 that ends before its core does, by its label."""
+    # The label is one text of JSON, which rasterio splits like NAME=VALUE.
+    label = ":".join(part for item in dataset.tags(ns="json:ISIS3").items() for part in item)
+    core = json.loads(label)["IsisCube"]["Core"]
+    file = Path(dataset.name)
+    if core.get("^Core"):
+        file = file.with_name(core["^Core"])
+    rows, columns = dataset.shape
+    if core.get("Format") == "Tile":  # those at the edges are stored whole
+        height, width = core["TileLines"], core["TileSamples"]
+        rows, columns = math.ceil(rows / height) * height, math.ceil(columns / width) * width
+    pixels = dataset.count * rows * columns * np.dtype(dataset.dtypes[0]).itemsize
+    _check_end(str(file), core["StartByte"] - 1 + pixels)
+
+
+def _check_pcraster(dataset: DatasetReader) -> None:
+    """Refuse a PCRaster map that ends before its cells do: GDAL reads what memory holds."""
+    if not Path(dataset.name).is_file():
+        return
+    with Path(dataset.name).open("rb") as file:
+        header = file.read(_PCRASTER_HEADER)
+    kind = int.from_bytes(header[66:68], "little" if header[46] == 1 else "big")
+    itemsize = 2 ** (kind & 3)
+    _check_end(dataset.name, _PCRASTER_HEADER + dataset.height * dataset.width * itemsize)
+
+
+def _check_png(dataset: DatasetReader) -> None:
+    path = Path(dataset.name)
+    if path.is_file() and b"IEND" not in path.read_bytes()[-_PNG_TAIL:]:
+        raise RasterError(f"{path}: truncated, a PNG without its end; get the whole file")
+
+
+def _check_tiff(dataset: DatasetReader) -> None:
+    if size_of(dataset.name) is None:
+        return
+    for band, row, column in _blocks(dataset):
+        place = f"{column}_{row}"
+        offset = dataset.get_tag_item(f"BLOCK_OFFSET_{place}", "TIFF", bidx=band)
+        length = dataset.get_tag_item(f"BLOCK_SIZE_{place}", "TIFF", bidx=band)
+        if offset and length:
+            end = int(offset) + int(length)
+            _check_end(dataset.name, end, f"the pixels of band {band} reach")
+
+
+def _blocks(dataset: DatasetReader) -> Iterator[tuple[int, int, int]]:
+    """Give the blocks of a TIFF; of very many, those that are written last or first."""
+    rows, columns = dataset.block_shapes[0]
+    down, across = math.ceil(dataset.height / rows), math.ceil(dataset.width / columns)
+    pixel = dataset.interleaving is Interleaving.pixel
+    bands = [1] if pixel else list(dataset.indexes)
+    if len(bands) * down * across > _MOST_BLOCKS_CHECKED:
+        bands = sorted({*bands[:1], *bands[-4:]})
+        for band in bands:
+            last = [(down - 1, column) for column in range(max(0, across - 500), across)]
+            first = [(0, 0), *((row, across - 1) for row in range(max(0, down - 500), down))]
+            yield from ((band, row, column) for row, column in last + first)
+        return
+    for band in bands:
+        yield from ((band, row, column) for row in range(down) for column in range(across))
