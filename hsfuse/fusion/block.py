@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.fusion.plan import Plan
+from hsfuse.fusion.value_range import apply_lower_limit
 from hsfuse.io.preview import read_window
 from hsfuse.methods import Window
 from hsfuse.parallel import one_thread, pick_device
@@ -127,13 +128,18 @@ def fuse_block(plan: Plan, row: int, column: int) -> NDArray[np.float32]:
     Returns
     -------
     ndarray of shape (bands, rows, columns)
-        NaN exactly where the MS image or the HS pixel under it has no data.
+        NaN exactly where the MS image or the HS pixel under it has no data; elsewhere at least
+        the plan's lower limit of the band.
     """
-    return fuse_input(plan, read_block(plan, row, column))
+    return fuse_input(plan, read_block(plan, row, column))[0]
 
 
-def fuse_input(plan: Plan, read: BlockInput) -> NDArray[np.float32]:
-    """Return the pixels of the block that was read; see :func:`fuse_block`."""
+def fuse_input(plan: Plan, read: BlockInput) -> tuple[NDArray[np.float32], int]:
+    """
+    Return the pixels of the block that was read, and how many values were below their limit.
+
+    See :func:`fuse_block` and :mod:`hsfuse.fusion.value_range`.
+    """
     plan = plan.on(pick_device(plan.options.device))
     with one_thread():
         if len(read.tiles) == 1:  # no neighbour reaches in: the weight is one everywhere
@@ -141,7 +147,7 @@ def fuse_input(plan: Plan, read: BlockInput) -> NDArray[np.float32]:
         else:
             values = _blended(plan, read)
     values[:, ~_known(plan, read)] = np.nan
-    return values
+    return values, apply_lower_limit(values, plan.lower_limit)
 
 
 def _blended(plan: Plan, read: BlockInput) -> NDArray[np.float32]:

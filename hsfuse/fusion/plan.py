@@ -12,12 +12,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from hsfuse.core.tiles import Tiling
 from hsfuse.errors import PlanError
 from hsfuse.fusion.digest import digest, identify
 from hsfuse.fusion.settings import FusionSettings, SensorLike
+from hsfuse.fusion.value_range import find_lower_limit
 from hsfuse.io.missing import without_gaps
 from hsfuse.io.read import Raster, as_raster, check_placed
 from hsfuse.methods import Fuser, Options, load_method, methods_with, place
@@ -51,6 +54,8 @@ class Plan:
         Response, gain and offset, and the bands that hold data.
     fuser : Fuser
         The method, prepared for this pair.
+    lower_limit : ndarray of shape (HS bands,)
+        Smallest value of the output; -inf where there is no limit.
     rows, columns : Tiling
         The tiles along y and x; one tile's core is one block of the output.
     options : Options
@@ -65,6 +70,7 @@ class Plan:
     alignment: Alignment | None
     radiometry: Radiometry
     fuser: Fuser
+    lower_limit: NDArray[np.float32]
     rows: Tiling
     columns: Tiling
     options: Options
@@ -97,6 +103,7 @@ class Plan:
             self.alignment,
             self.radiometry,
             self.fuser,
+            self.lower_limit,
             (self.rows, self.columns, self.options),
         )
 
@@ -147,6 +154,7 @@ def plan_fusion(
         )
         survey, radiometry = survey_for(pair, cache)
         fuser = method.prepare(survey, replace(options, device=device))
+        lower_limit = find_lower_limit(survey)
     if options.uncertainty and not fuser.gives_standard_error:
         raise PlanError(
             f"{fuser.name} would fuse this pair and gives no standard error; "
@@ -155,7 +163,9 @@ def plan_fusion(
         )
     rows, columns = _tilings(pair, fuser, settings.tile, settings.overlap)
     notes = (*pair.notes, *radiometry.notes, *fuser.notes)
-    return Plan(pair, alignment, radiometry, fuser, rows, columns, options, notes, inputs)
+    return Plan(
+        pair, alignment, radiometry, fuser, lower_limit, rows, columns, options, notes, inputs
+    )
 
 
 def survey_for(pair: Pair, cache: PixelCache | None = None) -> tuple[Survey, Radiometry]:

@@ -122,6 +122,8 @@ class Outcome:
         Blocks of the output, and how many an earlier run had finished.
     missing, clipped : int
         Values without data, and values the stored type could not hold.
+    limited : int
+        Values below the plan's lower limit, which were set to it.
     standard_error : float or None
         Median of the last band where the run tells its uncertainty.
     """
@@ -135,7 +137,14 @@ class Outcome:
     resumed: int
     missing: int
     clipped: int
+    limited: int
     standard_error: float | None = None
+
+    @property
+    def limited_share(self) -> float:
+        """Share of the values in the bands of the HS image that were below their limit."""
+        _, rows, columns = self.job.plan.shape
+        return self.limited / (len(self.job.plan.lower_limit) * rows * columns)
 
 
 def run(
@@ -291,6 +300,7 @@ def execute(job: Job, *, progress: Callable[[int, int], None] | None = None) -> 
         written.resumed,
         sum(receipt.missing for receipt in receipts),
         sum(receipt.clipped for receipt in receipts),
+        sum(receipt.limited for receipt in receipts),
         _median_of_last(written.path) if plan.fuser.gives_standard_error else None,
     )
 
@@ -309,10 +319,10 @@ def run_block(plan: Plan, store: Store, block: Block) -> Receipt:
     """Read, fuse, compare and write one block on one thread; return its receipt."""
     with one_thread():
         read = read_block(plan, block.row // plan.rows.size, block.column // plan.columns.size)
-        values = fuse_input(plan, read)
+        values, limited = fuse_input(plan, read)
         spatial, spectral = compare_block(plan, read, values)
         receipt = store.write(block.row, block.column, values)
-    return replace(receipt, spatial=spatial, spectral=spectral)
+    return replace(receipt, spatial=spatial, spectral=spectral, limited=limited)
 
 
 def _block(plan: Plan, row: int, column: int) -> Block:

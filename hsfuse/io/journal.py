@@ -44,6 +44,8 @@ class Receipt:
         Values that were NaN.
     clipped : int
         Values that the stored type could not hold.
+    limited : int
+        Values below the physical range, which were set to its limit.
     spatial, spectral : Discrepancy
         How the block differs from the HS image and from the MS image, where that was
         compared: a resumed run knows it of the blocks of the run before.
@@ -53,6 +55,7 @@ class Receipt:
     chunks: dict[str, str | None]
     missing: int
     clipped: int
+    limited: int = 0
     spatial: Discrepancy = field(default_factory=Discrepancy)
     spectral: Discrepancy = field(default_factory=Discrepancy)
 

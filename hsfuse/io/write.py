@@ -208,6 +208,7 @@ def finish(
     provenance |= {
         "missing_values": sum(receipt.missing for receipt in receipts),
         "clipped_values": sum(receipt.clipped for receipt in receipts),
+        "limited_values": sum(receipt.limited for receipt in receipts),
     }
     group.update_attributes({COMPLETE: True, PROVENANCE: provenance})
     for path in store.root.rglob("*.partial"):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import xarray as xr
 from dask.utils import format_bytes, format_time
+from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.text import blur_widths, by, image_kind, listed, numbers, table
@@ -148,6 +149,7 @@ def describe_plan(job: Job) -> str:
         ("co-registration", _alignment(plan.alignment)),
         ("SRF", pair.response_source),
         ("radiometry", _radiometry(job)),
+        ("value range", _value_range(plan.lower_limit)),
         ("method", _method(plan.fuser.describe())),
         ("device", _device(job)),
         (
@@ -203,6 +205,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
         ),
         ("uncertainty", _standard_error(outcome, units)),
         ("no data", f"{missing:.3g} of the values" if missing else "none"),
+        ("value range", _limited(outcome)),
         (
             "clipped",
             f"{outcome.clipped} values outside the range of the stored type"
@@ -296,6 +299,27 @@ def _method(facts: dict[str, object]) -> str:
         if key != "method" and not key.endswith("sha256") and not isinstance(value, dict)
     ]
     return f"{name}: {', '.join(rest)}" if rest else name
+
+
+def _value_range(lower: NDArray[np.float32]) -> str:
+    """Return the limits of the output's values."""
+    limits = lower[np.isfinite(lower)]
+    if not limits.size:
+        return "not limited: the HS image has negative values"
+    if not limits.any():
+        return "at least 0, as the HS image has no negative values"
+    return (
+        f"at least 0, in the {np.count_nonzero(limits)} bands with negative HS values at least "
+        f"the smallest of them ({limits.min():.4g} in the lowest)"
+    )
+
+
+def _limited(outcome: Outcome) -> str:
+    if not outcome.limited:
+        return ""
+    lower = outcome.job.plan.lower_limit
+    limit = "the smallest HS value of their band, at most 0," if lower.any() else "0"
+    return f"{outcome.limited_share:.2%} of the values were below {limit} and were set to it"
 
 
 def _setting(value: object) -> str:

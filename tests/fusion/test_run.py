@@ -124,7 +124,7 @@ def test_a_resumed_run_is_the_run(
     outcome = run(scene, files / "rgb.tif", part, settings, resume=True, workers=1)
     assert outcome.resumed == 3 < outcome.blocks
     assert chunk_files(outcome.path) == chunk_files(whole.path)
-    for name in ("spatial", "spectral", "missing", "clipped", "blocks"):
+    for name in ("spatial", "spectral", "missing", "clipped", "limited", "blocks"):
         assert getattr(outcome, name) == getattr(whole, name)
     assert outcome.spatial.count > 0 < outcome.spectral.count
 
@@ -278,7 +278,7 @@ def test_a_block_reads_each_input_once(files: Path, monkeypatch: pytest.MonkeyPa
             patch.setattr(FilePixels, "__getitem__", count)
             block = read_block(plan, 1, 1)
             chunks = sorted(read)
-            values = fuse_input(plan, block)
+            values, _ = fuse_input(plan, block)
             compare_block(plan, block, values)
         assert sorted(read) == chunks
         assert set(chunks) == {"scene.tif", "rgb.tif"}
@@ -331,7 +331,7 @@ def test_units_of_the_ms_image_are_in_the_consistency(files: Path) -> None:
         rgb = hsfuse.open_raster(path)
         plan = plan_fusion(scene, rgb, method="guided", align=False, tile=256)
         block = read_block(plan, 0, 0)
-        figures.append(compare_block(plan, block, fuse_input(plan, block))[1])
+        figures.append(compare_block(plan, block, fuse_input(plan, block)[0])[1])
         path.unlink()
     assert figures[1].rmse == pytest.approx(250 * figures[0].rmse, rel=0.05)
     assert figures[1].rmse < 0.1 * 250 * float(np.nanstd(values))

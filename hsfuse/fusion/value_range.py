@@ -1,0 +1,67 @@
+"""
+The physical range of the fused values: reflectance and radiance are not negative.
+
+Interpolation and regression overshoot at edges between bright and dark ground. A fused pixel may
+be darker than every HS pixel, which are mixtures, but not darker than black.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsfuse.pair.survey import Survey
+
+__all__ = ["apply_lower_limit", "find_lower_limit"]
+
+# Share of negative HS values above which the data are signed by nature, such as differences or
+# standardised values; atmospheric correction makes up to a few per cent of dark pixels negative.
+_SIGNED = 0.05
+
+
+def find_lower_limit(survey: Survey) -> NDArray[np.float32]:
+    """
+    Return the lowest value that the output may have in each band.
+
+    Parameters
+    ----------
+    survey : Survey
+        The surveyed HS values decide.
+
+    Returns
+    -------
+    ndarray of shape (bands,)
+        In units of the HS image: 0 where no surveyed value of the band is negative, else the
+        smallest one. -inf, no limit, in all bands where more than 5 % of the values of the
+        good bands are negative, and in a band without data.
+    """
+    values = [patch.coarse.reshape(len(survey.marked), -1) for patch in survey.patches]
+    lowest = np.min([np.min(v, axis=1, initial=np.inf, where=np.isfinite(v)) for v in values], 0)
+    negative = sum(int(np.count_nonzero(v[survey.good] < 0)) for v in values)
+    known = sum(int(np.count_nonzero(np.isfinite(v[survey.good]))) for v in values)
+    if negative > _SIGNED * known:
+        return np.full(len(lowest), -np.inf, np.float32)
+    return np.where(np.isfinite(lowest), np.minimum(lowest, 0), -np.inf).astype(np.float32)
+
+
+def apply_lower_limit(values: NDArray[np.float32], lower: NDArray[np.float32]) -> int:
+    """
+    Set values below the limit of their band to it, in place.
+
+    Parameters
+    ----------
+    values : ndarray of shape (bands or more, rows, columns)
+        NaN, and bands after those that have a limit, stay as they are.
+    lower : ndarray of shape (bands,)
+        From :func:`find_lower_limit`.
+
+    Returns
+    -------
+    int
+        How many values were below.
+    """
+    limited = 0
+    for plane, limit in zip(values, lower, strict=False):
+        limited += int(np.count_nonzero(plane < limit))
+        np.maximum(plane, limit, out=plane)
+    return limited
