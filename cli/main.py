@@ -44,9 +44,9 @@ class _Group(click.Group):
 @click.version_option(package_name="hsfuse", message="hsfuse %(version)s")
 def main() -> None:
     """
-    Fuse a hyperspectral raster with a finer RGB or multispectral one.
+    Fuse a hyperspectral (HS) image with a high-resolution multispectral (MS) or RGB image.
 
-    The result has the bands of the first and the pixels of the second.
+    The output has the bands of the HS image and the pixels of the MS image.
 
     \b
     Try it on a simulated pair:

@@ -186,39 +186,40 @@ run_options = _together(
     click.option(
         "--hs-sensor",
         metavar="NAME|FILE",
-        help="Sensor of SCENE: one of `hsfuse sensors list`, or a TOML file. Gives wavelengths "
-        "that the file lacks, and the PSF.",
+        help="Sensor of the HS image: one of `hsfuse sensors list`, or a TOML file. Gives "
+        "wavelengths that the file lacks, and the PSF.",
     ),
     click.option(
         "--rgb-sensor",
-        metavar="NAME|FILE",
-        help="Sensor of RGB. Gives its spectral response, which is otherwise estimated from the "
-        "pair where the file does not state it.",
+        metavar="NAME[:BAND,BAND]|FILE",
+        help="Sensor of the MS image; NAME:BAND,BAND selects the bands that the file has, in its "
+        "order, as in sentinel-2a:B2,B3,B4. Gives the spectral response, which is otherwise "
+        "estimated from the pair where the file does not state it.",
     ),
     click.option(
         "--hs-mask",
         type=click.Path(path_type=str),
         metavar="FILE",
-        help="Raster on the grid of SCENE; pixels where it is 0 or has no data are masked.",
+        help="Raster on the grid of the HS image; pixels where it is 0 or has no data are masked.",
     ),
     click.option(
         "--rgb-mask",
         type=click.Path(path_type=str),
         metavar="FILE",
-        help="The same for RGB, such as a mask of clouds.",
+        help="The same for the MS image, such as a mask of clouds.",
     ),
     click.option(
         "--hs-nodata",
         type=NumberOrNone(),
         metavar="NUMBER|none",
-        help="Stored number that means no data in SCENE, in place of what the file declares; none "
-        "if every number is a measurement.",
+        help="Stored number that means no data in the HS image, in place of what the file "
+        "declares; none if every number is a measurement.",
     ),
     click.option(
         "--rgb-nodata",
         type=NumberOrNone(),
         metavar="NUMBER|none",
-        help="The same for RGB, where all its bands hold the number.",
+        help="The same for the MS image, where all its bands hold the number.",
     ),
     click.option(
         "--weights",
@@ -243,20 +244,21 @@ run_options = _together(
         "--align/--no-align",
         default=True,
         show_default=True,
-        help="Estimate the co-registration of SCENE and RGB from the pair, to a fraction of an HS "
+        help="Estimate the co-registration of both images from the pair, to a fraction of an HS "
         "pixel, and the PSF where it is unknown; or use the georeferencing as it is.",
     ),
     click.option(
         "--tile",
         type=click.IntRange(min=1),
         metavar="PIXELS",
-        help="Side of a tile in pixels of RGB.  [default: chosen for the method]",
+        help="Side of a tile in MS pixels.  [default: chosen for the method]",
     ),
     click.option(
         "--overlap",
         type=click.IntRange(min=0),
         metavar="PIXELS",
-        help="Pixels of RGB that a tile reads beyond its edge.  [default: the method's reach]",
+        help="Tile overlap: MS pixels that a tile reads beyond its edge.  [default: the method's "
+        "reach]",
     ),
     click.option(
         "--scheduler",

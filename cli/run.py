@@ -46,10 +46,12 @@ def run(
     **choices: Any,
 ) -> None:
     """
-    Fuse the hyperspectral raster SCENE with the high-resolution raster RGB.
+    Fuse the hyperspectral (HS) image SCENE with the high-resolution image RGB.
 
-    The output has the bands of SCENE, with --uncertainty one more, on the pixel grid of RGB cut
-    to the overlap.
+    RGB may be an RGB or any other multispectral image; the options call it the MS image. The
+    output has the bands of the HS image, with --uncertainty one more, on the pixel grid of the
+    MS image, cut to the overlap of both.
+
     Inputs are GeoTIFF, ENVI, zarr or products as their makers deliver them (EnMAP, PRISMA,
     EMIT, DESIS, Sentinel-2 and others), of any size.
 

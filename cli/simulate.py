@@ -57,7 +57,12 @@ _ratio_help = "MS pixels per HS pixel, a real number greater than 1."
     help="Signal-to-noise ratio of the HS image in decibels.",
 )
 @click.option(
-    "--snr-fine", type=float, default=45.0, show_default=True, help="The same of the MS image."
+    "--snr-rgb",
+    "snr_fine",
+    type=float,
+    default=45.0,
+    show_default=True,
+    help="The same of the MS image.",
 )
 @_seed
 @overwrite_option
@@ -120,7 +125,12 @@ def sample(directory: Path, **choices: Any) -> None:
     type=float,
     help="Signal-to-noise ratio of the HS image in decibels.  [default: no noise]",
 )
-@click.option("--snr-fine", type=float, help="The same of the MS image.  [default: no noise]")
+@click.option(
+    "--snr-rgb",
+    "snr_fine",
+    type=float,
+    help="The same of the MS image.  [default: no noise]",
+)
 @click.option(
     "--offset",
     type=float,
@@ -144,7 +154,7 @@ def simulate(cube: Path, directory: Path, *, hs_sensor: str | None, **choices: A
     Examples:
       hsfuse simulate cube.tif -o pair --rgb-sensor nikon-d700 --ratio 16
       hsfuse simulate cube.hdr -o pair --rgb-sensor sentinel-2a:B2,B3,B4,B8 --ratio 4 \\
-          --snr-hs 30 --snr-fine 40
+          --snr-hs 30 --snr-rgb 40
     """  # noqa: D301 - click reads the mark
     from hsfuse.io.read import open_raster
     from hsfuse.synthetic.simulation import simulate as make

@@ -100,7 +100,7 @@ def _range(option: str, text: str) -> Callable[[Any], Any]:
     "--patch",
     type=_count,
     cls=_OfRecipe,
-    help="Side of a patch in coarse pixels; 2^SCALES as many cube pixels each.",
+    help="Side of a patch in HS pixels; 2^SCALES as many cube pixels each.",
 )
 @click.option(
     "--scenes",

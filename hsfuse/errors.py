@@ -38,7 +38,7 @@ class SensorError(HsfuseError, ValueError):
 
 
 class PlanError(HsfuseError, ValueError):
-    """A run cannot be done as asked: tiles, overlap, method, device, or options."""
+    """A run cannot be done as asked: tiles, their overlap, method, device, or options."""
 
 
 class WeightsError(HsfuseError, ValueError):

@@ -51,13 +51,12 @@ def fuse(
     **choices
         Fields of :class:`~hsfuse.fusion.settings.FusionSettings` that replace those of
         ``settings``: method, hs_sensor, rgb_sensor, hs_mask, rgb_mask, hs_nodata, rgb_nodata,
-        weights, device,
-        precision, uncertainty, align, tile, overlap.
+        weights, device, precision, uncertainty, align, tile, overlap.
 
     Returns
     -------
     DataArray of shape (bands, rows, columns)
-        float32, on the grid of ``rgb`` cut to the overlap, in units of
+        float32, on the grid of ``rgb`` cut to the overlap of both, in units of
         ``hs``, with its wavelengths; NaN exactly where an input has no data. Beside ``good``
         it has the coordinates ``covered``, false for bands outside the spectral coverage of
         the MS bands, and ``explained``, the share of a band's variance on the HS grid that

@@ -194,7 +194,7 @@ def _tilings(
         raise PlanError(f"tile must be a multiple of {step} for {fuser.name}, got {size}")
     if overlap is not None and overlap < max(reaches):
         raise PlanError(
-            f"overlap must be at least the reach of {fuser.name}, {max(reaches)} pixels, "
+            f"tile overlap must be at least the reach of {fuser.name}, {max(reaches)} pixels, "
             f"got {overlap}: tiles would differ from the whole"
         )
     tilings = []
@@ -203,7 +203,7 @@ def _tilings(
         blend = 0 if overlap is None else overlap - reach
         if 2 * blend > size:
             raise PlanError(
-                f"overlap must be at most the reach plus half a tile, {reach + size // 2} "
+                f"tile overlap must be at most the reach plus half a tile, {reach + size // 2} "
                 f"pixels, got {overlap}"
             )
         before, after = output.start // step * step, axis.fine - output.stop

@@ -49,7 +49,8 @@ class FusionSettings:
         Estimate the co-registration from the pair, to a fraction of an HS pixel; otherwise the
         georeferencing of the files is used as it is.
     tile, overlap : int or None
-        Pixels on the fine grid; None for what the method needs.
+        Side of a tile, and the tile overlap: how far a tile reads beyond its edge, in MS pixels;
+        None for what the method needs.
 
     Raises
     ------
@@ -79,10 +80,9 @@ class FusionSettings:
         if self.precision not in _PRECISIONS:
             raise PlanError(f"precision must be {' or '.join(_PRECISIONS)}, got {self.precision!r}")
         check_options(self.method, self.options)
-        for name, least in (("tile", 1), ("overlap", 0)):
-            value = getattr(self, name)
+        for name, value, least in (("tile", self.tile, 1), ("tile overlap", self.overlap, 0)):
             if value is not None and value < least:
-                raise PlanError(f"{name} must be at least {least}, got {value}")
+                raise PlanError(f"{name} must be at least {least} MS pixels, got {value}")
 
     @property
     def options(self) -> Options:

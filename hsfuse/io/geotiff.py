@@ -261,11 +261,11 @@ def _describe(target: DatasetWriter, layout: OutputLayout) -> None:
         imagery = {"CENTRAL_WAVELENGTH_UM": nm, "FWHM_UM": fwhm}
         known = {key: f"{value / 1000:.9g}" for key, value in imagery.items() if value == value}
         target.update_tags(index, ns="IMAGERY", **known)
-        told = {} if math.isnan(share) else {"EXPLAINED_BY_FINE_BANDS": f"{share:.3f}"}
+        facts = {} if math.isnan(share) else {"EXPLAINED_BY_MS_BANDS": f"{share:.3f}"}
         if not covered:
-            told["COVERED_BY_FINE_BANDS"] = "NO"
+            facts["COVERED_BY_MS_BANDS"] = "NO"
         # A domain of its own: the copy that adds overviews drops the items of none.
-        target.update_tags(index, ns="HSFUSE", **told)
+        target.update_tags(index, ns="HSFUSE", **facts)
         description = _description(nm, name)
         if description:
             target.set_band_description(index, description)
@@ -277,6 +277,8 @@ def _describe(target: DatasetWriter, layout: OutputLayout) -> None:
         envi["wavelength_units"] = "Nanometers"
     target.update_tags(ns="ENVI", **envi)
     target.update_tags(HSFUSE_PROVENANCE=json.dumps(dict(layout.attributes), sort_keys=True))
+    if layout.attributes.get("units"):
+        target.units = [str(layout.attributes["units"])] * layout.bands
     if layout.dtype != "float32":
         target.scales = [layout.scale] * layout.bands
         target.offsets = [layout.offset] * layout.bands

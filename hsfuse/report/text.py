@@ -155,7 +155,7 @@ def describe_plan(job: Job) -> str:
         (
             "tiles",
             f"{count} of {plan.rows.size} x {plan.columns.size} pixels, "
-            f"overlap {by(*overlap)} pixels",
+            f"tile overlap {by(*overlap)} pixels",
         ),
         ("memory", f"about {format_bytes(job.memory_bytes)}"),
         (
@@ -252,6 +252,12 @@ def _crs(raster: xr.DataArray) -> str:
 def _stored(raster: xr.DataArray) -> str:
     attributes = raster.attrs
     facts = [str(attributes.get("source_dtype", ""))]
+    for name in ("scale", "offset"):
+        stated = attributes.get(f"source_{name}")
+        if isinstance(stated, list):
+            facts.append(f"{name} {min(stated):.6g} to {max(stated):.6g}, one for each band")
+        elif stated is not None:
+            facts.append(f"{name} {stated:.6g}")
     if "nodata" in attributes:
         where = attributes.get("nodata_where")
         facts.append(f"no data {attributes['nodata']}" + (f" where {where}" if where else ""))
@@ -281,14 +287,18 @@ def _radiometry(job: Job) -> str:
     found = job.plan.radiometry
     names = [str(name) for name in job.plan.pair.rgb["band_name"].values]
     lines = [
-        f"{name or index} {gain:.4g}, {offset:+.3g} (r {correlation:.3f})"
+        f"{name or index} {gain:.4g}, {offset:+.3g}, {correlation:.3f}"
         for index, (name, gain, offset, correlation) in enumerate(
             zip(names, found.gain, found.offset, found.correlation, strict=True), start=1
         )
     ]
     more = len(lines) - _MOST_LISTED
     listing = "; ".join(lines[:_MOST_LISTED]) + (f"; and {more} more" if more > 0 else "")
-    return f"MS = gain R HS + offset: {listing}"
+    kind = image_kind(len(names))
+    return (
+        f"{kind} band = gain x (HS image seen through SRF) + offset; gain, offset and "
+        f"correlation of the fit: {listing}"
+    )
 
 
 def _method(facts: dict[str, object]) -> str:

@@ -79,10 +79,10 @@ def test_pixels_grid_and_bands_arrive(tmp_path, dtype):
         envi = source.tags(ns="ENVI")
         assert envi["wavelength"] == "{450, 550, 650, 700, 750, 800, 900.5}"
         assert envi["wavelength_units"] == "Nanometers"
-        assert source.tags(7, ns="HSFUSE")["COVERED_BY_FINE_BANDS"] == "NO"
-        assert source.tags(7, ns="HSFUSE")["EXPLAINED_BY_FINE_BANDS"] == "0.400"
-        assert "EXPLAINED_BY_FINE_BANDS" not in source.tags(4, ns="HSFUSE")
-        assert "COVERED_BY_FINE_BANDS" not in source.tags(1, ns="HSFUSE")
+        assert source.tags(7, ns="HSFUSE")["COVERED_BY_MS_BANDS"] == "NO"
+        assert source.tags(7, ns="HSFUSE")["EXPLAINED_BY_MS_BANDS"] == "0.400"
+        assert "EXPLAINED_BY_MS_BANDS" not in source.tags(4, ns="HSFUSE")
+        assert "COVERED_BY_MS_BANDS" not in source.tags(1, ns="HSFUSE")
         assert envi["bbl"] == "{1, 1, 1, 0, 1, 1, 1}"
         assert json.loads(source.tags()["HSFUSE_PROVENANCE"]) == {"method": "guided"}
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.tif", "a.zarr"]
