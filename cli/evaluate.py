@@ -13,8 +13,9 @@ from .options import json_option, verbose_option
 __all__ = ["evaluate"]
 
 # figure -> (label, unit, what it is)
+_IN_UNITS = ("rmse",)
 _FIGURES = {
-    "rmse": ("RMSE", "", "root mean squared error, in the data's units; 0 is best"),
+    "rmse": ("RMSE", "", "root mean squared error; 0 is best"),
     "rmse_8bit": ("RMSE 8-bit", "", "the same with the peak at 255"),
     "psnr": ("PSNR", "dB", "peak signal-to-noise ratio, mean over bands; more is better"),
     "sam": ("SAM", "°", "spectral angle, mean over pixels; 0 is best"),
@@ -32,7 +33,7 @@ _FIGURES = {
     "--ratio",
     type=float,
     metavar="NUMBER",
-    help="Fine pixels per HS pixel of the pair that was fused; ERGAS needs it.",
+    help="MS pixels per HS pixel of the pair that was fused; ERGAS needs it.",
 )
 @click.option(
     "--peak",
@@ -65,11 +66,17 @@ def evaluate(
         }
         click.echo(json.dumps(plain, indent=2))
         return
+    units = figures["units"]
+    rows = {}
     for key, (label, unit, meaning) in _FIGURES.items():
-        value = figures[key]
-        number = "-" if math.isnan(value) else f"{value:.5g}{unit and ' ' + unit}"
-        click.echo(f"{label:<12}{number:<14}{meaning}")
+        value, own = figures[key], units if key in _IN_UNITS else unit
+        number = "-" if math.isnan(value) else f"{value:.5g}{own and ' ' + own}"
+        unstated = "" if units or key not in _IN_UNITS else "; the files state no units"
+        rows[label] = number, meaning + unstated
+    width = max(14, *(len(number) + 2 for number, _ in rows.values()))
+    for label, (number, meaning) in rows.items():
+        click.echo(f"{label:<12}{number:<{width}}{meaning}")
     click.echo(
         f"{'compared':<12}{figures['bands']} bands, {figures['pixels']} pixels, "
-        f"peak {figures['peak']:.5g}"
+        f"peak {figures['peak']:.5g}{units and ' ' + units}"
     )

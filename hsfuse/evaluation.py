@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from itertools import product
 from operator import add
@@ -60,8 +60,8 @@ def evaluate(
 
     Bands that either raster marks as bad are left out, and so are pixels without data in
     any other band, and the band of standard errors that may follow the others. Where the two
-    rasters cover different parts of one lattice of pixels, their common part is compared, and
-    a log message says so.
+    rasters cover different parts of one lattice of pixels, their common part is compared; a
+    warning is logged where that leaves out pixels of the estimate.
 
     Parameters
     ----------
@@ -102,7 +102,15 @@ def evaluate(
             f"{_names(pair.truth, pair.estimate)}: no pixel has data in all "
             f"{pair.truth.sizes['band']} bands of both"
         )
-    return summarise(tally, peak, ratio)
+    return replace(summarise(tally, peak, ratio), units=_units(pair))
+
+
+def _units(pair: _Common) -> str:
+    """Return the units of the data, as the truth states them, or else the estimate."""
+    stated = [str(raster.attrs.get("units") or "") for raster in (pair.truth, pair.estimate)]
+    if all(stated) and stated[0] != stated[1]:
+        _log.warning("%s: are in %s and %s", _names(pair.truth, pair.estimate), *stated)
+    return stated[0] or stated[1]
 
 
 def _opened(raster: Raster, role: str) -> xr.DataArray:
@@ -130,8 +138,11 @@ def _common(truth: xr.DataArray, estimate: xr.DataArray) -> _Common:
         truth.isel(cut_truth).isel(band=good).transpose("band", "y", "x"),
         estimate.isel(cut_estimate).isel(band=good).transpose("band", "y", "x"),
     )
-    if (truth.sizes["y"], truth.sizes["x"]) != (estimate.sizes["y"], estimate.sizes["x"]):
-        _log.warning(
+    common, whole, other = (raster.shape[1:] for raster in (pair.truth, truth, estimate))
+    if whole != other:
+        # A fusion ends where its HS image does, and the truth may go on.
+        _log.log(
+            logging.INFO if common == other else logging.WARNING,
             "%s: compared on their common part, %d x %d pixels of %s and %s",
             _names(truth, estimate),
             *(pair.truth.sizes[axis] for axis in ("y", "x")),

@@ -56,8 +56,9 @@ def write(path, values, grid=GRID):
 
 def same(found, expected):
     assert found.ratio == expected.ratio
-    figures = astuple(replace(found, ratio=0.0))
-    assert figures == pytest.approx(astuple(replace(expected, ratio=0.0)), rel=1e-9, nan_ok=True)
+    # Numbers alone: the units are the last field.
+    figures, wanted = (astuple(replace(each, ratio=0.0))[:-1] for each in (found, expected))
+    assert figures == pytest.approx(wanted, rel=1e-9, nan_ok=True)
 
 
 def test_files_get_the_figures_of_their_arrays(tmp_path, cubes):
@@ -114,14 +115,28 @@ def test_standard_errors_are_no_band_of_the_cube(cubes):
 def test_a_cut_of_one_lattice_is_compared_on_the_common_part_and_this_is_said(
     cubes, caplog, row, column
 ):
+    """With a warning only where pixels of the estimate are left out."""
     truth, estimate = cubes
     moved = raster(estimate[:, :100, :120], GRID * Affine.translation(column, row))
-    with caplog.at_level(logging.WARNING, logger="hsfuse"):
+    with caplog.at_level(logging.INFO, logger="hsfuse"):
         found = evaluate(raster(truth), moved, peak=1.0)
     rows = slice(max(row, 0), row + 100)
     part = truth[:, rows, column : column + 120]
     same(found, score(part, estimate[:, max(-row, 0) : 100, :120]))
     assert f"{part.shape[1]} x {part.shape[2]} pixels" in caplog.text
+    (record,) = caplog.records
+    assert (record.levelno == logging.WARNING) is (row < 0)
+
+
+def test_the_units_are_those_that_the_rasters_state(cubes, caplog):
+    """Two units are no reason to refuse, and are said."""
+    truth, estimate = map(raster, cubes)
+    assert evaluate(truth, estimate, peak=1.0).units == ""
+    stated = truth.assign_attrs(units="reflectance")
+    assert evaluate(stated, estimate, peak=1.0).units == "reflectance"
+    with caplog.at_level(logging.WARNING, logger="hsfuse"):
+        evaluate(stated, estimate.assign_attrs(units="percent"), peak=1.0)
+    assert "are in reflectance and percent" in caplog.text
 
 
 def test_a_lazily_cropped_raster_lies_where_its_coordinates_are(cubes):

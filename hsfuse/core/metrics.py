@@ -69,6 +69,8 @@ class Score:
         Fine pixels per coarse pixel.
     bands, pixels : int
         What was compared.
+    units : str
+        Of the data; empty where they are not stated.
     """
 
     rmse: float
@@ -83,6 +85,7 @@ class Score:
     ratio: float | None
     bands: int
     pixels: int
+    units: str = ""
 
 
 def rmse(truth: Cube, estimate: Cube) -> float:

@@ -254,6 +254,7 @@ def _layout(plan: Plan, settings: Settings, scene: Path, rgb: Path) -> OutputLay
         "scene": scene.name,
         "rgb": rgb.name,
         "plan": plan.digest,
+        **({"units": template.attrs["units"]} if "units" in template.attrs else {}),
         **{key: str(value) for key, value in plan.fuser.describe().items()},
     }
     layout = OutputLayout.of(

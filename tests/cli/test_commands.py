@@ -56,6 +56,8 @@ def test_evaluate_a_raster_against_itself(pair: Path):
     text = hsfuse("evaluate", truth, truth, "--ratio", "3")
     assert text.exit_code == 0
     assert "SAM" in text.stdout
+    (rmse,) = (line for line in text.stdout.splitlines() if line.startswith("RMSE  "))
+    assert rmse.split()[1:3] == ["0", "reflectance"]
 
 
 def test_evaluate_what_cannot_be_compared(pair: Path):
@@ -68,9 +70,10 @@ def test_info_says_what_is_in_the_file(pair: Path):
     facts = json.loads(hsfuse("info", pair / "scene.tif", "--json").stdout)
     assert (facts["bands"], facts["rows"], facts["columns"]) == (61, 12, 14)
     assert facts["crs"] == "EPSG:32633"
+    assert facts["source_scale"] == 0.0001
     assert facts["wavelength_range"] == [400.0, 1000.0]
     text = hsfuse("info", pair / "scene.tif").stdout
-    for word in ("12 x 14 pixels", "61 bands", "400 to 1000 nm", "EPSG:32633"):
+    for word in ("12 x 14 pixels", "61 bands", "400 to 1000 nm", "EPSG:32633", "scale 0.0001"):
         assert word in text
 
 

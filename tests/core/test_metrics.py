@@ -136,6 +136,7 @@ def test_units_do_not_matter_where_the_peak_is_in_them(scale):
     expected, found = asdict(one), asdict(other)
     assert found.pop("rmse") == pytest.approx(expected.pop("rmse") * scale)
     assert found.pop("peak") == expected.pop("peak") * scale
+    assert found.pop("units") == expected.pop("units")
     assert found == pytest.approx(expected, rel=1e-6)
 
 
