@@ -15,6 +15,7 @@ from pathlib import Path
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.geotiff import check_options, export_geotiff
 from hsfuse.io.replacement import move_folder
+from hsfuse.io.zarr_layout import consolidate
 
 __all__ = ["FORMATS", "OutputFormat", "find_format"]
 
@@ -80,6 +81,7 @@ def _finish_geotiff(store: Path, path: Path, options: Mapping[str, str]) -> None
 
 def _finish_zarr(store: Path, path: Path, options: Mapping[str, str]) -> None:
     del options  # it accepts none
+    consolidate(store)
     move_folder(store, path)
 
 

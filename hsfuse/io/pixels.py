@@ -78,6 +78,12 @@ class Opened(NamedTuple):
     crs: CRS | None
     attributes: dict[str, object]
 
+    @property
+    def notes(self) -> list[str]:
+        """What was assumed of it, a sentence each."""
+        found = self.attributes.get("notes", ())
+        return [*map(str, found)] if isinstance(found, (list, tuple)) else []
+
 
 @dataclass(frozen=True)
 class FilePixels:

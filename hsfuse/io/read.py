@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
@@ -18,7 +18,7 @@ import xarray as xr
 from affine import Affine
 
 from hsfuse.errors import PlanError, RasterError
-from hsfuse.io.arrays import open_array
+from hsfuse.io.arrays import PACKING, open_array
 from hsfuse.io.bands import BandTable, with_sensor
 from hsfuse.io.checks import locate
 from hsfuse.io.gdal_reader import open_dataset
@@ -26,7 +26,15 @@ from hsfuse.io.labels import raster_label
 from hsfuse.io.location import Location
 from hsfuse.io.masks import masked
 from hsfuse.io.packing import means_together
-from hsfuse.io.pixels import FilePixels, Opened, StorePixels, chunk_size, lazy
+from hsfuse.io.pixels import (
+    FilePixels,
+    MaskedPixels,
+    Opened,
+    StackedPixels,
+    StorePixels,
+    chunk_size,
+    lazy,
+)
 from hsfuse.io.products import open_product
 from hsfuse.io.sources import check_links
 from hsfuse.io.stores import is_netcdf, open_netcdf, open_store
@@ -84,7 +92,8 @@ def open_raster(
         ``fwhm`` (nanometres, NaN where unknown), ``good``, ``band_name``, ``x`` and ``y``
         (pixel centres; absent from rotated grids) and ``spatial_ref``. Attributes:
         ``source``, ``sensor``, ``wavelength_source``, ``georeferenced``, ``source_dtype``
-        and, where there is something to say, ``units``, ``nodata``, ``nodata_where``,
+        and, where there is something to say, ``source_scale``, ``source_offset`` (of the stored
+        numbers; applied), ``units``, ``nodata``, ``nodata_where``,
         ``mask``, ``mask_file``, ``georeferencing``, ``product`` and ``notes``: what was
         assumed of it, a list of sentences.
 
@@ -169,6 +178,22 @@ def as_raster(
     return _assembled(opened, sensor, _definition(sensor), None)
 
 
+def as_values(raster: Raster) -> xr.DataArray:
+    """
+    Return the values of what :func:`as_raster` takes, (band, y, x): an array that holds them as is.
+
+    Raises
+    ------
+    RasterError
+        If it cannot be understood.
+    """
+    if isinstance(raster, xr.DataArray) and raster.dims == ("band", "y", "x"):
+        packed = any(name in raster.attrs for name in PACKING)
+        if raster.dtype.kind == "f" and not packed:
+            return raster
+    return as_raster(raster, "raster")
+
+
 def check_placed(raster: xr.DataArray) -> None:
     """
     Refuse a raster that is placed by other means than a transform, which would be ignored.
@@ -236,9 +261,7 @@ def _assembled(
     """Return the lazy array of what was opened."""
     _check_grid(opened)
     bands = opened.bands if definition is None else with_sensor(opened.bands, definition)
-    found = opened.attributes.pop("notes", ())
-    notes = [*(found if isinstance(found, (list, tuple)) else ())]
-    notes += bands.notes if bands.source == "none" else ()
+    notes = [*opened.notes, *(bands.notes if bands.source == "none" else ())]
     size = (chunk, chunk) if chunk else chunk_size(opened.pixels.shape, opened.block)
     array = xr.DataArray(
         lazy(opened.pixels, size),
@@ -249,6 +272,7 @@ def _assembled(
             "wavelength_source": bands.source,
             "georeferenced": opened.transform is not None,
             **opened.attributes,
+            **_packing(opened.pixels),
             "sensor": _sensor_name(sensor) or opened.attributes.get("sensor", ""),
             "notes": notes,
         },
@@ -258,6 +282,20 @@ def _assembled(
     # An identity is how rasterio says that there is no transform.
     placed: xr.DataArray = array.rio.write_transform(opened.transform or Affine.identity())
     return placed
+
+
+def _packing(pixels: Any) -> dict[str, object]:
+    """Return scale and offset of the stored numbers, one or one for each band, if there are."""
+    if isinstance(pixels, MaskedPixels):
+        return _packing(pixels.pixels)
+    parts = pixels.layers if isinstance(pixels, StackedPixels) else (pixels,)
+    found: dict[str, object] = {}
+    for name, neutral in (("scale", 1.0), ("offset", 0.0)):
+        stated = [number for part in parts for number in np.ravel(getattr(part, name, neutral))]
+        if any(number != neutral for number in stated):
+            numbers = [float(number) for number in stated]
+            found[f"source_{name}"] = numbers[0] if len(set(numbers)) == 1 else numbers
+    return found
 
 
 def _open_file(place: Location) -> Opened:

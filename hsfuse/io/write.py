@@ -36,6 +36,7 @@ from hsfuse.io.layout import (
     default_block_size,
     encode,
 )
+from hsfuse.io.read import Raster, as_values
 from hsfuse.io.replacement import sync
 from hsfuse.io.store import Store, check_partial, create_store
 from hsfuse.io.zarr_layout import COMPLETE, CUBE, PROVENANCE
@@ -304,7 +305,7 @@ def write_blocks(
 
 
 def write_raster(
-    array: xr.DataArray,
+    raster: Raster,
     path: str | Path,
     *,
     overwrite: bool = False,
@@ -322,8 +323,8 @@ def write_raster(
 
     Parameters
     ----------
-    array : DataArray
-        Dimensions ``(band, y, x)``, NaN where there is no data.
+    raster : DataArray, Dataset or path
+        As :func:`hsfuse.fuse` takes them; lazy arrays (band, y, x), NaN for no data, stay lazy.
     path : str or Path
         Ends in .zarr (a zarr v3 store) or .tif (a cloud-optimised GeoTIFF).
     overwrite : bool
@@ -352,7 +353,10 @@ def write_raster(
         If the output exists, is an input, does not fit the disk or fails its verification.
     PlanError
         If the number type or an option is not one that can be had.
+    RasterError
+        If the raster cannot be understood.
     """
+    array = as_values(raster)
     source = array.attrs.get("source")
     path = check_output(path, overwrite=overwrite, inputs=[source] if source else [])
     find_format(path).check_options(creation_options or {}, dtype)

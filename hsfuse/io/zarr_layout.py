@@ -10,6 +10,7 @@ sharding or a checksum codec, which keeps GDAL 3.12 able to read them.
 import base64
 import math
 import struct
+import warnings
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,11 +20,13 @@ import zarr
 from numpy.typing import NDArray
 from pyproj.exceptions import CRSError
 from zarr.codecs import BloscCodec
+from zarr.errors import ZarrUserWarning
 
 from hsfuse.errors import RasterError
 from hsfuse.io.layout import OutputLayout, StoredType
+from hsfuse.io.replacement import sync
 
-__all__ = ["COMPLETE", "CUBE", "PROVENANCE", "read_layout", "write_template"]
+__all__ = ["COMPLETE", "CUBE", "PROVENANCE", "consolidate", "read_layout", "write_template"]
 
 CUBE = "cube"
 COMPLETE = "hsfuse:complete"
@@ -91,6 +94,8 @@ def _cube_attributes(layout: OutputLayout) -> dict[str, object]:
     rotated = layout.transform[1] != 0 or layout.transform[3] != 0
     names = "band wavelength fwhm good covered explained spatial_ref" + ("" if rotated else " y x")
     attributes: dict[str, object] = {"grid_mapping": "spatial_ref", "coordinates": names}
+    if layout.attributes.get("units"):
+        attributes["units"] = layout.attributes["units"]
     if layout.dtype == "float32":
         # xarray writes the fill value of zarr v3 floats as base64, JSON having no NaN
         attributes["_FillValue"] = base64.b64encode(struct.pack("<d", layout.fill)).decode()
@@ -160,6 +165,19 @@ def write_template(root: Path, layout: OutputLayout) -> None:
         axes = {} if crs is None else {axis["axis"]: axis for axis in crs.cs_to_cf()}
         add("x", c + a * (np.arange(layout.columns) + 0.5), "x", **axes.get("X", {"axis": "X"}))
         add("y", f + e * (np.arange(layout.rows) + 0.5), "y", **axes.get("Y", {"axis": "Y"}))
+
+
+def consolidate(root: Path) -> None:
+    """
+    Copy the metadata of all arrays of a finished store into that of its group.
+
+    xarray looks for this copy and warns where it is absent. The specification of zarr v3 does
+    not know it; readers that do not either may ignore it (``must_understand`` is false).
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Consolidated metadata is", ZarrUserWarning)
+        zarr.consolidate_metadata(root, zarr_format=3)
+    sync(root / "zarr.json")
 
 
 def read_layout(root: Path) -> OutputLayout:

@@ -19,6 +19,7 @@ from raster_files import (
     write_tiff,
 )
 from rasterio.control import GroundControlPoint
+from rasterio.rpc import RPC
 
 from hsfuse.errors import PlanError, RasterError, SensorError
 from hsfuse.io.layout import OutputLayout
@@ -249,6 +250,19 @@ def test_control_points_that_fit_a_grid_place_the_raster(tmp_path, bent) -> None
         assert "pixels off the grid that fits best" in raster.attrs["georeferencing"]
         with pytest.raises(RasterError, match=r"a\.tif: 4 ground control points only"):
             check_placed(raster)
+
+
+def test_an_image_with_rational_polynomials_alone_has_no_place(tmp_path) -> None:
+    """It opens, as for `hsfuse info`, and is refused where its place is needed."""
+    path = write_tiff(tmp_path / "a.tif", numbers(), transform=None)
+    terms = [1.0, *([0.0] * 19)]
+    polynomials = RPC(300, 200, 52.0, 0.1, terms, terms, 20, 20, 13.0, 0.1, terms, terms, 24, 24)
+    with quiet(), rasterio.open(path, "r+") as target:
+        target.rpcs = polynomials
+    raster = open_raster(path)
+    assert raster.attrs["georeferenced"] is False
+    with pytest.raises(RasterError, match=r"a\.tif: rational polynomials \(RPC\) only; "):
+        check_placed(raster)
 
 
 @pytest.mark.parametrize("sign", [1, -1])

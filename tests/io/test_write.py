@@ -3,6 +3,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import warnings
 from pathlib import Path
 
 import dask.array
@@ -11,10 +12,12 @@ import pytest
 import rasterio
 import rioxarray
 import xarray as xr
+import zarr
 from affine import Affine
 
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.formats import FORMATS, find_format
+from hsfuse.io.read import open_raster
 from hsfuse.io.write import (
     Journal,
     OutputLayout,
@@ -102,6 +105,38 @@ def test_the_output_is_alone_in_its_folder_and_keeps_everything(tmp_path, name):
     assert read.rio.transform() == TRANSFORM
     assert read.dtype == np.float32
     np.testing.assert_array_equal(read.values, array.values)
+
+
+def test_a_finished_store_opens_in_xarray_without_a_warning(tmp_path):
+    """Its group holds a copy of all metadata, which xarray looks for."""
+    array = raster()
+    write_raster(array, tmp_path / "out.zarr", dtype="int16", scale=2e-4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with xr.open_zarr(tmp_path / "out.zarr") as dataset:
+            assert dataset.attrs["hsfuse:complete"] is True
+            np.testing.assert_allclose(dataset["cube"].values, array.values, atol=1.01e-4)
+    assert zarr.open_group(tmp_path / "out.zarr").metadata.consolidated_metadata is not None
+
+
+def test_what_fuse_takes_is_written(tmp_path):
+    """Packed integers, other names of dimensions and paths are written as the values they mean."""
+    array = raster()
+    stored = np.where(np.isnan(array.values), -1, np.round(array.values * 1e3)).astype(np.int16)
+    packed = (
+        array.copy(data=stored)
+        .assign_attrs(_FillValue=-1, scale_factor=1e-3)
+        .rename(y="lat", x="lon")
+        .transpose("lat", "lon", "band")
+    )
+    write_raster(packed, tmp_path / "first.tif")
+    write_raster(tmp_path / "first.tif", tmp_path / "second.zarr")
+    for name in ("first.tif", "second.zarr"):
+        found = open_raster(tmp_path / name)
+        assert found.rio.transform() == TRANSFORM
+        np.testing.assert_allclose(found.values, array.values, atol=5.1e-4)
+    with pytest.raises(OutputError, match="also an input"):
+        write_raster(tmp_path / "first.tif", tmp_path / "first.tif", overwrite=True)
 
 
 @pytest.mark.parametrize("dtype", ["int16", "uint16"])

@@ -172,7 +172,7 @@ def _described(
 
 def _scaled(opened: Opened, described: Described, level: str, schema: Schema) -> Opened:
     """Return the raster in units of the product, by its metadata, its image or the convention."""
-    pixels, notes = opened.pixels, described.notes
+    pixels, notes = opened.pixels, [*opened.notes, *described.notes]
     attributes = dict(opened.attributes)
     gain, offset = described.gain, np.nan_to_num(described.offset)
     integers = "float" not in str(attributes["source_dtype"])

@@ -72,6 +72,7 @@ def open_product(path: Path) -> Opened | None:
         notes += added
     elif not np.isfinite(bands.fwhm).any():
         notes.append("the header states no width of its bands: each is taken for one step wide")
+    notes = [*opened.notes, *notes]
     attributes = opened.attributes | {"product": instrument, "sensor": sensor, "notes": notes}
     return opened._replace(bands=bands, attributes=attributes)
 

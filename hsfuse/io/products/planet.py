@@ -85,7 +85,7 @@ def open_product(path: Path) -> Opened:
         "nodata": nodata[0],
         "product": f"PlanetScope {'surface' if surface else 'top-of-atmosphere'} reflectance",
         "sensor": sensor,
-        "notes": [*notes, *added],
+        "notes": [*opened.notes, *notes, *added],
     }
     pixels = replace(
         opened.pixels, scale=tuple(scale.tolist()), offset=(0.0,) * count, nodata=nodata

@@ -91,7 +91,7 @@ def open_product(path: Path) -> Opened:
         "nodata": radiometry.nodata,
         "product": "Sentinel-2 L2A",
         "sensor": sensor,
-        "notes": [*radiometry.notes, *notes],
+        "notes": [*first.notes, *radiometry.notes, *notes],
     }
     stack = StackedPixels(str(document.path.parent), tuple(pixels))
     return Opened(stack, first.block, bands, first.transform, first.crs, attributes)

@@ -68,6 +68,7 @@ def test_radiance_of_aviris_is_divided_by_the_gain_of_each_band(scene) -> None:
         assert raster.attrs["sensor"] == "aviris"
         assert raster.attrs["units"] == "uW cm-2 nm-1 sr-1"
         assert raster.attrs["notes"][0].startswith("no data is assumed to be -9999 and -50")
+        assert raster.attrs["source_scale"] == pytest.approx((1 / gain).tolist())
         assert not raster["good"].values[np.argmin(abs(table.wavelength - 1400))]
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import rasterio
+from rasterio.enums import ColorInterp
 
 from hsfuse.errors import RasterError
 from hsfuse.io.read import open_raster
@@ -68,6 +70,16 @@ def test_no_data_that_the_image_does_not_state_is_0_and_that_is_said(planet) -> 
     raster = open_raster(product.image)
     assert np.array_equal(np.isnan(raster), product.stored == 0)
     assert raster.attrs["notes"][-1] == "no data is assumed to be 0: the image states none"
+
+
+def test_what_the_reader_notes_of_the_file_stays(planet) -> None:
+    """Beside what is said of the product."""
+    product = planet(nodata=None)
+    with rasterio.open(product.image, "r+") as image:
+        image.colorinterp = [*image.colorinterp[:-1], ColorInterp.alpha]
+    first, *rest = open_raster(product.image).attrs["notes"]
+    assert first.startswith("band 4 is tagged as alpha and holds many values")
+    assert rest[-1] == "no data is assumed to be 0: the image states none"
 
 
 def test_an_image_harmonized_to_another_sensor_is_said(planet) -> None:
