@@ -48,6 +48,16 @@ def component_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
+@pytest.fixture
+def few_validation_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a training be validated on one scene, which is simulated at its start."""
+    from dataclasses import replace
+
+    from hsfuse.learning import loop
+
+    monkeypatch.setattr(loop, "_SETTINGS", replace(loop._SETTINGS, validation_scenes=1))
+
+
 @pytest.fixture(scope="session")
 def made_cubes() -> list[xr.DataArray]:
     """Return two cubes of 8 bands and 48 x 48 pixels with fields, shade and a gradient."""

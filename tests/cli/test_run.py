@@ -31,12 +31,12 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(pair: Path, out: Path, *options: str) -> Result:
     files = [str(pair / "scene.tif"), str(pair / "rgb.tif"), "-o", str(out)]
-    return CliRunner().invoke(main, ["run", *files, "--method", "bicubic", *options])
+    return CliRunner().invoke(main, ["run", *files, "--method", "bicubic", "--no-align", *options])
 
 
 @pytest.mark.parametrize("name", ["out.tif", "out.zarr"])
 def test_writes_a_raster_with_its_report(pair: Path, tmp_path: Path, name: str):
-    result = run(pair, tmp_path / name)
+    result = run(pair, tmp_path / name, "--align")
     assert result.exit_code == 0, result.output
     fused, scene, rgb = (
         open_raster(path) for path in (tmp_path / name, pair / "scene.tif", pair / "rgb.tif")
@@ -195,7 +195,7 @@ def test_uncertainty_is_written_told_and_left_out_of_figures(
     )
     out = tmp_path / name
     words = ["run", str(made.scene), str(made.rgb), "-o", str(out), "--uncertainty"]
-    result = CliRunner().invoke(main, [*words, "--weights", component_weights])
+    result = CliRunner().invoke(main, [*words, "--no-align", "--weights", component_weights])
     assert result.exit_code == 0, result.output
     assert "62 bands (the last: standard error)" in result.stdout
     assert "note            standard error: " in result.stdout

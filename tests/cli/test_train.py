@@ -63,6 +63,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.usefixtures("few_validation_scenes")
 def test_components_are_trained_and_the_files_of_the_summary_exist(
     cubes: list[Path], tmp_path: Path
 ):

@@ -1,6 +1,7 @@
 """The flow: tiles equal the whole, every scheduler gives the same bits, masks do not leak."""
 
 import pickle
+from dataclasses import replace
 
 import dask
 import numpy as np
@@ -11,7 +12,7 @@ import xarray as xr
 from hsfuse.errors import PlanError
 from hsfuse.fusion.block import fuse_block
 from hsfuse.fusion.lazy import fuse, lazy_result
-from hsfuse.fusion.plan import plan_fusion
+from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.settings import FusionSettings
 from hsfuse.sensor.catalogue import load_sensor
 from hsfuse.synthetic.sample import make_sample
@@ -38,11 +39,28 @@ def pair() -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
     return tuple(part.persist(scheduler="synchronous") for part in seen)  # type: ignore[return-value]
 
 
-def test_tiles_equal_the_whole(pair: tuple[xr.DataArray, ...]) -> None:
+@pytest.fixture(scope="module")
+def corner(pair: tuple[xr.DataArray, ...]) -> tuple[xr.DataArray, ...]:
+    """Return 24 x 24 HS pixels of the pair, and what lies about them of the others."""
+    sides = (24, 4 * 26, 4 * 26)
+    return tuple(
+        part.isel(y=slice(0, side), x=slice(0, side))
+        for part, side in zip(pair, sides, strict=True)
+    )
+
+
+@pytest.fixture(scope="module")
+def tiled(pair: tuple[xr.DataArray, ...]) -> Plan:
+    """Return the plan of the pair by `guided` in tiles of 32 pixels."""
+    hs, rgb, _ = pair
+    return plan_fusion(hs, rgb, method="guided", align=False, tile=32)
+
+
+def test_tiles_equal_the_whole(pair: tuple[xr.DataArray, ...], tiled: Plan) -> None:
     """Blocks of 32 pixels and one block of everything give the same cube to 1e-5."""
     hs, rgb, _ = pair
-    small = lazy_result(plan_fusion(hs, rgb, method="guided", tile=32))
-    whole = lazy_result(plan_fusion(hs, rgb, method="guided", tile=512))
+    small = lazy_result(tiled)
+    whole = lazy_result(plan_fusion(hs, rgb, method="guided", align=False, tile=512))
     assert small.data.npartitions > 4
     assert whole.data.npartitions == 1
     expected = whole.compute()
@@ -55,41 +73,39 @@ def test_blended_tiles_equal_the_whole(pair: tuple[xr.DataArray, ...]) -> None:
     hs, rgb, _ = pair
     plan = plan_fusion(hs, rgb, method="guided", tile=48)
     reach = plan.rows.halo
-    blended = lazy_result(plan_fusion(hs, rgb, method="guided", tile=48, overlap=reach + 12))
+    blended = lazy_result(
+        plan_fusion(hs, rgb, method="guided", align=False, tile=48, overlap=reach + 12)
+    )
     expected = lazy_result(plan).compute()
     difference = np.abs(blended.compute() - expected).max()
     assert float(difference) <= 1e-5 * float(np.abs(expected).max())
 
 
-def test_a_crop_costs_a_crop_and_has_the_same_bits(pair: tuple[xr.DataArray, ...]) -> None:
+def test_a_crop_costs_a_crop_and_has_the_same_bits(tiled: Plan) -> None:
     """The lazy array's chunks are the block function's values."""
-    hs, rgb, _ = pair
-    plan = plan_fusion(hs, rgb, method="guided", tile=32)
-    lazy = lazy_result(plan)
+    lazy = lazy_result(tiled)
     crop = lazy.isel(y=slice(32, 64), x=slice(32, 64)).compute(scheduler="threads")
-    assert np.array_equal(crop.to_numpy(), fuse_block(plan, 1, 1), equal_nan=True)
+    assert np.array_equal(crop.to_numpy(), fuse_block(tiled, 1, 1), equal_nan=True)
     with dask.config.set(scheduler="synchronous"):
         assert np.array_equal(lazy.compute(), lazy.compute(scheduler="threads"), equal_nan=True)
 
 
-def test_a_plan_travels_with_its_bits(pair: tuple[xr.DataArray, ...]) -> None:
+def test_a_plan_travels_with_its_bits(tiled: Plan) -> None:
     """A plan pickles, keeps its digest, and gives the same block elsewhere."""
-    hs, rgb, _ = pair
-    plan = plan_fusion(hs, rgb, method="guided", tile=32)
-    other = pickle.loads(pickle.dumps(plan))
-    assert other.digest == plan.digest
-    assert np.array_equal(fuse_block(other, 0, 1), fuse_block(plan, 0, 1), equal_nan=True)
+    other = pickle.loads(pickle.dumps(tiled))
+    assert other.digest == tiled.digest
+    assert np.array_equal(fuse_block(other, 0, 1), fuse_block(tiled, 0, 1), equal_nan=True)
 
 
 def test_no_data_is_exactly_where_an_input_lacks_it(pair: tuple[xr.DataArray, ...]) -> None:
     """Masked pixels are NaN; all others have the values they would have had, or nearly."""
     hs, rgb, _ = pair
-    plan = plan_fusion(hs, rgb, method="guided")
+    plan = plan_fusion(hs, rgb, method="guided", align=False)
     hole = plan.pair.rgb.copy(data=plan.pair.rgb.to_numpy().copy())
     hole[0, 60:70, 50:61] = np.nan
     coarse = hs.copy(data=hs.to_numpy().copy())
     coarse[:, 5, 7] = np.nan
-    fused = fuse(coarse.chunk(), hole.chunk(), method="guided").compute()
+    fused = fuse(coarse.chunk(), hole.chunk(), method="guided", align=False).compute()
     missing = np.isnan(fused).all(axis=0)
     assert np.array_equal(missing, np.isnan(fused).any(axis=0))
     # The HS pixel under a fine pixel, by the two grids.
@@ -106,7 +122,7 @@ def test_the_result_is_georeferenced_and_knows_its_bands(
 ) -> None:
     """Grid of the RGB, wavelengths and flags of the HS, nothing computed."""
     hs, rgb, _ = pair
-    fused = fuse(hs, rgb, method="bicubic")
+    fused = fuse(hs, rgb, method="bicubic", align=False)
     assert fused.rio.crs == rgb.rio.crs
     first = rgb.sel(y=fused.y[0], x=fused.x[0], method="nearest")
     assert (float(first.y), float(first.x)) == (float(fused.y[0]), float(fused.x[0]))
@@ -125,7 +141,7 @@ def test_guided_is_nearer_the_truth_than_bicubic(pair: tuple[xr.DataArray, ...])
     errors = {
         name: float(np.abs(fused - truth.sel(y=fused.y, x=fused.x, method="nearest")).mean())
         for name in ("bicubic", "guided")
-        for fused in [fuse(hs, rgb, method=name).compute().drop_vars("band")]
+        for fused in [fuse(hs, rgb, method=name, align=False).compute().drop_vars("band")]
     }
     assert errors["guided"] < 0.6 * errors["bicubic"]
 
@@ -134,9 +150,9 @@ def test_too_little_overlap_is_refused(pair: tuple[xr.DataArray, ...]) -> None:
     """Tiles that would differ from the whole are not made in silence."""
     hs, rgb, _ = pair
     with pytest.raises(PlanError, match="at least the reach"):
-        plan_fusion(hs, rgb, method="guided", overlap=3)
+        plan_fusion(hs, rgb, method="guided", align=False, overlap=3)
     with pytest.raises(PlanError, match="at most"):
-        plan_fusion(hs, rgb, method="guided", tile=32, overlap=4000)
+        plan_fusion(hs, rgb, method="guided", align=False, tile=32, overlap=4000)
 
 
 def test_a_device_that_is_not_there_is_refused(pair: tuple[xr.DataArray, ...]) -> None:
@@ -149,11 +165,12 @@ def test_a_device_that_is_not_there_is_refused(pair: tuple[xr.DataArray, ...]) -
 def test_sensors_may_be_given_as_objects(pair: tuple[xr.DataArray, ...]) -> None:
     """A definition and its name are the same thing."""
     hs, rgb, _ = pair
-    named = plan_fusion(hs, rgb, method="bicubic", hs_sensor="enmap", rgb_sensor="generic-rgb")
+    plain = {"method": "bicubic", "align": False}
+    named = plan_fusion(hs, rgb, **plain, hs_sensor="enmap", rgb_sensor="generic-rgb")
     given = plan_fusion(
         hs,
         rgb,
-        method="bicubic",
+        **plain,
         hs_sensor=load_sensor("enmap"),
         rgb_sensor=load_sensor("generic-rgb"),
     )
@@ -162,13 +179,14 @@ def test_sensors_may_be_given_as_objects(pair: tuple[xr.DataArray, ...]) -> None
 
 
 def test_uncertainty_is_one_more_band(
-    pair: tuple[xr.DataArray, ...], component_weights: str
+    corner: tuple[xr.DataArray, ...], component_weights: str
 ) -> None:
     """Standard errors: finite where the cube is, named, flagged, and about as large as errors."""
-    hs, rgb, truth = pair
+    hs, rgb, truth = corner
     hole = rgb.copy(data=rgb.to_numpy().copy())
     hole[0, 60:70, 50:61] = np.nan
-    fused = fuse(hs, hole.chunk(), weights=component_weights, uncertainty=True).compute()
+    asked = {"weights": component_weights, "uncertainty": True, "align": False}
+    fused = fuse(hs, hole.chunk(), **asked).compute()
     cube, told = fused[:-1], fused[-1]
     assert str(told["band_name"].values) == "standard error"
     assert not bool(told["good"])
@@ -186,14 +204,15 @@ def test_uncertainty_is_one_more_band(
 
 
 def test_tiles_are_as_sure_as_the_whole(
-    pair: tuple[xr.DataArray, ...], component_weights: str
+    corner: tuple[xr.DataArray, ...], component_weights: str
 ) -> None:
     """Blocks and one block of everything tell the same errors; the cube is what it was."""
-    hs, rgb, _ = pair
-    asked = FusionSettings(weights=component_weights, uncertainty=True)
-    part = plan_fusion(hs, rgb, asked, tile=96)
-    whole = plan_fusion(hs, rgb, asked, tile=512)
-    plain = plan_fusion(hs, rgb, weights=component_weights, tile=512)
+    hs, rgb, _ = corner
+    asked = FusionSettings(weights=component_weights, uncertainty=True, align=False)
+    part = plan_fusion(hs, rgb, asked, tile=64)
+    rows, columns = (replace(axis, size=512) for axis in (part.rows, part.columns))
+    whole = replace(part, rows=rows, columns=columns)
+    plain = plan_fusion(hs, rgb, replace(asked, uncertainty=False), tile=512)
     assert part.shape[0] == plain.shape[0] + 1
     assert whole.digest != plain.digest
     assert any("standard error" in note for note in whole.notes)

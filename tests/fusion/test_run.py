@@ -31,7 +31,7 @@ from hsfuse.fusion.settings import Settings
 from hsfuse.io.pixels import Cube, FilePixels, Key
 from hsfuse.io.write import Journal, OutputLayout, Store, create_store
 
-GUIDED = Settings(method="guided", tile=64, workers=2)
+GUIDED = Settings(method="guided", tile=64, workers=2, align=False)
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -83,14 +83,13 @@ def test_every_scheduler_writes_the_same_bytes(
     with LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as cluster:
-        settings = Settings(method="guided", tile=64, scheduler=cluster.scheduler_address)
+        settings = replace(GUIDED, scheduler=cluster.scheduler_address)
         remote = run(scene, rgb, tmp_path / "remote.zarr", settings)
     # Here, where their warning is ignored, and not in whichever test follows.
     gc.collect()
     assert chunk_files(remote.path) == chunk_files(local.path)
     assert len(chunk_files(local.path)) > 4
-    plan = plan_fusion(hsfuse.open_raster(scene), hsfuse.open_raster(rgb), method="guided", tile=64)
-    lazy: xr.DataArray = lazy_result(plan)
+    lazy: xr.DataArray = lazy_result(local.job.plan)
     assert np.array_equal(lazy.compute().to_numpy(), pixels(local.path), equal_nan=True)
 
 
@@ -176,7 +175,7 @@ def test_options_are_keywords_of_run(files: Path, tmp_path: Path) -> None:
         ({"device": "tpu"}, "auto, cpu or cuda"),
         ({"precision": "float16"}, "precision must be float32 or bfloat16"),
         ({"tile": 0}, "tile must be at least 1"),
-        ({"overlap": -1}, "overlap must be at least 0"),
+        ({"overlap": -1}, "tile overlap must be at least 0 MS pixels"),
         ({"workers": 0}, "workers must be at least 1"),
         ({"scheduler": "cluster"}, "scheduler must be local or an address"),
         ({"dtype": "float64"}, "float32, int16, uint16"),

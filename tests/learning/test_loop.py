@@ -31,7 +31,8 @@ def state(network: MSSSFNet) -> list[torch.Tensor]:
 
 def test_a_resumed_training_has_the_same_bits(made_cubes, tmp_path: Path):
     """Interrupted after its first checkpoint and resumed, weights and log are those of one run."""
-    common = (made_cubes, [None], COMPONENT, BY_COMPONENT)
+    recipe = replace(BY_CUBE, average=0.9, schedule="cosine", rate=1e-2)
+    common = (made_cubes, [RGB], CUBE, recipe)
     whole = train_network(*common, tmp_path / "whole", every=2)
 
     def interrupt(done: int, _total: int, _loss: float) -> None:
@@ -92,9 +93,10 @@ def test_a_loss_that_becomes_nan_or_infinite_stops(
     assert all(torch.isfinite(value).all() for value in kept.values())
 
 
+@pytest.mark.usefixtures("few_validation_scenes")
 def test_the_log_has_a_row_for_every_checkpoint(made_cubes, tmp_path: Path):
     """Loss, validation and that of the start; a correction of zero has the loss of the start."""
-    recipe = replace(BY_COMPONENT, steps=5, rate=1e-12, average=0.0)
+    recipe = replace(BY_COMPONENT, steps=5, scenes=1, refresh=5, rate=1e-12, average=0.0)
     train_network(
         made_cubes[:1], [None], COMPONENT, recipe, tmp_path, validation=made_cubes[1:], every=2
     )

@@ -47,12 +47,13 @@ def test_the_domain_of_the_paper_is_its_training_data(
     assert find_weights(card.path) == card
 
 
+@pytest.mark.usefixtures("few_validation_scenes")
 def test_the_domain_of_components_is_any_bands_nearby(cubes: list[Path], tmp_path: Path):
     """The recipe's ratios, any number of MS bands, the cubes' range and a band beyond."""
     card = train(
         cubes[:1],
         tmp_path / "any.safetensors",
-        recipe=BY_COMPONENT,
+        recipe=replace(BY_COMPONENT, scenes=1, refresh=3),
         rgb_sensors=["made", RGB],
         scales=2,
         width=4,

@@ -95,9 +95,7 @@ FAST = ComponentSettings(
     cnmf=CnmfSettings(updates=10, updates_coarse=10, updates_fine=10),
 )
 # Scenes are divided into cells, of which a window has a part.
-SMALL_CELLS = ComponentSettings(
-    kriging=KrigingSettings(cell=8, halo=3, ramp=2, features=48),
-)
+SMALL_CELLS = replace(FAST, kriging=KrigingSettings(cell=8, halo=3, ramp=2, features=48))
 
 
 def test_a_window_equals_the_same_part_of_the_whole(
