@@ -9,17 +9,32 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import least_squares
 
+from hsfuse.core.robust import NORMAL_MAD
+
 __all__ = ["Drift", "fit_drift"]
 
 Array = NDArray[np.float64]
 
-# At least twice as many windows as terms, or a few outliers would determine the surface.
-_WINDOWS_EACH = 2
+# Terms of a polynomial in two variables, by its order.
 _TERMS = {0: 1, 1: 3, 2: 6}
-# The shift varies within a window, so that its error is larger than its curvature states.
-_LEAST_ERROR = 0.02
-# Standard errors of a surface at the scene's corners, in those of its mean.
-_DOUBT = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Of the choice of a surface's order, and of its fit."""
+
+    # Windows per term at least: with fewer, a few outliers would determine the surface.
+    windows_per_term: int = 2
+    # Pixels, added to a window's standard error: the shift varies within a window, so that its
+    # error is larger than the curvature of its fit states.
+    least_error: float = 0.02
+    # A higher order has to reduce the scatter to this share; what a term gains by chance is less.
+    scatter_ratio: float = 0.75
+    # Standard errors of a surface at the scene's corners, in those of its mean.
+    corner_errors: float = 6.0
+
+
+_SETTINGS = _Settings()
 
 
 @dataclass(frozen=True)
@@ -94,12 +109,13 @@ def fit_drift(local: Array, size: tuple[int, int]) -> Drift | None:
     """
     best = None
     for count in _TERMS.values():
-        if len(local) < _WINDOWS_EACH * count:
+        if len(local) < _SETTINGS.windows_per_term * count:
             break
         trial = _surface(local, size, count)
-        doubt = _DOUBT * trial.scatter * math.sqrt(count / len(local))
+        error = _SETTINGS.corner_errors * trial.scatter * math.sqrt(count / len(local))
         if best is None or (
-            trial.scatter < 0.75 * best.scatter and trial.spread - best.spread > doubt
+            trial.scatter < _SETTINGS.scatter_ratio * best.scatter
+            and trial.spread - best.spread > error
         ):
             best = trial
     return best
@@ -109,14 +125,14 @@ def _surface(local: Array, size: tuple[int, int], count: int) -> Drift:
     basis = _basis(local[:, 0], local[:, 1], size)[:count].T
     terms, left = [], []
     for shift, error in ((local[:, 2], local[:, 4]), (local[:, 3], local[:, 5])):
-        weight = 1 / np.hypot(error, _LEAST_ERROR)
+        weight = 1 / np.hypot(error, _SETTINGS.least_error)
         start = np.zeros(count)
         start[0] = np.median(shift)
         found = least_squares(
             lambda x, s=shift, w=weight: (s - basis @ x) * w, start, loss="soft_l1"
         ).x
         terms.append(tuple(float(value) for value in found))
-        left.append(np.median(np.abs(shift - basis @ found)) / 0.6745)
+        left.append(np.median(np.abs(shift - basis @ found)) / NORMAL_MAD)
     # A term can fit one window exactly: residuals are scaled by the degrees of freedom left.
     scatter = float(np.hypot(*left)) * len(local) / max(len(local) - count, 1)
     return Drift(size, (terms[0], terms[1]), scatter, len(local))

@@ -19,14 +19,32 @@ __all__ = ["Fill", "find_fills"]
 Cube = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-_MOST_FILLS = 4
-_SPECTRUM = 16  # more bands than these are a spectrum, which no two pixels share by chance
-_FEWEST = 4  # values or touching pixels that are no chance
-_FEWEST_OF_COLOURS = 64  # touching pixels of the few bands of a colour image
-_FAR = 0.5  # of the range of all else, beyond it
-_FEWEST_VALUES = 16  # of all else: a mask or a class map has no range
-_DISTINCT = 0.9  # of the other spectra, where pixels are measured
-_ABRUPT = 0.5  # of the usual distance from the fill, just beside it
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Of what distinguishes fill from measurements."""
+
+    # Fills of one image: no-data, and saturation or background beside it.
+    most_fills: int = 4
+    # More bands than these are a spectrum, which no two pixels share by chance.
+    colour_bands: int = 16
+    # Values, or touching pixels, that are no chance; touching pixels of the few bands of a colour
+    # image, where a roof or a shadow holds some that are the same.
+    fewest: int = 4
+    fewest_of_colours: int = 64
+    # Distance of a number from all else, in the range of all else.
+    distance: float = 0.5
+    # Different values of all else: a mask or a class map has no range.
+    fewest_values: int = 16
+    # Values among which these are counted: enough for that, and quickly sorted.
+    counted_values: int = 100_000
+    # Share of different spectra among the others, where pixels are measured.
+    distinct: float = 0.9
+    # Distance of the pixels just beside a fill from it, in the usual one: shade and glare fade.
+    abrupt: float = 0.5
+
+
+_SETTINGS = _Settings()
 
 
 @dataclass(frozen=True)
@@ -80,7 +98,7 @@ def find_fills(patches: Sequence[Cube]) -> list[Fill]:
     """
     patches = [patch.copy() for patch in patches]
     fills: list[Fill] = []
-    while len(fills) < _MOST_FILLS:
+    while len(fills) < _SETTINGS.most_fills:
         found = _extreme_number(patches) or _repeated_spectrum(patches)
         if found is None:
             break
@@ -97,14 +115,21 @@ def _extreme_number(patches: Sequence[Cube]) -> Fill | None:
         ends = [float((sign * patch[np.isfinite(patch)]).min(initial=np.inf)) for patch in patches]
         number = np.float32(sign * min(ends))
         count = sum(int(np.count_nonzero(patch == number)) for patch in patches)
-        if count < _FEWEST or number == 0 or (bands <= _SPECTRUM and number > 0):
+        if (
+            count < _SETTINGS.fewest
+            or number == 0
+            or (bands <= _SETTINGS.colour_bands and number > 0)
+        ):
             continue
         rest = np.concatenate([p[np.isfinite(p) & (p != number)] for p in patches])
         if not rest.size:
             continue
         low, high = float(rest.min()), float(rest.max())
         gap = low - number if sign > 0 else number - high
-        if gap > _FAR * (high - low) > 0 and np.unique(rest[:100_000]).size >= _FEWEST_VALUES:
+        if (
+            gap > _SETTINGS.distance * (high - low) > 0
+            and np.unique(rest[: _SETTINGS.counted_values]).size >= _SETTINGS.fewest_values
+        ):
             return Fill((float(number),) * bands, True, count / (count + rest.size))
     return None
 
@@ -117,12 +142,12 @@ def _repeated_spectrum(patches: Sequence[Cube]) -> Fill | None:
     spectra = np.concatenate(
         [patch[used][:, seen] for patch, seen in zip(patches, known, strict=True)], axis=1
     )
-    if not used.any() or spectra.shape[1] < 2 * _FEWEST:
+    if not used.any() or spectra.shape[1] < 2 * _SETTINGS.fewest:
         return None
     codes = _codes(spectra)
     _, first, counts = np.unique(codes, return_index=True, return_counts=True)
-    for place in np.argsort(-counts, kind="stable")[:_MOST_FILLS]:
-        if counts[place] < _FEWEST:
+    for place in np.argsort(-counts, kind="stable")[: _SETTINGS.most_fills]:
+        if counts[place] < _SETTINGS.fewest:
             break
         spectrum = spectra[:, first[place]]
         others = spectra[:, codes != codes[first[place]]]
@@ -156,14 +181,14 @@ def _is_fill(
     low, high = others.min(axis=1), others.max(axis=1)
     beyond = bool((spectrum < low).all() or (spectrum > high).all())
     at_end = bool((spectrum <= low).all() or (spectrum >= high).all())
-    colours = len(spectrum) <= _SPECTRUM
-    if np.unique(others[0]).size < _FEWEST_VALUES or _largest(masks) < (
-        _FEWEST_OF_COLOURS if colours else _FEWEST
+    colours = len(spectrum) <= _SETTINGS.colour_bands
+    if np.unique(others[0]).size < _SETTINGS.fewest_values or _largest(masks) < (
+        _SETTINGS.fewest_of_colours if colours else _SETTINGS.fewest
     ):
         return False
     if colours:
         return (beyond or (constant and at_end)) and _is_abrupt(spectrum, others, masks, patches)
-    distinct = np.unique(_codes(others)).size >= _DISTINCT * others.shape[1]
+    distinct = np.unique(_codes(others)).size >= _SETTINGS.distinct * others.shape[1]
     return distinct and (constant or at_end)
 
 
@@ -194,4 +219,4 @@ def _is_abrupt(
         float(np.median(np.abs(values - spectrum[:, None]).mean(axis=0)))
         for values in (beside, others)
     )
-    return near >= _ABRUPT * usual
+    return near >= _SETTINGS.abrupt * usual

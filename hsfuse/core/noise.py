@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,25 @@ __all__ = [
     "signal_components",
 ]
 
-# Ten neighbours on either side predict a band of any imaging spectrometer; more only cost pixels.
-_NEIGHBOURS = 10
 # Sees neither constants nor slopes; white noise of deviation one becomes one of six.
 _CURVATURE = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])
-# Blocks of so many pixels a side; the flattest tenth of them shows hardly more than noise.
-_BLOCK, _FLATTEST = 8, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Of the estimates of noise from neighbouring bands and from neighbouring pixels."""
+
+    # Bands on either side that a band is regressed on: they predict a band of any imaging
+    # spectrometer; more only cost pixels. At least ``pixels_per_band`` pixels each.
+    neighbours: int = 10
+    pixels_per_band: int = 4
+    # Pixels a side of a block, and the quantile of the blocks' power that is the noise: the
+    # flattest tenth of them shows hardly more.
+    block: int = 8
+    flattest: float = 0.1
+
+
+_SETTINGS = _Settings()
 
 
 def band_noise(spectra: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -64,7 +78,7 @@ def neighbour_weights(spectra: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     bands, pixels = spectra.shape
     centred = spectra - spectra.mean(axis=1, keepdims=True)
-    reach = min(_NEIGHBOURS, (pixels // 4) // 2)
+    reach = min(_SETTINGS.neighbours, (pixels // _SETTINGS.pixels_per_band) // 2)
     weights = np.zeros((bands, bands))
     if bands < 3 or reach < 1:
         return weights
@@ -147,7 +161,7 @@ def regress_bands(
     centred = spectra - mean[:, None]
     covariance = centred @ centred.T / pixels
     others = np.flatnonzero(~wanted)
-    count = min(2 * _NEIGHBOURS, max(1, pixels // 4), others.size)
+    count = min(2 * _SETTINGS.neighbours, max(1, pixels // _SETTINGS.pixels_per_band), others.size)
     weights = np.zeros((int(wanted.sum()), bands))
     for row, band in zip(weights, np.flatnonzero(wanted), strict=True):
         near = np.sort(others[np.argsort(np.abs(others - band), kind="stable")[:count]])
@@ -202,12 +216,13 @@ def pixel_noise(image: NDArray[np.floating]) -> NDArray[np.float64]:
         In the units of the image; zeros where no whole block holds data.
     """
     noise = np.zeros(len(image))
-    rows, columns = (n // _BLOCK * _BLOCK for n in image.shape[1:])
+    side = _SETTINGS.block
+    rows, columns = (n // side * side for n in image.shape[1:])
     for band, values in enumerate(image):
         curved = convolve(values.astype(np.float64), _CURVATURE, mode="nearest") / 6
-        blocks = curved[:rows, :columns].reshape(rows // _BLOCK, _BLOCK, columns // _BLOCK, _BLOCK)
+        blocks = curved[:rows, :columns].reshape(rows // side, side, columns // side, side)
         power = np.square(blocks).mean(axis=(1, 3))
         power = power[np.isfinite(power)]
         if power.size:
-            noise[band] = np.sqrt(np.quantile(power, _FLATTEST))
+            noise[band] = np.sqrt(np.quantile(power, _SETTINGS.flattest))
     return noise

@@ -6,6 +6,8 @@ A picture has the shape (rows, columns, 3) and values from 0 to 1.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
@@ -17,8 +19,28 @@ Limits = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 NO_DATA = 0.86  # light grey
 
-_RED_GREEN_BLUE = (660.0, 560.0, 480.0)  # nm
-_FARTHEST = 60.0  # nm; a band farther from one of them does not show that colour
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Of the choice of bands, the contrast stretch and the window."""
+
+    # Nanometres that are shown as red, green and blue; a band farther from one of them than
+    # ``largest_distance`` does not show that colour.
+    red_green_blue: tuple[float, float, float] = (660.0, 560.0, 480.0)
+    largest_distance: float = 60.0
+    # Places of three bands in a spectrum that has none of these: spread, and not at its noisy ends.
+    spread: tuple[float, float, float] = (0.85, 0.5, 0.15)
+    # Percentiles of the contrast stretch: outliers do not decide it.
+    percentiles: tuple[float, float] = (2, 98)
+    # Exponent of the grey values; below one it brightens shadows.
+    gamma: float = 0.8
+    # Largest gradient of a grey value that counts: one bright roof has not the most detail.
+    largest_gradient: float = 0.25
+    # Weight of the share of a window without data, against its mean gradient.
+    no_data_weight: float = 10
+
+
+_SETTINGS = _Settings()
 
 
 def natural_bands(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> list[int]:
@@ -47,12 +69,12 @@ def natural_bands(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> l
         usable = np.arange(len(wavelength))
     known = usable[np.isfinite(wavelength[usable])]
     if known.size:
-        distance = np.abs(wavelength[known, None] - np.array(_RED_GREEN_BLUE))
-        if distance.min(axis=0).max() <= _FARTHEST:
+        distance = np.abs(wavelength[known, None] - np.array(_SETTINGS.red_green_blue))
+        if distance.min(axis=0).max() <= _SETTINGS.largest_distance:
             return [int(known[index]) for index in distance.argmin(axis=0)]
     if len(usable) in (3, 4) and not known.size:
         return [int(index) for index in usable[:3]]
-    spread = np.array([0.85, 0.5, 0.15]) * len(usable)
+    spread = np.array(_SETTINGS.spread) * len(usable)
     return [int(usable[min(int(place), len(usable) - 1)]) for place in spread]
 
 
@@ -75,7 +97,7 @@ def stretch_limits(image: Image) -> Limits:
     for band, plane in enumerate(image):
         known = plane[np.isfinite(plane)]
         if known.size:
-            low[band], high[band] = np.percentile(known, (2, 98))
+            low[band], high[band] = np.percentile(known, _SETTINGS.percentiles)
     return low, np.maximum(high, low + np.maximum(np.abs(low), 1) * 1e-6)
 
 
@@ -96,7 +118,9 @@ def stretched(image: Image, limits: Limits) -> Image:
         Values 0 to 1, with a gamma of 0.8.
     """
     low, high = (limit[:, None, None] for limit in limits)
-    picture: Image = np.clip((image - low) / (high - low), 0, 1, dtype=np.float32) ** 0.8
+    picture: Image = (
+        np.clip((image - low) / (high - low), 0, 1, dtype=np.float32) ** _SETTINGS.gamma
+    )
     picture[:, ~np.isfinite(image).all(axis=0)] = NO_DATA
     return np.moveaxis(picture, 0, -1)
 
@@ -124,12 +148,12 @@ def busiest_window(
     sides = min(side, size[0]), min(side, size[1])
     grey = picture.mean(axis=-1)
     down, across = np.gradient(grey) if min(grey.shape) > 1 else (grey * 0, grey * 0)
-    edges = np.sqrt(np.minimum(np.hypot(down, across), 0.25))
+    edges = np.sqrt(np.minimum(np.hypot(down, across), _SETTINGS.largest_gradient))
     empty = (picture == np.float32(NO_DATA)).all(axis=-1).astype(np.float32)
     step = size[0] / grey.shape[0], size[1] / grey.shape[1]
     window = [max(round(length / each), 1) for length, each in zip(sides, step, strict=True)]
     score = uniform_filter(edges, window, mode="constant")
-    score -= 10 * uniform_filter(empty, window, mode="constant")
+    score -= _SETTINGS.no_data_weight * uniform_filter(empty, window, mode="constant")
     for axis, width in enumerate(window):  # windows lie within the image
         index = np.arange(grey.shape[axis])
         outside = (index < width / 2 - 0.5) | (index > grey.shape[axis] - width / 2 - 0.5)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["tukey_biweight"]
+__all__ = ["NORMAL_MAD", "tukey_biweight"]
 
 # Tuning constant of the biweight: 95 % efficiency for normal errors.
 _TUKEY = 4.685
 # Residuals below this fraction of a band's largest value are rounding errors.
 _ROUNDING = 1e-9
 # Median absolute deviation of the standard normal distribution.
-_MEDIAN = 0.6745
+NORMAL_MAD = 0.6745
 
 
 def tukey_biweight(
@@ -41,7 +41,7 @@ def tukey_biweight(
     >>> tukey_biweight(np.array([[1.0, -1.0, 1.0, 50.0]]), np.ones((1, 4))).round(2).tolist()
     [0.96, 0.96, 0.96, 0.0]
     """
-    unit = np.median(np.abs(residuals), axis=1, keepdims=True) / _MEDIAN
+    unit = np.median(np.abs(residuals), axis=1, keepdims=True) / NORMAL_MAD
     # The residuals of a constant band are rounding errors, which must not weight pixels.
     least = _ROUNDING * np.abs(values).max(axis=1, keepdims=True, initial=0) + 1e-300
     size = np.sqrt(((residuals / np.maximum(unit, least)) ** 2).mean(axis=0))

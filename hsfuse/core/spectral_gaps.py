@@ -12,12 +12,26 @@ __all__ = ["SpectralGaps", "fit_gaps"]
 
 Cube = NDArray[np.float32]
 
-_MOST_LOST = 0.25  # of a pixel's good bands; a pixel that lost more is lost
-_LONGEST = 3  # bands next to each other that may be lost, or
-_LONGEST_SHARE = 0.05  # this share of all good bands
-_ROUNDS = 3  # of estimating, and of fitting to what was estimated
-_FIRST_CORRELATION = 0.99  # from one band to the next, to begin with
-_RIDGE = 1e-6  # of a variance: two bands may show the same
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Of the pixels whose lost values are estimated, and of the estimate."""
+
+    # Share of a pixel's good bands that may be lost: a pixel that lost more is lost.
+    most_lost: float = 0.25
+    # Bands next to each other that may be lost, or this share of all good bands: a longer run may
+    # hide an absorption.
+    longest: int = 3
+    longest_share: float = 0.05
+    # Of estimating, and of fitting to what was estimated.
+    rounds: int = 3
+    # From one band to the next, before correlations are known.
+    first_correlation: float = 0.99
+    # Of a variance: two bands may show the same.
+    ridge: float = 1e-6
+
+
+_SETTINGS = _Settings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +76,7 @@ class SpectralGaps:
         for case, (target, low, high) in enumerate(cases.T):
             chosen = which.ravel() == case
             near = [side for side in (low, high) if 0 <= side < len(self.bands)]
-            known = self.correlation[np.ix_(near, near)] + _RIDGE * np.eye(len(near))
+            known = self.correlation[np.ix_(near, near)] + _SETTINGS.ridge * np.eye(len(near))
             weights = np.linalg.solve(known, self.correlation[near, target])
             estimate = weights @ normal[np.ix_(near, pixel[chosen])]
             spectra[target, pixel[chosen]] = self.mean[target] + self.deviation[target] * estimate
@@ -105,12 +119,12 @@ def fit_gaps(
         bands,
         np.nanmean(spectra, axis=1, dtype=np.float64),
         _deviation(np.nanstd(spectra, axis=1, dtype=np.float64)),
-        _FIRST_CORRELATION**apart,
+        _SETTINGS.first_correlation**apart,
         float(closable.mean()),
         float((~known[:, closable]).sum() / known.size),
     )
     # Correlations of all pixels alike: bands beside each other differ by little.
-    for _ in range(_ROUNDS):
+    for _ in range(_SETTINGS.rounds):
         closed = gaps.closed(sample)[bands, :, 0].astype(np.float64)
         mean, deviation = closed.mean(axis=1), _deviation(closed.std(axis=1))
         normal = (closed - mean[:, None]) / deviation[:, None]
@@ -132,8 +146,8 @@ def _closable(lost: NDArray[np.bool_]) -> NDArray[np.bool_]:
     for band in lost:
         run = np.where(band, run + 1, 0)
         longest = np.maximum(longest, run)
-    few = share <= max(1, _MOST_LOST * bands)
-    return (share > 0) & few & (longest <= max(_LONGEST, _LONGEST_SHARE * bands))
+    few = share <= max(1, _SETTINGS.most_lost * bands)
+    return (share > 0) & few & (longest <= max(_SETTINGS.longest, _SETTINGS.longest_share * bands))
 
 
 def _neighbours(lost: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

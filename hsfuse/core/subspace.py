@@ -15,11 +15,21 @@ from numpy.typing import NDArray
 
 __all__ = ["Subspace"]
 
-# Of the median band's noise: one that its neighbours explain wholly does not outweigh the others.
-_LEAST_NOISE = 0.02
-# Measured on eleven scenes at ratio 4: 0 loses 0.4 dB; 1 gains 0.04 more and loses 0.02 degrees
-# there, and `kriging` 0.06 dB on CAVE, which has no noise.
-_POWER = 0.5
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Of the units in which bands are measured."""
+
+    # Smallest noise of a band, in that of the median band: a band that its neighbours explain
+    # wholly does not outweigh the others.
+    least_noise: float = 0.02
+    # Power of the noise that is a band's unit. Measured on eleven scenes at ratio 4: 0 loses
+    # 0.4 dB; 1 gains 0.04 more and loses 0.02 degrees there, and `kriging` 0.06 dB on CAVE, which
+    # has no noise.
+    noise_power: float = 0.5
+
+
+_SETTINGS = _Settings()
 
 
 @dataclass(frozen=True)
@@ -127,8 +137,8 @@ class Subspace:
 
 def _units(noise: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what each band is measured in, of root mean square one, (bands,)."""
-    least = _LEAST_NOISE * float(np.median(noise))
+    least = _SETTINGS.least_noise * float(np.median(noise))
     if not least > 0:
         return np.ones(len(noise))
-    unit: NDArray[np.float64] = np.maximum(noise, least) ** _POWER
+    unit: NDArray[np.float64] = np.maximum(noise, least) ** _SETTINGS.noise_power
     return unit / np.sqrt(np.square(unit).mean())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -19,11 +20,23 @@ from hsfuse.sensor.response import gaussian_curves
 
 __all__ = ["draw_responses", "write_responses"]
 
-_MOST_NAMED = 20  # bands whose names fit above their curves
-_BAD = "#999999"
-_CENTRE = 0.2  # height of the line at a centre, in heights of the plot
-_SIZE = (9.0, 4.2)  # inches
-_DPI = 110
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """Of the picture."""
+
+    # Bands whose names fit above their curves.
+    most_named: int = 20
+    # Grey: bad bands have no colour.
+    bad: str = "#999999"
+    # Height of the line at a centre whose width is not known, in heights of the plot.
+    centre: float = 0.2
+    # Inches, and pixels per inch: as wide as a page of documentation.
+    size: tuple[float, float] = (9.0, 4.2)
+    dpi: int = 110
+
+
+_STYLE = _Style()
 
 
 def write_responses(
@@ -72,11 +85,11 @@ def draw_responses(sensor: Sensor) -> bytes:
     sensor : Sensor
         From :func:`hsfuse.load_sensor`.
     """
-    figure = Figure(figsize=_SIZE, dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=_STYLE.size, dpi=_STYLE.dpi, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for low, high in sensor.bad_windows:
-        axes.axvspan(low, high, color=_BAD, alpha=0.15, linewidth=0)
+        axes.axvspan(low, high, color=_STYLE.bad, alpha=0.15, linewidth=0)
     _draw_bands(axes, sensor)
     axes.set_title(f"{sensor.id}: {sensor.title}", loc="left", fontsize=11)
     axes.set_xlabel("wavelength [nm]")
@@ -104,9 +117,9 @@ def _draw_bands(axes: Axes, sensor: Sensor) -> None:
     rank[np.argsort(sensor.wavelength)] = np.linspace(0.03, 0.97, count)
     colours = matplotlib.colormaps["turbo"](rank)
     wavelength, response = _responses(sensor)
-    stroke = 1.4 if count <= _MOST_NAMED else 0.7
+    stroke = 1.4 if count <= _STYLE.most_named else 0.7
     for band, (name, curve) in enumerate(zip(sensor.band_names, response, strict=True)):
-        colour = tuple(colours[band]) if sensor.good[band] else _BAD
+        colour = tuple(colours[band]) if sensor.good[band] else _STYLE.bad
         if np.isfinite(curve).all():
             seen = np.flatnonzero(np.abs(curve) > 1e-3)
             part = slice(max(seen[0] - 1, 0), seen[-1] + 2)
@@ -114,16 +127,16 @@ def _draw_bands(axes: Axes, sensor: Sensor) -> None:
             middle = float(wavelength[np.flatnonzero(curve >= 0.5)[[0, -1]]].mean())
         elif np.isfinite(sensor.wavelength[band]):
             middle = float(sensor.wavelength[band])
-            axes.axvline(middle, ymax=_CENTRE, color=colour, linewidth=stroke)
+            axes.axvline(middle, ymax=_STYLE.centre, color=colour, linewidth=stroke)
         else:
             continue
-        if count <= _MOST_NAMED:
+        if count <= _STYLE.most_named:
             axes.annotate(
                 name, (middle, 1.0), (0, 3), textcoords="offset points",
                 ha="left", fontsize=8, rotation=45, color=colour,
             )  # fmt: skip
     axes.set_ylim(bottom=min(-0.05, float(np.nanmin(response, initial=0)) - 0.05))
-    axes.set_ylim(top=1.18 if count <= _MOST_NAMED else 1.05)
+    axes.set_ylim(top=1.18 if count <= _STYLE.most_named else 1.05)
 
 
 def _responses(sensor: Sensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -8,6 +8,7 @@ samples and zero outside them; a spectrometer band is a Gaussian of unit area.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -20,10 +21,26 @@ __all__ = ["Cells", "band_cells", "gaussian_curves", "integrate"]
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
-#: Bands within this part of a band's width of each other are at one place.
-_SAME_PLACE = 0.25
-#: A hole in the sampling wider than this many median steps is not bridged.
-_GAP = 4.0
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Of the parts of the spectrum that bands stand for, and of the integration."""
+
+    # Bands within this part of a band's width of each other are at one place.
+    same_place: float = 0.25
+    # A hole in the sampling wider than this many median steps is not bridged.
+    gap: float = 4.0
+    # Nanometres between the samples of an integral: a part of the narrowest band within limits
+    # that keep a broad range small.
+    finest_step: float = 0.05
+    coarsest_step: float = 0.5
+    # A curve whose median step is this part of the bands' or more holds band values.
+    band_values: float = 0.75
+    # Share of a curve's area that bands have to see; less is rounding of its tails.
+    least_seen: float = 1e-3
+
+
+_SETTINGS = _Settings()
 
 
 def gaussian_curves(centre: Vector, fwhm: Vector) -> tuple[Vector, Matrix]:
@@ -102,7 +119,7 @@ def band_cells(wavelength: Vector, fwhm: Vector) -> Cells:
     step = np.diff(centre)
     width = np.bincount(place, np.nan_to_num(fwhm[order])) / count
     typical = float(np.median(step)) if step.size else (float(width[0]) or 1.0)
-    half = np.where(step > _GAP * typical, np.nan, step / 2)
+    half = np.where(step > _SETTINGS.gap * typical, np.nan, step / 2)
     below, above = np.append(np.nan, half), np.append(half, np.nan)
     alone = np.where(width > 0, width, typical) / 2
     left, right = _open_side(below, above, alone), _open_side(above, below, alone)
@@ -165,7 +182,9 @@ def integrate(
         read = np.interp(wavelength, curve_wavelength, curve, left=0.0, right=0.0)
         seen = np.where(np.isfinite(fwhm), seen, read)
     row = seen * cell / sharing
-    return (row if np.abs(row).sum() > 1e-3 * total else np.zeros_like(row)), coverage
+    if np.abs(row).sum() <= _SETTINGS.least_seen * total:
+        row = np.zeros_like(row)
+    return row, coverage
 
 
 def _band_values(curve_wavelength: Vector, wavelength: Vector) -> bool:
@@ -174,7 +193,7 @@ def _band_values(curve_wavelength: Vector, wavelength: Vector) -> bool:
     return bool(
         step.size
         and curve_wavelength.size > 1
-        and np.median(np.diff(curve_wavelength)) >= 0.75 * np.median(step)
+        and np.median(np.diff(curve_wavelength)) >= _SETTINGS.band_values * np.median(step)
     )
 
 
@@ -183,9 +202,9 @@ def _places(centre: Vector, fwhm: Vector) -> NDArray[np.intp]:
     known = fwhm[np.isfinite(fwhm)]
     step = np.diff(centre)
     if known.size:
-        near = float(np.median(known)) * _SAME_PLACE
+        near = float(np.median(known)) * _SETTINGS.same_place
     else:
-        near = float(np.median(step[step > 0])) * _SAME_PLACE if np.any(step > 0) else 0.0
+        near = float(np.median(step[step > 0])) * _SETTINGS.same_place if np.any(step > 0) else 0.0
     place = np.zeros(centre.size, dtype=np.intp)
     first = centre[0]
     for band in range(1, centre.size):
@@ -203,5 +222,6 @@ def _open_side(half: Vector, other: Vector, alone: Vector) -> Vector:
 
 def _grid(low: float, high: float, step: float) -> Vector:
     """Return a uniform grid over a range, its step at most 0.5 nm and at least 0.05 nm."""
-    count = math.ceil((high - low) / min(max(step, 0.05), 0.5)) + 1
+    step = min(max(step, _SETTINGS.finest_step), _SETTINGS.coarsest_step)
+    count = math.ceil((high - low) / step) + 1
     return np.linspace(low, high, max(count, 2))
