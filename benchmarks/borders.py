@@ -12,6 +12,7 @@ cut to the overlap. Everything is fused by one version on the same pixels.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,12 +72,12 @@ def main() -> None:
     cut = hs.isel(y=slice(1, -1), x=slice(1, -1))
     inner = slice(options.ratio, -options.ratio)
     wanted = truth.numpy()[:, inner, inner]
-    margin = geometry.FINE_MARGIN
+    margin = geometry.SETTINGS.ms_margin
     print(f"{'method':<10}  {'whole':<21}  {'border cut':<21}  and MS image cut to the overlap")
     for method in options.methods:
         row = []
         for scene, beyond in ((hs, margin), (cut, margin), (cut, 0)):
-            geometry.FINE_MARGIN = beyond
+            geometry.SETTINGS = replace(geometry.SETTINGS, ms_margin=beyond)
             plan = planning.plan_fusion(scene, rgb, method=method, rgb_sensor=sensor, align=False)
             fused = lazy_result(plan).compute().to_numpy()
             inside = fused if fused.shape == wanted.shape else fused[:, inner, inner]

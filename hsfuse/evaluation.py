@@ -38,10 +38,18 @@ _log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 
-# Values of one raster in one block with its halo: 64 MB of float32.
-_BLOCK_VALUES = 16_000_000
-# Two grids are one lattice when their origins lie this close to whole pixels apart.
-_LATTICE_TOLERANCE = 1e-2
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Of the comparison of two rasters."""
+
+    # Values of one raster in one block with its halo: 64 MB of float32.
+    block_values: int = 16_000_000
+    # Two grids are one lattice when their origins lie this close to whole pixels apart.
+    lattice_tolerance: float = 1e-2
+
+
+_SETTINGS = _Settings()
 
 
 @dataclass(frozen=True)
@@ -204,7 +212,7 @@ def _offsets(truth: xr.DataArray, estimate: xr.DataArray) -> tuple[int, int]:
         abs(step.d) * estimate.sizes["x"],
     )
     shift = max(abs(row - round(row)), abs(column - round(column)))
-    if drift + shift > _LATTICE_TOLERANCE:
+    if drift + shift > _SETTINGS.lattice_tolerance:
         raise PairError(
             f"{_names(truth, estimate)}: their pixels do not line up: "
             f"transforms {tuple(grid)[:6]} and {tuple(other)[:6]}; the same pixel size and "
@@ -216,7 +224,7 @@ def _offsets(truth: xr.DataArray, estimate: xr.DataArray) -> tuple[int, int]:
 def _each_block(pair: _Common, work: Callable[[_Common, Span, Span], _Result]) -> list[_Result]:
     """Return a result for each block, in order, so that sums have the same bits every time."""
     bands, rows, columns = pair.truth.shape
-    edge = max(math.isqrt(_BLOCK_VALUES // bands) - HALO, 4 * HALO)
+    edge = max(math.isqrt(_SETTINGS.block_values // bands) - HALO, 4 * HALO)
     blocks = list(product(_spans(rows, edge), _spans(columns, edge)))
 
     def numbered(number: int) -> tuple[int, _Result]:

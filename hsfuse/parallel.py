@@ -36,7 +36,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 # Seconds that a dask scheduler may take to answer, or its first worker to appear.
-_PATIENCE = 10
+_TIMEOUT = 10
 
 
 class _ProcessLimit:
@@ -154,7 +154,7 @@ def find_device(device: str, scheduler: str) -> str:
         return pick_device(device)
     with _connect(scheduler) as client:
         try:
-            client.wait_for_workers(1, timeout=_PATIENCE)
+            client.wait_for_workers(1, timeout=_TIMEOUT)
         except TimeoutError as error:
             raise PlanError(f"the dask scheduler at {scheduler} has no workers") from error
         found = sorted(set(client.run(pick_device, device).values()))
@@ -252,7 +252,7 @@ def _connect(address: str) -> Client:
             f"scheduler {address} needs dask's distributed; install hsfuse[dask]"
         ) from error
     try:
-        return Client(address, timeout=_PATIENCE)
+        return Client(address, timeout=_TIMEOUT)
     except (OSError, ValueError) as error:
         raise PlanError(f"no dask scheduler answers at {address} ({error})") from error
 

@@ -25,14 +25,23 @@ from hsfuse.io.warp import Grid, onto_grid, without_turns
 from hsfuse.pair.response import pair_response
 from hsfuse.sensor.catalogue import Sensor
 
-__all__ = ["Pair", "make_pair"]
+__all__ = ["SETTINGS", "GeometrySettings", "Pair", "make_pair"]
 
-# HS pixels kept beyond the overlap, for interpolation at the edge of the output.
-_MARGIN = 2
-# MS pixels kept beyond it, in HS pixels: texture maps of `kriging` reach six, the PSF of the
-# outermost HS pixels two more.
-FINE_MARGIN = 8
-_SMALLEST_RATIO = 2.0
+
+@dataclass(frozen=True, slots=True)
+class GeometrySettings:
+    """Of the parts of the two rasters that a pair keeps."""
+
+    # HS pixels beyond the overlap, for interpolation at the edge of the output.
+    hs_margin: int = 2
+    # MS pixels beyond it, in HS pixels: texture maps of `kriging` reach six, the PSF of the
+    # outermost HS pixels two more.
+    ms_margin: int = 8
+    # MS pixels that an HS pixel has to span along each axis: fewer leave no detail to add.
+    smallest_ratio: float = 2.0
+
+
+SETTINGS = GeometrySettings()
 
 
 @dataclass(frozen=True)
@@ -270,12 +279,12 @@ def _same_orientation(hs: xr.DataArray, relative: Affine) -> tuple[xr.DataArray,
 
 def _refuse_small_ratio(relative: Affine, both: str) -> None:
     ratio = min(relative.a, relative.e)
-    if ratio >= _SMALLEST_RATIO - 1e-6:
+    if ratio >= SETTINGS.smallest_ratio - 1e-6:
         return
     hint = "; were the two files swapped?" if ratio <= 0.5 else ""
     raise PairError(
         f"{both}: an HS pixel spans {relative.a:.4g} by {relative.e:.4g} RGB pixels; "
-        f"expected at least {_SMALLEST_RATIO:g}{hint}"
+        f"expected at least {SETTINGS.smallest_ratio:g}{hint}"
     )
 
 
@@ -294,9 +303,9 @@ def _overlap(
                 f"{both}: no overlap, {_extent(hs)} and {_extent(rgb)}; "
                 "expected rasters of the same place"
             )
-        beyond = math.ceil(FINE_MARGIN * ratio)
+        beyond = math.ceil(SETTINGS.ms_margin * ratio)
         fine = Span(max(start - beyond, 0), min(stop + beyond, whole.fine))
-        coarse = whole.coarse_span(Span(start, stop), _MARGIN)
+        coarse = whole.coarse_span(Span(start, stop), SETTINGS.hs_margin)
         fines.append(fine)
         coarses.append(coarse)
         outputs.append(Span(start, stop).shifted(-fine.start))

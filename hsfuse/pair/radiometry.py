@@ -19,21 +19,33 @@ from hsfuse.pair.survey import Survey
 
 __all__ = ["Radiometry", "measure_radiometry"]
 
-# Weight of smoothness along the spectrum against the fit, in mean variances of a band: on a
-# simulated pair 1e-3 leaves the fit alone and still decides between neighbouring bands.
-_SMOOTHNESS = 1e-3
-# Below this correlation the two images may show different places.
-_LOWEST_CORRELATION = 0.5
-# Iterations of the weights of unchanged pixels.
-_ROUNDS = 6
-# A stated response is reported where it leaves this share of a band's variance unexplained, and
-# twice the share that one estimated from the pair leaves.
-_UNEXPLAINED, _WORSE = 0.03, 2.0
-# Quantiles of a response between which an MS band has its spectral coverage.
-_MIDDLE = (0.025, 0.975)
-_MOST_RANGES = 6
-# Of the surveyed pixels at a band's largest value: more than a scene has by chance.
-_SATURATED = 0.01
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Of the estimate of R and of what is reported."""
+
+    # Weight of smoothness along the spectrum against the fit, in mean variances of a band: on a
+    # simulated pair 1e-3 leaves the fit alone and still decides between neighbouring bands.
+    smoothness: float = 1e-3
+    # Iterations of the weights of unchanged pixels; a fixed number needs no tolerance.
+    rounds: int = 6
+    # Smallest weight of a pixel below which pixels changed, and R is estimated again without them.
+    changed_weight: float = 1e-3
+    # Below this correlation the two images may show different places.
+    lowest_correlation: float = 0.5
+    # A stated response is reported where it leaves this share of a band's variance unexplained,
+    # and this many times the share that one estimated from the pair leaves.
+    unexplained: float = 0.03
+    times_worse: float = 2.0
+    # Quantiles of a response between which an MS band has its spectral coverage.
+    middle: tuple[float, float] = (0.025, 0.975)
+    # Share of the surveyed pixels at a band's largest value: more than a scene has by chance.
+    saturated: float = 0.01
+    # Wavelength ranges that one note lists.
+    most_ranges: int = 6
+
+
+_SETTINGS = _Settings()
 
 
 @dataclass(frozen=True)
@@ -110,7 +122,7 @@ def _read_response(
     """Return R estimated from the pair, and the weights of the pixels."""
     response = estimate_response(spectra, seen)
     weight = _unchanged(response @ spectra, seen)
-    if weight.min() < 1e-3:  # some pixels changed, and R with them
+    if weight.min() < _SETTINGS.changed_weight:  # some pixels changed, and R with them
         response = estimate_response(spectra, seen, weight)
         weight = _unchanged(response @ spectra, seen)
     return response, weight
@@ -119,7 +131,7 @@ def _read_response(
 def _unchanged(predicted: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return each pixel's weight, low where it changed between the images."""
     weight = np.ones(seen.shape[1])
-    for _ in range(_ROUNDS):
+    for _ in range(_SETTINGS.rounds):
         gain, offset, _ = _lines(predicted, seen, weight)
         weight = tukey_biweight(seen - gain[:, None] * predicted - offset[:, None], seen)
         if not weight.any():
@@ -166,7 +178,7 @@ def estimate_response(
     centred = spectra - (spectra @ share)[:, None]
     covariance = (centred * share) @ centred.T
     level = np.trace(covariance) / bands
-    step = np.diff(np.eye(bands), axis=0) * np.sqrt(_SMOOTHNESS * level)
+    step = np.diff(np.eye(bands), axis=0) * np.sqrt(_SETTINGS.smoothness * level)
     # The covariance's square root stands for all pixels in the least squares.
     values, vectors = np.linalg.eigh(covariance)
     root = np.sqrt(np.maximum(values, 1e-12 * max(values.max(), 1e-30)))
@@ -208,7 +220,7 @@ def _covered(response: NDArray[np.float64], wavelength: NDArray[np.float64]) -> 
     covered = np.zeros(wavelength.size, dtype=bool)
     for row in response:
         share = np.cumsum(row[order]) / row.sum()
-        inside = wavelength[order[np.searchsorted(share, _MIDDLE)]]
+        inside = wavelength[order[np.searchsorted(share, _SETTINGS.middle)]]
         margin = (inside[1] - inside[0]) / 2
         covered |= (wavelength >= inside[0] - margin) & (wavelength <= inside[1] + margin)
     return covered
@@ -254,8 +266,8 @@ def _ranges(wavelength: NDArray[np.float64], chosen: NDArray[np.bool_]) -> str:
         " to ".join(dict.fromkeys(f"{wavelength[order[at]]:.0f}" for at in (start, stop - 1)))
         for start, stop in zip(edges[::2], edges[1::2], strict=True)
     ]
-    more = len(ranges) - _MOST_RANGES
-    return ", ".join(ranges[:_MOST_RANGES]) + (f" and {more} more" if more > 0 else "")
+    more = len(ranges) - _SETTINGS.most_ranges
+    return ", ".join(ranges[: _SETTINGS.most_ranges]) + (f" and {more} more" if more > 0 else "")
 
 
 def _doubts(
@@ -270,7 +282,7 @@ def _doubts(
         f"MS band {index}: the stated response explains {1 - a:.1%} of its variance, one "
         f"estimated from the pair {1 - b:.1%}; the stated one is used"
         for index, (a, b) in enumerate(zip(left, least, strict=True), start=1)
-        if a > _UNEXPLAINED and a > _WORSE * b
+        if a > _SETTINGS.unexplained and a > _SETTINGS.times_worse * b
     )
 
 
@@ -281,7 +293,7 @@ def _saturated_notes(survey: Survey) -> tuple[str, ...]:
         if not values.size or values.min() == values.max():
             continue
         share = float((values == values.max()).mean())
-        if share > _SATURATED:
+        if share > _SETTINGS.saturated:
             notes.append(
                 f"MS band {band + 1} holds its largest value, {values.max():g}, in {share:.1%} "
                 "of the surveyed pixels: it is saturated and has no detail there"
@@ -290,12 +302,13 @@ def _saturated_notes(survey: Survey) -> tuple[str, ...]:
 
 
 def _notes(correlation: NDArray[np.float64]) -> tuple[str, ...]:
-    weak = [i + 1 for i, value in enumerate(correlation) if value < _LOWEST_CORRELATION]
+    weak = [i + 1 for i, value in enumerate(correlation) if value < _SETTINGS.lowest_correlation]
     if not weak:
         return ()
     which = ", ".join(map(str, weak))
     return (
-        f"MS band {which} correlates with the HS image by less than {_LOWEST_CORRELATION}: "
+        f"MS band {which} correlates with the HS image by less than "
+        f"{_SETTINGS.lowest_correlation}: "
         "do both images show the same place?",
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -12,12 +14,21 @@ from hsfuse.sensor.catalogue import Sensor, response_matrix, sensor_from_bands
 
 __all__ = ["pair_response"]
 
-# Share of an MS band's response within the range of the HS bands: refused below the first,
-# reported below the second.
-_LEAST_COVERAGE = 0.5
-_FULL_COVERAGE = 0.95
-# Nanometres between a band's stated centre and that of its sensor beyond which the two are named.
-_NOMINAL = 10.0
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Of the check that the bands of a pair and those of its sensors match."""
+
+    # Share of an MS band's response within the range of the HS bands. Refused below the first:
+    # most of what the band shows is then unknown to the HS image; reported below the second.
+    least_coverage: float = 0.5
+    full_coverage: float = 0.95
+    # Nanometres between a band's stated centre and that of its sensor beyond which both are
+    # named: what rounding to tens of nanometres does not explain.
+    rounded_centre: float = 10.0
+
+
+_SETTINGS = _Settings()
 
 
 def pair_response(
@@ -94,7 +105,7 @@ def pair_response(
 
 def _nominal_centres(rgb: xr.DataArray, centre: NDArray[np.float64], sensor: Sensor) -> list[str]:
     """Say where a file's centres are round numbers for the bands of its sensor."""
-    if np.abs(sensor.wavelength - centre).max() <= _NOMINAL:
+    if np.abs(sensor.wavelength - centre).max() <= _SETTINGS.rounded_centre:
         return []
     stated, known = (", ".join(f"{w:.0f}" for w in w_s) for w_s in (centre, sensor.wavelength))
     return [
@@ -113,13 +124,13 @@ def _check_coverage(
     known = hs["wavelength"].values
     span = f"{np.nanmin(known):.0f} to {np.nanmax(known):.0f} nm"
     for name, share in zip(names, coverage, strict=True):
-        if share < _LEAST_COVERAGE:
+        if share < _SETTINGS.least_coverage:
             raise PairError(
                 f"{raster_label(rgb)}: {1 - share:.0%} of the response of {name!r} lies outside "
                 f"the good HS bands of {raster_label(hs)}, {span}; "
-                f"expected at most {1 - _LEAST_COVERAGE:.0%}"
+                f"expected at most {1 - _SETTINGS.least_coverage:.0%}"
             )
-        if share < _FULL_COVERAGE:
+        if share < _SETTINGS.full_coverage:
             notes.append(
                 f"{1 - share:.0%} of the response of {name!r} lies outside the good HS bands, "
                 f"{span}"

@@ -36,20 +36,33 @@ if TYPE_CHECKING:
 
 __all__ = ["Patch", "Survey", "brightness", "survey_pair"]
 
-# Nine windows of 64 HS pixels hold 37 thousand spectra: they fix a mean and a covariance of some
-# hundred bands to a fraction of the noise, in 60 MB at 400 bands. A scene up to twice a
-# window's side is read whole.
-_WINDOWS = 3
-_SIZE = 64
-# Noise over a band's whole spread. On twelve real scenes every band of a water-vapour window lies
-# above, and of some 2500 others eight that look like noise.
-_MOST_NOISE = 0.7
-# Lag-one autocorrelation of a noise-free residual of a band; and the least share of a residual's
-# power that counts as noise.
-_GROUND = 0.5
-_LEAST_WHITE = 0.01
-# Squares of such values, summed over a scene, still fit float32; no unit of light comes close.
-_LARGEST = 1e15
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Of the surveyed windows, and of what is estimated of bands and noise."""
+
+    # Windows along each axis and HS pixels a side of a window. Nine windows of 64 hold 37 thousand
+    # spectra: they fix a mean and a covariance of some hundred bands to a fraction of the noise,
+    # in 60 MB at 400 bands. A scene up to twice a window's side is read whole.
+    windows: int = 3
+    side: int = 64
+    # Noise over a band's standard deviation above which it is bad. On twelve real scenes every
+    # band of a water-vapour window lies above, and of some 2500 others eight that look like noise.
+    most_noise: float = 0.7
+    # Lag-one autocorrelation of a noise-free residual of a band; and the least share of a
+    # residual's power that counts as noise.
+    signal_autocorrelation: float = 0.5
+    least_white: float = 0.01
+    # Share of an HS pixel's PSF that has to lie on MS pixels with data: less than half of what it
+    # shows is known below.
+    least_psf: float = 0.5
+    # Quantile of the HS values that is the scene's brightness: above it are glints.
+    bright: float = 0.999
+    # Squares of such values, summed over a scene, still fit float32; no unit of light comes close.
+    largest_value: float = 1e15
+
+
+_SETTINGS = _Settings()
 
 
 @dataclass(frozen=True)
@@ -132,7 +145,7 @@ class Survey:
             axis=1,
         ).astype(np.float64)
         clear = usable.copy()
-        clear[usable] = band_noise(known) <= _MOST_NOISE * known.std(axis=1)
+        clear[usable] = band_noise(known) <= _SETTINGS.most_noise * known.std(axis=1)
         return clear if clear.sum() > 1 else usable
 
     @cached_property
@@ -165,7 +178,11 @@ class Survey:
         own = np.eye(len(within)) - neighbour_weights(within)
         mean = within.mean(axis=1)[:, None, None]
         rest = (np.tensordot(own, patch.coarse[good] - mean, axes=1) for patch in self.patches)
-        white = np.clip(1 - lag_one_autocorrelation(rest) / _GROUND, _LEAST_WHITE, 1)
+        white = np.clip(
+            1 - lag_one_autocorrelation(rest) / _SETTINGS.signal_autocorrelation,
+            _SETTINGS.least_white,
+            1,
+        )
         noise = np.zeros(good.size)
         noise[good] = band_noise(within) * np.sqrt(white)
         return noise
@@ -229,17 +246,17 @@ def _degrade(
     operator = Degrade.between(patch.geometry, blur, dtype=torch.float64)
     fine = torch.from_numpy(patch.fine.astype(np.float64))
     seen, share = operator.forward_masked(fine, torch.isfinite(fine).all(dim=0))
-    return seen.numpy(), share.numpy() > 0.5
+    return seen.numpy(), share.numpy() > _SETTINGS.least_psf
 
 
 def brightness(spectra: NDArray[np.float32]) -> float:
     """Return the value above which the brightest thousandth of finite values lies."""
-    return max(float(np.quantile(spectra[np.isfinite(spectra)], 0.999)), 1e-12)
+    return max(float(np.quantile(spectra[np.isfinite(spectra)], _SETTINGS.bright)), 1e-12)
 
 
 def survey_pair(
     pair: Pair,
-    windows: int = _WINDOWS,
+    windows: int = _SETTINGS.windows,
     *,
     halo: float = 0.0,
     cache: PixelCache | None = None,
@@ -283,11 +300,11 @@ def survey_pair(
 
 def _spread(length: int, windows: int) -> list[Span]:
     """Return spans spread evenly over an axis; the whole axis where two would fill it."""
-    if length <= 2 * _SIZE:
+    if length <= 2 * _SETTINGS.side:
         return [Span(0, length)]
-    count = min(windows, max(_WINDOWS, length // _SIZE))
-    starts = np.linspace(0, length - _SIZE, count).round().astype(int)
-    return [Span(int(start), int(start) + _SIZE) for start in starts]
+    count = min(windows, max(_SETTINGS.windows, length // _SETTINGS.side))
+    starts = np.linspace(0, length - _SETTINGS.side, count).round().astype(int)
+    return [Span(int(start), int(start) + _SETTINGS.side) for start in starts]
 
 
 def _read_patch(pair: Pair, rows: Span, columns: Span, halo: float, cache: PixelCache) -> Patch:
@@ -316,10 +333,10 @@ def _read_of(
 def _refuse_extremes(pair: Pair, survey: Survey) -> None:
     for raster, arrays in _read_of(pair, survey):
         largest = max(float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in arrays)
-        if largest > _LARGEST:
+        if largest > _SETTINGS.largest_value:
             raise PairError(
                 f"{raster_label(raster)}: values reach {largest:.3g}; expected at most "
-                f"{_LARGEST:g}: is a no-data number not declared, or the byte "
+                f"{_SETTINGS.largest_value:g}: is a no-data number not declared, or the byte "
                 "order or data type another?"
             )
 

@@ -41,14 +41,29 @@ __all__ = ["draw_quicklook"]
 
 Image = NDArray[np.float32]
 
-_LONGEST = 800  # pixels of a panel's longer side
-_PART = (64, 128)  # pixels of the full-size detail, least and most
-_PART_COARSE = 14  # HS pixels that the detail shows where that fits
-_COLOURS = ("#D55E00", "#0072B2", "#009E73")  # colour-blind safe, Okabe and Ito
-_GAP = 6.0  # band distances, in medians: a wider one breaks the line
-_DPI = 110
-_WIDTH = 12.6  # inches
-_TEXT = 9.5  # points
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """Of the picture."""
+
+    # Pixels of a panel's longer side: what a screen shows of it.
+    longest: int = 800
+    # HS pixels that the full-size detail shows, within a least and a most number of output pixels.
+    detail_hs_pixels: int = 14
+    detail: tuple[int, int] = (64, 128)
+    # Of three spectra; colour-blind safe (Okabe and Ito).
+    colours: tuple[str, str, str] = ("#D55E00", "#0072B2", "#009E73")
+    # Of the frame of the detail: no ground has it.
+    frame: str = "#FFD400"
+    # Band distances, in medians: a wider one breaks the line of a spectrum.
+    gap: float = 6.0
+    # Inches, pixels per inch, and points of the text: legible in full width on a screen.
+    width: float = 12.6
+    dpi: int = 110
+    text: float = 9.5
+
+
+_STYLE = _Style()
 
 
 @dataclass(frozen=True)
@@ -83,18 +98,20 @@ def draw_quicklook(plan: Plan, path: Path) -> bytes:
     pair, geometry = plan.pair, plan.pair.geometry
     hs_bands = natural_bands(pair.hs["wavelength"].values, plan.radiometry.good)
     rgb_bands = natural_bands(pair.rgb["wavelength"].values, pair.rgb["good"].values)
-    hs = preview_raster(pair.hs, hs_bands, _LONGEST)
-    rgb = preview_raster(pair.rgb, rgb_bands, _LONGEST)
-    fused = preview_file(path, hs_bands, _LONGEST)
+    hs = preview_raster(pair.hs, hs_bands, _STYLE.longest)
+    rgb = preview_raster(pair.rgb, rgb_bands, _STYLE.longest)
+    fused = preview_file(path, hs_bands, _STYLE.longest)
     hs_limits, rgb_limits = stretch_limits(hs), stretch_limits(rgb)
-    side = int(np.clip(round(_PART_COARSE * geometry.ratio), *_PART))
+    side = int(np.clip(round(_STYLE.detail_hs_pixels * geometry.ratio), *_STYLE.detail))
     where = busiest_window(stretched(rgb, rgb_limits), geometry.fine_shape, side)
     part = _part(plan, path, Span(*where[0]), Span(*where[1]))
 
-    wide = _WIDTH / 3
+    wide = _STYLE.width / 3
     tall = wide * min(max(geometry.y.fine / geometry.x.fine, 0.4), 1.6)
     heights = [tall, wide, 2.7]
-    figure = Figure(figsize=(_WIDTH, sum(heights) + 1.3), dpi=_DPI, layout="constrained")
+    figure = Figure(
+        figsize=(_STYLE.width, sum(heights) + 1.3), dpi=_STYLE.dpi, layout="constrained"
+    )
     FigureCanvasAgg(figure)
     figure.suptitle(_headline(plan, path), x=0.01, ha="left", fontsize=11)
     cells = figure.add_gridspec(3, 3, height_ratios=heights)
@@ -144,7 +161,7 @@ def _show(axes: Axes, picture: Image, extent: tuple[float, float, float, float])
 
 
 def _title(axes: Axes, text: str) -> None:
-    axes.set_title(text, loc="left", fontsize=_TEXT)
+    axes.set_title(text, loc="left", fontsize=_STYLE.text)
 
 
 def _frame(part: _Part) -> Rectangle:
@@ -153,7 +170,7 @@ def _frame(part: _Part) -> Rectangle:
         len(part.columns),
         len(part.rows),
         fill=False,
-        edgecolor="#FFD400",
+        edgecolor=_STYLE.frame,
         linewidth=1.4,
     )
 
@@ -178,7 +195,7 @@ def _draw_part(
     _show(close[2], stretched(part.fused[hs_bands], hs_limits), fine)
     for axes in close:
         axes.set(xlim=fine[:2], ylim=fine[2:])
-        axes.spines[:].set(color="#FFD400", linewidth=1.6)
+        axes.spines[:].set(color=_STYLE.frame, linewidth=1.6)
     _title(close[0], f"detail (frame), {len(part.rows)} x {len(part.columns)} output pixels")
 
 
@@ -191,9 +208,9 @@ def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) ->
     order = np.argsort(along)
     along, good = along[order], plan.radiometry.good
     steps = np.diff(along)
-    gaps = np.flatnonzero(steps > _GAP * np.median(steps)) + 1
+    gaps = np.flatnonzero(steps > _STYLE.gap * np.median(steps)) + 1
     pixels = _dissimilar_pixels(plan, part)
-    for colour, (row, column, fine_row, fine_column) in zip(_COLOURS, pixels, strict=False):
+    for colour, (row, column, fine_row, fine_column) in zip(_STYLE.colours, pixels, strict=False):
         below = _below(plan, part, row, column)
         for values, style, width, alpha in (
             (part.hs[:, row, column], "-", 4.0, 0.35),
@@ -212,9 +229,9 @@ def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) ->
         "spectra at the dots: HS pixel (thick line), mean of the output within it (thin line), "
         "output pixel at its centre (dotted)",
     )
-    axes.set_xlabel("wavelength [nm]" if known else "band", fontsize=_TEXT)
-    axes.set_ylabel(units, fontsize=_TEXT)
-    axes.tick_params(labelsize=_TEXT)
+    axes.set_xlabel("wavelength [nm]" if known else "band", fontsize=_STYLE.text)
+    axes.set_ylabel(units, fontsize=_STYLE.text)
+    axes.tick_params(labelsize=_STYLE.text)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
     axes.margins(x=0.01)
@@ -252,7 +269,7 @@ def _dissimilar_pixels(plan: Plan, part: _Part) -> list[tuple[int, int, int, int
         return []
     spectra = np.array([part.hs[good, row, column] for row, column, *_ in places])
     chosen = [int(np.argmax(np.linalg.norm(spectra - np.median(spectra, axis=0), axis=1)))]
-    while len(chosen) < min(len(_COLOURS), len(places)):
+    while len(chosen) < min(len(_STYLE.colours), len(places)):
         apart = np.linalg.norm(spectra[:, None] - spectra[chosen][None], axis=2).min(axis=1)
         chosen.append(int(np.argmax(apart)))
     return [places[index] for index in chosen]

@@ -12,8 +12,7 @@ from hsfuse.io.labels import raster_label
 from hsfuse.pair.alignment.drift import with_drift
 from hsfuse.pair.alignment.measurement import Alignment, measure_alignment
 from hsfuse.pair.alignment.psf import with_psf
-from hsfuse.pair.alignment.search import FARTHEST
-from hsfuse.pair.alignment.windows import HALO, SURVEYED
+from hsfuse.pair.alignment.settings import DEFAULT
 from hsfuse.pair.geometry import Pair, make_pair
 from hsfuse.pair.pixels import PixelCache
 from hsfuse.pair.survey import survey_pair
@@ -21,9 +20,7 @@ from hsfuse.sensor.catalogue import Sensor
 
 __all__ = ["align_pair"]
 
-# What is smaller, in HS pixels or standard errors, is left as it is.
-_SMALLEST_SHIFT, _ERRORS = 0.02, 4.0
-_MUCH_CHANGED = 0.05
+_SETTINGS = DEFAULT.correction
 
 
 def align_pair(
@@ -60,15 +57,17 @@ def align_pair(
     """
     cache = cache or PixelCache()
     pair = make_pair(hs, rgb, hs_sensor=hs_sensor, rgb_sensor=rgb_sensor)
-    found = measure_alignment(survey_pair(pair, SURVEYED, halo=HALO, cache=cache))
+    found = measure_alignment(
+        survey_pair(pair, DEFAULT.windows.along_axis, halo=DEFAULT.windows.halo, cache=cache)
+    )
     if found is None:
         return pair, None
     if found.strange:
         raise PairError(
             f"{raster_label(hs)} and {raster_label(rgb)}: the two images do not show the same "
-            f"ground; at the best shift within {FARTHEST} HS pixels one explains "
-            f"{1 - found.detail:.0%} of the other's detail; expected images of one place, "
-            "displaced by less"
+            f"ground; at the best shift within {DEFAULT.search.largest_shift} HS pixels one "
+            f"explains {1 - found.detail:.0%} of the other's detail; expected images of one "
+            "place, displaced by less"
         )
     if not found.found:
         note = (
@@ -77,7 +76,10 @@ def align_pair(
         )
         return replace(pair, notes=(*pair.notes, note)), found
     notes = []
-    limit = [max(_ERRORS * error, _SMALLEST_SHIFT) for error in found.shift_error]
+    limit = [
+        max(_SETTINGS.standard_errors * error, _SETTINGS.smallest_shift)
+        for error in found.shift_error
+    ]
     if any(abs(move) > least for move, least in zip(found.shift, limit, strict=True)):
         (dy, dx), axes = found.shift, (pair.geometry.y, pair.geometry.x)
         move = Affine.translation(dx * axes[1].ratio, dy * axes[0].ratio)
@@ -88,7 +90,7 @@ def align_pair(
         pair = make_pair(hs, rgb, hs_sensor=hs_sensor, rgb_sensor=rgb_sensor, move=move)
     pair, found = with_drift(pair, found, notes, cache)
     pair = with_psf(pair, found, notes)
-    if found.changed > _MUCH_CHANGED:
+    if found.changed > _SETTINGS.reported_change:
         notes.append(
             f"{found.changed:.0%} of the surveyed HS pixels do not follow the MS image: "
             "cloud, shadow or change between the two"

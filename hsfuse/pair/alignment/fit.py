@@ -11,22 +11,16 @@ from scipy.ndimage import uniform_filter
 from scipy.optimize import least_squares
 
 from hsfuse.core.robust import tukey_biweight
-from hsfuse.pair.alignment.regression import PIXELS_EACH, basis_of, left_by
+from hsfuse.pair.alignment.regression import basis_of, left_by
+from hsfuse.pair.alignment.settings import DEFAULT
 from hsfuse.pair.alignment.windows import View
 
 __all__ = ["Fit", "local_shifts"]
 
 Array = NDArray[np.float64]
 
-_NARROWEST, _WIDEST = 0.3, 3.0
-# Weights and place in turn, until neither width nor shift moves by this much, in HS pixels.
-_ROUNDS, _SETTLED = 12, 0.005
-_REWEIGHTINGS = 4
-# Pixels of less weight do not follow the others at all; they have changed when they are off by this
-# share of a band's spread as well, which the rare material of a clean pair is not.
-_GONE, _APPARENT = 0.1, 0.15
-_TEXTURE = 0.4
-_ABOUT = 5
+_SETTINGS = DEFAULT.fit
+_PIXELS_PER_COLUMN = DEFAULT.windows.pixels_per_column
 
 
 @dataclass
@@ -40,8 +34,8 @@ class Fit:
     @classmethod
     def of(cls, views: list[View], shift: tuple[float, float]) -> Fit | None:
         """Return the fit about a shift; None where too few pixels are left."""
-        used = [view.usable(shift, 0.8) for view in views]
-        kept = [i for i, u in enumerate(used) if u.sum() >= 2 * PIXELS_EACH]
+        used = [view.usable(shift, _SETTINGS.slack) for view in views]
+        kept = [i for i, u in enumerate(used) if u.sum() >= 2 * _PIXELS_PER_COLUMN]
         if not kept:
             return None
         used = [used[i] for i in kept]
@@ -89,7 +83,7 @@ class Fit:
         free = np.array([True, True, widths, widths])
         found = start.copy()
         self.weight = self._steady(found)
-        for _ in range(_ROUNDS):
+        for _ in range(_SETTINGS.rounds):
             basis = self._columns()
 
             def residuals(values: Array, basis: Array = basis, found: Array = found) -> Array:
@@ -97,8 +91,8 @@ class Fit:
                 trial[free] = values
                 return self._residuals(self._seen(trial), basis).ravel()
 
-            low = np.array([*(start[:2] - 1.0), _NARROWEST, _NARROWEST])[free]
-            high = np.array([*(start[:2] + 1.0), _WIDEST, _WIDEST])[free]
+            low = np.array([*(start[:2] - 1.0), _SETTINGS.narrowest, _SETTINGS.narrowest])[free]
+            high = np.array([*(start[:2] + 1.0), _SETTINGS.widest, _SETTINGS.widest])[free]
             result = least_squares(
                 residuals,
                 np.clip(found[free], low + 1e-6, high - 1e-6),
@@ -112,20 +106,20 @@ class Fit:
             moved = np.abs(result.x - found[free]).max()
             found[free] = result.x
             self.weight = self._steady(found)
-            if moved < _SETTLED:
+            if moved < _SETTINGS.tolerance:
                 break
         return found
 
     def _steady(self, found: Array) -> Array:
         """Return each pixel's weight: how far it follows the others."""
         seen, weight = self._seen(found), self.weight
-        for _ in range(_REWEIGHTINGS):
+        for _ in range(_SETTINGS.reweightings):
             weight = tukey_biweight(self._unlike(seen, weight), seen)
         return weight
 
     def _unlike(self, seen: Array, weight: Array) -> Array:
         """Return what the few leading components of X leave of D(Y)."""
-        count = max(2, min(len(self._stacked) + 1, self._count // PIXELS_EACH))
+        count = max(2, min(len(self._stacked) + 1, self._count // _PIXELS_PER_COLUMN))
         columns = np.concatenate([np.ones((1, self._count)), self._stacked[: count - 1]]).T
         line = np.linalg.lstsq(columns * weight[:, None], (seen * weight).T, rcond=None)[0]
         left: Array = seen - (columns @ line).T
@@ -134,8 +128,9 @@ class Fit:
     def changed(self, found: Array) -> float:
         """Return the share of the pixels that do not follow the others, and by far."""
         seen = self._seen(found)
-        off = np.abs(self._unlike(seen, self.weight)) > _APPARENT * seen.std(axis=1, keepdims=True)
-        return float(((self.weight <= _GONE) & off.any(axis=0)).mean())
+        least = _SETTINGS.least_change * seen.std(axis=1, keepdims=True)
+        off = np.abs(self._unlike(seen, self.weight)) > least
+        return float(((self.weight <= _SETTINGS.outlier_weight) & off.any(axis=0)).mean())
 
     def unexplained(self, found: Array) -> float:
         """Return the share of the variance of D(Y) that is left."""
@@ -149,7 +144,8 @@ class Fit:
         rows, columns, start = [], [], 0
         for view, every in zip(self.views, self.used, strict=True):
             used, stop = every.copy(), start + int(every.sum())
-            used[every] = self.weight[start:stop] > _GONE  # a cloud's edge is all detail
+            # A cloud's edge is all detail.
+            used[every] = self.weight[start:stop] > _SETTINGS.outlier_weight
             start = stop
             columns.append(_sharpened(view.components, used))
             rows.append(_sharpened(view.seen(found), used))
@@ -169,7 +165,7 @@ class Fit:
             )
             for view in self.views
         ]
-        return all(max(both) > _TEXTURE for both in zip(*likeness, strict=True))
+        return all(max(both) > _SETTINGS.texture for both in zip(*likeness, strict=True))
 
     def errors(self, found: Array) -> Array:
         """Return the standard errors of shifts and widths, from the curvature at the optimum."""
@@ -188,12 +184,10 @@ class Fit:
 
 def _sharpened(bands: Array, used: NDArray[np.bool_]) -> Array:
     """Return bands at the used pixels, less the mean of the used among the 25 about each."""
-    weight = np.maximum(uniform_filter(used.astype(np.float64), _ABOUT), 1e-9)
+    size = _SETTINGS.detail_window
+    weight = np.maximum(uniform_filter(used.astype(np.float64), size), 1e-9)
     return np.stack(
-        [
-            (band - uniform_filter(np.where(used, band, 0.0), _ABOUT) / weight)[used]
-            for band in bands
-        ]
+        [(band - uniform_filter(np.where(used, band, 0.0), size) / weight)[used] for band in bands]
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hsfuse.core.drift import Drift, fit_drift
 from hsfuse.pair.alignment.fit import Fit, local_shifts
 from hsfuse.pair.alignment.search import search_shifts
+from hsfuse.pair.alignment.settings import DEFAULT
 from hsfuse.pair.alignment.windows import views_of
 from hsfuse.pair.survey import Survey
 
@@ -17,11 +18,7 @@ __all__ = ["Alignment", "measure_alignment"]
 
 Array = NDArray[np.float64]
 
-_MOST_VIEWS = 9
-# A place is found when it leaves less than this of D(Y)'s variance unexplained and its own error
-# is small; pictures of different places leave two thirds or more, or have a large error.
-_FOUND, _SHARP = 0.4, 0.08
-_STRANGE = 0.7
+_SETTINGS = DEFAULT.fit
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ class Alignment:
     @property
     def found(self) -> bool:
         """Whether the estimate can be relied on."""
-        return self.detail < _FOUND and max(self.shift_error) < _SHARP
+        return self.detail < _SETTINGS.unexplained and max(self.shift_error) < _SETTINGS.shift_error
 
     @property
     def place(self) -> str:
@@ -81,7 +78,7 @@ class Alignment:
     @property
     def strange(self) -> bool:
         """Whether the images show different ground at every shift."""
-        return self.textured and self.detail > _STRANGE
+        return self.textured and self.detail > _SETTINGS.mismatch
 
 
 def measure_alignment(survey: Survey) -> Alignment | None:
@@ -100,17 +97,17 @@ def measure_alignment(survey: Survey) -> Alignment | None:
     """
     views = views_of(survey)
     # Some nine windows fix one shift and one width; the others give how the shift varies.
-    some = views[:: -(-len(views) // _MOST_VIEWS)] if views else []
-    best = None
+    some = views[:: -(-len(views) // _SETTINGS.most_windows)] if views else []
+    best, start = None, DEFAULT.search.initial_fwhm
     for shift in search_shifts(some) if some else ():
         trial = Fit.of(some, shift)
         if trial is None:
             continue
-        place = trial.solve(np.array([*shift, 1.2, 1.2]))
+        place = trial.solve(np.array([*shift, start, start]))
         detail = trial.detail(place)
         if best is None or detail < best[0]:
             best = (detail, trial, place)
-        if detail < _FOUND:
+        if detail < _SETTINGS.unexplained:
             break
     if best is None:
         return None

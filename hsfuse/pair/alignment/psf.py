@@ -6,27 +6,27 @@ from dataclasses import replace
 
 from hsfuse.core.text import blur_widths
 from hsfuse.pair.alignment.measurement import Alignment
+from hsfuse.pair.alignment.settings import DEFAULT
 from hsfuse.pair.geometry import Pair
 
 __all__ = ["with_psf"]
 
-# What is smaller, in HS pixels or standard errors, is left as it is.
-_SMALLEST_WIDENING, _ERRORS = 0.03, 4.0
-# A stated width is questioned when the estimate differs by this share.
-_DIFFERENCE = 0.15
+_SETTINGS = DEFAULT.correction
 
 
 def with_psf(pair: Pair, found: Alignment, notes: list[str]) -> Pair:
     """Return the pair with the estimated PSF where its own is a mere assumption."""
     own, estimated = pair.blur, found.blur
     off = [abs(a - b) for a, b in zip(own, estimated, strict=True)]
-    limits = [_ERRORS * error for error in found.blur_error]
+    limits = [_SETTINGS.standard_errors * error for error in found.blur_error]
     if pair.blur_status == "assumed":
-        least = [max(error, _SMALLEST_WIDENING) for error in limits]
+        least = [max(error, _SETTINGS.smallest_widening) for error in limits]
         if all(a <= b for a, b in zip(off, least, strict=True)):
             return pair
         return replace(pair, blur=estimated, blur_status="estimated from the pair")
-    beyond = [max(error, _DIFFERENCE * a) for error, a in zip(limits, own, strict=True)]
+    beyond = [
+        max(error, _SETTINGS.psf_difference * a) for error, a in zip(limits, own, strict=True)
+    ]
     if any(a > b for a, b in zip(off, beyond, strict=True)):
         notes.append(
             f"PSF: the sensor's definition states FWHM {blur_widths(*own)} HS pixels "

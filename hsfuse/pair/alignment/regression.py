@@ -5,19 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PIXELS_EACH", "basis_of", "left_by"]
+from hsfuse.pair.alignment.settings import DEFAULT
+
+__all__ = ["basis_of", "left_by"]
 
 Array = NDArray[np.float64]
-
-# Pixels for each column of a basis.
-PIXELS_EACH = 12
 
 
 def basis_of(
     components: Array, used: NDArray[np.bool_], weight: Array | None = None
 ) -> tuple[Array | None, NDArray[np.bool_]]:
     """Return orthonormal columns that span a constant and the components at the used pixels."""
-    count = int(used.sum()) // PIXELS_EACH
+    count = int(used.sum()) // DEFAULT.windows.pixels_per_column
     if count < 2:
         return None, used
     columns = np.concatenate([np.ones((1, int(used.sum()))), components[: count - 1, used]])

@@ -7,20 +7,14 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from hsfuse.pair.alignment.regression import basis_of
+from hsfuse.pair.alignment.settings import DEFAULT
 from hsfuse.pair.alignment.windows import View
 
-__all__ = ["FARTHEST", "search_shifts"]
+__all__ = ["search_shifts"]
 
 Array = NDArray[np.float64]
 
-# Georeferencing that is further off than this is another scene's.
-FARTHEST = 8
-# A shift is looked for up to this part of the scene's side: the rest is enough to know it by.
-_SIDES = 5
-# So many shifts are tried to a fraction of a pixel until one explains the detail too.
-_PLACES = 5
-# Of all pixels, those that a trimmed fit is made for, and how often they are chosen anew.
-_KEPT, _TRIMMINGS = 0.75, 3
+_SETTINGS = DEFAULT.search
 
 
 def search_shifts(views: list[View]) -> list[tuple[int, int]]:
@@ -32,7 +26,7 @@ def search_shifts(views: list[View]) -> list[tuple[int, int]]:
     three quarters of the pixels that agree best (least trimmed squares, Rousseeuw 1984).
     """
     side = min(min(view.known.shape) for view in views)
-    far = min(FARTHEST, side // _SIDES)
+    far = min(_SETTINGS.largest_shift, side // _SETTINGS.sides)
     if far < 1:
         return []
     steps = range(-far, far + 1)
@@ -40,7 +34,7 @@ def search_shifts(views: list[View]) -> list[tuple[int, int]]:
     seen_any = False
     for view in views:
         inner = (slice(far, -far), slice(far, -far))
-        seen = _ranked(view.seen([0, 0, 1.2, 1.2]))
+        seen = _ranked(view.seen([0, 0, _SETTINGS.initial_fwhm, _SETTINGS.initial_fwhm]))
         basis, used = basis_of(view.components[(slice(None), *inner)], view.known[inner])
         if basis is None:
             continue
@@ -57,7 +51,7 @@ def search_shifts(views: list[View]) -> list[tuple[int, int]]:
         down, right = steps[int(index) // len(steps)], steps[int(index) % len(steps)]
         if all(max(abs(down - y), abs(right - x)) > 1 for y, x in places):
             places.append((down, right))
-    return places[:_PLACES]
+    return places[: _SETTINGS.candidates]
 
 
 def _trimmed_left(columns: Array, values: Array) -> float:
@@ -65,12 +59,12 @@ def _trimmed_left(columns: Array, values: Array) -> float:
     spread = np.maximum(values.var(axis=1), 1e-300)
     kept = np.ones(len(columns), dtype=bool)
     ridge = 1e-9 * np.eye(columns.shape[1])
-    for _ in range(_TRIMMINGS):
+    for _ in range(_SETTINGS.trimmings):
         own, wanted = columns[kept], values[:, kept]
         line = np.linalg.solve(own.T @ own + ridge, own.T @ wanted.T)
         power = (values - (columns @ line).T) ** 2
         size = (power / spread[:, None]).mean(axis=0)
-        kept = size <= np.quantile(size, _KEPT)
+        kept = size <= np.quantile(size, _SETTINGS.trimmed_share)
     rest = power[:, kept].mean(axis=1) / np.maximum(values[:, kept].var(axis=1), 1e-300)
     return float(np.clip(rest, 0, 1).mean())
 

@@ -11,29 +11,20 @@ from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.resample import FWHM_PER_SIGMA, degrade_matrix
-from hsfuse.pair.alignment.regression import PIXELS_EACH
+from hsfuse.pair.alignment.settings import DEFAULT
 from hsfuse.pair.survey import Patch, Survey
 
-__all__ = ["HALO", "SURVEYED", "View", "views_of"]
+__all__ = ["View", "views_of"]
 
 Array = NDArray[np.float64]
 
-# Along each axis of a large scene: a surface of second order has six terms.
-SURVEYED = 5
-# HS pixels about a window from which fine pixels are taken: what a blur and a shift need.
-HALO = 4.0
-# Components that D(Y) is a function of; each needs a dozen pixels to be distinguished from chance.
-_COMPONENTS = 8
-# Beyond this many HS pixels from its centre a blur of two HS pixels holds a hundredth.
-_REACH = 2.2
-# Fine pixels are averaged until an HS pixel spans this many: a width is known as well from them.
-_FINEST = 4.0
+_SETTINGS = DEFAULT.windows
 
 
 @dataclass(frozen=True)
 class View:
     """
-    One window: components of X, and Y at no more than `_FINEST` pixels an HS pixel.
+    One window: components of X, and Y, its pixels averaged where an HS pixel spans many.
 
     ``known`` is where X has data, ``filled`` the share of Y's data: (rows, columns) each.
     ``averaged`` is the FWHM, along y and x in HS pixels, that averaging Y has added to D.
@@ -66,11 +57,11 @@ class View:
 
     def usable(self, shift: tuple[float, float], slack: float) -> NDArray[np.bool_]:
         """Return the HS pixels whose blur lies on data: within ``slack`` HS pixels of a shift."""
-        rows, columns = self.weights([*shift, 2.0, 2.0])
-        used = self.known & (rows @ self.filled @ columns.T > 0.98)
+        rows, columns = self.weights([*shift, _SETTINGS.widest_psf, _SETTINGS.widest_psf])
+        used = self.known & (rows @ self.filled @ columns.T > _SETTINGS.least_coverage)
         for axis, grid, moved in ((0, self.geometry.y, shift[0]), (1, self.geometry.x, shift[1])):
             centre = _moved(grid, moved).centres()
-            margin = (_REACH + slack) * grid.ratio
+            margin = (_SETTINGS.psf_reach + slack) * grid.ratio
             inside = (centre >= margin) & (centre <= grid.fine - margin)
             used &= inside[:, None] if axis == 0 else inside[None, :]
         return used
@@ -87,7 +78,7 @@ def views_of(survey: Survey) -> list[View]:
 
 def _view(survey: Survey, patch: Patch) -> View | None:
     known = survey.valid(patch)
-    if known.sum() < 2 * PIXELS_EACH:
+    if known.sum() < 2 * _SETTINGS.pixels_per_column:
         return None
     spectra = patch.coarse[survey.good].astype(np.float64)
     axes = _leading(survey)
@@ -106,7 +97,7 @@ def _leading(survey: Survey) -> Array:
     spectra = survey.spectra[survey.good].astype(np.float64)
     spectra = spectra - spectra.mean(axis=1, keepdims=True)
     _, vectors = np.linalg.eigh(spectra @ spectra.T)
-    count = max(1, min(_COMPONENTS, spectra.shape[1] // PIXELS_EACH))
+    count = max(1, min(_SETTINGS.components, spectra.shape[1] // _SETTINGS.pixels_per_column))
     return np.ascontiguousarray(vectors[:, ::-1][:, :count].T)
 
 
@@ -119,7 +110,7 @@ def _reduced(patch: Patch) -> tuple[Array, Array, Geometry, tuple[float, float]]
     filled = np.asarray(known, dtype=np.float64)
     fine = np.asarray(np.where(known, fine, mean[:, None, None]))
     for axis, grid in ((1, patch.geometry.y), (2, patch.geometry.x)):
-        factor = max(1, int(grid.ratio // _FINEST))
+        factor = max(1, int(grid.ratio // _SETTINGS.ratio))
         count = grid.fine // factor
         widths.append(FWHM_PER_SIGMA * math.sqrt((factor**2 - 1) / 12) / grid.ratio)
         axes.append(Axis(count, grid.coarse, grid.ratio / factor, grid.origin / factor))
