@@ -71,7 +71,8 @@ def test_files_get_the_figures_of_their_arrays(tmp_path, cubes):
 
 def test_blocks_give_the_figures_of_the_whole(cubes, monkeypatch):
     expected = score(*cubes, ratio=3.0)
-    monkeypatch.setattr(hsfuse.evaluation, "_BLOCK_VALUES", 1)  # 124 pixels square: four blocks
+    small = replace(hsfuse.evaluation._SETTINGS, block_values=1)  # 124 pixels square: four blocks
+    monkeypatch.setattr(hsfuse.evaluation, "_SETTINGS", small)
     lazy = [raster(values).chunk({"y": 64, "x": 50}) for values in cubes]
     same(evaluate(*lazy, ratio=3.0, peak=1.0), expected)
 

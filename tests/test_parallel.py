@@ -122,7 +122,7 @@ def test_the_device_of_a_cluster_is_that_of_its_workers(monkeypatch: pytest.Monk
         monkeypatch.setattr(parallel, "pick_device", differ)
         with pytest.raises(PlanError, match="different devices, cpu and cuda; choose one"):
             find_device("auto", address)
-    monkeypatch.setattr(parallel, "_PATIENCE", 0.2)
+    monkeypatch.setattr(parallel, "_TIMEOUT", 0.2)
     with (
         LocalCluster(n_workers=0, **options) as cluster,
         pytest.raises(PlanError, match="has no workers"),

@@ -79,7 +79,7 @@ def test_every_scheduler_writes_the_same_bytes(
     scene, rgb = files / "scene.tif", files / "rgb.tif"
     local = run(scene, rgb, tmp_path / "local.zarr", GUIDED)
     # A loaded machine may take longer to answer than a user should wait.
-    monkeypatch.setattr(hsfuse.parallel, "_PATIENCE", 600)
+    monkeypatch.setattr(hsfuse.parallel, "_TIMEOUT", 600)
     with LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as cluster:
