@@ -176,23 +176,30 @@ def large() -> xr.DataArray:
     """
     Return a made landscape at ratio 2, in a few bands.
 
-    Its 200 x 200 HS pixels are more than a survey reads as one window.
+    Its 112 x 112 HS pixels are more than :func:`small_windows` lets a survey read as one.
     """
     made = make_sample(
-        hs_sensor="generic-vnir", rgb_sensor=BANDS, size=(200, 200), ratio=RATIO_LARGE
+        hs_sensor="generic-vnir", rgb_sensor=BANDS, size=(112, 112), ratio=RATIO_LARGE
     )
     return made.truth.isel(band=slice(None, None, 8)).compute()
 
 
+@pytest.fixture
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a survey read windows of 36 HS pixels, so that a small scene has nine of them."""
+    monkeypatch.setattr("hsfuse.pair.survey._SIZE", 36)
+
+
+@pytest.mark.usefixtures("small_windows")
 def test_a_shift_that_changes_over_the_scene_comes_back(large: xr.DataArray) -> None:
     """A sloping surface, to a tenth of an HS pixel; the pair is bent back along it."""
-    drift = Drift((200, 200), ((0.3, 0.5, -0.2), (-0.4, 0.1, 0.6)), 0.0, 0)
+    drift = Drift((112, 112), ((0.3, 0.35, -0.15), (-0.4, 0.1, 0.4)), 0.0, 0)
     seen = observe(bent(large, drift), rgb_sensor=BANDS, ratio=RATIO_LARGE, snr_hs=40)
     right = observe(large, rgb_sensor=BANDS, ratio=RATIO_LARGE, snr_hs=40, snr_fine=45)
     laid, found = align_pair(seen.scene.compute().chunk(), right.rgb.compute().chunk())
     assert found is not None
     assert found.drift is not None
-    places = np.meshgrid(*2 * [np.linspace(30, 170, 8)], indexing="ij")
+    places = np.meshgrid(*2 * [np.linspace(17, 95, 8)], indexing="ij")
     assert found.drift.at(*places) == pytest.approx(drift.at(*places), abs=0.1)
     assert any("varies over the scene by up to" in note for note in laid.notes)
     assert laid.blur == pytest.approx((1.0, 1.0), rel=0.2)  # both resamplings blur too
@@ -201,10 +208,11 @@ def test_a_shift_that_changes_over_the_scene_comes_back(large: xr.DataArray) -> 
     assert np.abs(again.local[:, 2:4]).max() < 0.1
 
 
+@pytest.mark.usefixtures("small_windows")
 def test_a_steady_shift_is_never_resampled(large: xr.DataArray) -> None:
     """The HS image's values stay what its file holds."""
     made = observe(large, rgb_sensor=BANDS, ratio=RATIO_LARGE, snr_hs=40, snr_fine=45)
     scene, rgb = made.scene.compute().chunk(), made.rgb.compute().chunk()
     laid, _ = align_pair(displaced(scene, 0.4, -0.7), rgb)
-    values = laid.hs.isel(y=slice(100, 110), x=slice(100, 110)).values
+    values = laid.hs.isel(y=slice(50, 60), x=slice(50, 60)).values
     assert np.isin(values[3], scene.isel(band=3).values).all()
