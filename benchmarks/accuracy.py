@@ -39,6 +39,7 @@ import torch
 import hsfuse
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.metrics import psnr, sam
+from hsfuse.core.psf import PSF
 from hsfuse.methods import METHODS, Method, Options, Window
 from hsfuse.methods.guided.method import Guided
 from hsfuse.methods.guided.regression import Parameters
@@ -117,7 +118,7 @@ def simulate(
         Axis(rows, rows // ratio, float(ratio)), Axis(columns, columns // ratio, float(ratio))
     )
     known = torch.isfinite(cube).all(dim=0)
-    coarse, share = Degrade.between(geometry, (fwhm, fwhm)).forward_masked(cube, known)
+    coarse, share = Degrade.between(geometry, PSF((fwhm, fwhm))).forward_masked(cube, known)
     fine = respond(torch.from_numpy(matrix.astype(np.float32)), torch.nan_to_num(cube))
     if protocol == "scenes":
         generator = torch.Generator().manual_seed(0)
@@ -143,7 +144,7 @@ def survey_of(
     """Return the survey of a pair that is one window."""
     patch = Patch(window.coarse, window.fine, window.geometry, window.start)
     good = np.ones(len(window.coarse), dtype=bool)
-    return Survey((patch,), (fwhm, fwhm), good, wavelength, matrix)
+    return Survey((patch,), PSF((fwhm, fwhm)), good, wavelength, matrix)
 
 
 def unseen(files: list[str], scene: str, survey: Survey) -> str | None:

@@ -20,6 +20,7 @@ import xarray as xr
 import hsfuse
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.metrics import psnr, sam
+from hsfuse.core.psf import PSF
 from hsfuse.methods import METHODS, Options, Window, load_method
 from hsfuse.observe import Degrade
 from hsfuse.pair.geometry import make_pair
@@ -52,7 +53,7 @@ def degraded(
     geometry = Geometry(axes[0], axes[1])
     known = torch.from_numpy(np.isfinite(truth))
     values = torch.where(known, torch.from_numpy(truth), 0.0)
-    operator = Degrade.between(geometry, (fwhm, fwhm))
+    operator = Degrade.between(geometry, PSF((fwhm, fwhm)))
     share = operator.forward(known.float())
     seen = operator.forward(values) / share.clamp_min(1e-6)
     return torch.where(share > 0.5, seen, torch.nan).numpy(), geometry
@@ -77,7 +78,7 @@ def main() -> None:
         coarse, geometry = degraded(whole, ratios(ratio), options.fwhm)
         patch = Patch(coarse, seen, geometry, (0, 0))
         marked = np.asarray(hs["good"].values, dtype=bool)
-        survey = Survey((patch,), (options.fwhm,) * 2, marked, wavelength)
+        survey = Survey((patch,), PSF((options.fwhm,) * 2), marked, wavelength)
         good = survey.good
         peak = float(np.nanquantile(whole[good], 0.999))
         print(f"\n{options.hs.stem}, ratio {ratio}, peak {peak:.4g}, {int(good.sum())} bands\n")

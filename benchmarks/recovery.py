@@ -24,10 +24,10 @@ from affine import Affine
 
 import hsfuse
 from hsfuse.core.metrics import psnr
+from hsfuse.core.psf import PSF
 from hsfuse.fusion.lazy import lazy_result
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.sensor.catalogue import Sensor, response_matrix, sensor_from_bands
-from hsfuse.sensor.model import Blur
 from hsfuse.synthetic.simulation import SimulatedRasters, observe
 
 SENSORS = {
@@ -117,10 +117,10 @@ def misplaced(scene: xr.DataArray, shift: tuple[float, float]) -> xr.DataArray:
 
 
 def told(truth: Truth, scene: xr.DataArray) -> Sensor:
-    """Return the HS sensor with its blur, as somebody who measured it would say it."""
+    """Return the HS sensor with its PSF, as somebody who measured it would say it."""
     sensor = sensor_from_bands(scene["wavelength"].values, scene["fwhm"].values)
-    blur = Blur(truth.fwhm, truth.fwhm, "measured", "made so")
-    return replace(sensor, kind="hs", blur=blur)
+    psf = PSF((truth.fwhm, truth.fwhm), "measured", "simulated")
+    return replace(sensor, kind="hs", psf=psf)
 
 
 def figure(plan: Plan, truth: xr.DataArray, cloud: np.ndarray) -> float:
@@ -204,7 +204,7 @@ def judged(name: str, truth: Truth, made: SimulatedRasters, method: str) -> tupl
         shift = width = float("nan")
     else:
         shift = float(np.abs(np.subtract(found.alignment.shift, truth.shift)).max())
-        width = float(np.abs(np.array(found.alignment.blur) / truth.fwhm - 1).max())
+        width = float(np.abs(np.array(found.alignment.psf.fwhm) / truth.fwhm - 1).max())
     words = (
         f"{truth.shift[0]:+.2f} {truth.shift[1]:+.2f}, FWHM {truth.fwhm:.2f}, {truth.sensor}, "
         f"ratio {truth.ratio:g}"

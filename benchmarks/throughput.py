@@ -20,6 +20,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.core.psf import PSF
 from hsfuse.methods import METHODS, Options, Window, load_method
 from hsfuse.methods.ms_ssfnet.features import CHANNELS
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
@@ -68,12 +69,12 @@ def made_pair(side: int, ratio: int, bands: int) -> tuple[Survey, Window]:
     axis = Axis(side, side // ratio, float(ratio))
     geometry = Geometry(axis, axis)
     response = torch.softmax(torch.randn(4, bands, generator=torch.Generator().manual_seed(0)), 1)
-    coarse = Degrade.between(geometry, (1.0, 1.0)).forward(cube)
+    coarse = Degrade.between(geometry, PSF((1.0, 1.0))).forward(cube)
     coarse += 0.005 * torch.randn(coarse.shape, generator=torch.Generator().manual_seed(1))
     fine = respond(response, cube).numpy()
     survey = Survey(
         (Patch(coarse.numpy(), fine, geometry, (0, 0)),),
-        (1.0, 1.0),
+        PSF((1.0, 1.0)),
         np.ones(bands, bool),
         np.linspace(400, 2400, bands),
     )

@@ -108,7 +108,7 @@ def _row(sensor: Sensor) -> tuple[str, ...]:
         str(len(sensor.band_names)),
         f"{min(known):.0f}-{max(known):.0f} nm" if known else "-",
         "-" if math.isnan(sensor.gsd) else f"{sensor.gsd:g} m",
-        sensor.blur.status,
+        sensor.psf.status,
         sensor.title,
     )
 
@@ -126,20 +126,19 @@ def _summary(sensor: Sensor) -> dict[str, object]:
         "bands": len(sensor.band_names),
         "wavelength_range": [min(known), max(known)] if known else None,
         "gsd_m": sensor.gsd if math.isfinite(sensor.gsd) else None,
-        "blur_status": sensor.blur.status,
+        "psf_status": sensor.psf.status,
     }
 
 
 def _describe(sensor: Sensor) -> str:
-    blur, bad = sensor.blur, int((~sensor.good).sum())
+    psf, bad = sensor.psf, int((~sensor.good).sum())
     lines = [
         ("sensor", f"{sensor.id}: {sensor.title}"),
         ("kind", sensor.kind),
         ("pixel", "" if math.isnan(sensor.gsd) else f"{sensor.gsd:g} m ({sensor.gsd_status})"),
         (
-            "blur",
-            f"FWHM {blur.fwhm_y:.3g} along, {blur.fwhm_x:.3g} across track, in pixels "
-            f"({blur.status}: {blur.source})",
+            "PSF",
+            f"{psf.describe('pixels')}, y along track, {psf.status}: {psf.source}",
         ),
         (
             "response",
@@ -175,10 +174,10 @@ def _facts(sensor: Sensor) -> dict[str, object]:
         "title": sensor.title,
         "kind": sensor.kind,
         "gsd_m": sensor.gsd if math.isfinite(sensor.gsd) else None,
-        "blur": {
-            "fwhm_along_px": sensor.blur.fwhm_y,
-            "fwhm_across_px": sensor.blur.fwhm_x,
-            "status": sensor.blur.status,
+        "psf": {
+            "fwhm_along_px": sensor.psf.fwhm[0],
+            "fwhm_across_px": sensor.psf.fwhm[1],
+            "status": sensor.psf.status,
         },
         "curves": sensor.curves is not None,
         "source": {"url": sensor.source.url, "licence": sensor.source.licence},

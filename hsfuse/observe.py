@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from hsfuse.core.grid import Geometry
+from hsfuse.core.psf import PSF
 from hsfuse.core.resample import degrade_matrix, interpolation_matrix
 
 __all__ = ["Degrade", "Interpolate", "degrade_matrix", "respond"]
@@ -41,7 +42,7 @@ class Degrade:
     def between(
         cls,
         geometry: Geometry,
-        fwhm: tuple[float, float],
+        psf: PSF,
         *,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
@@ -53,14 +54,14 @@ class Degrade:
         ----------
         geometry : Geometry
             The two grids.
-        fwhm : tuple of float
-            PSF width along y and x in coarse pixels (0: mean over the pixel).
+        psf : PSF
+            Of the coarse sensor.
         device, dtype
             Where and how the weights are held.
         """
         rows, columns = (
             torch.from_numpy(degrade_matrix(axis, width)).to(device=device, dtype=dtype)
-            for axis, width in zip((geometry.y, geometry.x), fwhm, strict=True)
+            for axis, width in zip((geometry.y, geometry.x), psf.fwhm, strict=True)
         )
         return cls(rows, columns)
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hsfuse.core.grid import Axis, Geometry
+from hsfuse.core.psf import PSF
 from hsfuse.observe import Degrade, respond
 
 
@@ -24,7 +25,7 @@ def test_the_adjoint_of_blur_is_its_adjoint(
 ) -> None:
     """<D z, x> = <z, D' x> for any ratio, offset and width."""
     grids = geometry(ratio, shift)
-    operator = Degrade.between(grids, (fwhm, fwhm / 2), dtype=torch.float64)
+    operator = Degrade.between(grids, PSF((fwhm, fwhm / 2)), dtype=torch.float64)
     generator = torch.Generator().manual_seed(seed)
     fine = torch.randn(3, *grids.fine_shape, generator=generator, dtype=torch.float64)
     coarse = torch.randn(3, *grids.coarse_shape, generator=generator, dtype=torch.float64)
@@ -47,7 +48,7 @@ def test_the_adjoint_of_the_response_is_its_transpose() -> None:
 def test_blur_and_response_commute() -> None:
     """Seen by both sensors in either order, a cube gives the same image."""
     grids = geometry(4.0, 0.5)
-    operator = Degrade.between(grids, (1.0, 1.0), dtype=torch.float64)
+    operator = Degrade.between(grids, PSF((1.0, 1.0)), dtype=torch.float64)
     cube = torch.rand(8, *grids.fine_shape, dtype=torch.float64)
     response = torch.rand(3, 8, dtype=torch.float64)
     first = operator.forward(respond(response, cube))
@@ -61,6 +62,6 @@ def test_pixels_without_data_do_not_count() -> None:
     valid = torch.ones(grids.fine_shape, dtype=torch.bool)
     valid[3:9, 2:13] = False
     cube[:, ~valid] = torch.nan
-    seen, share = Degrade.between(grids, (1.0, 1.0)).forward_masked(cube, valid)
+    seen, share = Degrade.between(grids, PSF((1.0, 1.0))).forward_masked(cube, valid)
     assert torch.allclose(seen[:, share > 0.01], torch.tensor(0.25), atol=1e-6)
     assert float(share.min()) < 0.9

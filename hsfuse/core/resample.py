@@ -16,7 +16,7 @@ from scipy.special import ndtr
 
 from hsfuse.core.grid import Axis, Span
 
-__all__ = ["FWHM_PER_SIGMA", "blur_reach", "degrade_matrix", "interpolation_matrix"]
+__all__ = ["FWHM_PER_SIGMA", "degrade_matrix", "interpolation_matrix", "psf_reach"]
 
 FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 
@@ -26,7 +26,7 @@ _SIGMAS = 4.0
 _KEYS = -0.5
 
 
-def blur_reach(fwhm: float) -> float:
+def psf_reach(fwhm: float) -> float:
     """Return the radius of the PSF in coarse pixels, for an FWHM in coarse pixels."""
     return max(_SIGMAS * fwhm / FWHM_PER_SIGMA, 0.5)
 

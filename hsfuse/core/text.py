@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["blur_widths", "by", "image_kind", "listed", "numbers", "table"]
+__all__ = ["by", "image_kind", "listed", "numbers", "table"]
 
 _LABEL = 16  # width of the column of labels in characters
 
@@ -43,18 +43,6 @@ def by(y: float, x: float) -> str:
     """
     down, across = f"{y:.5g}", f"{x:.5g}"
     return down if down == across else f"{down} x {across}"
-
-
-def blur_widths(y: float, x: float) -> str:
-    """
-    Return the FWHM of a PSF along y and x, rounded to a hundredth of a pixel.
-
-    Examples
-    --------
-    >>> blur_widths(1.435, 1.2481)
-    '1.44 x 1.25'
-    """
-    return by(round(y, 2), round(x, 2))
 
 
 def image_kind(bands: int) -> str:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.grid import Axis, Geometry, Span
-from hsfuse.core.resample import blur_reach
 from hsfuse.fusion.block import BlockInput
 from hsfuse.fusion.plan import Plan
 from hsfuse.observe import Degrade
@@ -34,7 +33,7 @@ def compare_block(
     Returns
     -------
     tuple of Discrepancy
-        D(Z) against the HS image, over the HS pixels whose blur lies within the block, and
+        D(Z) against the HS image, over the HS pixels whose PSF lies within the block, and
         R Z with gain and offset against the MS image, over every pixel.
     """
     values = values[: plan.pair.hs.sizes["band"]]  # neither image shows a standard error
@@ -54,14 +53,14 @@ def _against_fine(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> 
 
 
 def _against_hs(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> Discrepancy:
-    geometry, blur = plan.pair.geometry, plan.pair.blur
+    geometry, psf = plan.pair.geometry, plan.pair.psf
     rows, columns = read.rows, read.columns
-    inner_rows = _whole(geometry.y, rows, blur_reach(blur[0]))
-    inner_columns = _whole(geometry.x, columns, blur_reach(blur[1]))
+    inner_rows = _whole(geometry.y, rows, psf.reach[0])
+    inner_columns = _whole(geometry.x, columns, psf.reach[1])
     if not (len(inner_rows) and len(inner_columns)):
         return Discrepancy()
     window = Geometry(geometry.y.cut(rows, inner_rows), geometry.x.cut(columns, inner_columns))
-    operator = Degrade.between(window, blur)
+    operator = Degrade.between(window, psf)
     cube = torch.from_numpy(values)
     known = torch.isfinite(cube[torch.from_numpy(plan.radiometry.good)]).all(dim=0)
     seen, share = operator.forward_masked(cube, known)
@@ -72,7 +71,7 @@ def _against_hs(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> Di
 
 
 def _whole(axis: Axis, fine: Span, reach: float) -> Span:
-    """Return the coarse pixels whose blur lies within a fine span, or past the scene's end."""
+    """Return the coarse pixels whose PSF lies within a fine span, or past the scene's end."""
     centres = axis.centres()
     first = (centres - reach * axis.ratio >= fine.start) | (fine.start == 0)
     last = (centres + reach * axis.ratio <= fine.stop) | (fine.stop == axis.fine)

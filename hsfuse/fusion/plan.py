@@ -49,7 +49,7 @@ class Plan:
     pair : Pair
         The two lazy rasters on their grids; ``pair.rgb``'s grid is the output's.
     alignment : Alignment or None
-        Estimates of shift and PSF width; None where not asked for, or where there are none.
+        Estimates of shift and PSF; None where not asked for, or where there are none.
     radiometry : Radiometry
         Response, gain and offset, and the bands that hold data.
     fuser : Fuser
@@ -99,7 +99,7 @@ class Plan:
         pair = self.pair
         return digest(
             self.inputs,
-            (pair.fine_geometry, pair.output, pair.blur, pair.response),
+            (pair.fine_geometry, pair.output, pair.psf.fwhm, pair.response),
             self.alignment,
             self.radiometry,
             self.fuser,

@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.core.psf import PSF
 from hsfuse.errors import PairError
 from hsfuse.learning.random_pairs import SimulatedPair, draw_pair
 from hsfuse.learning.recipe import Recipe
@@ -200,7 +201,7 @@ def _cube_scene(pair: SimulatedPair, architecture: Architecture) -> TrainingScen
         torch.from_numpy(np.nan_to_num(patch.fine[:, :rows, :columns])) / unit,
         None,
         torch.from_numpy(np.nan_to_num(patch.coarse)) / unit,
-        _level_targets(torch.where(valid, truth, torch.zeros_like(truth)), architecture, pair.fwhm),
+        _level_targets(torch.where(valid, truth, torch.zeros_like(truth)), architecture, pair.psf),
         valid.float(),
         np.ones(1),
     )
@@ -234,14 +235,14 @@ def _component_scene(
         features.own,
         None,
         _level_targets(
-            torch.where(torch.from_numpy(valid), correction, 0.0), architecture, pair.fwhm
+            torch.where(torch.from_numpy(valid), correction, 0.0), architecture, pair.psf
         ),
         weight / weight.mean().clamp_min(1e-6),
         probabilities / probabilities.sum(),
     )
 
 
-def _level_targets(values: Tensor, architecture: Architecture, fwhm: float) -> tuple[Tensor, ...]:
+def _level_targets(values: Tensor, architecture: Architecture, psf: PSF) -> tuple[Tensor, ...]:
     """Return the target of every level: D of the values at the level's scale (eq. 8)."""
     rows, columns = values.shape[1:]
     levels = []
@@ -250,7 +251,7 @@ def _level_targets(values: Tensor, architecture: Architecture, fwhm: float) -> t
         grid = Geometry(
             Axis(rows, rows // step, float(step)), Axis(columns, columns // step, float(step))
         )
-        levels.append(Degrade.between(grid, (fwhm, fwhm)).forward(values) if step > 1 else values)
+        levels.append(Degrade.between(grid, psf).forward(values) if step > 1 else values)
     return tuple(levels)
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hsfuse.core.grid import Axis, Geometry
+from hsfuse.core.psf import PSF
 from hsfuse.core.resample import FWHM_PER_SIGMA
 from hsfuse.errors import PairError, SensorError
 from hsfuse.learning.recipe import Recipe
@@ -92,14 +93,14 @@ class SimulatedPair:
     truth : Tensor of shape (bands, rows, columns)
         On the fine grid, in the cube's units, NaN where there is no data.
     survey : Survey
-        Of the pair, which is its one patch; its ``blur`` is the FWHM that the method is given.
-    fwhm : float
-        The true FWHM of the PSF in HS pixels.
+        Of the pair, which is its one patch; its ``psf`` is the one that the method is given.
+    psf : PSF
+        The true one, in HS pixels.
     """
 
     truth: Tensor
     survey: Survey
-    fwhm: float
+    psf: PSF
 
 
 def draw_pair(
@@ -138,13 +139,14 @@ def draw_pair(
     truth = _change_illumination(truth, recipe, draw)
     sensor = sensors[int(draw.integers(len(sensors)))]
     matrix = _response(sensor, wavelength, draw)
-    pair, fwhm = _observe(truth, matrix, ratio, recipe, draw)
-    assumed = fwhm
+    pair, psf = _observe(truth, matrix, ratio, recipe, draw)
+    given = psf
     if draw.random() < _SETTINGS.inaccurate_fwhm:
-        assumed = fwhm * float(np.exp(recipe.belief * draw.normal()))
+        fwhm = psf.fwhm[0] * float(np.exp(recipe.belief * draw.normal()))
+        given = PSF((fwhm, fwhm))
     known = matrix if draw.random() < _SETTINGS.known_response else None
-    survey = Survey((pair,), (assumed,) * 2, np.ones(len(truth), bool), wavelength, known)
-    return SimulatedPair(truth, survey, fwhm)
+    survey = Survey((pair,), given, np.ones(len(truth), bool), wavelength, known)
+    return SimulatedPair(truth, survey, psf)
 
 
 def _draw_ratio(
@@ -207,7 +209,7 @@ def _downsample(truth: Tensor, zoom: float) -> Tensor:
     )
     valid = torch.isfinite(truth).all(dim=0)
     filled = torch.where(valid, truth, torch.zeros_like(truth))
-    mean, share = Degrade.between(small, (0.0, 0.0)).forward_masked(filled, valid)
+    mean, share = Degrade.between(small, PSF((0.0, 0.0))).forward_masked(filled, valid)
     mean[:, share < 1 - 1e-6] = torch.nan
     return mean
 
@@ -265,13 +267,14 @@ def _observe(
     ratio: float,
     recipe: Recipe,
     draw: np.random.Generator,
-) -> tuple[Patch, float]:
-    """Return the pair that two sensors observe, and the FWHM of the PSF in HS pixels."""
+) -> tuple[Patch, PSF]:
+    """Return the pair that two sensors observe, and the PSF of the HS sensor."""
     geometry = _grid(truth.shape[1:], ratio, draw)
     fwhm = float(draw.uniform(*recipe.fwhm))
+    psf = PSF((fwhm, fwhm))
     valid = torch.isfinite(truth).all(dim=0)
     filled = torch.where(valid, truth, torch.zeros_like(truth))
-    coarse, share = Degrade.between(geometry, (fwhm, fwhm)).forward_masked(filled, valid)
+    coarse, share = Degrade.between(geometry, psf).forward_masked(filled, valid)
     fine = respond(torch.from_numpy(matrix.astype(np.float32)), filled)
     if draw.random() >= recipe.clean:
         snr = float(draw.uniform(*recipe.snr))
@@ -280,7 +283,7 @@ def _observe(
         fine = _add_noise(fine, snr + float(draw.uniform(*_SETTINGS.ms_snr_gain)), generator)
     coarse[:, share <= _SETTINGS.least_ground] = torch.nan
     fine[:, ~valid] = torch.nan
-    return Patch(coarse.numpy(), fine.numpy(), geometry, (0, 0)), fwhm
+    return Patch(coarse.numpy(), fine.numpy(), geometry, (0, 0)), psf
 
 
 def _grid(shape: Sequence[int], ratio: float, draw: np.random.Generator) -> Geometry:

@@ -32,7 +32,7 @@ from torch import Tensor
 
 from hsfuse.core.endmembers import vertex_components
 from hsfuse.core.grid import Axis, Geometry, Span
-from hsfuse.core.resample import blur_reach
+from hsfuse.core.psf import PSF
 from hsfuse.methods import OnePass, Options, Window
 from hsfuse.observe import Degrade, Interpolate
 from hsfuse.pair.survey import Patch, Survey
@@ -247,7 +247,7 @@ def _coupled(
     """Return the survey's windows with data in both images, cut to the largest total size."""
     coupled = []
     for whole in survey.patches:
-        patch = _middle(whole, survey.blur, settings.most_pixels / len(survey.patches))
+        patch = _middle(whole, survey.psf, settings.most_pixels / len(survey.patches))
         _, used = survey.degraded(patch)
         if not used.any():
             continue
@@ -260,7 +260,7 @@ def _coupled(
                 fine.flatten(1),
                 torch.from_numpy(used),
                 filled,
-                Degrade.between(patch.geometry, survey.blur),
+                Degrade.between(patch.geometry, survey.psf),
                 Interpolate.between(patch.geometry),
                 settings,
             )
@@ -347,17 +347,16 @@ def _interpolated(
     return torch.where(weight > least, spread / weight.clamp_min(least), equal)
 
 
-def _middle(patch: Patch, blur: tuple[float, float], pixels: float) -> Patch:
+def _middle(patch: Patch, psf: PSF, pixels: float) -> Patch:
     """Return the centre of a patch: about so many MS pixels, and a halo of the PSF's reach."""
     geometry = patch.geometry
     share = min(1.0, (pixels / patch.fine[0].size) ** 0.5)
     if share == 1:
         return patch
     rows, columns = (_inner(axis, share) for axis in (geometry.y, geometry.x))
-    halo = [blur_reach(width) for width in blur]
     fine_rows, fine_columns = (
-        geometry.y.fine_span(rows, halo[0]),
-        geometry.x.fine_span(columns, halo[1]),
+        geometry.y.fine_span(rows, psf.reach[0]),
+        geometry.x.fine_span(columns, psf.reach[1]),
     )
     return Patch(
         patch.coarse[:, rows.slice, columns.slice],

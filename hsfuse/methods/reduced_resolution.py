@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.metrics import psnr, sam
 from hsfuse.core.noise import signal_components
+from hsfuse.core.psf import PSF
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods import Window
 from hsfuse.observe import Degrade
@@ -229,7 +230,7 @@ def reduce_resolution(
         geometry = Geometry(
             Axis(rows, rows // ratio, float(ratio)), Axis(columns, columns // ratio, float(ratio))
         )
-        coarse = _degraded(reference, geometry, survey.blur)
+        coarse = _degraded(reference, geometry, survey.psf)
         coarse += generator.normal(size=coarse.shape).astype(np.float32) * noise[:, None, None]
         # A few pixels with data may leave no reduced pixel that lies mostly on them.
         if not np.isfinite(coarse[survey.good]).all(axis=0).any() or not np.isfinite(fine).any():
@@ -263,10 +264,8 @@ def _denoised(cube: NDArray[np.float32], subspace: Subspace) -> NDArray[np.float
     return np.where(valid, subspace.expand(components), np.float32(np.nan))
 
 
-def _degraded(
-    cube: NDArray[np.float32], geometry: Geometry, blur: tuple[float, float]
-) -> NDArray[np.float32]:
-    operator = Degrade.between(geometry, blur)
+def _degraded(cube: NDArray[np.float32], geometry: Geometry, psf: PSF) -> NDArray[np.float32]:
+    operator = Degrade.between(geometry, psf)
     values = torch.from_numpy(cube)
     known = torch.isfinite(values)
     weight = operator.forward(known.float())

@@ -19,6 +19,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.core.psf import ASSUMED_PSF, PSF
 from hsfuse.errors import PairError
 from hsfuse.io.labels import crs_label, raster_label
 from hsfuse.io.warp import Grid, onto_grid, without_turns
@@ -60,10 +61,8 @@ class Pair:
         Of ``hs`` over ``fine``.
     output : tuple of Span
         Rows and columns of ``fine`` that are the output's.
-    blur : tuple of float
-        FWHM of the HS point spread function along y and x in HS pixels.
-    blur_status : str
-        measured, specification, convention or assumed.
+    psf : PSF
+        Of the HS sensor, in HS pixels.
     response : ndarray of shape (MS bands, bands) or None
         R from the sensors; None where it has to be estimated.
     response_source : str
@@ -76,8 +75,7 @@ class Pair:
     fine: xr.DataArray
     fine_geometry: Geometry
     output: tuple[Span, Span]
-    blur: tuple[float, float]
-    blur_status: str
+    psf: PSF
     response: NDArray[np.float64] | None
     response_source: str
     notes: tuple[str, ...]
@@ -133,10 +131,8 @@ def make_pair(
     hs = hs.isel(y=coarse[0].slice, x=coarse[1].slice)
     rgb = _cut(rgb, fine)
     response, source = pair_response(hs, rgb, rgb_sensor, both, notes)
-    blur, status = (1.0, 1.0), "assumed"
-    if hs_sensor is not None:
-        blur, status = (hs_sensor.blur.fwhm_y, hs_sensor.blur.fwhm_x), hs_sensor.blur.status
-    return Pair(hs, rgb, geometry, output, blur, status, response, source, tuple(notes))
+    psf = ASSUMED_PSF if hs_sensor is None else hs_sensor.psf
+    return Pair(hs, rgb, geometry, output, psf, response, source, tuple(notes))
 
 
 def _assumed(raster: xr.DataArray) -> list[str]:

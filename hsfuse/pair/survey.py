@@ -24,7 +24,7 @@ from hsfuse.core.noise import (
     neighbour_weights,
     pixel_noise,
 )
-from hsfuse.core.resample import blur_reach
+from hsfuse.core.psf import PSF
 from hsfuse.errors import PairError
 from hsfuse.io.labels import raster_label
 from hsfuse.observe import Degrade
@@ -75,7 +75,7 @@ class Patch:
     coarse : ndarray of shape (bands, rows, columns)
         HS pixels, float32, NaN where there is no data.
     fine : ndarray of shape (MS bands, fine rows, fine columns)
-        The fine pixels about them, with a halo of the blur's reach, NaN where there is no data.
+        The fine pixels about them, with a halo of the PSF's reach, NaN where there is no data.
     geometry : Geometry
         Of ``coarse`` over ``fine``.
     start : tuple of int
@@ -97,8 +97,8 @@ class Survey:
     ----------
     patches : tuple of Patch
         The windows.
-    blur : tuple of float
-        FWHM of the HS sensor's point spread function along y and x, in HS pixels.
+    psf : PSF
+        Of the HS sensor, in HS pixels.
     marked : ndarray of shape (bands,), bool
         False for bands that the file or the sensor calls bad.
     wavelength : ndarray of shape (bands,)
@@ -113,7 +113,7 @@ class Survey:
     """
 
     patches: tuple[Patch, ...]
-    blur: tuple[float, float]
+    psf: PSF
     marked: NDArray[np.bool_]
     wavelength: NDArray[np.float64]
     response: NDArray[np.float64] | None = None
@@ -207,18 +207,18 @@ class Survey:
         -------
         tuple of ndarray
             D(Y) of shape (MS bands, rows, columns), and a mask of shape (rows, columns):
-            true where every good HS band has data and the blur lies mostly on fine data.
+            true where every good HS band has data and the PSF lies mostly on fine data.
         """
         for known, (seen, covered) in zip(self.patches, self._seen, strict=True):
             if known is patch:
                 return seen, covered & self.valid(patch)
-        seen, covered = _degrade(patch, self.blur)
+        seen, covered = _degrade(patch, self.psf)
         return seen, covered & self.valid(patch)
 
     @cached_property
     def _seen(self) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
-        """D(Y) of each patch, and where the blur lies mostly on fine data."""
-        return [_degrade(patch, self.blur) for patch in self.patches]
+        """D(Y) of each patch, and where the PSF lies mostly on fine data."""
+        return [_degrade(patch, self.psf) for patch in self.patches]
 
     @cached_property
     def radiometry(self) -> Radiometry:
@@ -239,11 +239,9 @@ class Survey:
         return found
 
 
-def _degrade(
-    patch: Patch, blur: tuple[float, float]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return D(Y) of a patch, and where more than half of the blur lies on fine data."""
-    operator = Degrade.between(patch.geometry, blur, dtype=torch.float64)
+def _degrade(patch: Patch, psf: PSF) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return D(Y) of a patch, and where more than half of the PSF lies on fine data."""
+    operator = Degrade.between(patch.geometry, psf, dtype=torch.float64)
     fine = torch.from_numpy(patch.fine.astype(np.float64))
     seen, share = operator.forward_masked(fine, torch.isfinite(fine).all(dim=0))
     return seen.numpy(), share.numpy() > _SETTINGS.least_psf
@@ -270,7 +268,7 @@ def survey_pair(
     windows : int
         How many along each axis of a scene that is larger than these together.
     halo : float
-        HS pixels about a window from which fine pixels are taken, at least the blur's reach.
+        HS pixels about a window from which fine pixels are taken, at least the PSF's reach.
     cache : PixelCache, optional
         What was read of the two rasters before, to which this adds.
 
@@ -287,7 +285,7 @@ def survey_pair(
     )
     survey = Survey(
         patches,
-        pair.blur,
+        pair.psf,
         np.asarray(pair.hs["good"].values, dtype=bool),
         np.asarray(pair.hs["wavelength"].values, dtype=np.float64),
         pair.response,
@@ -309,7 +307,7 @@ def _spread(length: int, windows: int) -> list[Span]:
 
 def _read_patch(pair: Pair, rows: Span, columns: Span, halo: float, cache: PixelCache) -> Patch:
     geometry = pair.fine_geometry
-    reach = [max(blur_reach(width), halo) for width in pair.blur]
+    reach = [max(radius, halo) for radius in pair.psf.reach]
     fine_rows = geometry.y.fine_span(rows, reach[0])
     fine_columns = geometry.x.fine_span(columns, reach[1])
     return Patch(

@@ -23,12 +23,14 @@ import numpy as np
 import xarray as xr
 
 from hsfuse.core.discrepancy import Discrepancy
+from hsfuse.core.psf import PSF
 from hsfuse.io.labels import crs_text
 from hsfuse.io.read import open_raster
 
 if TYPE_CHECKING:
     from hsfuse.fusion.run import Job, Outcome
     from hsfuse.fusion.settings import PathLike, SensorLike
+    from hsfuse.pair.alignment import Alignment
 
 __all__ = [
     "as_json",
@@ -135,11 +137,8 @@ def plan_as_dict(job: Job) -> dict[str, object]:
             "fine": {name: axis.fine for name, axis in axes.items()},
             **grid_of(plan.pair.rgb),
         },
-        "blur": {
-            "fwhm": dict(zip(axes, plan.pair.blur, strict=True)),
-            "status": plan.pair.blur_status,
-        },
-        "alignment": None if plan.alignment is None else asdict(plan.alignment),
+        "psf": _psf(plan.pair.psf),
+        "alignment": _alignment(plan.alignment),
         "response": {
             "source": plan.pair.response_source,
             "matrix": np.round(radiometry.response, 9),
@@ -286,6 +285,20 @@ def _versions() -> dict[str, str]:
 
     found = {name: version(name) for name in _LIBRARIES}
     return {**found, "gdal": rasterio.__gdal_version__, "python": platform.python_version()}
+
+
+def _alignment(found: Alignment | None) -> dict[str, object] | None:
+    return None if found is None else {**asdict(found), "psf": _psf(found.psf)}
+
+
+def _psf(psf: PSF) -> dict[str, object]:
+    error = psf.standard_error
+    return {
+        "fwhm": dict(zip("yx", psf.fwhm, strict=True)),
+        "standard_error": None if error is None else dict(zip("yx", error, strict=True)),
+        "status": psf.status,
+        "source": psf.source,
+    }
 
 
 def _discrepancy(difference: Discrepancy) -> dict[str, object]:

@@ -15,7 +15,7 @@ from dask.utils import format_bytes, format_time
 from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy
-from hsfuse.core.text import blur_widths, by, image_kind, listed, numbers, table
+from hsfuse.core.text import by, image_kind, listed, numbers, table
 from hsfuse.errors import OutputError
 from hsfuse.io.labels import crs_label
 from hsfuse.io.read import open_raster
@@ -145,7 +145,7 @@ def describe_plan(job: Job) -> str:
             f"ratio {by(axes[0].ratio, axes[1].ratio)}; overlap of both images "
             f"{rows} x {columns} pixels, {_pixel(pair.rgb) or 'not georeferenced'}",
         ),
-        ("PSF", f"Gaussian, FWHM {blur_widths(*pair.blur)} HS pixels ({pair.blur_status})"),
+        ("PSF", f"Gaussian, {pair.psf.describe()}, {pair.psf.status}"),
         ("co-registration", _alignment(plan.alignment)),
         ("SRF", pair.response_source),
         ("radiometry", _radiometry(job)),
@@ -277,7 +277,7 @@ def _alignment(found: Alignment | None) -> str:
         return ""
     parts = [
         f"estimated shift of the HS image: {found.place}",
-        f"estimated PSF FWHM {blur_widths(*found.blur)} (±{max(found.blur_error):.3f}) HS pixels",
+        f"estimated PSF: {found.psf.describe()}",
         f"{found.changed:.1%} of the pixels differ between the images",
     ]
     return ", ".join(parts)

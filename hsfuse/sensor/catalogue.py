@@ -21,7 +21,6 @@ from hsfuse.core.text import listed
 from hsfuse.errors import SensorError
 from hsfuse.sensor.definition import fwhm_from_mtf, read_definition, shipped, withheld
 from hsfuse.sensor.model import (
-    Blur,
     Kind,
     ResponseCurves,
     Sensor,
@@ -34,7 +33,6 @@ from hsfuse.sensor.response import gaussian_curves, integrate
 
 __all__ = [
     "pick_sensor",
-    "Blur",
     "Kind",
     "Response",
     "ResponseCurves",

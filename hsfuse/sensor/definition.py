@@ -16,9 +16,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from hsfuse.core.psf import ASSUMED_PSF, PSF
 from hsfuse.core.resample import FWHM_PER_SIGMA
 from hsfuse.errors import SensorError
-from hsfuse.sensor.model import Blur, ResponseCurves, Sensor, Source, frozen
+from hsfuse.sensor.model import ResponseCurves, Sensor, Source, frozen
 from hsfuse.sensor.tables import BandRows, bands_of_curves, read_bands, read_curves
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _read(entry: Traversable, folder: Traversable) -> tuple[Sensor | None, list[
         return None, [str(error)]
     lines: list[str] = []
     sections = read_sections(document, lines)
-    blur = _blur(sections, lines, sized="gsd_m" in document)
+    psf = _psf(sections, lines, sized="gsd_m" in document)
     paths = [_beside(folder, document.get(name), name, lines) for name in ("bands", "srf")]
     faults = [f"{entry}: {line}" for line in lines]
     bands, curves = _tables(entry, sections, paths, faults)
@@ -132,7 +133,7 @@ def _read(entry: Traversable, folder: Traversable) -> tuple[Sensor | None, list[
         good=frozen(bands.good),
         curves=curves,
         gsd=top.gsd_m or math.nan,
-        blur=blur,
+        psf=psf,
         bad_windows=tuple((low, high) for low, high in bad.windows_nm) if bad else (),
         bands_status=sections.bands.status if sections.bands else "derived",
         gsd_status=top.gsd_status or "unknown",
@@ -190,18 +191,18 @@ def _tables(
     return bands, ResponseCurves(frozen(read.wavelength), frozen(read.response), srf.status)
 
 
-def _blur(sections: Definition, lines: list[str], *, sized: bool) -> Blur:
+def _psf(sections: Definition, lines: list[str], *, sized: bool) -> PSF:
     """Return the PSF in pixels, whichever way it is given; one pixel if it is not."""
     psf, top = sections.psf, sections.top
     if psf is None:
-        return Blur()
+        return ASSUMED_PSF
     along, across = (float(getattr(psf, key)) for key in psf.way)
     if psf.way[0].endswith("_m"):
         if not sized:
             lines.append(f"[psf] {psf.way[0]} is in metres, so gsd_m must be given")
         if top is None or top.gsd_m is None:
-            return Blur()
+            return ASSUMED_PSF
         along, across = along / top.gsd_m, across / top.gsd_m
     elif psf.way[0].startswith("mtf"):
         along, across = fwhm_from_mtf(along), fwhm_from_mtf(across)
-    return Blur(along, across, psf.status, psf.source)
+    return PSF((along, across), psf.status, psf.source)

@@ -1,5 +1,5 @@
 """
-A sensor as numbers: its bands, how they respond to wavelength, and how it blurs.
+A sensor as numbers: its bands, how they respond to wavelength, and its PSF.
 
 Wavelengths are in nanometres. A raster's own metadata take precedence over
 a definition (:meth:`Sensor.with_bands`).
@@ -15,43 +15,17 @@ from typing import Literal, TypeVar, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hsfuse.core.psf import ASSUMED_PSF, PSF
 from hsfuse.core.text import listed
 from hsfuse.errors import SensorError
 
-__all__ = ["Blur", "Kind", "ResponseCurves", "Sensor", "Source", "sensor_from_bands"]
+__all__ = ["Kind", "ResponseCurves", "Sensor", "Source", "sensor_from_bands"]
 
 _NAMES = 20  # names of bands in one message
 
 Kind = Literal["hs", "ms", "rgb", "pan"]
 Vector = NDArray[np.float64]
 Scalar = TypeVar("Scalar", bound=np.generic)
-
-
-@dataclass(frozen=True, slots=True)
-class Blur:
-    """
-    A Gaussian point spread function.
-
-    Attributes
-    ----------
-    fwhm_y, fwhm_x : float
-        Full width at half maximum along and across track, in pixels of the sensor.
-    status : str
-        Where the widths come from: measured, specification, convention or assumed.
-    source : str
-        The publication, as one line.
-    """
-
-    fwhm_y: float = 1.0
-    fwhm_x: float = 1.0
-    status: str = "assumed"
-    source: str = "one pixel, hsfuse's default"
-
-    def __post_init__(self) -> None:
-        if not (0 < self.fwhm_y < math.inf and 0 < self.fwhm_x < math.inf):
-            raise SensorError(
-                f"a blur's FWHM must be positive, got {self.fwhm_y} and {self.fwhm_x} pixels"
-            )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -103,7 +77,8 @@ class Sensor:
         Response curves; without them a band is a Gaussian.
     gsd : float
         Ground sampling distance in metres, NaN when it depends on the flight.
-    blur : Blur
+    psf : PSF
+        In pixels of this sensor.
     bad_windows : tuple of (float, float)
         Ranges in nanometres in which bands are bad.
     bands_status, gsd_status : str
@@ -121,7 +96,7 @@ class Sensor:
     good: NDArray[np.bool_]
     curves: ResponseCurves | None = None
     gsd: float = math.nan
-    blur: Blur = field(default_factory=Blur)
+    psf: PSF = ASSUMED_PSF
     bad_windows: tuple[tuple[float, float], ...] = ()
     bands_status: str = "unknown"
     gsd_status: str = "unknown"
@@ -132,6 +107,11 @@ class Sensor:
             raise SensorError(
                 f"sensor {self.id}: kind must be one of {', '.join(get_args(Kind))}, "
                 f"got {self.kind!r}"
+            )
+        if not all(width > 0 for width in self.psf.fwhm):
+            raise SensorError(
+                f"sensor {self.id}: the FWHM of its PSF must be positive, "
+                f"got {self.psf.fwhm[0]:g} and {self.psf.fwhm[1]:g} pixels along y and x"
             )
         bands = len(self.band_names)
         if bands == 0:

@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from hsfuse.core.psf import DefinedStatus
 from hsfuse.sensor.model import Kind
 
 __all__ = ["Definition", "Psf", "Table", "read_sections"]
 
-BlurStatus = Literal["measured", "specification", "convention", "assumed"]
 Status = Literal["measured", "specification", "convention", "assumed", "nominal", "derived"]
 
 # The description of a field is what a fault says was expected.
@@ -26,7 +26,9 @@ Size = Annotated[float, Field(description="a positive number", gt=0)]
 Gain = Annotated[float, Field(description="a number between 0 and 1", gt=0, lt=1)]
 Edge = Annotated[float, Field(gt=0)]
 StatusText = Annotated[Status, Field(description=f"one of {', '.join(get_args(Status))}")]
-BlurText = Annotated[BlurStatus, Field(description=f"one of {', '.join(get_args(BlurStatus))}")]
+PSFText = Annotated[
+    DefinedStatus, Field(description=f"one of {', '.join(get_args(DefinedStatus))}")
+]
 KindText = Annotated[Kind, Field(description=f"one of {', '.join(get_args(Kind))}")]
 
 # The keys that state a PSF together: along and across track, or both at once.
@@ -81,7 +83,7 @@ class Curves(Table):
 class Psf(Section):
     """The PSF, stated in one way."""
 
-    status: BlurText
+    status: PSFText
     source: Text = ""
     fwhm_along_px: Size | None = None
     fwhm_across_px: Size | None = None

@@ -17,7 +17,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Geometry, Span
-from hsfuse.core.resample import blur_reach, degrade_matrix
+from hsfuse.core.psf import PSF
+from hsfuse.core.resample import degrade_matrix
 
 __all__ = ["HSObservation", "MSObservation", "lazy_observation"]
 
@@ -59,13 +60,13 @@ class HSObservation:
         Z, dims (band, y, x).
     geometry : Geometry
         The HS grid on that of the cube.
-    fwhm : tuple of float
-        FWHM of the Gaussian PSF along y and x in HS pixels; 0 for the mean over the pixel.
+    psf : PSF
+        In HS pixels.
     """
 
     cube: xr.DataArray
     geometry: Geometry
-    fwhm: tuple[float, float]
+    psf: PSF
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -86,10 +87,12 @@ class HSObservation:
 
     def _tile(self, rows: Span, columns: Span) -> Image:
         weights, window = [], []
-        axes = (self.geometry.y, self.geometry.x)
-        for axis, width, coarse in zip(axes, self.fwhm, (rows, columns), strict=True):
+        axes, psf = (self.geometry.y, self.geometry.x), self.psf
+        for axis, width, radius, coarse in zip(
+            axes, psf.fwhm, psf.reach, (rows, columns), strict=True
+        ):
             # The margin is measured from the outer pixel's edge, half a pixel beyond its centre.
-            fine = axis.fine_span(coarse, margin=blur_reach(width) - 0.5)
+            fine = axis.fine_span(coarse, margin=radius - 0.5)
             weights.append(degrade_matrix(axis, width, coarse, fine).astype(np.float32))
             window.append(fine.slice)
         values = _load(self.cube, window[0], window[1])

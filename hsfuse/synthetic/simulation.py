@@ -28,6 +28,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry
+from hsfuse.core.psf import ASSUMED_PSF, PSF
 from hsfuse.errors import OutputError, PairError, SensorError
 from hsfuse.io.write import StoredType, check_output, write_raster
 from hsfuse.sensor.catalogue import Sensor, pick_sensor, response_matrix
@@ -35,7 +36,7 @@ from hsfuse.synthetic.observation import HSObservation, MSObservation, lazy_obse
 
 __all__ = [
     "ObservationOptions",
-    "Psf",
+    "PSFShape",
     "SimulatedRasters",
     "SimulatedFiles",
     "observe",
@@ -43,7 +44,7 @@ __all__ = [
     "write_simulated",
 ]
 
-Psf = Literal["gaussian", "average"]
+PSFShape = Literal["gaussian", "average"]
 
 _LEAST_COVERAGE = 0.9  # of a response curve inside the cube's bands
 
@@ -55,7 +56,7 @@ class ObservationOptions(TypedDict, total=False):
     ratio: Required[float]
     hs_sensor: str | os.PathLike[str] | Sensor | None
     fwhm: float | tuple[float, float] | None
-    psf: Psf
+    psf: PSFShape
     snr_hs: float | None
     snr_fine: float | None
     offset: tuple[float, float]
@@ -85,7 +86,7 @@ def observe(
     ratio: float,
     hs_sensor: str | os.PathLike[str] | Sensor | None = None,
     fwhm: float | tuple[float, float] | None = None,
-    psf: Psf = "gaussian",
+    psf: PSFShape = "gaussian",
     snr_hs: float | None = None,
     snr_fine: float | None = None,
     offset: tuple[float, float] = (0.0, 0.0),
@@ -138,7 +139,7 @@ def observe(
     truth = cube.isel(y=slice(0, geometry.y.fine), x=slice(0, geometry.x.fine))
     if not truth.chunks:
         truth = truth.chunk({"band": -1, "y": 256, "x": 256})
-    hs_image = HSObservation(truth, geometry, _blur(coarse_sensor, fwhm, psf))
+    hs_image = HSObservation(truth, geometry, _psf(coarse_sensor, fwhm, psf))
     ms_image = MSObservation(truth, response)
     transform = truth.rio.transform()
     coarse_transform = _coarser(transform, ratio, offset)
@@ -257,21 +258,19 @@ def _coarser(fine: Affine, ratio: float, offset: tuple[float, float]) -> Affine:
     return Affine(fine.a * ratio, fine.b * ratio, left, fine.d * ratio, fine.e * ratio, top)
 
 
-def _blur(
-    sensor: Sensor | None, fwhm: float | tuple[float, float] | None, psf: Psf
-) -> tuple[float, float]:
-    if psf == "average":
+def _psf(sensor: Sensor | None, fwhm: float | tuple[float, float] | None, shape: PSFShape) -> PSF:
+    if shape == "average":
         if fwhm is not None:
             raise PairError(f"psf 'average' has no FWHM, got {fwhm=}; omit it")
-        return (0.0, 0.0)
-    if psf != "gaussian":
-        raise PairError(f"psf must be gaussian or average, got {psf!r}")
+        return PSF((0.0, 0.0))
+    if shape != "gaussian":
+        raise PairError(f"psf must be gaussian or average, got {shape!r}")
     if fwhm is None:
-        return (sensor.blur.fwhm_y, sensor.blur.fwhm_x) if sensor else (1.0, 1.0)
+        return sensor.psf if sensor else ASSUMED_PSF
     widths = fwhm if isinstance(fwhm, tuple) else (fwhm, fwhm)
     if not all(0 < width < math.inf for width in widths):
         raise PairError(f"fwhm must be positive, in HS pixels, got {fwhm}")
-    return widths
+    return PSF(widths)
 
 
 def _response(cube: xr.DataArray, sensor: Sensor) -> NDArray[np.float64]:

@@ -91,14 +91,14 @@ def test_a_withheld_sensor_is_loaded_by_its_path(made, tables, tmp_path):
     assert sensor.band_names == ("Blue", "NIR", "PAN")
     assert sensor.gsd == 2.0
     assert "nobody said so" in sensor.source.note
-    assert sensor.blur.status == "convention"
-    assert sensor.blur.fwhm_x == pytest.approx(fwhm_from_mtf(0.25)), "mean of Blue and NIR alone"
+    assert sensor.psf.status == "convention"
+    assert sensor.psf.fwhm[1] == pytest.approx(fwhm_from_mtf(0.25)), "mean of Blue and NIR alone"
 
 
 def test_a_sensor_without_a_figure_has_a_blur_that_is_assumed(made, tables, tmp_path):
     made.write_sensors({"mine-1": entry(made)}, tables, tmp_path / "out")
     sensor = load_sensor(tmp_path / "out" / "mine-1.toml")
-    assert (sensor.blur.status, sensor.blur.fwhm_x) == ("assumed", 1.0)
+    assert (sensor.psf.status, sensor.psf.fwhm[1]) == ("assumed", 1.0)
 
 
 def test_a_table_that_is_not_there_is_told_before_anything_is_written(made, tables, tmp_path):

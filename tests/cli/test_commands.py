@@ -87,7 +87,7 @@ def test_sensors_list():
     assert [sensor["id"] for sensor in listed] == list(list_sensors())
     facts = next(sensor for sensor in listed if sensor["id"] == "enmap")
     assert (facts["kind"], facts["bands"], facts["gsd_m"]) == ("hs", 224, 30)
-    assert facts["blur_status"] == "specification"
+    assert facts["psf_status"] == "specification"
     head, *lines = hsfuse("sensors", "list").stdout.splitlines()
     assert head.split() == ["id", "kind", "bands", "range", "GSD", "PSF", "title"]
     assert len(lines) == len(listed)

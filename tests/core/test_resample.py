@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hsfuse.core.grid import Axis, Span
-from hsfuse.core.resample import blur_reach, degrade_matrix, interpolation_matrix
+from hsfuse.core.resample import degrade_matrix, interpolation_matrix, psf_reach
 
 ratios = st.floats(2, 16)
 widths = st.floats(0, 2)
@@ -33,7 +33,7 @@ def test_a_window_sees_what_the_whole_sees(ratio: float, fwhm: float, shift: flo
     """The weights of a window with halo are the same part of the whole scene's."""
     axis = Axis(int(30 * ratio), 30, ratio, shift * ratio)
     coarse = Span(12, 18)
-    fine = axis.fine_span(coarse, blur_reach(fwhm))
+    fine = axis.fine_span(coarse, psf_reach(fwhm))
     window = degrade_matrix(axis.cut(fine, coarse), fwhm)
     assert window == pytest.approx(degrade_matrix(axis, fwhm)[coarse.slice, fine.slice], abs=1e-12)
 

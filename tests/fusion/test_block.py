@@ -175,7 +175,7 @@ def test_sensors_may_be_given_as_objects(pair: tuple[xr.DataArray, ...]) -> None
         rgb_sensor=load_sensor("generic-rgb"),
     )
     assert np.array_equal(named.radiometry.response, given.radiometry.response)
-    assert named.pair.blur == given.pair.blur
+    assert named.pair.psf == given.pair.psf
 
 
 def test_uncertainty_is_one_more_band(

@@ -11,6 +11,7 @@ import xarray as xr
 
 import hsfuse
 from hsfuse.core.grid import Axis, Geometry
+from hsfuse.core.psf import PSF
 from hsfuse.fusion.block import fuse_block, fuse_input, read_block
 from hsfuse.fusion.plan import plan_fusion
 from hsfuse.fusion.run import Outcome, run
@@ -29,7 +30,7 @@ def survey_of(*bands: np.ndarray) -> Survey:
     coarse = np.stack(bands).astype(np.float32)
     axis = Axis(16, 8, 2.0)
     patch = Patch(coarse, np.ones((1, 16, 16), np.float32), Geometry(axis, axis), (0, 0))
-    return Survey((patch,), (1.0, 1.0), np.ones(len(bands), bool), np.full(len(bands), np.nan))
+    return Survey((patch,), PSF((1.0, 1.0)), np.ones(len(bands), bool), np.full(len(bands), np.nan))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 
 from hsfuse.core.grid import Axis, Geometry
+from hsfuse.core.psf import PSF
 from hsfuse.errors import PairError, PlanError
 from hsfuse.learning.examples import Batch, TrainingScene, iterate_batches, simulate_scene
 from hsfuse.learning.random_pairs import draw_pair
@@ -91,7 +92,7 @@ def test_the_example_of_the_paper_is_a_pair_and_its_cube(made_cubes):
     fine = respond(torch.from_numpy(response.astype(np.float32)), cube)
     torch.testing.assert_close(seen.fine, fine, rtol=1e-4, atol=1e-5)
     grid = Geometry(Axis(rows, rows // 2, 2.0), Axis(columns, columns // 2, 2.0))
-    coarse = Degrade.between(grid, (1.0, 1.0)).forward(cube)
+    coarse = Degrade.between(grid, PSF((1.0, 1.0))).forward(cube)
     # The window's last row and column of the cube belong to no whole HS pixel.
     torch.testing.assert_close(seen.coarse[:, :-2, :-2], coarse[:, :-2, :-2])
 

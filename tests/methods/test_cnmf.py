@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.core.psf import PSF
 from hsfuse.methods import Options, Window, load_method
 from hsfuse.methods.cnmf import Cnmf, CnmfSettings
 from hsfuse.observe import Degrade, respond
@@ -36,11 +37,11 @@ def observed(cube: NDArray[np.float32], *, offset: float = 0.0) -> tuple[Survey,
     for band in range(FINE_BANDS):
         response[band, 6 * band : 6 * band + 6] = 1 / 6
     values = torch.from_numpy(cube)
-    coarse = Degrade.between(geometry, (1.0, 1.0)).forward(values).numpy()
+    coarse = Degrade.between(geometry, PSF((1.0, 1.0))).forward(values).numpy()
     fine = respond(torch.from_numpy(response.astype(np.float32)), values).numpy() + offset
     survey = Survey(
         (Patch(coarse, fine, geometry, (0, 0)),),
-        (1.0, 1.0),
+        PSF((1.0, 1.0)),
         np.ones(BANDS, bool),
         np.linspace(400, 900, BANDS),
         response,

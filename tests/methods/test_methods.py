@@ -11,6 +11,7 @@ from dask.base import tokenize
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.core.psf import PSF
 from hsfuse.errors import PlanError
 from hsfuse.methods import (
     METHODS,
@@ -55,11 +56,11 @@ def observed(cube: NDArray[np.float32]) -> tuple[Survey, Window]:
     for band in range(3):
         response[band, 4 * band : 4 * band + 4] = 0.25
     values = torch.from_numpy(cube)
-    coarse = Degrade.between(geometry, (1.0, 1.0)).forward(values).numpy()
+    coarse = Degrade.between(geometry, PSF((1.0, 1.0))).forward(values).numpy()
     fine = respond(response, values).numpy()
     survey = Survey(
         (Patch(coarse, fine, geometry, (0, 0)),),
-        (1.0, 1.0),
+        PSF((1.0, 1.0)),
         np.ones(BANDS, bool),
         np.linspace(400, 700, BANDS),
     )
@@ -232,7 +233,7 @@ def test_no_weights_fit_means_guided_and_a_word_about_it() -> None:
     fine = np.concatenate([patch.fine * (1 + 0.01 * k) for k in range(6)])
     many = Survey(
         (replace(patch, fine=fine),),
-        survey.blur,
+        survey.psf,
         survey.marked,
         survey.wavelength,
     )
@@ -254,7 +255,7 @@ def test_a_flat_image_stays_flat() -> None:
     flat = np.full_like(window.coarse, 0.25)
     survey = Survey(
         (Patch(flat, window.fine, window.geometry, (0, 0)),),
-        (1.0, 1.0),
+        PSF((1.0, 1.0)),
         np.ones(BANDS, bool),
         np.linspace(400, 700, BANDS),
         np.full((3, BANDS), 1 / BANDS),

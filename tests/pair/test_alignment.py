@@ -59,7 +59,7 @@ def test_shift_and_width_come_back(
     assert found is not None
     assert found.found
     assert found.shift == pytest.approx(shift, abs=0.1)
-    assert found.blur == pytest.approx((width, width), rel=0.1)
+    assert found.psf.fwhm == pytest.approx((width, width), rel=0.1)
 
 
 def test_widths_along_and_across_are_told_apart(truth: xr.DataArray) -> None:
@@ -67,7 +67,7 @@ def test_widths_along_and_across_are_told_apart(truth: xr.DataArray) -> None:
     made = pair(truth, fwhm=(1.8, 1.0))
     found = measure_alignment(survey_pair(make_pair(made.scene, made.rgb)))
     assert found is not None
-    assert found.blur == pytest.approx((1.8, 1.0), rel=0.1)
+    assert found.psf.fwhm == pytest.approx((1.8, 1.0), rel=0.1)
 
 
 def test_a_wrong_transform_is_corrected(truth: xr.DataArray) -> None:
@@ -99,13 +99,14 @@ def test_an_assumed_width_is_replaced_and_a_known_one_is_doubted(truth: xr.DataA
 
     made = pair(truth, fwhm=1.7)
     laid, _ = align_pair(made.scene, made.rgb)
-    assert laid.blur == pytest.approx((1.7, 1.7), rel=0.1)
-    assert laid.blur_status == "estimated from the pair"
+    assert laid.psf.fwhm == pytest.approx((1.7, 1.7), rel=0.1)
+    assert laid.psf.status == "estimated from the pair"
+    assert laid.psf.standard_error is not None
     sensor = load_sensor("generic-vnir")
-    known = replace(sensor, blur=replace(sensor.blur, status="measured"))
+    known = replace(sensor, psf=replace(sensor.psf, status="measured"))
     laid, _ = align_pair(made.scene, made.rgb, hs_sensor=known)
-    assert laid.blur == (known.blur.fwhm_y, known.blur.fwhm_x)
-    assert any("the estimate from the pair is 1.7" in note for note in laid.notes)
+    assert laid.psf == known.psf
+    assert any("the estimate from the pair is FWHM 1.7" in note for note in laid.notes)
 
 
 def test_pictures_of_two_places_are_refused(truth: xr.DataArray) -> None:
@@ -154,7 +155,7 @@ def test_nothing_is_moved_unasked(truth: xr.DataArray) -> None:
     plan = plan_fusion(scene, made.rgb, method="bicubic", align=False)
     assert plan.alignment is None
     assert plan.pair.geometry == make_pair(scene, made.rgb).geometry
-    assert plan.pair.blur == (1.0, 1.0)
+    assert plan.pair.psf.fwhm == (1.0, 1.0)
 
 
 def bent(truth: xr.DataArray, drift: Drift) -> xr.DataArray:
@@ -202,7 +203,7 @@ def test_a_shift_that_changes_over_the_scene_comes_back(large: xr.DataArray) -> 
     places = np.meshgrid(*2 * [np.linspace(17, 95, 8)], indexing="ij")
     assert found.drift.at(*places) == pytest.approx(drift.at(*places), abs=0.1)
     assert any("varies over the scene by up to" in note for note in laid.notes)
-    assert laid.blur == pytest.approx((1.0, 1.0), rel=0.2)  # both resamplings blur too
+    assert laid.psf.fwhm == pytest.approx((1.0, 1.0), rel=0.2)  # both resamplings blur too
     again = measure_alignment(survey_pair(replace(laid, hs=laid.hs.compute().chunk())))
     assert again is not None
     assert np.abs(again.local[:, 2:4]).max() < 0.1

@@ -7,6 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 
 from hsfuse.core.grid import Axis, Geometry
+from hsfuse.core.psf import PSF
 from hsfuse.core.resample import degrade_matrix
 from hsfuse.pair.radiometry import estimate_response, measure_radiometry
 from hsfuse.pair.survey import Patch, Survey
@@ -28,7 +29,7 @@ def survey(gain: float = 1.0, offset: float = 0.0, hole: bool = False) -> Survey
         coarse[3] = np.nan
         fine[:, 50:60, 20:30] = np.nan
     patch = Patch(coarse, fine.astype(np.float32), Geometry(axis, axis), (0, 0))
-    return Survey((patch,), (1.0, 1.0), np.ones(20, bool), np.linspace(400, 800, 20))
+    return Survey((patch,), PSF((1.0, 1.0)), np.ones(20, bool), np.linspace(400, 800, 20))
 
 
 def test_gain_and_offset_come_back() -> None:
@@ -68,7 +69,7 @@ def test_a_band_of_noise_is_not_good() -> None:
     coarse[7] = np.random.default_rng(1).random(coarse.shape[1:]) * 9
     noisy = Survey(
         (replace(made.patches[0], coarse=coarse),),
-        made.blur,
+        made.psf,
         made.marked,
         made.wavelength,
     )
@@ -81,7 +82,7 @@ def test_images_of_two_places_are_noticed() -> None:
     other = np.random.default_rng(5).random(made.patches[0].fine.shape).astype(np.float32)
     strange = Survey(
         (replace(made.patches[0], fine=other),),
-        made.blur,
+        made.psf,
         made.marked,
         made.wavelength,
         response=np.full((2, 20), 0.05),

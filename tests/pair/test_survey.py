@@ -6,6 +6,7 @@ from scipy.ndimage import gaussian_filter
 
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.noise import band_noise
+from hsfuse.core.psf import PSF
 from hsfuse.pair.survey import Patch, Survey
 
 
@@ -15,7 +16,7 @@ def surveyed(coarse: np.ndarray) -> Survey:
     geometry = Geometry(Axis(2 * rows, rows, 2.0), Axis(2 * columns, columns, 2.0))
     fine = np.ones((1, 2 * rows, 2 * columns), np.float32)
     patch = Patch(coarse.astype(np.float32), fine, geometry, (0, 0))
-    return Survey((patch,), (1.0, 1.0), np.ones(bands, bool), np.linspace(400, 900, bands))
+    return Survey((patch,), PSF((1.0, 1.0)), np.ones(bands, bool), np.linspace(400, 900, bands))
 
 
 def ground(own: float) -> np.ndarray:

@@ -1,13 +1,14 @@
 import pickle
 import tomllib
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
 import pytest
 
+from hsfuse.core.psf import PSF
 from hsfuse.errors import SensorError
 from hsfuse.sensor.catalogue import (
-    Blur,
     Sensor,
     list_sensors,
     load_sensor,
@@ -54,7 +55,7 @@ def test_a_shipped_sensor_is_whole(name):
     assert np.all((sensor.wavelength > 300) & (sensor.wavelength < 2600))
     assert not np.any(sensor.fwhm <= 0)
     assert sensor.good.any()
-    assert sensor.blur.source
+    assert sensor.psf.source
     assert np.isnan(sensor.gsd) or sensor.gsd_status != "unknown"
 
 
@@ -83,17 +84,17 @@ def test_srgb_keeps_its_negative_lobes():
 
 
 def test_psfs_say_how_well_they_are_known():
-    prisma, enmap, emit = (load_sensor(name).blur for name in ("prisma", "enmap", "emit"))
+    prisma, enmap, emit = (load_sensor(name).psf for name in ("prisma", "enmap", "emit"))
     assert prisma.status == "measured"
-    assert 1.84 <= prisma.fwhm_x <= 1.97
+    assert 1.84 <= prisma.fwhm[1] <= 1.97
     assert enmap.status == "specification"
-    assert (round(enmap.fwhm_y, 2), round(enmap.fwhm_x, 2)) == (1.44, 1.25)
-    assert (emit.status, emit.fwhm_y, emit.fwhm_x) == ("assumed", 1.0, 1.0)
+    assert enmap.fwhm == pytest.approx((1.44, 1.25), abs=0.005)
+    assert (emit.status, emit.fwhm) == ("assumed", (1.0, 1.0))
 
 
 @pytest.mark.parametrize("name", list_sensors())
 def test_only_a_published_psf_is_called_anything_but_assumed(name):
-    assert (load_sensor(name).blur.status != "assumed") == (name in KNOWN_PSF)
+    assert (load_sensor(name).psf.status != "assumed") == (name in KNOWN_PSF)
 
 
 @pytest.mark.parametrize("name", ["EO1_Hyperion", "eo1-hyperion", " hyperion "])
@@ -149,9 +150,9 @@ def test_a_copy_loaded_by_path_is_the_same_sensor(tmp_path):
         if entry.name.startswith("sentinel-2a"):
             (tmp_path / entry.name).write_bytes(entry.read_bytes())
     copy, shipped = load_sensor(tmp_path / "sentinel-2a.toml"), load_sensor("sentinel-2a")
-    assert (copy.band_names, copy.blur, copy.source) == (
+    assert (copy.band_names, copy.psf, copy.source) == (
         shipped.band_names,
-        shipped.blur,
+        shipped.psf,
         shipped.source,
     )
     np.testing.assert_array_equal(copy.curves.response, shipped.curves.response)
@@ -165,9 +166,10 @@ def test_a_sensor_cannot_be_changed_and_survives_pickling():
     np.testing.assert_array_equal(copy.curves.response, sensor.curves.response)
 
 
-def test_a_blur_has_a_width():
-    with pytest.raises(SensorError, match="positive"):
-        Blur(0.0, 1.0)
+def test_the_psf_of_a_sensor_has_a_width():
+    """The mean over the pixel, whose FWHM is 0, is a way to simulate, not a sensor's PSF."""
+    with pytest.raises(SensorError, match="enmap: the FWHM of its PSF must be positive"):
+        replace(load_sensor("enmap"), psf=PSF((0.0, 1.0)))
 
 
 def test_literature_d700_on_cave_is_the_table_over_its_row_sums():
@@ -312,7 +314,7 @@ def test_the_wavelengths_of_a_raster_beat_the_definition():
     np.testing.assert_array_equal(shifted.wavelength, enmap.wavelength + 1.5)
     assert np.median(np.abs(shifted.fwhm - enmap.fwhm)[:-1]) < 0.5
     np.testing.assert_array_equal(shifted.good, enmap.good)
-    assert (shifted.bands_status, shifted.blur) == ("file", enmap.blur)
+    assert (shifted.bands_status, shifted.psf) == ("file", enmap.psf)
     few = enmap.with_bands([500.0, 1400.0], [8.0, np.nan], ["green", "wet"])
     assert few.band_names == ("green", "wet")
     assert few.fwhm[0] == 8.0

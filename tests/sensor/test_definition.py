@@ -4,10 +4,10 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
+from hsfuse.core.psf import ASSUMED_PSF
 from hsfuse.errors import SensorError
 from hsfuse.sensor.catalogue import load_sensor
 from hsfuse.sensor.definition import check_definition, fwhm_from_mtf
-from hsfuse.sensor.model import Blur
 
 TOP = 'id = "mine"\ntitle = "Mine"\nkind = "ms"\ngsd_m = 2.0\ngsd_status = "nominal"\n'
 BANDS = '[bands]\nfile = "b.csv"\nstatus = "nominal"\n'
@@ -59,14 +59,14 @@ def test_a_definition_says_all_that_a_sensor_is(define):
     assert sensor.band_names == ("blue", "red")
     assert np.isnan(sensor.fwhm[1])
     assert sensor.good.tolist() == [True, False]
-    assert (sensor.blur.fwhm_y, sensor.blur.fwhm_x) == (1.5, 1.0)
+    assert sensor.psf.fwhm == (1.5, 1.0)
     assert sensor.bad_windows == ((1340.0, 1445.0),)
     assert sensor.curves.status == "measured"
 
 
 def test_without_a_psf_a_blur_of_one_pixel_is_assumed(define):
-    assert load_sensor(define(TOP + BANDS)).blur == Blur()
-    assert Blur().status == "assumed"
+    assert load_sensor(define(TOP + BANDS)).psf == ASSUMED_PSF
+    assert ASSUMED_PSF.status == "assumed"
 
 
 def test_curves_alone_give_the_centres(define):
@@ -156,7 +156,7 @@ def test_every_fault_of_its_own_is_one_line(define, tmp_path, text, messages):
         (TOP + BANDS + PSF + "fwhm = 2\n", r"unknown key \[psf\] fwhm"),
         # A section misspelt is not also a section absent.
         (TOP + BANDS.replace("[bands]", "[band]"), r"unknown section \[band\]"),
-        # A pixel size that is none is not also a blur without a pixel size.
+        # A pixel size that is none is not also a PSF without a pixel size.
         (
             TOP.replace("2.0", '"2"') + BANDS + PSF + "fwhm_along_m = 3.0\nfwhm_across_m = 2.0\n",
             "gsd_m must be a positive number",

@@ -77,8 +77,8 @@ def test_both_images_are_observations_of_the_truth_up_to_noise(files):
     (scene, profile), (rgb, fine), (truth, _) = (read(path) for path in files)
     enmap = load_sensor("enmap")
     row, column = corner(profile["transform"], fine["transform"])
-    down = degrade_matrix(Axis(truth.shape[1], scene.shape[1], 3.0, row), enmap.blur.fwhm_y)
-    right = degrade_matrix(Axis(truth.shape[2], scene.shape[2], 3.0, column), enmap.blur.fwhm_x)
+    down = degrade_matrix(Axis(truth.shape[1], scene.shape[1], 3.0, row), enmap.psf.fwhm[0])
+    right = degrade_matrix(Axis(truth.shape[2], scene.shape[2], 3.0, column), enmap.psf.fwhm[1])
     seen = down @ truth @ right.T
     assert snr(seen, scene) == pytest.approx(40.0, abs=1.0)
     bands = load_sensor("sentinel-2a").select(["B2", "B3", "B4", "B8"])

@@ -255,8 +255,6 @@ def test_a_sensor_is_picked_by_name_and_bands():
 def test_the_blur_is_that_of_the_sensor():
     sensor = load_sensor("enmap")
     named = observe(make_cube(), rgb_sensor=BANDS, hs_sensor="enmap", ratio=4)
-    expected = observe(
-        make_cube(), rgb_sensor=BANDS, ratio=4, fwhm=(sensor.blur.fwhm_y, sensor.blur.fwhm_x)
-    )
+    expected = observe(make_cube(), rgb_sensor=BANDS, ratio=4, fwhm=sensor.psf.fwhm)
     assert np.array_equal(named.scene.to_numpy(), expected.scene.to_numpy())
     assert named.scene.attrs["sensor"] == "enmap"

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hsfuse.core.resample import blur_reach
+from hsfuse.core.psf import PSF
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods import OnePass, Window
 from hsfuse.methods.guided.settings import DEFAULT, GuidedSettings, Parameters
@@ -55,8 +55,8 @@ class GuidedFuser(OnePass):
         Mean and leading principal components of the HS spectra.
     parameters : Parameters
         As selected.
-    blur : tuple of float
-        FWHM of the HS point spread function along y and x in HS pixels.
+    psf : PSF
+        Of the HS sensor, in HS pixels.
     offset, scale : ndarray of shape (MS bands,)
         Mean and standard deviation of the MS bands over the scene.
     weights : ndarray of shape (components, features)
@@ -69,7 +69,7 @@ class GuidedFuser(OnePass):
 
     subspace: Subspace
     parameters: Parameters
-    blur: tuple[float, float]
+    psf: PSF
     offset: NDArray[np.float64]
     scale: NDArray[np.float64]
     weights: NDArray[np.float64]
@@ -88,12 +88,12 @@ class GuidedFuser(OnePass):
         # Out to in: U, the rounds of DU beyond the first, D of the residual, the linear
         # interpolation of coefficients, the window, D of the MS bands.
         along = [
-            (rounds > 0) * (cubic + blur)
-            + max(rounds - 1, 0) * (cubic + blur)
+            (rounds > 0) * (cubic + radius)
+            + max(rounds - 1, 0) * (cubic + radius)
             + 1.0
             + self.parameters.radius
-            + blur
-            for blur in map(blur_reach, self.blur)
+            + radius
+            for radius in self.psf.reach
         ]
         return along[0], along[1]
 
@@ -126,7 +126,7 @@ class GuidedFuser(OnePass):
 
     def stages(self, window: Window) -> Stages:
         """Return the components over the whole window, and those in between."""
-        degrade = Degrade.between(window.geometry, self.blur, device=self.device)
+        degrade = Degrade.between(window.geometry, self.psf, device=self.device)
         observed, valid = self._project(window.coarse)
         fine, fine_valid = self.standardised(window.fine)
         fused = torch.zeros((len(observed), *fine.shape[1:]), device=self.device)
@@ -171,7 +171,7 @@ class GuidedFuser(OnePass):
         """Return the coefficients of [1, Y], (1 + MS bands, components, coarse grid)."""
         # The normal equations lose half the digits: float64 on the small grid costs nothing.
         degrade = Degrade.between(
-            window.geometry, self.blur, device=self.device, dtype=torch.float64
+            window.geometry, self.psf, device=self.device, dtype=torch.float64
         )
         bands, _ = degrade.forward_masked(fine.double(), fine_valid)
         weight = used.double()
@@ -269,8 +269,8 @@ def fit(
     ).astype(np.float64)
     offset = pixels.mean(axis=1)
     scale = np.maximum(pixels.std(axis=1), 1e-12 * np.abs(offset) + 1e-30)
-    blur, weights = survey.blur, np.empty(0)
-    fuser = GuidedFuser(subspace, parameters, blur, offset, scale, weights, device, settings)
+    psf, weights = survey.psf, np.empty(0)
+    fuser = GuidedFuser(subspace, parameters, psf, offset, scale, weights, device, settings)
     return replace(fuser, weights=_scene_wide(survey, fuser))
 
 
@@ -300,7 +300,7 @@ def _degraded_regressors(
         :, None, None
     ]
     scaled = torch.where(valid, scaled, torch.zeros_like(scaled))
-    degrade = Degrade.between(patch.geometry, survey.blur, dtype=torch.float64)
+    degrade = Degrade.between(patch.geometry, survey.psf, dtype=torch.float64)
     # One at a time: all of them at once on the fine grid would take more memory than the run.
     degraded = torch.stack([degrade.forward_masked(f, valid)[0] for f in _regressors(scaled)])
     share = degrade.forward(valid.double())

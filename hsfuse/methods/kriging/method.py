@@ -30,7 +30,6 @@ from torch import Tensor
 
 from hsfuse.core.grid import Geometry
 from hsfuse.core.noise import signal_components
-from hsfuse.core.resample import blur_reach
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods import OnePass, Options, Window
 from hsfuse.methods.guided.regression import GuidedFuser, Stages, fit
@@ -88,9 +87,9 @@ class KrigingFuser(OnePass):
     def reach(self) -> tuple[float, float]:
         """See :class:`hsfuse.methods.Fuser`: across a cell and the pixels it is conditioned on."""
         along = [
-            cell_reach(length, self.settings) + 2 * blur_reach(blur) + maps / ratio + 2
-            for length, blur, maps, ratio in zip(
-                self.shape, self.guided.blur, self.appearance.reach, self.ratio, strict=True
+            cell_reach(length, self.settings) + 2 * radius + maps / ratio + 2
+            for length, radius, maps, ratio in zip(
+                self.shape, self.guided.psf.reach, self.appearance.reach, self.ratio, strict=True
             )
         ]
         return along[0], along[1]
@@ -172,7 +171,7 @@ class KrigingFuser(OnePass):
         inside = row.part.within(row.fine), column.part.within(column.fine)
         valid = torch.from_numpy(np.isfinite(window.fine[:, around[0], around[1]]).all(axis=0))
         degrade = _MaskedDegrade(
-            Degrade.between(geometry, self.guided.blur, device=str(fine.device)), valid
+            Degrade.between(geometry, self.guided.psf, device=str(fine.device)), valid
         )
         # Relative errors count alike in bright and dark pixels, as in the angle between spectra.
         floor = self.settings.brightness_floor

@@ -20,7 +20,6 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
 from hsfuse.core.grid import Geometry, Span
-from hsfuse.core.resample import blur_reach
 from hsfuse.methods import OnePass, Options, Window
 from hsfuse.methods.ms_ssfnet.consistency import (
     CANDIDATES,
@@ -173,18 +172,16 @@ class ComponentFuser(OnePass):
 
     def _margins(self, ratio: tuple[float, float]) -> tuple[int, int]:
         """Return the fine pixels about a core that data consistency and the network need."""
-        blur = self.estimators.kriging.guided.blur
+        psf = self.estimators.kriging.guided.psf
         along = [
-            math.ceil((update + blur_reach(width) + 1) * r)
-            + reach(self.card.architecture)
-            + self.step
-            for width, r, update in zip(blur, ratio, self._update_reach, strict=True)
+            math.ceil((update + radius + 1) * r) + reach(self.card.architecture) + self.step
+            for radius, r, update in zip(psf.reach, ratio, self._update_reach, strict=True)
         ]
         return along[0], along[1]
 
     @property
     def _update_reach(self) -> tuple[float, float]:
-        return self.terms.reach(self.estimators.kriging.guided.blur, self.settings.consistency)
+        return self.terms.reach(self.estimators.kriging.guided.psf, self.settings.consistency)
 
     @property
     def channels(self) -> int:
@@ -256,9 +253,7 @@ class ComponentFuser(OnePass):
             them in HS units, root mean square over the good bands, (rows, columns).
         """
         guided = self.estimators.kriging.guided
-        region, coarse = update_region(
-            window.geometry, window.core, guided.blur, self._update_reach
-        )
+        region, coarse = update_region(window.geometry, window.core, guided.psf, self._update_reach)
         prediction = prediction or self.predict(replace(window, core=region))
         whole = apply_consistency(
             shrink(prediction.guided, prediction.corrected, self.weights),
@@ -304,7 +299,7 @@ class ComponentFuser(OnePass):
         )
         return Observations(
             Geometry(*(a.cut(f, c) for a, f, c in zip(axes, region, coarse, strict=True))),
-            kriging.guided.blur,
+            kriging.guided.psf,
             *(tensor.to(self.options.device) for tensor in tensors),
         )
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hsfuse.core.grid import Geometry, Span
-from hsfuse.core.resample import blur_reach
+from hsfuse.core.psf import PSF
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods.ms_ssfnet.normal_equations import NormalMatrix, overlap_reach, solve
 from hsfuse.methods.ms_ssfnet.settings import ConsistencySettings
@@ -67,17 +67,15 @@ class ConsistencyTerms:
             return "without data consistency"
         return f"with data consistency to the {' and the '.join(self.images)} image"
 
-    def reach(
-        self, blur: tuple[float, float], settings: ConsistencySettings = _DEFAULT
-    ) -> tuple[float, float]:
+    def reach(self, psf: PSF, settings: ConsistencySettings = _DEFAULT) -> tuple[float, float]:
         """Return how far a pixel's update reaches, in HS pixels along y and x."""
         if not self.hs:
             return 0.0, 0.0
         along = []
-        for width in blur:
+        for width, radius in zip(psf.fwhm, psf.reach, strict=True):
             overlap = overlap_reach(width, settings.least_overlap)
             # Adjoint of D, products with the normal matrix, and the sum of its rows.
-            along.append(blur_reach(width) + settings.rounds * overlap)
+            along.append(radius + settings.rounds * overlap)
         return along[0], along[1]
 
 
@@ -99,8 +97,8 @@ class Observations:
     ----------
     geometry : Geometry
         Of the region's HS pixels over its fine ones.
-    blur : tuple of float
-        FWHM of the PSF along y and x in HS pixels.
+    psf : PSF
+        Of the HS sensor, in HS pixels.
     hs : Tensor of shape (components, coarse rows, coarse columns)
         Components of the HS image.
     hs_valid : Tensor of shape (coarse rows, coarse columns)
@@ -120,7 +118,7 @@ class Observations:
     """
 
     geometry: Geometry
-    blur: tuple[float, float]
+    psf: PSF
     hs: Tensor
     hs_valid: Tensor
     fine: Tensor
@@ -134,7 +132,7 @@ class Observations:
 def update_region(
     geometry: Geometry,
     core: tuple[Span, Span],
-    blur: tuple[float, float],
+    psf: PSF,
     reach: tuple[float, float],
 ) -> tuple[tuple[Span, Span], tuple[Span, Span]]:
     """
@@ -146,16 +144,17 @@ def update_region(
         Of a window that contains them.
     core : tuple of Span
         MS pixels along y and x.
-    blur : tuple of float
-        FWHM of the PSF along y and x in HS pixels.
+    psf : PSF
+        Of the HS sensor, in HS pixels.
     reach : tuple of float
         From :meth:`ConsistencyTerms.reach`.
     """
     region, coarse = [], []
-    for axis, span, width, update in zip((geometry.y, geometry.x), core, blur, reach, strict=True):
+    axes = geometry.y, geometry.x
+    for axis, span, radius, update in zip(axes, core, psf.reach, reach, strict=True):
         wide = axis.coarse_span(span, update)
         coarse.append(wide)
-        needed = axis.fine_span(wide, blur_reach(width))
+        needed = axis.fine_span(wide, radius)
         region.append(Span(min(needed.start, span.start), max(needed.stop, span.stop)))
     return (region[0], region[1]), (coarse[0], coarse[1])
 
@@ -203,14 +202,14 @@ def _hs_update(
     fused: Tensor, variance: Tensor, observations: Observations, settings: ConsistencySettings
 ) -> Tensor:
     """Return ``u D' (D u D' + N)^-1 (S - D Z)``."""
-    degrade = Degrade.between(observations.geometry, observations.blur, device=str(fused.device))
+    degrade = Degrade.between(observations.geometry, observations.psf, device=str(fused.device))
     degraded, share = degrade.forward_masked(fused, observations.fine_valid)
     used = observations.hs_valid & (share > settings.least_coverage)
     residual = torch.where(used, observations.hs - degraded, 0.0)
     free = torch.where(observations.fine_valid, variance, 0.0)
     # D is the mean over MS pixels with data.
     weight = torch.where(used, 1 / share.clamp_min(settings.least_coverage), 0.0)
-    overlap = [overlap_reach(width, settings.least_overlap) for width in observations.blur]
+    overlap = [overlap_reach(width, settings.least_overlap) for width in observations.psf.fwhm]
     matrix = NormalMatrix.of(degrade, weight, free, (overlap[0], overlap[1]))
     relative = observations.noise / observations.prior_deviation.clamp_min(1e-30)
     noise = (relative[:, None, None] ** 2).expand_as(residual)

@@ -30,7 +30,7 @@ def with_drift(
         return pair, found
     # Once more, on the moved pair: the windows are then those of the image that is resampled.
     survey = survey_pair(pair, DEFAULT.windows.along_axis, halo=DEFAULT.windows.halo, cache=cache)
-    local = local_shifts(views_of(survey), np.array([0.0, 0.0, *found.blur]))
+    local = local_shifts(views_of(survey), np.array([0.0, 0.0, *found.psf.fwhm]))
     drift = fit_drift(local, survey.coarse_shape)
     if drift is None:
         return pair, found
@@ -46,5 +46,5 @@ def with_drift(
     # A drift looks like blur to a width that is fitted over the whole scene.
     again = measure_alignment(survey_pair(pair, halo=DEFAULT.windows.halo, cache=cache))
     if again is not None and again.found:
-        found = replace(found, blur=again.blur, blur_error=again.blur_error)
+        found = replace(found, psf=again.psf)
     return pair, found

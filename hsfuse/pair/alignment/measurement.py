@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsfuse.core.drift import Drift, fit_drift
+from hsfuse.core.psf import PSF
 from hsfuse.pair.alignment.fit import Fit, local_shifts
 from hsfuse.pair.alignment.search import search_shifts
 from hsfuse.pair.alignment.settings import DEFAULT
@@ -31,10 +32,10 @@ class Alignment:
     shift : tuple of float
         From where the HS image is georeferenced to where it belongs, along y and x in HS pixels;
         the MS image is the reference.
-    blur : tuple of float
-        FWHM of the point spread function along y and x in HS pixels.
-    shift_error, blur_error : tuple of float
-        Standard errors of ``shift`` and ``blur``.
+    psf : PSF
+        Of the HS sensor, in HS pixels, with its standard error.
+    shift_error : tuple of float
+        Standard error of ``shift``.
     unexplained : float
         Share of the variance of D(Y) which the HS image does not explain there.
     detail : float
@@ -50,9 +51,8 @@ class Alignment:
     """
 
     shift: tuple[float, float]
-    blur: tuple[float, float]
+    psf: PSF
     shift_error: tuple[float, float]
-    blur_error: tuple[float, float]
     unexplained: float
     detail: float
     textured: bool
@@ -88,7 +88,7 @@ def measure_alignment(survey: Survey) -> Alignment | None:
     Parameters
     ----------
     survey : Survey
-        Its blur is not used, nor its response.
+        Its PSF is not used, nor its response.
 
     Returns
     -------
@@ -113,13 +113,13 @@ def measure_alignment(survey: Survey) -> Alignment | None:
         return None
     detail, fit, found = best
     error = fit.errors(found)
-    at, blur = (float(found[0]), float(found[1])), (float(found[2]), float(found[3]))
+    at, fwhm = (float(found[0]), float(found[1])), (float(found[2]), float(found[3]))
+    fwhm_error = float(error[2]), float(error[3])
     local = local_shifts(views, found)
     return Alignment(
         shift=at,
-        blur=blur,
+        psf=PSF(fwhm, "estimated from the pair", standard_error=fwhm_error),
         shift_error=(float(error[0]), float(error[1])),
-        blur_error=(float(error[2]), float(error[3])),
         unexplained=fit.unexplained(found),
         detail=detail,
         textured=fit.textured(found),

@@ -98,4 +98,4 @@ def test_a_folder_of_a_product_names_the_output(pair) -> None:
     result = hsfuse("run", scene.folder, fine.metadata, "--method", "guided", "--dry-run")
     assert result.exit_code == 0, result.output
     assert f"{scene.folder.name}_fused.tif" in result.output
-    assert "1.44 x 1.25 HS pixels (specification)" in result.output, "the table's PSF"
+    assert "FWHM 1.44 × 1.25 HS pixels (y × x), specification" in result.output, "the table's PSF"

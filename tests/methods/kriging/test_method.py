@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.metrics import sam
+from hsfuse.core.psf import PSF
 from hsfuse.methods import Fuser, Options, Window, load_method
 from hsfuse.methods.kriging.appearance import Appearance
 from hsfuse.methods.kriging.cells import cells
@@ -39,13 +40,13 @@ def pair_of(
     side = cube.shape[1]
     axis = Axis(side, side // ratio, float(ratio))
     geometry = Geometry(axis, axis)
-    coarse = Degrade.between(geometry, (1.0, 1.0)).forward(torch.from_numpy(cube)).numpy()
+    coarse = Degrade.between(geometry, PSF((1.0, 1.0))).forward(torch.from_numpy(cube)).numpy()
     coarse = coarse + noise * np.random.default_rng(1).normal(size=coarse.shape)
     coarse = coarse.astype(np.float32)
     fine = np.stack([cube[:3].mean(axis=0), cube[3:6].mean(axis=0), cube[6:].mean(axis=0)])
     survey = Survey(
         (Patch(coarse, fine, geometry, (0, 0)),),
-        (1.0, 1.0),
+        PSF((1.0, 1.0)),
         np.ones(BANDS, bool),
         np.linspace(400, 900, BANDS),
     )

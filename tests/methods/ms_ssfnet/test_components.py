@@ -11,6 +11,7 @@ from dask.base import tokenize
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.core.psf import PSF
 from hsfuse.methods import Fuser, Options, Window
 from hsfuse.methods.cnmf import CnmfSettings
 from hsfuse.methods.guided.settings import GuidedSettings
@@ -62,14 +63,14 @@ def pair_of(cube: NDArray[np.float32]) -> tuple[Survey, Window]:
     side = cube.shape[1]
     axis = Axis(side, side // RATIO, float(RATIO))
     geometry = Geometry(axis, axis)
-    coarse = Degrade.between(geometry, (1.0, 1.0)).forward(torch.from_numpy(cube)).numpy()
+    coarse = Degrade.between(geometry, PSF((1.0, 1.0))).forward(torch.from_numpy(cube)).numpy()
     coarse = (coarse + 0.004 * np.random.default_rng(1).normal(size=coarse.shape)).astype(
         np.float32
     )
     fine = np.stack([cube[:3].mean(axis=0), cube[3:].mean(axis=0)])
     survey = Survey(
         (Patch(coarse, fine, geometry, (0, 0)),),
-        (1.0, 1.0),
+        PSF((1.0, 1.0)),
         np.ones(BANDS, bool),
         np.linspace(400, 900, BANDS),
     )

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.core.psf import PSF
 from hsfuse.methods.ms_ssfnet.consistency import (
     CANDIDATES,
     ConsistencyTerms,
@@ -32,8 +33,8 @@ def observed() -> tuple[torch.Tensor, Observations]:
     back = kalman_gain(SEEN, np.ones(3), 1e-8 * np.eye(2))
     return truth, Observations(
         geometry,
-        (1.0, 1.0),
-        Degrade.between(geometry, (1.0, 1.0)).forward(truth),
+        PSF((1.0, 1.0)),
+        Degrade.between(geometry, PSF((1.0, 1.0))).forward(truth),
         torch.ones(12, 12, dtype=torch.bool),
         torch.tensordot(seen, truth, dims=1),
         torch.ones(48, 48, dtype=torch.bool),
@@ -61,7 +62,7 @@ def test_the_result_is_nearer_to_the_hs_image(
 ) -> None:
     """The residual of the HS image is smaller."""
     _, seen = observed
-    degrade = Degrade.between(seen.geometry, seen.blur)
+    degrade = Degrade.between(seen.geometry, seen.psf)
     result = apply_consistency(torch.zeros(3, 48, 48), EVEN, seen, ConsistencyTerms(fine=False))
     left = (seen.hs - degrade.forward(result)).square().sum()
     assert left < 0.1 * seen.hs.square().sum()
@@ -78,7 +79,7 @@ def test_the_update_is_the_most_probable_one(
     result = apply_consistency(
         torch.zeros(3, 48, 48), variance, seen, ConsistencyTerms(fine=False), many
     )
-    one = Degrade.between(seen.geometry, seen.blur)
+    one = Degrade.between(seen.geometry, seen.psf)
     whole = torch.kron(one.rows, one.columns).double()
     likely = variance.ravel()[:, None].double() * whole.T
     gain = likely @ torch.linalg.inv(whole @ likely + 0.01 * torch.eye(144))
@@ -145,7 +146,7 @@ def test_the_stated_reach_holds(observed: tuple[torch.Tensor, Observations]) -> 
         truth, EVEN, seen, terms
     )
     rows = torch.nonzero(change.abs().amax(dim=(0, 2)) > 1e-6)[:, 0]
-    assert int(rows.max()) / 4 <= terms.reach(seen.blur)[0] + 1
+    assert int(rows.max()) / 4 <= terms.reach(seen.psf)[0] + 1
 
 
 def cut(seen: Observations, fine: tuple[Span, Span], coarse: tuple[Span, Span]) -> Observations:
@@ -175,7 +176,7 @@ def test_a_window_equals_the_same_part_of_the_whole(
     seen = replace(
         seen,
         geometry=geometry,
-        blur=fwhm,
+        psf=PSF(fwhm),
         hs=torch.rand(3, 50, 50, generator=draw),
         hs_valid=torch.rand(50, 50, generator=draw) > 0.1,
         fine=torch.rand(2, 180, 181, generator=draw),
@@ -183,7 +184,7 @@ def test_a_window_equals_the_same_part_of_the_whole(
     )
     terms, core = ConsistencyTerms(), (Span(83, 96), Span(88, 95))
     whole = apply_consistency(fused, variance, seen, terms)
-    region, coarse = update_region(geometry, core, fwhm, terms.reach(fwhm))
+    region, coarse = update_region(geometry, core, seen.psf, terms.reach(seen.psf))
     assert len(region[0]) < 150, "the window is nearly all of it"
     rows, columns = region[0].slice, region[1].slice
     part = apply_consistency(

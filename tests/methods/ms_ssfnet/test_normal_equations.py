@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from hsfuse.core.grid import Axis, Geometry
-from hsfuse.core.resample import FWHM_PER_SIGMA, blur_reach, degrade_matrix
+from hsfuse.core.psf import PSF
+from hsfuse.core.resample import FWHM_PER_SIGMA, degrade_matrix, psf_reach
 from hsfuse.methods.ms_ssfnet.normal_equations import NormalMatrix, overlap_reach, solve
 from hsfuse.methods.ms_ssfnet.settings import ConsistencySettings
 from hsfuse.observe import Degrade
@@ -16,7 +17,7 @@ ROWS, COLUMNS = 7, 9
 def operator(fwhm: float) -> tuple[Degrade, torch.Tensor]:
     """Return D at a ratio that is not whole, and its dense matrix (HS pixels, MS pixels)."""
     geometry = Geometry(Axis(26, ROWS, 3.5, 0.6), Axis(32, COLUMNS, 3.5, -0.3))
-    degrade = Degrade.between(geometry, (fwhm, 0.8 * fwhm), dtype=torch.float64)
+    degrade = Degrade.between(geometry, PSF((fwhm, 0.8 * fwhm)), dtype=torch.float64)
     return degrade, torch.kron(degrade.rows, degrade.columns)
 
 
@@ -96,7 +97,7 @@ def test_offsets_beyond_the_reach_hardly_overlap(fwhm: float) -> None:
     reach = overlap_reach(fwhm, 0.03)
     assert overlap[11 + reach] < 0.032
     assert overlap[10 + reach] > 0.03
-    assert blur_reach(fwhm) == pytest.approx(4 * fwhm / FWHM_PER_SIGMA)
+    assert psf_reach(fwhm) == pytest.approx(4 * fwhm / FWHM_PER_SIGMA)
 
 
 def test_a_detector_without_optics_overlaps_with_no_other() -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.core.psf import PSF
 from hsfuse.methods import Window
 from hsfuse.methods.guided.regression import GuidedFuser, fit
 from hsfuse.methods.guided.settings import Parameters
@@ -24,12 +25,12 @@ def pair() -> ReducedResolutionPair:
     cube = spectra[(rows // 11 + columns // 17) % 5].transpose(2, 0, 1).astype(np.float32)
     axis = Axis(96, 24, 4.0)
     geometry = Geometry(axis, axis)
-    coarse = Degrade.between(geometry, (1.0, 1.0)).forward(torch.from_numpy(cube)).numpy()
+    coarse = Degrade.between(geometry, PSF((1.0, 1.0))).forward(torch.from_numpy(cube)).numpy()
     coarse += 0.003 * draw.normal(size=coarse.shape).astype(np.float32)
     fine = np.stack([cube[:4].mean(axis=0), cube[4:].mean(axis=0)])
     survey = Survey(
         (Patch(coarse, fine, geometry, (0, 0)),),
-        (1.0, 1.0),
+        PSF((1.0, 1.0)),
         np.ones(8, bool),
         np.linspace(400, 800, 8),
     )
@@ -55,7 +56,7 @@ def nothing_observed(window: Window, count: int) -> Observations:
     fine = window.geometry.fine_shape
     return Observations(
         window.geometry,
-        (1.0, 1.0),
+        PSF((1.0, 1.0)),
         hs=torch.zeros(count, rows, columns),
         hs_valid=torch.zeros(rows, columns, dtype=torch.bool),
         fine=torch.zeros(1, *fine),
