@@ -105,10 +105,32 @@ class LocalModelAxis:
 
 @dataclass(frozen=True, slots=True)
 class LocalModelGrid:
-    """The units along both axes, rows first."""
+    """
+    The units along both axes, rows first.
+
+    Attributes
+    ----------
+    y, x : LocalModelAxis
+        Along each axis.
+    size : int
+        Values of one unit's models, for the estimate of disk space.
+    effort : float
+        Cost of conditioning all units over that of fusing the scene with them, for progress.
+    """
 
     y: LocalModelAxis
     x: LocalModelAxis
+    size: int = 0
+    effort: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.size < 0 or self.effort <= 0:
+            raise ValueError(f"size is not negative and effort positive, got {self}")
+
+    @property
+    def bytes(self) -> int:
+        """Of all models, as float32."""
+        return 4 * self.size * self.y.count * self.x.count
 
     @property
     def indexes(self) -> list[tuple[int, int]]:

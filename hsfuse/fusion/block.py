@@ -7,12 +7,15 @@ on threads or on a cluster, and the chunks of the lazy array all come from it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.fusion.conditioning import Unit, load_conditioned
 from hsfuse.fusion.plan import Plan
 from hsfuse.fusion.value_range import apply_lower_limit
 from hsfuse.io.preview import read_window
@@ -20,6 +23,8 @@ from hsfuse.methods import Window
 from hsfuse.parallel import one_thread, pick_device
 
 __all__ = ["BlockInput", "Part", "fuse_block", "fuse_input", "read_block"]
+
+LoadModels = Callable[[Iterable[Unit]], Mapping[Unit, NDArray[np.float32]]]
 
 # HS pixels read beyond a window: what cubic interpolation needs at the window's edge.
 _MARGIN = 2.0
@@ -64,6 +69,8 @@ class BlockInput:
     hs, fine : Part
         Of the two rasters, with the halo of all these tiles; rows and columns of ``fine`` are
         counted from the first pixel of the output.
+    models : mapping of tuple of int to ndarray
+        The local models of every unit that touches ``fine``.
     """
 
     index: tuple[int, int]
@@ -72,11 +79,14 @@ class BlockInput:
     tiles: tuple[tuple[int, int], ...]
     hs: Part
     fine: Part
+    models: Mapping[Unit, NDArray[np.float32]]
 
 
-def read_block(plan: Plan, row: int, column: int) -> BlockInput:
+def read_block(
+    plan: Plan, row: int, column: int, load_models: LoadModels | None = None
+) -> BlockInput:
     """
-    Read what a block needs: one window of each raster.
+    Read what a block needs: one window of each raster, and the local models that touch it.
 
     Parameters
     ----------
@@ -84,6 +94,8 @@ def read_block(plan: Plan, row: int, column: int) -> BlockInput:
         Of the fusion.
     row, column : int
         Index of the block.
+    load_models : callable, optional
+        Returns the models of units; by default they are conditioned in this process.
     """
     core = plan.rows.core(row), plan.columns.core(column)
     touching = [
@@ -100,7 +112,14 @@ def read_block(plan: Plan, row: int, column: int) -> BlockInput:
         tuple((i, j) for i in touching[0] for j in touching[1]),
         Part(read_window(plan.pair.hs, None, *coarse), *coarse),
         Part(read_window(plan.pair.fine, None, *fine), rows, columns),
+        (load_models or partial(load_conditioned, plan))(_units(plan, fine)),
     )
+
+
+def _units(plan: Plan, fine: tuple[Span, Span]) -> list[Unit]:
+    """Return the units of local models that touch some pixels of the fine raster."""
+    grid = plan.fuser.local_models
+    return [] if grid is None else grid.touching(plan.pair.fine_geometry, fine)
 
 
 def _spans(plan: Plan, rows: Span, columns: Span) -> tuple[tuple[Span, Span], tuple[Span, Span]]:
@@ -174,16 +193,15 @@ def _tile_window(
         _common(plan.columns.support(tile[1]), read.columns),
     )
     core = part[0].shifted(-rows.start), part[1].shifted(-columns.start)
-    (fine_rows, fine_columns), (coarse_rows, coarse_columns) = _spans(plan, rows, columns)
+    fine, (coarse_rows, coarse_columns) = _spans(plan, rows, columns)
     geometry = plan.pair.fine_geometry
     window = Window(
         read.hs.cut(coarse_rows, coarse_columns),
         read.fine.cut(rows, columns),
-        Geometry(
-            geometry.y.cut(fine_rows, coarse_rows), geometry.x.cut(fine_columns, coarse_columns)
-        ),
+        Geometry(geometry.y.cut(fine[0], coarse_rows), geometry.x.cut(fine[1], coarse_columns)),
         core,
         (coarse_rows.start, coarse_columns.start),
+        {unit: read.models[unit] for unit in _units(plan, fine)},
     )
     return window, part
 

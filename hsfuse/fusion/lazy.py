@@ -2,7 +2,8 @@
 The fusion of two rasters as one lazy raster.
 
 The pair is surveyed when the array is made; pixels are fused chunk by chunk when they are
-computed (:mod:`hsfuse.fusion.block`), so that a crop costs a crop.
+computed (:mod:`hsfuse.fusion.block`), with the local models that it needs
+(:mod:`hsfuse.fusion.conditioning`), so that a crop costs a crop.
 """
 
 from __future__ import annotations

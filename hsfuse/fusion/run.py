@@ -1,9 +1,10 @@
 """
-One pair from files to a finished output: plan, blocks, store, export, report.
+One pair from files to a finished output: plan, local models, blocks, store, export, report.
 
 The unit of work is :func:`run_block`: it fuses one block, compares it with both
 inputs, writes its own part of the store and returns a receipt. So memory does not grow with
-the scene, and any scheduler may run the blocks in any order.
+the scene, and any scheduler may run the blocks in any order. Methods with local models have a
+pass before it, :func:`run_unit`, of which the same is true.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import xarray as xr
 
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.fusion.block import fuse_input, read_block
+from hsfuse.fusion.conditioning import Unit, condition_unit
 from hsfuse.fusion.consistency import compare_block
 from hsfuse.fusion.lazy import lazy_result, open_input
 from hsfuse.fusion.plan import Plan, plan_fusion
@@ -30,6 +32,8 @@ from hsfuse.io.location import locate_file
 from hsfuse.io.read import open_raster
 from hsfuse.io.write import (
     Block,
+    FirstPass,
+    ModelReceipt,
     OutputLayout,
     Receipt,
     Store,
@@ -42,7 +46,7 @@ from hsfuse.io.write import (
 )
 from hsfuse.parallel import find_device, local_workers, one_thread
 
-__all__ = ["Job", "Outcome", "prepare", "run", "run_block"]
+__all__ = ["Job", "Outcome", "prepare", "run", "run_block", "run_unit"]
 
 # A side of the pixels of which a median is taken.
 _MOST_PIXELS = 1024
@@ -219,7 +223,8 @@ def prepare(
     plan = plan_fusion(*inputs, settings, device=here).on(device)
     layout = _layout(plan, settings, scene, rgb)
     if not (settings.resume or dry_run):
-        check_space(path, space_needed(layout, path))
+        models = plan.fuser.local_models
+        check_space(path, space_needed(layout, path) + (models.bytes if models else 0))
     return Job(scene, rgb, path, plan, layout, settings, time.monotonic() - started)
 
 
@@ -280,10 +285,14 @@ def execute(job: Job, *, progress: Callable[[int, int], None] | None = None) -> 
         resume=settings.resume,
     )
     started = time.monotonic()
+    grid, first = plan.fuser.local_models, None
+    if grid is not None:
+        first = FirstPass(grid.indexes, partial(run_unit, plan, store), grid.effort)
     written = write_blocks(
         store,
         [_block(plan, *index) for index in plan.blocks],
         partial(run_block, plan, store),
+        first=first,
         scheduler=settings.scheduler,
         workers=job.workers,
         overwrite=settings.overwrite,
@@ -316,10 +325,16 @@ def _median_of_last(path: Path) -> float:
     return float(np.median(known)) if known.size else math.nan
 
 
+def run_unit(plan: Plan, store: Store, unit: Unit) -> ModelReceipt:
+    """Read, condition and write one unit of local models on one thread; return its receipt."""
+    return store.write_models(unit, condition_unit(plan, *unit))
+
+
 def run_block(plan: Plan, store: Store, block: Block) -> Receipt:
     """Read, fuse, compare and write one block on one thread; return its receipt."""
     with one_thread():
-        read = read_block(plan, block.row // plan.rows.size, block.column // plan.columns.size)
+        index = block.row // plan.rows.size, block.column // plan.columns.size
+        read = read_block(plan, *index, store.read_models)
         values, limited = fuse_input(plan, read)
         spatial, spectral = compare_block(plan, read, values)
         receipt = store.write(block.row, block.column, values)

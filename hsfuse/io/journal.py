@@ -1,29 +1,30 @@
 """
 What an output is while it grows: the chunks written so far, and a journal of finished blocks.
 
-Beside the final name lies the folder ``<name>.partial`` with three things: ``plan.json``
-(which plan it belongs to), ``cube.zarr`` (the pixels so far) and ``journal.jsonl`` (one line per
-finished block, with the hash of every chunk file it wrote). A block is safe once its
-chunk files are on the disk *and* its line is in the journal, in this order; whatever was
-interrupted in between is written again and comes out the same.
+Beside the final name lies the folder ``<name>.partial``: ``plan.json`` (which plan it belongs
+to), ``cube.zarr`` (the pixels so far), ``models`` (the local models of a method of two passes, a
+file for each unit) and ``journal.jsonl`` (one line per finished block or unit, with the hash of
+every file it wrote). A block is safe once its chunk files are on the disk *and* its line is in
+the journal, in this order; whatever was interrupted in between is written again and comes out
+the same.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, TypeVar
 
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.errors import OutputError
 from hsfuse.io.layout import Block
 from hsfuse.io.replacement import sync
 
-__all__ = ["Journal", "PartialOutput", "Receipt", "hash_file"]
+__all__ = ["Journal", "ModelReceipt", "PartialOutput", "Receipt", "hash_file"]
 
 _HASHERS = 4  # hashing releases the interpreter lock; more threads only compete for the disk
 
@@ -72,6 +73,34 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class ModelReceipt:
+    """
+    What one conditioned unit of local models left behind.
+
+    Parameters
+    ----------
+    unit : tuple of int
+        Its row and column.
+    sha256 : str
+        Of its file.
+    """
+
+    unit: tuple[int, int]
+    sha256: str
+
+    def to_json(self) -> str:
+        """Return one line of JSON."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, line: str | bytes) -> Self:
+        """Read one line of JSON."""
+        parts = json.loads(line)
+        row, column = parts["unit"]
+        return cls((int(row), int(column)), str(parts["sha256"]))
+
+
+@dataclass(frozen=True)
 class PartialOutput:
     """
     Where an output grows.
@@ -95,6 +124,15 @@ class PartialOutput:
         return self.partial / "cube.zarr"
 
     @property
+    def models(self) -> Path:
+        """The folder of local models inside it."""
+        return self.partial / "models"
+
+    def model(self, row: int, column: int) -> Path:
+        """Return the file of a unit's models."""
+        return self.models / f"{row}-{column}.npy"
+
+    @property
     def journal(self) -> Path:
         """The journal inside it."""
         return self.partial / "journal.jsonl"
@@ -106,14 +144,17 @@ class PartialOutput:
 
     def damaged(self, chunks: dict[str, str | None]) -> list[str]:
         """Return the chunk files whose hash is not the one given."""
-        with ThreadPoolExecutor(_HASHERS) as pool:
-            found = pool.map(lambda key: hash_file(self.root / key), chunks)
-            return [key for key, now in zip(chunks, found, strict=True) if now != chunks[key]]
+        found = _hashes(self.root / key for key in chunks)
+        return [key for key, now in zip(chunks, found, strict=True) if now != chunks[key]]
+
+
+_Receipt = TypeVar("_Receipt")
+_Key = TypeVar("_Key", bound=Hashable)
 
 
 class Journal:
     """
-    The record of finished blocks; one process holds it, until it is closed.
+    The record of finished blocks and units; one process holds it, until it is closed.
 
     Parameters
     ----------
@@ -154,16 +195,19 @@ class Journal:
         """Let another process have the journal."""
         self._file.close()
 
-    def append(self, receipt: Receipt) -> None:
-        """Add a finished block; on return the line is on the disk."""
+    def append(self, receipt: Receipt | ModelReceipt) -> None:
+        """Add a finished block or unit; on return the line is on the disk."""
         self._file.write(receipt.to_json().encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def receipts(self) -> dict[Block, Receipt]:
         """Return the last receipt of every block, oldest first; unreadable lines are skipped."""
-        self._file.seek(0)
-        return _read_receipts(self._file)
+        return self._read(Receipt.from_json, lambda receipt: receipt.block)
+
+    def models(self) -> dict[tuple[int, int], ModelReceipt]:
+        """Return the last receipt of every unit of local models, oldest first."""
+        return self._read(ModelReceipt.from_json, lambda receipt: receipt.unit)
 
     def finished(self) -> frozenset[Block]:
         """Return the blocks whose chunk files are still what the journal says."""
@@ -173,6 +217,28 @@ class Journal:
         return frozenset(
             block for block, receipt in receipts.items() if damaged.isdisjoint(receipt.chunks)
         )
+
+    def conditioned(self) -> frozenset[tuple[int, int]]:
+        """Return the units whose files are still what the journal says."""
+        receipts = self.models()
+        found = _hashes(self.output.model(*unit) for unit in receipts)
+        pairs = zip(receipts.items(), found, strict=True)
+        return frozenset(unit for (unit, receipt), now in pairs if now == receipt.sha256)
+
+    def _read(
+        self, parse: Callable[[bytes], _Receipt], key: Callable[[_Receipt], _Key]
+    ) -> dict[_Key, _Receipt]:
+        """Return the last receipt of a kind for every key; lines of other kinds are skipped."""
+        self._file.seek(0)
+        receipts: dict[_Key, _Receipt] = {}
+        for line in self._file:
+            try:
+                receipt = parse(line)
+            except (ValueError, TypeError, KeyError):  # or damaged: its item is done again
+                continue
+            receipts.pop(key(receipt), None)
+            receipts[key(receipt)] = receipt
+        return receipts
 
 
 def hash_file(path: Path, *, flush: bool = False) -> str | None:
@@ -184,6 +250,11 @@ def hash_file(path: Path, *, flush: bool = False) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return None
+
+
+def _hashes(paths: Iterable[Path]) -> list[str | None]:
+    with ThreadPoolExecutor(_HASHERS) as pool:
+        return list(pool.map(hash_file, paths))
 
 
 def _lock(file: BinaryIO) -> bool:
@@ -198,15 +269,3 @@ def _lock(file: BinaryIO) -> bool:
     except OSError:  # some network file systems know no locks
         return True
     return True
-
-
-def _read_receipts(lines: Iterable[bytes]) -> dict[Block, Receipt]:
-    receipts: dict[Block, Receipt] = {}
-    for line in lines:
-        try:
-            receipt = Receipt.from_json(line)
-        except (ValueError, TypeError, KeyError):  # a damaged line: its block is written again
-            continue
-        receipts.pop(receipt.block, None)
-        receipts[receipt.block] = receipt
-    return receipts

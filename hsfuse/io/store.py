@@ -5,11 +5,13 @@ Its journal is kept by one process, see :mod:`hsfuse.io.journal`.
 """
 
 import errno
+import hashlib
+import io
 import json
 import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +20,9 @@ import zarr
 from numpy.typing import NDArray
 
 from hsfuse.errors import OutputError, PlanError
-from hsfuse.io.journal import Journal, PartialOutput, Receipt, hash_file
+from hsfuse.io.journal import Journal, ModelReceipt, PartialOutput, Receipt, hash_file
 from hsfuse.io.layout import Block, OutputLayout, encode
-from hsfuse.io.replacement import sync
+from hsfuse.io.replacement import sync, write_file
 from hsfuse.io.zarr_layout import CUBE, write_template
 
 __all__ = ["Store", "check_partial", "create_store"]
@@ -88,9 +90,58 @@ class Store(PartialOutput):
             for folder in sorted({parent for path in written for parent in path.parents}):
                 sync(self.root / folder)
         except OSError as error:
-            reason = "the disk is full" if error.errno == errno.ENOSPC else str(error)
-            raise OutputError(f"{self.root}: block at {row}, {column}: {reason}") from error
+            raise OutputError(f"{self.root}: block at {row}, {column}: {_reason(error)}") from error
         return Receipt(block, chunks, int(np.count_nonzero(np.isnan(values))), clipped)
+
+    def write_models(self, unit: tuple[int, int], values: NDArray[np.float32]) -> ModelReceipt:
+        """
+        Write the models of one unit and bring them to the disk.
+
+        Parameters
+        ----------
+        unit : tuple of int
+            Its row and column.
+        values : ndarray
+            Of any shape.
+
+        Raises
+        ------
+        OutputError
+            If the disk does not take them.
+        """
+        content = io.BytesIO()
+        np.save(content, values, allow_pickle=False)
+        try:
+            self.models.mkdir(exist_ok=True)
+            write_file(self.model(*unit), content.getvalue())
+            sync(self.models)
+            sync(self.partial)
+        except OSError as error:
+            raise OutputError(f"{self.models}: unit {unit}: {_reason(error)}") from error
+        return ModelReceipt(unit, hashlib.sha256(content.getvalue()).hexdigest())
+
+    def read_models(
+        self, units: Iterable[tuple[int, int]]
+    ) -> dict[tuple[int, int], NDArray[np.float32]]:
+        """
+        Return the models of some units.
+
+        Raises
+        ------
+        OutputError
+            If the file of one is not there or damaged.
+        """
+        models = {}
+        for unit in units:
+            path = self.model(*unit)
+            try:
+                models[unit] = np.load(path, allow_pickle=False)
+            except (OSError, ValueError, EOFError) as error:
+                raise OutputError(
+                    f"{path}: local models that cannot be read ({error}); pass --resume to "
+                    "compute them again"
+                ) from error
+        return models
 
     def _check(self, row: int, column: int, shape: tuple[int, ...]) -> Block:
         layout = self.layout
@@ -109,9 +160,13 @@ class Store(PartialOutput):
         return Block(row, column, shape[1], shape[2])
 
 
+def _reason(error: OSError) -> str:
+    return "the disk is full" if error.errno == errno.ENOSPC else str(error)
+
+
 def check_partial(path: Path, *, overwrite: bool = False, resume: bool = False) -> int:
     """
-    Return how many finished blocks an interrupted run left of an output.
+    Return how many finished blocks and units an interrupted run left of an output.
 
     Parameters
     ----------
@@ -123,17 +178,18 @@ def check_partial(path: Path, *, overwrite: bool = False, resume: bool = False) 
     Raises
     ------
     OutputError
-        If there are such blocks and neither is asked for, or another run is writing there, or
+        If there are any and neither is asked for, or another run is writing there, or
         something else is in the place of the partial output.
     """
     output = PartialOutput(path)
-    left = _inspect(output) if output.partial.exists() else 0
-    if left and not (overwrite or resume):
+    blocks, units = _inspect(output) if output.partial.exists() else (0, 0)
+    if blocks + units and not (overwrite or resume):
+        left = f"{blocks} finished blocks" + (f" and the models of {units} units" if units else "")
         raise OutputError(
-            f"{output.partial}: an interrupted run left {left} finished blocks; pass --resume "
-            "to go on or --overwrite to start again"
+            f"{output.partial}: an interrupted run left {left}; pass --resume to go on or "
+            "--overwrite to start again"
         )
-    return left
+    return blocks + units
 
 
 def create_store(
@@ -175,7 +231,7 @@ def create_store(
                 f"{store.partial}: left by a run with other inputs, options or versions, so it "
                 "cannot be resumed; pass --overwrite without --resume to start again"
             )
-        _sweep(store.root)
+        _sweep(store.partial)
         return store
     if store.partial.exists():
         shutil.rmtree(store.partial)
@@ -195,17 +251,17 @@ def create_store(
     return store
 
 
-def _inspect(output: PartialOutput) -> int:
-    """Count the finished blocks of an earlier run; refuse what is not one, or still runs."""
-    known = {output.plan.name, output.root.name, output.journal.name}
+def _inspect(output: PartialOutput) -> tuple[int, int]:
+    """Count finished blocks and units of an earlier run; refuse what is not one, or still runs."""
+    known = {each.name for each in (output.plan, output.root, output.models, output.journal)}
     if not output.partial.is_dir() or not {each.name for each in output.partial.iterdir()} <= known:
         raise OutputError(
             f"{output.partial}: exists and is not an hsfuse partial output; move it away"
         )
     if not output.journal.exists() or not (output.root / "zarr.json").exists():
-        return 0  # ended before its first block, or after its last
+        return 0, 0  # ended before its first item, or after its last
     with Journal(output) as journal:
-        return len(journal.receipts())
+        return len(journal.receipts()), len(journal.models())
 
 
 def _same(path: Path, plan: Mapping[str, object]) -> bool:
@@ -215,6 +271,6 @@ def _same(path: Path, plan: Mapping[str, object]) -> bool:
         return False
 
 
-def _sweep(root: Path) -> None:
-    for path in root.rglob("*.partial"):  # zarr's temporary files, of writers that were killed
+def _sweep(folder: Path) -> None:
+    for path in folder.rglob("*.partial"):  # temporary files of writers that were killed
         path.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+import two_passes
 import xarray as xr
 from distributed import LocalCluster
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -30,6 +31,7 @@ from hsfuse.fusion.run import run
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.pixels import Cube, FilePixels, Key
 from hsfuse.io.write import Journal, OutputLayout, Store, create_store
+from hsfuse.methods import METHODS
 
 GUIDED = Settings(method="guided", tile=64, workers=2, align=False)
 
@@ -75,9 +77,12 @@ def test_the_fused_cube_agrees_with_both_inputs(files: Path, tmp_path: Path) -> 
 def test_every_scheduler_writes_the_same_bytes(
     files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The local loop, two dask processes, and the lazy array through write_raster."""
+    """The local loop, two dask processes, and the lazy array; methods of one and two passes."""
     scene, rgb = files / "scene.tif", files / "rgb.tif"
     local = run(scene, rgb, tmp_path / "local.zarr", GUIDED)
+    monkeypatch.setitem(METHODS, "two-passes", two_passes.SPEC)
+    passes = Settings(method="two-passes", tile=64, align=False)
+    local_passes = run(scene, rgb, tmp_path / "local-passes.zarr", passes)
     # A loaded machine may take longer to answer than a user should wait.
     monkeypatch.setattr(hsfuse.parallel, "_TIMEOUT", 600)
     with LocalCluster(
@@ -85,9 +90,12 @@ def test_every_scheduler_writes_the_same_bytes(
     ) as cluster:
         settings = replace(GUIDED, scheduler=cluster.scheduler_address)
         remote = run(scene, rgb, tmp_path / "remote.zarr", settings)
+        passes = replace(passes, scheduler=cluster.scheduler_address)
+        remote_passes = run(scene, rgb, tmp_path / "remote-passes.zarr", passes)
     # Here, where their warning is ignored, and not in whichever test follows.
     gc.collect()
     assert chunk_files(remote.path) == chunk_files(local.path)
+    assert chunk_files(remote_passes.path) == chunk_files(local_passes.path)
     assert len(chunk_files(local.path)) > 4
     lazy: xr.DataArray = lazy_result(local.job.plan)
     assert np.array_equal(lazy.compute().to_numpy(), pixels(local.path), equal_nan=True)

@@ -1,0 +1,128 @@
+"""
+The first pass of methods with local models: every unit is conditioned once.
+
+:func:`condition_unit` is a pure function of the plan and a unit's index, as
+:func:`hsfuse.fusion.block.fuse_block` is of a block's. A run writes its results beside the journal;
+without one, :func:`load_conditioned` holds the last ones of this process.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsfuse.fusion.plan import Plan
+from hsfuse.io.preview import read_window
+from hsfuse.methods import Window
+from hsfuse.methods.conditioning import unit_window
+from hsfuse.parallel import one_thread, pick_device
+
+__all__ = ["Unit", "condition_unit", "load_conditioned", "read_unit"]
+
+Unit = tuple[int, int]
+Models = NDArray[np.float32]
+
+# Bytes of models that a process holds between the blocks of a lazy array.
+_MOST_BYTES = 2**27
+
+
+def read_unit(plan: Plan, row: int, column: int) -> Window:
+    """
+    Return the window on which a unit of local models is conditioned.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of the fusion, by a method with local models.
+    row, column : int
+        Index of the unit.
+    """
+    grid = plan.fuser.local_models
+    if grid is None:
+        raise ValueError(f"{plan.fuser.name} has no local models")
+    return unit_window(
+        grid,
+        (row, column),
+        plan.pair.fine_geometry,
+        partial(read_window, plan.pair.hs, None),
+        partial(read_window, plan.pair.fine, None),
+    )
+
+
+def condition_unit(plan: Plan, row: int, column: int) -> Models:
+    """Return the models of a unit, read and conditioned on one thread; see :func:`read_unit`."""
+    fuser = plan.on(pick_device(plan.options.device)).fuser
+    with one_thread():
+        return np.ascontiguousarray(fuser.condition(read_unit(plan, row, column)), np.float32)
+
+
+def load_conditioned(plan: Plan, units: Iterable[Unit]) -> dict[Unit, Models]:
+    """
+    Return the models of units, conditioned here unless this process holds them.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of the fusion.
+    units : iterable of tuple of int
+        Their rows and columns.
+    """
+    keys = {(plan.digest, unit): unit for unit in units}
+    found = _held.get(list(keys), lambda key: condition_unit(plan, *key[1]))
+    return {unit: found[key] for key, unit in keys.items()}
+
+
+_Key = tuple[str, Unit]
+
+
+class _Held:
+    """The models that were used last, by plan and unit, for all threads of the process."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes, self.lock = most_bytes, threading.Lock()
+        self.futures: OrderedDict[_Key, Future[Models]] = OrderedDict()
+
+    def get(self, keys: list[_Key], compute: Callable[[_Key], Models]) -> dict[_Key, Models]:
+        """Return the models of every key; each is computed by the first thread that wants it."""
+        with self.lock:
+            own = [key for key in keys if key not in self.futures]
+            self.futures.update((key, Future()) for key in own)
+            wanted = {key: self.futures[key] for key in keys}
+            for key in keys:
+                self.futures.move_to_end(key)
+        # Own ones first: two threads that waited for each other would wait for ever.
+        for place, key in enumerate(own):
+            try:
+                wanted[key].set_result(compute(key))
+            except BaseException as error:
+                self._fail({each: wanted[each] for each in own[place:]}, error)
+                raise
+        found = {key: future.result() for key, future in wanted.items()}
+        self._shrink()
+        return found
+
+    def _fail(self, futures: dict[_Key, Future[Models]], error: BaseException) -> None:
+        with self.lock:
+            for key, future in futures.items():
+                future.set_exception(error)
+                self.futures.pop(key, None)
+
+    def _shrink(self) -> None:
+        """Forget what was used first, beyond the bound; never what is being computed."""
+        with self.lock:
+            held = {key: each.result() for key, each in self.futures.items() if each.done()}
+            excess = sum(models.nbytes for models in held.values()) - self.most_bytes
+            for key, models in held.items():
+                if excess <= 0:
+                    break
+                del self.futures[key]
+                excess -= models.nbytes
+
+
+_held = _Held(_MOST_BYTES)
