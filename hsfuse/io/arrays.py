@@ -16,17 +16,17 @@ from dask.base import tokenize
 
 from hsfuse.core.text import listed
 from hsfuse.errors import RasterError
-from hsfuse.io.bands import store_bands
+from hsfuse.io.bands import UNIT_KEYS, store_bands
 from hsfuse.io.coordinates import grid_of
 from hsfuse.io.packing import means_together
 from hsfuse.io.pixels import Opened, StorePixels
 
 __all__ = ["PACKING", "open_array"]
 
+_SPECTRAL = ("wavelength", "wavelengths", "wvl", "wl", "lambda")
 _DIMENSIONS = {
     "band": (
-        "band", "bands", "wavelength", "wavelengths", "wvl", "wl", "lambda", "channel", "channels",
-        "spectral", "spectral_band", "z",
+        "band", "bands", *_SPECTRAL, "channel", "channels", "spectral", "spectral_band", "z",
     ),
     "y": ("y", "lat", "latitude", "row", "rows", "line", "lines", "northing"),
     "x": (
@@ -34,7 +34,6 @@ _DIMENSIONS = {
         "easting",
     ),
 }  # fmt: skip
-_SPECTRAL = ("wavelength", "wavelengths", "wvl", "wl", "lambda")
 #: Attributes that say how numbers are stored, in CF's words and those of rioxarray and GDAL.
 _NODATA = ("_FillValue", "missing_value", "nodata", "nodatavals", "fill_value")
 PACKING = (*_NODATA, "scale_factor", "add_offset")
@@ -239,7 +238,7 @@ def _standard(source: str, array: xr.DataArray) -> xr.DataArray:
 def _with_listed_bands(array: xr.DataArray) -> xr.DataArray:
     """Return the array with the wavelengths and names that its attributes list."""
     count = array.sizes["band"]
-    unit = array.attrs.get("wavelength_units", array.attrs.get("wavelength_unit"))
+    unit = next((array.attrs[key] for key in UNIT_KEYS if key in array.attrs), None)
     for name, places in _LISTED.items():
         for place in places:
             values = array.attrs.get(place)

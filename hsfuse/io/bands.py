@@ -19,7 +19,7 @@ from hsfuse.errors import RasterError
 from hsfuse.io.wavelengths import from_descriptions, nanometres, not_understood
 from hsfuse.sensor.model import Sensor
 
-__all__ = ["BandTable", "file_bands", "store_bands", "with_sensor"]
+__all__ = ["UNIT_KEYS", "BandTable", "file_bands", "store_bands", "with_sensor"]
 
 Vector = NDArray[np.float64]
 
@@ -31,6 +31,8 @@ _WAVELENGTH = (
 )
 _WIDTH = ("fwhm", "sensor_band_spectral_width")
 _GOOD = ("good", "good_wavelengths", "bbl")
+#: Attributes that state the unit of wavelengths and widths.
+UNIT_KEYS = ("wavelength_units", "wavelength_unit")
 _NAMES = ("band_name", "band_names", "long_name")
 
 
@@ -116,7 +118,7 @@ def file_bands(dataset: DatasetReader, indexes: Sequence[int]) -> BandTable:
         yield nanometres(_column(tags, "fwhm_um"), "um", alike=centre)
 
     def own_items() -> Iterator[Vector | None]:
-        unit = next((entry[key] for entry in items for key in entry if key in _UNIT_KEYS), "")
+        unit = next((entry[key] for entry in items for key in entry if key in UNIT_KEYS), "")
         centre = _column(items, "wavelength")
         notes.extend(not_understood(centre, unit))
         yield nanometres(centre, unit)
@@ -143,9 +145,6 @@ def file_bands(dataset: DatasetReader, indexes: Sequence[int]) -> BandTable:
     table = _named(descriptions, good, indexes)
     table = _first_known(table, {name: ask() for name, ask in carriers.items()})
     return table if table.source != "none" else replace(table, notes=tuple(notes[:1]))
-
-
-_UNIT_KEYS = ("wavelength_units", "wavelength_unit")
 
 
 def store_bands(array: xr.DataArray) -> BandTable:

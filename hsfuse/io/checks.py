@@ -20,7 +20,9 @@ from rasterio.io import DatasetReader
 
 from hsfuse.errors import RasterError
 from hsfuse.io.handles import GDAL_ERRORS, open_quietly
-from hsfuse.io.location import Location, locate_file, size_of, stamp
+from hsfuse.io.identity import STORE_FILES
+from hsfuse.io.location import ARCHIVE_SUFFIXES, NETWORKED, Location, locate_file, size_of, stamp
+from hsfuse.io.settings import CHECKS
 from hsfuse.io.sources import check_links, vrt_sources
 from hsfuse.io.truncation import check_complete, check_directory
 
@@ -28,17 +30,8 @@ __all__ = ["ACCEPTED", "check_block", "header_of", "locate", "open_file"]
 
 ACCEPTED = "GeoTIFF, ENVI (.hdr with its data), zarr and products such as EnMAP L2A are accepted"
 
-_ZARR_METADATA = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 _ENVI_DATA = ("", ".dat", ".bsq", ".bil", ".bip", ".img", ".raw", ".bin", ".cube", ".hyspex")
 _ENVI_TYPES = {1: 1, 2: 2, 3: 4, 4: 4, 5: 8, 6: 8, 9: 16, 12: 2, 13: 4, 14: 8, 15: 8}  # bytes
-# Drivers whose files, however small and local, are read over a network.
-_NETWORKED = {
-    "DAAS", "EEDA", "EEDAI", "GTI", "HTTP", "NGW", "OGCAPI", "PLMOSAIC", "PLScenes", "STACIT",
-    "STACTA", "WCS", "WMS", "WMTS",
-}  # fmt: skip
-_MOST_SOURCES = 512  # of a VRT that are looked at
-_LARGEST_BLOCK = 2**30  # bytes
-_LARGEST_EXPANSION = 10_000  # bytes of pixels for a byte of file
 
 
 def locate(path: str | os.PathLike[str]) -> Location:
@@ -61,7 +54,7 @@ def locate(path: str | os.PathLike[str]) -> Location:
     text, found = os.fspath(path), place.file
     header = found.with_name(found.name + ".hdr") if found.name else found
     if found.is_dir():
-        if any((found / name).exists() for name in _ZARR_METADATA):
+        if any((found / name).exists() for name in STORE_FILES):
             return replace(place, store=True)
         raise RasterError(f"{text}: a folder that is no zarr store; {ACCEPTED}")
     if not found.exists() and header.is_file():
@@ -92,7 +85,7 @@ def open_file(path: str | Path) -> DatasetReader:
     text, path = str(path), Path(path)
     if path.is_file():
         check_links(path)
-        for source in vrt_sources(path)[:_MOST_SOURCES]:
+        for source in vrt_sources(path)[: CHECKS.most_sources]:
             if size_of(source) is not None:
                 _check_source(source)
         if path.suffix.lower() in _ENVI_DATA:
@@ -123,11 +116,11 @@ def open_file(path: str | Path) -> DatasetReader:
 def check_block(path: str, block: tuple[int, ...], itemsize: int) -> None:
     """Refuse a raster of which no part can be read without a GiB of memory."""
     size = math.prod(block) * itemsize
-    if size > _LARGEST_BLOCK:
+    if size > CHECKS.largest_block:
         raise RasterError(
             f"{path}: is stored in blocks of {' x '.join(map(str, block))} ({format_bytes(size)}); "
-            f"expected at most {format_bytes(_LARGEST_BLOCK)}; rewrite it in tiles of 256 or 512 "
-            "pixels"
+            f"expected at most {format_bytes(CHECKS.largest_block)}; rewrite it "
+            "in tiles of 256 or 512 pixels"
         )
 
 
@@ -164,7 +157,7 @@ def _check_source(source: str) -> None:
 
 
 def _hint(path: Path) -> str:
-    if path.name.lower().endswith((".zip", ".tar", ".tgz", ".gz")):
+    if path.name.lower().endswith(ARCHIVE_SUFFIXES):
         kind = "zip" if path.suffix.lower() == ".zip" else "gzip" if _only_gz(path) else "tar"
         inside = "" if kind == "gzip" else "/NAME"
         return f"a file in an archive is named as /vsi{kind}/{path}{inside}; "
@@ -214,7 +207,7 @@ def _check_envi(path: Path) -> None:
 
 def _check_driver(dataset: DatasetReader) -> None:
     """Refuse what names other files where those cannot be looked at."""
-    if dataset.driver in _NETWORKED or (
+    if dataset.driver in {*NETWORKED, "GTI", "HTTP"} or (
         dataset.driver == "VRT" and dataset.name.startswith("/vsi")
     ):
         raise RasterError(
@@ -248,11 +241,11 @@ def _check_size(dataset: DatasetReader) -> None:
     size = size_of(dataset.name) or stamp(dataset.name)[0]
     if (
         dataset.driver != "VRT"
-        and declared > _LARGEST_BLOCK
-        and declared > size * _LARGEST_EXPANSION
+        and declared > CHECKS.largest_block
+        and declared > size * CHECKS.largest_expansion
     ):
         raise RasterError(
             f"{dataset.name}: declares {format_bytes(declared)} of pixels in a file of "
-            f"{format_bytes(size)}, expected at most {_LARGEST_EXPANSION} times the size of the "
-            "file; it is taken for damaged or empty"
+            f"{format_bytes(size)}, expected at most {CHECKS.largest_expansion} times the size "
+            "of the file; it is taken for damaged or empty"
         )

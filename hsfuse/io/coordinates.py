@@ -16,10 +16,10 @@ from rasterio.errors import CRSError
 
 from hsfuse.errors import RasterError
 from hsfuse.io.placement import Place
+from hsfuse.io.settings import GRIDS
 
 __all__ = ["grid_of"]
 
-_EVEN = 0.05  # of a pixel: how far a coordinate may be off an even spacing
 _CRS_NAMES = (
     "proj:code", "proj:wkt2", "proj:projjson", "proj:epsg", "epsg", "crs", "crs_wkt",
     "spatial_ref", "epsg_code",
@@ -150,7 +150,7 @@ def _axis(
         return values, 0.0
     step = float(values[-1] - values[0]) / (values.size - 1)
     even = values[0] + step * np.arange(values.size)
-    if step == 0 or not np.allclose(values, even, rtol=0, atol=_EVEN * abs(step)):
+    if step == 0 or not np.allclose(values, even, rtol=0, atol=GRIDS.uneven * abs(step)):
         raise RasterError(
             f"{source}: the coordinate {name} is not evenly spaced; resample it to a regular grid"
         )
@@ -176,7 +176,7 @@ def _agree(first: Affine, second: Affine, columns: int, rows: int) -> bool:
         (first.c + first.a * columns, second.c + second.a * columns, first.a),
         (first.f + first.e * rows, second.f + second.e * rows, first.e),
     ]
-    return all(abs(one - other) <= _EVEN * abs(pixel) for one, other, pixel in pairs)
+    return all(abs(one - other) <= GRIDS.uneven * abs(pixel) for one, other, pixel in pairs)
 
 
 def _half_pixels(
@@ -185,9 +185,9 @@ def _half_pixels(
     """Return the half pixels that move a grid onto the stated lattice, None if it is no such."""
     drift = abs(found.a / stated.a - 1) * columns, abs(found.e / stated.e - 1) * rows
     away = ~stated * (found.c, found.f)
-    half = [abs(abs(part - round(part)) - 0.5) <= _EVEN for part in away]
-    if max(drift) > _EVEN or not all(half):
+    half = [abs(abs(part - round(part)) - 0.5) <= GRIDS.uneven for part in away]
+    if max(drift) > GRIDS.uneven or not all(half):
         return None
     # Of the grid itself only half a pixel either way; of a part of it, corners are top left.
-    whole = [-0.5 if abs(part - 0.5) <= _EVEN else 0.5 for part in away]
+    whole = [-0.5 if abs(part - 0.5) <= GRIDS.uneven else 0.5 for part in away]
     return whole[0], whole[1]

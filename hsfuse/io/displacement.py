@@ -14,10 +14,9 @@ from scipy.ndimage import distance_transform_edt, map_coordinates
 from hsfuse.core.drift import Drift
 from hsfuse.io.labels import raster_label
 from hsfuse.io.pixels import Cube, Key, chunk_size, lazy, read_part, split
+from hsfuse.io.settings import RESAMPLING
 
 __all__ = ["DisplacedPixels", "displaced"]
-
-_SPLINE = 12  # pixels that a cubic spline sees: its memory of one falls by 3.7 a pixel
 
 
 def displaced(raster: xr.DataArray, drift: Drift) -> xr.DataArray:
@@ -82,8 +81,8 @@ class DisplacedPixels:
         places = [centre - shift - 0.5 for centre, shift in zip(centres, shifts, strict=True)]
         spans = [
             range(
-                min(max(math.floor(place.min()) - _SPLINE, 0), length - 1),
-                min(max(math.ceil(place.max()) + _SPLINE, 1), length),
+                min(max(math.floor(place.min()) - RESAMPLING.spline, 0), length - 1),
+                min(max(math.ceil(place.max()) + RESAMPLING.spline, 1), length),
             )
             for place, length in zip(places, self.shape[1:], strict=True)
         ]

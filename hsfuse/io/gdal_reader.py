@@ -19,13 +19,9 @@ from hsfuse.io.location import stamp
 from hsfuse.io.packing import means_together
 from hsfuse.io.pixels import FilePixels, Opened
 from hsfuse.io.placement import place_of
+from hsfuse.io.settings import CHECKS
 
 __all__ = ["open_dataset"]
-
-# What is looked at of a band tagged as alpha: pixels a side of a window, and windows along an axis.
-_PEEK, _PEEKS = 64, 4
-# An alpha band is 0 or full but at soft edges; a measurement has many values in many pixels.
-_MOST_BETWEEN, _FEWEST_VALUES = 0.1, 8
 
 
 def open_dataset(path: str | Path) -> Opened:
@@ -135,16 +131,24 @@ def _is_mask(dataset: DatasetReader, band: int) -> bool:
     Writers tag a fourth band of bytes so whatever it holds, near infrared mostly.
     """
     tops, lefts = (
-        sorted({int(at) for at in np.linspace(0, max(length - _PEEK, 0), _PEEKS)})
+        sorted(
+            {
+                int(at)
+                for at in np.linspace(0, max(length - CHECKS.alpha_side, 0), CHECKS.alpha_windows)
+            }
+        )
         for length in dataset.shape
     )
-    windows = [Window(left, top, _PEEK, _PEEK) for top in tops for left in lefts]
+    windows = [
+        Window(left, top, CHECKS.alpha_side, CHECKS.alpha_side) for top in tops for left in lefts
+    ]
     with gdal_options():
         seen = np.concatenate([dataset.read(band, window=each).ravel() for each in windows])
     limits = np.iinfo(seen.dtype).max if seen.dtype.kind in "iu" else np.nanmax(seen, initial=0)
     between = seen[np.isfinite(seen) & (seen != 0) & (seen != limits)]
     return bool(
-        between.size <= _MOST_BETWEEN * seen.size or np.unique(between).size < _FEWEST_VALUES
+        between.size <= CHECKS.alpha_between * seen.size
+        or np.unique(between).size < CHECKS.alpha_values
     )
 
 

@@ -31,16 +31,11 @@ from rasterio.windows import Window
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.layout import OutputLayout
 from hsfuse.io.replacement import move_file
+from hsfuse.io.settings import GEOTIFF
 from hsfuse.io.zarr_layout import CUBE, read_layout
 
 __all__ = ["check_options", "creation_profile", "export_geotiff"]
 
-_CACHE_BYTES = 256 * 2**20  # rasterio takes GDAL_CACHEMAX in bytes, the environment in megabytes
-_PIECE_BYTES = 64 * 2**20  # of the cube in memory at a time
-_LARGE = 2 * 10**9  # bytes from which a classic TIFF might not hold the file
-_TILE = 512
-_COMPRESS = "ZSTD"
-_NOTHING = 2**20  # bytes; a tile does not fit what is left of a full disk
 
 _ACCEPTED = {
     "COMPRESS": "NONE|LZW|DEFLATE|ZSTD",
@@ -82,7 +77,7 @@ def check_options(options: Mapping[str, str], dtype: str) -> dict[str, str]:
         raise PlanError(f"creation option BLOCKSIZE is a multiple of 16, got {asked['BLOCKSIZE']}")
     if asked.get("PREDICTOR") == "3" and dtype != "float32":
         raise PlanError(f"creation option PREDICTOR=3 is for float32, the output is {dtype}")
-    compress = asked.get("COMPRESS", _COMPRESS)
+    compress = asked.get("COMPRESS", GEOTIFF.compression)
     for name, needs in (
         ("ZSTD_LEVEL", ("ZSTD",)),
         ("ZLEVEL", ("DEFLATE",)),
@@ -120,14 +115,14 @@ def creation_profile(layout: OutputLayout, options: Mapping[str, str]) -> dict[s
     asked = check_options(options, layout.dtype)
     small = 16 * math.ceil(max(layout.rows, layout.columns) / 16)
     profile = {
-        "COMPRESS": asked.get("COMPRESS", _COMPRESS),
-        "BLOCKSIZE": str(min(_TILE, small)),
-        "BIGTIFF": "YES" if layout.bytes > _LARGE else "IF_SAFER",
+        "COMPRESS": asked.get("COMPRESS", GEOTIFF.compression),
+        "BLOCKSIZE": str(min(GEOTIFF.tile, small)),
+        "BIGTIFF": "YES" if layout.bytes > GEOTIFF.large else "IF_SAFER",
     }
     if profile["COMPRESS"] != "NONE":
         profile["PREDICTOR"] = "3" if layout.dtype == "float32" else "2"
     if profile["COMPRESS"] == "ZSTD":
-        profile["ZSTD_LEVEL"] = "1"  # GDAL's default 9 takes nine times as long for 13 % in size
+        profile["ZSTD_LEVEL"] = str(GEOTIFF.zstd_level)
     return profile | asked
 
 
@@ -187,7 +182,7 @@ def export_geotiff(
     except (RasterioError, CPLE_BaseError, OSError) as error:
         if isinstance(error, OutputError):
             raise
-        full = shutil.disk_usage(tiff_path.parent).free < _NOTHING
+        full = shutil.disk_usage(tiff_path.parent).free < GEOTIFF.full_disk
         reason = "the disk is full" if full else str(error)
         raise OutputError(f"{tiff_path}: could not be written: {reason}") from error
     finally:
@@ -204,7 +199,7 @@ def _environment(profile: Mapping[str, str]) -> rasterio.Env:
     }
     # Threads would hide write errors, so GDAL_NUM_THREADS of the environment is overruled.
     return rasterio.Env(
-        GDAL_CACHEMAX=_CACHE_BYTES,
+        GDAL_CACHEMAX=GEOTIFF.cache_bytes,
         GDAL_NUM_THREADS="1",
         GDAL_TIFF_OVR_BLOCKSIZE=profile["BLOCKSIZE"],
         INTERLEAVE_OVERVIEW="BAND",
@@ -306,7 +301,7 @@ def _pieces(layout: OutputLayout, size: int) -> Iterator[tuple[slice, Window]]:
     depth, chunk_rows, _ = layout.chunk
     rows = size * math.ceil(chunk_rows / size)
     strip = depth * rows * np.dtype(layout.dtype).itemsize  # bytes of one column
-    columns = rows * max(1, _PIECE_BYTES // (strip * rows))
+    columns = rows * max(1, GEOTIFF.piece_bytes // (strip * rows))
     for row in range(0, layout.rows, rows):
         for column in range(0, layout.columns, columns):
             height, width = min(rows, layout.rows - row), min(columns, layout.columns - column)

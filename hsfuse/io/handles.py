@@ -14,6 +14,7 @@ from rasterio.io import DatasetReader
 
 from hsfuse.errors import RasterError
 from hsfuse.io.location import stamp
+from hsfuse.io.settings import READING
 
 __all__ = ["GDAL_ERRORS", "gdal_options", "open_in_thread", "open_quietly"]
 
@@ -22,10 +23,6 @@ GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 
 # GDAL reads nothing over a network, whatever a file names; libjpeg does not guess what is missing.
 _OPTIONS = {"CPL_VSIL_CURL_ALLOWED_FILENAME": "none", "GDAL_ERROR_ON_LIBJPEG_WARNING": True}
-# GDAL's block cache, in bytes as rasterio wants it. The default, a twentieth of the machine's
-# memory, would fill over a large scene; this holds the blocks that neighbouring windows share.
-_CACHE_BYTES = 128 * 2**20
-_HANDLES_PER_THREAD = 8
 _opening = threading.Lock()
 _opened = threading.local()
 
@@ -40,7 +37,7 @@ def open_quietly(path: str) -> DatasetReader:
 
 def gdal_options() -> rasterio.Env:
     """Return the environment in which files are opened and read."""
-    return rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES, **_OPTIONS)
+    return rasterio.Env(GDAL_CACHEMAX=READING.cache_bytes, **_OPTIONS)
 
 
 def open_in_thread(path: str, state: tuple[int, int]) -> DatasetReader:
@@ -52,7 +49,7 @@ def open_in_thread(path: str, state: tuple[int, int]) -> DatasetReader:
     key = (path, state)
     if key not in handles:
         handles[key] = open_quietly(path)
-        while len(handles) > _HANDLES_PER_THREAD:
+        while len(handles) > READING.handles_per_thread:
             handles.popitem(last=False)[1].close()
     handles.move_to_end(key)
     return handles[key]

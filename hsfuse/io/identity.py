@@ -11,9 +11,10 @@ from dask.base import normalize_token
 
 from hsfuse.io.location import stamp
 
-__all__ = ["companions", "identity", "store_metadata"]
+__all__ = ["STORE_FILES", "companions", "identity", "store_metadata"]
 
-_METADATA = ("zarr.json", ".zattrs", ".zmetadata", ".zgroup", ".zarray")
+#: Files of which a zarr store has one at least.
+STORE_FILES = ("zarr.json", ".zmetadata", ".zgroup", ".zarray")
 
 
 def companions(paths: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
@@ -42,4 +43,6 @@ def store_metadata(path: str) -> tuple[tuple[str, int, int], ...]:
     """Return the metadata files of a store; zarr rewrites them with every array."""
     store = Path(path)
     folders = [store, *sorted(entry for entry in store.iterdir() if entry.is_dir())]
-    return companions([str(folder / name) for folder in folders for name in _METADATA])
+    return companions(
+        [str(folder / name) for folder in folders for name in (*STORE_FILES, ".zattrs")]
+    )

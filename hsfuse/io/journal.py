@@ -23,10 +23,9 @@ from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.errors import OutputError
 from hsfuse.io.layout import Block
 from hsfuse.io.replacement import sync
+from hsfuse.io.settings import OUTPUTS
 
 __all__ = ["Journal", "ModelReceipt", "PartialOutput", "Receipt", "hash_file"]
-
-_HASHERS = 4  # hashing releases the interpreter lock; more threads only compete for the disk
 
 
 @dataclass(frozen=True)
@@ -253,7 +252,7 @@ def hash_file(path: Path, *, flush: bool = False) -> str | None:
 
 
 def _hashes(paths: Iterable[Path]) -> list[str | None]:
-    with ThreadPoolExecutor(_HASHERS) as pool:
+    with ThreadPoolExecutor(OUTPUTS.hashers) as pool:
         return list(pool.map(hash_file, paths))
 
 

@@ -17,6 +17,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from hsfuse.errors import PlanError
+from hsfuse.io.settings import GRIDS, OUTPUTS
 
 __all__ = [
     "Block",
@@ -31,9 +32,6 @@ __all__ = [
 StoredType = Literal["float32", "int16", "uint16"]
 
 _NODATA: dict[str, float] = {"float32": math.nan, "int16": -32768, "uint16": 65535}
-_CHUNK = (25, 256, 256)  # best all-round of nine measured: one band 37 ms, one spectrum 12 ms
-_BLOCK_BYTES = 128 * 2**20  # float32 values of one write; twice this is alive while it is encoded
-_LARGEST_BLOCK = 1024  # pixels a side
 _PLAIN = "float32 is stored without scaling: scale 1, offset 0, nodata NaN"
 
 
@@ -124,7 +122,7 @@ class OutputLayout:
     scale: float = 1.0
     offset: float = 0.0
     nodata: float | None = None
-    chunk: tuple[int, int, int] = _CHUNK
+    chunk: tuple[int, int, int] = OUTPUTS.chunk
     wavelength: tuple[float, ...] = ()
     fwhm: tuple[float, ...] = ()
     good: tuple[bool, ...] = ()
@@ -278,7 +276,7 @@ def _transform(array: xr.DataArray) -> tuple[float, float, float, float, float, 
     rows = (y[[0, -1]] - f) / e - 0.5
     moved = np.round([columns[0], rows[0]])
     ends = [moved[0], moved[0] + len(x) - 1, moved[1], moved[1] + len(y) - 1]
-    if b or d or not np.allclose([*columns, *rows], ends, rtol=0, atol=0.01):
+    if b or d or not np.allclose([*columns, *rows], ends, rtol=0, atol=GRIDS.window):
         return tuple(array.rio.transform(recalc=not (b or d)))[:6]
     return (a, b, c + a * float(moved[0]), d, e, f + e * float(moved[1]))
 
@@ -324,8 +322,8 @@ def encode(values: NDArray[np.floating], layout: OutputLayout) -> tuple[NDArray[
 def default_block_size(layout: OutputLayout) -> tuple[int, int]:
     """Return the rows and columns of a write: whole chunks, at most 1024 pixels and 128 MiB."""
     _, rows, columns = layout.chunk
-    chunks = _BLOCK_BYTES // (4 * layout.bands * rows * columns)  # that fit one block
-    factor = max(1, min(math.isqrt(chunks), _LARGEST_BLOCK // max(rows, columns)))
+    chunks = OUTPUTS.block_bytes // (4 * layout.bands * rows * columns)  # that fit one block
+    factor = max(1, min(math.isqrt(chunks), OUTPUTS.longest_block // max(rows, columns)))
     return (factor * rows, factor * columns)
 
 

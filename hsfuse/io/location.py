@@ -18,20 +18,29 @@ from pathlib import Path
 from hsfuse.core.text import listed
 from hsfuse.errors import RasterError
 
-__all__ = ["Location", "is_remote", "locate_file", "size_of", "stamp"]
+__all__ = [
+    "ARCHIVE_SUFFIXES",
+    "NETWORKED",
+    "Location",
+    "is_remote",
+    "locate_file",
+    "size_of",
+    "stamp",
+]
 
 # Command lines and pathlib fold the slashes of a URL into one.
 _SCHEME = re.compile(r"(?<![a-zA-Z0-9])([a-zA-Z][a-zA-Z0-9+.-]+):/")
 _LOCAL_SCHEMES = {"file", "zip", "tar", "gzip", "netcdf", "hdf5", "hdf4_sds", "gtiff_dir", "vrt"}
 _VIRTUAL = re.compile(r"/vsi([a-z0-9_]+)(?:/|$)")
 _ARCHIVES = ("zip", "tar", "gzip")
-_REMOTE_DRIVERS = re.compile(
-    r"(WMS|WMTS|WCS|EEDAI?|PLMosaic|PLScenes|DAAS|OGCAPI|STACIT|STACTA|NGW|PG|PLMOSAIC|RASTERLITE)"
-    r":",
-    re.IGNORECASE,
-)
+#: Drivers whose files, however small and local, are read over a network.
+NETWORKED = (
+    "DAAS", "EEDA", "EEDAI", "NGW", "OGCAPI", "PLMOSAIC", "PLScenes", "STACIT", "STACTA", "WCS",
+    "WMS", "WMTS",
+)  # fmt: skip
+_REMOTE_DRIVERS = re.compile(rf"({'|'.join(NETWORKED)}|PG|RASTERLITE):", re.IGNORECASE)
 _VARIABLE = re.compile(r"""(NETCDF|HDF5):["']?(.+?)["']?:(//?)?([^:]+)""", re.IGNORECASE)
-_ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".gz")
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".gz")
 
 
 @dataclass(frozen=True)
@@ -140,7 +149,7 @@ def _archived(text: str, virtual: re.Match[str]) -> Location:
 def _member(kind: str, archive: Path, member: str) -> Location:
     if kind == "gzip":
         return Location(f"/vsigzip/{archive}", archive)
-    named = archive.name.lower().endswith(_ARCHIVE_SUFFIXES)
+    named = archive.name.lower().endswith(ARCHIVE_SUFFIXES)
     start = f"/vsi{kind}/{archive}" if named else f"/vsi{kind}/{{{archive}}}"
     names = _members(archive, kind)
     if not member and len(names) == 1:

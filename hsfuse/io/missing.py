@@ -11,13 +11,9 @@ from numpy.typing import NDArray
 from hsfuse.core.fill import Fill, find_fills
 from hsfuse.core.spectral_gaps import SpectralGaps, fit_gaps
 from hsfuse.io.pixels import Key, chunk_size, lazy, split
+from hsfuse.io.settings import PACKING, SAMPLING
 
 __all__ = ["without_gaps"]
-
-_WHOLE = 2**22  # values: a raster of fewer is looked at as a whole, 16 MB of float32
-_WINDOWS = 5  # along each axis of a larger one
-_SIZE, _FINE_SIZE = 48, 256  # pixels a side of a window, of a spectrum and of a few bands
-_MOST_COLOURS = 16
 
 
 def without_gaps(raster: xr.DataArray, *, spectra: bool) -> xr.DataArray:
@@ -75,11 +71,11 @@ def _fill_note(fill: Fill) -> str:
 def _sample(raster: xr.DataArray) -> list[NDArray[np.float32]]:
     """Return windows of a raster, all of a small one."""
     bands, rows, columns = raster.shape
-    if bands * rows * columns <= _WHOLE:
+    if bands * rows * columns <= SAMPLING.whole:
         return [_pixels(raster, slice(None), slice(None))]
-    size = _SIZE if bands > _MOST_COLOURS else _FINE_SIZE
+    size = SAMPLING.spectra_side if bands > PACKING.most_colours else SAMPLING.colours_side
     starts = [
-        sorted({int(at) for at in np.linspace(0, max(length - size, 0), _WINDOWS)})
+        sorted({int(at) for at in np.linspace(0, max(length - size, 0), SAMPLING.windows)})
         for length in (rows, columns)
     ]
     return [

@@ -9,14 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["all_empty", "decoded", "means_together"]
+from hsfuse.io.settings import PACKING
 
-# How far a pixel and the declared no-data number may differ, as a share of it: by the digits of
-# float32, and by those of a tag for the limits of a type (-3.4e+38), which nothing measures.
-_ROUNDING = 1e-6
-_NO_MEASUREMENT = 1e30
-_ROUNDING_OF_LIMITS = 1e-2
-_MOST_COLOURS = 16  # bands of a multispectral image
+__all__ = ["all_empty", "decoded", "means_together"]
 
 
 def decoded(
@@ -43,7 +38,7 @@ def means_together(dtypes: Sequence[np.dtype[np.generic] | str], bands: int) -> 
     In colour and multispectral images of unsigned integers that number is also a value: 0 is
     black in one band, 255 white. Where a sensor saw nothing, all bands hold it.
     """
-    return all(np.dtype(kind).kind == "u" for kind in dtypes) and 1 < bands <= _MOST_COLOURS
+    return all(np.dtype(kind).kind == "u" for kind in dtypes) and 1 < bands <= PACKING.most_colours
 
 
 def all_empty(stored: NDArray[np.generic], nodata: tuple[float | None, ...]) -> NDArray[np.bool_]:
@@ -68,7 +63,7 @@ def _equal_to(stored: NDArray[np.generic], nodata: float | None) -> NDArray[np.b
     if not math.isfinite(nodata):
         return np.asarray(stored == np.float64(nodata), dtype=bool)
     # Tags hold few digits, and float32 fewer than the number that was written.
-    slack = _ROUNDING if abs(nodata) < _NO_MEASUREMENT else _ROUNDING_OF_LIMITS
+    slack = PACKING.rounding if abs(nodata) < PACKING.no_measurement else PACKING.rounding_of_limits
     with np.errstate(invalid="ignore"):
         away = np.abs(stored.astype(np.float64, copy=False) - nodata)
     return np.asarray(away <= slack * abs(nodata))

@@ -25,6 +25,7 @@ from hsfuse.io.bands import BandTable
 from hsfuse.io.handles import GDAL_ERRORS, gdal_options, open_in_thread
 from hsfuse.io.identity import identity
 from hsfuse.io.packing import all_empty, decoded
+from hsfuse.io.settings import READING
 
 __all__ = [
     "Cube",
@@ -44,9 +45,6 @@ __all__ = [
 Cube = NDArray[np.float32]
 Index = slice | int | list[int] | None
 Key = tuple[Index, ...]  # whatever dask makes of slices of slices
-
-_CHUNK_BYTES = 64 * 2**20  # of float32, all bands
-_LONGEST_CHUNK = 512  # pixels a side, where blocks and bands leave the choice
 
 
 class Pixels(Protocol):
@@ -357,13 +355,13 @@ def chunk_size(shape: tuple[int, int, int], block: tuple[int, int]) -> tuple[int
     """
     bands, rows, columns = shape
     block_rows, block_columns = min(block[0], rows), min(block[1], columns)
-    pixels = max(1, _CHUNK_BYTES // (4 * bands))
+    pixels = max(1, READING.chunk_bytes // (4 * bands))
     if block_columns == columns:
-        fit = min(pixels // columns, max(_LONGEST_CHUNK, block_rows))
+        fit = min(pixels // columns, max(READING.longest_chunk, block_rows))
         strip = max(1, fit // block_rows) * block_rows
         # One block may be the whole file: cut it, the reader then keeps it in GDAL's cache.
         return (min(strip, max(1, fit), rows), min(columns, pixels))
-    side = min(_LONGEST_CHUNK, math.isqrt(pixels))
+    side = min(READING.longest_chunk, math.isqrt(pixels))
     return (
         min(rows, max(1, side // block_rows) * block_rows),
         min(columns, max(1, side // block_columns) * block_columns),

@@ -11,12 +11,10 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.io import DatasetReader
 
+from hsfuse.io.settings import GRIDS
+
 __all__ = ["Place", "place_of"]
 
-# Pixels that a control point may lie off the grid that fits all of them: what co-registration
-# of a pair finds again.
-_MOST_RESIDUAL = 0.5
-_STRAIGHT = 1e-3  # pixels over the whole image: a rotation below is rounding
 _REMEDY = "warp it to a map grid first, as gdalwarp does"
 
 
@@ -70,7 +68,7 @@ def _by_points(
         float(np.hypot(*np.subtract(back * (x, y), at)))
         for (x, y), at in zip(world, pixel, strict=True)
     )
-    if not away <= _MOST_RESIDUAL:
+    if not away <= GRIDS.residual:
         return Place(
             None, crs, f"{found}, up to {away:.2g} pixels off the grid that fits best; {_REMEDY}"
         )
@@ -88,6 +86,6 @@ def _straightened(transform: Affine, shape: tuple[int, int]) -> Affine:
     """Return a transform without the rotation that is rounding."""
     rows, columns = shape
     across, down = abs(transform.b) * rows, abs(transform.d) * columns
-    if across < _STRAIGHT * abs(transform.a) and down < _STRAIGHT * abs(transform.e):
+    if across < GRIDS.rotation * abs(transform.a) and down < GRIDS.rotation * abs(transform.e):
         return Affine(transform.a, 0.0, transform.c, 0.0, transform.e, transform.f)
     return transform

@@ -22,13 +22,12 @@ from hsfuse.errors import RasterError
 from hsfuse.io.handles import open_quietly
 from hsfuse.io.pixels import StorePixels
 from hsfuse.io.read import open_raster
+from hsfuse.io.settings import PREVIEW
 from hsfuse.io.stores import open_store
 
 __all__ = ["preview_file", "preview_raster", "read_file_window", "read_window"]
 
 Image = NDArray[np.float32]
-
-_PIECE_VALUES = 8_000_000  # 32 MB of float32, some four times that at work
 
 
 def preview_file(path: Path, bands: Sequence[int], longest: int) -> Image:
@@ -83,7 +82,7 @@ def preview_raster(raster: xr.DataArray, bands: Sequence[int], longest: int) -> 
     Every pixel of those bands is read, a piece at a time. A raster that was warped reads all
     its bands for one of them, so it gets smaller pieces.
     """
-    pixels = _PIECE_VALUES // raster.sizes["band"]
+    pixels = PREVIEW.piece_values // raster.sizes["band"]
     return _shrunk(raster.shape[1:], bands, longest, partial(_raster_plane, raster), pixels)
 
 
@@ -100,9 +99,10 @@ def _shrunk(
     bands: Sequence[int],
     longest: int,
     read: Callable[[int, Span, Span], Image],
-    pixels: int = _PIECE_VALUES,
+    pixels: int | None = None,
 ) -> Image:
     """Return the means of squares of pixels, read in pieces of at most so many pixels."""
+    pixels = PREVIEW.piece_values if pixels is None else pixels
     rows, columns = size
     step = _step(max(rows, columns), longest)
     image = np.empty((len(bands), math.ceil(rows / step), math.ceil(columns / step)), np.float32)

@@ -36,8 +36,9 @@ from hsfuse.io.pixels import (
     lazy,
 )
 from hsfuse.io.products import open_product
+from hsfuse.io.settings import GRIDS
 from hsfuse.io.sources import check_links
-from hsfuse.io.stores import is_netcdf, open_netcdf, open_store
+from hsfuse.io.stores import NETCDF_SUFFIXES, is_netcdf, open_netcdf, open_store
 from hsfuse.sensor.catalogue import pick_sensor
 from hsfuse.sensor.model import Sensor
 
@@ -47,9 +48,6 @@ __all__ = ["NoData", "Raster", "as_raster", "check_placed", "open_raster"]
 Raster = xr.DataArray | xr.Dataset | str | os.PathLike[str]
 #: The stored number that means no data; ``none`` if every number is a measurement.
 NoData = float | Literal["none"]
-
-_NETCDF = (".nc", ".nc4", ".cdf")
-_LEAST_STEP = 1e-12  # pixel over coordinate
 
 
 def open_raster(
@@ -303,7 +301,7 @@ def _open_file(place: Location) -> Opened:
         return open_store(place.file)
     if place.path.startswith("NETCDF:") or is_netcdf(place.file):
         return open_netcdf(place.file, place.variable)
-    if place.archived and place.path.lower().endswith(_NETCDF):
+    if place.archived and place.path.lower().endswith(NETCDF_SUFFIXES):
         raise RasterError(f"{place.path}: a netCDF file in an archive; extract it first")
     if place.variable:
         check_links(place.file)
@@ -342,7 +340,7 @@ def _check_grid(opened: Opened) -> None:
     if place is None:
         return
     # The coordinates of neighbouring pixels have to differ in float64.
-    least = _LEAST_STEP * max(abs(place.c), abs(place.f))
+    least = GRIDS.least_step * max(abs(place.c), abs(place.f))
     if np.isfinite(place[:6]).all() and abs(place.determinant) > least**2:
         return
     numbers = ", ".join(f"{number:.7g}" for number in place[:6])

@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element
 
 from hsfuse.errors import RasterError
 from hsfuse.io.location import is_remote
+from hsfuse.io.settings import CHECKS
 
 if TYPE_CHECKING:
     import h5py
@@ -25,12 +26,9 @@ __all__ = ["check_links", "is_hdf5", "vrt_sources"]
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _HDF5_STARTS = (0, *(512 * 2**power for power in range(8)))  # after a block of the user's own
 
-_LARGEST_VRT = 64 * 2**20  # bytes
-_HEAD = 4096  # bytes in which a VRT says what it is
 # Descriptions of a service, which GDAL opens like files.
 _SERVICES = (b"<GDAL_WMS", b"<WCS_GDAL", b"<GDAL_WMTS", b"<WMTS", b"<WCS", b"<WMS")
 _NAMING = ("SourceFilename", "SourceDataset")
-_DEEPEST = 8  # VRTs within VRTs
 
 
 def vrt_sources(path: Path, depth: int = 0) -> list[str]:
@@ -57,7 +55,7 @@ def vrt_sources(path: Path, depth: int = 0) -> list[str]:
 def _read_vrt(path: Path) -> Element | None:
     """Return the XML of a VRT; None of another file."""
     with path.open("rb") as file:
-        head = file.read(_HEAD)
+        head = file.read(CHECKS.vrt_head)
         if any(word in head for word in _SERVICES):
             raise RasterError(
                 f"{path}: describes a service on another machine; only files on this machine are "
@@ -65,7 +63,7 @@ def _read_vrt(path: Path) -> Element | None:
             )
         if b"<VRTDataset" not in head and not head.lstrip().startswith(b"<VRT"):
             return None
-        text = head + file.read(_LARGEST_VRT)
+        text = head + file.read(CHECKS.largest_vrt)
     return _parsed(path, text)
 
 
@@ -77,10 +75,10 @@ def _parsed(path: Path, text: bytes | str) -> Element:
 
 
 def _sources(path: Path, root: Element, depth: int) -> list[str]:
-    if depth > _DEEPEST:
+    if depth > CHECKS.deepest_vrt:
         raise RasterError(
-            f"{path}: VRTs are nested more than {_DEEPEST} deep, or name each other; write the "
-            "raster as a GeoTIFF"
+            f"{path}: VRTs are nested more than {CHECKS.deepest_vrt} deep, or name each other; "
+            "write the raster as a GeoTIFF"
         )
     found: list[str] = []
     for element in root.iter():

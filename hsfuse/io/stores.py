@@ -16,9 +16,9 @@ from hsfuse.io.pixels import Opened
 from hsfuse.io.sources import check_links, is_hdf5
 from hsfuse.io.zarr_layout import COMPLETE
 
-__all__ = ["is_netcdf", "open_netcdf", "open_store"]
+__all__ = ["NETCDF_SUFFIXES", "is_netcdf", "open_netcdf", "open_store"]
 
-_SUFFIXES = (".nc", ".nc4", ".nc3", ".cdf", ".netcdf")
+NETCDF_SUFFIXES = (".nc", ".nc4", ".nc3", ".cdf", ".netcdf")
 _CLASSIC = (b"CDF\x01", b"CDF\x02")
 
 
@@ -55,7 +55,7 @@ def open_store(path: Path) -> Opened:
 
 def is_netcdf(path: Path) -> bool:
     """Return whether a file is netCDF by its name and its first bytes."""
-    if path.suffix.lower() not in _SUFFIXES or not path.is_file():
+    if path.suffix.lower() not in NETCDF_SUFFIXES or not path.is_file():
         return False
     with path.open("rb") as file:
         return file.read(4) in _CLASSIC or is_hdf5(path)

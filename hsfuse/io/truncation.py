@@ -22,6 +22,7 @@ from hsfuse.errors import RasterError
 from hsfuse.io import hfa, pcidsk
 from hsfuse.io.handles import open_quietly
 from hsfuse.io.location import size_of
+from hsfuse.io.settings import CHECKS
 
 __all__ = ["check_complete", "check_directory"]
 
@@ -36,8 +37,6 @@ _TEXT = (
     ".aux", ".clr", ".csy", ".ers", ".grf", ".hdr", ".lbl", ".prj", ".rdc", ".rsc", ".sgrd",
     ".stx", ".xml",
 )  # fmt: skip
-_PNG_TAIL = 1024  # bytes in which its last chunk begins
-_MOST_BLOCKS_CHECKED = 5000
 _PCRASTER_HEADER = 256  # bytes
 
 
@@ -142,7 +141,7 @@ def _check_pcraster(dataset: DatasetReader) -> None:
 
 def _check_png(dataset: DatasetReader) -> None:
     path = Path(dataset.name)
-    if path.is_file() and b"IEND" not in path.read_bytes()[-_PNG_TAIL:]:
+    if path.is_file() and b"IEND" not in path.read_bytes()[-CHECKS.png_tail :]:
         raise RasterError(f"{path}: truncated, a PNG without its end; get the whole file")
 
 
@@ -164,11 +163,16 @@ def _blocks(dataset: DatasetReader) -> Iterator[tuple[int, int, int]]:
     down, across = math.ceil(dataset.height / rows), math.ceil(dataset.width / columns)
     pixel = dataset.interleaving is Interleaving.pixel
     bands = [1] if pixel else list(dataset.indexes)
-    if len(bands) * down * across > _MOST_BLOCKS_CHECKED:
-        bands = sorted({*bands[:1], *bands[-4:]})
+    if len(bands) * down * across > CHECKS.most_blocks:
+        bands = sorted({*bands[:1], *bands[-CHECKS.edge_bands :]})
         for band in bands:
-            last = [(down - 1, column) for column in range(max(0, across - 500), across)]
-            first = [(0, 0), *((row, across - 1) for row in range(max(0, down - 500), down))]
+            last = [
+                (down - 1, column) for column in range(max(0, across - CHECKS.edge_blocks), across)
+            ]
+            first = [
+                (0, 0),
+                *((row, across - 1) for row in range(max(0, down - CHECKS.edge_blocks), down)),
+            ]
             yield from ((band, row, column) for row, column in last + first)
         return
     for band in bands:

@@ -27,18 +27,11 @@ from hsfuse.errors import PairError, RasterError
 from hsfuse.io.handles import GDAL_ERRORS
 from hsfuse.io.labels import crs_label, raster_label
 from hsfuse.io.pixels import Cube, Key, chunk_size, lazy, read_part, split
+from hsfuse.io.settings import RESAMPLING
 
 __all__ = ["Grid", "WarpedPixels", "onto_grid", "without_turns"]
 
 Points = tuple[NDArray[np.float64], NDArray[np.float64]]
-
-# Source pixels read around those that are hit: GDAL's cubic kernel reaches two.
-_HALO = 4
-# Of GDAL's interpolation between exactly transformed points, in source pixels: so small that
-# the result does not depend on where a window starts. GDAL's default is an eighth.
-_TOLERANCE = 1e-6
-_EDGE_POINTS = 21  # on each side: enough to follow a curved outline to a fraction of a pixel
-_MARGIN = 64  # pixels kept around the other grid: more than any co-registration shifts
 
 
 @dataclass(frozen=True)
@@ -133,8 +126,8 @@ def onto_grid(raster: xr.DataArray, own: Grid, other: Grid) -> tuple[xr.DataArra
 def _cut(low: float, high: float, size: float, length: int) -> range:
     """Return the pixels from low to high, of that size, that lie near 0 to length."""
     count = math.ceil((high - low) / size)
-    first = max(0, math.floor(-low / size) - _MARGIN)
-    last = min(count, math.ceil((length - low) / size) + _MARGIN)
+    first = max(0, math.floor(-low / size) - RESAMPLING.margin)
+    last = min(count, math.ceil((length - low) / size) + RESAMPLING.margin)
     # Without an overlap nothing is cut: the comparison of the extents needs the whole one.
     return range(first, last) if first < last else range(count)
 
@@ -161,7 +154,7 @@ def _labelled(array: da.Array, raster: xr.DataArray, grid: Grid) -> xr.DataArray
 
 def _outline(shape: tuple[int, int]) -> Points:
     """Return pixel corners along the four sides, columns and rows."""
-    share = np.linspace(0, 1, _EDGE_POINTS)
+    share = np.linspace(0, 1, RESAMPLING.edge_points)
     zero, one = np.zeros_like(share), np.ones_like(share)
     columns = np.concatenate([share, share, zero, one]) * shape[1]
     rows = np.concatenate([zero, one, share, share]) * shape[0]
@@ -304,8 +297,8 @@ class WarpedPixels:
 
 def _span(places: NDArray[np.float64], length: int) -> range:
     """Return the pixels of a source that places along one axis need."""
-    low = max(math.floor(max(places.min(), -_HALO)) - _HALO, 0)
-    high = min(math.ceil(min(places.max(), length + _HALO)) + _HALO, length)
+    low = max(math.floor(max(places.min(), -RESAMPLING.halo)) - RESAMPLING.halo, 0)
+    high = min(math.ceil(min(places.max(), length + RESAMPLING.halo)) + RESAMPLING.halo, length)
     return range(low, high)
 
 
@@ -339,7 +332,7 @@ def _warped(cube: Cube, own: Grid, grid: Grid) -> Cube:
                     height=grid.shape[0],
                     width=grid.shape[1],
                     resampling=Resampling.cubic,
-                    tolerance=_TOLERANCE,
+                    tolerance=RESAMPLING.tolerance,
                     # One pixel wide whatever the angle: GDAL takes a rotation for a scale.
                     XSCALE=1,
                     YSCALE=1,

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hsfuse.io.settings import WAVELENGTHS
+
 __all__ = ["from_descriptions", "nanometres", "not_understood"]
 
 Vector = NDArray[np.float64]
@@ -25,11 +27,6 @@ _NANOMETRES = {
     "angstrom": 0.1,
 }
 _UNSTATED = ("", "unknown", "none", "1")
-_LONGEST = 1e6  # nanometres: beyond a millimetre no optical sensor sees
-_LONGEST_IN_MICROMETRES = 100.0  # a number below is in micrometres where no unit is stated
-_SHORTEST = (
-    200.0  # nanometres: where no unit is stated, a smaller number above 100 is no wavelength
-)
 _NUMBER = r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
 _WITH_UNIT = re.compile(
     rf"(?:({_NUMBER})\s*(?:-|\u2013|to)\s*)?({_NUMBER})\s*"
@@ -70,14 +67,14 @@ def nanometres(
         return None
     if word in _UNSTATED:
         finite = known[np.isfinite(known)]
-        factor = 1e3 if finite.size and finite.max() < _LONGEST_IN_MICROMETRES else 1.0
+        factor = 1e3 if finite.size and finite.max() < WAVELENGTHS.longest_in_micrometres else 1.0
     elif word in _NANOMETRES:
         factor = _NANOMETRES[word]
     else:
         return None
     with np.errstate(invalid="ignore", over="ignore"):
         lengths *= factor
-        lengths[~((lengths > 0) & (lengths <= _LONGEST))] = np.nan
+        lengths[~((lengths > 0) & (lengths <= WAVELENGTHS.longest))] = np.nan
         return np.round(lengths, 6)
 
 
@@ -94,7 +91,11 @@ def _is_numbering(values: Vector, unit: str) -> bool:
     counting = given[0] == 1 and bool((np.diff(given) == 1).all())
     if unit not in _UNSTATED:
         return counting and given.size > 2
-    return bool(counting or given[-1] < _LONGEST_IN_MICROMETRES or given[0] < _SHORTEST)
+    return bool(
+        counting
+        or given[-1] < WAVELENGTHS.longest_in_micrometres
+        or given[0] < WAVELENGTHS.shortest
+    )
 
 
 def not_understood(values: ArrayLike | None, unit: str) -> tuple[str, ...]:
@@ -143,8 +144,12 @@ def from_descriptions(descriptions: Sequence[str]) -> tuple[Vector, Vector]:
     bare = [text.strip() for text in descriptions]
     if bare and all(re.fullmatch(_NUMBER, text) for text in bare) and len(set(bare)) == len(bare):
         numbers = np.array([float(text) for text in bare])
-        if numbers.min() >= 300:
+        if numbers.min() >= WAVELENGTHS.shortest_described:
             centre = numbers
-        elif numbers.max() < 15 and numbers.min() > 0 and all("." in text for text in bare):
+        elif (
+            numbers.max() < WAVELENGTHS.longest_described_in_micrometres
+            and numbers.min() > 0
+            and all("." in text for text in bare)
+        ):
             centre = np.round(numbers * 1e3, 6)
     return centre, width

@@ -25,6 +25,7 @@ from zarr.errors import ZarrUserWarning
 from hsfuse.errors import RasterError
 from hsfuse.io.layout import OutputLayout, StoredType
 from hsfuse.io.replacement import sync
+from hsfuse.io.settings import OUTPUTS
 
 __all__ = ["COMPLETE", "CUBE", "PROVENANCE", "consolidate", "read_layout", "write_template"]
 
@@ -132,7 +133,7 @@ def write_template(root: Path, layout: OutputLayout) -> None:
         chunks=layout.chunk,
         dtype=layout.dtype,
         fill_value=layout.fill if layout.dtype == "float32" else int(layout.fill),
-        compressors=BloscCodec(cname="lz4", clevel=1, shuffle="shuffle"),
+        compressors=BloscCodec(cname="lz4", clevel=OUTPUTS.compression_level, shuffle="shuffle"),
         dimension_names=("band", "y", "x"),
         attributes=_cube_attributes(layout) | places,  # type: ignore[arg-type]
     )

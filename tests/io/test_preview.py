@@ -10,6 +10,7 @@ import hsfuse.io.preview as preview
 from hsfuse.core.grid import Span
 from hsfuse.io.preview import preview_file, preview_raster, read_file_window, read_window
 from hsfuse.io.read import open_raster
+from hsfuse.io.settings import PreviewSettings
 from hsfuse.io.write import write_raster
 
 
@@ -45,7 +46,7 @@ def test_a_lazy_raster_is_averaged(longest: int):
 
 def test_pieces_leave_no_trace(monkeypatch: pytest.MonkeyPatch):
     whole = preview_raster(raster(), [1], 20)
-    monkeypatch.setattr(preview, "_PIECE_VALUES", 650)
+    monkeypatch.setattr(preview, "PREVIEW", PreviewSettings(piece_values=650))
     np.testing.assert_array_equal(preview_raster(raster(), [1], 20), whole)
 
 

@@ -15,9 +15,12 @@ from pathlib import Path
 
 from hsfuse.io.pixels import Opened
 
-__all__ = ["PRODUCTS", "open_product"]
+__all__ = ["DLR_IMAGE", "DLR_METADATA", "PRODUCTS", "open_product"]
 
-_DLR = r"(-(METADATA\.XML|SPECTRAL_IMAGE(_COG|_VNIR|_SWIR)?\.(TIFF?|BSQ|BIL|BIP|JP2)))?"
+#: What the files of EnMAP and DESIS are called after the name of the scene.
+DLR_METADATA = r"METADATA\.XML"
+DLR_IMAGE = r"SPECTRAL_IMAGE(_COG|_VNIR|_SWIR)?\.(TIFF?|BSQ|BIL|BIP|JP2)"
+_DLR = rf"(-({DLR_METADATA}|{DLR_IMAGE}))?"
 
 #: What files and folders of a product are called -> the module that opens them. Whole names, so
 #: that an output that is called after its scene is not taken for the scene.

@@ -20,13 +20,12 @@ from hsfuse.errors import RasterError
 from hsfuse.io.bands import BandTable
 from hsfuse.io.gdal_reader import open_dataset
 from hsfuse.io.pixels import Opened
+from hsfuse.io.products import DLR_IMAGE, DLR_METADATA
 from hsfuse.io.products.completion import completed
 from hsfuse.io.products.document import Document, read_document
 
 __all__ = ["Schema", "open_delivery"]
 
-_METADATA = r"METADATA\.XML"
-_IMAGE = r"SPECTRAL_IMAGE(_COG|_VNIR|_SWIR)?\.(TIFF?|BSQ|BIL|BIP|JP2)"
 _SCALE = 1e-4  # of reflectance, and
 _NODATA = -32768.0  # in every L2A product so far; used where the files do not say
 #: From the metadata and the number of bands: which of them are good.
@@ -103,7 +102,7 @@ def _files(path: Path, schema: Schema) -> tuple[Path | None, Path]:
     entries = sorted(entry for entry in folder.iterdir() if entry.is_file())
     metadata, images = (
         [entry for entry in entries if re.fullmatch(f"{scene}-{part}", entry.name, re.IGNORECASE)]
-        for part in (_METADATA, _IMAGE)
+        for part in (DLR_METADATA, DLR_IMAGE)
     )
     if path in images:
         images = [path]

@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsfuse.errors import RasterError
+from hsfuse.io.products.settings import PRODUCTS
 
 __all__ = ["Document", "read_document"]
-
-_LARGEST = 256 * 2**20  # bytes; those of products have up to ten MB
 
 
 @dataclass(frozen=True)
@@ -128,10 +127,10 @@ def read_document(path: Path) -> Document:
         If it cannot be read or is no XML.
     """
     try:
-        if path.stat().st_size > _LARGEST:
+        if path.stat().st_size > PRODUCTS.largest_document:
             raise RasterError(
-                f"{path}: has {path.stat().st_size} bytes; expected metadata of up to {_LARGEST} "
-                "bytes"
+                f"{path}: has {path.stat().st_size} bytes; expected metadata of up to "
+                f"{PRODUCTS.largest_document} bytes"
             )
         root = ElementTree.parse(path).getroot()
     except ElementTree.ParseError as error:

@@ -28,15 +28,13 @@ from hsfuse.io.location import stamp
 from hsfuse.io.pixels import Cube, Key, Opened, split
 from hsfuse.io.products.completion import completed
 from hsfuse.io.products.hdf import Granule, opened
+from hsfuse.io.products.settings import PRODUCTS
 
 __all__ = ["OrthoPixels", "open_product"]
 
 _CUBES = {"RFL": "reflectance", "RAD": "radiance"}
 _PARAMETERS = "sensor_band_parameters"
 _NODATA = -9999.0
-# A part of the swath may hold so many times the pixels that are wanted of it, or so many pixels.
-_MOST_WASTE = 4
-_SMALL_PART = 64 * 64
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def _gather(
         return
     top, bottom = line[known].min(), line[known].max() + 1
     left, right = sample[known].min(), sample[known].max() + 1
-    if (bottom - top) * (right - left) > max(_MOST_WASTE * wanted, _SMALL_PART):
+    if (bottom - top) * (right - left) > max(PRODUCTS.most_waste * wanted, PRODUCTS.small_part):
         axis = int(line.shape[1] > line.shape[0])
         middle = line.shape[axis] // 2
         for half in (slice(None, middle), slice(middle, None)):

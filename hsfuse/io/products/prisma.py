@@ -28,6 +28,7 @@ from hsfuse.io.location import stamp
 from hsfuse.io.pixels import Cube, Key, Opened, split
 from hsfuse.io.products.completion import completed
 from hsfuse.io.products.hdf import Granule, opened
+from hsfuse.io.products.settings import PRODUCTS
 
 __all__ = ["CubePixels", "open_product"]
 
@@ -36,7 +37,6 @@ _ANGLE = f"{_SWATH}/Geometric Fields/Solar_Zenith_Angle"
 _DETECTORS = ("Vnir", "Swir")
 _STEPS = 65535  # from the least to the greatest stored number
 _PIXEL = 30.0  # metres
-_SLACK = 0.01  # of a pixel, by which the corners may be off
 
 
 class _Band(NamedTuple):
@@ -237,7 +237,7 @@ def _grid(granule: Granule, rows: int, columns: int) -> tuple[Affine, CRS]:
     )  # fmt: skip
     across, down = (right - left) / _PIXEL, (top - bottom) / _PIXEL
     for shift, steps in ((0.5, (columns - 1, rows - 1)), (0.0, (columns, rows))):
-        if np.allclose((across, down), steps, rtol=0, atol=_SLACK):
+        if np.allclose((across, down), steps, rtol=0, atol=PRODUCTS.corner_slack):
             origin = left - shift * _PIXEL, top + shift * _PIXEL
             break
     else:

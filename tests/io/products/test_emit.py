@@ -8,6 +8,7 @@ import pytest
 
 from hsfuse.errors import RasterError
 from hsfuse.io.products import emit as module
+from hsfuse.io.products.settings import ProductSettings
 from hsfuse.io.read import open_raster
 
 
@@ -46,8 +47,7 @@ def test_a_window_is_that_of_the_whole(emit) -> None:
 
 def test_a_long_window_is_read_in_parts_that_hold_little_else(emit, monkeypatch) -> None:
     product = emit()
-    monkeypatch.setattr(module, "_SMALL_PART", 4)
-    monkeypatch.setattr(module, "_MOST_WASTE", 1.0)
+    monkeypatch.setattr(module, "PRODUCTS", ProductSettings(small_part=4, most_waste=1.0))
     np.testing.assert_array_equal(open_raster(product.image), product.stored)
 
 
