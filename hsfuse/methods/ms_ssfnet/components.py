@@ -1,8 +1,7 @@
 """
-The network of components for one pair: estimators, network, shrinkage, data consistency.
+The network of components for one pair: estimators, network, data consistency.
 
 See :mod:`~hsfuse.methods.ms_ssfnet.features` for its input,
-:mod:`~hsfuse.methods.ms_ssfnet.shrinkage` for the weights of its corrections,
 :mod:`~hsfuse.methods.ms_ssfnet.consistency` for the update by both images, and
 :mod:`~hsfuse.methods.ms_ssfnet.calibration` for how a fuser is prepared.
 """
@@ -22,7 +21,6 @@ from torch.nn.functional import avg_pool2d, pad
 from hsfuse.core.grid import Geometry, Span
 from hsfuse.methods import OnePass, Options, Window
 from hsfuse.methods.ms_ssfnet.consistency import (
-    CANDIDATES,
     ConsistencyTerms,
     Observations,
     apply_consistency,
@@ -33,12 +31,13 @@ from hsfuse.methods.ms_ssfnet.features import Features, compute_features
 from hsfuse.methods.ms_ssfnet.inference import run_network
 from hsfuse.methods.ms_ssfnet.scales import ComponentScales
 from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
-from hsfuse.methods.ms_ssfnet.shrinkage import shrink
 from hsfuse.methods.ms_ssfnet.uncertainty import ErrorModel, local_contrast
 from hsfuse.nets.ms_ssfnet import reach
 from hsfuse.nets.weights import Card
 
 __all__ = ["ComponentFuser", "Prediction"]
+
+_TERMS = ConsistencyTerms()
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,8 @@ class Prediction:
 
     Attributes
     ----------
-    guided, corrected : Tensor of shape (components, rows, columns)
-        The components by `guided` and by the network.
+    corrected : Tensor of shape (components, rows, columns)
+        The components by the network.
     features : Features
         Input of the network, with a margin about the core.
     inside : tuple of slice
@@ -58,7 +57,6 @@ class Prediction:
         What a unit of each component adds to the good bands, sum of squares.
     """
 
-    guided: Tensor
     corrected: Tensor
     features: Features
     inside: tuple[slice, slice]
@@ -118,16 +116,10 @@ class ComponentFuser(OnePass):
         Of the scene's components.
     gain : ndarray of shape (components, MS bands)
         Kalman gain of the MS image.
-    guided_components : int
-        Components that `guided` fuses by itself, toward which corrections are shrunk.
-    weights : ndarray of shape (components,)
-        Of each component's correction.
     options : Options
         Device and precision.
     outside : float
         Variance of the HS spectra outside the subspace less noise, mean over the good bands.
-    terms : ConsistencyTerms
-        The images by which the result is updated.
     error_model : ErrorModel or None
         Where standard errors are wanted.
     settings : ComponentSettings
@@ -138,13 +130,10 @@ class ComponentFuser(OnePass):
     estimators: Estimators
     scales: ComponentScales
     gain: NDArray[np.float64]
-    guided_components: int
-    weights: NDArray[np.float32]
     options: Options
     notes: tuple[str, ...] = ()
     name: str = "ms-ssfnet"
     outside: float = 0.0
-    terms: ConsistencyTerms = CANDIDATES[0]
     error_model: ErrorModel | None = None
     settings: ComponentSettings = DEFAULT
 
@@ -181,13 +170,13 @@ class ComponentFuser(OnePass):
 
     @property
     def _update_reach(self) -> tuple[float, float]:
-        return self.terms.reach(self.estimators.kriging.guided.psf, self.settings.consistency)
+        return _TERMS.reach(self.estimators.kriging.guided.psf, self.settings.consistency)
 
     @property
     def channels(self) -> int:
         """See :class:`hsfuse.methods.Fuser`: all features, and the network for one component."""
         a = self.card.architecture
-        components = len(self.weights)
+        components = len(self.scales.prior_deviation)
         errors = 2 * (1 + a.bands) if self.gives_standard_error else 0
         features = (components + 1) * a.fine_bands + components + errors
         return self.estimators.kriging.channels + features + 6 * a.width
@@ -199,9 +188,7 @@ class ComponentFuser(OnePass):
             "method": self.name,
             "weights": self.card.name,
             "weights_sha256": self.card.sha256,
-            "components": len(self.weights),
-            "mean_correction_weight": float(self.weights.mean()),
-            "data_consistency": list(self.terms.images),
+            "components": len(self.scales.prior_deviation),
             "precision": self.options.precision,
             "guided": self.estimators.kriging.guided.describe(),
             **model,
@@ -233,18 +220,14 @@ class ComponentFuser(OnePass):
         inside = tuple(c.within(outer) for c, outer in zip(window.core, wide, strict=True))
         return local_contrast(fine.cpu().numpy(), known.cpu().numpy(), radius)[inside]
 
-    def consistent_components(
-        self, window: Window, prediction: Prediction | None = None
-    ) -> tuple[Tensor, NDArray[np.float32]]:
+    def consistent_components(self, window: Window) -> tuple[Tensor, NDArray[np.float32]]:
         """
-        Return the components over the core: shrunk, and updated by the selected images.
+        Return the components over the core, updated by both images.
 
         Parameters
         ----------
         window : Window
             With its halo.
-        prediction : Prediction, optional
-            Where it is computed already: of a window that is core alone.
 
         Returns
         -------
@@ -254,12 +237,12 @@ class ComponentFuser(OnePass):
         """
         guided = self.estimators.kriging.guided
         region, coarse = update_region(window.geometry, window.core, guided.psf, self._update_reach)
-        prediction = prediction or self.predict(replace(window, core=region))
+        prediction = self.predict(replace(window, core=region))
         whole = apply_consistency(
-            shrink(prediction.guided, prediction.corrected, self.weights),
+            prediction.corrected,
             self.relative_variance(prediction),
             self.observations(window, region, coarse),
-            self.terms,
+            _TERMS,
             self.settings.consistency,
         )
         inside = window.core[0].within(region[0]), window.core[1].within(region[1])
@@ -304,7 +287,7 @@ class ComponentFuser(OnePass):
         )
 
     def predict(self, window: Window) -> Prediction:
-        """Return the components over the core by `guided` and by the network."""
+        """Return the components over the core by the network."""
         margin = reach(self.card.architecture)
         wide = []
         for axis, core in zip((window.geometry.y, window.geometry.x), window.core, strict=True):
@@ -315,12 +298,10 @@ class ComponentFuser(OnePass):
             replace(window, core=(wide[0], wide[1])), self.estimators, self.scales
         )
         corrected = features.initial + self._corrections(features)
-        guided = features.guided
-        guided[self.guided_components :] = 0
         inside = window.core[0].within(wide[0]), window.core[1].within(wide[1])
         cut = slice(None), *inside
-        power = torch.from_numpy(self.estimators.kriging.guided.subspace.power).to(guided)
-        return Prediction(guided[cut], corrected[cut], features, inside, power)
+        power = torch.from_numpy(self.estimators.kriging.guided.subspace.power).to(corrected)
+        return Prediction(corrected[cut], features, inside, power)
 
     def _corrections(self, features: Features) -> Tensor:
         rows, columns = features.initial.shape[1:]

@@ -5,10 +5,8 @@ The card of the weights states what they were trained for. Those of the paper's 
 images and predict the cube (:mod:`hsfuse.methods.ms_ssfnet.cube`): they fit one sensor and one
 ratio. The others take a scene's own principal components one at a time
 (:mod:`hsfuse.methods.ms_ssfnet.features`) and predict a correction: they fit any sensor. The
-weight of a correction is fitted at reduced resolution
-(:mod:`hsfuse.methods.ms_ssfnet.shrinkage`), and the result is updated by both images
-(:mod:`hsfuse.methods.ms_ssfnet.consistency`). Where no weights fit, `guided` fuses the pair and
-a note says why.
+result is updated by both images (:mod:`hsfuse.methods.ms_ssfnet.consistency`). Where no weights
+fit, `guided` fuses the pair and a note says why.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ __all__ = [
     "ConsistencySettings",
     "ErrorModelSettings",
     "ScaleSettings",
-    "ShrinkageSettings",
 ]
 
 
@@ -69,18 +68,6 @@ class ConsistencySettings:
 
 
 @dataclass(frozen=True, slots=True)
-class ShrinkageSettings:
-    """Of the weights of corrections."""
-
-    # Regression coefficient of the true correction on the network's beyond which it is used in
-    # full: it leaves less error than none does.
-    full: float = 0.5
-    # Decibels by which other data consistency terms have to exceed the first: the
-    # reduced-resolution pair has few pixels.
-    margin: float = 0.1
-
-
-@dataclass(frozen=True, slots=True)
 class ErrorModelSettings:
     """Of the model of standard errors."""
 
@@ -113,7 +100,6 @@ class ComponentSettings:
     cnmf: CnmfSettings = CNMF
     scales: ScaleSettings = ScaleSettings()
     consistency: ConsistencySettings = ConsistencySettings()
-    shrinkage: ShrinkageSettings = ShrinkageSettings()
     error_model: ErrorModelSettings = ErrorModelSettings()
 
 

@@ -18,10 +18,9 @@ from hsfuse.methods.guided.settings import GuidedSettings
 from hsfuse.methods.kriging.method import average
 from hsfuse.methods.kriging.settings import KrigingSettings
 from hsfuse.methods.ms_ssfnet.components import ComponentFuser
-from hsfuse.methods.ms_ssfnet.consistency import CANDIDATES, ConsistencyTerms
 from hsfuse.methods.ms_ssfnet.features import CHANNELS, LEADING, compute_features, with_signs
 from hsfuse.methods.ms_ssfnet.method import MSSSFNetMethod
-from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings, ShrinkageSettings
+from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings, ScaleSettings
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
 from hsfuse.nets.weights import Domain, save_weights
 from hsfuse.observe import Degrade
@@ -105,7 +104,6 @@ def test_a_window_equals_the_same_part_of_the_whole(
     """Estimators, network, agreement and standard error need no more than the stated reach."""
     survey, window = pair_of(cube_of(208))
     fuser = prepared(survey, weights(0.05), SMALL_CELLS, uncertainty=True)
-    fuser = replace(fuser, terms=ConsistencyTerms())
     (whole,) = fuser.fuse([window])
     core = Span(98, 111)
     part = read_tile(fuser, window, core)
@@ -116,13 +114,12 @@ def test_a_window_equals_the_same_part_of_the_whole(
 
 
 def test_a_network_without_a_head_leaves_the_start(weights: Callable[[float], str]) -> None:
-    """A correction of zero leaves the estimate of `kriging`, whatever its weight."""
+    """A correction of zero leaves the estimate of `kriging`."""
     survey, window = pair_of(cube_of(96))
     fuser = prepared(survey, weights(0.0), SMALL_CELLS)
     kriging = fuser.estimators.kriging
     start = average(kriging.components(window, kriging.guided.stages(window)))
     assert torch.allclose(fuser.predict(window).corrected, start)
-    assert "reduced-resolution test (Wald): guided" in fuser.notes[0]
 
 
 def test_what_the_network_sees_does_not_depend_on_units(weights: Callable[[float], str]) -> None:
@@ -175,33 +172,20 @@ def test_units_are_measured_on_the_cells_of_the_scene(weights: Callable[[float],
     )
 
 
-def test_corrections_that_harm_are_not_used(weights: Callable[[float], str]) -> None:
-    """The weights of the reduced-resolution test are applied: less error than in full."""
-    cube = cube_of(96)
-    survey, window = pair_of(cube)
-    fuser = prepared(survey, weights(3.0), FAST)
-    assert (fuser.weights[:3] < 0.8).all()
-    full = replace(fuser, weights=np.ones_like(fuser.weights))
-    error, error_in_full = (
-        np.square(each.fuse([window])[0] - cube).mean() for each in (fuser, full)
-    )
-    assert error < 0.9 * error_in_full
-    assert fuser.describe()["mean_correction_weight"] == pytest.approx(fuser.weights.mean())
-
-
-def test_the_selected_consistency_terms_are_used(weights: Callable[[float], str]) -> None:
-    """In the result, its reach, the error model and the note; here the first are never selected."""
+def test_only_standard_errors_are_calibrated_at_reduced_resolution(
+    weights: Callable[[float], str],
+) -> None:
+    """Correction and update are the same with and without them, and a note names what was done."""
     survey, window = pair_of(cube_of(96))
-    file = weights(0.05)
-    first = prepared(survey, file, FAST, uncertainty=True)
-    never = replace(FAST, shrinkage=ShrinkageSettings(margin=-1000.0))
-    other = prepared(survey, file, never, uncertainty=True)
-    assert first.terms == CANDIDATES[0]
-    assert other.terms != CANDIDATES[0]
-    assert other.error_model != first.error_model
-    assert other.terms.sentence() in other.notes[0]
-    forced = replace(other, terms=CANDIDATES[0])
-    assert np.abs(other.fuse([window])[0] - forced.fuse([window])[0])[:BANDS].max() > 1e-4
+    plain, calibrated = (
+        prepared(survey, weights(0.05), FAST, uncertainty=wanted) for wanted in (False, True)
+    )
+    assert plain.notes == ()
+    assert calibrated.error_model is not None
+    assert 0 < calibrated.error_model.weight < 1
+    assert calibrated.notes == (calibrated.error_model.sentence(),)
+    (cube,), (with_error,) = (each.fuse([window]) for each in (plain, calibrated))
+    assert np.array_equal(cube, with_error[:BANDS])
 
 
 def test_a_changed_setting_changes_what_is_hashed(weights: Callable[[float], str]) -> None:
@@ -213,7 +197,7 @@ def test_a_changed_setting_changes_what_is_hashed(weights: Callable[[float], str
     changes = (
         replace(FAST, kriging=replace(FAST.kriging, halo=9)),
         replace(FAST, kriging=replace(FAST.kriging, guided=GuidedSettings(mean_ridge=0.2))),
-        replace(FAST, shrinkage=ShrinkageSettings(margin=0.2)),
+        replace(FAST, scales=ScaleSettings(least_prior=0.03)),
     )
     for settings in changes:
         changed = prepared(survey, weights(0.0), settings)
