@@ -11,13 +11,13 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.geotiff import (
-    _PIECE_BYTES,
     _compare,
     _pieces,
     creation_profile,
     export_geotiff,
 )
 from hsfuse.io.layout import OutputLayout
+from hsfuse.io.settings import GEOTIFF
 from hsfuse.io.zarr_layout import read_layout, write_template
 
 TRANSFORM = (2.5, 0.0, 400000.0, 0.0, -2.5, 5800000.0)
@@ -242,7 +242,7 @@ def test_the_store_is_read_whole_chunks_at_a_time_and_never_at_once(tmp_path):
     seen = np.zeros((6, 1100, 9000), np.uint8)
     for bands, window in _pieces(layout, 512):
         assert window.row_off % 512 == window.col_off % 512 == bands.start % 25 == 0
-        assert (bands.stop - bands.start) * window.width * window.height * 4 <= _PIECE_BYTES
+        assert (bands.stop - bands.start) * window.width * window.height * 4 <= GEOTIFF.piece_bytes
         rows, columns = window.toslices()
         seen[bands.start // 25, rows, columns] += 1
     assert (seen == 1).all()
