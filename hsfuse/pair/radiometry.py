@@ -16,6 +16,7 @@ from scipy.optimize import nnls
 
 from hsfuse.core.robust import tukey_biweight
 from hsfuse.pair.survey import Survey
+from hsfuse.sensor.response import band_cells
 
 __all__ = ["Radiometry", "measure_radiometry"]
 
@@ -37,8 +38,10 @@ class _Settings:
     # and this many times the share that one estimated from the pair leaves.
     unexplained: float = 0.03
     times_worse: float = 2.0
-    # Quantiles of a response between which an MS band has its spectral coverage.
-    middle: tuple[float, float] = (0.025, 0.975)
+    # Share of its peak at or above which a response covers an HS band. Half the peak bounds the
+    # FWHM by which bands are specified, and there a Gaussian of this FWHM and a measured curve
+    # agree; at a tenth the Gaussian of a broad band reaches half as far again.
+    coverage_level: float = 0.5
     # Share of the surveyed pixels at a band's largest value: more than a scene has by chance.
     saturated: float = 0.01
     # Wavelength ranges that one note lists.
@@ -64,7 +67,8 @@ class Radiometry:
     correlation : ndarray of shape (MS bands,)
         Between the two sides.
     covered : ndarray of bool, shape (bands,)
-        HS bands within the spectral coverage of the MS bands; all where R is estimated.
+        HS bands within the spectral coverage of the MS bands, where one of them responds with
+        half its peak or more; all where R is estimated.
     explained : ndarray of shape (bands,)
         Share of each HS band's variance that the MS bands explain on the HS grid; NaN for
         bands that are not good.
@@ -103,7 +107,11 @@ def measure_radiometry(survey: Survey) -> Radiometry:
     gain, offset, correlation = _lines(response[:, good] @ spectra, seen, weight)
     # An estimated response fits the spectra of the scene and does not determine the coverage.
     stated = survey.response is not None
-    covered = _covered(response, survey.wavelength) if stated else np.ones(len(good), dtype=bool)
+    covered = (
+        _covered(response, survey.wavelength, survey.marked)
+        if stated
+        else np.ones(len(good), dtype=bool)
+    )
     explained = np.full(len(good), np.nan)
     explained[good] = _explained(spectra, seen, weight)
     notes = (
@@ -207,23 +215,24 @@ def _lines(
     return gain, offset, np.divide(xy, spread, out=np.zeros_like(xx), where=spread > 0)
 
 
-def _covered(response: NDArray[np.float64], wavelength: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _covered(
+    response: NDArray[np.float64], wavelength: NDArray[np.float64], used: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     """
-    Return which HS bands the MS bands cover: the middle 95 % of a response, widened by half.
+    Return which HS bands the MS bands cover: where one of them responds with half its peak.
 
-    All of them where wavelengths are not known.
+    All of them where wavelengths are not known. Bands that R leaves out follow from the used ones
+    on either side.
     """
-    known = np.isfinite(wavelength)
-    if not known.all():
+    if not np.isfinite(wavelength).all() or not used.any():
         return np.ones(wavelength.size, dtype=bool)
-    order = np.argsort(wavelength)
-    covered = np.zeros(wavelength.size, dtype=bool)
-    for row in response:
-        share = np.cumsum(row[order]) / row.sum()
-        inside = wavelength[order[np.searchsorted(share, _SETTINGS.middle)]]
-        margin = (inside[1] - inside[0]) / 2
-        covered |= (wavelength >= inside[0] - margin) & (wavelength <= inside[1] + margin)
-    return covered
+    order = np.flatnonzero(used)[np.argsort(wavelength[used], kind="stable")]
+    # R weights a band by its part of the spectrum: without that it is the response.
+    cells = band_cells(wavelength[order], np.full(order.size, np.nan))
+    level = response[:, order] * cells.sharing / (cells.high - cells.low)
+    level /= np.maximum(level.max(axis=1, keepdims=True), 1e-300)
+    highest = np.interp(wavelength, wavelength[order], level.max(axis=0), left=0.0, right=0.0)
+    return np.asarray(highest >= _SETTINGS.coverage_level)
 
 
 def _explained(
@@ -250,9 +259,9 @@ def _uncovered_notes(
     if not beyond.any() or not within.any():
         return ()
     return (
-        f"{beyond.sum()} HS bands lie outside the spectral coverage of the MS bands "
-        f"({_ranges(wavelength, beyond)} nm): their detail is inferred from correlation with other "
-        "bands and is less certain; the MS bands "
+        f"{beyond.sum()} HS bands lie outside the spectral coverage of the MS bands, where each "
+        f"responds with less than half its peak ({_ranges(wavelength, beyond)} nm): their detail "
+        "is inferred from correlation with other bands and is less certain; the MS bands "
         f"explain {np.median(explained[beyond]):.0%} of their variance, "
         f"{np.median(explained[within]):.0%} of the others'",
     )

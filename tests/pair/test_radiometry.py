@@ -11,6 +11,7 @@ from hsfuse.core.psf import PSF
 from hsfuse.core.resample import degrade_matrix
 from hsfuse.pair.radiometry import estimate_response, measure_radiometry
 from hsfuse.pair.survey import Patch, Survey
+from hsfuse.sensor.catalogue import ResponseCurves, response_matrix, sensor_from_bands
 
 
 def survey(gain: float = 1.0, offset: float = 0.0, hole: bool = False) -> Survey:
@@ -150,6 +151,40 @@ def test_bands_beyond_the_fine_ones_are_flagged() -> None:
     assert any("outside the spectral coverage" in note for note in found.notes)
     whole = measure_radiometry(replace(made, response=np.kron(np.eye(2), np.full(10, 0.1))))
     assert whole.covered.all()
+
+
+def test_gaussian_and_measured_responses_cover_the_same_bands() -> None:
+    """Those where a band responds with half its peak: within its FWHM, whatever its tails are."""
+    made = survey()
+    wavelength = np.arange(400.0, 900.0, 5.0)
+    patch = made.patches[0]
+    coarse = np.repeat(patch.coarse, 5, axis=0)
+    wide = replace(made, patches=(replace(patch, coarse=coarse),), marked=np.ones(100, bool))
+    wide = replace(wide, wavelength=wavelength)
+    centre, width = np.array([500.0, 750.0]), np.array([60.0, 100.0])
+    gaussian = sensor_from_bands(centre, width)
+    samples = np.arange(400.0, 900.0)
+    box = (np.abs(samples - centre[:, None]) <= width[:, None] / 2).astype(float)
+    measured = replace(gaussian, curves=ResponseCurves(samples, box))
+    inside = (np.abs(wavelength - centre[:, None]) < width[:, None] / 2 - 5).any(axis=0)
+    outside = (np.abs(wavelength - centre[:, None]) > width[:, None] / 2 + 5).all(axis=0)
+    for sensor in (gaussian, measured):
+        matrix = response_matrix(sensor, wavelength, np.full(100, 5.0)).matrix
+        covered = measure_radiometry(replace(wide, response=matrix)).covered
+        assert covered[inside].all()
+        assert not covered[outside].any()
+
+
+def test_irregular_sampling_leaves_the_coverage_alone() -> None:
+    """A band that stands for a wider part of the spectrum has more weight, not more response."""
+    made = survey()
+    wavelength = np.r_[np.arange(400.0, 500.0, 10.0), np.arange(500.0, 800.0, 30.0)]
+    sensor = sensor_from_bands([550.0], [300.0])
+    matrix = response_matrix(sensor, wavelength).matrix
+    alone = replace(made.patches[0], fine=made.patches[0].fine[:1])
+    wide = replace(made, patches=(alone,), wavelength=wavelength, response=matrix)
+    found = measure_radiometry(wide).covered
+    assert found.tolist() == (np.abs(wavelength - 550.0) <= 150.0).tolist()
 
 
 def test_an_estimated_response_flags_no_band() -> None:
