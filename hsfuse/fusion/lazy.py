@@ -8,7 +8,6 @@ computed (:mod:`hsfuse.fusion.block`), with the local models that it needs
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from hsfuse.fusion.block import fuse_block
 from hsfuse.fusion.plan import Plan, plan_fusion
-from hsfuse.fusion.settings import FusionSettings
+from hsfuse.fusion.settings import FusionSettings, with_choices
 from hsfuse.io.masks import mask_raster
 from hsfuse.io.read import Raster, as_raster
 from hsfuse.methods.ms_ssfnet.uncertainty import BAND
@@ -71,8 +70,10 @@ def fuse(
         If the method or device cannot be had, or the method cannot tell its uncertainty.
     RasterError
         If a file cannot be read.
+    TypeError
+        If there is no such option.
     """
-    settings = replace(settings or FusionSettings(), **choices)
+    settings = with_choices(settings or FusionSettings(), choices, "fuse")
     pick_device(settings.device)
     inputs = (
         open_input(hs, settings, "hs"),

@@ -26,7 +26,7 @@ from hsfuse.fusion.conditioning import Unit, condition_unit
 from hsfuse.fusion.consistency import compare_block
 from hsfuse.fusion.lazy import lazy_result, open_input
 from hsfuse.fusion.plan import Plan, plan_fusion
-from hsfuse.fusion.settings import Settings
+from hsfuse.fusion.settings import Settings, with_choices
 from hsfuse.io.formats import find_format
 from hsfuse.io.location import locate_file
 from hsfuse.io.read import open_raster
@@ -186,8 +186,10 @@ def run(
     ------
     HsfuseError
         One line that says what to do.
+    TypeError
+        If there is no such option.
     """
-    job = prepare(scene, rgb, out, replace(settings or Settings(), **choices))
+    job = prepare(scene, rgb, out, with_choices(settings or Settings(), choices, "run"))
     return execute(job, progress=progress)
 
 

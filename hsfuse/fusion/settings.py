@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
 
 from hsfuse.errors import PlanError
 from hsfuse.io.layout import StoredType, check_stored_type
@@ -13,10 +15,12 @@ from hsfuse.methods import Options, check_options, load_method
 from hsfuse.parallel import check_device, check_scheduler
 from hsfuse.sensor.model import Sensor
 
-__all__ = ["FusionSettings", "PathLike", "SensorLike", "Settings"]
+__all__ = ["FusionSettings", "PathLike", "SensorLike", "Settings", "with_choices"]
 
 PathLike = str | os.PathLike[str]
 SensorLike = Sensor | str | os.PathLike[str]
+
+_Chosen = TypeVar("_Chosen", bound="FusionSettings")
 
 _PRECISIONS = ("float32", "bfloat16")
 
@@ -131,3 +135,31 @@ class Settings(FusionSettings):
         check_stored_type(self.dtype, self.scale)
         if self.workers is not None and self.workers < 1:
             raise PlanError(f"workers must be at least 1, got {self.workers}")
+
+
+def with_choices(settings: _Chosen, choices: Mapping[str, Any], caller: str) -> _Chosen:
+    """
+    Return settings with the keyword arguments of a public function in place of their fields.
+
+    Parameters
+    ----------
+    settings : FusionSettings or Settings
+    choices : mapping
+        Names of fields and their values.
+    caller : str
+        Name of the function, for the message.
+
+    Raises
+    ------
+    TypeError
+        If there is no such field; the message names the nearest one.
+    PlanError
+        If a value is not accepted.
+    """
+    known = [each.name for each in fields(settings)]
+    for name in choices:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected {', '.join(known)}"
+            raise TypeError(f"{caller}() got an unexpected option {name!r}; {hint}")
+    return replace(settings, **choices)
