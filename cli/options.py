@@ -187,7 +187,7 @@ run_options = _together(
         "--hs-sensor",
         metavar="NAME|FILE",
         help="Sensor of the HS image: one of `hsfuse sensors list`, or a TOML file. Gives "
-        "wavelengths that the file lacks, and the PSF.",
+        "wavelengths that the file lacks, and the PSF; its bands have to be the file's.",
     ),
     click.option(
         "--rgb-sensor",

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hsfuse.core.tiles import Tiling
 from hsfuse.errors import PlanError
 from hsfuse.fusion.digest import digest, identify
-from hsfuse.fusion.settings import FusionSettings, SensorLike
+from hsfuse.fusion.settings import FusionSettings, SensorLike, with_choices
 from hsfuse.fusion.value_range import find_lower_limit
 from hsfuse.io.missing import without_gaps
 from hsfuse.io.read import Raster, as_raster, check_placed
@@ -29,6 +29,7 @@ from hsfuse.pair.alignment import Alignment, align_pair
 from hsfuse.pair.geometry import Pair, make_pair
 from hsfuse.pair.pixels import PixelCache
 from hsfuse.pair.radiometry import Radiometry
+from hsfuse.pair.response import check_hs_sensor
 from hsfuse.pair.survey import Survey, survey_pair
 from hsfuse.parallel import one_thread, pick_device
 from hsfuse.sensor.catalogue import Sensor, pick_sensor
@@ -131,7 +132,7 @@ def plan_fusion(
     RasterError, PairError, PlanError, WeightsError
         One line each.
     """
-    settings = replace(settings or FusionSettings(), **choices)
+    settings = with_choices(settings or FusionSettings(), choices, "plan_fusion")
     method, options = load_method(settings.method), settings.options
     if options.weights is not None:
         find_weights(options.weights)  # before the pair is surveyed, which takes longer
@@ -144,6 +145,9 @@ def plan_fusion(
         "hs_sensor": _sensor(settings.hs_sensor, hs),
         "rgb_sensor": _sensor(settings.rgb_sensor, rgb),
     }
+    # A sensor that a product names itself is part of what was read, and has no such check.
+    asked = known["hs_sensor"] if settings.hs_sensor is not None else None
+    sensor_notes = [] if asked is None else check_hs_sensor(hs, asked)
     device, cache = pick_device(options.device), PixelCache()
     with one_thread():  # a plan resumed on another machine is the same
         hs, rgb = without_gaps(hs, spectra=True), without_gaps(rgb, spectra=False)
@@ -162,7 +166,7 @@ def plan_fusion(
             "the pair, such as those that come with hsfuse"
         )
     rows, columns = _tilings(pair, fuser, settings.tile, settings.overlap)
-    notes = (*pair.notes, *radiometry.notes, *fuser.notes)
+    notes = (*sensor_notes, *pair.notes, *radiometry.notes, *fuser.notes)
     return Plan(
         pair, alignment, radiometry, fuser, lower_limit, rows, columns, options, notes, inputs
     )

@@ -12,7 +12,7 @@ from hsfuse.errors import PairError, SensorError
 from hsfuse.io.labels import raster_label
 from hsfuse.sensor.catalogue import Sensor, response_matrix, sensor_from_bands
 
-__all__ = ["pair_response"]
+__all__ = ["check_hs_sensor", "pair_response"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,57 @@ def pair_response(
         raise PairError(f"{both}: {error}") from error
     _check_coverage(hs, rgb, response.coverage, response.band_names, notes)
     return response.matrix, source
+
+
+def check_hs_sensor(hs: xr.DataArray, sensor: Sensor) -> list[str]:
+    """
+    Return what the user should know of a sensor that was named for the HS image.
+
+    The definition fits if it has as many bands as the raster, or a band of its own at each of
+    the raster's centres.
+
+    Parameters
+    ----------
+    hs : DataArray
+        From :func:`hsfuse.open_raster`.
+    sensor : Sensor
+        Named by the user.
+
+    Raises
+    ------
+    PairError
+        If the bands match neither in number nor by wavelength.
+    """
+    if str(hs.attrs.get("wavelength_source", "")).startswith("sensor "):
+        return []  # the bands of the raster are the definition's
+    centre = np.asarray(hs["wavelength"].values, dtype=np.float64)
+    bands, own = hs.sizes["band"], len(sensor.band_names)
+    if not np.isfinite(centre).all():
+        if bands == own:
+            return []
+        raise PairError(
+            f"{raster_label(hs)}: has {bands} bands and does not state their wavelengths, sensor "
+            f"{sensor.id} has {own}; expected the sensor of the file, or its bands as "
+            f"{sensor.id}:BAND,BAND"
+        )
+    stated = f"{centre.min():.0f} to {centre.max():.0f} nm"
+    if sensor.contains(centre):
+        if bands == own:
+            return []
+        return [
+            f"{raster_label(hs)} has {bands} bands, {stated}, sensor {sensor.id} has {own}: they "
+            "were matched by wavelength"
+        ]
+    if bands != own:
+        raise PairError(
+            f"{raster_label(hs)}: its {bands} bands, {stated}, are neither the {own} bands of "
+            f"sensor {sensor.id} nor, by their wavelengths, a selection of them; expected the "
+            "sensor of the file"
+        )
+    return [
+        f"{raster_label(hs)} states wavelengths that are not those of sensor {sensor.id}; the "
+        "file's are used, and the definition's PSF"
+    ]
 
 
 def _nominal_centres(rgb: xr.DataArray, centre: NDArray[np.float64], sensor: Sensor) -> list[str]:

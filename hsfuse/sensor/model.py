@@ -14,6 +14,8 @@ from typing import Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from hsfuse.core.psf import ASSUMED_PSF, PSF
 from hsfuse.core.text import listed
@@ -163,8 +165,7 @@ class Sensor:
         index: list[int] = []
         for centre in np.asarray(wavelength, dtype=float):
             distance = np.abs(self.wavelength - centre)
-            reach = np.maximum(10.0, self._widths() / 2)
-            near = np.flatnonzero(distance <= reach)
+            near = np.flatnonzero(distance <= self._reach())
             if near.size == 0:
                 raise SensorError(
                     f"sensor {self.id} has no band at {centre:g} nm; its bands are "
@@ -177,6 +178,23 @@ class Sensor:
                 f"{listed([self.band_names[i] for i in index], _NAMES)}"
             )
         return self._take(index)
+
+    def contains(self, wavelength: ArrayLike) -> bool:
+        """
+        Return whether a raster's band centres may be bands of this sensor.
+
+        Each needs a band of its own within the distance of :meth:`match`; where detectors
+        overlap, it need not be the nearest one.
+        """
+        centre = np.asarray(wavelength, dtype=float)
+        near = np.abs(centre[:, None] - self.wavelength) <= self._reach()
+        matched = maximum_bipartite_matching(csr_array(near), perm_type="column")
+        return bool((matched >= 0).all())
+
+    def _reach(self) -> Vector:
+        """Return how far a raster's centre may be from each band's, in nanometres."""
+        reach: Vector = np.maximum(10.0, self._widths() / 2)
+        return reach
 
     def _widths(self) -> Vector:
         """Return the widths of the bands, of their curves where the FWHM is unknown, else 0."""

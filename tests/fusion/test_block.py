@@ -9,7 +9,7 @@ import pytest
 import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
 import xarray as xr
 
-from hsfuse.errors import PlanError
+from hsfuse.errors import PairError, PlanError
 from hsfuse.fusion.block import fuse_block
 from hsfuse.fusion.lazy import fuse, lazy_result
 from hsfuse.fusion.plan import Plan, plan_fusion
@@ -176,6 +176,13 @@ def test_sensors_may_be_given_as_objects(pair: tuple[xr.DataArray, ...]) -> None
     )
     assert np.array_equal(named.radiometry.response, given.radiometry.response)
     assert named.pair.psf == given.pair.psf
+
+
+def test_a_sensor_of_other_bands_is_refused(pair: tuple[xr.DataArray, ...]) -> None:
+    """A PSF of another sensor would give a wrong result in silence."""
+    hs, rgb, _ = pair
+    with pytest.raises(PairError, match="sensor cave-31"):
+        plan_fusion(hs, rgb, method="bicubic", hs_sensor="cave-31")
 
 
 def test_uncertainty_is_one_more_band(
