@@ -8,7 +8,7 @@ import hsfuse
 @pytest.mark.parametrize("function", ["fuse", "run"])
 def test_a_misspelt_option_names_the_function_and_the_nearest_one(function: str) -> None:
     """Before a file is opened; the names of classes inside say nothing to a user."""
-    with pytest.raises(TypeError, match=rf"^{function}\(\) .*'metod'; did you mean 'method'\?$"):
+    with pytest.raises(TypeError, match=rf"^{function}\(\) .*'tiles'; did you mean 'tile'\?$"):
         getattr(hsfuse, function)("a.tif", "b.tif", tiles=64)
 
 
