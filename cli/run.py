@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .options import json_option, quiet_option, run_options, verbose_option
-from .progress import Progress
+from .progress import Progress, Stages
 
 __all__ = ["run"]
 
@@ -63,22 +63,36 @@ def run(
       hsfuse run scene.tif rgb.tif --dry-run
       hsfuse run scene.tif rgb.tif --dtype int16 --scale 0.0001 --co COMPRESS=DEFLATE
     """  # noqa: D301 - click reads the mark
+    from hsfuse.report.inputs import describe_inputs
+
+    talks = not (quiet or as_json)
+    if talks:  # before the libraries are loaded that compute, which takes seconds
+        sensors, masks = (
+            (choices[f"hs_{name}"], choices[f"rgb_{name}"]) for name in ("sensor", "mask")
+        )
+        click.echo(describe_inputs(scene, rgb, sensors=sensors, masks=masks))
     from hsfuse.fusion.run import execute, prepare
     from hsfuse.fusion.settings import Settings
     from hsfuse.report.record import as_json as to_text
     from hsfuse.report.record import outcome_as_dict, plan_as_dict
     from hsfuse.report.text import describe_plan, summarise, write_report
 
-    job = prepare(scene, rgb, out, Settings(**choices), dry_run=dry_run)
+    with Stages("planning", hidden=quiet) as stage:
+        job = prepare(scene, rgb, out, Settings(**choices), dry_run=dry_run, stage=stage)
     if dry_run:
-        click.echo(to_text(plan_as_dict(job)) if as_json else describe_plan(job))
+        click.echo(to_text(plan_as_dict(job)) if as_json else describe_plan(job, inputs=quiet))
         return
-    if not (quiet or as_json):
-        click.echo(describe_plan(job) + "\n")
+    if talks:
+        click.echo(describe_plan(job, inputs=False) + "\n")
     _, rows, columns = job.plan.shape
     try:
-        with Progress(rows * columns / 1e6, hidden=quiet) as progress:
-            outcome = execute(job, progress=progress)
+        with Progress(
+            rows * columns / 1e6,
+            expected=job.expected_seconds,
+            parallel=job.workers,
+            hidden=quiet,
+        ) as progress:
+            outcome = execute(job, progress=progress, stage=progress.close_with)
     except KeyboardInterrupt:
         click.echo("stopped; run again with --resume to continue", err=True)
         raise click.exceptions.Exit(130) from None

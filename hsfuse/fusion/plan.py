@@ -13,13 +13,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
+from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.core.tiles import Tiling
 from hsfuse.errors import PlanError
 from hsfuse.fusion.digest import digest, identify
-from hsfuse.fusion.settings import FusionSettings, SensorLike, with_choices
+from hsfuse.fusion.settings import FusionSettings, with_choices
 from hsfuse.fusion.value_range import find_lower_limit
 from hsfuse.io.missing import without_gaps
 from hsfuse.io.read import Raster, as_raster, check_placed
@@ -32,7 +32,7 @@ from hsfuse.pair.radiometry import Radiometry
 from hsfuse.pair.response import check_hs_sensor
 from hsfuse.pair.survey import Survey, survey_pair
 from hsfuse.parallel import one_thread, pick_device
-from hsfuse.sensor.catalogue import Sensor, pick_sensor
+from hsfuse.sensor.catalogue import known_sensor
 
 __all__ = ["Plan", "plan_fusion", "survey_for"]
 
@@ -113,6 +113,8 @@ def plan_fusion(
     hs: Raster,
     rgb: Raster,
     settings: FusionSettings | None = None,
+    *,
+    stage: Stage | None = None,
     **choices: Any,
 ) -> Plan:
     """
@@ -124,6 +126,8 @@ def plan_fusion(
         As :func:`hsfuse.fuse` takes them, masked already where they are to be.
     settings : FusionSettings, optional
         What is asked.
+    stage : callable, optional
+        Called with the name of each stage of planning, and the share of all done before it.
     **choices
         Fields of :class:`FusionSettings` that replace those of ``settings``.
 
@@ -142,21 +146,26 @@ def plan_fusion(
     for raster in (hs, rgb):
         check_placed(raster)
     known = {
-        "hs_sensor": _sensor(settings.hs_sensor, hs),
-        "rgb_sensor": _sensor(settings.rgb_sensor, rgb),
+        "hs_sensor": known_sensor(settings.hs_sensor, hs.attrs.get("sensor")),
+        "rgb_sensor": known_sensor(settings.rgb_sensor, rgb.attrs.get("sensor")),
     }
     # A sensor that a product names itself is part of what was read, and has no such check.
     asked = known["hs_sensor"] if settings.hs_sensor is not None else None
     sensor_notes = [] if asked is None else check_hs_sensor(hs, asked)
     device, cache = pick_device(options.device), PixelCache()
+    stage = stage or ignore_stage
     with one_thread():  # a plan resumed on another machine is the same
+        stage("fill values", 0.1)
         hs, rgb = without_gaps(hs, spectra=True), without_gaps(rgb, spectra=False)
+        stage("co-registration" if settings.align else "grids", 0.2)
         pair, alignment = (
             align_pair(hs, rgb, **known, cache=cache)
             if settings.align
             else (make_pair(hs, rgb, **known), None)
         )
+        stage("radiometry", 0.4)
         survey, radiometry = survey_for(pair, cache)
+        stage(f"preparation of {settings.method}", 0.5)
         fuser = method.prepare(survey, replace(options, device=device))
         lower_limit = find_lower_limit(survey)
     if options.uncertainty and not fuser.gives_standard_error:
@@ -176,13 +185,6 @@ def survey_for(pair: Pair, cache: PixelCache | None = None) -> tuple[Survey, Rad
     """Return the survey of a pair that methods are prepared with, and what it tells of R."""
     survey = survey_pair(pair, cache=cache)
     return survey.with_response(), survey.radiometry
-
-
-def _sensor(asked: SensorLike | None, raster: xr.DataArray) -> Sensor | None:
-    if isinstance(asked, Sensor):
-        return asked
-    name = asked or raster.attrs.get("sensor")
-    return pick_sensor(name) if name else None
 
 
 def _tilings(

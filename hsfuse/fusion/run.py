@@ -21,9 +21,11 @@ import numpy as np
 import xarray as xr
 
 from hsfuse.core.discrepancy import Discrepancy
+from hsfuse.core.stages import Stage
 from hsfuse.fusion.block import fuse_input, read_block
 from hsfuse.fusion.conditioning import Unit, condition_unit
 from hsfuse.fusion.consistency import compare_block
+from hsfuse.fusion.duration import estimate_duration
 from hsfuse.fusion.lazy import lazy_result, open_input
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.settings import Settings, with_choices
@@ -69,6 +71,8 @@ class Job:
         As asked.
     seconds : float
         What planning took.
+    expected_seconds : float or None
+        What the run will take on this machine; None where that is not estimated.
     """
 
     scene: Path
@@ -78,6 +82,7 @@ class Job:
     layout: OutputLayout
     settings: Settings
     seconds: float = 0.0
+    expected_seconds: float | None = None
 
     @property
     def workers(self) -> int:
@@ -200,6 +205,7 @@ def prepare(
     settings: Settings | None = None,
     *,
     dry_run: bool = False,
+    stage: Stage | None = None,
 ) -> Job:
     """
     Return the planned and checked run of :func:`run`; of the output nothing is written yet.
@@ -210,6 +216,8 @@ def prepare(
         As :func:`run`.
     dry_run : bool
         The output may exist; nothing is written.
+    stage : callable, optional
+        Called with the name of each stage of planning, and the share of all done before it.
     """
     started = time.monotonic()
     settings = settings or Settings()
@@ -222,12 +230,19 @@ def prepare(
         open_input(scene, settings, "hs"),
         open_input(rgb, settings, "rgb"),
     )
-    plan = plan_fusion(*inputs, settings, device=here).on(device)
+    plan = plan_fusion(*inputs, settings, stage=stage, device=here).on(device)
     layout = _layout(plan, settings, scene, rgb)
     if not (settings.resume or dry_run):
         models = plan.fuser.local_models
         check_space(path, space_needed(layout, path) + (models.bytes if models else 0))
-    return Job(scene, rgb, path, plan, layout, settings, time.monotonic() - started)
+    job = Job(scene, rgb, path, plan, layout, settings)
+    if settings.scheduler == "local":
+        if stage is not None:
+            stage("estimate of the time", 0.9)
+        exported = path.suffix != ".zarr"
+        seconds = estimate_duration(plan, job.workers, layout.bytes, exported=exported)
+        job = replace(job, expected_seconds=seconds)
+    return replace(job, seconds=time.monotonic() - started)
 
 
 def _check_files(scene: Path, rgb: Path, out: Path, settings: Settings, dry_run: bool) -> Path:
@@ -272,11 +287,18 @@ def _layout(plan: Plan, settings: Settings, scene: Path, rgb: Path) -> OutputLay
     return replace(layout, chunk=(layout.chunk[0], edge, edge))
 
 
-def execute(job: Job, *, progress: Callable[[int, int], None] | None = None) -> Outcome:
+def execute(
+    job: Job,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    stage: Stage | None = None,
+) -> Outcome:
     """
     Carry out a planned run.
 
-    Whatever stops it costs the blocks under way; see :func:`hsfuse.io.write.write_blocks`.
+    After the last block ``stage`` is called with the name of each stage in which the file is
+    finished, and the share of all done before it; for ``progress`` see :func:`run`. Whatever
+    stops it costs the blocks under way; see :func:`hsfuse.io.write.write_blocks`.
     """
     settings, plan = job.settings, job.plan
     store = create_store(
@@ -300,6 +322,7 @@ def execute(job: Job, *, progress: Callable[[int, int], None] | None = None) -> 
         overwrite=settings.overwrite,
         creation_options=settings.creation_options,
         progress=progress,
+        stage=stage,
     )
     receipts = written.receipts  # in the order of the blocks, so that sums have the same bits
     return Outcome(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hsfuse.core.stages import Stage
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.geotiff import check_options, export_geotiff
 from hsfuse.io.replacement import move_folder
@@ -41,7 +42,8 @@ class OutputFormat:
     refusal : callable
         Takes a path that exists; says why it is not replaced, or nothing.
     finish : callable
-        Takes a complete store, the final path and creation options; gives the output its name.
+        Takes a complete store, the final path, creation options and what is called with the name
+        of each stage and the share of all done before it; gives the output its name.
     """
 
     name: str
@@ -49,7 +51,7 @@ class OutputFormat:
     space: float
     check_options: Callable[[Mapping[str, str], str], object]
     refusal: Callable[[Path], str]
-    finish: Callable[[Path, Path, Mapping[str, str]], object]
+    finish: Callable[[Path, Path, Mapping[str, str], Stage], object]
 
 
 def find_format(path: Path) -> OutputFormat:
@@ -73,14 +75,14 @@ def find_format(path: Path) -> OutputFormat:
     raise OutputError(f"{path}: an output ends in {accepted}, not in {path.suffix!r}")
 
 
-def _finish_geotiff(store: Path, path: Path, options: Mapping[str, str]) -> None:
-    export_geotiff(store, path, creation_options=options)
+def _finish_geotiff(store: Path, path: Path, options: Mapping[str, str], stage: Stage) -> None:
+    export_geotiff(store, path, creation_options=options, stage=stage)
     for suffix in _SIDECARS:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _finish_zarr(store: Path, path: Path, options: Mapping[str, str]) -> None:
-    del options  # it accepts none
+def _finish_zarr(store: Path, path: Path, options: Mapping[str, str], stage: Stage) -> None:
+    del options, stage  # it accepts none, and is one
     consolidate(store)
     move_folder(store, path)
 

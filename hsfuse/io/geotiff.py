@@ -28,6 +28,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
+from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.layout import OutputLayout
 from hsfuse.io.replacement import move_file
@@ -36,6 +37,9 @@ from hsfuse.io.zarr_layout import CUBE, read_layout
 
 __all__ = ["check_options", "creation_profile", "export_geotiff"]
 
+
+# Share of an export's time before its stages: overviews, copy, comparison.
+_OVERVIEWS, _COPY, _COMPARE = 0.4, 0.55, 0.9
 
 _ACCEPTED = {
     "COMPRESS": "NONE|LZW|DEFLATE|ZSTD",
@@ -132,6 +136,7 @@ def export_geotiff(
     *,
     creation_options: Mapping[str, str],
     overviews: bool = True,
+    stage: Stage | None = None,
 ) -> Path:
     """
     Write a store as a GeoTIFF, compare the two, and only then give it its name.
@@ -146,6 +151,8 @@ def export_geotiff(
         COMPRESS, PREDICTOR, ZSTD_LEVEL, ZLEVEL, BLOCKSIZE, BIGTIFF.
     overviews : bool
         With overviews the file is a cloud-optimised GeoTIFF; without, a plain tiled one.
+    stage : callable, optional
+        Called with the name of each stage, and the share of all that was done before it.
 
     Returns
     -------
@@ -161,6 +168,7 @@ def export_geotiff(
     """
     layout = read_layout(store_path)
     profile = creation_profile(layout, creation_options)
+    stage = stage or ignore_stage
     tiles = tiff_path.with_name(tiff_path.name + ".tiles.partial.tif")
     ready = tiff_path.with_name(tiff_path.name + ".partial.tif")
     try:
@@ -170,14 +178,16 @@ def export_geotiff(
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             cube = zarr.open_array(store_path, path=CUBE, mode="r", zarr_format=3)
-            _write_tiles(cube, layout, tiles if overviews else ready, profile)
+            _write_tiles(cube, layout, tiles if overviews else ready, profile, stage=stage)
             if overviews:
+                stage("overviews", _OVERVIEWS)
                 _build_overviews(tiles, int(profile["BLOCKSIZE"]))
+                stage("copy with the overviews first", _COPY)
                 options = _gdal_options(profile)
                 options |= {"COPY_SRC_OVERVIEWS": "YES", "COPY_SRC_MDD": "YES"}
                 rasterio.shutil.copy(tiles, ready, driver="GTiff", **options)
                 tiles.unlink()
-            _compare(cube, layout, ready, int(profile["BLOCKSIZE"]))
+            _compare(cube, layout, ready, int(profile["BLOCKSIZE"]), stage=stage)
         move_file(ready, tiff_path)
     except (RasterioError, CPLE_BaseError, OSError) as error:
         if isinstance(error, OutputError):
@@ -220,7 +230,12 @@ def _gdal_options(profile: Mapping[str, str]) -> dict[str, str]:
 
 
 def _write_tiles(
-    cube: "zarr.Array[Any]", layout: OutputLayout, path: Path, profile: Mapping[str, str]
+    cube: "zarr.Array[Any]",
+    layout: OutputLayout,
+    path: Path,
+    profile: Mapping[str, str],
+    *,
+    stage: Stage,
 ) -> None:
     georeferencing: dict[str, object] = {"crs": layout.crs_wkt}
     if not layout.affine.is_identity:  # the identity is how GDAL says there is none
@@ -238,7 +253,8 @@ def _write_tiles(
         **_gdal_options(profile),
     ) as target:
         _describe(target, layout)
-        for bands, window in _pieces(layout, int(profile["BLOCKSIZE"])):
+        for share, bands, window in _shares(layout, int(profile["BLOCKSIZE"])):
+            stage("tiles", _OVERVIEWS * share)
             target.write(_read(cube, bands, window), _indexes(bands), window=window)
 
 
@@ -310,6 +326,14 @@ def _pieces(layout: OutputLayout, size: int) -> Iterator[tuple[slice, Window]]:
                 yield bands, Window(column, row, width, height)
 
 
+def _shares(layout: OutputLayout, size: int) -> Iterator[tuple[float, slice, Window]]:
+    """Return the pieces, each with the share of the cube before it."""
+    done = 0
+    for bands, window in _pieces(layout, size):
+        yield done / math.prod(layout.shape), bands, window
+        done += (bands.stop - bands.start) * window.height * window.width
+
+
 def _read(cube: "zarr.Array[Any]", bands: slice, window: Window) -> np.ndarray:
     rows, columns = window.toslices()
     return np.asarray(cube[bands, rows, columns])
@@ -327,9 +351,12 @@ def _build_overviews(path: Path, size: int) -> None:
             target.build_overviews(factors, Resampling.average)
 
 
-def _compare(cube: "zarr.Array[Any]", layout: OutputLayout, path: Path, size: int) -> None:
+def _compare(
+    cube: "zarr.Array[Any]", layout: OutputLayout, path: Path, size: int, *, stage: Stage
+) -> None:
     with rasterio.open(path) as source:
-        for bands, window in _pieces(layout, size):
+        for share, bands, window in _shares(layout, size):
+            stage("comparison with the store", _COMPARE + (1 - _COMPARE) * share)
             written = source.read(_indexes(bands), window=window)
             if not np.array_equal(written, _read(cube, bands, window), equal_nan=True):
                 raise OutputError(

@@ -8,6 +8,7 @@ from pathlib import Path
 import zarr
 from dask.utils import format_bytes
 
+from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.errors import OutputError
 from hsfuse.io.formats import find_format
 from hsfuse.io.journal import Journal, Receipt
@@ -128,6 +129,7 @@ def finish(
     overwrite: bool = False,
     creation_options: Mapping[str, str] | None = None,
     attributes: Mapping[str, object] | None = None,
+    stage: Stage | None = None,
 ) -> Path:
     """
     Verify the store, mark it complete and give the output its final name.
@@ -144,6 +146,8 @@ def finish(
         For GeoTIFF, see :func:`hsfuse.io.geotiff.export_geotiff`.
     attributes : mapping, optional
         More provenance, known only now.
+    stage : callable, optional
+        Called with the name of each stage, and the share of all that was done before it.
 
     Returns
     -------
@@ -156,6 +160,8 @@ def finish(
         If a chunk is missing or damaged, or the final name cannot be taken.
     """
     check_output(store.path, overwrite=overwrite)
+    stage = stage or ignore_stage
+    stage("verification", 0.0)
     verify(store, journal)
     receipts = journal.receipts().values()
     group = zarr.open_group(store.root, mode="r+", zarr_format=3)
@@ -171,7 +177,7 @@ def finish(
     _write_checksums(store, receipts)
     sync(store.root / "zarr.json")
     sync(store.root)
-    find_format(store.path).finish(store.root, store.path, creation_options or {})
+    find_format(store.path).finish(store.root, store.path, creation_options or {}, stage)
     journal.close()
     shutil.rmtree(store.partial)
     sync(store.path.parent)

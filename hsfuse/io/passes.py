@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from hsfuse.core.stages import Stage
 from hsfuse.io.journal import Journal, ModelReceipt, Receipt
 from hsfuse.io.layout import Block
 from hsfuse.io.output import finish
@@ -59,6 +60,7 @@ def write_blocks(
     overwrite: bool = False,
     creation_options: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    stage: Stage | None = None,
 ) -> Written:
     """
     Compute and write the blocks that a store lacks, and finish the output.
@@ -76,7 +78,7 @@ def write_blocks(
         Done before the blocks.
     scheduler, workers
         As for :func:`hsfuse.parallel.each`.
-    overwrite, creation_options
+    overwrite, creation_options, stage
         As for :func:`finish`.
     progress : callable, optional
         Called with the finished and the whole work, in blocks; where there are two passes in
@@ -107,7 +109,13 @@ def write_blocks(
             partial(count.add, count.block),
         )
         receipts = journal.receipts()
-        path = finish(store, journal, overwrite=overwrite, creation_options=creation_options)
+        path = finish(
+            store,
+            journal,
+            overwrite=overwrite,
+            creation_options=creation_options,
+            stage=stage,
+        )
     return Written(path, [receipts[block] for block in wanted], len(wanted) - len(todo))
 
 

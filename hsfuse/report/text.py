@@ -17,15 +17,13 @@ from numpy.typing import NDArray
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.text import by, image_kind, listed, numbers, table
 from hsfuse.errors import OutputError
-from hsfuse.io.labels import crs_label
-from hsfuse.io.read import open_raster
 from hsfuse.io.replacement import write_file
+from hsfuse.report.inputs import input_lines, pixel_size, raster_crs, raster_size
 from hsfuse.report.quicklook import draw_quicklook
 from hsfuse.report.record import as_json, grid_of, outcome_as_dict, spectral_range
 
 if TYPE_CHECKING:
     from hsfuse.fusion.run import Job, Outcome
-    from hsfuse.fusion.settings import PathLike, SensorLike
     from hsfuse.pair.alignment import Alignment
 
 __all__ = [
@@ -108,11 +106,11 @@ def describe_raster(raster: xr.DataArray) -> str:
     lines = [
         ("file", str(attributes.get("source", ""))),
         ("product", str(attributes.get("product", ""))),
-        ("size", f"{_size(raster)}, {bands}"),
+        ("size", f"{raster_size(raster)}, {bands}"),
         ("band names", listed(names)),
         ("stored as", _stored(raster)),
-        ("pixel", _pixel(raster) or "not georeferenced"),
-        ("CRS", _crs(raster)),
+        ("pixel", pixel_size(raster) or "not georeferenced"),
+        ("CRS", raster_crs(raster)),
         ("bounds", numbers(grid["bounds"])),
         ("sensor", str(attributes.get("sensor") or "")),
         ("note", str(attributes.get("georeferencing") or "")),
@@ -120,7 +118,7 @@ def describe_raster(raster: xr.DataArray) -> str:
     return table([*lines, *(("note", str(note)) for note in attributes.get("notes", ()))])
 
 
-def describe_plan(job: Job) -> str:
+def describe_plan(job: Job, *, inputs: bool = True) -> str:
     """
     Return the plan of a run, one line per decision, then one line per note.
 
@@ -128,23 +126,15 @@ def describe_plan(job: Job) -> str:
     ----------
     job : Job
         From :func:`hsfuse.fusion.run.prepare`.
+    inputs : bool
+        Begin with the lines of :func:`hsfuse.report.inputs.describe_inputs`.
     """
-    plan, settings = job.plan, job.settings
-    pair, axes = plan.pair, (plan.pair.geometry.y, plan.pair.geometry.x)
+    plan, pair = job.plan, job.plan.pair
     bands, rows, columns = plan.shape
     count = len(plan.blocks)
     overlap = plan.rows.halo + plan.rows.blend, plan.columns.halo + plan.columns.blend
     lines = [
-        ("HS image", _input(job.scene, settings.hs_sensor, settings.hs_mask)),
-        (
-            f"{image_kind(pair.rgb.sizes['band'])} image",
-            _input(job.rgb, settings.rgb_sensor, settings.rgb_mask),
-        ),
-        (
-            "grid",
-            f"ratio {by(axes[0].ratio, axes[1].ratio)}; overlap of both images "
-            f"{rows} x {columns} pixels, {_pixel(pair.rgb) or 'not georeferenced'}",
-        ),
+        *(_inputs(job) if inputs else ()),
         ("PSF", f"Gaussian, {pair.psf.describe()}, {pair.psf.status}"),
         ("co-registration", _alignment(plan.alignment)),
         ("SRF", pair.response_source),
@@ -158,6 +148,7 @@ def describe_plan(job: Job) -> str:
             f"tile overlap {by(*overlap)} pixels",
         ),
         ("memory", f"about {format_bytes(job.memory_bytes)}"),
+        ("time", _duration(job)),
         (
             "output",
             f"{job.out}: {rows} x {columns} pixels, {bands} bands"
@@ -218,35 +209,14 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
     return table(lines)
 
 
-def _input(path: Path, sensor: SensorLike | None, mask: PathLike | None) -> str:
-    raster = open_raster(path, sensor=sensor, mask=mask)
-    span = spectral_range(raster)
-    parts = [
-        f"{path}: {_size(raster)}",
-        f"{raster.sizes['band']} bands" + (f" {span[0]:.0f} to {span[1]:.0f} nm" if span else ""),
-        _pixel(raster) or "not georeferenced",
-    ]
-    if raster.rio.crs is not None:
-        parts.append(_crs(raster))
-    if mask:
-        parts.append(f"masked by {mask}")
-    if raster.attrs.get("sensor"):
-        parts.append(f"sensor {raster.attrs['sensor']}")
-    return ", ".join(parts)
-
-
-def _size(raster: xr.DataArray) -> str:
-    return f"{raster.sizes['y']} x {raster.sizes['x']} pixels"
-
-
-def _pixel(raster: xr.DataArray) -> str:
-    grid = grid_of(raster)
-    size = grid["pixel_size"]
-    return f"{by(*size)} {grid['unit'] or '(unit unknown)'}" if isinstance(size, list) else ""
-
-
-def _crs(raster: xr.DataArray) -> str:
-    return "none" if raster.rio.crs is None else crs_label(raster.rio.crs)
+def _inputs(job: Job) -> list[tuple[str, str]]:
+    settings = job.settings
+    return input_lines(
+        job.scene,
+        job.rgb,
+        sensors=(settings.hs_sensor, settings.rgb_sensor),
+        masks=(settings.hs_mask, settings.rgb_mask),
+    )
 
 
 def _stored(raster: xr.DataArray) -> str:
@@ -347,6 +317,12 @@ def _device(job: Job) -> str:
         else f"dask scheduler {where}"
     )
     return f"{options.device}, {at_once}"
+
+
+def _duration(job: Job) -> str:
+    if job.expected_seconds is None:
+        return ""
+    return f"about {format_time(job.expected_seconds)} on this machine"
 
 
 def _layout(job: Job) -> str:

@@ -39,6 +39,7 @@ __all__ = [
     "Sensor",
     "Source",
     "fwhm_from_mtf",
+    "known_sensor",
     "list_sensors",
     "load_sensor",
     "response_matrix",
@@ -118,6 +119,21 @@ def pick_sensor(sensor: str | os.PathLike[str] | Sensor) -> Sensor:
     name, colon, bands = os.fspath(sensor).partition(":")
     found = load_sensor(name)
     return found.select([band.strip() for band in bands.split(",")]) if colon else found
+
+
+def known_sensor(
+    asked: str | os.PathLike[str] | Sensor | None, stated: str | None
+) -> Sensor | None:
+    """
+    Return the sensor that was asked for, else the one that a raster states; None for neither.
+
+    Raises
+    ------
+    SensorError
+        If the sensor or one of its bands is unknown.
+    """
+    sensor = asked or stated
+    return pick_sensor(sensor) if sensor else None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

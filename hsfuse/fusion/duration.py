@@ -1,0 +1,136 @@
+"""
+How long a run will take on this machine, from the time that small parts of it take.
+
+The cost of a block has a part that grows with the pixels of its window, halo included, and one
+that grows with its own. Two blocks of different size give both; local models are timed by one unit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from hsfuse.core.tiles import Tiling
+from hsfuse.fusion.block import fuse_input, read_block
+from hsfuse.fusion.conditioning import Unit, condition_unit
+from hsfuse.fusion.consistency import compare_block
+from hsfuse.fusion.plan import Plan
+from hsfuse.parallel import one_thread
+
+__all__ = ["estimate_duration"]
+
+_SIZES = (32, 128)  # pixels a side of the blocks that are timed
+_LARGEST_SHARE = 0.12  # of the window pixels of a run that the timed blocks may have
+# Seconds a byte, before compression: blocks to the store and the store to a GeoTIFF.
+_STORING, _EXPORT = 4e-9, 15e-9
+
+
+class _Pixels(NamedTuple):
+    """Pixels of windows and of blocks."""
+
+    window: int
+    block: int
+
+
+def estimate_duration(plan: Plan, workers: int, stored: int, *, exported: bool) -> float | None:
+    """
+    Return the seconds that a run takes on this machine, from the first block to the last byte.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of the fusion.
+    workers : int
+        Blocks that are fused in parallel, each on a core of its own.
+    stored : int
+        Bytes of the output before compression.
+    exported : bool
+        Whether the store is exported to a GeoTIFF.
+
+    Returns
+    -------
+    float or None
+        None where timing would take a notable part of the run itself.
+    """
+    samples = [
+        replace(plan, rows=_smaller(plan.rows, size), columns=_smaller(plan.columns, size))
+        for size in _SIZES
+    ]
+    pixels, whole = [_middle_pixels(sample) for sample in samples], _all_pixels(plan)
+    units = 0 if plan.fuser.local_models is None else len(plan.fuser.local_models.indexes)
+    if (
+        sum(each.window for each in pixels) > _LARGEST_SHARE * whole.window
+        or 0 < units < 1 / _LARGEST_SHARE
+    ):
+        return None
+    timed = _Timed(plan)
+    seconds = [_time_middle(sample, timed) for sample in samples]
+    rates, _ = nnls(np.array(pixels, dtype=np.float64), np.array(seconds))
+    conditioning = timed.seconds * units
+    fusing = float(rates @ np.array(whole)) + _STORING * stored
+    return (
+        conditioning * _idle(units, workers)
+        + fusing * _idle(len(plan.blocks), workers)
+        + (_EXPORT * stored if exported else 0.0)
+    )
+
+
+class _Timed:
+    """The models of one unit, in place of those of every other: they cost the same to apply."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.seconds = plan, 0.0
+        self.models: NDArray[np.float32] | None = None
+
+    def load(self, units: Iterable[Unit]) -> dict[Unit, NDArray[np.float32]]:
+        """Return the same models for some units; the first that is asked for is conditioned."""
+        wanted = list(units)
+        if wanted and self.models is None:
+            started = time.perf_counter()
+            self.models = condition_unit(self.plan, *wanted[len(wanted) // 2])
+            self.seconds = time.perf_counter() - started
+        return {} if self.models is None else dict.fromkeys(wanted, self.models)
+
+
+def _idle(count: int, workers: int) -> float:
+    """Return the wall time of some items on all workers, over that of all on one."""
+    return math.ceil(count / workers) / max(count, 1)
+
+
+def _smaller(tiling: Tiling, size: int) -> Tiling:
+    """Return a tiling with smaller tiles that are not blended."""
+    return replace(tiling, size=math.ceil(size / tiling.step) * tiling.step, blend=0)
+
+
+def _middle_pixels(plan: Plan) -> _Pixels:
+    rows, columns = plan.rows, plan.columns
+    i, j = rows.count // 2, columns.count // 2
+    return _Pixels(
+        len(rows.window(i)) * len(columns.window(j)), len(rows.core(i)) * len(columns.core(j))
+    )
+
+
+def _all_pixels(plan: Plan) -> _Pixels:
+    windows = [
+        sum(len(tiling.window(i)) for i in range(tiling.count))
+        for tiling in (plan.rows, plan.columns)
+    ]
+    return _Pixels(windows[0] * windows[1], plan.rows.length * plan.columns.length)
+
+
+def _time_middle(plan: Plan, timed: _Timed) -> float:
+    """Return the seconds that the block in the middle takes, without local models and storing."""
+    before = timed.seconds
+    with one_thread():
+        started = time.perf_counter()
+        read = read_block(plan, plan.rows.count // 2, plan.columns.count // 2, timed.load)
+        values, _ = fuse_input(plan, read)
+        compare_block(plan, read, values)
+        return time.perf_counter() - started - (timed.seconds - before)
