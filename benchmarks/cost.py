@@ -44,7 +44,7 @@ from hsfuse.synthetic.simulation import SimulatedFiles, SimulatedRasters, observ
 
 MS_SENSOR = "sentinel-2a:B2,B3,B4,B8"
 SNR_HS, SNR_MS = 40.0, 45.0  # decibels
-LARGEST_SCENE = 2048  # pixels a side of one landscape; larger pairs repeat it, mirrored
+LARGEST_SCENE = 512  # pixels a side of one landscape, 15 s; larger pairs repeat it, mirrored
 POLL = 0.05  # seconds between two looks at a process
 COLUMNS = (
     ("case", 8),

@@ -78,6 +78,7 @@ class _Display:
             mininterval=every,
             delay=0 if self._terminal else every,
             miniters=0,
+            position=0,
             smoothing=0,  # the mean rate of the run
         )
         self._ended = threading.Event()

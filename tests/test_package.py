@@ -107,6 +107,10 @@ def test_listing_the_sensors_needs_no_torch_and_no_pydantic():
     assert not {"torch", "pydantic"} & loaded_after("import hsfuse; hsfuse.list_sensors()")
 
 
+def test_the_first_lines_of_a_run_need_no_torch_and_no_matplotlib():
+    assert not {"torch", "matplotlib"} & loaded_after("import hsfuse.report.inputs, hsfuse.cli.run")
+
+
 def test_hsfuse_is_a_command_and_a_command_of_rio():
     for group in ("console_scripts", "rasterio.rio_plugins"):
         (entry,) = entry_points(group=group, name="hsfuse")

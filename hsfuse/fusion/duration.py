@@ -109,9 +109,13 @@ def _smaller(tiling: Tiling, size: int) -> Tiling:
     return replace(tiling, size=math.ceil(size / tiling.step) * tiling.step, blend=0)
 
 
+def _middle(plan: Plan) -> tuple[int, int]:
+    """Return the index of the block in the middle, a whole one where there are two."""
+    return (plan.rows.count - 1) // 2, (plan.columns.count - 1) // 2
+
+
 def _middle_pixels(plan: Plan) -> _Pixels:
-    rows, columns = plan.rows, plan.columns
-    i, j = rows.count // 2, columns.count // 2
+    (i, j), rows, columns = _middle(plan), plan.rows, plan.columns
     return _Pixels(
         len(rows.window(i)) * len(columns.window(j)), len(rows.core(i)) * len(columns.core(j))
     )
@@ -130,7 +134,7 @@ def _time_middle(plan: Plan, timed: _Timed) -> float:
     before = timed.seconds
     with one_thread():
         started = time.perf_counter()
-        read = read_block(plan, plan.rows.count // 2, plan.columns.count // 2, timed.load)
+        read = read_block(plan, *_middle(plan), timed.load)
         values, _ = fuse_input(plan, read)
         compare_block(plan, read, values)
         return time.perf_counter() - started - (timed.seconds - before)

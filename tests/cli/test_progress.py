@@ -5,7 +5,7 @@ import re
 
 import pytest
 from hsfuse.cli import progress as module
-from hsfuse.cli.progress import Progress
+from hsfuse.cli.progress import Progress, Stages
 
 
 class Terminal(io.StringIO):
@@ -89,3 +89,64 @@ def test_what_comes_before_the_first_item_is_said_on_a_terminal_alone():
     assert any(state.startswith("beginning") for state in states)
     assert states[-1].startswith("step 4 of 4")
     assert "loss 0.1, writing" in states[-1]
+
+
+def remaining(progress: Progress, seconds: float) -> str:
+    """Return the remaining time that is shown so many seconds after the start."""
+    bar = progress._bar
+    bar._time = lambda: bar.start_t + seconds
+    found = re.search(r"([\d:]+) left", str(bar))
+    return found[1] if found else ""
+
+
+def test_the_remaining_time_decreases_between_two_items():
+    """It follows the mean rate until the last item, and is not shown once it has run out."""
+    with Progress(10.0, stream=Terminal()) as progress:
+        assert remaining(progress, 0) == ""
+        progress._bar._time = lambda: progress._bar.start_t + 20
+        progress(2, 10)
+        assert remaining(progress, 20) == "02:40"
+        assert remaining(progress, 50) == "02:10"
+        assert remaining(progress, 200) == ""
+
+
+def test_items_in_parallel_do_not_seem_to_be_as_slow_as_all_of_them():
+    """Until one item of each worker is finished the expected time counts."""
+    with Progress(8.0, stream=Terminal(), expected=100.0, parallel=2) as progress:
+        assert remaining(progress, 10) == "01:30"
+        progress._bar._time = lambda: progress._bar.start_t + 25
+        progress(1, 8)
+        assert remaining(progress, 25) == "01:15"
+        progress(2, 8)
+        assert remaining(progress, 25) == "01:15"
+        progress._bar._time = lambda: progress._bar.start_t + 100
+        progress(4, 8)
+        assert remaining(progress, 100) == "01:40"
+
+
+def test_stages_are_named_and_leave_the_terminal():
+    """A bar with the name of the stage, cleared at the end; nothing in a short log."""
+    screen, log = Terminal(), io.StringIO()
+    for stream in (screen, log):
+        with Stages("planning", stream=stream) as stage:
+            stage("co-registration", 0.25)
+    assert log.getvalue() == ""
+    assert "planning: co-registration |######" in screen.getvalue()
+    assert screen.getvalue().endswith("\r")
+    assert "planning" not in screen.getvalue().rsplit("\r", 2)[1]
+
+
+def test_finishing_is_a_bar_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    """After the last item: the stage's name and share, without a rate; in a log as lines."""
+    monkeypatch.setattr(module, "_EVERY", 0.0)
+    screen, log = Terminal(), io.StringIO()
+    for stream in (screen, log):
+        with Progress(4.0, stream=stream) as progress:
+            progress(4, 4)
+            progress.close_with("tiles", 0.25)
+            progress.close_with("overviews", 0.5)
+    last = screen.getvalue().rsplit("\r", 1)[1]
+    assert last.startswith("finishing the file: overviews |############            |")
+    assert "Mpx/s" not in last
+    lines = [line.rsplit(" ", 1)[0] for line in log.getvalue().splitlines()]
+    assert lines[-2:] == ["finishing the file: tiles", "finishing the file: overviews"]

@@ -27,7 +27,7 @@ from hsfuse.fusion.block import fuse_block, fuse_input, read_block
 from hsfuse.fusion.consistency import compare_block
 from hsfuse.fusion.lazy import lazy_result
 from hsfuse.fusion.plan import plan_fusion
-from hsfuse.fusion.run import run
+from hsfuse.fusion.run import execute, prepare, run
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.pixels import Cube, FilePixels, Key
 from hsfuse.io.write import Journal, OutputLayout, Store, create_store
@@ -211,6 +211,28 @@ def no_survey(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module in ("hsfuse.fusion.plan.align_pair", "hsfuse.fusion.plan.survey_for"):
         monkeypatch.setattr(module, survey)
+
+
+def test_every_stage_is_reported(files: Path, tmp_path: Path) -> None:
+    """Of planning and of finishing a GeoTIFF: names, and shares that never decrease."""
+    planned, finished = [], []
+    job = prepare(
+        files / "scene.tif",
+        files / "rgb.tif",
+        tmp_path / "out.tif",
+        Settings(method="bicubic", align=True),
+        stage=lambda name, share: planned.append((name, share)),
+    )
+    execute(job, stage=lambda name, share: finished.append((name, share)))
+    for stages, names in (
+        (planned, ["fill values", "co-registration", "radiometry", "preparation of bicubic"]),
+        (finished, ["verification", "tiles", "overviews", "comparison with the store"]),
+    ):
+        seen = list(dict.fromkeys(name for name, _ in stages))
+        assert [name for name in seen if name in names] == names
+        shares = [share for _, share in stages]
+        assert shares == sorted(shares)
+        assert 0 <= shares[0] < shares[-1] < 1
 
 
 @pytest.mark.usefixtures("no_survey")
