@@ -299,7 +299,8 @@ def _limited(outcome: Outcome) -> str:
         return ""
     lower = outcome.job.plan.lower_limit
     limit = "the smallest HS value of their band, at most 0," if lower.any() else "0"
-    return f"{outcome.limited_share:.2%} of the values were below {limit} and were set to it"
+    share = f"{100 * outcome.limited_share:.2g} %"
+    return f"{share} of the values were below {limit} and were set to it"
 
 
 def _setting(value: object) -> str:
