@@ -65,13 +65,22 @@ class _Display:
     """A bar that is drawn while the work goes on; a context."""
 
     def __init__(
-        self, total: float, forms: tuple[str, str], *, hidden: bool, stream: TextIO | None
+        self,
+        total: float,
+        forms: tuple[str, str],
+        *,
+        text: str,
+        unit: str = "",
+        hidden: bool,
+        stream: TextIO | None,
     ) -> None:
         stream = sys.stderr if stream is None else stream
         self._terminal = stream.isatty()
         kind, every = (_Bar, 0.1) if self._terminal else (_Lines, _EVERY)
         self._bar = kind(
             total=total,
+            desc=f"{text} ",
+            unit=f" {unit}",
             file=stream,
             disable=hidden,
             bar_format=self._form(forms),
@@ -132,7 +141,7 @@ class Stages(_Display):
     """
 
     def __init__(self, title: str, *, hidden: bool = False, stream: TextIO | None = None) -> None:
-        super().__init__(1.0, _STAGES, hidden=hidden, stream=stream)
+        super().__init__(1.0, _STAGES, text=title, hidden=hidden, stream=stream)
         self._title = title
         self._bar.leave = False
 
@@ -175,9 +184,9 @@ class Progress(_Display):
         hidden: bool = False,
         stream: TextIO | None = None,
     ) -> None:
-        super().__init__(amount, _ITEMS, hidden=hidden, stream=stream)
+        text = f"first {item}"
+        super().__init__(amount, _ITEMS, text=text, unit=unit, hidden=hidden, stream=stream)
         self._amount, self._item, self._closing = amount, item, closing
-        self._bar.unit = f" {unit}"
         self._bar.expected, self._bar.parallel = expected, parallel
         self._begun = self._closed = False
 
