@@ -11,6 +11,7 @@ from hsfuse.core.drift import Drift
 from hsfuse.errors import PairError
 from hsfuse.fusion.plan import plan_fusion
 from hsfuse.io.displacement import displaced as displaced_raster
+from hsfuse.pair import survey
 from hsfuse.pair.alignment import align_pair, measure_alignment
 from hsfuse.pair.geometry import make_pair
 from hsfuse.pair.survey import survey_pair
@@ -188,7 +189,7 @@ def large() -> xr.DataArray:
 @pytest.fixture
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a survey read windows of 36 HS pixels, so that a small scene has nine of them."""
-    monkeypatch.setattr("hsfuse.pair.survey._SIZE", 36)
+    monkeypatch.setattr(survey, "_SETTINGS", replace(survey._SETTINGS, side=36))
 
 
 @pytest.mark.usefixtures("small_windows")
