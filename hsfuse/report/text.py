@@ -243,10 +243,10 @@ def _disk(path: Path) -> int:
 
 def _alignment(found: Alignment | None) -> str:
     """Return the estimated shift and PSF of the pair."""
-    if found is None or not found.found:
+    if found is None or not found.reliable:
         return ""
     parts = [
-        f"estimated shift of the HS image: {found.place}",
+        f"estimated shift of the HS image: {found.description}",
         f"estimated PSF: {found.psf.describe()}",
         f"{found.changed:.1%} of the pixels differ between the images",
     ]

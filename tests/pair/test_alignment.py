@@ -58,7 +58,7 @@ def test_shift_and_width_come_back(
     made_pair = make_pair(displaced(made.scene, *shift), rgb.assign_attrs(made.rgb.attrs))
     found = measure_alignment(survey_pair(made_pair))
     assert found is not None
-    assert found.found
+    assert found.reliable
     assert found.shift == pytest.approx(shift, abs=0.1)
     assert found.psf.fwhm == pytest.approx((width, width), rel=0.1)
 
@@ -145,7 +145,7 @@ def test_flat_images_tell_nothing(truth: xr.DataArray) -> None:
         for raster in (made.scene, made.rgb)
     ]
     laid, found = align_pair(*flat)
-    assert found is None or not found.found
+    assert found is None or not found.reliable
     assert laid.geometry == make_pair(*flat).geometry
 
 

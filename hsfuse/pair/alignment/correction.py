@@ -62,14 +62,14 @@ def align_pair(
     )
     if found is None:
         return pair, None
-    if found.strange:
+    if found.mismatched:
         raise PairError(
             f"{raster_label(hs)} and {raster_label(rgb)}: the two images do not show the same "
             f"ground; at the best shift within {DEFAULT.search.largest_shift} HS pixels one "
             f"explains {1 - found.detail:.0%} of the other's detail; expected images of one "
             "place, displaced by less"
         )
-    if not found.found:
+    if not found.reliable:
         note = (
             "co-registration: no reliable estimate of the shift; the georeferencing of the files "
             "is used"
@@ -84,8 +84,8 @@ def align_pair(
         (dy, dx), axes = found.shift, (pair.geometry.y, pair.geometry.x)
         move = Affine.translation(dx * axes[1].ratio, dy * axes[0].ratio)
         notes.append(
-            f"co-registration: estimated shift of {raster_label(hs)} {found.place}, from the place "
-            "that its file states; corrected in the output grid, the file is untouched"
+            f"co-registration: estimated shift of {raster_label(hs)} {found.description}, from "
+            "the place that its file states; corrected in the output grid, the file is untouched"
         )
         pair = make_pair(hs, rgb, hs_sensor=hs_sensor, rgb_sensor=rgb_sensor, move=move)
     pair, found = with_drift(pair, found, notes, cache)

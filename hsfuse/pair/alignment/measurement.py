@@ -12,7 +12,7 @@ from hsfuse.core.psf import PSF
 from hsfuse.pair.alignment.fit import Fit, local_shifts
 from hsfuse.pair.alignment.search import search_shifts
 from hsfuse.pair.alignment.settings import DEFAULT
-from hsfuse.pair.alignment.windows import views_of
+from hsfuse.pair.alignment.windows import window_pairs
 from hsfuse.pair.survey import Survey
 
 __all__ = ["Alignment", "measure_alignment"]
@@ -61,12 +61,12 @@ class Alignment:
     drift: Drift | None
 
     @property
-    def found(self) -> bool:
+    def reliable(self) -> bool:
         """Whether the estimate can be relied on."""
         return self.detail < _SETTINGS.unexplained and max(self.shift_error) < _SETTINGS.shift_error
 
     @property
-    def place(self) -> str:
+    def description(self) -> str:
         """The shift in words."""
         words = [
             f"{abs(move):.2f} HS pixels {way[move > 0]}"
@@ -76,7 +76,7 @@ class Alignment:
         return f"{' and '.join(words) or 'no shift'} (standard error {max(self.shift_error):.3f})"
 
     @property
-    def strange(self) -> bool:
+    def mismatched(self) -> bool:
         """Whether the images show different ground at every shift."""
         return self.textured and self.detail > _SETTINGS.mismatch
 
@@ -95,9 +95,9 @@ def measure_alignment(survey: Survey) -> Alignment | None:
     Alignment or None
         None where the scene is too small, or too flat, for an estimate.
     """
-    views = views_of(survey)
+    windows = window_pairs(survey)
     # Some nine windows fix one shift and one width; the others give how the shift varies.
-    some = views[:: -(-len(views) // _SETTINGS.most_windows)] if views else []
+    some = windows[:: -(-len(windows) // _SETTINGS.most_windows)] if windows else []
     best, start = None, DEFAULT.search.initial_fwhm
     for shift in search_shifts(some) if some else ():
         trial = Fit.of(some, shift)
@@ -115,7 +115,7 @@ def measure_alignment(survey: Survey) -> Alignment | None:
     error = fit.errors(found)
     at, fwhm = (float(found[0]), float(found[1])), (float(found[2]), float(found[3]))
     fwhm_error = float(error[2]), float(error[3])
-    local = local_shifts(views, found)
+    local = local_shifts(windows, found)
     return Alignment(
         shift=at,
         psf=PSF(fwhm, "estimated from the pair", standard_error=fwhm_error),

@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 
 from hsfuse.pair.alignment.regression import basis_of
 from hsfuse.pair.alignment.settings import DEFAULT
-from hsfuse.pair.alignment.windows import View
+from hsfuse.pair.alignment.windows import WindowPair
 
 __all__ = ["search_shifts"]
 
@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 _SETTINGS = DEFAULT.search
 
 
-def search_shifts(views: list[View]) -> list[tuple[int, int]]:
+def search_shifts(windows: list[WindowPair]) -> list[tuple[int, int]]:
     """
     Return the likeliest shifts in whole HS pixels, the best first, none beside another.
 
@@ -25,17 +25,17 @@ def search_shifts(views: list[View]) -> list[tuple[int, int]]:
     by the ranks of D(Y), among which a cloud is not larger than the share it covers; and by the
     three quarters of the pixels that agree best (least trimmed squares, Rousseeuw 1984).
     """
-    side = min(min(view.known.shape) for view in views)
+    side = min(min(window.known.shape) for window in windows)
     far = min(_SETTINGS.largest_shift, side // _SETTINGS.sides)
     if far < 1:
         return []
     steps = range(-far, far + 1)
     left = np.zeros((len(steps), len(steps)))
     seen_any = False
-    for view in views:
+    for window in windows:
         inner = (slice(far, -far), slice(far, -far))
-        seen = _ranked(view.seen([0, 0, _SETTINGS.initial_fwhm, _SETTINGS.initial_fwhm]))
-        basis, used = basis_of(view.components[(slice(None), *inner)], view.known[inner])
+        seen = _ranked(window.degraded([0, 0, _SETTINGS.initial_fwhm, _SETTINGS.initial_fwhm]))
+        basis, used = basis_of(window.components[(slice(None), *inner)], window.known[inner])
         if basis is None:
             continue
         seen_any = True

@@ -14,7 +14,7 @@ from hsfuse.core.resample import FWHM_PER_SIGMA, degrade_matrix
 from hsfuse.pair.alignment.settings import DEFAULT
 from hsfuse.pair.survey import Patch, Survey
 
-__all__ = ["View", "views_of"]
+__all__ = ["WindowPair", "window_pairs"]
 
 Array = NDArray[np.float64]
 
@@ -22,7 +22,7 @@ _SETTINGS = DEFAULT.windows
 
 
 @dataclass(frozen=True)
-class View:
+class WindowPair:
     """
     One window: components of X, and Y, its pixels averaged where an HS pixel spans many.
 
@@ -38,7 +38,7 @@ class View:
     averaged: tuple[float, float]
     centre: tuple[float, float]
 
-    def seen(self, parameters: Sequence[float] | Array) -> Array:
+    def degraded(self, parameters: Sequence[float] | Array) -> Array:
         """Return D(Y), shape (MS bands, rows, columns), for shifts and widths along y and x."""
         rows, columns = self.weights(parameters)
         seen: Array = rows @ self.fine @ columns.T
@@ -71,12 +71,14 @@ def _moved(axis: Axis, shift: float) -> Axis:
     return replace(axis, origin=axis.origin + float(shift) * axis.ratio)
 
 
-def views_of(survey: Survey) -> list[View]:
-    """Return the views of those surveyed windows that hold enough HS pixels with data."""
-    return [view for patch in survey.patches if (view := _view(survey, patch)) is not None]
+def window_pairs(survey: Survey) -> list[WindowPair]:
+    """Return the pairs of those surveyed windows that hold enough HS pixels with data."""
+    return [
+        window for patch in survey.patches if (window := _window_pair(survey, patch)) is not None
+    ]
 
 
-def _view(survey: Survey, patch: Patch) -> View | None:
+def _window_pair(survey: Survey, patch: Patch) -> WindowPair | None:
     known = survey.valid(patch)
     if known.sum() < 2 * _SETTINGS.pixels_per_column:
         return None
@@ -89,7 +91,7 @@ def _view(survey: Survey, patch: Patch) -> View | None:
         patch.start[0] + patch.geometry.y.coarse / 2,
         patch.start[1] + patch.geometry.x.coarse / 2,
     )
-    return View(components, known, fine, filled, geometry, averaged, centre)
+    return WindowPair(components, known, fine, filled, geometry, averaged, centre)
 
 
 def _leading(survey: Survey) -> Array:
