@@ -17,9 +17,9 @@ from torch import Tensor
 
 from hsfuse.core.grid import Geometry
 from hsfuse.core.psf import PSF
-from hsfuse.core.resample import degrade_matrix, interpolation_matrix
+from hsfuse.core.resample import degrade_matrix, interpolation_matrix, share_inside
 
-__all__ = ["Degrade", "Interpolate", "degrade_matrix", "respond"]
+__all__ = ["Degrade", "Interpolate", "degrade_matrix", "respond", "unseen_share"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,34 @@ class Degrade:
         share = self.forward(weight)
         filled = self.forward(torch.where(valid, cube, torch.zeros((), dtype=cube.dtype)))
         return filled / share.clamp_min(1e-6) * (share > 1e-6), share
+
+
+def unseen_share(geometry: Geometry, psf: PSF, share: Tensor) -> Tensor:
+    """
+    Return the share of each coarse pixel's PSF that lies on no fine pixel with data.
+
+    Beyond the fine grid, or in its gaps. :class:`Degrade` is the mean over the rest, so what a
+    coarse pixel saw of other ground, times this share, is an error of D of that pixel alone.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        The two grids.
+    psf : PSF
+        Of the coarse sensor.
+    share : Tensor of shape (coarse rows, coarse columns)
+        From :meth:`Degrade.forward_masked`: of the PSF on the grid, what lies on data.
+
+    Returns
+    -------
+    Tensor of shape (coarse rows, coarse columns)
+        0 to 1.
+    """
+    rows, columns = (
+        torch.from_numpy(share_inside(axis, width)).to(share)
+        for axis, width in zip((geometry.y, geometry.x), psf.fwhm, strict=True)
+    )
+    return (1 - rows[:, None] * columns * share).clamp(0, 1)
 
 
 @dataclass(frozen=True)

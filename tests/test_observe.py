@@ -1,5 +1,7 @@
 """The formation model and its adjoints."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.psf import PSF
-from hsfuse.observe import Degrade, respond
+from hsfuse.observe import Degrade, respond, unseen_share
 
 
 def geometry(ratio: float, shift: float) -> Geometry:
@@ -65,3 +67,22 @@ def test_pixels_without_data_do_not_count() -> None:
     seen, share = Degrade.between(grids, PSF((1.0, 1.0))).forward_masked(cube, valid)
     assert torch.allclose(seen[:, share > 0.01], torch.tensor(0.25), atol=1e-6)
     assert float(share.min()) < 0.9
+
+
+@given(st.floats(2, 6), st.floats(0, 2), st.floats(-0.5, 0.5))
+def test_ground_beyond_the_grid_is_unseen_as_a_gap_is(
+    ratio: float, fwhm: float, shift: float
+) -> None:
+    """A grid that ends has the unseen share of a larger one with data on that part alone."""
+    psf = PSF((fwhm, 0.7 * fwhm))
+    margin, count = math.ceil(9 * ratio), math.ceil(8 * ratio)
+    whole = Axis(count + 2 * margin, 12, ratio, margin + shift)
+    inside = Axis(count, 12, ratio, shift)
+    valid = torch.zeros(whole.fine, whole.fine, dtype=torch.bool)
+    valid[margin : margin + count, margin : margin + count] = True
+    _, share = Degrade.between(Geometry(whole, whole), psf, dtype=torch.float64).forward_masked(
+        valid.double(), valid
+    )
+    ended = unseen_share(Geometry(inside, inside), psf, torch.ones(12, 12, dtype=torch.float64))
+    assert torch.allclose(ended, 1 - share, atol=1e-4)
+    assert torch.allclose(unseen_share(Geometry(whole, whole), psf, share), 1 - share, atol=1e-4)

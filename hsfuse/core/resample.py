@@ -16,7 +16,7 @@ from scipy.special import ndtr
 
 from hsfuse.core.grid import Axis, Span
 
-__all__ = ["FWHM_PER_SIGMA", "degrade_matrix", "interpolation_matrix", "psf_reach"]
+__all__ = ["FWHM_PER_SIGMA", "degrade_matrix", "interpolation_matrix", "psf_reach", "share_inside"]
 
 FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 
@@ -61,22 +61,43 @@ def degrade_matrix(
     >>> degrade_matrix(Axis(fine=4, coarse=2, ratio=2.0), fwhm=0.0).tolist()
     [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]
     """
-    coarse = coarse or Span(0, axis.coarse)
     fine = fine or Span(0, axis.fine)
-    centres = axis.centres(coarse)[:, None]
-    edges = np.arange(fine.start, fine.stop + 1, dtype=np.float64)[None, :]
-    if fwhm > 0:
-        sigma = max(fwhm / FWHM_PER_SIGMA * axis.ratio, 1e-6)
-        limit = _SIGMAS * sigma
-        cumulative = ndtr(np.clip(edges - centres, -limit, limit) / sigma)
-    else:
-        half = axis.ratio / 2
-        cumulative = np.clip(edges - centres, -half, half) / axis.ratio
-    weights = np.diff(cumulative, axis=1)
+    edges = np.arange(fine.start, fine.stop + 1, dtype=np.float64)
+    weights = np.diff(_cumulative(axis, fwhm, coarse or Span(0, axis.coarse), edges), axis=1)
     # A weight under a millionth of the largest is rounding of the transform.
     weights[weights < 1e-6 * weights.max(axis=1, keepdims=True)] = 0.0
     total = weights.sum(axis=1, keepdims=True)
     return np.divide(weights, total, out=np.zeros_like(weights), where=total > 1e-9)
+
+
+def share_inside(axis: Axis, fwhm: float) -> NDArray[np.float64]:
+    """
+    Return the share of each coarse pixel's PSF that lies on the fine grid, shape (coarse,).
+
+    The rows of :func:`degrade_matrix` are divided by it.
+
+    Examples
+    --------
+    >>> share_inside(Axis(fine=7, coarse=2, ratio=4.0), fwhm=0.0).tolist()
+    [1.0, 0.75]
+    """
+    coarse, edges = Span(0, axis.coarse), np.array([0.0, axis.fine])
+    inside = np.diff(_cumulative(axis, fwhm, coarse, edges), axis=1)[:, 0]
+    whole = 2 * ndtr(_SIGMAS) - 1 if fwhm > 0 else 1.0
+    return np.asarray(inside / whole)
+
+
+def _cumulative(
+    axis: Axis, fwhm: float, coarse: Span, positions: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the integral of each coarse pixel's PSF up to fine positions, one row a pixel."""
+    distance = positions - axis.centres(coarse)[:, None]
+    if fwhm > 0:
+        sigma = max(fwhm / FWHM_PER_SIGMA * axis.ratio, 1e-6)
+        limit = _SIGMAS * sigma
+        return np.asarray(ndtr(np.clip(distance, -limit, limit) / sigma))
+    half = axis.ratio / 2
+    return np.clip(distance, -half, half) / axis.ratio
 
 
 def interpolation_matrix(

@@ -10,7 +10,7 @@ from hsfuse.methods import Options
 from hsfuse.methods.guided.selection import select_on
 from hsfuse.methods.guided.settings import Parameters
 from hsfuse.methods.ms_ssfnet.components import ComponentFuser
-from hsfuse.methods.ms_ssfnet.consistency import fine_error_covariance, kalman_gain
+from hsfuse.methods.ms_ssfnet.consistency import KalmanGain, fine_error_covariance
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
 from hsfuse.methods.ms_ssfnet.scales import measure_scales
 from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
@@ -77,7 +77,7 @@ def _prepared(
         card,
         estimators,
         scales,
-        kalman_gain(scales.response, prior, error),
+        KalmanGain.of(scales.response, prior, error),
         options,
         outside=outside,
         settings=settings,

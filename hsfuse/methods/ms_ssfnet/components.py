@@ -22,6 +22,7 @@ from hsfuse.core.grid import Geometry, Span
 from hsfuse.methods import OnePass, Options, Window
 from hsfuse.methods.ms_ssfnet.consistency import (
     ConsistencyTerms,
+    KalmanGain,
     Observations,
     apply_consistency,
     update_region,
@@ -114,8 +115,8 @@ class ComponentFuser(OnePass):
         Whose estimates are the network's input.
     scales : ComponentScales
         Of the scene's components.
-    gain : ndarray of shape (components, MS bands)
-        Kalman gain of the MS image.
+    gain : KalmanGain
+        Of the MS image.
     options : Options
         Device and precision.
     outside : float
@@ -129,7 +130,7 @@ class ComponentFuser(OnePass):
     card: Card
     estimators: Estimators
     scales: ComponentScales
-    gain: NDArray[np.float64]
+    gain: KalmanGain
     options: Options
     notes: tuple[str, ...] = ()
     name: str = "ms-ssfnet"
@@ -164,7 +165,9 @@ class ComponentFuser(OnePass):
         psf = self.estimators.kriging.guided.psf
         along = [
             math.ceil((update + radius + 1) * r) + reach(self.card.architecture) + self.step
-            for radius, r, update in zip(psf.reach, ratio, self._update_reach, strict=True)
+            for radius, r, update in zip(
+                self.settings.consistency.wider(psf).reach, ratio, self._update_reach, strict=True
+            )
         ]
         return along[0], along[1]
 
@@ -236,7 +239,8 @@ class ComponentFuser(OnePass):
             them in HS units, root mean square over the good bands, (rows, columns).
         """
         guided = self.estimators.kriging.guided
-        region, coarse = update_region(window.geometry, window.core, guided.psf, self._update_reach)
+        widest = self.settings.consistency.wider(guided.psf)
+        region, coarse = update_region(window.geometry, window.core, widest, self._update_reach)
         prediction = self.predict(replace(window, core=region))
         whole = apply_consistency(
             prediction.corrected,
@@ -277,13 +281,13 @@ class ComponentFuser(OnePass):
                 kriging.noise,
                 scales.prior_deviation,
                 scales.response,
-                self.gain,
             )
         )
         return Observations(
             Geometry(*(a.cut(f, c) for a, f, c in zip(axes, region, coarse, strict=True))),
             kriging.guided.psf,
             *(tensor.to(self.options.device) for tensor in tensors),
+            self.gain,
         )
 
     def predict(self, window: Window) -> Prediction:

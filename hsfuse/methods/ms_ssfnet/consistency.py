@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 from torch import Tensor
 
 from hsfuse.core.grid import Geometry, Span
@@ -24,20 +25,89 @@ from hsfuse.core.psf import PSF
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods.ms_ssfnet.normal_equations import NormalMatrix, overlap_reach, solve
 from hsfuse.methods.ms_ssfnet.settings import ConsistencySettings
-from hsfuse.observe import Degrade
+from hsfuse.methods.observation_errors import REACH, psf_error_variance, unseen_variance
+from hsfuse.observe import Degrade, unseen_share
 from hsfuse.pair.survey import Survey
 
 __all__ = [
     "CANDIDATES",
     "ConsistencyTerms",
+    "KalmanGain",
     "Observations",
     "apply_consistency",
     "fine_error_covariance",
-    "kalman_gain",
     "update_region",
 ]
 
 _DEFAULT = ConsistencySettings()
+
+
+@dataclass(frozen=True)
+class KalmanGain:
+    """
+    ``u C A' (u A C A' + N)^-1`` of the MS image, for the variance u of each pixel.
+
+    Attributes
+    ----------
+    whitening : ndarray of shape (MS bands, MS bands)
+        W, which makes N the unit matrix and ``A C A'`` diagonal.
+    power : ndarray of shape (MS bands,)
+        That diagonal.
+    distribution : ndarray of shape (components, MS bands)
+        ``C A' W'``.
+    """
+
+    whitening: NDArray[np.float64]
+    power: NDArray[np.float64]
+    distribution: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        response: NDArray[np.float64],
+        deviation: NDArray[np.float64],
+        error: NDArray[np.float64],
+    ) -> KalmanGain:
+        """
+        Return the gain.
+
+        Parameters
+        ----------
+        response : ndarray of shape (MS bands, components)
+            A.
+        deviation : ndarray of shape (components,)
+            Standard deviations, the root of C's diagonal.
+        error : ndarray of shape (MS bands, MS bands)
+            N: covariance of the MS image about A Z.
+        """
+        covariance = deviation[:, None] ** 2 * response.T
+        signal = response @ covariance
+        least = 1e-9 * np.trace(signal + error) / len(error) + 1e-30
+        power, vectors = eigh(signal, error + least * np.eye(len(error)))
+        return cls(vectors.T, np.maximum(power, 0), covariance @ vectors)
+
+    def update(self, residual: Tensor, variance: Tensor) -> Tensor:
+        """
+        Return the change of components by a residual of the MS image.
+
+        Parameters
+        ----------
+        residual : Tensor of shape (MS bands, rows, columns)
+            The MS image less A Z.
+        variance : Tensor of shape (rows, columns)
+            u.
+
+        Returns
+        -------
+        Tensor of shape (components, rows, columns)
+        """
+        whitening, power, distribution = (
+            torch.from_numpy(each).to(residual)
+            for each in (self.whitening, self.power, self.distribution)
+        )
+        weight = variance / (variance * power[:, None, None] + 1)
+        white = torch.tensordot(whitening, residual, dims=1)
+        return torch.tensordot(distribution, weight * white, dims=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +144,8 @@ class ConsistencyTerms:
         along = []
         for width, radius in zip(psf.fwhm, psf.reach, strict=True):
             overlap = overlap_reach(width, settings.least_overlap)
-            # Adjoint of D, products with the normal matrix, and the sum of its rows.
-            along.append(radius + settings.rounds * overlap)
+            # Adjoint of D, products with the normal matrix, and its scale and noise.
+            along.append(radius + (settings.rounds - 1) * overlap + max(overlap, REACH))
         return along[0], along[1]
 
 
@@ -113,8 +183,8 @@ class Observations:
         Prior standard deviation of the errors of fused components.
     response : Tensor of shape (MS bands, components)
         A.
-    gain : Tensor of shape (components, MS bands)
-        Kalman gain of the MS image.
+    gain : KalmanGain
+        Of the MS image.
     """
 
     geometry: Geometry
@@ -126,7 +196,7 @@ class Observations:
     noise: Tensor
     prior_deviation: Tensor
     response: Tensor
-    gain: Tensor
+    gain: KalmanGain
 
 
 def update_region(
@@ -145,7 +215,8 @@ def update_region(
     core : tuple of Span
         MS pixels along y and x.
     psf : PSF
-        Of the HS sensor, in HS pixels.
+        The widest of the HS sensor, in HS pixels:
+        :meth:`~hsfuse.methods.ms_ssfnet.settings.ConsistencySettings.wider`.
     reach : tuple of float
         From :meth:`ConsistencyTerms.reach`.
     """
@@ -194,7 +265,7 @@ def apply_consistency(
     if terms.fine:
         residual = observations.fine - torch.tensordot(observations.response, result, dims=1)
         residual = torch.where(observations.fine_valid, residual, 0.0)
-        result = result + torch.tensordot(observations.gain, residual, dims=1)
+        result = result + observations.gain.update(residual, variance)
     return result
 
 
@@ -211,12 +282,31 @@ def _hs_update(
     weight = torch.where(used, 1 / share.clamp_min(settings.least_coverage), 0.0)
     overlap = [overlap_reach(width, settings.least_overlap) for width in observations.psf.fwhm]
     matrix = NormalMatrix.of(degrade, weight, free, (overlap[0], overlap[1]))
-    relative = observations.noise / observations.prior_deviation.clamp_min(1e-30)
-    noise = (relative[:, None, None] ** 2).expand_as(residual)
+    prior = observations.prior_deviation.clamp_min(1e-30)[:, None, None]
+    noise = _hs_variance(fused, degraded, share, observations, settings) / prior.square()
     solved = solve(
         matrix, noise, residual, rounds=settings.rounds, smallest=settings.smallest_eigenvalue
     )
     return free * degrade.adjoint(weight * solved)
+
+
+def _hs_variance(
+    fused: Tensor,
+    degraded: Tensor,
+    share: Tensor,
+    observations: Observations,
+    settings: ConsistencySettings,
+) -> Tensor:
+    """Return the variance of ``S - D Z`` by noise, an inexact D and unseen ground."""
+    wider = Degrade.between(
+        observations.geometry, settings.wider(observations.psf), device=str(fused.device)
+    ).forward_masked(fused, observations.fine_valid)[0]
+    unseen = unseen_share(observations.geometry, observations.psf, share)
+    return (
+        observations.noise[:, None, None].square()
+        + psf_error_variance(degraded, wider)
+        + unseen_variance(observations.hs, observations.hs_valid, unseen)
+    )
 
 
 def fine_error_covariance(
@@ -254,24 +344,3 @@ def fine_error_covariance(
     # D averages the noise of MS pixels away; it is added in full.
     noise = np.diag(survey.fine_noise**2)
     return np.asarray(residual @ residual.T / max(residual.shape[1], 1) + noise)
-
-
-def kalman_gain(
-    response: NDArray[np.float64], deviation: NDArray[np.float64], error: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """
-    Return ``C A' (A C A' + N)^-1``, shape (components, MS bands).
-
-    Parameters
-    ----------
-    response : ndarray of shape (MS bands, components)
-        A.
-    deviation : ndarray of shape (components,)
-        Standard deviations, the root of C's diagonal.
-    error : ndarray of shape (MS bands, MS bands)
-        N: covariance of the MS image about A Z.
-    """
-    covariance = deviation[:, None] ** 2 * response.T
-    total = response @ covariance + error
-    total += (1e-9 * np.trace(total) / len(total) + 1e-30) * np.eye(len(total))
-    return np.asarray(np.linalg.solve(total, covariance.T).T)

@@ -11,9 +11,9 @@ from hsfuse.core.psf import PSF
 from hsfuse.methods.ms_ssfnet.consistency import (
     CANDIDATES,
     ConsistencyTerms,
+    KalmanGain,
     Observations,
     apply_consistency,
-    kalman_gain,
     update_region,
 )
 from hsfuse.methods.ms_ssfnet.settings import ConsistencySettings
@@ -30,7 +30,6 @@ def observed() -> tuple[torch.Tensor, Observations]:
     draw = torch.Generator().manual_seed(0)
     truth = torch.rand(3, 48, 48, generator=draw)
     seen = torch.from_numpy(SEEN.astype(np.float32))
-    back = kalman_gain(SEEN, np.ones(3), 1e-8 * np.eye(2))
     return truth, Observations(
         geometry,
         PSF((1.0, 1.0)),
@@ -41,7 +40,7 @@ def observed() -> tuple[torch.Tensor, Observations]:
         torch.zeros(3),
         torch.ones(3),
         seen,
-        torch.from_numpy(back.astype(np.float32)),
+        KalmanGain.of(SEEN, np.ones(3), 1e-8 * np.eye(2)),
     )
 
 
@@ -73,8 +72,16 @@ def test_the_update_is_the_most_probable_one(
 ) -> None:
     """It converges to ``u D' (D u D' + N)^-1 (S - D Z)``, here solved directly."""
     _, seen = observed
-    seen = replace(seen, noise=torch.full((3,), 0.1))
-    many = ConsistencySettings(rounds=100, smallest_eigenvalue=0.05, least_overlap=1e-9)
+    # No HS pixel at the edge of the MS image, which shows all of the ground.
+    axis = Axis(48, 8, 4.0, 8.0)
+    seen = replace(
+        seen,
+        geometry=Geometry(axis, axis),
+        hs=seen.hs[:, 2:-2, 2:-2],
+        hs_valid=seen.hs_valid[2:-2, 2:-2],
+        noise=torch.full((3,), 0.1),
+    )
+    many = ConsistencySettings(100, smallest_eigenvalue=0.05, least_overlap=1e-9, psf_error=0.0)
     variance = 0.2 + torch.rand(48, 48, generator=torch.Generator().manual_seed(3))
     result = apply_consistency(
         torch.zeros(3, 48, 48), variance, seen, ConsistencyTerms(fine=False), many
@@ -82,7 +89,7 @@ def test_the_update_is_the_most_probable_one(
     one = Degrade.between(seen.geometry, seen.psf)
     whole = torch.kron(one.rows, one.columns).double()
     likely = variance.ravel()[:, None].double() * whole.T
-    gain = likely @ torch.linalg.inv(whole @ likely + 0.01 * torch.eye(144))
+    gain = likely @ torch.linalg.inv(whole @ likely + 0.01 * torch.eye(64))
     expected = (gain @ seen.hs.reshape(3, -1).T.double()).T.reshape(3, 48, 48)
     assert torch.allclose(result.double(), expected, atol=1e-3)
 
@@ -101,6 +108,63 @@ def test_residuals_go_to_pixels_where_the_estimates_disagree(
     ).square()
     even = (apply_consistency(start, EVEN, seen, ConsistencyTerms(fine=False)) - truth).square()
     assert error.mean() < 0.2 * even.mean()
+
+
+def test_a_psf_that_is_not_known_exactly_does_little_harm(
+    observed: tuple[torch.Tensor, Observations],
+) -> None:
+    """The truth changes little by an HS image of another PSF, and more if D were exact."""
+    truth, seen = observed
+    other = Degrade.between(seen.geometry, PSF((1.03, 1.03))).forward(truth)
+    seen = replace(seen, hs=other, prior_deviation=torch.full((3,), 0.01))
+    exact, aware = (
+        apply_consistency(
+            truth, EVEN, seen, ConsistencyTerms(fine=False), ConsistencySettings(psf_error=error)
+        )
+        for error in (0.0, 0.03)
+    )
+    assert (aware - truth).square().mean() < 0.5 * (exact - truth).square().mean()
+
+
+def test_a_stated_error_of_the_psf_is_used(observed: tuple[torch.Tensor, Observations]) -> None:
+    """A standard error of the FWHM that is larger than the setting replaces it."""
+    settings = ConsistencySettings(psf_error=0.02)
+    known = PSF((1.0, 0.0), standard_error=(0.1, 0.001))
+    assert settings.wider(known).fwhm == pytest.approx((1.1, 0.001))
+    assert settings.wider(PSF((1.0, 2.0))).fwhm == pytest.approx((1.02, 2.04))
+
+
+def test_ground_beyond_the_ms_image_is_not_an_error_of_the_estimate(
+    observed: tuple[torch.Tensor, Observations],
+) -> None:
+    """HS pixels at the edge saw other ground: the truth hardly changes there."""
+    truth, seen = observed
+    beyond = Geometry(Axis(32, 12, 4.0, -8.0), Axis(48, 12, 4.0))
+    cut = replace(
+        seen,
+        geometry=beyond,
+        fine=seen.fine[:, 8:40],
+        fine_valid=seen.fine_valid[8:40],
+    )
+    hs = ConsistencyTerms(fine=False)
+    left = apply_consistency(truth[:, 8:40], EVEN[:32], cut, hs) - truth[:, 8:40]
+    assert left.square().mean() < 2e-3
+
+
+def test_the_gain_is_that_of_each_variance() -> None:
+    """``u C A' (u A C A' + N)^-1`` pixel by pixel, here inverted directly."""
+    draw = np.random.default_rng(0)
+    error = np.cov(draw.normal(size=(2, 20)))
+    deviation = np.array([1.0, 0.5, 2.0])
+    variance = draw.random((3, 4)) * 5
+    residual = draw.normal(size=(2, 3, 4))
+    gain = KalmanGain.of(SEEN, deviation, error)
+    found = gain.update(torch.from_numpy(residual), torch.from_numpy(variance)).numpy()
+    covariance = deviation[:, None] ** 2 * SEEN.T
+    for pixel in np.ndindex(3, 4):
+        u = variance[pixel]
+        weights = u * covariance @ np.linalg.inv(u * SEEN @ covariance + error)
+        assert found[:, *pixel] == pytest.approx(weights @ residual[:, *pixel], rel=1e-6)
 
 
 def test_the_ms_image_is_reproduced(observed: tuple[torch.Tensor, Observations]) -> None:
