@@ -10,8 +10,8 @@ from hsfuse.methods import Options
 from hsfuse.methods.guided.selection import select_on
 from hsfuse.methods.guided.settings import Parameters
 from hsfuse.methods.ms_ssfnet.components import ComponentFuser
-from hsfuse.methods.ms_ssfnet.consistency import KalmanGain, fine_error_covariance
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
+from hsfuse.methods.ms_ssfnet.kalman_gain import KalmanGain, fine_error_covariance
 from hsfuse.methods.ms_ssfnet.scales import measure_scales
 from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
 from hsfuse.methods.ms_ssfnet.uncertainty import (

@@ -21,15 +21,15 @@ from torch.nn.functional import avg_pool2d, pad
 from hsfuse.core.grid import Geometry, Span
 from hsfuse.methods import OnePass, Options, Window
 from hsfuse.methods.ms_ssfnet.consistency import (
-    ConsistencyTerms,
-    KalmanGain,
     Observations,
     apply_consistency,
+    update_reach,
     update_region,
 )
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
 from hsfuse.methods.ms_ssfnet.features import Features, compute_features
 from hsfuse.methods.ms_ssfnet.inference import run_network
+from hsfuse.methods.ms_ssfnet.kalman_gain import KalmanGain
 from hsfuse.methods.ms_ssfnet.scales import ComponentScales
 from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
 from hsfuse.methods.ms_ssfnet.uncertainty import ErrorModel, local_contrast
@@ -37,8 +37,6 @@ from hsfuse.nets.ms_ssfnet import reach
 from hsfuse.nets.weights import Card
 
 __all__ = ["ComponentFuser", "Prediction"]
-
-_TERMS = ConsistencyTerms()
 
 
 @dataclass(frozen=True)
@@ -162,18 +160,13 @@ class ComponentFuser(OnePass):
 
     def _margins(self, ratio: tuple[float, float]) -> tuple[int, int]:
         """Return the fine pixels about a core that data consistency and the network need."""
-        psf = self.estimators.kriging.guided.psf
+        psf, settings = self.estimators.kriging.guided.psf, self.settings.consistency
+        updates, radii = update_reach(psf, settings), settings.wider(psf).reach
         along = [
             math.ceil((update + radius + 1) * r) + reach(self.card.architecture) + self.step
-            for radius, r, update in zip(
-                self.settings.consistency.wider(psf).reach, ratio, self._update_reach, strict=True
-            )
+            for update, radius, r in zip(updates, radii, ratio, strict=True)
         ]
         return along[0], along[1]
-
-    @property
-    def _update_reach(self) -> tuple[float, float]:
-        return _TERMS.reach(self.estimators.kriging.guided.psf, self.settings.consistency)
 
     @property
     def channels(self) -> int:
@@ -239,14 +232,14 @@ class ComponentFuser(OnePass):
             them in HS units, root mean square over the good bands, (rows, columns).
         """
         guided = self.estimators.kriging.guided
-        widest = self.settings.consistency.wider(guided.psf)
-        region, coarse = update_region(window.geometry, window.core, widest, self._update_reach)
+        region, coarse = update_region(
+            window.geometry, window.core, guided.psf, self.settings.consistency
+        )
         prediction = self.predict(replace(window, core=region))
         whole = apply_consistency(
             prediction.corrected,
             self.relative_variance(prediction),
             self.observations(window, region, coarse),
-            _TERMS,
             self.settings.consistency,
         )
         inside = window.core[0].within(region[0]), window.core[1].within(region[1])
@@ -286,8 +279,8 @@ class ComponentFuser(OnePass):
         return Observations(
             Geometry(*(a.cut(f, c) for a, f, c in zip(axes, region, coarse, strict=True))),
             kriging.guided.psf,
-            *(tensor.to(self.options.device) for tensor in tensors),
             self.gain,
+            *(tensor.to(self.options.device) for tensor in tensors),
         )
 
     def predict(self, window: Window) -> Prediction:

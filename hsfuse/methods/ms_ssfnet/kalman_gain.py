@@ -1,0 +1,126 @@
+"""
+Kalman gain of the MS image: how a residual of its bands is distributed over components.
+
+The errors of components have the variances ``C u``, C by component and u by pixel; those of the
+MS image about its response A the covariance N, by its noise, radiometry and an inexact R.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from torch import Tensor
+
+from hsfuse.core.subspace import Subspace
+from hsfuse.pair.survey import Survey
+
+__all__ = ["KalmanGain", "fine_error_covariance"]
+
+
+@dataclass(frozen=True)
+class KalmanGain:
+    """
+    ``u C A' (u A C A' + N)^-1`` of the MS image, for the variance u of each pixel.
+
+    Attributes
+    ----------
+    whitening : ndarray of shape (MS bands, MS bands)
+        W, which makes N the unit matrix and ``A C A'`` diagonal.
+    power : ndarray of shape (MS bands,)
+        That diagonal.
+    distribution : ndarray of shape (components, MS bands)
+        ``C A' W'``.
+    """
+
+    whitening: NDArray[np.float64]
+    power: NDArray[np.float64]
+    distribution: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        response: NDArray[np.float64],
+        deviation: NDArray[np.float64],
+        error: NDArray[np.float64],
+    ) -> KalmanGain:
+        """
+        Return the gain.
+
+        Parameters
+        ----------
+        response : ndarray of shape (MS bands, components)
+            A.
+        deviation : ndarray of shape (components,)
+            Standard deviations, the root of C's diagonal.
+        error : ndarray of shape (MS bands, MS bands)
+            N: covariance of the MS image about A Z.
+        """
+        covariance = deviation[:, None] ** 2 * response.T
+        signal = response @ covariance
+        least = 1e-9 * np.trace(signal + error) / len(error) + 1e-30
+        power, vectors = eigh(signal, error + least * np.eye(len(error)))
+        return cls(vectors.T, np.maximum(power, 0), covariance @ vectors)
+
+    def update(self, residual: Tensor, variance: Tensor) -> Tensor:
+        """
+        Return the change of components by a residual of the MS image.
+
+        Parameters
+        ----------
+        residual : Tensor of shape (MS bands, rows, columns)
+            The MS image less A Z.
+        variance : Tensor of shape (rows, columns)
+            u.
+
+        Returns
+        -------
+        Tensor of shape (components, rows, columns)
+        """
+        whitening, power, distribution = (
+            torch.from_numpy(each).to(residual)
+            for each in (self.whitening, self.power, self.distribution)
+        )
+        weight = variance / (variance * power[:, None, None] + 1)
+        white = torch.tensordot(whitening, residual, dims=1)
+        return torch.tensordot(distribution, weight * white, dims=1)
+
+
+def fine_error_covariance(
+    survey: Survey,
+    subspace: Subspace,
+    mean_response: NDArray[np.float64],
+    response: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """
+    Return N: the covariance of the MS image about ``A Z``, with its noise.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the pair.
+    subspace : Subspace
+        Of its components.
+    mean_response : ndarray of shape (MS bands,)
+        What the MS sensor measures of the mean spectrum.
+    response : ndarray of shape (MS bands, components)
+        A.
+
+    Returns
+    -------
+    ndarray of shape (MS bands, MS bands)
+    """
+    residuals = []
+    for patch in survey.patches:
+        degraded, used = survey.degraded(patch)
+        components, _ = subspace.project(patch.coarse)
+        residuals.append(
+            degraded[:, used] - mean_response[:, None] - response @ components[:, used]
+        )
+    residual = np.concatenate(residuals, axis=1)
+    # D averages the noise of MS pixels away; it is added in full.
+    noise = np.diag(survey.fine_noise**2)
+    return np.asarray(residual @ residual.T / max(residual.shape[1], 1) + noise)
