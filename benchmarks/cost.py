@@ -7,10 +7,11 @@ Cost and accuracy of `hsfuse run` on simulated pairs, two versions of the code i
 
 A case is a ratio and a number of HS bands; the MS image has the four bands of Sentinel-2 at 10 m.
 Each row is one run of a pair by a method and an executable: CPU seconds (user and system) of
-its planning and of all of it, wall time, peak resident memory of both beside the plan's own
-estimate, and PSNR and SAM against the truth. CPU seconds change little with other load on the
-machine, wall time does. With ``--minutes`` a run is interrupted and its peak memory until then
-is printed. Linux only: times and peaks of planning are read from /proc.
+its planning and of all of it, wall time of all of it and without planning, peak resident memory
+of planning and of all of it, time (without planning) and memory as the plan estimated them, and
+PSNR and SAM against the truth. CPU seconds change little with other load on the machine, wall
+time does. With ``--minutes`` a run is interrupted and its peak memory until then is printed.
+Linux only: times and peaks of planning are read from /proc.
 """
 
 from __future__ import annotations
@@ -54,9 +55,11 @@ COLUMNS = (
     ("plan CPU s", 11),
     ("CPU s", 8),
     ("wall s", 8),
+    ("fusing s", 8),
+    ("plan: s", 8),
     ("plan GB", 8),
     ("GB", 6),
-    ("estimate", 9),
+    ("plan: GB", 9),
     ("PSNR dB", 8),
     ("SAM °", 6),
     ("", 0),
@@ -239,12 +242,19 @@ def row(
         f"{run.plan_cpu:.1f}",
         f"{run.cpu:.1f}",
         f"{run.wall:.1f}",
+        _number(facts.get("result", {}).get("seconds"), 1),
+        _number(facts.get("expected_seconds"), 1),
         f"{run.plan_peak / 1e9:.2f}",
         f"{run.peak / 1e9:.2f}",
         f"{facts['memory_bytes'] / 1e9:.2f}",
         *accuracy,
         note,
     ]
+
+
+def _number(value: float | None, digits: int) -> str:
+    """Return a number, or a dash where a version does not state it."""
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def show(cells: list[str]) -> None:

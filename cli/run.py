@@ -85,10 +85,12 @@ def run(
     if talks:
         click.echo(describe_plan(job, inputs=False) + "\n")
     _, rows, columns = job.plan.shape
+    expected = job.expected
     try:
         with Progress(
             rows * columns / 1e6,
-            expected=job.expected_seconds,
+            item="block" if job.plan.fuser.local_models is None else "part",
+            expected=None if expected is None else expected.conditioning + expected.fusing,
             parallel=job.workers,
             hidden=quiet,
         ) as progress:

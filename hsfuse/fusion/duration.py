@@ -24,12 +24,36 @@ from hsfuse.fusion.consistency import compare_block
 from hsfuse.fusion.plan import Plan
 from hsfuse.parallel import one_thread
 
-__all__ = ["estimate_duration"]
+__all__ = ["Duration", "estimate_duration"]
 
 _SIZES = (32, 128)  # pixels a side of the blocks that are timed
 _LARGEST_SHARE = 0.12  # of the window pixels of a run that the timed blocks may have
 # Seconds a byte, before compression: blocks to the store and the store to a GeoTIFF.
 _STORING, _EXPORT = 4e-9, 15e-9
+
+
+class Duration(NamedTuple):
+    """
+    Seconds of wall time that the parts of a run take.
+
+    Attributes
+    ----------
+    conditioning : float
+        Of the local models, 0 where a method has none.
+    fusing : float
+        Of the blocks, until they are in the store.
+    export : float
+        Of the store to a GeoTIFF.
+    """
+
+    conditioning: float
+    fusing: float
+    export: float
+
+    @property
+    def total(self) -> float:
+        """From the first unit or block to the last byte."""
+        return sum(self)
 
 
 class _Pixels(NamedTuple):
@@ -39,9 +63,9 @@ class _Pixels(NamedTuple):
     block: int
 
 
-def estimate_duration(plan: Plan, workers: int, stored: int, *, exported: bool) -> float | None:
+def estimate_duration(plan: Plan, workers: int, stored: int, *, exported: bool) -> Duration | None:
     """
-    Return the seconds that a run takes on this machine, from the first block to the last byte.
+    Return how long a run takes on this machine.
 
     Parameters
     ----------
@@ -56,7 +80,7 @@ def estimate_duration(plan: Plan, workers: int, stored: int, *, exported: bool) 
 
     Returns
     -------
-    float or None
+    Duration or None
         None where timing would take a notable part of the run itself.
     """
     samples = [
@@ -75,10 +99,10 @@ def estimate_duration(plan: Plan, workers: int, stored: int, *, exported: bool) 
     rates, _ = nnls(np.array(pixels, dtype=np.float64), np.array(seconds))
     conditioning = timed.seconds * units
     fusing = float(rates @ np.array(whole)) + _STORING * stored
-    return (
-        conditioning * _idle(units, workers)
-        + fusing * _idle(len(plan.blocks), workers)
-        + (_EXPORT * stored if exported else 0.0)
+    return Duration(
+        conditioning * _idle(units, workers),
+        fusing * _idle(len(plan.blocks), workers),
+        _EXPORT * stored if exported else 0.0,
     )
 
 

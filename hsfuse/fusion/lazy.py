@@ -57,7 +57,8 @@ def fuse(
     -------
     DataArray of shape (bands, rows, columns)
         float32, on the grid of ``rgb`` cut to the overlap of both, in units of
-        ``hs``, with its wavelengths; NaN exactly where an input has no data. Beside ``good``
+        ``hs``, with its wavelengths; NaN exactly where an input has no data, elsewhere within the
+        physical range (:mod:`hsfuse.fusion.value_range`). Beside ``good``
         it has the coordinates ``covered``, false for bands outside the spectral coverage of
         the MS bands, and ``explained``, the share of a band's variance on the HS grid that
         the MS bands explain.

@@ -25,7 +25,7 @@ from hsfuse.core.stages import Stage
 from hsfuse.fusion.block import fuse_input, read_block
 from hsfuse.fusion.conditioning import Unit, condition_unit
 from hsfuse.fusion.consistency import compare_block
-from hsfuse.fusion.duration import estimate_duration
+from hsfuse.fusion.duration import Duration, estimate_duration
 from hsfuse.fusion.lazy import lazy_result, open_input
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.settings import Settings, with_choices
@@ -71,7 +71,7 @@ class Job:
         As asked.
     seconds : float
         What planning took.
-    expected_seconds : float or None
+    expected : Duration or None
         What the run will take on this machine; None where that is not estimated.
     """
 
@@ -82,7 +82,7 @@ class Job:
     layout: OutputLayout
     settings: Settings
     seconds: float = 0.0
-    expected_seconds: float | None = None
+    expected: Duration | None = None
 
     @property
     def workers(self) -> int:
@@ -240,8 +240,8 @@ def prepare(
         if stage is not None:
             stage("estimate of the time", 0.9)
         exported = path.suffix != ".zarr"
-        seconds = estimate_duration(plan, job.workers, layout.bytes, exported=exported)
-        job = replace(job, expected_seconds=seconds)
+        expected = estimate_duration(plan, job.workers, layout.bytes, exported=exported)
+        job = replace(job, expected=expected)
     return replace(job, seconds=time.monotonic() - started)
 
 
@@ -311,7 +311,9 @@ def execute(
     started = time.monotonic()
     grid, first = plan.fuser.local_models, None
     if grid is not None:
-        first = FirstPass(grid.indexes, partial(run_unit, plan, store), grid.effort)
+        expected = job.expected
+        effort = grid.effort if expected is None else expected.conditioning / expected.fusing
+        first = FirstPass(grid.indexes, partial(run_unit, plan, store), effort)
     written = write_blocks(
         store,
         [_block(plan, *index) for index in plan.blocks],

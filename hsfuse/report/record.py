@@ -171,7 +171,7 @@ def plan_as_dict(job: Job) -> dict[str, object]:
             "bytes": job.output_bytes,
         },
         "memory_bytes": job.memory_bytes,
-        "expected_seconds": job.expected_seconds,
+        "expected_seconds": None if job.expected is None else job.expected.total,
         "notes": plan.notes,
         "digest": plan.digest,
     }

@@ -321,9 +321,21 @@ def _device(job: Job) -> str:
 
 
 def _duration(job: Job) -> str:
-    if job.expected_seconds is None:
-        return ""
-    return f"about {format_time(job.expected_seconds)} on this machine"
+    return "" if job.expected is None else f"about {_rounded(job.expected.total)} on this machine"
+
+
+def _rounded(seconds: float) -> str:
+    """
+    Return a time in one unit, as exact as an estimate is.
+
+    Examples
+    --------
+    >>> _rounded(0.3), _rounded(47.0), _rounded(251.0), _rounded(9000.0)
+    ('1 s', '47 s', '4 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.2g} h"
 
 
 def _layout(job: Job) -> str:

@@ -30,7 +30,7 @@ def test_the_estimate_is_the_cost_of_all_windows_and_blocks(
     monkeypatch.setattr(duration, "_SIZES", (4, 8))
     found = estimate_duration(plan, 1, 0, exported=False)
     assert found is not None
-    assert found > 0
+    assert found.fusing > 0 == found.conditioning
 
     def cost(window: int, block: int) -> float:
         return 2e-6 * window + 3e-6 * block
@@ -46,13 +46,12 @@ def test_the_estimate_is_the_cost_of_all_windows_and_blocks(
         for i, j in plan.blocks
     ]
     whole = sum(cost(*block) for block in blocks)
-    assert estimate_duration(plan, 1, 0, exported=False) == pytest.approx(whole)
-    turns = math.ceil(len(blocks) / 5)
-    assert estimate_duration(plan, 5, 0, exported=False) == pytest.approx(
-        whole * turns / len(blocks)
-    )
-    stored = estimate_duration(plan, 1, 10**9, exported=False)
-    exported = estimate_duration(plan, 1, 10**9, exported=True)
-    assert stored is not None
-    assert exported is not None
-    assert whole < stored < exported
+
+    def estimated(workers: int, stored: int = 0, *, exported: bool = False) -> float:
+        expected = estimate_duration(plan, workers, stored, exported=exported)
+        assert expected is not None
+        return expected.total
+
+    assert estimated(1) == pytest.approx(whole)
+    assert estimated(5) == pytest.approx(whole * math.ceil(len(blocks) / 5) / len(blocks))
+    assert whole < estimated(1, 10**9) < estimated(1, 10**9, exported=True)

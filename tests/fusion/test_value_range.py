@@ -97,9 +97,16 @@ def pixels(outcome: Outcome) -> np.ndarray:
 def test_no_value_is_below_zero_where_the_hs_image_has_none(
     dark: Callable[[float], tuple[Path, Path]], tmp_path: Path, method: str
 ):
-    """The overshoots at edges are set to 0; receipt, summary and record count them."""
-    settings = replace(SETTINGS, method=method)
-    outcome = run(*dark(0.0), tmp_path / "out.zarr", settings)
+    """Overshoots at edges are set to 0; summary and record count them, those resumed included."""
+    settings, files = replace(SETTINGS, method=method), dark(0.0)
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(*files, tmp_path / "out.zarr", settings, progress=interrupt)
+    outcome = run(*files, tmp_path / "out.zarr", settings, resume=True)
+    assert 0 < outcome.resumed < outcome.blocks
     plan = outcome.job.plan
     free = replace(plan, lower_limit=np.full(3, -np.inf, np.float32))
     below = 0
