@@ -352,7 +352,12 @@ def _build_overviews(path: Path, size: int) -> None:
 
 
 def _compare(
-    cube: "zarr.Array[Any]", layout: OutputLayout, path: Path, size: int, *, stage: Stage
+    cube: "zarr.Array[Any]",
+    layout: OutputLayout,
+    path: Path,
+    size: int,
+    *,
+    stage: Stage = ignore_stage,
 ) -> None:
     with rasterio.open(path) as source:
         for share, bands, window in _shares(layout, size):
