@@ -116,12 +116,15 @@ class LocalModelGrid:
         Values of one unit's models, for the estimate of disk space.
     effort : float
         Cost of conditioning all units over that of fusing the scene with them, for progress.
+    memory : int
+        Bytes at the peak of conditioning a unit, beside its window.
     """
 
     y: LocalModelAxis
     x: LocalModelAxis
     size: int = 0
     effort: float = 1.0
+    memory: int = 0
 
     def __post_init__(self) -> None:
         if self.size < 0 or self.effort <= 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,6 +15,9 @@ from hsfuse.fusion.plan import Plan
 from hsfuse.observe import Degrade
 
 __all__ = ["compare_block"]
+
+# Bands that are compared at a time.
+_BANDS = 16
 
 
 def compare_block(
@@ -43,10 +48,11 @@ def compare_block(
 def _against_fine(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> Discrepancy:
     radiometry = plan.radiometry
     observed = read.fine.cut(read.rows, read.columns)
-    used = radiometry.response != 0
     total = Discrepancy()
-    for band, (weights, mask) in enumerate(zip(radiometry.response, used, strict=True)):
-        seen = np.tensordot(weights[mask].astype(np.float32), values[mask], axes=1)
+    for band, weights in enumerate(radiometry.response.astype(np.float32)):
+        seen = np.zeros_like(observed[band])
+        for used in _few(np.flatnonzero(weights)):
+            seen += np.tensordot(weights[used], values[used], axes=1)
         seen = radiometry.gain[band] * seen + radiometry.offset[band]
         total += Discrepancy.between(observed[band], seen)
     return total
@@ -61,13 +67,23 @@ def _against_hs(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> Di
         return Discrepancy()
     window = Geometry(geometry.y.cut(rows, inner_rows), geometry.x.cut(columns, inner_columns))
     operator = Degrade.between(window, psf)
-    cube = torch.from_numpy(values)
-    known = torch.isfinite(cube[torch.from_numpy(plan.radiometry.good)]).all(dim=0)
-    seen, share = operator.forward_masked(cube, known)
+    good = np.flatnonzero(plan.radiometry.good)
+    known = torch.ones(values.shape[1:], dtype=torch.bool)
+    for band in good:
+        known &= torch.from_numpy(np.isfinite(values[band]))
     observed = read.hs.cut(inner_rows, inner_columns)
-    good = plan.radiometry.good & np.isfinite(values).any(axis=(1, 2))
-    found = torch.where(share > 0.999, seen, torch.full_like(seen, torch.nan)).numpy()
-    return Discrepancy.between(observed[good], found[good])
+    total = Discrepancy()
+    for bands in _few(good):
+        seen, share = operator.forward_masked(torch.from_numpy(values[bands]), known)
+        found = torch.where(share > 0.999, seen, torch.full_like(seen, torch.nan)).numpy()
+        total += Discrepancy.between(observed[bands], found)
+    return total
+
+
+def _few(bands: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """Yield a few bands at a time: a copy of all would be as large as the block."""
+    for first in range(0, len(bands), _BANDS):
+        yield bands[first : first + _BANDS]
 
 
 def _whole(axis: Axis, fine: Span, reach: float) -> Span:

@@ -7,7 +7,6 @@ tiles. The result is frozen and picklable; pixels come later (:mod:`hsfuse.fusio
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -20,6 +19,7 @@ from hsfuse.core.tiles import Tiling
 from hsfuse.errors import PlanError
 from hsfuse.fusion.digest import digest, identify
 from hsfuse.fusion.settings import FusionSettings, with_choices
+from hsfuse.fusion.tiling import tile_pair
 from hsfuse.fusion.value_range import find_lower_limit
 from hsfuse.io.missing import without_gaps
 from hsfuse.io.read import Raster, as_raster, check_placed
@@ -35,9 +35,6 @@ from hsfuse.parallel import one_thread, pick_device
 from hsfuse.sensor.catalogue import known_sensor
 
 __all__ = ["Plan", "plan_fusion", "survey_for"]
-
-# Blocks are whole chunks of the store, 256 pixels a side.
-_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -174,7 +171,7 @@ def plan_fusion(
             f"{methods_with('gives_standard_error')} does, with weights for any sensor that fit "
             "the pair, such as those that come with hsfuse"
         )
-    rows, columns = _tilings(pair, fuser, settings.tile, settings.overlap)
+    rows, columns = tile_pair(pair, fuser, settings.tile, settings.overlap)
     notes = (*sensor_notes, *pair.notes, *radiometry.notes, *fuser.notes)
     return Plan(
         pair, alignment, radiometry, fuser, lower_limit, rows, columns, options, notes, inputs
@@ -185,45 +182,3 @@ def survey_for(pair: Pair, cache: PixelCache | None = None) -> tuple[Survey, Rad
     """Return the survey of a pair that methods are prepared with, and what it tells of R."""
     survey = survey_pair(pair, cache=cache)
     return survey.with_response(), survey.radiometry
-
-
-def _tilings(
-    pair: Pair, fuser: Fuser, tile: int | None, overlap: int | None
-) -> tuple[Tiling, Tiling]:
-    step, geometry = fuser.step, pair.fine_geometry
-    reaches = [
-        math.ceil(reach * axis.ratio)
-        for reach, axis in zip(fuser.reach, (geometry.y, geometry.x), strict=True)
-    ]
-    size = tile or _default_tile(max(reaches), step)
-    if size % step or size < 1:
-        raise PlanError(f"tile must be a multiple of {step} for {fuser.name}, got {size}")
-    if overlap is not None and overlap < max(reaches):
-        raise PlanError(
-            f"tile overlap must be at least the reach of {fuser.name}, {max(reaches)} pixels, "
-            f"got {overlap}: tiles would differ from the whole"
-        )
-    tilings = []
-    axes = geometry.y, geometry.x
-    for axis, output, reach in zip(axes, pair.output, reaches, strict=True):
-        blend = 0 if overlap is None else overlap - reach
-        if 2 * blend > size:
-            raise PlanError(
-                f"tile overlap must be at most the reach plus half a tile, {reach + size // 2} "
-                f"pixels, got {overlap}"
-            )
-        before, after = output.start // step * step, axis.fine - output.stop
-        tilings.append(Tiling(len(output), size, blend, reach, step, before, after))
-    return tilings[0], tilings[1]
-
-
-def _default_tile(reach: int, step: int) -> int:
-    """
-    Return the tile that costs least: the halo's share falls with size, memory grows.
-
-    512 pixels hold 63 MB at 60 bands, and a reach of 20 HS pixels at ratio 8 makes the window
-    2.6 times as large as the block, of which the many bands see none. A reach beyond half
-    a tile doubles it.
-    """
-    size = 2 * _CHUNK if reach <= _CHUNK else 4 * _CHUNK
-    return -(-size // math.lcm(step, _CHUNK)) * math.lcm(step, _CHUNK)

@@ -29,6 +29,7 @@ from hsfuse.fusion.duration import Duration, estimate_duration
 from hsfuse.fusion.lazy import lazy_result, open_input
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.settings import Settings, with_choices
+from hsfuse.fusion.tiling import worker_bytes
 from hsfuse.io.formats import find_format
 from hsfuse.io.location import locate_file
 from hsfuse.io.read import open_raster
@@ -50,6 +51,9 @@ from hsfuse.parallel import find_device, local_workers, one_thread
 
 __all__ = ["Job", "Outcome", "prepare", "run", "run_block", "run_unit"]
 
+# Bytes of the interpreter, torch, GDAL's cache and the plan; and for each worker those that its
+# allocator does not give back.
+_LIBRARIES, _HELD_BACK = 650_000_000, 50_000_000
 # A side of the pixels of which a median is taken.
 _MOST_PIXELS = 1024
 
@@ -99,16 +103,11 @@ class Job:
         """
         Estimate of the peak memory of this process.
 
-        Each worker holds its windows and, for a moment, three copies of its block: fused,
-        masked or compared, and encoded. The libraries themselves take 0.5 GB.
+        Of its workers, see :func:`hsfuse.fusion.tiling.worker_bytes`, and of the libraries.
         """
-        bands = self.plan.shape[0]
-        rows = len(self.plan.rows.window(self.plan.rows.count // 2))
-        columns = len(self.plan.columns.window(self.plan.columns.count // 2))
-        core = len(self.plan.rows.core(0)) * len(self.plan.columns.core(0))
-        fine = self.plan.pair.rgb.sizes["band"]
-        window = rows * columns * (fine + self.plan.fuser.channels) * 4
-        return int(0.5e9) + self.workers * (window + 3 * core * bands * 4)
+        plan = self.plan
+        each = worker_bytes(plan.pair, plan.fuser, (plan.rows, plan.columns))
+        return _LIBRARIES + min(self.workers, len(plan.blocks)) * (each + _HELD_BACK)
 
 
 @dataclass(frozen=True)

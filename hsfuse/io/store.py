@@ -80,10 +80,17 @@ class Store(PartialOutput):
             If the disk does not take it.
         """
         block = self._check(row, column, values.shape)
-        stored, clipped = encode(values, self.layout)
+        place = slice(row, row + block.rows), slice(column, column + block.columns)
+        missing = clipped = 0
         try:
             cube = zarr.open_array(self.root, path=CUBE, mode="r+", zarr_format=3)
-            cube[:, row : row + block.rows, column : column + block.columns] = stored
+            # The bands of a chunk at a time: encoding them all takes several times the block.
+            for first in range(0, self.layout.bands, self.layout.chunk[0]):
+                bands = slice(first, min(first + self.layout.chunk[0], self.layout.bands))
+                stored, beyond = encode(values[bands], self.layout)
+                cube[bands, *place] = stored
+                missing += int(np.count_nonzero(np.isnan(values[bands])))
+                clipped += beyond
             keys = self.chunk_keys(block)
             chunks = {key: hash_file(self.root / key, flush=True) for key in keys}
             written = [Path(key) for key in keys if chunks[key] is not None]
@@ -91,7 +98,7 @@ class Store(PartialOutput):
                 sync(self.root / folder)
         except OSError as error:
             raise OutputError(f"{self.root}: block at {row}, {column}: {_reason(error)}") from error
-        return Receipt(block, chunks, int(np.count_nonzero(np.isnan(values))), clipped)
+        return Receipt(block, chunks, missing, clipped)
 
     def write_models(self, unit: tuple[int, int], values: NDArray[np.float32]) -> ModelReceipt:
         """

@@ -13,6 +13,7 @@ A new method is a module with a :class:`Method` and a row in :data:`METHODS`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from importlib import import_module
@@ -202,10 +203,6 @@ class Fuser(Protocol):
         """Whether a last band of standard errors follows the cube."""
 
     @property
-    def channels(self) -> int:
-        """Float arrays of a window's size that exist at once, for the estimate of memory."""
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of the choices made, a sentence each."""
 
@@ -215,6 +212,16 @@ class Fuser(Protocol):
 
     def describe(self) -> dict[str, object]:
         """Return the settings in JSON types, for the plan and the record."""
+
+    def memory(self, window: tuple[int, int], core: tuple[int, int]) -> int:
+        """
+        Return the bytes at the peak of fusing a window, beside its inputs and the fused core.
+
+        Parameters
+        ----------
+        window, core : tuple of int
+            Rows and columns of MS pixels.
+        """
 
     def condition(self, window: Window) -> NDArray[np.float32]:
         """
@@ -245,13 +252,23 @@ class Fuser(Protocol):
         """
 
 
-class OnePass:
-    """What a :class:`Fuser` without local models says of them."""
+class OnePass(ABC):
+    """What a :class:`Fuser` without local models says of them, and of memory."""
+
+    @property
+    @abstractmethod
+    def channels(self) -> int:
+        """Float arrays of a window's size that exist at once."""
 
     @property
     def local_models(self) -> None:
         """See :class:`Fuser`."""
         return
+
+    def memory(self, window: tuple[int, int], core: tuple[int, int]) -> int:
+        """See :class:`Fuser`."""
+        del core
+        return 4 * self.channels * window[0] * window[1]
 
     def condition(self, window: Window) -> NDArray[np.float32]:
         """See :class:`Fuser`; there is no unit to condition."""

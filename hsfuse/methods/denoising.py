@@ -127,11 +127,6 @@ class DenoisedFuser:
         return self.inner.gives_standard_error
 
     @property
-    def channels(self) -> int:
-        """See :class:`hsfuse.methods.Fuser`."""
-        return self.inner.channels
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """See :class:`hsfuse.methods.Fuser`."""
         count = int(self.regression.noisy.sum())
@@ -153,6 +148,11 @@ class DenoisedFuser:
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""
         return {**self.inner.describe(), "denoised_bands": int(self.regression.noisy.sum())}
+
+    def memory(self, window: tuple[int, int], core: tuple[int, int]) -> int:
+        """See :class:`hsfuse.methods.Fuser`: predicted bands are copied once more."""
+        predicted = int(self.regression.noisy.sum()) * core[0] * core[1] * 4
+        return max(self.inner.memory(window, core), predicted)
 
     def condition(self, window: Window) -> NDArray[np.float32]:
         """See :class:`hsfuse.methods.Fuser`."""

@@ -23,7 +23,7 @@ from hsfuse.io.read import open_raster
 from hsfuse.methods import METHODS
 
 CHOICES = {"method": "two-passes", "align": False, "tile": 64}
-UNITS = 9
+UNITS = 16
 
 
 @pytest.fixture(autouse=True, scope="module")

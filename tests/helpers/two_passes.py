@@ -14,7 +14,8 @@ from hsfuse.pair.survey import Survey
 # A row for the table of methods.
 SPEC = MethodSpec("two_passes:METHOD", "for tests", wants_denoised_bands=False)
 
-UNIT, RAMP = 12, 2.0
+# An edge is within a ramp of where a block of 64 pixels ends at ratio 4.
+UNIT, RAMP = 9, 2.5
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class TwoPassFuser(BicubicFuser):
 
     @property
     def local_models(self) -> LocalModelGrid:
-        """Return units of about 12 HS pixels."""
+        """Return units of about 9 HS pixels."""
         y, x = (
             LocalModelAxis((*map(float, range(0, length - UNIT // 2, UNIT)), length), 3, RAMP, 1.0)
             for length in self.shape

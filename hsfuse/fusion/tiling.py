@@ -1,0 +1,141 @@
+"""The tiles of a pair: as large as the memory of a worker allows, and what a worker needs."""
+
+from __future__ import annotations
+
+import math
+
+from hsfuse.core.grid import Span
+from hsfuse.core.tiles import Tiling
+from hsfuse.errors import PlanError
+from hsfuse.methods import Fuser
+from hsfuse.pair.geometry import Pair
+
+__all__ = ["tile_pair", "worker_bytes"]
+
+Tilings = tuple[Tiling, Tiling]
+
+# Blocks are whole chunks of the store, 256 pixels a side.
+_CHUNK = 256
+# Bytes of a worker, by the estimate below: two of them, the libraries and what the allocator holds
+# back stay below 1.5 GB. A block of 200 bands and 512 pixels a side exceeds it.
+_BUDGET = 320_000_000
+# Bytes per pixel of a block while it is compared and written: some bands, several copies.
+_WRITING = 400
+# Blocks that are fused in parallel, at least, where that costs less time than larger halos.
+_PARALLEL = 2
+
+
+def tile_pair(
+    pair: Pair, fuser: Fuser, tile: int | None = None, overlap: int | None = None
+) -> Tilings:
+    """
+    Return the tiles along y and x.
+
+    Parameters
+    ----------
+    pair : Pair
+        Of which the output is divided.
+    fuser : Fuser
+        States how far a pixel depends on its inputs, and what a window takes in memory.
+    tile, overlap : int, optional
+        Pixels of a tile, and by which windows reach beyond it, if they are given.
+
+    Raises
+    ------
+    PlanError
+        If the method cannot use tiles of that size.
+    """
+    step, reaches = fuser.step, _reaches(pair, fuser)
+    if tile is not None and (tile % step or tile < 1):
+        raise PlanError(f"tile must be a multiple of {step} for {fuser.name}, got {tile}")
+    if overlap is not None and overlap < max(reaches):
+        raise PlanError(
+            f"tile overlap must be at least the reach of {fuser.name}, {max(reaches)} pixels, "
+            f"got {overlap}: tiles would differ from the whole"
+        )
+    sizes = _sizes(max(reaches), step) if tile is None else [tile]
+    blends = [0 if overlap is None else overlap - reach for reach in reaches]
+    fitting = [size for size in sizes if 2 * max(blends) <= size]
+    if not fitting:
+        raise PlanError(
+            f"tile overlap must be at most the reach plus half a tile, "
+            f"{min(reaches) + sizes[-1] // 2} pixels, got {overlap}"
+        )
+    return _best([_tilings(pair, step, size, reaches, blends) for size in fitting], pair, fuser)
+
+
+def worker_bytes(pair: Pair, fuser: Fuser, tilings: Tilings) -> int:
+    """Return the bytes that a worker takes at its peak: for a block, or for a unit's models."""
+    hs, fine = (raster.sizes["band"] for raster in (pair.hs, pair.fine))
+    geometry, grid = pair.fine_geometry, fuser.local_models
+    window, core = _largest(tilings)
+    inputs = 4 * math.prod(window) * (fine + hs / (geometry.y.ratio * geometry.x.ratio))
+    block = 4 * math.prod(core) * (hs + fuser.gives_standard_error)
+    blended = any(tiling.blend for tiling in tilings)
+    # A tile's window is cut from what was read, and blending adds the tiles up.
+    work = max(fuser.memory(window, core), _WRITING * math.prod(core))
+    need = int(2 * inputs) + (2 if blended else 1) * block + work
+    if grid is None:
+        return need
+    whole = [Span(0, length) for length in window]
+    units = grid.touching(geometry, (whole[0], whole[1]))
+    return max(grid.memory, need + 4 * grid.size * len(units))
+
+
+def _reaches(pair: Pair, fuser: Fuser) -> list[int]:
+    """Return how far a pixel depends on its inputs, in MS pixels along y and x."""
+    axes = pair.fine_geometry.y, pair.fine_geometry.x
+    return [math.ceil(reach * axis.ratio) for reach, axis in zip(fuser.reach, axes, strict=True)]
+
+
+def _sizes(reach: int, step: int) -> list[int]:
+    """Return the sizes of which one is chosen; a reach beyond half of a tile doubles it."""
+    unit = math.lcm(step, _CHUNK)
+    largest = 2 * _CHUNK if reach <= _CHUNK else 4 * _CHUNK
+    return [unit * count for count in range(1, math.ceil(largest / unit) + 1)]
+
+
+def _tilings(pair: Pair, step: int, size: int, reaches: list[int], blends: list[int]) -> Tilings:
+    rows, columns = (
+        Tiling(
+            len(output),
+            size,
+            blend,
+            reach,
+            step,
+            output.start // step * step,
+            axis.fine - output.stop,
+        )
+        for output, axis, reach, blend in zip(
+            pair.output,
+            (pair.fine_geometry.y, pair.fine_geometry.x),
+            reaches,
+            blends,
+            strict=True,
+        )
+    )
+    return rows, columns
+
+
+def _best(candidates: list[Tilings], pair: Pair, fuser: Fuser) -> Tilings:
+    """Return the tiles that cost least, the larger ones of equals, within a worker's memory."""
+    within = [t for t in candidates if worker_bytes(pair, fuser, t) <= _BUDGET]
+    return min(reversed(within or candidates[:1]), key=_cost)
+
+
+def _cost(tilings: Tilings) -> float:
+    """Return the MS pixels of all windows, over the blocks that are fused in parallel."""
+    pixels = math.prod(
+        sum(len(tiling.window(index)) for index in range(tiling.count)) for tiling in tilings
+    )
+    return pixels / min(math.prod(tiling.count for tiling in tilings), _PARALLEL)
+
+
+def _largest(tilings: Tilings) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the rows and columns of the largest window, and of the largest core."""
+    windows = [
+        max(len(tiling.window(index)) for index in range(min(tiling.count, 3)))
+        for tiling in tilings
+    ]
+    cores = [len(tiling.core(0)) for tiling in tilings]
+    return (windows[0], windows[1]), (cores[0], cores[1])
