@@ -150,14 +150,19 @@ def apply_consistency(
         Exact for a core whose :func:`update_region` it is, or a part of the region.
     """
     result = fused + hs_update(fused, variance, observations, settings)
-    return result + ms_update(result, variance, observations)
+    return result + ms_update(result, variance, observations, settings)
 
 
-def ms_update(fused: Tensor, variance: Tensor, observations: Observations) -> Tensor:
+def ms_update(
+    fused: Tensor,
+    variance: Tensor,
+    observations: Observations,
+    settings: ConsistencySettings = _DEFAULT,
+) -> Tensor:
     """Return the change by the MS image; parameters as :func:`apply_consistency`."""
     residual = observations.fine - torch.tensordot(observations.response, fused, dims=1)
     residual = torch.where(observations.fine_valid, residual, 0.0)
-    return observations.gain.update(residual, variance)
+    return observations.gain.update(residual, variance**settings.fine_power)
 
 
 def hs_update(
