@@ -162,6 +162,7 @@ def plan_fusion(
         )
         stage("radiometry", 0.4)
         survey, radiometry = survey_for(pair, cache)
+        cache.clear()  # the survey holds what it needs
         stage(f"preparation of {settings.method}", 0.5)
         fuser = method.prepare(survey, replace(options, device=device))
         lower_limit = find_lower_limit(survey)

@@ -93,9 +93,13 @@ class BandRegression:
         response = survey.response
         if response is not None:
             response = _redistributed(response, self.noisy, clean)
-        patches = tuple(replace(p, coarse=self.fill(p.coarse)) for p in survey.patches)
         return replace(
-            survey, patches=patches, marked=clean, response=response, denoised=self.noisy
+            survey,
+            patches=tuple(replace(p, coarse=self.fill(p.coarse)) for p in survey.patches),
+            windows=tuple(self.fill(image) for image in survey.windows),
+            marked=clean,
+            response=response,
+            denoised=self.noisy,
         )
 
 
@@ -211,10 +215,7 @@ def _regression(survey: Survey, noisy: NDArray[np.bool_]) -> BandRegression:
 
 def _structured(survey: Survey, regression: BandRegression) -> NDArray[np.bool_]:
     """Return which noisy bands' residuals have spatial structure, shape (noisy bands,)."""
-    residuals = (
-        patch.coarse[regression.noisy] - regression.predict(patch.coarse)
-        for patch in survey.patches
-    )
+    residuals = (image[regression.noisy] - regression.predict(image) for image in survey.images)
     return np.asarray(lag_one_autocorrelation(residuals) > _MOST_CORRELATION)
 
 

@@ -240,7 +240,7 @@ def reduce_resolution(
     if not patches:
         return None
     # Bands that are not good have no noise here; taken for good, they would lead a subspace.
-    reduced = replace(survey, patches=tuple(patches), scene=None, marked=survey.good)
+    reduced = replace(survey, patches=tuple(patches), scene=None, marked=survey.good, windows=())
     return ReducedResolutionPair(reduced, tuple(references), subspace, settings)
 
 

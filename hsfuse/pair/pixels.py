@@ -48,6 +48,10 @@ class PixelCache:
         self._held.setdefault(name, []).append(read)
         return read.to_numpy()
 
+    def clear(self) -> None:
+        """Drop all that is held."""
+        self._held.clear()
+
     def forget(self, name: str) -> None:
         """Drop what is held of a raster whose values are other ones from now on."""
         self._held.pop(name, None)

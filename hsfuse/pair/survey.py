@@ -3,11 +3,13 @@ A sample of the pair of bounded size, from which everything scene-wide is learne
 
 A scene may be larger than memory; its mean, subspace, regressions and radiometry
 do not need every pixel. The survey reads a few windows spread evenly over the
-scene, or the whole of a small one, always the same for the same pair.
+scene, or the whole of a small one, always the same for the same pair. The windows of the MS
+image are smaller than those of the HS image where an HS pixel spans many MS pixels.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,7 +19,7 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from hsfuse.core.grid import Geometry, Span
+from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.noise import (
     band_noise,
     lag_one_autocorrelation,
@@ -34,7 +36,11 @@ if TYPE_CHECKING:
     from hsfuse.pair.geometry import Pair
     from hsfuse.pair.radiometry import Radiometry
 
-__all__ = ["Patch", "Survey", "brightness", "survey_pair"]
+__all__ = ["FINE_VALUES", "Patch", "Survey", "brightness", "survey_pair"]
+
+# Values of the MS image in all windows, halos included: with four bands 1620 pixels along each
+# axis, which at ratio 8 are three windows of 64 HS pixels. They take 42 MB.
+FINE_VALUES = 4 * 1620**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,11 @@ class _Settings:
     # in 60 MB at 400 bands. A scene up to twice a window's side is read whole.
     windows: int = 3
     side: int = 64
+    # Least HS pixels a side of a window of the MS image, however many MS pixels they are: a
+    # reduced-resolution test needs twelve.
+    least_side: int = 16
+    # Spectra from which bands and noise are estimated: all of nine windows.
+    most_spectra: int = 40_000
     # Noise over a band's standard deviation above which it is bad. On twelve real scenes every
     # band of a water-vapour window lies above, and of some 2500 others eight that look like noise.
     most_noise: float = 0.7
@@ -87,6 +98,58 @@ class Patch:
     geometry: Geometry
     start: tuple[int, int]
 
+    def middle(self, psf: PSF, pixels: float) -> Patch:
+        """
+        Return the middle of the window: whole HS pixels, and the MS pixels that they need.
+
+        Parameters
+        ----------
+        psf : PSF
+            Whose reach is the halo.
+        pixels : float
+            MS pixels, about; a window with fewer is returned as it is.
+        """
+        geometry = self.geometry
+        share = min(1.0, (pixels / self.fine[0].size) ** 0.5)
+        if share == 1:
+            return self
+        rows, columns = (_middle(axis.coarse, share) for axis in (geometry.y, geometry.x))
+        fine_rows = geometry.y.fine_span(rows, psf.reach[0])
+        fine_columns = geometry.x.fine_span(columns, psf.reach[1])
+        return Patch(
+            self.coarse[:, rows.slice, columns.slice],
+            self.fine[:, fine_rows.slice, fine_columns.slice],
+            Geometry(geometry.y.cut(fine_rows, rows), geometry.x.cut(fine_columns, columns)),
+            (self.start[0] + rows.start, self.start[1] + columns.start),
+        )
+
+    def averaged(self, ratio: float) -> Patch:
+        """
+        Return the window with MS pixels averaged, as long as an HS pixel spans ``ratio`` of them.
+
+        An average that lacks a pixel has no data; pixels at the end that fill none are left out.
+        """
+        factors = [max(1, int(a.ratio // ratio)) for a in (self.geometry.y, self.geometry.x)]
+        if factors == [1, 1]:
+            return self
+        axes = [
+            Axis(axis.fine // n, axis.coarse, axis.ratio / n, axis.origin / n)
+            for axis, n in zip((self.geometry.y, self.geometry.x), factors, strict=True)
+        ]
+        (rows, down), (columns, across) = zip((a.fine for a in axes), factors, strict=True)
+        blocks = self.fine[:, : rows * down, : columns * across].reshape(
+            -1, rows, down, columns, across
+        )
+        fine = blocks.mean(axis=(2, 4), dtype=np.float64).astype(np.float32)
+        return Patch(self.coarse, fine, Geometry(axes[0], axes[1]), self.start)
+
+
+def _middle(length: int, share: float) -> Span:
+    """Return the middle share of an axis."""
+    within = max(int(length * share), 1)
+    start = (length - within) // 2
+    return Span(start, start + within)
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -110,6 +173,9 @@ class Survey:
     denoised : ndarray of shape (bands,), bool, or None
         Noisy bands whose values in the patches follow by regression on the good ones; they are
         marked bad (:mod:`hsfuse.methods.denoising`). None where there are none.
+    windows : tuple of ndarray of shape (bands, rows, columns)
+        The HS image in the windows from which bands, subspace and noise are learned; empty where
+        they are those of the patches.
     """
 
     patches: tuple[Patch, ...]
@@ -119,6 +185,12 @@ class Survey:
     response: NDArray[np.float64] | None = None
     scene: tuple[int, int] | None = None
     denoised: NDArray[np.bool_] | None = None
+    windows: tuple[NDArray[np.float32], ...] = ()
+
+    @property
+    def images(self) -> tuple[NDArray[np.float32], ...]:
+        """The HS image in all windows, those without MS pixels included."""
+        return self.windows or tuple(patch.coarse for patch in self.patches)
 
     @property
     def coarse_shape(self) -> tuple[int, int]:
@@ -140,10 +212,7 @@ class Survey:
         that its neighbours explain less than its own noise does.
         """
         usable = self._usable
-        known = np.concatenate(
-            [p.coarse[usable][:, np.isfinite(p.coarse[usable]).all(axis=0)] for p in self.patches],
-            axis=1,
-        ).astype(np.float64)
+        known = self._spectra(usable)[usable].astype(np.float64)
         clear = usable.copy()
         clear[usable] = band_noise(known) <= _SETTINGS.most_noise * known.std(axis=1)
         return clear if clear.sum() > 1 else usable
@@ -152,8 +221,8 @@ class Survey:
     def _usable(self) -> NDArray[np.bool_]:
         """Bands that are marked good and hold data."""
         data = np.zeros(self.marked.size, dtype=bool)
-        for patch in self.patches:
-            data |= np.isfinite(patch.coarse).any(axis=(1, 2))
+        for image in self.images:
+            data |= np.isfinite(image).any(axis=(1, 2))
         both = self.marked & data
         return both if both.any() else data
 
@@ -163,8 +232,20 @@ class Survey:
 
     @cached_property
     def spectra(self) -> NDArray[np.float32]:
-        """Every surveyed spectrum with data in all good bands, shape (bands, pixels)."""
-        return np.concatenate([p.coarse[:, self.valid(p)] for p in self.patches], axis=1)
+        """The surveyed spectra with data in all good bands, shape (bands, pixels)."""
+        return self._spectra(self.good)
+
+    def _spectra(self, bands: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Return the spectra with data in some bands; of very many, every second or so."""
+        known = [np.isfinite(image[bands]).all(axis=0) for image in self.images]
+        every = -(-sum(int(where.sum()) for where in known) // _SETTINGS.most_spectra)
+        return np.concatenate(
+            [
+                image[:, where][:, :: max(every, 1)]
+                for image, where in zip(self.images, known, strict=True)
+            ],
+            axis=1,
+        )
 
     @cached_property
     def noise(self) -> NDArray[np.float64]:
@@ -177,7 +258,7 @@ class Survey:
         within = self.spectra[good].astype(np.float64)
         own = np.eye(len(within)) - neighbour_weights(within)
         mean = within.mean(axis=1)[:, None, None]
-        rest = (np.tensordot(own, patch.coarse[good] - mean, axes=1) for patch in self.patches)
+        rest = (np.tensordot(own, image[good] - mean, axes=1) for image in self.images)
         white = np.clip(
             1 - lag_one_autocorrelation(rest) / _SETTINGS.signal_autocorrelation,
             _SETTINGS.least_white,
@@ -209,16 +290,35 @@ class Survey:
             D(Y) of shape (MS bands, rows, columns), and a mask of shape (rows, columns):
             true where every good HS band has data and the PSF lies mostly on fine data.
         """
-        for known, (seen, covered) in zip(self.patches, self._seen, strict=True):
-            if known is patch:
-                return seen, covered & self.valid(patch)
-        seen, covered = _degrade(patch, self.psf)
+        index = next((i for i, known in enumerate(self.patches) if known is patch), None)
+        if index is None:
+            seen, covered = _degrade(patch, self.psf)
+        else:
+            if index not in self._seen:
+                self._seen[index] = _degrade(patch, self.psf)
+            seen, covered = self._seen[index]
         return seen, covered & self.valid(patch)
 
     @cached_property
-    def _seen(self) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
-        """D(Y) of each patch, and where the PSF lies mostly on fine data."""
-        return [_degrade(patch, self.psf) for patch in self.patches]
+    def _seen(self) -> dict[int, tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+        """D(Y) of the patches that were asked for, and where the PSF lies mostly on fine data."""
+        return {}
+
+    def sample(self, most: int, pixels: int) -> list[Patch]:
+        """
+        Return some of the patches with MS data, spread over the survey, each cut to its middle.
+
+        Parameters
+        ----------
+        most : int
+            Patches at most.
+        pixels : int
+            MS pixels of all of them together, about.
+        """
+        known = [p for p in self.patches if np.isfinite(p.fine).all(axis=0).any()]
+        places = np.linspace(0, len(known) - 1, min(most, len(known))).round().astype(int)
+        some = [known[place] for place in places]
+        return [patch.middle(self.psf, pixels / len(some)) for patch in some]
 
     @cached_property
     def radiometry(self) -> Radiometry:
@@ -257,6 +357,7 @@ def survey_pair(
     windows: int = _SETTINGS.windows,
     *,
     halo: float = 0.0,
+    fine_values: int = FINE_VALUES,
     cache: PixelCache | None = None,
 ) -> Survey:
     """
@@ -269,6 +370,8 @@ def survey_pair(
         How many along each axis of a scene that is larger than these together.
     halo : float
         HS pixels about a window from which fine pixels are taken, at least the PSF's reach.
+    fine_values : int
+        Values of the MS image in all windows, about.
     cache : PixelCache, optional
         What was read of the two rasters before, to which this adds.
 
@@ -278,10 +381,22 @@ def survey_pair(
         If no pixel holds data in both rasters, or values are too large for float32.
     """
     cache = cache or PixelCache()
+    reach = max(pair.psf.reach[0], halo), max(pair.psf.reach[1], halo)
+    along_axis = math.sqrt(fine_values / max(pair.rgb.sizes["band"], 4))
+    axes = pair.geometry.y, pair.geometry.x
+    rows, columns = (
+        _spread(axis.coarse, _SETTINGS.side, _count(axis, around, windows, along_axis))
+        for axis, around in zip(axes, reach, strict=True)
+    )
+    images = tuple(cache.read("hs", pair.hs, down, across) for down in rows for across in columns)
+    fine_rows, fine_columns = (
+        _spread(axis.coarse, _fine_side(axis, around, along_axis), len(spans))
+        for axis, around, spans in zip(axes, reach, (rows, columns), strict=True)
+    )
     patches = tuple(
-        _read_patch(pair, rows, columns, halo, cache)
-        for rows in _spread(pair.geometry.y.coarse, windows)
-        for columns in _spread(pair.geometry.x.coarse, windows)
+        _read_patch(pair, down, across, reach, cache)
+        for down in fine_rows
+        for across in fine_columns
     )
     survey = Survey(
         patches,
@@ -290,24 +405,38 @@ def survey_pair(
         np.asarray(pair.hs["wavelength"].values, dtype=np.float64),
         pair.response,
         pair.geometry.coarse_shape,
+        windows=() if (rows, columns) == (fine_rows, fine_columns) else images,
     )
     _refuse_extremes(pair, survey)
     _refuse_empty(pair, survey)
     return survey
 
 
-def _spread(length: int, windows: int) -> list[Span]:
+def _spread(length: int, side: int, count: int) -> list[Span]:
     """Return spans spread evenly over an axis; the whole axis where two would fill it."""
-    if length <= 2 * _SETTINGS.side:
+    if length <= 2 * side:
         return [Span(0, length)]
-    count = min(windows, max(_SETTINGS.windows, length // _SETTINGS.side))
-    starts = np.linspace(0, length - _SETTINGS.side, count).round().astype(int)
-    return [Span(int(start), int(start) + _SETTINGS.side) for start in starts]
+    count = max(count, _SETTINGS.windows)
+    starts = np.linspace(0, length - side, count).round().astype(int)
+    return [Span(int(start), int(start) + side) for start in starts]
 
 
-def _read_patch(pair: Pair, rows: Span, columns: Span, halo: float, cache: PixelCache) -> Patch:
+def _fine_side(axis: Axis, reach: float, along_axis: float) -> int:
+    """Return the HS pixels a side of a window of the MS image, of ``along_axis`` MS pixels."""
+    side = int(along_axis / (_SETTINGS.windows * axis.ratio) - 2 * reach)
+    return min(max(side, _SETTINGS.least_side), _SETTINGS.side)
+
+
+def _count(axis: Axis, reach: float, windows: int, along_axis: float) -> int:
+    """Return the number of windows along an axis, of which ``along_axis`` MS pixels allow some."""
+    window = (_fine_side(axis, reach, along_axis) + 2 * reach) * axis.ratio
+    return min(windows, axis.coarse // _SETTINGS.side, int(along_axis / window))
+
+
+def _read_patch(
+    pair: Pair, rows: Span, columns: Span, reach: tuple[float, float], cache: PixelCache
+) -> Patch:
     geometry = pair.fine_geometry
-    reach = [max(radius, halo) for radius in pair.psf.reach]
     fine_rows = geometry.y.fine_span(rows, reach[0])
     fine_columns = geometry.x.fine_span(columns, reach[1])
     return Patch(
@@ -323,7 +452,7 @@ def _read_of(
 ) -> tuple[tuple[xr.DataArray, list[NDArray[np.float32]]], ...]:
     """Return both rasters, each with what was read of it."""
     return (
-        (pair.hs, [patch.coarse for patch in survey.patches]),
+        (pair.hs, list(survey.images)),
         (pair.rgb, [patch.fine for patch in survey.patches]),
     )
 

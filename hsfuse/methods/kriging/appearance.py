@@ -54,7 +54,7 @@ class Appearance:
         raw = cls(level, sigmas, zero, one, settings.dark)
         maps = [
             raw.maps(*raw.relative(fine))[:, torch.isfinite(fine).all(dim=0)]
-            for fine in (torch.from_numpy(p.fine) for p in survey.patches)
+            for fine in (torch.from_numpy(p.fine) for p in survey.sample(9, settings.pixels))
         ]
         values = torch.cat(maps, dim=1).double()
         deviation = values.std(dim=1).clamp_min(1e-6).numpy()

@@ -76,6 +76,8 @@ class KrigingSettings:
     brightness_floor: float = 1.0
     # Of the regression that gives the subspace and the standardised bands.
     guided: GuidedSettings = GUIDED
+    # MS pixels whose appearance maps give mean and standard deviation over the scene.
+    pixels: int = 2**18
     # Values of features in memory at once.
     chunk: int = 2**24
     # Values of a cell's features that stay in memory from conditioning to application, 128 MB; of

@@ -68,21 +68,28 @@ def measure_scales(
 ) -> ComponentScales:
     """Return the scales of a surveyed pair."""
     guided = estimators.kriging.guided
-    details, observed, fine, squares = [], [], [], []
-    every = -(-len(survey.patches) // settings.compared_windows)
-    for index, patch in enumerate(survey.patches):
+    details, fine, squares = [], [], []
+    patches = survey.sample(settings.compared_windows, settings.pixels)
+    most = settings.compared_pixels / len(patches)
+    for patch in patches:
         rows, columns = (Span(0, n) for n in patch.geometry.fine_shape)
         window = Window(patch.coarse, patch.fine, patch.geometry, (rows, columns), patch.start)
         stages = guided.stages(window)
         known = torch.from_numpy(np.isfinite(patch.fine).all(axis=0)).to(stages.fine.device)
+        if not known.any():
+            continue
         details.append((stages.fused - interpolate_components(window, stages))[:, known].double())
         fine.append(stages.fine[:, known].double())
-        observed.append(stages.observed[:, stages.used].double())
-        if index % every == 0 and known.any():
-            squares.append(_squared_differences(window, stages, estimators, settings))
-    deviation = _deviation(observed)
+        axes = patch.geometry.y, patch.geometry.x
+        core = _middle(axes[0], most, settings), _middle(axes[1], most, settings)
+        squares.append(_squared_differences(window, stages, estimators, core))
+    subspace, spectra = guided.subspace, survey.spectra[survey.good]
+    observed = subspace.basis @ (spectra - subspace.mean[survey.good][:, None])
+    deviation = observed.std(axis=1, ddof=int(observed.shape[1] > 1))
     deviation = np.maximum(deviation, 1e-6 * max(float(deviation.max()), 1e-30))
-    detail = np.maximum(_deviation(details), settings.least_detail * deviation)
+    added = torch.cat(details, dim=1)
+    spread = added.std(dim=1, correction=int(added.shape[1] > 1)).cpu().numpy()
+    detail = np.maximum(spread, settings.least_detail * deviation)
     prior = torch.cat(squares, dim=1).mean(dim=1).sqrt().cpu().numpy()
     prior = np.maximum(prior, settings.least_prior * detail)
     whitening = _whitening(torch.cat(fine, dim=1).cpu().numpy(), settings)
@@ -95,10 +102,13 @@ def measure_scales(
 
 
 def _squared_differences(
-    window: Window, stages: Stages, estimators: Estimators, settings: ScaleSettings
+    window: Window, stages: Stages, estimators: Estimators, core: tuple[Span, Span]
 ) -> Tensor:
-    """Return squared differences of the estimates from the initial one, (components, pixels)."""
-    core = _middle(window.geometry.y, settings), _middle(window.geometry.x, settings)
+    """
+    Return squared differences of the estimates from the initial one, (components, pixels).
+
+    Over the data of a core, or where that holds none over those of the whole window.
+    """
     inside = core[0].slice, core[1].slice
     known = torch.from_numpy(np.isfinite(window.fine[:, *inside]).all(axis=0))
     if not known.any():
@@ -110,27 +120,32 @@ def _squared_differences(
     return differences[:, :, known].double().square().mean(dim=0)
 
 
-def _middle(axis: Axis, settings: ScaleSettings) -> Span:
+def _middle(axis: Axis, pixels: float, settings: ScaleSettings) -> Span:
     """
     Return the pixels of a window along an axis on which the estimates are compared.
 
+    Parameters
+    ----------
+    axis : Axis
+        Of the window.
+    pixels : float
+        MS pixels of the window that are compared at most.
+    settings : ScaleSettings
+        Sides in HS pixels.
+
     Examples
     --------
-    >>> _middle(Axis(256, 64, 4.0), ScaleSettings()), _middle(Axis(400, 100, 4.0), ScaleSettings())
-    (Span(start=0, stop=256), Span(start=104, stop=296))
+    >>> settings = ScaleSettings()
+    >>> _middle(Axis(256, 64, 4.0), 2**16, settings), _middle(Axis(256, 64, 4.0), 2**14, settings)
+    (Span(start=0, stop=256), Span(start=64, stop=192))
+    >>> _middle(Axis(400, 100, 4.0), 2**18, settings)
+    Span(start=104, stop=296)
     """
-    if axis.coarse <= settings.whole_side:
-        return Span(0, axis.fine)
-    length = min(round(settings.compared_side * axis.ratio), axis.fine)
+    whole = axis.coarse <= settings.whole_side
+    side = axis.fine if whole else round(settings.compared_side * axis.ratio)
+    length = min(side, round(pixels**0.5), axis.fine)
     start = (axis.fine - length) // 2
     return Span(start, start + length)
-
-
-def _deviation(parts: list[Tensor]) -> NDArray[np.float64]:
-    """Return the standard deviation along all pixels; that of one pixel is 0."""
-    whole = torch.cat(parts, dim=1)
-    deviation: NDArray[np.float64] = whole.std(dim=1, correction=whole.shape[1] > 1).cpu().numpy()
-    return deviation
 
 
 def _component_response(

@@ -35,8 +35,12 @@ class ScaleSettings:
     # Variance of a direction of the MS bands, in that of a band; below it is noise, and would fill
     # a channel.
     least_direction: float = 1e-3
-    # Surveyed windows, spread over the scene, on which the estimates are compared.
+    # Surveyed windows, spread over the scene, on which the estimates are compared, and MS pixels of
+    # them all: of their middles `guided` fuses the first number, of whose middles all estimates are
+    # compared on the second. All of scenes of 512 pixels a side are compared.
     compared_windows: int = 3
+    pixels: int = 2**19
+    compared_pixels: int = 2**18
     # Longest side, in HS pixels, of a window that is compared whole: that of a window of the
     # survey of a large scene. Of a larger window this many pixels in its middle are compared; they
     # span two cells of `kriging` along each axis, and the whole would double the cost of a plan.

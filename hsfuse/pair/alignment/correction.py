@@ -13,9 +13,9 @@ from hsfuse.pair.alignment.drift import with_drift
 from hsfuse.pair.alignment.measurement import Alignment, measure_alignment
 from hsfuse.pair.alignment.psf import with_psf
 from hsfuse.pair.alignment.settings import DEFAULT
+from hsfuse.pair.alignment.windows import survey_windows
 from hsfuse.pair.geometry import Pair, make_pair
 from hsfuse.pair.pixels import PixelCache
-from hsfuse.pair.survey import survey_pair
 from hsfuse.sensor.catalogue import Sensor
 
 __all__ = ["align_pair"]
@@ -57,9 +57,7 @@ def align_pair(
     """
     cache = cache or PixelCache()
     pair = make_pair(hs, rgb, hs_sensor=hs_sensor, rgb_sensor=rgb_sensor)
-    found = measure_alignment(
-        survey_pair(pair, DEFAULT.windows.along_axis, halo=DEFAULT.windows.halo, cache=cache)
-    )
+    found = measure_alignment(survey_windows(pair, cache))
     if found is None:
         return pair, None
     if found.mismatched:

@@ -12,10 +12,9 @@ from hsfuse.io.labels import raster_label
 from hsfuse.pair.alignment.fit import local_shifts
 from hsfuse.pair.alignment.measurement import Alignment, measure_alignment
 from hsfuse.pair.alignment.settings import DEFAULT
-from hsfuse.pair.alignment.windows import window_pairs
+from hsfuse.pair.alignment.windows import survey_windows, window_pairs
 from hsfuse.pair.geometry import Pair
 from hsfuse.pair.pixels import PixelCache
-from hsfuse.pair.survey import survey_pair
 
 __all__ = ["with_drift"]
 
@@ -29,7 +28,7 @@ def with_drift(
     if found.drift is None or found.drift.spread < _SETTINGS.smallest_drift:
         return pair, found
     # Once more, on the moved pair: the windows are then those of the image that is resampled.
-    survey = survey_pair(pair, DEFAULT.windows.along_axis, halo=DEFAULT.windows.halo, cache=cache)
+    survey = survey_windows(pair, cache)
     local = local_shifts(window_pairs(survey), np.array([0.0, 0.0, *found.psf.fwhm]))
     drift = fit_drift(local, survey.coarse_shape)
     if drift is None:
@@ -44,7 +43,7 @@ def with_drift(
     pair = replace(pair, hs=displaced(pair.hs, drift))
     cache.forget("hs")
     # A drift looks like blur to a width that is fitted over the whole scene.
-    again = measure_alignment(survey_pair(pair, halo=DEFAULT.windows.halo, cache=cache))
+    again = measure_alignment(survey_windows(pair, cache, DEFAULT.windows.fewest))
     if again is not None and again.reliable:
         found = replace(found, psf=again.psf)
     return pair, found

@@ -32,10 +32,12 @@ def search_shifts(windows: list[WindowPair]) -> list[tuple[int, int]]:
     steps = range(-far, far + 1)
     left = np.zeros((len(steps), len(steps)))
     seen_any = False
+    draw = np.random.default_rng(0)
     for window in windows:
         inner = (slice(far, -far), slice(far, -far))
         seen = _ranked(window.degraded([0, 0, _SETTINGS.initial_fwhm, _SETTINGS.initial_fwhm]))
-        basis, used = basis_of(window.components[(slice(None), *inner)], window.known[inner])
+        known = _subset(window.known[inner], _SETTINGS.pixels // len(windows), draw)
+        basis, used = basis_of(window.components[(slice(None), *inner)], known)
         if basis is None:
             continue
         seen_any = True
@@ -52,6 +54,16 @@ def search_shifts(windows: list[WindowPair]) -> list[tuple[int, int]]:
         if all(max(abs(down - y), abs(right - x)) > 1 for y, x in places):
             places.append((down, right))
     return places[: _SETTINGS.candidates]
+
+
+def _subset(known: NDArray[np.bool_], most: int, draw: np.random.Generator) -> NDArray[np.bool_]:
+    """Return a mask of at most so many of the pixels of a mask, drawn at random."""
+    places = np.flatnonzero(known)
+    if len(places) <= most:
+        return known
+    subset = np.zeros(known.shape, dtype=bool)
+    subset.flat[draw.choice(places, most, replace=False)] = True
+    return subset
 
 
 def _trimmed_left(columns: Array, values: Array) -> float:

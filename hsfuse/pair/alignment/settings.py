@@ -20,8 +20,13 @@ class WindowSettings:
 
     # Windows along each axis of a large scene: a surface of second order has six terms.
     along_axis: int = 5
+    # Where only the width of the PSF is estimated.
+    fewest: int = 3
     # HS pixels around a window from which MS pixels are taken: what a blur and a shift need.
     halo: float = 4.0
+    # Values of the MS image in all windows: with four bands 4096 pixels along each axis, which at
+    # ratio 16 are three windows of 64 HS pixels with their halo. They take 268 MB.
+    fine_values: int = 4 * 4096**2
     # Principal components of X that D(Y) is regressed on.
     components: int = 8
     # HS pixels for each column of a regression, to distinguish it from chance.
@@ -51,6 +56,8 @@ class SearchSettings:
     # how often they are selected anew: the fit only ranks the shifts.
     trimmed_share: float = 0.75
     trimmings: int = 3
+    # HS pixels of all windows on which the shifts are compared: many more only take longer.
+    pixels: int = 4096
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.resample import FWHM_PER_SIGMA, degrade_matrix
 from hsfuse.pair.alignment.settings import DEFAULT
-from hsfuse.pair.survey import Patch, Survey
+from hsfuse.pair.geometry import Pair
+from hsfuse.pair.pixels import PixelCache
+from hsfuse.pair.survey import Patch, Survey, survey_pair
 
-__all__ = ["WindowPair", "window_pairs"]
+__all__ = ["WindowPair", "survey_windows", "window_pairs"]
 
 Array = NDArray[np.float64]
 
@@ -26,7 +28,7 @@ class WindowPair:
     """
     One window: components of X, and Y, its pixels averaged where an HS pixel spans many.
 
-    ``known`` is where X has data, ``filled`` the share of Y's data: (rows, columns) each.
+    ``known`` is where X has data, ``filled`` where Y has: (rows, columns) each.
     ``averaged`` is the FWHM, along y and x in HS pixels, that averaging Y has added to D.
     """
 
@@ -71,20 +73,26 @@ def _moved(axis: Axis, shift: float) -> Axis:
     return replace(axis, origin=axis.origin + float(shift) * axis.ratio)
 
 
+def survey_windows(pair: Pair, cache: PixelCache, count: int = _SETTINGS.along_axis) -> Survey:
+    """Return the survey that alignment compares, ``count`` windows along each axis at most."""
+    return survey_pair(
+        pair, count, halo=_SETTINGS.halo, fine_values=_SETTINGS.fine_values, cache=cache
+    )
+
+
 def window_pairs(survey: Survey) -> list[WindowPair]:
     """Return the pairs of those surveyed windows that hold enough HS pixels with data."""
-    return [
-        window for patch in survey.patches if (window := _window_pair(survey, patch)) is not None
-    ]
+    mean, axes = _leading(survey)
+    found = (_window_pair(survey, patch, mean, axes) for patch in survey.patches)
+    return [window for window in found if window is not None]
 
 
-def _window_pair(survey: Survey, patch: Patch) -> WindowPair | None:
+def _window_pair(survey: Survey, patch: Patch, mean: Array, axes: Array) -> WindowPair | None:
     known = survey.valid(patch)
     if known.sum() < 2 * _SETTINGS.pixels_per_column:
         return None
     spectra = patch.coarse[survey.good].astype(np.float64)
-    axes = _leading(survey)
-    centred = np.where(known, spectra - survey.spectra[survey.good].mean(axis=1)[:, None, None], 0)
+    centred = np.where(known, spectra - mean[:, None, None], 0)
     components = np.tensordot(axes, centred, 1)
     fine, filled, geometry, averaged = _reduced(patch)
     centre = (
@@ -94,35 +102,28 @@ def _window_pair(survey: Survey, patch: Patch) -> WindowPair | None:
     return WindowPair(components, known, fine, filled, geometry, averaged, centre)
 
 
-def _leading(survey: Survey) -> Array:
-    """Return the leading principal axes of the surveyed spectra, shape (components, bands)."""
+def _leading(survey: Survey) -> tuple[Array, Array]:
+    """Return the mean of the surveyed spectra and their principal axes, (components, bands)."""
     spectra = survey.spectra[survey.good].astype(np.float64)
-    spectra = spectra - spectra.mean(axis=1, keepdims=True)
+    mean = spectra.mean(axis=1)
+    spectra -= mean[:, None]
     _, vectors = np.linalg.eigh(spectra @ spectra.T)
     count = max(1, min(_SETTINGS.components, spectra.shape[1] // _SETTINGS.pixels_per_column))
-    return np.ascontiguousarray(vectors[:, ::-1][:, :count].T)
+    return mean, np.ascontiguousarray(vectors[:, ::-1][:, :count].T)
 
 
 def _reduced(patch: Patch) -> tuple[Array, Array, Geometry, tuple[float, float]]:
-    """Return Y with fine pixels averaged, the share of data in each, the geometry, the width."""
-    fine = patch.fine.astype(np.float64)
-    axes, widths = [], []
+    """Return Y with MS pixels averaged, where it has data, the geometry, the width."""
+    reduced = patch.averaged(_SETTINGS.ratio)
+    widths = [
+        FWHM_PER_SIGMA * math.sqrt(((axis.ratio / less.ratio) ** 2 - 1) / 12) / axis.ratio
+        for axis, less in (
+            (patch.geometry.y, reduced.geometry.y),
+            (patch.geometry.x, reduced.geometry.x),
+        )
+    ]
+    fine = reduced.fine.astype(np.float64)
     known = np.isfinite(fine).all(axis=0)
     mean = fine[:, known].mean(axis=1) if known.any() else np.zeros(len(fine))
-    filled = np.asarray(known, dtype=np.float64)
-    fine = np.asarray(np.where(known, fine, mean[:, None, None]))
-    for axis, grid in ((1, patch.geometry.y), (2, patch.geometry.x)):
-        factor = max(1, int(grid.ratio // _SETTINGS.ratio))
-        count = grid.fine // factor
-        widths.append(FWHM_PER_SIGMA * math.sqrt((factor**2 - 1) / 12) / grid.ratio)
-        axes.append(Axis(count, grid.coarse, grid.ratio / factor, grid.origin / factor))
-        if factor > 1:
-            fine = _averaged(fine, axis, factor, count)
-            filled = _averaged(filled, axis - 1, factor, count)
-    return fine, filled, Geometry(axes[0], axes[1]), (widths[0], widths[1])
-
-
-def _averaged(values: Array, axis: int, factor: int, count: int) -> Array:
-    whole = np.moveaxis(values, axis, -1)[..., : count * factor]
-    mean = whole.reshape(*whole.shape[:-1], count, factor).mean(axis=-1)
-    return np.ascontiguousarray(np.moveaxis(mean, -1, axis))
+    filled = np.asarray(np.where(known, fine, mean[:, None, None]))
+    return filled, np.asarray(known, dtype=np.float64), reduced.geometry, (widths[0], widths[1])
