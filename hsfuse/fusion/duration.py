@@ -2,7 +2,9 @@
 How long a run will take on this machine, from the time that small parts of it take.
 
 The cost of a block has a part that grows with the pixels of its window, halo included, and one
-that grows with its own. Two blocks of different size give both; local models are timed by one unit.
+that grows with its own. Blocks of increasing size are timed while they are a small part of the run,
+and the last two give both: caches make small blocks cheaper than tiles. Local models are timed by
+one unit.
 """
 
 from __future__ import annotations
@@ -26,10 +28,11 @@ from hsfuse.parallel import one_thread
 
 __all__ = ["Duration", "estimate_duration"]
 
-_SIZES = (32, 128)  # pixels a side of the blocks that are timed
-_LARGEST_SHARE = 0.12  # of the window pixels of a run that the timed blocks may have
+_SIZES = (32, 64, 128, 256, 512)  # pixels a side of the blocks that are timed
+_LARGEST_SHARE = 0.08  # of the window pixels or units of a run that may be timed
+_LONGEST = 3.0  # seconds that a block is expected to take at most
 # Seconds a byte, before compression: blocks to the store and the store to a GeoTIFF.
-_STORING, _EXPORT = 4e-9, 15e-9
+_STORING, _EXPORT = 8e-9, 25e-9
 
 
 class Duration(NamedTuple):
@@ -83,19 +86,14 @@ def estimate_duration(plan: Plan, workers: int, stored: int, *, exported: bool) 
     Duration or None
         None where timing would take a notable part of the run itself.
     """
-    samples = [
-        replace(plan, rows=_smaller(plan.rows, size), columns=_smaller(plan.columns, size))
-        for size in _SIZES
-    ]
-    pixels, whole = [_middle_pixels(sample) for sample in samples], _all_pixels(plan)
     units = 0 if plan.fuser.local_models is None else len(plan.fuser.local_models.indexes)
-    if (
-        sum(each.window for each in pixels) > _LARGEST_SHARE * whole.window
-        or 0 < units < 1 / _LARGEST_SHARE
-    ):
+    if units and _LARGEST_SHARE * units < 1:
         return None
-    timed = _Timed(plan)
-    seconds = [_time_middle(sample, timed) for sample in samples]
+    timed, whole = _Timed(plan), _all_pixels(plan)
+    samples = _time_samples(plan, _LARGEST_SHARE * whole.window, timed)
+    if len(samples) < 2:
+        return None
+    pixels, seconds = zip(*samples[-2:], strict=True)
     rates, _ = nnls(np.array(pixels, dtype=np.float64), np.array(seconds))
     conditioning = timed.seconds * units
     fusing = float(rates @ np.array(whole)) + _STORING * stored
@@ -104,6 +102,24 @@ def estimate_duration(plan: Plan, workers: int, stored: int, *, exported: bool) 
         fusing * _idle(len(plan.blocks), workers),
         _EXPORT * stored if exported else 0.0,
     )
+
+
+def _time_samples(plan: Plan, most: float, timed: _Timed) -> list[tuple[_Pixels, float]]:
+    """Return pixels and seconds of blocks of increasing size that have so many window pixels."""
+    samples: list[tuple[_Pixels, float]] = []
+    for size in _SIZES:
+        sample = replace(plan, rows=_smaller(plan.rows, size), columns=_smaller(plan.columns, size))
+        pixels = _middle_pixels(sample)
+        most -= pixels.window
+        if most < 0 or (samples and _longest(samples[-1], pixels) > _LONGEST):
+            break
+        samples.append((pixels, _time_middle(sample, timed)))
+    return samples
+
+
+def _longest(sample: tuple[_Pixels, float], pixels: _Pixels) -> float:
+    """Return the seconds of a larger block if all cost is that of its own pixels."""
+    return sample[1] * pixels.block / sample[0].block
 
 
 class _Timed:
