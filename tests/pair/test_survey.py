@@ -134,8 +134,8 @@ def test_averaged_ms_pixels_are_seen_alike_and_holes_stay() -> None:
 
 def test_a_sample_is_spread_over_the_patches_with_data() -> None:
     """The outermost of them and those between; patches without MS data are passed over."""
-    patches = [patch_of(8, 2, value) for value in range(9)]
+    patches = [patch_of(20, 2, value) for value in range(9)]
     patches[8] = replace(patches[8], fine=np.full_like(patches[8].fine, np.nan))
     survey = Survey(tuple(patches), PSF((1.0, 1.0)), np.ones(3, bool), np.arange(3.0))
     assert [int(patch.coarse[0, 0, 0]) for patch in survey.sample(3, 10**6)] == [0, 4, 7]
-    assert sum(patch.fine[0].size for patch in survey.sample(3, 300)) < 3 * 16**2
+    assert sum(patch.fine[0].size for patch in survey.sample(3, 600)) < 40**2
