@@ -7,6 +7,7 @@ come, with a bounded number under way, so memory does not grow with the number o
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -30,6 +31,7 @@ __all__ = [
     "local_workers",
     "one_thread",
     "pick_device",
+    "release_memory",
 ]
 
 Item = TypeVar("Item")
@@ -81,6 +83,9 @@ def _let_any_thread_limit() -> None:
 
 _limit = _ProcessLimit()
 
+# Of glibc; other libraries have none.
+_trim = None if os.name == "nt" else getattr(ctypes.CDLL(None), "malloc_trim", None)
+
 
 @contextmanager
 def one_thread() -> Iterator[None]:
@@ -102,6 +107,17 @@ def one_thread() -> Iterator[None]:
         with _limit.lock:
             _limit.leave()
             openmp.restore_original_limits()
+
+
+def release_memory() -> None:
+    """
+    Return freed memory to the system where the C library holds it back, after a unit of work.
+
+    glibc keeps an arena for each thread, and of arrays below 32 MB only those at its end are given
+    back: a run of 16 blocks by one worker grew by 0.4 GB, of which hardly anything was in use.
+    """
+    if _trim is not None:
+        _trim(0)
 
 
 def check_device(device: str) -> None:

@@ -47,7 +47,7 @@ from hsfuse.io.write import (
     space_needed,
     write_blocks,
 )
-from hsfuse.parallel import find_device, local_workers, one_thread
+from hsfuse.parallel import find_device, local_workers, one_thread, release_memory
 
 __all__ = ["Job", "Outcome", "prepare", "run", "run_block", "run_unit"]
 
@@ -241,6 +241,7 @@ def prepare(
         exported = path.suffix != ".zarr"
         expected = estimate_duration(plan, job.workers, layout.bytes, exported=exported)
         job = replace(job, expected=expected)
+    release_memory()  # of the survey
     return replace(job, seconds=time.monotonic() - started)
 
 
@@ -353,7 +354,9 @@ def _median_of_last(path: Path) -> float:
 
 def run_unit(plan: Plan, store: Store, unit: Unit) -> ModelReceipt:
     """Read, condition and write one unit of local models on one thread; return its receipt."""
-    return store.write_models(unit, condition_unit(plan, *unit))
+    receipt = store.write_models(unit, condition_unit(plan, *unit))
+    release_memory()
+    return receipt
 
 
 def run_block(plan: Plan, store: Store, block: Block) -> Receipt:
@@ -364,6 +367,8 @@ def run_block(plan: Plan, store: Store, block: Block) -> Receipt:
         values, limited = fuse_input(plan, read)
         spatial, spectral = compare_block(plan, read, values)
         receipt = store.write(block.row, block.column, values)
+    del read, values
+    release_memory()
     return replace(receipt, spatial=spatial, spectral=spectral, limited=limited)
 
 
