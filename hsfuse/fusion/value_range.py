@@ -35,7 +35,7 @@ def find_lower_limit(survey: Survey) -> NDArray[np.float32]:
         smallest one. -inf, no limit, in all bands where more than 5 % of the values of the
         good bands are negative, and in a band without data.
     """
-    values = [patch.coarse.reshape(len(survey.marked), -1) for patch in survey.patches]
+    values = [image.reshape(len(survey.marked), -1) for image in survey.images]
     lowest = np.min([np.min(v, axis=1, initial=np.inf, where=np.isfinite(v)) for v in values], 0)
     negative = sum(int(np.count_nonzero(v[survey.good] < 0)) for v in values)
     known = sum(int(np.count_nonzero(np.isfinite(v[survey.good]))) for v in values)
