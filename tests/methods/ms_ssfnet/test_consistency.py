@@ -90,6 +90,26 @@ def test_the_update_is_the_most_probable_one(
     assert torch.allclose(result.double(), expected, atol=1e-3)
 
 
+def test_gaps_of_the_ms_image_leave_the_most_probable_update(
+    observed: tuple[torch.Tensor, Observations],
+) -> None:
+    """D is the mean over MS pixels with data, in the residual and in the normal equations."""
+    _, seen = observed
+    draw = torch.Generator().manual_seed(5)
+    known = torch.rand(48, 48, generator=draw) > 0.15
+    # An even HS image: unseen ground does not differ.
+    seen = replace(seen, hs=torch.zeros(3, 12, 12), fine_valid=known, noise=torch.full((3,), 0.1))
+    many = ConsistencySettings(200, smallest_eigenvalue=0.02, least_overlap=1e-9, psf_error=0.0)
+    fused = torch.rand(3, 48, 48, generator=draw)
+    result = hs_update(fused, EVEN, seen, many)
+    one = Degrade.between(seen.geometry, seen.psf)
+    weights = torch.kron(one.rows, one.columns).double() * known.reshape(1, -1)
+    weights /= weights.sum(dim=1, keepdim=True)
+    gain = weights.T @ torch.linalg.inv(weights @ weights.T + 0.01 * torch.eye(144))
+    expected = -(gain @ weights @ fused.reshape(3, -1).T.double()).T.reshape(3, 48, 48)
+    assert torch.allclose(result.double(), expected, atol=1e-3)
+
+
 def test_residuals_go_to_pixels_where_the_estimates_disagree(
     observed: tuple[torch.Tensor, Observations],
 ) -> None:
