@@ -63,8 +63,8 @@ class CnmfSettings:
     # 1.1 dB.
     most_pixels: int = 2**17
     # A survey of more of them is averaged before it is cut, while an HS pixel spans this many. On
-    # five CAVE scenes at ratios 8 and 16 it costs 0.01 dB; on one of 150 HS pixels, where nothing
-    # has to be cut, it would cost 0.8 dB.
+    # four CAVE scenes at ratio 8 or 16 it costs 0.01 dB; on pavia_centre_crop at ratio 8, where
+    # nothing has to be cut, it would cost 0.8 dB.
     ratio: float = 4.0
     # Columns at a time, so that all their updates stay in the cache: half the time of all at once.
     block: int = 4096
