@@ -41,6 +41,7 @@ from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.metrics import psnr, sam
 from hsfuse.core.psf import PSF
 from hsfuse.methods import METHODS, Method, Options, Window
+from hsfuse.methods.conditioning import fuse_scene
 from hsfuse.methods.guided.method import Guided
 from hsfuse.methods.guided.regression import Parameters
 from hsfuse.nets.weights import find_weights, shipped_weights
@@ -187,7 +188,7 @@ def estimates(
         as_run = METHODS[name].load() if denoise and name in METHODS else None
         method = as_run or FIXED.get(name) or plain_method(name)
         fuser = method.prepare(survey, Options(weights if name == "ms-ssfnet" else None))
-        (cube,) = fuser.fuse([window])
+        cube = fuse_scene(fuser, window)
         found[name] = np.where(hole, np.nan, cube)
         yield name, found[name]
 

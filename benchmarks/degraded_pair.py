@@ -22,6 +22,7 @@ from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.metrics import psnr, sam
 from hsfuse.core.psf import PSF
 from hsfuse.methods import METHODS, Options, Window, load_method
+from hsfuse.methods.conditioning import fuse_scene
 from hsfuse.observe import Degrade
 from hsfuse.pair.geometry import make_pair
 from hsfuse.pair.survey import Patch, Survey, survey_pair
@@ -88,7 +89,7 @@ def main() -> None:
         for name in options.methods:
             weights = options.weights if METHODS[name].takes_weights else None
             fuser = load_method(name).prepare(survey, Options(weights))
-            (cube,) = fuser.fuse([Window(coarse, seen, geometry, core, (0, 0))])
+            cube = fuse_scene(fuser, Window(coarse, seen, geometry, core, (0, 0)))
             cube = np.where(hole, np.nan, cube)
             figures = psnr(whole[good], cube[good], peak=peak), sam(whole[good], cube[good])
             print(f"| {name} | {figures[0]:.2f} | {figures[1]:.2f} |", flush=True)

@@ -23,6 +23,7 @@ from recovery import opened
 from hsfuse.core.grid import Span
 from hsfuse.fusion.plan import survey_for
 from hsfuse.methods import Method, Options, Window, load_method
+from hsfuse.methods.conditioning import fuse_scene
 from hsfuse.pair.geometry import make_pair
 from hsfuse.sensor.catalogue import sensor_from_bands
 from hsfuse.synthetic.simulation import observe
@@ -82,8 +83,7 @@ def fused(method: Method, hs: xr.DataArray, rgb: xr.DataArray) -> np.ndarray:
     window = Window(
         pair.hs.values, pair.rgb.values, pair.geometry, (Span(0, rows), Span(0, columns)), (0, 0)
     )
-    (values,) = fuser.fuse([window])
-    return values
+    return fuse_scene(fuser, window)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.psf import PSF
 from hsfuse.methods import METHODS, Options, Window, load_method
+from hsfuse.methods.conditioning import fuse_scene
 from hsfuse.methods.ms_ssfnet.features import CHANNELS
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
 from hsfuse.observe import Degrade, respond
@@ -121,7 +122,7 @@ def main() -> None:
     for name in ("guided", "kriging", "ms-ssfnet"):
         weights = options.weights if METHODS[name].takes_weights else None
         fuser = load_method(name).prepare(survey, Options(weights))
-        spent = seconds(lambda fuser=fuser: fuser.fuse([window]), 1.0)
+        spent = seconds(lambda fuser=fuser: fuse_scene(fuser, window), 1.0)
         print(f"{fuser.name}, 100 bands, ratio 4: {512**2 / 1e6 / spent:.3f} megapixels/s")
 
 

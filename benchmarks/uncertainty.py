@@ -22,6 +22,7 @@ from accuracy import load, plain_method, response, simulate, survey_of, unseen
 from scipy.stats import spearmanr
 
 from hsfuse.methods import Options
+from hsfuse.methods.conditioning import fuse_scene
 from hsfuse.methods.ms_ssfnet.components import ComponentFuser
 
 
@@ -65,7 +66,7 @@ def measure(
     fuser = plain_method("ms-ssfnet").prepare(survey, Options(weights, uncertainty=True))
     if not (isinstance(fuser, ComponentFuser) and fuser.error_model):
         raise SystemExit(f"{path}: no weights of components fit; give some with --weights")
-    (values,) = fuser.fuse([window])
+    values = fuse_scene(fuser, window)
     difference = values[:-1] - truth.numpy()
     error = np.sqrt(np.square(difference[survey.good], dtype=np.float64).mean(axis=0))
     known = np.isfinite(error)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hsfuse.core.grid import Geometry
+from hsfuse.core.grid import Geometry, Span
 from hsfuse.core.psf import PSF
 from hsfuse.core.resample import degrade_matrix, interpolation_matrix, share_inside
 
@@ -157,6 +157,10 @@ class Interpolate:
             for axis in (geometry.y, geometry.x)
         )
         return cls(rows, columns)
+
+    def cut(self, area: tuple[Span, Span]) -> Interpolate:
+        """Return the interpolation at some rows and columns of the fine grid."""
+        return Interpolate(self.rows[area[0].slice], self.columns[area[1].slice])
 
     def forward(self, coarse: Tensor) -> Tensor:
         """Return (..., rows, columns) from (..., coarse rows, coarse columns)."""

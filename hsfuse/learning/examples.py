@@ -30,6 +30,7 @@ from hsfuse.errors import PairError
 from hsfuse.learning.random_pairs import SimulatedPair, draw_pair
 from hsfuse.learning.recipe import Recipe
 from hsfuse.methods import Window
+from hsfuse.methods.conditioning import with_models
 from hsfuse.methods.guided.selection import select_parameters
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
 from hsfuse.methods.ms_ssfnet.features import LEADING, compute_features, with_signs
@@ -222,7 +223,8 @@ def _component_scene(
     rows, columns = (n - n % architecture.ratio for n in patch.geometry.fine_shape)
     core = Span(0, rows), Span(0, columns)
     window = Window(patch.coarse, patch.fine, patch.geometry, core, patch.start)
-    features = compute_features(window, estimators, scales)
+    fitted = estimators.fit(with_models(estimators, window))
+    features = compute_features(fitted, core, estimators, scales)
     components, valid = kriging.guided.subspace.project(pair.truth[:, :rows, :columns].numpy())
     valid &= np.isfinite(patch.fine[:, :rows, :columns]).all(axis=0)
     prior = torch.from_numpy(scales.prior_deviation.astype(np.float32))[:, None, None]
@@ -232,7 +234,7 @@ def _component_scene(
     probabilities = np.sqrt(scales.prior_deviation)
     return TrainingScene(
         features.shared,
-        features.own,
+        torch.stack(features.own, dim=1),
         None,
         _level_targets(
             torch.where(torch.from_numpy(valid), correction, 0.0), architecture, pair.psf

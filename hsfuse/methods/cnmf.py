@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hsfuse.core.endmembers import vertex_components
+from hsfuse.core.grid import Span
 from hsfuse.methods import OnePass, Options, Window
 from hsfuse.observe import Degrade, Interpolate
 from hsfuse.pair.survey import Survey
@@ -138,20 +139,43 @@ class CnmfFuser(OnePass):
 
     def abundances(self, window: Window) -> Tensor:
         """Return the abundances over the core, shape (endmembers, core rows, core columns)."""
-        rows, columns = window.core
+        return self.refined(window, *self.coarse_abundances(window), window.core)
+
+    def coarse_abundances(self, window: Window) -> tuple[Tensor, Tensor]:
+        """
+        Return the abundances of a window's HS pixels, and which of these hold data.
+
+        Returns
+        -------
+        tuple of Tensor
+            Of shape (endmembers, coarse rows, coarse columns), and (coarse rows, coarse columns).
+        """
         coarse, known = _positive(window.coarse[self.good], self.unit, self.settings)
         endmembers = torch.from_numpy(self.endmembers)
         start = _equal(endmembers, known.numel())
         mixed = _abundances(
             coarse.flatten(1), endmembers, start, self.settings.updates_coarse, self.settings
         )
-        interpolation = Interpolate.between(window.geometry)
-        interpolation = Interpolate(
-            interpolation.rows[rows.slice], interpolation.columns[columns.slice]
-        )
-        mixed = mixed.unflatten(1, known.shape)
-        start = _interpolated(interpolation, mixed, known, self.settings)
+        return mixed.unflatten(1, known.shape), known
 
+    def refined(
+        self, window: Window, mixed: Tensor, known: Tensor, area: tuple[Span, Span]
+    ) -> Tensor:
+        """
+        Return the abundances of MS pixels, shape (endmembers, rows, columns).
+
+        Parameters
+        ----------
+        window : Window
+            The pair.
+        mixed, known : Tensor
+            From :meth:`coarse_abundances`.
+        area : tuple of Span
+            Rows and columns of the window's MS image.
+        """
+        rows, columns = area
+        interpolation = Interpolate.between(window.geometry).cut(area)
+        start = _interpolated(interpolation, mixed, known, self.settings)
         fine = window.fine[:, rows.slice, columns.slice] - self.offset[:, None, None]
         values, _ = _positive(fine, self.gain, self.settings)
         found = _abundances(

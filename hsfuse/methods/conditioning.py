@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from hsfuse.core.grid import Geometry, Span
 from hsfuse.core.local_models import LocalModelGrid
 from hsfuse.methods import Fuser, Window
+from hsfuse.pair.survey import Patch
 
-__all__ = ["unit_window", "with_models"]
+__all__ = ["fuse_scene", "middle_window", "unit_window", "with_models"]
 
 Read = Callable[[Span, Span], NDArray[np.float32]]
 
@@ -48,13 +50,56 @@ def unit_window(
     )
 
 
-def with_models(fuser: Fuser, window: Window) -> Window:
+def middle_window(patch: Patch, side: int) -> Window:
+    """
+    Return the middle of a surveyed window, as a scene of its own.
+
+    Parameters
+    ----------
+    patch : Patch
+        Of the survey.
+    side : int
+        HS pixels a side, at most.
+    """
+    axes = patch.geometry.y, patch.geometry.x
+    coarse, fine, core = [], [], []
+    for axis in axes:
+        length = min(side, axis.coarse)
+        start = (axis.coarse - length) // 2
+        span = Span(start, start + length)
+        before, after = start == 0, span.stop == axis.coarse
+        wide = axis.fine_span(span, 2.0)
+        wide = Span(0 if before else wide.start, axis.fine if after else wide.stop)
+        coarse.append(span)
+        fine.append(wide)
+        core.append(axis.fine_span(span).shifted(-wide.start))
+    return Window(
+        patch.coarse[:, coarse[0].slice, coarse[1].slice],
+        patch.fine[:, fine[0].slice, fine[1].slice],
+        Geometry(*(a.cut(f, c) for a, f, c in zip(axes, fine, coarse, strict=True))),
+        (core[0], core[1]),
+        (0, 0),
+    )
+
+
+class Conditioned(Protocol):
+    """What has local models: a fuser, or a part of one."""
+
+    @property
+    def local_models(self) -> LocalModelGrid | None:
+        """See :class:`hsfuse.methods.Fuser`."""
+
+    def condition(self, window: Window) -> NDArray[np.float32]:
+        """See :class:`hsfuse.methods.Fuser`."""
+
+
+def with_models(fuser: Conditioned, window: Window) -> Window:
     """
     Return the window of a whole scene with the models of every unit.
 
     Parameters
     ----------
-    fuser : Fuser
+    fuser : Conditioned
         Of one pass or of two.
     window : Window
         Holds all HS pixels of the scene.
@@ -69,3 +114,22 @@ def with_models(fuser: Fuser, window: Window) -> Window:
     sources = window.geometry, part(window.coarse), part(window.fine)
     models = {unit: fuser.condition(unit_window(grid, unit, *sources)) for unit in grid.indexes}
     return replace(window, models=models)
+
+
+def fuse_scene(fuser: Fuser, window: Window) -> NDArray[np.float32]:
+    """
+    Return the fused core of a scene in memory, both passes.
+
+    Parameters
+    ----------
+    fuser : Fuser
+        Of one pass or of two.
+    window : Window
+        Holds all HS pixels of the scene.
+
+    Returns
+    -------
+    ndarray of shape (bands, core rows, core columns)
+    """
+    (values,) = fuser.fuse([with_models(fuser, window)])
+    return values

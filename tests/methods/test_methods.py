@@ -24,6 +24,7 @@ from hsfuse.methods import (
     load_method,
 )
 from hsfuse.methods.cnmf import Cnmf, CnmfSettings
+from hsfuse.methods.conditioning import fuse_scene, with_models
 from hsfuse.methods.guided.method import Guided
 from hsfuse.methods.guided.settings import GuidedSettings
 from hsfuse.methods.kriging.method import Kriging
@@ -87,13 +88,19 @@ def prepared(name: str) -> Fuser:
 
 
 @cache
+def conditioned(name: str) -> Window:
+    """Return the whole window of the scene with its local models, once."""
+    return with_models(prepared(name), observed(scene())[1])
+
+
+@cache
 def fused(name: str) -> NDArray[np.float32]:
     """Return the scene fused in one window, once."""
-    return prepared(name).fuse([observed(scene())[1]])[0]
+    return prepared(name).fuse([conditioned(name)])[0]
 
 
 def part(window: Window, name: str, core: tuple[Span, Span]) -> Window:
-    """Return the window a tile with that core would read for a method."""
+    """Return the window a tile with that core would read for a method, and its models."""
     fuser = prepared(name)
     axes = window.geometry.y, window.geometry.x
     spans, cuts = [], []
@@ -109,16 +116,16 @@ def part(window: Window, name: str, core: tuple[Span, Span]) -> Window:
         Geometry(axes[0].cut(spans[0], cuts[0]), axes[1].cut(spans[1], cuts[1])),
         tuple(Span(c.start - s.start, c.stop - s.start) for c, s in zip(core, spans, strict=True)),  # type: ignore[arg-type]
         (cuts[0].start, cuts[1].start),
+        window.models,
     )
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_a_tile_equals_the_same_part_of_the_whole(name: str) -> None:
     """With a halo of the stated reach, a tile knows all that its pixels depend on."""
-    _, window = observed(scene())
     whole = fused(name)
     core = (Span(60, 76), Span(64, 84))
-    tile = part(window, name, core)
+    tile = part(conditioned(name), name, core)
     (values,) = prepared(name).fuse([tile])
     expected = whole[:, core[0].slice, core[1].slice]
     assert np.abs(values - expected).max() <= 1e-5 * np.abs(whole).max()
@@ -129,7 +136,7 @@ def test_a_plan_travels(name: str) -> None:
     """A fuser pickles, and gives the same bits on the other side."""
     _, window = observed(scene())
     other = pickle.loads(pickle.dumps(prepared(name)))
-    assert np.array_equal(fused(name), other.fuse([window])[0])
+    assert np.array_equal(fused(name), fuse_scene(other, window))
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
@@ -141,7 +148,7 @@ def test_a_hole_does_not_leak(name: str) -> None:
     coarse[:, 10, 12] = np.nan
     fine = window.fine.copy()
     fine[:, 70:73, 90:95] = np.nan
-    (values,) = fuser.fuse([Window(coarse, fine, window.geometry, window.core, window.start)])
+    values = fuse_scene(fuser, replace(window, coarse=coarse, fine=fine))
     outside = np.ones(values.shape[1:], bool)
     outside[70:73, 90:95] = False
     assert np.isfinite(values[:, outside]).all()
@@ -260,6 +267,6 @@ def test_a_flat_image_stays_flat() -> None:
         np.full((3, BANDS), 1 / BANDS),
     )
     fuser = load_method("ms-ssfnet").prepare(survey, Options())
-    (values,) = fuser.fuse([replace(window, coarse=flat)])
+    values = fuse_scene(fuser, replace(window, coarse=flat))
     assert values == pytest.approx(0.25, abs=1e-5)
     assert any("the same everywhere" in note for note in fuser.notes)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hsfuse.core.grid import Geometry, Span
 from hsfuse.core.psf import PSF
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods import OnePass, Window
@@ -17,7 +18,7 @@ from hsfuse.methods.guided.settings import DEFAULT, GuidedSettings, Parameters
 from hsfuse.observe import Degrade, Interpolate
 from hsfuse.pair.survey import Patch, Survey
 
-__all__ = ["GuidedFuser", "Stages", "fit"]
+__all__ = ["GuidedFuser", "LocalFit", "Stages", "fit"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,23 @@ class Stages:
     observed: Tensor
     used: Tensor
     fine: Tensor
+
+
+@dataclass(frozen=True)
+class LocalFit:
+    """
+    The local part of the regression, on the HS grid of a window.
+
+    Attributes
+    ----------
+    coefficients : Tensor of shape (1 + MS bands, components, coarse rows, coarse columns)
+        Of 1 and the MS bands; their linear interpolation applies.
+    correction : Tensor of shape (components, coarse rows, coarse columns)
+        By back-projection; its cubic interpolation is added.
+    """
+
+    coefficients: Tensor
+    correction: Tensor
 
 
 @dataclass(frozen=True)
@@ -126,30 +144,93 @@ class GuidedFuser(OnePass):
 
     def stages(self, window: Window) -> Stages:
         """Return the components over the whole window, and those in between."""
-        degrade = Degrade.between(window.geometry, self.psf, device=self.device)
-        observed, valid = self._project(window.coarse)
+        observed, valid = self.project(window.coarse)
         fine, fine_valid = self.standardised(window.fine)
-        fused = torch.zeros((len(observed), *fine.shape[1:]), device=self.device)
+        fit, covered = self._fit(window, observed, valid, fine, fine_valid)
+        area = Span(0, fine.shape[1]), Span(0, fine.shape[2])
+        return Stages(*self.apply(window.geometry, fit, fine, area), observed, covered, fine)
+
+    def local_fit(self, window: Window) -> LocalFit:
+        """Return the local part of the regression over a window."""
+        inputs = *self.project(window.coarse), *self.standardised(window.fine)
+        return self._fit(window, *inputs)[0]
+
+    def apply(
+        self, geometry: Geometry, fit: LocalFit, fine: Tensor, area: tuple[Span, Span]
+    ) -> tuple[Tensor, Tensor]:
+        """
+        Return the components of some MS pixels, and those by the scene-wide fit alone.
+
+        Parameters
+        ----------
+        geometry : Geometry
+            Of a window.
+        fit : LocalFit
+            Of the same window.
+        fine : Tensor of shape (MS bands, rows, columns)
+            The standardised MS bands of the pixels.
+        area : tuple of Span
+            Rows and columns of the pixels in the window.
+
+        Returns
+        -------
+        tuple of Tensor
+            Each of shape (components, rows, columns).
+        """
+        scene_wide = torch.zeros((len(fit.correction), *fine.shape[1:]), device=self.device)
         for weight, feature in zip(self._tensor(self.weights.T), _regressors(fine), strict=True):
-            fused += weight[:, None, None] * feature
-        residual, share = _residual(degrade, fused, fine_valid, observed)
-        used = valid & (share > self.settings.least_coverage)
-        scene_wide = fused.clone()
-
-        coefficients = self._local(window, residual, used, fine, fine_valid)
-        spread = Interpolate.between(window.geometry, linear=True, device=self.device)
-        fused += spread.forward(coefficients[0])
-        for coefficient, band in zip(coefficients[1:], fine, strict=True):
-            fused += spread.forward(coefficient) * band
-
+            scene_wide += weight[:, None, None] * feature
+        linear, cubic = (
+            Interpolate.between(geometry, linear=linear, device=self.device).cut(area)
+            for linear in (True, False)
+        )
+        fused = scene_wide + linear.forward(fit.coefficients[0])
+        for coefficient, band in zip(fit.coefficients[1:], fine, strict=True):
+            fused += linear.forward(coefficient) * band
         if self.parameters.back_projections:
-            residual, _ = _residual(degrade, fused, fine_valid, observed)
-            residual = torch.where(used, residual, torch.zeros_like(residual))
-            fused += self._back_project(window, degrade, residual)
-        return Stages(fused, scene_wide, observed, used, fine)
+            fused += cubic.forward(fit.correction)
+        return fused, scene_wide
 
-    def _project(self, coarse: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-        """Return S, zero where a good band has no data, and where it has."""
+    def _fit(
+        self, window: Window, observed: Tensor, valid: Tensor, fine: Tensor, fine_valid: Tensor
+    ) -> tuple[LocalFit, Tensor]:
+        """Return the local fit, and the HS pixels with data on both sides."""
+        degrade = Degrade.between(window.geometry, self.psf, device=self.device)
+        share = degrade.forward(fine_valid.to(degrade.rows))
+        used = valid & (share > self.settings.least_coverage)
+        seen = torch.stack([degrade.forward(f * fine_valid) for f in _regressors(fine)])
+        seen = seen / share.clamp_min(1e-6) * (share > 1e-6)
+        residual = observed - torch.tensordot(self._tensor(self.weights), seen, dims=1)
+        coefficients = self._local(window, residual, used, fine, fine_valid)
+        fit = LocalFit(coefficients, torch.zeros_like(observed))
+        if self.parameters.back_projections:
+            fused = self._degraded(window.geometry, fit, fine, fine_valid, degrade)
+            left = observed - fused / share.clamp_min(1e-6) * (share > 1e-6)
+            left = torch.where(used, left, torch.zeros_like(left))
+            fit = LocalFit(coefficients, self._back_projected(window.geometry, degrade, left))
+        return fit, used
+
+    def _degraded(
+        self,
+        geometry: Geometry,
+        fit: LocalFit,
+        fine: Tensor,
+        fine_valid: Tensor,
+        degrade: Degrade,
+    ) -> Tensor:
+        """Return D of the fused components, some rows at a time, not over its share."""
+        rows, columns = fine.shape[1:]
+        total = torch.zeros_like(fit.correction)
+        step = max(1, self.settings.strip // columns)
+        for start in range(0, rows, step):
+            strip = Span(start, min(start + step, rows))
+            values, _ = self.apply(geometry, fit, fine[:, strip.slice], (strip, Span(0, columns)))
+            values = (values * fine_valid[strip.slice]) @ degrade.columns.mT
+            total += degrade.rows[:, strip.slice] @ values
+        return total
+
+    def project(self, coarse: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        """Return the components of HS pixels, zero where a good band has no data, and the mask."""
         used = self._tensor(coarse[self.subspace.good])
         valid = torch.isfinite(used).all(dim=0)
         mean = self._tensor(self.subspace.mean[self.subspace.good])[:, None, None]
@@ -188,14 +269,15 @@ class GuidedFuser(OnePass):
         solution = torch.linalg.solve(normal, moment.permute(2, 3, 0, 1))
         return solution.permute(2, 3, 0, 1).float().contiguous()
 
-    def _back_project(self, window: Window, degrade: Degrade, residual: Tensor) -> Tensor:
-        carry = Interpolate.between(window.geometry, device=self.device)
+    def _back_projected(self, geometry: Geometry, degrade: Degrade, residual: Tensor) -> Tensor:
+        """Return the residual of the HS image whose interpolation is added."""
+        carry = Interpolate.between(geometry, device=self.device)
         rows, columns = degrade.rows @ carry.rows, degrade.columns @ carry.columns  # DU
         total = torch.zeros_like(residual)
         for _ in range(self.parameters.back_projections):
             total += residual
             residual = residual - rows @ residual @ columns.mT
-        return carry.forward(total)
+        return total
 
     def _tensor(self, array: NDArray[np.floating]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.device)
@@ -208,14 +290,6 @@ def _regressors(fine: Tensor) -> Iterator[Tensor]:
     for i in range(len(fine)):
         for j in range(i, len(fine)):
             yield fine[i] * fine[j]
-
-
-def _residual(
-    degrade: Degrade, fused: Tensor, fine_valid: Tensor, observed: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return S - D(Z), and the share of each HS pixel's PSF that lies on MS data."""
-    degraded, share = degrade.forward_masked(fused, fine_valid)
-    return observed - degraded, share
 
 
 class _GaussianWindow:

@@ -66,6 +66,8 @@ class GuidedSettings:
     mean_ridge: float = 0.1
     # Share of an HS pixel's PSF that has to lie on MS pixels with data.
     least_coverage: float = 0.5
+    # MS pixels whose components are in memory at once while they are degraded.
+    strip: int = 2**18
     selection: SelectionSettings = SelectionSettings()
     reduced_resolution: ReducedResolutionSettings = ReducedResolutionSettings()  # noqa: RUF009
 

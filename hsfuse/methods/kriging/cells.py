@@ -1,4 +1,4 @@
-"""The cells of HS pixels into which a scene is cut."""
+"""The cells of HS pixels into which a scene is cut, each a unit of the first pass."""
 
 from __future__ import annotations
 
@@ -11,79 +11,94 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Span
+from hsfuse.core.local_models import LocalModelAxis
 from hsfuse.methods.kriging.settings import KrigingSettings
 
-__all__ = ["Cell", "cells", "reach"]
+__all__ = ["CellPart", "cell_axis", "cell_parts", "segments"]
 
 
 @dataclass(frozen=True)
-class Cell:
+class CellPart:
     """
-    A cell along one axis, in the indices of a window.
+    What a cell contributes to a region, along one axis.
 
     Attributes
     ----------
-    coarse, fine : Span
-        HS and fine pixels of the window on which the cell is conditioned.
+    index : int
+        Of the cell.
     part : Span
-        Fine pixels of the region to which it contributes.
+        Fine pixels of the window to which it contributes.
     weight : ndarray of shape (part,)
-        Of its contribution.
+        Of its contribution; over all cells they sum to one.
     """
 
-    coarse: Span
-    fine: Span
+    index: int
     part: Span
     weight: NDArray[np.float64]
 
 
-def _count(length: int, settings: KrigingSettings) -> int:
-    whole = length <= settings.cell + 2 * settings.halo
-    return 1 if whole else math.ceil(length / settings.cell)
-
-
-def reach(length: int, settings: KrigingSettings) -> int:
-    """Return how far a pixel depends on its cells, in HS pixels, on an axis of that length."""
-    longest = math.ceil(length / _count(length, settings))
-    return longest + settings.halo + settings.ramp
-
-
-def cells(
-    axis: Axis, start: int, length: int, region: Span, settings: KrigingSettings
-) -> Iterator[Cell]:
+def cell_axis(length: int, reach: float, settings: KrigingSettings) -> LocalModelAxis:
     """
-    Yield the cells with a weight in a region of a window, along one axis.
+    Return the cells along an axis of the scene.
 
     Parameters
     ----------
+    length : int
+        HS pixels of the scene.
+    reach : float
+        HS pixels beyond a cell's own that its MS pixels extend.
+    settings : KrigingSettings
+        Sizes of cell, halo and ramp.
+    """
+    whole = length <= settings.cell + 2 * settings.halo
+    count = 1 if whole else math.ceil(length / settings.cell)
+    edges = tuple(i * length / count for i in range(count + 1))
+    return LocalModelAxis(edges, settings.halo, settings.ramp, reach)
+
+
+def cell_parts(cells: LocalModelAxis, axis: Axis, start: int, region: Span) -> Iterator[CellPart]:
+    """
+    Yield what each cell contributes to a region of a window, along one axis.
+
+    Parameters
+    ----------
+    cells : LocalModelAxis
+        Of the scene.
     axis : Axis
         Of the window.
     start : int
         The window's first HS pixel in the scene.
-    length : int
-        HS pixels of the scene.
     region : Span
         Fine pixels of the window.
-    settings : KrigingSettings
-        Sizes of cell, halo and ramp.
     """
-    halo, ramp = settings.halo, settings.ramp
-    count = _count(length, settings)
     position = (np.arange(region.start, region.stop) + 0.5 - axis.origin) / axis.ratio + start
-    edges = np.arange(count + 1) * length / count
-    # The outermost cells extend beyond the scene's ends.
-    edges[0], edges[-1] = -np.inf, np.inf
-    for low, high in pairwise(edges):
-        rise = np.clip((position - low) / (2 * ramp) + 0.5, 0, 1) if np.isfinite(low) else 1.0
-        fall = np.clip((high - position) / (2 * ramp) + 0.5, 0, 1) if np.isfinite(high) else 1.0
-        weight = np.minimum(rise, fall) * np.ones(len(position))
+    for index in range(cells.count):
+        weight = np.ones(len(position))
+        if index > 0:
+            weight = np.minimum(weight, (position - cells.edges[index]) / (2 * cells.ramp) + 0.5)
+        if index < cells.count - 1:
+            fall = (cells.edges[index + 1] - position) / (2 * cells.ramp) + 0.5
+            weight = np.minimum(weight, fall)
         inside = np.flatnonzero(weight > 0)
-        if not inside.size:
-            continue
-        first = max(math.floor(low) - halo, 0) if np.isfinite(low) else 0
-        last = min(math.ceil(high) + halo, length) if np.isfinite(high) else length
-        coarse = Span(max(first - start, 0), min(last - start, axis.coarse))
-        part = Span(region.start + int(inside[0]), region.start + int(inside[-1]) + 1)
-        around = axis.fine_span(coarse, 2.0)
-        fine = Span(min(around.start, part.start), max(around.stop, part.stop))
-        yield Cell(coarse, fine, part, weight[inside[0] : inside[-1] + 1])
+        if inside.size:
+            first, last = int(inside[0]), int(inside[-1]) + 1
+            part = Span(region.start + first, region.start + last)
+            yield CellPart(index, part, weight[first:last])
+
+
+def segments(parts: list[CellPart], longest: int) -> Iterator[tuple[Span, list[CellPart]]]:
+    """
+    Yield spans in which the same cells contribute, and these.
+
+    Parameters
+    ----------
+    parts : list of CellPart
+        Of a region.
+    longest : int
+        Pixels of a span at most.
+    """
+    ends = sorted({end for each in parts for end in (each.part.start, each.part.stop)})
+    for first, last in pairwise(ends):
+        inside = [each for each in parts if each.part.start <= first and last <= each.part.stop]
+        for start in range(first, last, longest):
+            yield Span(start, min(start + longest, last)), inside

@@ -1,134 +1,187 @@
-"""Regression on random features of a Gaussian process: features, conditioning, application."""
+"""Regression of HS pixels on random features: degraded features, noise, weights."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from hsfuse.core.grid import Geometry
-from hsfuse.methods.kriging.appearance import column
-from hsfuse.methods.kriging.settings import Kernel, KrigingSettings
+from hsfuse.methods.kriging.features import RandomFeatures
+from hsfuse.methods.kriging.pixels import PixelMaps
+from hsfuse.methods.kriging.settings import KrigingSettings
+from hsfuse.observe import Degrade
 
-__all__ = ["apply_weights", "condition", "random_features", "scaled_coordinates"]
+__all__ = ["CellDesign", "cross_validation", "noise_levels", "ridge_weights"]
+
+# A share of an HS pixel's PSF below which there is nothing to divide by.
+_TINY = 1e-6
 
 
-def scaled_coordinates(
-    kernel: Kernel, maps: Tensor, bands: int, geometry: Geometry, scales: Sequence[float]
-) -> Tensor:
+@dataclass(frozen=True)
+class CellDesign:
     """
-    Return the coordinates of MS pixels in a kernel's length scales.
+    The HS pixels of a cell, and what MS pixels they see.
 
-    Parameters
+    Attributes
     ----------
-    kernel : Kernel
-        The length scales.
-    maps : Tensor of shape (maps, rows, columns)
-        From :meth:`~hsfuse.methods.kriging.appearance.Appearance.maps`.
-    bands : int
-        Of the MS image.
-    geometry : Geometry
-        Of HS over MS pixels.
-    scales : sequence of float
-        Of the texture maps.
-
-    Returns
-    -------
-    Tensor of shape (dimensions, rows, columns)
-        Appearance, then position along y and x.
-    """
-    # A distance over many bands grows with the root of their number.
-    many = max(1.0, math.sqrt(bands / 4))
-    length = np.array([1.0, *(many,) * bands])
-    parts = [maps[: 1 + bands] / column(kernel.colour * length, maps)]
-    for scale in kernel.scales:
-        first = (1 + bands) + scales.index(scale) * (2 + bands)
-        texture = maps[first : first + 2 + bands]
-        parts.append(texture / column(kernel.texture * np.append(length, 1.0), maps))
-    for dimension, axis in ((0, geometry.y), (1, geometry.x)):
-        position = (np.arange(axis.fine) + 0.5 - axis.origin) / axis.ratio / kernel.position
-        line = torch.from_numpy(position).to(maps)
-        parts.append((line[:, None] if dimension == 0 else line[None]).expand_as(maps[:1]))
-    return torch.cat(parts)
-
-
-def random_features(
-    fine: Tensor,
-    brightness: Tensor,
-    coordinates: Sequence[Tensor],
-    seed: int,
-    settings: KrigingSettings,
-) -> Iterator[Tensor]:
-    """
-    Yield the features of a process, some at a time, each chunk (features, rows, columns).
-
-    A constant and the bands, then random features times brightness.
-
-    Parameters
-    ----------
-    fine : Tensor of shape (MS bands, rows, columns)
-        Standardised.
-    brightness : Tensor of shape (rows, columns)
-        In units of the scene's mean.
-    coordinates : sequence of Tensor of shape (dimensions, rows, columns)
-        From :func:`scaled_coordinates`, one for each kernel.
-    seed : int
-        Of the frequencies.
+    pixels : PixelMaps
+        MS pixels about the cell.
+    degrade : Degrade
+        From these to the HS pixels of the cell.
+    used : Tensor of shape (coarse rows, coarse columns)
+        HS pixels with data on both sides.
+    ratio : float
+        MS pixels per HS pixel.
     settings : KrigingSettings
-        Their number, and the prior of the linear part.
+        The other numbers.
     """
-    yield settings.linear_deviation * torch.cat([torch.ones_like(fine[:1]), fine])
-    generator = torch.Generator().manual_seed(seed)
-    level = (brightness + settings.dark) * math.sqrt(2 / settings.features)
-    step = max(4, min(32, settings.chunk // (2 * brightness.numel())))
-    for position in coordinates:
-        # Cosine and sine of one projection: the covariance at distance zero is exact.
-        count = settings.features // (2 * len(coordinates))
-        frequency = torch.randn((count, len(position)), generator=generator).to(position)
-        for chosen in frequency.split(step):
-            angle = torch.tensordot(chosen, position, dims=1)
-            yield torch.cat([angle.cos(), angle.sin_()]).mul_(level)
+
+    pixels: PixelMaps
+    degrade: Degrade
+    used: Tensor
+    ratio: float
+    settings: KrigingSettings
+
+    @property
+    def weight(self) -> Tensor:
+        """
+        Weight of each used HS pixel, shape (HS pixels,).
+
+        Relative errors count alike in bright and dark pixels, as in the angle between spectra.
+        """
+        (brightness,) = self._mean(self.pixels.brightness[None])
+        return 1 / (brightness[self.used] + self.settings.brightness_floor)
+
+    def features(self, process: int, features: RandomFeatures) -> Tensor:
+        """
+        Return D of a process's features at the used HS pixels.
+
+        Random features are computed on every ``step``-th MS pixel along either axis; what this
+        changes of the mean brightness and of the mean coordinates is corrected, so that features
+        that vary linearly over an HS pixel are exact.
+
+        Returns
+        -------
+        Tensor of shape (1 + MS bands + features, HS pixels)
+            The linear part first.
+        """
+        linear = self._mean(self.pixels.linear(self.settings))[:, self.used]
+        step = self.settings.step(self.ratio)
+        first = self.settings.offset(process, step)
+        lattice = slice(first[0], None, step), slice(first[1], None, step)
+        thin = self.pixels.cut(*lattice)
+        degrade = Degrade(self.degrade.rows[:, lattice[0]], self.degrade.columns[:, lattice[1]])
+        level = thin.level * thin.valid
+        share = degrade.forward(level)[self.used].clamp_min(_TINY)
+        random = _degraded(process, features, thin, degrade, self.settings.block)[:, self.used]
+        if step > 1:
+            coordinates = degrade.forward(thin.coordinates() * level)[:, self.used] / share
+            random = features.rotate(process, random, self._mean_coordinates - coordinates)
+        (brightness,) = self._mean(self.pixels.level[None])
+        return torch.cat([linear, random * (brightness[self.used] / share)])
+
+    @property
+    def _mean_coordinates(self) -> Tensor:
+        """Mean coordinates of the used HS pixels over all MS pixels, weighted by brightness."""
+        level = self.pixels.level * self.pixels.valid
+        mean = self.degrade.forward(self.pixels.coordinates() * level)[:, self.used]
+        return mean / self.degrade.forward(level)[self.used].clamp_min(_TINY)
+
+    def _mean(self, values: Tensor) -> Tensor:
+        """Return D over the valid MS pixels."""
+        share = self.degrade.forward(self.pixels.valid).clamp_min(_TINY)
+        return self.degrade.forward(values * self.pixels.valid) / share
 
 
-def apply_weights(weights: Tensor, features: Iterable[Tensor]) -> Tensor:
-    """Return the sum of weighted features, shape (components, rows, columns)."""
-    total, first = 0.0, 0
-    for chunk in features:
-        part = weights[:, first : first + len(chunk)]
-        total = total + torch.tensordot(part, chunk, dims=1)
-        first += len(chunk)
-    return torch.as_tensor(total)
+def _degraded(
+    process: int, features: RandomFeatures, pixels: PixelMaps, degrade: Degrade, block: int
+) -> Tensor:
+    """Return D of features, (features, coarse rows, coarse columns), not over its own share."""
+    rows, columns = pixels.brightness.shape
+    count = features.count
+    total = pixels.brightness.new_zeros((count, rows, degrade.columns.shape[0]))
+    for area in _blocks(rows, columns, block):
+        weights = degrade.columns[:, area[1]]
+        first, last = _ends(weights.any(dim=1))
+        if first == last:  # MS pixels for the texture maps alone
+            continue
+        part = pixels.cut(*area)
+        values = features(
+            process, part.coordinates().flatten(1), (part.level * part.valid).flatten()
+        )
+        values = values.reshape(-1, part.brightness.shape[1]) @ weights[first:last].mT
+        total[:, area[0], first:last] += values.reshape(count, -1, last - first)
+    return degrade.rows @ total
 
 
-def condition(design: Tensor, observed: Tensor, settings: KrigingSettings) -> Tensor:
+def _ends(flags: Tensor) -> tuple[int, int]:
+    index = torch.nonzero(flags)
+    return (int(index[0]), int(index[-1]) + 1) if len(index) else (0, 0)
+
+
+def _blocks(rows: int, columns: int, size: int) -> Iterator[tuple[slice, slice]]:
+    """Yield rectangles of at most ``size`` pixels that cover rows and columns."""
+    width = min(columns, 64 if size < 64 * rows else columns)
+    height = max(1, size // width)
+    for row in range(0, rows, height):
+        for column in range(0, columns, width):
+            yield slice(row, min(row + height, rows)), slice(column, min(column + width, columns))
+
+
+def ridge_weights(design: Tensor, observed: Tensor, noise: NDArray[np.float64]) -> Tensor:
     """
-    Return the weights of the features given the HS pixels, shape (components, features).
-
-    Ridge regression; the noise of each component is selected by generalised cross-validation.
+    Return the weights of features given HS pixels, shape (components, features).
 
     Parameters
     ----------
     design : Tensor of shape (features, HS pixels)
-        D of the features.
+        D of the features, float64.
     observed : Tensor of shape (components, HS pixels)
-        The HS image's components.
+        The HS image's components, float64.
+    noise : ndarray of shape (components,)
+        Variance of each component's noise, in that of the component.
+    """
+    weights = observed.new_zeros((len(observed), len(design)))
+    if observed.shape[1] == 0:
+        return weights
+    scale = _scale(observed)
+    moment = design @ (observed / scale).mT
+    gram = _gram(design)
+    for value in np.unique(noise):
+        chosen = torch.from_numpy(noise == value).to(moment.device)
+        factor = gram.clone()
+        factor.diagonal().add_(float(value))
+        factor = torch.linalg.cholesky(factor)
+        weights[chosen] = torch.cholesky_solve(moment[:, chosen], factor).mT
+    return weights * scale
+
+
+def cross_validation(design: Tensor, observed: Tensor, settings: KrigingSettings) -> Tensor:
+    """
+    Return the score of generalised cross-validation, shape (noises, components).
+
+    Parameters
+    ----------
+    design, observed : Tensor
+        As :func:`ridge_weights`.
     settings : KrigingSettings
         The noises to select from.
+
+    Returns
+    -------
+    Tensor
+        Logarithm of the predicted squared error over the smallest.
     """
     count = observed.shape[1]
-    if count == 0:
-        return observed.new_zeros((len(observed), len(design)))
-    scale = observed.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-30)
-    target = observed / scale
-    small = design.shape[0] > count
-    values, vectors = torch.linalg.eigh(design.mT @ design if small else design @ design.mT)
+    target = observed / _scale(observed)
+    values, vectors = torch.linalg.eigh(_gram(design))
     values = values.clamp_min(1e-9 * float(values.max()))
     # Singular vectors in the space of HS pixels; their residual is noise at every ridge.
-    # Thin products first: there are few components.
-    projected = target @ vectors if small else (target @ design.mT) @ vectors / values.sqrt()
+    projected = (target @ design.mT) @ vectors / values.sqrt()
     residual = target.square().sum(dim=1, keepdim=True) - projected.square().sum(
         dim=1, keepdim=True
     )
@@ -136,7 +189,35 @@ def condition(design: Tensor, observed: Tensor, settings: KrigingSettings) -> Te
     shrinkage = values / (values + noises[:, None])  # (noises, values)
     error = (1 - shrinkage).square() @ projected.square().mT + residual.clamp_min(0).mT
     freedom = (1 - settings.freedom * shrinkage.sum(dim=1) / count).clamp_min(1e-3)
-    best = (error / freedom[:, None].square()).argmin(dim=0)
-    shrunk = projected * shrinkage[best] / values.sqrt()
-    weights = shrunk / values.sqrt() @ vectors.mT @ design.mT if small else shrunk @ vectors.mT
-    return weights * scale
+    score = error / freedom[:, None].square()
+    return (score / score.amin(dim=0).clamp_min(1e-30)).log()
+
+
+def noise_levels(scores: NDArray[np.float64], settings: KrigingSettings) -> NDArray[np.float64]:
+    """
+    Return the noise with the best score of each component, of a few different ones.
+
+    A factorisation serves all components of one noise. Those are left out one after the other
+    without which the scores, shape (noises, components), are least worse.
+    """
+    held = list(range(len(scores)))
+    while len(held) > settings.levels:
+        losses = [scores[[k for k in held if k != each]].min(axis=0).sum() for each in held]
+        held.pop(int(np.argmin(losses)))
+    best = scores[held].argmin(axis=0)
+    return np.asarray(settings.noises)[np.asarray(held)[best]]
+
+
+def _scale(observed: Tensor) -> Tensor:
+    return observed.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-30)
+
+
+def _gram(design: Tensor, parts: int = 4) -> Tensor:
+    """Return ``design @ design.mT``; blocks above the diagonal are copies."""
+    chunks = design.chunk(parts)
+    rows = [[a @ b.mT for b in chunks[: i + 1]] for i, a in enumerate(chunks)]
+    full = [
+        [rows[i][j] if j <= i else rows[j][i].mT for j in range(len(chunks))]
+        for i in range(len(chunks))
+    ]
+    return torch.cat([torch.cat(row, dim=1) for row in full])

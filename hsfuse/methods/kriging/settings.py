@@ -53,9 +53,8 @@ class KrigingSettings:
     # single kernels. The fourth process gains under 0.05 dB, and 0.1 degrees at ratio 8. Networks
     # of components are trained with this number of processes.
     processes: tuple[tuple[Kernel, ...], ...] = _PROCESSES
-    # Random features of a process. 512 lose 0.03 to 0.05 dB; 1152 gain as much at 1.5 times the
-    # cost.
-    features: int = 768
+    # Random features of a process.
+    features: int = 512
     # Prior standard deviation of the coefficients of a constant and of each band: they are free.
     linear_deviation: float = 3.0
     # HS pixels of a cell, of its halo and of the ramp to its neighbours.
@@ -66,6 +65,8 @@ class KrigingSettings:
     components: int = 24
     # Variances of the noise, in units of a component's, among which cross-validation selects.
     noises: tuple[float, ...] = tuple(map(float, 10.0 ** np.arange(-5, 1.6, 0.5)))
+    # Different noises of a process; each takes a factorisation a cell.
+    levels: int = 4
     # Factor of the degrees of freedom in cross-validation; over one, it guards against the too
     # small noise that is selected at times.
     freedom: float = 1.2
@@ -78,11 +79,27 @@ class KrigingSettings:
     guided: GuidedSettings = GUIDED
     # MS pixels whose appearance maps give mean and standard deviation over the scene.
     pixels: int = 2**18
-    # Values of features in memory at once.
-    chunk: int = 2**24
-    # Values of a cell's features that stay in memory from conditioning to application, 128 MB; of
-    # a cell with more fine pixels they are computed twice.
-    held: int = 2**25
+    # HS pixels after which features repeat; the widest kernel has five frequencies within a
+    # standard deviation, and a cell is a tenth of it.
+    period: float = 512.0
+    # Every so many MS pixels along either axis are enough to degrade features, from that ratio on;
+    # each process uses others of them, so that their errors differ. Every fourth loses up to 1 dB
+    # on scenes without noise.
+    sampling: int = 2
+    sampling_ratio: float = 3.5
+    # HS pixels a side, and cells, on which the noise of a scene is selected.
+    trial_side: int = 48
+    trials: int = 3
+    # MS pixels whose features are in memory at once: those of all processes fill the cache.
+    block: int = 2048
+
+    def step(self, ratio: float) -> int:
+        """Return the step between the MS pixels on which features are degraded."""
+        return self.sampling if ratio >= self.sampling_ratio else 1
+
+    def offset(self, process: int, step: int) -> tuple[int, int]:
+        """Return the first of these pixels along y and x, which differs from process to process."""
+        return process % step, (process // step + process) % step
 
     @property
     def scales(self) -> tuple[float, ...]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from hsfuse.methods import Options
+from hsfuse.methods.conditioning import with_models
 from hsfuse.methods.guided.selection import select_on
 from hsfuse.methods.guided.settings import Parameters
 from hsfuse.methods.ms_ssfnet.components import ComponentFuser
@@ -92,7 +93,10 @@ def _error_model(
     good = pair.survey.good
     pixels = []
     for window, reference in zip(pair.windows, pair.references, strict=True):
-        components, spread = reduced.consistent_components(window)
+        estimators = reduced.estimators.of_scene(window.geometry.coarse_shape)
+        fuser_of_window = replace(reduced, estimators=estimators)
+        conditioned = with_models(fuser_of_window, window)
+        components, spread = fuser_of_window.consistent_components(conditioned)
         cube = reduced.estimators.kriging.guided.expand(components).cpu().numpy()
         error = np.sqrt(np.square(cube[good] - reference[good], dtype=np.float64).mean(axis=0))
         error[~np.isfinite(window.fine).all(axis=0)] = np.nan

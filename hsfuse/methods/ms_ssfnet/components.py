@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
-from hsfuse.core.grid import Geometry, Span
-from hsfuse.methods import OnePass, Options, Window
+from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.core.local_models import LocalModelGrid
+from hsfuse.methods import Options, Window
 from hsfuse.methods.ms_ssfnet.consistency import (
     Observations,
     apply_consistency,
@@ -38,6 +39,9 @@ from hsfuse.nets.weights import Card
 
 __all__ = ["ComponentFuser", "Prediction"]
 
+# Arrays of the size of the components that exist at once in data consistency.
+_UPDATE = 5
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -48,17 +52,20 @@ class Prediction:
     ----------
     corrected : Tensor of shape (components, rows, columns)
         The components by the network.
-    features : Features
-        Input of the network, with a margin about the core.
-    inside : tuple of slice
-        The core within the features.
+    initial, offset : Tensor of shape (components, rows, columns), or None
+        The initial estimate, and the mean difference of the others from it; where the spread is
+        wanted.
+    disagreement : Tensor of shape (rows, columns)
+        Squared differences of the other estimates from the initial one, summed over the good
+        bands, mean over the estimates.
     power : Tensor of shape (components,)
         What a unit of each component adds to the good bands, sum of squares.
     """
 
     corrected: Tensor
-    features: Features
-    inside: tuple[slice, slice]
+    initial: Tensor | None
+    offset: Tensor | None
+    disagreement: Tensor
     power: Tensor
 
     def relative_variance(self, scales: ComponentScales, least: float) -> Tensor:
@@ -67,9 +74,8 @@ class Prediction:
 
         The disagreement of the estimates in units of that over the scene, plus a least one.
         """
-        here = self.features.disagreement[self.inside]
         scene = (scales.prior_deviation**2) @ self.power.cpu().double().numpy()
-        return here / float(scene) + least
+        return self.disagreement / float(scene) + least
 
     def spread(self, final: Tensor, part: tuple[slice, slice]) -> Tensor:
         """
@@ -87,18 +93,15 @@ class Prediction:
         Tensor of shape (rows, columns)
             Squared differences summed over the good bands, mean over the estimates.
         """
-        features = self.features
-        initial, offset, disagreement = (
-            values[..., self.inside[0], self.inside[1]][..., part[0], part[1]]
-            for values in (features.initial, features.offset, features.disagreement)
-        )
-        change = final - initial
-        more = self.power[:, None, None] * change * (change - 2 * offset)
-        return (disagreement + more.sum(dim=0)).clamp_min(0)
+        if self.initial is None or self.offset is None:
+            raise ValueError("the spread was not asked for")
+        change = final - self.initial[:, *part]
+        more = self.power[:, None, None] * change * (change - 2 * self.offset[:, *part])
+        return (self.disagreement[part] + more.sum(dim=0)).clamp_min(0)
 
 
 @dataclass(frozen=True)
-class ComponentFuser(OnePass):
+class ComponentFuser:
     """
     The network of components for one pair.
 
@@ -149,14 +152,37 @@ class ComponentFuser(OnePass):
     @property
     def reach(self) -> tuple[float, float]:
         """See :class:`hsfuse.methods.Fuser`: data consistency, network and estimators."""
-        kriging = self.estimators.kriging
+        ratio = self.estimators.kriging.ratio
         along = [
-            margin / ratio + base
-            for margin, ratio, base in zip(
-                self._margins(kriging.ratio), kriging.ratio, kriging.reach, strict=True
+            margin / one + base
+            for margin, one, base in zip(
+                self._margins(ratio), ratio, self.estimators.reach, strict=True
             )
         ]
         return along[0], along[1]
+
+    @property
+    def local_models(self) -> LocalModelGrid:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return self.estimators.local_models
+
+    def condition(self, window: Window) -> NDArray[np.float32]:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return self.estimators.condition(window)
+
+    @property
+    def network_components(self) -> tuple[int, ...]:
+        """
+        Components that the network corrects: those in which the estimates differ most.
+
+        Differences are counted over the good bands, and the others are left as they are.
+        """
+        settings = self.settings.network
+        power = self.scales.prior_deviation**2 * self.estimators.kriging.guided.subspace.power
+        order = np.argsort(-power, kind="stable")
+        before = np.cumsum(power[order]) - power[order]
+        count = int((before < settings.share * power.sum()).sum())
+        return tuple(sorted(int(i) for i in order[: min(count, settings.most)]))
 
     def _margins(self, ratio: tuple[float, float]) -> tuple[int, int]:
         """Return the fine pixels about a core that data consistency and the network need."""
@@ -168,14 +194,23 @@ class ComponentFuser(OnePass):
         ]
         return along[0], along[1]
 
-    @property
-    def channels(self) -> int:
-        """See :class:`hsfuse.methods.Fuser`: all features, and the network for one component."""
-        a = self.card.architecture
-        components = len(self.scales.prior_deviation)
-        errors = 2 * (1 + a.bands) if self.gives_standard_error else 0
-        features = (components + 1) * a.fine_bands + components + errors
-        return self.estimators.kriging.channels + features + 6 * a.width
+    def memory(self, window: tuple[int, int], core: tuple[int, int]) -> int:
+        """See :class:`hsfuse.methods.Fuser`: maps, a strip's features, what consistency updates."""
+        kriging, a = self.estimators.kriging, self.card.architecture
+        components, chosen = len(self.scales.prior_deviation), len(self.network_components)
+        margins = self._margins(kriging.ratio)
+        rows, columns = (
+            min(inner + 2 * margin, outer)
+            for inner, margin, outer in zip(core, margins, window, strict=True)
+        )
+        kept = (3 if self.gives_standard_error else 1) * components + 1
+        strip = min(rows, self.settings.network.strip // columns + 2 * reach(a)) * columns
+        # Estimates of `guided` and `cnmf`, initial estimate and its differences; then the network's
+        # input for all its components, and its layers for one.
+        features = kriging.estimate_values + 5 * components + a.fine_bands * (chosen + 1)
+        work = max(strip * (features + 6 * a.width), rows * columns * _UPDATE * components)
+        values = math.prod(window) * kriging.map_values + rows * columns * kept + work
+        return 4 * values + kriging.memory((0, 0), (0, 0))
 
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""
@@ -196,7 +231,7 @@ class ComponentFuser(OnePass):
 
     def _fuse(self, window: Window) -> NDArray[np.float32]:
         guided = self.estimators.kriging.guided
-        components, spread = self.consistent_components(window)
+        components, spread = self.consistent_components(window, spread=self.error_model is not None)
         cube = guided.expand(components).cpu().numpy()
         if self.error_model is None:
             return cube
@@ -216,26 +251,31 @@ class ComponentFuser(OnePass):
         inside = tuple(c.within(outer) for c, outer in zip(window.core, wide, strict=True))
         return local_contrast(fine.cpu().numpy(), known.cpu().numpy(), radius)[inside]
 
-    def consistent_components(self, window: Window) -> tuple[Tensor, NDArray[np.float32]]:
+    def consistent_components(
+        self, window: Window, *, spread: bool = True
+    ) -> tuple[Tensor, NDArray[np.float32]]:
         """
         Return the components over the core, updated by both images.
 
         Parameters
         ----------
         window : Window
-            With its halo.
+            With its halo, and the models of its cells.
+        spread : bool
+            Whether the spread of the estimates is wanted.
 
         Returns
         -------
         tuple
             The components, (components, rows, columns), and the spread of the estimates about
-            them in HS units, root mean square over the good bands, (rows, columns).
+            them in HS units, root mean square over the good bands, (rows, columns); NaN where
+            it is not wanted.
         """
         guided = self.estimators.kriging.guided
         region, coarse = update_region(
             window.geometry, window.core, guided.psf, self.settings.consistency
         )
-        prediction = self.predict(replace(window, core=region))
+        prediction = self.predict(replace(window, core=region), spread=spread)
         whole = apply_consistency(
             prediction.corrected,
             self.relative_variance(prediction),
@@ -244,6 +284,8 @@ class ComponentFuser(OnePass):
         )
         inside = window.core[0].within(region[0]), window.core[1].within(region[1])
         final = whole[:, inside[0], inside[1]]
+        if not spread:
+            return final, np.full(final.shape[1:], np.nan, np.float32)
         variance = prediction.spread(final, inside) / int(guided.subspace.good.sum()) + self.outside
         return final, variance.sqrt().cpu().numpy()
 
@@ -283,31 +325,58 @@ class ComponentFuser(OnePass):
             *(tensor.to(self.options.device) for tensor in tensors),
         )
 
-    def predict(self, window: Window) -> Prediction:
-        """Return the components over the core by the network."""
-        margin = reach(self.card.architecture)
-        wide = []
-        for axis, core in zip((window.geometry.y, window.geometry.x), window.core, strict=True):
-            start = max(core.start - margin, 0) // self.step * self.step
-            stop = -(-(core.stop + margin) // self.step) * self.step
-            wide.append(Span(start, min(stop, axis.fine)))
-        features = compute_features(
-            replace(window, core=(wide[0], wide[1])), self.estimators, self.scales
-        )
-        corrected = features.initial + self._corrections(features)
-        inside = window.core[0].within(wide[0]), window.core[1].within(wide[1])
-        cut = slice(None), *inside
-        power = torch.from_numpy(self.estimators.kriging.guided.subspace.power).to(corrected)
-        return Prediction(corrected[cut], features, inside, power)
+    def predict(self, window: Window, *, spread: bool = False) -> Prediction:
+        """
+        Return the components over the core by the network, computed in strips.
 
-    def _corrections(self, features: Features) -> Tensor:
+        Parameters
+        ----------
+        window : Window
+            With a halo, and the models of its cells.
+        spread : bool
+            Whether :meth:`Prediction.spread` is wanted.
+        """
+        fitted = self.estimators.fit(window)
+        shape = len(self.scales.deviation), *map(len, window.core)
+        corrected, disagreement = (
+            torch.empty(n, device=self.options.device) for n in (shape, shape[1:])
+        )
+        initial, offset = (torch.empty_like(corrected) if spread else None for _ in range(2))
+        columns = self._widened(window.geometry.x, window.core[1])
+        height = max(self.settings.network.strip // len(columns) // self.step, 1) * self.step
+        for start in range(window.core[0].start, window.core[0].stop, height):
+            part = Span(start, min(start + height, window.core[0].stop))
+            rows = self._widened(window.geometry.y, part)
+            features = compute_features(
+                fitted, (rows, columns), self.estimators, self.scales, self.network_components
+            )
+            inside = part.within(rows), window.core[1].within(columns)
+            target = part.within(window.core[0])
+            corrected[:, target] = self._corrected(features, inside)
+            disagreement[target] = features.disagreement[inside]
+            if initial is not None and offset is not None:
+                initial[:, target] = features.initial[:, *inside]
+                offset[:, target] = features.offset[:, *inside]
+        power = torch.from_numpy(self.estimators.kriging.guided.subspace.power).to(corrected)
+        return Prediction(corrected, initial, offset, disagreement, power)
+
+    def _widened(self, axis: Axis, core: Span) -> Span:
+        """Return the pixels that the network needs for a span, in whole steps of the window."""
+        margin = reach(self.card.architecture)
+        start = max(core.start - margin, 0) // self.step * self.step
+        stop = -(-(core.stop + margin) // self.step) * self.step
+        return Span(start, min(stop, axis.fine))
+
+    def _corrected(self, features: Features, inside: tuple[slice, slice]) -> Tensor:
+        """Return a part of the components, those of the network corrected by it."""
         rows, columns = features.initial.shape[1:]
         short = -columns % self.step, -rows % self.step
-        result = torch.zeros_like(features.initial)
-        for component, deviation in enumerate(self.scales.prior_deviation):
-            fine = features.of_component(component)[None]
+        result = features.initial[:, *inside].clone()
+        for index, component in enumerate(self.network_components):
+            fine = features.of_component(index)[None]
             # At the scene's end alone: windows start and end on whole steps elsewhere.
             fine = pad(fine, (0, short[0], 0, short[1]), mode="replicate")
             output = run_network(self.card, avg_pool2d(fine, self.step), fine, self.options)
-            result[component] = output[0, 0, :rows, :columns] * float(deviation)
+            correction = output[0, 0, :rows, :columns][inside]
+            result[component] += correction * float(self.scales.prior_deviation[component])
         return result

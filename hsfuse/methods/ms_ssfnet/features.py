@@ -10,6 +10,7 @@ component is in its standard deviations, its detail in the standard deviation of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hsfuse.methods import Window
+from hsfuse.core.grid import Span
 from hsfuse.methods.kriging.settings import DEFAULT as KRIGING
-from hsfuse.methods.ms_ssfnet.estimators import Estimates, Estimators
+from hsfuse.methods.ms_ssfnet.estimators import Estimates, Estimators, FittedWindow
 from hsfuse.methods.ms_ssfnet.scales import FINE, ComponentScales, interpolate_components
 
 __all__ = ["CHANNELS", "LEADING", "Features", "compute_features", "with_signs"]
@@ -39,18 +40,16 @@ CHANNELS = FINE + LEADING + _OWN
 @dataclass(frozen=True)
 class Features:
     """
-    Features and estimates over the core of a window.
+    Features and estimates of some MS pixels.
 
     Attributes
     ----------
     initial : Tensor of shape (components, rows, columns)
         The estimate that the network corrects.
-    guided : Tensor of shape (components, rows, columns)
-        The estimate of `guided`.
     shared : Tensor of shape (6, rows, columns)
         MS image and leading components.
-    own : Tensor of shape (components, channels, rows, columns)
-        Of each component.
+    own : list of Tensor, each of shape (chosen components, rows, columns)
+        Of each chosen component, channel by channel.
     offset : Tensor of shape (components, rows, columns)
         Mean difference of the other estimates from the initial one.
     disagreement : Tensor of shape (rows, columns)
@@ -59,57 +58,66 @@ class Features:
     """
 
     initial: Tensor
-    guided: Tensor
     shared: Tensor
-    own: Tensor
+    own: list[Tensor]
     offset: Tensor
     disagreement: Tensor
 
     def of_component(self, component: int) -> Tensor:
-        """Return the network's input for a component, shape (CHANNELS, rows, columns)."""
-        return torch.cat([self.shared, self.own[component]])
+        """Return the network's input for a chosen component, (CHANNELS, rows, columns)."""
+        return torch.cat([self.shared, torch.stack([each[component] for each in self.own])])
 
 
-def compute_features(window: Window, estimators: Estimators, scales: ComponentScales) -> Features:
+def compute_features(
+    fitted: FittedWindow,
+    area: tuple[Span, Span],
+    estimators: Estimators,
+    scales: ComponentScales,
+    chosen: Sequence[int] | None = None,
+) -> Features:
     """
-    Return the features over the core of a window.
+    Return the features of some rows and columns of a window.
 
     Parameters
     ----------
-    window : Window
-        With a halo of the reach of ``kriging`` about the core.
+    fitted : FittedWindow
+        With a halo of the reach of the estimators about the area.
+    area : tuple of Span
+        Rows and columns of the window's MS image.
     estimators : Estimators
         Prepared for the pair.
     scales : ComponentScales
         Of the scene.
+    chosen : sequence of int, optional
+        The components whose own channels are wanted; by default all.
     """
-    kriging = estimators.kriging
-    stages = kriging.guided.stages(window)
-    estimates = estimators.estimate(window, stages)
+    kriging, window = estimators.kriging, fitted.window
+    estimates = estimators.estimate(fitted, area)
     initial = estimates.initial
-    rows, columns = (span.slice for span in window.core)
-    interpolated = interpolate_components(window, stages)[:, rows, columns]
+    interpolated = interpolate_components(window.geometry, fitted.observed, area)
     deviation, detail, prior = (
         _like(values, initial)[:, None, None]
         for values in (scales.deviation, scales.detail, scales.prior_deviation)
     )
     leading = torch.zeros((LEADING, *initial.shape[1:]), device=initial.device)
     leading[: min(LEADING, len(initial))] = (initial / deviation)[:LEADING]
-    fine = torch.tensordot(_like(scales.whitening, initial), stages.fine[:, rows, columns], dims=1)
+    bands = fitted.pixels.bands[:, area[0].slice, area[1].slice]
+    fine = torch.tensordot(_like(scales.whitening, initial), bands, dims=1)
+    residual = _fine_residual(window.fine[:, area[0].slice, area[1].slice], scales, initial)
+    c = slice(None) if chosen is None else list(chosen)
     own = [
-        (initial - interpolated) / detail,
-        estimates.residual / prior,
-        _fine_residual(window, scales, initial) / prior,
-        *((other - initial) / prior for other in estimates.others),
-        interpolated / deviation,
-        *_constants(scales, kriging.noise, max(kriging.ratio), initial),
+        (initial[c] - interpolated[c]) / detail[c],
+        estimates.residual[c] / prior[c],
+        residual[c] / prior[c],
+        *((other[c] - initial[c]) / prior[c] for other in estimates.others),
+        interpolated[c] / deviation[c],
+        *(each[c] for each in _constants(scales, kriging.noise, max(kriging.ratio), initial)),
     ]
     power = _like(kriging.guided.subspace.power, initial)[:, None, None]
     return Features(
         initial,
-        estimates.guided,
         torch.cat([fine, leading]),
-        torch.stack(own, dim=1),
+        own,
         *_differences(estimates, power),
     )
 
@@ -141,10 +149,9 @@ def _differences(estimates: Estimates, power: Tensor) -> tuple[Tensor, Tensor]:
     return offset, disagreement
 
 
-def _fine_residual(window: Window, scales: ComponentScales, initial: Tensor) -> Tensor:
+def _fine_residual(values: NDArray[np.float32], scales: ComponentScales, initial: Tensor) -> Tensor:
     """Return the change of components by which the residual of the MS image vanishes."""
-    rows, columns = (span.slice for span in window.core)
-    fine = torch.from_numpy(window.fine[:, rows, columns]).to(initial.device)
+    fine = torch.from_numpy(values).to(initial.device)
     residual = fine - _like(scales.mean_response, initial)[:, None, None]
     residual = residual - torch.tensordot(_like(scales.response, initial), initial, dims=1)
     return torch.tensordot(_like(scales.gain, initial), torch.nan_to_num(residual), dims=1)

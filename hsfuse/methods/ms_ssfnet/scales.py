@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hsfuse.core.grid import Axis, Span
-from hsfuse.methods import Window
-from hsfuse.methods.guided.regression import Stages
+from hsfuse.core.grid import Geometry, Span
+from hsfuse.methods.conditioning import middle_window, with_models
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
 from hsfuse.methods.ms_ssfnet.settings import ScaleSettings
 from hsfuse.observe import Interpolate
-from hsfuse.pair.survey import Survey
+from hsfuse.pair.survey import Patch, Survey
 
 __all__ = ["FINE", "ComponentScales", "interpolate_components", "measure_scales"]
 
@@ -69,20 +68,12 @@ def measure_scales(
     """Return the scales of a surveyed pair."""
     guided = estimators.kriging.guided
     details, fine, squares = [], [], []
-    patches = survey.sample(settings.compared_windows, settings.pixels)
-    most = settings.compared_pixels / len(patches)
-    for patch in patches:
-        rows, columns = (Span(0, n) for n in patch.geometry.fine_shape)
-        window = Window(patch.coarse, patch.fine, patch.geometry, (rows, columns), patch.start)
-        stages = guided.stages(window)
-        known = torch.from_numpy(np.isfinite(patch.fine).all(axis=0)).to(stages.fine.device)
-        if not known.any():
-            continue
-        details.append((stages.fused - interpolate_components(window, stages))[:, known].double())
-        fine.append(stages.fine[:, known].double())
-        axes = patch.geometry.y, patch.geometry.x
-        core = _middle(axes[0], most, settings), _middle(axes[1], most, settings)
-        squares.append(_squared_differences(window, stages, estimators, core))
+    for patch in survey.sample(settings.compared_windows, settings.pixels):
+        bands, known = guided.standardised(patch.fine)
+        fine.append(bands[:, known][:, :: settings.fine_step].double())
+        difference, square = _differences(patch, estimators, settings)
+        details.append(difference)
+        squares.append(square)
     subspace, spectra = guided.subspace, survey.spectra[survey.good]
     observed = subspace.basis @ (spectra - subspace.mean[survey.good][:, None])
     deviation = observed.std(axis=1, ddof=int(observed.shape[1] > 1))
@@ -101,26 +92,37 @@ def measure_scales(
     )
 
 
-def _squared_differences(
-    window: Window, stages: Stages, estimators: Estimators, core: tuple[Span, Span]
-) -> Tensor:
+def _differences(
+    patch: Patch, estimators: Estimators, settings: ScaleSettings
+) -> tuple[Tensor, Tensor]:
     """
-    Return squared differences of the estimates from the initial one, (components, pixels).
+    Return what estimates differ by in the middle of a surveyed window.
 
-    Over the data of a core, or where that holds none over those of the whole window.
+    Returns
+    -------
+    tuple of Tensor
+        `guided` less the interpolated HS image, and the squared differences of the estimates
+        from the initial one, mean over these; each (components, pixels).
     """
-    inside = core[0].slice, core[1].slice
-    known = torch.from_numpy(np.isfinite(window.fine[:, *inside]).all(axis=0))
+    window = middle_window(patch, settings.compared_side)
+    estimators = estimators.of_scene(window.geometry.coarse_shape)
+    fitted = estimators.fit(with_models(estimators, window))
+    area = _middle(window.core[0], settings), _middle(window.core[1], settings)
+    known = np.isfinite(window.fine[:, area[0].slice, area[1].slice]).all(axis=0)
     if not known.any():
-        core = window.core
-        known = torch.from_numpy(np.isfinite(window.fine).all(axis=0))
-    estimates = estimators.estimate(replace(window, core=core), stages)
-    differences = torch.stack(estimates.others) - estimates.initial
-    known = known.to(differences.device)
-    return differences[:, :, known].double().square().mean(dim=0)
+        area = Span(0, window.geometry.y.fine), Span(0, window.geometry.x.fine)
+        known = np.isfinite(window.fine).all(axis=0)
+    estimates = estimators.estimate(fitted, area)
+    interpolated = interpolate_components(window.geometry, fitted.observed, area)
+    mask = torch.from_numpy(known).to(interpolated.device)
+    *_, guided, _, _ = estimates.others
+    squares = torch.zeros_like(interpolated)
+    for other in estimates.others:
+        squares += (other - estimates.initial).square() / len(estimates.others)
+    return (guided - interpolated)[:, mask].double(), squares[:, mask].double()
 
 
-def _middle(axis: Axis, pixels: float, settings: ScaleSettings) -> Span:
+def _middle(span: Span, settings: ScaleSettings) -> Span:
     """
     Return the pixels of a window along an axis on which the estimates are compared.
 
@@ -135,16 +137,11 @@ def _middle(axis: Axis, pixels: float, settings: ScaleSettings) -> Span:
 
     Examples
     --------
-    >>> settings = ScaleSettings()
-    >>> _middle(Axis(256, 64, 4.0), 2**16, settings), _middle(Axis(256, 64, 4.0), 2**14, settings)
-    (Span(start=0, stop=256), Span(start=64, stop=192))
-    >>> _middle(Axis(400, 100, 4.0), 2**18, settings)
-    Span(start=104, stop=296)
+    >>> _middle(Span(0, 256), ScaleSettings()), _middle(Span(8, 776), ScaleSettings())
+    (Span(start=0, stop=256), Span(start=264, stop=520))
     """
-    whole = axis.coarse <= settings.whole_side
-    side = axis.fine if whole else round(settings.compared_side * axis.ratio)
-    length = min(side, round(pixels**0.5), axis.fine)
-    start = (axis.fine - length) // 2
+    length = min(settings.compared_pixels, len(span))
+    start = span.start + (len(span) - length) // 2
     return Span(start, start + length)
 
 
@@ -184,7 +181,17 @@ def _whitening(fine: NDArray[np.float64], settings: ScaleSettings) -> NDArray[np
     return result
 
 
-def interpolate_components(window: Window, stages: Stages) -> Tensor:
-    """Return the HS image's components interpolated, shape (components, rows, columns)."""
-    interpolation = Interpolate.between(window.geometry, device=str(stages.fused.device))
-    return interpolation.forward(stages.observed)
+def interpolate_components(geometry: Geometry, observed: Tensor, area: tuple[Span, Span]) -> Tensor:
+    """
+    Return the HS image's components interpolated, shape (components, rows, columns).
+
+    Parameters
+    ----------
+    geometry : Geometry
+        Of a window.
+    observed : Tensor of shape (components, coarse rows, coarse columns)
+        Components of the window's HS pixels.
+    area : tuple of Span
+        Rows and columns of the window's MS image.
+    """
+    return Interpolate.between(geometry, device=str(observed.device)).cut(area).forward(observed)

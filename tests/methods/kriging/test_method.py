@@ -12,10 +12,10 @@ from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.metrics import sam
 from hsfuse.core.psf import PSF
 from hsfuse.methods import Fuser, Options, Window, load_method
+from hsfuse.methods.conditioning import fuse_scene, with_models
 from hsfuse.methods.kriging.appearance import Appearance
-from hsfuse.methods.kriging.cells import cells
-from hsfuse.methods.kriging.method import METHOD, Kriging, average
-from hsfuse.methods.kriging.regression import random_features
+from hsfuse.methods.kriging.cells import cell_axis, cell_parts, segments
+from hsfuse.methods.kriging.method import Kriging, average
 from hsfuse.methods.kriging.settings import DEFAULT, KrigingSettings
 from hsfuse.observe import Degrade
 from hsfuse.pair.survey import Patch, Survey
@@ -53,40 +53,89 @@ def pair_of(
     return survey, Window(coarse, fine, geometry, (Span(0, side), Span(0, side)), (0, 0))
 
 
+FAST = KrigingSettings(features=48)
+SMALL_CELLS = replace(FAST, cell=12, halo=3, ramp=2)
+
+
 def test_a_window_of_cells_equals_the_same_part_of_the_whole(
     read_tile: Callable[[Fuser, Window, Span], Window],
 ) -> None:
     """A scene of many cells is the same read whole or through one window with its halo."""
     survey, window = pair_of(cube_of(120))
-    settings = KrigingSettings(cell=8, halo=3, ramp=2, features=48)
-    fuser = Kriging(settings).prepare(survey, Options())
+    fuser = Kriging(SMALL_CELLS).prepare(survey, Options())
+    window = with_models(fuser, window)
     (whole,) = fuser.fuse([window])
     core = Span(57, 70)
     part = read_tile(fuser, window, core)
+    assert len(part.models) < len(window.models) == 25
     (values,) = fuser.fuse([part])
     expected = whole[:, core.slice, core.slice]
     assert np.abs(values - expected).max() <= 2e-5 * np.abs(whole).max()
 
 
+def test_a_block_of_pixels_is_as_good_as_another() -> None:
+    """How many MS pixels are computed at once, in either pass, changes the rounding alone."""
+    survey, window = pair_of(cube_of(60))
+    fuser = Kriging(SMALL_CELLS).prepare(survey, Options())
+    cubes = [
+        fuse_scene(replace(fuser, settings=replace(SMALL_CELLS, block=block)), window)
+        for block in (300, 10000)
+    ]
+    assert np.abs(cubes[0] - cubes[1]).max() <= 2e-5 * np.abs(cubes[0]).max()
+
+
 @pytest.mark.parametrize("length", [5, 48, 49, 131])
 def test_the_weights_of_cells_sum_to_one(length: int) -> None:
-    """Everywhere; and the pixels on which a cell is conditioned include its own."""
+    """Everywhere; and the HS pixels on which a cell is conditioned include those it serves."""
     axis = Axis(length * 3 + 1, length, 3.0, 0.5)
+    cells = cell_axis(length, 2.0, DEFAULT)
     total = np.zeros(axis.fine)
-    for cell in cells(axis, 0, length, Span(0, axis.fine), DEFAULT):
-        total[cell.part.slice] += cell.weight
-        assert cell.fine.start <= cell.part.start
-        assert cell.part.stop <= cell.fine.stop
+    for each in cell_parts(cells, axis, 0, Span(0, axis.fine)):
+        total[each.part.slice] += each.weight
+        conditioned = axis.fine_span(cells.coarse(each.index), cells.fine_reach)
+        assert conditioned.start <= each.part.start
+        assert each.part.stop <= conditioned.stop
     assert np.allclose(total, 1)
+
+
+def test_a_window_has_the_weights_of_the_scene() -> None:
+    """Cells are those of the scene, wherever the window begins."""
+    axis = Axis(393, 131, 3.0)
+    cells = cell_axis(131, 2.0, DEFAULT)
+    fine, coarse = Span(150, 240), Span(48, 82)
+    part = axis.cut(fine, coarse)
+    whole = {each.index: each for each in cell_parts(cells, axis, 0, Span(0, 393))}
+    found = list(cell_parts(cells, part, coarse.start, Span(0, len(fine))))
+    assert [each.index for each in found] == [1, 2, 3]
+    for each in found:
+        span = each.part.shifted(fine.start)
+        assert each.weight == pytest.approx(
+            whole[each.index].weight[span.within(whole[each.index].part)]
+        )
+
+
+def test_segments_cover_a_region_once_with_the_cells_of_each() -> None:
+    """And none is longer than asked for."""
+    cells = cell_axis(131, 2.0, DEFAULT)
+    parts = list(cell_parts(cells, Axis(393, 131, 3.0), 0, Span(20, 390)))
+    spans = list(segments(parts, 30))
+    assert [span.start for span, _ in spans] == [20, *(span.stop for span, _ in spans[:-1])]
+    assert spans[-1][0].stop == 390
+    assert max(len(span) for span, _ in spans) <= 30
+    for span, inside in spans:
+        for each in parts:
+            overlap = each.part.start < span.stop and span.start < each.part.stop
+            assert overlap == (each in inside)
 
 
 def test_it_beats_guided_where_colour_separates_materials() -> None:
     """Illumination that scales spectra is modelled: the error is a fraction of guided's."""
     cube = cube_of(144)
     survey, window = pair_of(cube, ratio=6)
+    methods = {"guided": load_method("guided"), "kriging": Kriging(KrigingSettings(features=96))}
     error = {
-        name: np.abs(load_method(name).prepare(survey, Options()).fuse([window])[0] - cube).mean()
-        for name in ("guided", "kriging")
+        name: np.abs(fuse_scene(method.prepare(survey, Options()), window) - cube).mean()
+        for name, method in methods.items()
     }
     assert error["kriging"] < 0.7 * error["guided"]
 
@@ -97,15 +146,31 @@ def test_noise_is_not_added() -> None:
     shares = []
     for noise in (0.0, 0.05):
         survey, window = pair_of(cube, noise)
-        fuser = METHOD.prepare(survey, Options())
+        fuser = Kriging(FAST).prepare(survey, Options())
         known = replace(fuser, noise=np.full_like(fuser.noise, noise))
-        estimates = known.components(window, known.guided.stages(window))
+        estimates = known.components(with_models(known, window))
         unaware = replace(fuser, noise=np.zeros_like(fuser.noise))
-        added = unaware.components(window, unaware.guided.stages(window))
+        added = unaware.components(with_models(unaware, window))
         shares.append(float(estimates[-1].square().mean() / added[-1].square().mean()))
         assert torch.equal(estimates[:-1], added[:-1])
     assert shares[0] == 1
     assert shares[1] < 0.5
+
+
+def test_the_processes_and_the_residual_contain_the_hs_image() -> None:
+    """D of their sum is nearly the HS image where it has no noise."""
+    survey, window = pair_of(cube_of(60))
+    fuser = Kriging(SMALL_CELLS).prepare(survey, Options())
+    fuser = replace(fuser, noise=np.zeros_like(fuser.noise))
+    estimates = fuser.components(with_models(fuser, window))
+    degrade = Degrade.between(window.geometry, fuser.guided.psf)
+    observed, _ = fuser.guided.project(window.coarse)
+    whole, without = (
+        float((degrade.forward(each) - observed).square().mean())
+        for each in (average(estimates), estimates[:-1].mean(dim=0))
+    )
+    assert whole < 0.5 * without
+    assert whole < 1e-3 * float(observed.square().mean())
 
 
 def test_relative_errors_count_alike_in_light_and_shade() -> None:
@@ -115,9 +180,11 @@ def test_relative_errors_count_alike_in_light_and_shade() -> None:
     cube = (cube_of(side) * shade).astype(np.float32)
     survey, window = pair_of(cube, ratio=4)
     fuser = Kriging(KrigingSettings(features=96)).prepare(survey, Options())
-    (values,) = fuser.fuse([window])
+    values = fuse_scene(fuser, window)
     lit, shaded = (..., slice(0, half - 8)), (..., slice(half + 8, None))
     assert sam(cube[shaded], values[shaded]) < 3 * sam(cube[lit], values[lit])
+    weight = fuser.design(window)[0].weight.reshape(24, 24)
+    assert (weight[:, 14:].min() > 1.2 * weight[:, :10].max()).item()
 
 
 def test_the_average_is_of_the_processes_plus_the_residual() -> None:
@@ -125,6 +192,7 @@ def test_the_average_is_of_the_processes_plus_the_residual() -> None:
     one = torch.rand(2, 3, 4)
     nothing = torch.zeros(2, 3, 4)
     assert torch.allclose(average(torch.stack([one, one, one, nothing])), one)
+    assert torch.allclose(average(torch.stack([one, one, 2 * one])), 3 * one)
 
 
 def test_brightness_scales_and_chromaticity_does_not() -> None:
@@ -136,19 +204,3 @@ def test_brightness_scales_and_chromaticity_does_not() -> None:
     assert torch.allclose(2 * brightness, twice)
     once, again = appearance.maps(bands, brightness), appearance.maps(brighter, twice)
     assert (once[1:4] - again[1:4]).abs().max() < 0.1
-
-
-def test_features_approximate_the_mean_of_two_covariances() -> None:
-    """Their product is the mean of two squared exponentials, exactly so at no distance."""
-    generator = torch.Generator().manual_seed(0)
-    near, far = (scale * torch.randn((3, 6, 5), generator=generator) for scale in (0.3, 1.5))
-    light = torch.rand((6, 5), generator=generator)
-    linear, *features = random_features(light[None], light, [near, far], 0, DEFAULT)
-    assert linear.shape == (2, 6, 5)
-    found = torch.cat(features).flatten(1) / (light.flatten() + DEFAULT.dark)
-    covariance = found.mT @ found
-    wanted = torch.stack(
-        [torch.exp(-0.5 * torch.cdist(p.flatten(1).mT, p.flatten(1).mT) ** 2) for p in (near, far)]
-    ).mean(dim=0)
-    assert torch.allclose(covariance.diag(), torch.ones(30), atol=1e-5)
-    assert (covariance - wanted).abs().max() < 0.15

@@ -14,13 +14,25 @@ from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.psf import PSF
 from hsfuse.methods import Fuser, Options, Window
 from hsfuse.methods.cnmf import CnmfSettings
+from hsfuse.methods.conditioning import fuse_scene, middle_window, with_models
 from hsfuse.methods.guided.settings import GuidedSettings
 from hsfuse.methods.kriging.method import average
 from hsfuse.methods.kriging.settings import KrigingSettings
 from hsfuse.methods.ms_ssfnet.components import ComponentFuser
-from hsfuse.methods.ms_ssfnet.features import CHANNELS, LEADING, compute_features, with_signs
+from hsfuse.methods.ms_ssfnet.features import (
+    CHANNELS,
+    LEADING,
+    Features,
+    compute_features,
+    with_signs,
+)
 from hsfuse.methods.ms_ssfnet.method import MSSSFNetMethod
-from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings, ScaleSettings
+from hsfuse.methods.ms_ssfnet.settings import (
+    DEFAULT,
+    ComponentSettings,
+    NetworkSettings,
+    ScaleSettings,
+)
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
 from hsfuse.nets.weights import Domain, save_weights
 from hsfuse.observe import Degrade
@@ -95,15 +107,20 @@ FAST = ComponentSettings(
     cnmf=CnmfSettings(updates=10, updates_coarse=10, updates_fine=10),
 )
 # Scenes are divided into cells, of which a window has a part.
-SMALL_CELLS = replace(FAST, kriging=KrigingSettings(cell=8, halo=3, ramp=2, features=48))
+SMALL_CELLS = replace(
+    FAST,
+    kriging=KrigingSettings(cell=16, halo=4, ramp=2, features=48),
+    scales=ScaleSettings(compared_side=24),
+)
 
 
 def test_a_window_equals_the_same_part_of_the_whole(
     weights: Callable[[float], str], read_tile: Callable[[Fuser, Window, Span], Window]
 ) -> None:
-    """Estimators, network, agreement and standard error need no more than the stated reach."""
+    """Estimators, network, consistency, standard error need no more than the stated reach."""
     survey, window = pair_of(cube_of(208))
     fuser = prepared(survey, weights(0.05), SMALL_CELLS, uncertainty=True)
+    window = with_models(fuser, window)
     (whole,) = fuser.fuse([window])
     core = Span(98, 111)
     part = read_tile(fuser, window, core)
@@ -113,62 +130,174 @@ def test_a_window_equals_the_same_part_of_the_whole(
     assert np.abs(values - expected).max() <= 5e-5 * np.abs(whole).max()
 
 
-def test_a_network_without_a_head_leaves_the_start(weights: Callable[[float], str]) -> None:
+def test_the_result_does_not_depend_on_the_strips(weights: Callable[[float], str]) -> None:
+    """Strips of a few rows predict what one strip does, spread included."""
+    survey, window = pair_of(cube_of(96))
+    fuser = prepared(survey, weights(0.05), SMALL_CELLS)
+    window = with_models(fuser, window)
+    window = replace(window, core=(Span(9, 70), Span(4, 96)))
+    one, several = (
+        replace(fuser, settings=replace(SMALL_CELLS, network=NetworkSettings(strip=strip))).predict(
+            window, spread=True
+        )
+        for strip in (2**17, 1300)
+    )
+    final = torch.ones_like(one.corrected)
+    everywhere = slice(0, 61), slice(0, 92)
+    for first, other in (
+        (one.corrected, several.corrected),
+        (one.disagreement, several.disagreement),
+        (one.spread(final, everywhere), several.spread(final, everywhere)),
+    ):
+        assert (first - other).abs().max() <= 2e-5 * first.abs().max()
+
+
+def test_a_network_without_a_head_leaves_the_initial_estimate(
+    weights: Callable[[float], str],
+) -> None:
     """A correction of zero leaves the estimate of `kriging`."""
     survey, window = pair_of(cube_of(96))
     fuser = prepared(survey, weights(0.0), SMALL_CELLS)
     kriging = fuser.estimators.kriging
-    start = average(kriging.components(window, kriging.guided.stages(window)))
-    assert torch.allclose(fuser.predict(window).corrected, start)
+    initial = average(kriging.components(with_models(kriging, window)))
+    predicted = fuser.predict(with_models(fuser, window)).corrected
+    assert torch.allclose(predicted, initial, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.999])
+def test_the_network_corrects_the_components_with_the_largest_differences(
+    weights: Callable[[float], str], share: float
+) -> None:
+    """As few as have that share of the differences, counted over the good bands; or the most."""
+    fuser = prepared(pair_of(cube_of(48))[0], weights(0.05), FAST)
+    subspace = fuser.estimators.kriging.guided.subspace
+    prior = np.random.default_rng(0).permutation(1.0 + np.arange(len(fuser.scales.detail)))
+    settings = replace(FAST, network=NetworkSettings(share=share))
+    scales = replace(fuser.scales, prior_deviation=prior)
+    fuser = replace(fuser, scales=scales, settings=settings)
+    power = prior**2 * subspace.power
+    chosen = list(fuser.network_components)
+    left = np.setdiff1d(np.arange(len(power)), chosen)
+    assert power[chosen].sum() >= share * power.sum()
+    assert power[chosen].sum() - power[chosen].min() < share * power.sum()
+    assert power[chosen].min() >= power[left].max(initial=0)
+    fewer = replace(fuser, settings=replace(FAST, network=NetworkSettings(share=share, most=1)))
+    assert fewer.network_components == (int(power.argmax()),)
+
+
+def test_components_that_are_not_chosen_stay_as_they_are(weights: Callable[[float], str]) -> None:
+    """And the chosen ones are corrected, each by its own output."""
+    survey, window = pair_of(cube_of(48))
+    fuser = prepared(survey, weights(0.05), FAST)
+    window = with_models(fuser, window)
+    whole, one = (
+        replace(
+            fuser, settings=replace(FAST, network=NetworkSettings(share=1.0, most=most))
+        ).predict(window, spread=True)
+        for most in (99, 1)
+    )
+    assert one.initial is not None
+    changed = (one.corrected != one.initial).flatten(1).any(dim=1)
+    (component,) = np.flatnonzero(changed.numpy())
+    assert (whole.corrected != whole.initial).flatten(1).any(dim=1).all()
+    assert torch.allclose(one.corrected[component], whole.corrected[component], atol=1e-6)
+
+
+def test_the_local_fit_blended_from_cells_is_that_of_one_cell(
+    weights: Callable[[float], str],
+) -> None:
+    """Exactly so with one cell; with several where their halo is the reach of `guided`."""
+    survey, window = pair_of(cube_of(120))
+    fuser = prepared(survey, weights(0.0), FAST)
+    guided = fuser.estimators.kriging.guided
+    whole = guided.local_fit(window)
+    halo = int(np.ceil(guided.reach[0])) + 1
+    cells = replace(FAST.kriging, cell=60 - 2 * halo - 1, halo=halo)
+    for settings, count in ((replace(FAST.kriging, cell=60), 1), (cells, 4)):
+        estimators = fuser.estimators
+        kriging = replace(estimators.kriging, settings=settings)
+        estimators = replace(estimators, kriging=kriging)
+        assert len(estimators.local_models.indexes) >= count
+        fit = estimators.fit(with_models(estimators, window)).local_fit
+        for found, wanted in (
+            (fit.coefficients, whole.coefficients),
+            (fit.correction, whole.correction),
+        ):
+            error = (found - wanted).abs().max()
+            assert error <= (0 if count == 1 else 1e-4) * wanted.abs().max()
+
+
+def features_of(fuser: ComponentFuser, window: Window) -> Features:
+    """Return the features of all components over a scene."""
+    fitted = fuser.estimators.fit(with_models(fuser, window))
+    return compute_features(fitted, window.core, fuser.estimators, fuser.scales)
 
 
 def test_what_the_network_sees_does_not_depend_on_units(weights: Callable[[float], str]) -> None:
     """A scene in other units, counts for reflectance say, has the same features."""
     survey, window = pair_of(cube_of(96))
-    fuser = prepared(survey, weights(0.0), SMALL_CELLS)
-    seen = compute_features(window, fuser.estimators, fuser.scales)
+    seen = features_of(prepared(survey, weights(0.0), SMALL_CELLS), window)
     patch = survey.patches[0]
     scaled = replace(
         survey, patches=(replace(patch, coarse=1000 * patch.coarse, fine=50 * patch.fine),)
     )
-    other = prepared(scaled, weights(0.0), SMALL_CELLS)
-    again = compute_features(
+    again = features_of(
+        prepared(scaled, weights(0.0), SMALL_CELLS),
         replace(window, coarse=1000 * window.coarse, fine=50 * window.fine),
-        other.estimators,
-        other.scales,
     )
-    assert (seen.own[:4] - again.own[:4]).abs().median() < 1e-3
+    for component in range(4):
+        one, other = (each.of_component(component) for each in (seen, again))
+        assert one.shape[0] == CHANNELS
+        own = slice(3 + LEADING, None)
+        assert (one[own] - other[own]).abs().median() < 1e-3
     # Of two bands the difference may point either way.
     assert (seen.shared[:3].abs() - again.shared[:3].abs()).abs().max() < 1e-3
 
 
-def test_units_are_measured_on_the_cells_of_the_scene(weights: Callable[[float], str]) -> None:
-    """
-    A surveyed window lies where it lies: the estimates compared there are those of the fusion.
-
-    The window begins inside a cell of the scene; it would be the first cell if its place were
-    forgotten, and the prior standard deviation of components another.
-    """
-    survey, window = pair_of(cube_of(144))
-    first, count = 20, 18
-    rows = window.geometry.y.fine_span(Span(first, first + count))
-    axis = window.geometry.y.cut(rows, Span(first, first + count))
-    patch = Patch(
-        window.coarse[:, first : first + count, first : first + count],
-        window.fine[:, rows.slice, rows.slice],
-        Geometry(axis, axis),
-        (first, first),
+def test_features_of_some_components_are_those_among_all(weights: Callable[[float], str]) -> None:
+    """What is not wanted is not computed, and changes nothing."""
+    survey, window = pair_of(cube_of(48))
+    fuser = prepared(survey, weights(0.0), FAST)
+    fitted = fuser.estimators.fit(with_models(fuser, window))
+    area = Span(3, 20), Span(10, 45)
+    every, some = (
+        compute_features(fitted, area, fuser.estimators, fuser.scales, chosen)
+        for chosen in (None, (1, 3))
     )
-    scene = replace(survey, patches=(patch,), scene=window.geometry.coarse_shape)
-    fuser = prepared(scene, weights(0.0), SMALL_CELLS)
-    guided = fuser.estimators.kriging.guided
-    inside = Window(patch.coarse, patch.fine, patch.geometry, (Span(0, len(rows)),) * 2, (20, 20))
-    estimates = fuser.estimators.estimate(inside, guided.stages(inside))
+    for index, component in enumerate((1, 3)):
+        assert torch.equal(some.of_component(index), every.of_component(component))
+    assert torch.equal(some.disagreement, every.disagreement)
+
+
+def test_the_prior_standard_deviation_is_measured_on_the_estimates(
+    weights: Callable[[float], str],
+) -> None:
+    """
+    Root mean square difference from the initial one, in the middle of a surveyed window.
+
+    The middle is a scene of its own, of as many cells as it has.
+    """
+    survey, window = pair_of(cube_of(96))
+    settings = replace(
+        FAST,
+        kriging=replace(FAST.kriging, cell=8, halo=3, ramp=2),
+        scales=ScaleSettings(compared_side=24, compared_pixels=20),
+    )
+    fuser = prepared(survey, weights(0.0), settings)
+    middle = middle_window(survey.patches[0], 24)
+    assert middle.geometry.coarse_shape == (24, 24)
+    assert np.array_equal(middle.coarse, window.coarse[:, 12:36, 12:36])
+    estimators = fuser.estimators.of_scene((24, 24))
+    fitted = estimators.fit(with_models(estimators, middle))
+    assert len(fitted.window.models) == 9
+    start = middle.core[0].start + (len(middle.core[0]) - 20) // 2
+    area = (Span(start, start + 20),) * 2
+    estimates = estimators.estimate(fitted, area)
     differences = torch.stack(estimates.others) - estimates.initial
     expected = differences.double().square().mean(dim=(0, 2, 3)).sqrt().numpy()
     assert (expected > 0).all()
     assert fuser.scales.prior_deviation == pytest.approx(
-        np.maximum(expected, 0.02 * fuser.scales.detail)
+        np.maximum(expected, 0.02 * fuser.scales.detail), rel=1e-4
     )
 
 
@@ -184,7 +313,7 @@ def test_only_standard_errors_are_calibrated_at_reduced_resolution(
     assert calibrated.error_model is not None
     assert 0 < calibrated.error_model.weight < 1
     assert calibrated.notes == (calibrated.error_model.sentence(),)
-    (cube,), (with_error,) = (each.fuse([window]) for each in (plain, calibrated))
+    cube, with_error = (fuse_scene(each, window) for each in (plain, calibrated))
     assert np.array_equal(cube, with_error[:BANDS])
 
 

@@ -1,0 +1,122 @@
+"""Random features of the Gaussian processes, in pairs of cosine and sine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hsfuse.methods.kriging.settings import DEFAULT, Kernel, KrigingSettings
+
+__all__ = ["RandomFeatures"]
+
+
+@dataclass(frozen=True)
+class RandomFeatures:
+    """
+    Frequencies of all processes, the same over a whole scene.
+
+    Cosine and sine of one projection make the covariance at distance zero exact. A feature is
+    brightness times one of them: the process is dark in every band where there is shade.
+
+    Attributes
+    ----------
+    projection : ndarray of shape (processes, features / 2, maps + 2)
+        From the maps of appearance, then position along y and x in HS pixels, to angles in
+        radians.
+    settings : KrigingSettings
+        The other numbers.
+    """
+
+    projection: NDArray[np.float32]
+    settings: KrigingSettings = DEFAULT
+
+    @classmethod
+    def draw(cls, bands: int, settings: KrigingSettings = DEFAULT) -> RandomFeatures:
+        """Return the frequencies for an MS image of so many bands, always the same."""
+        rows = [_frequencies(seed, bands, settings) for seed in range(len(settings.processes))]
+        return cls(np.stack(rows).astype(np.float32), settings)
+
+    @property
+    def count(self) -> int:
+        """Features of a process."""
+        return 2 * self.projection.shape[1]
+
+    def __call__(self, process: int, coordinates: Tensor, level: Tensor) -> Tensor:
+        """
+        Return the features of pixels, shape (features, pixels).
+
+        Parameters
+        ----------
+        process : int
+            Which process.
+        coordinates : Tensor of shape (maps + 2, pixels)
+            Appearance and position.
+        level : Tensor of shape (pixels,)
+            Brightness of each pixel in the scene's mean, with the floor.
+        """
+        angles = self._tensor(process, level) @ coordinates
+        result = angles.new_empty((2 * len(angles), angles.shape[1]))
+        torch.cos(angles, out=result[: len(angles)])
+        torch.sin(angles, out=result[len(angles) :])
+        return result.mul_(level * math.sqrt(1 / len(angles)))
+
+    def rotate(self, process: int, features: Tensor, shift: Tensor) -> Tensor:
+        """
+        Return mean features as if their coordinates were shifted.
+
+        Parameters
+        ----------
+        process : int
+            Which process.
+        features : Tensor of shape (features, pixels)
+            Weighted means of :meth:`__call__`.
+        shift : Tensor of shape (maps + 2, pixels)
+            Of the mean coordinates.
+        """
+        angles = self._tensor(process, features) @ shift
+        cosine, sine = features.split(len(angles))
+        turn = angles.cos(), angles.sin()
+        return torch.cat([cosine * turn[0] - sine * turn[1], sine * turn[0] + cosine * turn[1]])
+
+    def _tensor(self, process: int, like: Tensor) -> Tensor:
+        return torch.from_numpy(self.projection[process]).to(like)
+
+
+def _frequencies(seed: int, bands: int, settings: KrigingSettings) -> NDArray[np.float64]:
+    """Return the frequencies of a process, shape (features / 2, maps + 2)."""
+    kernels = settings.processes[seed]
+    generator = np.random.default_rng(seed)
+    count = settings.features // (2 * len(kernels))
+    parts = []
+    for kernel in kernels:
+        columns, lengths = _length_scales(kernel, bands, settings.scales)
+        part = np.zeros((count, 1 + bands + len(settings.scales) * (2 + bands) + 2))
+        part[:, columns] = generator.standard_normal((count, len(columns))) / lengths
+        # Multiples of one frequency: positions may then be reduced by the period, and float32
+        # resolves them on any scene.
+        unit = 2 * math.pi / settings.period
+        position = generator.standard_normal((count, 2)) / kernel.position
+        part[:, -2:] = np.round(position / unit) * unit
+        parts.append(part)
+    return np.concatenate(parts)
+
+
+def _length_scales(
+    kernel: Kernel, bands: int, scales: Sequence[float]
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the maps that a kernel depends on, by index, and its length scale of each."""
+    # A distance over many bands grows with the root of their number.
+    many = max(1.0, math.sqrt(bands / 4))
+    lengths = np.array([1.0, *(many,) * bands])
+    columns, values = [np.arange(1 + bands)], [kernel.colour * lengths]
+    for scale in kernel.scales:
+        first = (1 + bands) + scales.index(scale) * (2 + bands)
+        columns.append(np.arange(first, first + 2 + bands))
+        values.append(kernel.texture * np.append(lengths, 1.0))
+    return np.concatenate(columns), np.concatenate(values)
