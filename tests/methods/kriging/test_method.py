@@ -16,6 +16,7 @@ from hsfuse.methods.conditioning import fuse_scene, with_models
 from hsfuse.methods.kriging.appearance import Appearance
 from hsfuse.methods.kriging.cells import cell_axis, cell_parts, segments
 from hsfuse.methods.kriging.method import Kriging, average
+from hsfuse.methods.kriging.models import CellModel
 from hsfuse.methods.kriging.settings import DEFAULT, KrigingSettings
 from hsfuse.observe import Degrade
 from hsfuse.pair.survey import Patch, Survey
@@ -96,6 +97,29 @@ def test_the_weights_of_cells_sum_to_one(length: int) -> None:
         assert conditioned.start <= each.part.start
         assert each.part.stop <= conditioned.stop
     assert np.allclose(total, 1)
+
+
+def test_estimates_are_blended_by_the_weights_of_the_cells() -> None:
+    """A cell that is one everywhere, among others that are zero, has its weight as estimate."""
+    survey, window = pair_of(cube_of(60))
+    fuser = Kriging(SMALL_CELLS).prepare(survey, Options())
+    processes, components = len(SMALL_CELLS.processes), len(fuser.noise)
+    models = {}
+    for unit in fuser.local_models.indexes:
+        shape = map(len, fuser.local_models.coarse(*unit))
+        weights = torch.zeros(processes, components, 1 + 3 + SMALL_CELLS.features)
+        weights[..., 0] = (unit == (1, 0)) / SMALL_CELLS.linear_deviation
+        models[unit] = CellModel(weights, torch.zeros(components, *shape)).packed()
+    found = fuser.components(replace(window, models=models))
+    grid, axis = fuser.local_models, window.geometry.y
+    down, across = np.zeros(60), np.zeros(60)
+    for cells, total, index in ((grid.y, down, 1), (grid.x, across, 0)):
+        parts = {each.index: each for each in cell_parts(cells, axis, 0, Span(0, 60))}
+        total[parts[index].part.slice] = parts[index].weight
+    assert ((down > 0) & (down < 1)).any()
+    wanted = torch.from_numpy(np.outer(down, across)).float().expand_as(found[:-1])
+    assert torch.allclose(found[:-1], wanted, atol=1e-6)
+    assert not found[-1].any()
 
 
 def test_a_window_has_the_weights_of_the_scene() -> None:
@@ -185,6 +209,20 @@ def test_relative_errors_count_alike_in_light_and_shade() -> None:
     assert sam(cube[shaded], values[shaded]) < 3 * sam(cube[lit], values[lit])
     weight = fuser.design(window)[0].weight.reshape(24, 24)
     assert (weight[:, 14:].min() > 1.2 * weight[:, :10].max()).item()
+
+
+def test_positions_are_those_in_the_scene_less_whole_periods() -> None:
+    """So a window far away has small positions, which float32 resolves."""
+    survey, window = pair_of(cube_of(48))
+    fuser = Kriging(FAST).prepare(survey, Options())
+    period = int(FAST.period)
+    near, far = (
+        fuser.pixels(replace(window, start=start)) for start in ((3, 5), (3 + 40 * period, 5))
+    )
+    assert near.y.numpy() == pytest.approx(3 + (np.arange(48) + 0.5) / RATIO)
+    assert near.x.numpy() == pytest.approx(5 + (np.arange(48) + 0.5) / RATIO)
+    assert torch.equal(near.y, far.y)
+    assert torch.equal(near.x, far.x)
 
 
 def test_the_average_is_of_the_processes_plus_the_residual() -> None:

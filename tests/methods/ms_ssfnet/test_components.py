@@ -17,7 +17,7 @@ from hsfuse.methods.cnmf import CnmfSettings
 from hsfuse.methods.conditioning import fuse_scene, middle_window, with_models
 from hsfuse.methods.guided.settings import GuidedSettings
 from hsfuse.methods.kriging.method import average
-from hsfuse.methods.kriging.settings import KrigingSettings
+from hsfuse.methods.kriging.settings import Kernel, KrigingSettings
 from hsfuse.methods.ms_ssfnet.components import ComponentFuser
 from hsfuse.methods.ms_ssfnet.features import (
     CHANNELS,
@@ -106,10 +106,12 @@ FAST = ComponentSettings(
     kriging=KrigingSettings(features=48),
     cnmf=CnmfSettings(updates=10, updates_coarse=10, updates_fine=10),
 )
-# Scenes are divided into cells, of which a window has a part.
+# Scenes are divided into cells, of which a window has a part; textures reach less far than data
+# consistency does.
+PROCESSES = tuple((Kernel(1.0 + k, 8.0 - k, 1.0, (0.3,)),) for k in range(4))
 SMALL_CELLS = replace(
     FAST,
-    kriging=KrigingSettings(cell=16, halo=4, ramp=2, features=48),
+    kriging=KrigingSettings(PROCESSES, cell=16, halo=4, ramp=2, features=48),
     scales=ScaleSettings(compared_side=24),
 )
 
