@@ -28,5 +28,7 @@ def test_blocks_with_their_halo_add_up_to_the_whole(edges):
             )
             parts.append(take_tally(truth[cut], estimate[cut], 1.0, core))
     found = summarise(reduce(add, parts), 1.0, 4.0)
-    assert asdict(found) == pytest.approx(asdict(score(truth, estimate, 4.0)), rel=1e-10)
+    expected = asdict(score(truth, estimate, 4.0))
+    numbers = {name: value for name, value in expected.items() if not isinstance(value, str)}
+    assert {name: asdict(found)[name] for name in numbers} == pytest.approx(numbers, rel=1e-10)
     assert np.isfinite(found.uiqi)
