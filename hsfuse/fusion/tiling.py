@@ -16,9 +16,9 @@ Tilings = tuple[Tiling, Tiling]
 
 # Blocks are whole chunks of the store, 256 pixels a side.
 _CHUNK = 256
-# Bytes of a worker, by the estimate below: two of them, the libraries and what the allocator holds
-# back stay below 1.5 GB. A block of 200 bands and 512 pixels a side exceeds it.
-_BUDGET = 320_000_000
+# Bytes of a worker, by the estimate below: with the libraries and what the allocator holds back it
+# stays below 1.5 GB.
+_BUDGET = 850_000_000
 # Bytes per pixel of a block while it is compared and written: some bands, several copies.
 _WRITING = 400
 # Blocks that are fused in parallel, at least, where that costs less time than larger halos.
