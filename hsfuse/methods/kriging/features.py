@@ -22,7 +22,8 @@ class RandomFeatures:
     Frequencies of all processes, the same over a whole scene.
 
     Cosine and sine of one projection make the covariance at distance zero exact. A feature is
-    brightness times one of them: the process is dark in every band where there is shade.
+    one of them times :attr:`scale` and the brightness of a pixel, with its floor: the process is
+    dark in every band where there is shade.
 
     Attributes
     ----------
@@ -47,9 +48,14 @@ class RandomFeatures:
         """Features of a process."""
         return 2 * self.projection.shape[1]
 
-    def __call__(self, process: int, coordinates: Tensor, level: Tensor) -> Tensor:
+    @property
+    def scale(self) -> float:
+        """Factor by which the squares of a pixel's features sum to one."""
+        return math.sqrt(1 / self.projection.shape[1])
+
+    def __call__(self, process: int, coordinates: Tensor) -> Tensor:
         """
-        Return the features of pixels, shape (features, pixels).
+        Return the features of pixels of brightness one, shape (features, pixels).
 
         Parameters
         ----------
@@ -57,14 +63,12 @@ class RandomFeatures:
             Which process.
         coordinates : Tensor of shape (maps + 2, pixels)
             Appearance and position.
-        level : Tensor of shape (pixels,)
-            Brightness of each pixel in the scene's mean, with the floor.
         """
-        angles = self._tensor(process, level) @ coordinates
+        angles = self._tensor(process, coordinates) @ coordinates
         result = angles.new_empty((2 * len(angles), angles.shape[1]))
         torch.cos(angles, out=result[: len(angles)])
         torch.sin(angles, out=result[len(angles) :])
-        return result.mul_(level * math.sqrt(1 / len(angles)))
+        return result
 
     def rotate(self, process: int, features: Tensor, shift: Tensor) -> Tensor:
         """

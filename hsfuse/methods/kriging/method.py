@@ -142,8 +142,8 @@ class KrigingFuser:
 
     @property
     def map_values(self) -> int:
-        """Values of an MS pixel's maps at their peak: those that are blurred exist twice."""
-        return 2 * len(self.appearance.offset) + 2 * len(self.guided.offset)
+        """Values of an MS pixel's maps, with the bands and what is blurred at once."""
+        return len(self.appearance.offset) + 5 * len(self.guided.offset)
 
     @property
     def estimate_values(self) -> int:
@@ -283,7 +283,8 @@ class KrigingFuser:
     ) -> Tensor:
         """Return the estimate of each process over a block, (processes, components, ., .)."""
         linear = pixels.linear(self.settings).flatten(1)
-        coordinates, level = pixels.coordinates().flatten(1), pixels.level.flatten()
+        coordinates = pixels.coordinates().flatten(1)
+        level = self.features.scale * pixels.level.flatten()
         weights = [
             torch.from_numpy(
                 np.outer(
@@ -294,7 +295,7 @@ class KrigingFuser:
         ]
         estimates = []
         for process in range(len(self.settings.processes)):
-            features = self.features(process, coordinates, level)
+            features = self.features(process, coordinates)
             total = torch.zeros((len(self.noise), len(level)), device=level.device)
             for weight, (row, column) in zip(weights, cells, strict=True):
                 fixed, random = (
@@ -302,7 +303,7 @@ class KrigingFuser:
                     .weights[process]
                     .split((len(linear), len(features)), dim=1)
                 )
-                part = torch.addmm(fixed @ linear, random, features)
+                part = torch.addcmul(fixed @ linear, random @ features, level)
                 total += part if len(cells) == 1 else weight * part
             estimates.append(total)
         return torch.stack(estimates).unflatten(2, pixels.brightness.shape)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hsfuse.core.grid import Span
 from hsfuse.methods.kriging.features import RandomFeatures
 from hsfuse.methods.kriging.pixels import PixelMaps
 from hsfuse.methods.kriging.settings import KrigingSettings
@@ -101,19 +102,20 @@ def _degraded(
     process: int, features: RandomFeatures, pixels: PixelMaps, degrade: Degrade, block: int
 ) -> Tensor:
     """Return D of features, (features, coarse rows, coarse columns), not over its own share."""
-    rows, columns = pixels.brightness.shape
-    count = features.count
-    total = pixels.brightness.new_zeros((count, rows, degrade.columns.shape[0]))
+    # MS pixels that no HS pixel of the cell sees: they are read for the texture of the others.
+    height, width = (
+        Span(*_ends(weights.any(dim=0))) for weights in (degrade.rows, degrade.columns)
+    )
+    pixels = pixels.cut(height.slice, width.slice)
+    degrade = Degrade(degrade.rows[:, height.slice], degrade.columns[:, width.slice])
+    count, rows, columns = features.count, len(height), len(width)
+    coordinates, level = pixels.coordinates(), features.scale * pixels.level * pixels.valid
+    total = level.new_zeros((count, rows, degrade.columns.shape[0]))
     for area in _blocks(rows, columns, block):
+        values = features(process, coordinates[:, *area].flatten(1)).mul_(level[area].flatten())
         weights = degrade.columns[:, area[1]]
         first, last = _ends(weights.any(dim=1))
-        if first == last:  # MS pixels for the texture maps alone
-            continue
-        part = pixels.cut(*area)
-        values = features(
-            process, part.coordinates().flatten(1), (part.level * part.valid).flatten()
-        )
-        values = values.reshape(-1, part.brightness.shape[1]) @ weights[first:last].mT
+        values = values.reshape(-1, weights.shape[1]) @ weights[first:last].mT
         total[:, area[0], first:last] += values.reshape(count, -1, last - first)
     return degrade.rows @ total
 
@@ -125,7 +127,9 @@ def _ends(flags: Tensor) -> tuple[int, int]:
 
 def _blocks(rows: int, columns: int, size: int) -> Iterator[tuple[slice, slice]]:
     """Yield rectangles of at most ``size`` pixels that cover rows and columns."""
-    width = min(columns, 64 if size < 64 * rows else columns)
+    if not rows * columns:
+        return
+    width = min(columns, 64)
     height = max(1, size // width)
     for row in range(0, rows, height):
         for column in range(0, columns, width):

@@ -204,11 +204,12 @@ class ComponentFuser:
             for inner, margin, outer in zip(core, margins, window, strict=True)
         )
         kept = (3 if self.gives_standard_error else 1) * components + 1
-        strip = min(rows, self.settings.network.strip // columns + 2 * reach(a)) * columns
-        # Estimates of `guided` and `cnmf`, initial estimate and its differences; then the network's
-        # input for all its components, and its layers for one.
-        features = kriging.estimate_values + 5 * components + a.fine_bands * (chosen + 1)
-        work = max(strip * (features + 6 * a.width), rows * columns * _UPDATE * components)
+        strip = min(rows, self._strip_rows(rows, columns) + 2 * reach(a)) * columns
+        # Estimates of `guided` and `cnmf`, initial estimate and its differences, or the layers of
+        # the network for one component; with its input for all.
+        estimates, layers = kriging.estimate_values + 5 * components, 6 * a.width
+        work = strip * (max(estimates, layers) + a.fine_bands * (chosen + 1))
+        work = max(work, rows * columns * _UPDATE * components)
         values = math.prod(window) * kriging.map_values + rows * columns * kept + work
         return 4 * values + kriging.memory((0, 0), (0, 0))
 
@@ -343,7 +344,7 @@ class ComponentFuser:
         )
         initial, offset = (torch.empty_like(corrected) if spread else None for _ in range(2))
         columns = self._widened(window.geometry.x, window.core[1])
-        height = max(self.settings.network.strip // len(columns) // self.step, 1) * self.step
+        height = self._strip_rows(len(window.core[0]), len(columns))
         for start in range(window.core[0].start, window.core[0].stop, height):
             part = Span(start, min(start + height, window.core[0].stop))
             rows = self._widened(window.geometry.y, part)
@@ -359,6 +360,11 @@ class ComponentFuser:
                 offset[:, target] = features.offset[:, *inside]
         power = torch.from_numpy(self.estimators.kriging.guided.subspace.power).to(corrected)
         return Prediction(corrected, initial, offset, disagreement, power)
+
+    def _strip_rows(self, rows: int, columns: int) -> int:
+        """Return the rows of a strip: strips are alike, as every one has a margin."""
+        count = max(round(rows * columns / self.settings.network.strip), 1)
+        return -(-rows // count // self.step) * self.step
 
     def _widened(self, axis: Axis, core: Span) -> Span:
         """Return the pixels that the network needs for a span, in whole steps of the window."""

@@ -49,4 +49,6 @@ def run_network(card: Card, coarse: Tensor, fine: Tensor, options: Options) -> T
 
 @lru_cache(maxsize=4)
 def _network(name: str, sha256: str, device: str) -> MSSSFNet:
-    return load_network(name, sha256).to(device).eval()
+    network = load_network(name, sha256).to(device).eval()
+    # Else the weights are reordered in every convolution: a third of its time.
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

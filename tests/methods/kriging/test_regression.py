@@ -30,8 +30,8 @@ def test_features_approximate_the_mean_of_two_covariances() -> None:
     generator = torch.Generator().manual_seed(0)
     maps = torch.randn((1 + BANDS, 30), generator=generator)
     position = 8 * torch.rand((2, 30), generator=generator)
-    level = 0.1 + torch.rand(30, generator=generator)
-    found = RandomFeatures.draw(BANDS, SETTINGS)(0, torch.cat([maps, position]), level) / level
+    features = RandomFeatures.draw(BANDS, SETTINGS)
+    found = features.scale * features(0, torch.cat([maps, position]))
     assert found.shape == (512, 30)
     covariance = found.mT @ found
     wanted = torch.stack(
@@ -59,16 +59,12 @@ def test_features_repeat_after_the_period() -> None:
     """And not before: at half of it they are others."""
     features = RandomFeatures.draw(BANDS, SETTINGS)
     pixels = pixels_of()
-    coordinates, level = pixels.coordinates().flatten(1), pixels.level.flatten()
+    coordinates = pixels.coordinates().flatten(1)
     shifted = coordinates.clone()
     shifted[-2:] += SETTINGS.period
-    assert torch.allclose(
-        features(0, coordinates, level), features(0, shifted, level), rtol=0, atol=1e-4
-    )
+    assert torch.allclose(features(0, coordinates), features(0, shifted), rtol=0, atol=2e-3)
     shifted[-2:] += SETTINGS.period / 2
-    assert not torch.allclose(
-        features(0, coordinates, level), features(0, shifted, level), rtol=0, atol=1e-2
-    )
+    assert not torch.allclose(features(0, coordinates), features(0, shifted), rtol=0, atol=0.2)
 
 
 def pixels_of(side: int = 48, ratio: int = 4) -> PixelMaps:
@@ -99,8 +95,8 @@ def design_of(
 def expected_of(design: CellDesign, process: int, features: RandomFeatures) -> Tensor:
     """Return D of the random features on all MS pixels."""
     pixels = design.pixels
-    values = features(process, pixels.coordinates().flatten(1), pixels.level.flatten())
-    values = values.reshape(-1, *pixels.valid.shape) * pixels.valid
+    values = features(process, pixels.coordinates().flatten(1)).reshape(-1, *pixels.valid.shape)
+    values = values * (features.scale * pixels.level * pixels.valid)
     mean = design.degrade.forward(values) / design.degrade.forward(pixels.valid)
     return mean[:, design.used]
 
