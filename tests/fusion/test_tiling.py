@@ -40,7 +40,7 @@ class Sized(BicubicFuser):
     local_models: LocalModelGrid | None = None
 
 
-@pytest.mark.parametrize(("bands", "channels"), [(400, 10), (60, 250)])
+@pytest.mark.parametrize(("bands", "channels"), [(1000, 10), (60, 800)])
 def test_a_tile_that_a_worker_has_no_memory_for_is_not_chosen(bands: int, channels: int) -> None:
     """Neither for its bands nor for the method; what is given is taken."""
     large, fuser = pair(bands, 2048), Sized(channels=channels)
