@@ -61,9 +61,9 @@ class CellDesign:
         """
         Return D of a process's features at the used HS pixels.
 
-        Random features are computed on every ``step``-th MS pixel along either axis; what this
-        changes of the mean brightness and of the mean coordinates is corrected, so that features
-        that vary linearly over an HS pixel are exact.
+        Random features are computed on some of the MS pixels; what this changes of the mean
+        brightness and of the mean coordinates is corrected, so that features that vary linearly
+        over an HS pixel are exact.
 
         Returns
         -------
@@ -71,8 +71,14 @@ class CellDesign:
             The linear part first.
         """
         linear = self._mean(self.pixels.linear(self.settings))[:, self.used]
-        step = self.settings.step(self.ratio)
-        first = self.settings.offset(process, step)
+        lattices = self.settings.lattices(process, self.ratio)
+        random = [self._on_lattice(process, features, *each) for each in lattices]
+        return torch.cat([linear, torch.stack(random).mean(dim=0)])
+
+    def _on_lattice(
+        self, process: int, features: RandomFeatures, step: int, first: tuple[int, int]
+    ) -> Tensor:
+        """Return D of the random features, from every ``step``-th MS pixel along either axis."""
         lattice = slice(first[0], None, step), slice(first[1], None, step)
         thin = self.pixels.cut(*lattice)
         degrade = Degrade(self.degrade.rows[:, lattice[0]], self.degrade.columns[:, lattice[1]])
@@ -83,7 +89,7 @@ class CellDesign:
             coordinates = degrade.forward(thin.coordinates() * level)[:, self.used] / share
             random = features.rotate(process, random, self._mean_coordinates - coordinates)
         (brightness,) = self._mean(self.pixels.level[None])
-        return torch.cat([linear, random * (brightness[self.used] / share)])
+        return random * (brightness[self.used] / share)
 
     @property
     def _mean_coordinates(self) -> Tensor:

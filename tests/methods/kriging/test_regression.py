@@ -156,11 +156,17 @@ def test_d_of_the_linear_part_is_exact_on_a_lattice() -> None:
     assert torch.allclose(found[1:], deviation * wanted[:, design.used])
 
 
-def test_processes_use_different_lattices() -> None:
-    """So that their errors differ; together they use every MS pixel."""
-    offsets = {DEFAULT.offset(process, 2) for process in range(4)}
-    assert offsets == {(0, 0), (0, 1), (1, 0), (1, 1)}
-    assert {DEFAULT.offset(process, 1) for process in range(4)} == {(0, 0)}
+def test_processes_use_the_two_halves_of_the_ms_pixels() -> None:
+    """Two lattices are half of the pixels; with the next process's, all of them; or all at once."""
+    halves = []
+    for process in (0, 1):
+        half = torch.zeros((6, 6))
+        for step, (row, column) in DEFAULT.lattices(process, 4.0):
+            half[row::step, column::step] += 1
+        halves.append(half)
+        assert half.sum() == 18
+    assert torch.equal(halves[0] + halves[1], torch.ones((6, 6)))
+    assert DEFAULT.lattices(1, 3.0) == [(1, (0, 0))]
 
 
 def test_weights_solve_the_ridge_problem() -> None:
