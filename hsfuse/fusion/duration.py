@@ -4,7 +4,7 @@ How long a run will take on this machine, from the time that small parts of it t
 The cost of a block has a part that grows with the pixels of its window, halo included, and one
 that grows with its own. Blocks of increasing size are timed while they are a small part of the run,
 and the last two give both: caches make small blocks cheaper than tiles. Local models are timed by
-one unit.
+one unit of each size.
 """
 
 from __future__ import annotations
@@ -123,20 +123,33 @@ def _longest(sample: tuple[_Pixels, float], pixels: _Pixels) -> float:
 
 
 class _Timed:
-    """The models of one unit, in place of those of every other: they cost the same to apply."""
+    """The models of a unit, in place of those of every other of its size: they cost the same."""
 
     def __init__(self, plan: Plan) -> None:
-        self.plan, self.seconds = plan, 0.0
-        self.models: NDArray[np.float32] | None = None
+        self.plan = plan
+        self.spent: list[float] = []
+        self.models: dict[tuple[int, int], NDArray[np.float32]] = {}
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds that a unit takes, 0 where none was conditioned."""
+        return sum(self.spent) / max(len(self.spent), 1)
 
     def load(self, units: Iterable[Unit]) -> dict[Unit, NDArray[np.float32]]:
-        """Return the same models for some units; the first that is asked for is conditioned."""
-        wanted = list(units)
-        if wanted and self.models is None:
-            started = time.perf_counter()
-            self.models = condition_unit(self.plan, *wanted[len(wanted) // 2])
-            self.seconds = time.perf_counter() - started
-        return {} if self.models is None else dict.fromkeys(wanted, self.models)
+        """Return models for some units; the first of each size is conditioned."""
+        grid = self.plan.fuser.local_models
+        if grid is None:
+            return {}
+        found = {}
+        for unit in units:
+            rows, columns = grid.coarse(*unit)
+            size = len(rows), len(columns)
+            if size not in self.models:
+                started = time.perf_counter()
+                self.models[size] = condition_unit(self.plan, *unit)
+                self.spent.append(time.perf_counter() - started)
+            found[unit] = self.models[size]
+        return found
 
 
 def _idle(count: int, workers: int) -> float:
@@ -171,10 +184,10 @@ def _all_pixels(plan: Plan) -> _Pixels:
 
 def _time_middle(plan: Plan, timed: _Timed) -> float:
     """Return the seconds that the block in the middle takes, without local models and storing."""
-    before = timed.seconds
+    before = sum(timed.spent)
     with one_thread():
         started = time.perf_counter()
         read = read_block(plan, *_middle(plan), timed.load)
         values, _ = fuse_input(plan, read)
         compare_block(plan, read, values)
-        return time.perf_counter() - started - (timed.seconds - before)
+        return time.perf_counter() - started - (sum(timed.spent) - before)

@@ -1,9 +1,12 @@
 """The estimate of a run's time from small parts of it."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from two_passes import TwoPassFuser
 
 import hsfuse
 from hsfuse.fusion import duration
@@ -55,3 +58,20 @@ def test_the_estimate_is_the_cost_of_all_windows_and_blocks(
     assert estimated(1) == pytest.approx(whole)
     assert estimated(5) == pytest.approx(whole * math.ceil(len(blocks) / 5) / len(blocks))
     assert whole < estimated(1, 10**9) < estimated(1, 10**9, exported=True)
+
+
+def test_units_are_timed_by_one_of_their_own_size(plan: Plan, monkeypatch: pytest.MonkeyPatch):
+    """The models of a unit at the end of a scene have fewer HS pixels than those of another."""
+    fuser = TwoPassFuser(shape=(20, 33))
+    grid, conditioned = fuser.local_models, []
+
+    def lengths(_: Plan, row: int, column: int) -> np.ndarray:
+        conditioned.append((row, column))
+        return np.array([len(span) for span in grid.coarse(row, column)], np.float32)
+
+    monkeypatch.setattr(duration, "condition_unit", lengths)
+    timed = duration._Timed(replace(plan, fuser=fuser))
+    for unit, models in timed.load(grid.indexes).items():
+        assert models.tolist() == [len(span) for span in grid.coarse(*unit)]
+    assert len(conditioned) == len({tuple(map(len, grid.coarse(*u))) for u in grid.indexes})
+    assert timed.seconds > 0
