@@ -19,7 +19,7 @@ from hsfuse.core.grid import Geometry, Span
 from hsfuse.core.psf import PSF
 from hsfuse.core.resample import degrade_matrix, interpolation_matrix, share_inside
 
-__all__ = ["Degrade", "Interpolate", "degrade_matrix", "respond", "unseen_share"]
+__all__ = ["Degrade", "Interpolate", "degrade_matrix", "over_share", "respond", "unseen_share"]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Degrade:
         weight = valid.to(cube.dtype)
         share = self.forward(weight)
         filled = self.forward(torch.where(valid, cube, torch.zeros((), dtype=cube.dtype)))
-        return filled / share.clamp_min(1e-6) * (share > 1e-6), share
+        return over_share(filled, share), share
 
 
 def unseen_share(geometry: Geometry, psf: PSF, share: Tensor) -> Tensor:
@@ -122,6 +122,20 @@ def unseen_share(geometry: Geometry, psf: PSF, share: Tensor) -> Tensor:
         for axis, width in zip((geometry.y, geometry.x), psf.fwhm, strict=True)
     )
     return (1 - rows[:, None] * columns * share).clamp(0, 1)
+
+
+def over_share(total: Tensor, share: Tensor) -> Tensor:
+    """
+    Return D over valid MS pixels alone as a mean over them, 0 where there are none.
+
+    Parameters
+    ----------
+    total : Tensor of shape (..., coarse rows, coarse columns)
+        D with zeros at invalid pixels.
+    share : Tensor of shape (coarse rows, coarse columns)
+        D of the mask.
+    """
+    return total / share.clamp_min(1e-6) * (share > 1e-6)
 
 
 @dataclass(frozen=True)

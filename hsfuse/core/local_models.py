@@ -66,6 +66,11 @@ class LocalModelAxis:
         """HS pixels of the scene."""
         return int(self.edges[-1])
 
+    @property
+    def longest(self) -> int:
+        """HS pixels on which a unit is conditioned at most."""
+        return max(len(self.coarse(index)) for index in range(self.count))
+
     def coarse(self, index: int) -> Span:
         """
         Return the HS pixels on which a unit is conditioned.

@@ -15,7 +15,7 @@ from hsfuse.core.psf import PSF
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods import OnePass, Window
 from hsfuse.methods.guided.settings import DEFAULT, GuidedSettings, Parameters
-from hsfuse.observe import Degrade, Interpolate
+from hsfuse.observe import Degrade, Interpolate, over_share
 from hsfuse.pair.survey import Patch, Survey
 
 __all__ = ["GuidedFuser", "LocalFit", "Stages", "fit"]
@@ -199,13 +199,13 @@ class GuidedFuser(OnePass):
         share = degrade.forward(fine_valid.to(degrade.rows))
         used = valid & (share > self.settings.least_coverage)
         seen = torch.stack([degrade.forward(f * fine_valid) for f in _regressors(fine)])
-        seen = seen / share.clamp_min(1e-6) * (share > 1e-6)
+        seen = over_share(seen, share)
         residual = observed - torch.tensordot(self._tensor(self.weights), seen, dims=1)
         coefficients = self._local(window, residual, used, fine, fine_valid)
         fit = LocalFit(coefficients, torch.zeros_like(observed))
         if self.parameters.back_projections:
             fused = self._degraded(window.geometry, fit, fine, fine_valid, degrade)
-            left = observed - fused / share.clamp_min(1e-6) * (share > 1e-6)
+            left = observed - over_share(fused, share)
             left = torch.where(used, left, torch.zeros_like(left))
             fit = LocalFit(coefficients, self._back_projected(window.geometry, degrade, left))
         return fit, used

@@ -112,7 +112,7 @@ class KrigingFuser:
                 self.shape, self.guided.psf.reach, self.appearance.reach, self.ratio, strict=True
             )
         ]
-        largest = [max(len(axis.coarse(i)) for i in range(axis.count)) for axis in along]
+        largest = [axis.longest for axis in along]
         processes, components = len(self.settings.processes), len(self.noise)
         values = processes * self._weight_count + math.prod(largest)
         return LocalModelGrid(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -70,10 +71,9 @@ class CellDesign:
         Tensor of shape (1 + MS bands + features, HS pixels)
             The linear part first.
         """
-        linear = self._mean(self.pixels.linear(self.settings))[:, self.used]
         lattices = self.settings.lattices(process, self.ratio)
         random = [self._on_lattice(process, features, *each) for each in lattices]
-        return torch.cat([linear, torch.stack(random).mean(dim=0)])
+        return torch.cat([self._linear, torch.stack(random).mean(dim=0)])
 
     def _on_lattice(
         self, process: int, features: RandomFeatures, step: int, first: tuple[int, int]
@@ -88,10 +88,20 @@ class CellDesign:
         if step > 1:
             coordinates = degrade.forward(thin.coordinates() * level)[:, self.used] / share
             random = features.rotate(process, random, self._mean_coordinates - coordinates)
-        (brightness,) = self._mean(self.pixels.level[None])
-        return random * (brightness[self.used] / share)
+        return random * (self._mean_level / share)
 
-    @property
+    @cached_property
+    def _linear(self) -> Tensor:
+        """D of the linear features at the used HS pixels, (1 + MS bands, HS pixels)."""
+        return self._mean(self.pixels.linear(self.settings))[:, self.used]
+
+    @cached_property
+    def _mean_level(self) -> Tensor:
+        """Mean brightness of the used HS pixels, with its floor, (HS pixels,)."""
+        (level,) = self._mean(self.pixels.level[None])
+        return level[self.used]
+
+    @cached_property
     def _mean_coordinates(self) -> Tensor:
         """Mean coordinates of the used HS pixels over all MS pixels, weighted by brightness."""
         level = self.pixels.level * self.pixels.valid
@@ -100,8 +110,7 @@ class CellDesign:
 
     def _mean(self, values: Tensor) -> Tensor:
         """Return D over the valid MS pixels."""
-        share = self.degrade.forward(self.pixels.valid).clamp_min(_TINY)
-        return self.degrade.forward(values * self.pixels.valid) / share
+        return self.degrade.forward_masked(values, self.pixels.valid > 0)[0]
 
 
 def _degraded(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -99,7 +100,7 @@ class Estimators:
     def local_models(self) -> LocalModelGrid:
         """The cells of `kriging`; `guided` is fitted to them as well."""
         grid = self.kriging.local_models
-        fitted = max(self._size(*unit) for unit in grid.indexes)
+        fitted = self._fields * grid.y.longest * grid.x.longest
         return replace(grid, size=grid.size + len(self.kriging.noise) * fitted)
 
     @property
@@ -125,7 +126,8 @@ class Estimators:
 
     def fit(self, window: Window) -> FittedWindow:
         """Return a window with what its estimates need; its models are those of its cells."""
-        sizes = {unit: self._size(*unit) for unit in window.models}
+        grid = self.kriging.local_models
+        sizes = {u: self._fields * math.prod(map(len, grid.coarse(*u))) for u in window.models}
         own = {unit: array[:, : -sizes[unit]] for unit, array in window.models.items()}
         fields = {unit: array[:, -sizes[unit] :] for unit, array in window.models.items()}
         return FittedWindow(
@@ -136,10 +138,10 @@ class Estimators:
             *self.cnmf.coarse_abundances(window),
         )
 
-    def _size(self, row: int, column: int) -> int:
-        """Return the numbers that `guided` has of a cell, for each component."""
-        rows, columns = self.kriging.local_models.coarse(row, column)
-        return (2 + len(self.kriging.guided.offset)) * len(rows) * len(columns)
+    @property
+    def _fields(self) -> int:
+        """Numbers that `guided` has of an HS pixel, for each component."""
+        return 2 + len(self.kriging.guided.offset)
 
     def _local_fit(
         self, window: Window, fields: Mapping[tuple[int, int], NDArray[np.float32]]
@@ -157,7 +159,7 @@ class Estimators:
         for row in rows:
             for column in columns:
                 unit = row.index, column.index
-                if unit not in fields:
+                if unit not in fields:  # of HS pixels beyond the window's MS pixels alone
                     continue
                 cell = grid.coarse(*unit)
                 values = fields[unit].reshape(components, bands + 1, len(cell[0]), len(cell[1]))

@@ -126,15 +126,6 @@ def _middle(span: Span, settings: ScaleSettings) -> Span:
     """
     Return the pixels of a window along an axis on which the estimates are compared.
 
-    Parameters
-    ----------
-    axis : Axis
-        Of the window.
-    pixels : float
-        MS pixels of the window that are compared at most.
-    settings : ScaleSettings
-        Sides in HS pixels.
-
     Examples
     --------
     >>> _middle(Span(0, 256), ScaleSettings()), _middle(Span(8, 776), ScaleSettings())
