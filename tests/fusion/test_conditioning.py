@@ -2,12 +2,13 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import two_passes
+from runs import Stopped, chunk_files, stop_after
 from two_passes import TwoPasses
 
 import hsfuse.fusion.conditioning as conditioning
@@ -61,28 +62,6 @@ def conditioned(monkeypatch: pytest.MonkeyPatch) -> Counter:
     for module in (conditioning, running):
         monkeypatch.setattr(module, "condition_unit", counted)
     return count
-
-
-def chunk_files(path: Path) -> dict[str, bytes]:
-    """Return every chunk of a zarr output by name."""
-    chunks = (path / "cube" / "c").rglob("*")
-    return {str(c.relative_to(path)): c.read_bytes() for c in chunks if c.is_file()}
-
-
-class Stopped(Exception):
-    """Ends a run from its progress."""
-
-
-def stop_after(count: int) -> Callable[[int, int], None]:
-    """Return a progress that ends the run after so many units and blocks."""
-    seen = []
-
-    def progress(finished: int, total: int) -> None:
-        seen.append(finished)
-        if len(seen) == count:
-            raise Stopped
-
-    return progress
 
 
 def test_tiles_equal_the_whole(files: Path, plan: Plan) -> None:

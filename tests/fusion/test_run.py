@@ -16,6 +16,7 @@ import torch
 import two_passes
 import xarray as xr
 from distributed import LocalCluster
+from runs import Stopped, chunk_files, stop_after
 from threadpoolctl import threadpool_info, threadpool_limits
 from warped_scenes import rotated, warped
 
@@ -39,15 +40,6 @@ GUIDED = Settings(method="guided", tile=64, workers=2, align=False)
 def pixels(path: Path) -> np.ndarray:
     """Return the cube of an output."""
     return hsfuse.open_raster(path).compute(scheduler="synchronous").to_numpy()
-
-
-def chunk_files(path: Path) -> dict[str, bytes]:
-    """Return every chunk of a zarr output by name."""
-    return {
-        str(file.relative_to(path)): file.read_bytes()
-        for file in sorted((path / "cube" / "c").rglob("*"))
-        if file.is_file()
-    }
 
 
 def test_both_formats_hold_the_same_georeferenced_cube(files: Path, tmp_path: Path) -> None:
@@ -99,22 +91,6 @@ def test_every_scheduler_writes_the_same_bytes(
     assert len(chunk_files(local.path)) > 4
     lazy: xr.DataArray = lazy_result(local.job.plan)
     assert np.array_equal(lazy.compute().to_numpy(), pixels(local.path), equal_nan=True)
-
-
-class Stopped(Exception):
-    """Ends a run from its progress."""
-
-
-def stop_after(count: int) -> Callable[[int, int], None]:
-    """Return a progress that ends the run after so many blocks."""
-    seen = []
-
-    def progress(finished: int, total: int) -> None:
-        seen.append(finished)
-        if len(seen) == count:
-            raise Stopped
-
-    return progress
 
 
 @pytest.mark.parametrize("make", [None, warped, rotated])

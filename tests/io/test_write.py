@@ -14,6 +14,7 @@ import rioxarray
 import xarray as xr
 import zarr
 from affine import Affine
+from runs import chunk_files
 
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.formats import FORMATS, find_format
@@ -61,14 +62,6 @@ def raster(values: np.ndarray | dask.array.Array | None = None) -> xr.DataArray:
 
 def names(folder) -> list[str]:
     return sorted(each.name for each in folder.iterdir())
-
-
-def chunk_files(root) -> dict[str, bytes]:
-    return {
-        str(file.relative_to(root)): file.read_bytes()
-        for file in root.glob("cube/c/**/*")
-        if file.is_file()
-    }
 
 
 def layout(**options) -> OutputLayout:
