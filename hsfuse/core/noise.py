@@ -20,6 +20,8 @@ __all__ = [
 
 # Sees neither constants nor slopes; white noise of deviation one becomes one of six.
 _CURVATURE = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])
+# Pixels of its correlated noise that count as one: the sum of its squared autocorrelations.
+_CURVATURE_CORRELATION = (70 / 36) ** 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,8 @@ def pixel_noise(image: NDArray[np.floating]) -> NDArray[np.float64]:
     """
     Return the standard deviation of each band's noise from pixel to pixel.
 
-    Immerkaer 1996, doi:10.1006/cviu.1996.0060, on the flattest tenth of the image's blocks.
+    Immerkaer 1996, doi:10.1006/cviu.1996.0060, on the flattest tenth of the image's blocks. In
+    each of them a band is regressed on the others: they share the texture but not the noise.
 
     Parameters
     ----------
@@ -215,14 +218,36 @@ def pixel_noise(image: NDArray[np.floating]) -> NDArray[np.float64]:
     ndarray of shape (bands,)
         In the units of the image; zeros where no whole block holds data.
     """
-    noise = np.zeros(len(image))
-    side = _SETTINGS.block
+    side, bands = _SETTINGS.block, len(image)
     rows, columns = (n // side * side for n in image.shape[1:])
-    for band, values in enumerate(image):
-        curved = convolve(values.astype(np.float64), _CURVATURE, mode="nearest") / 6
-        blocks = curved[:rows, :columns].reshape(rows // side, side, columns // side, side)
-        power = np.square(blocks).mean(axis=(1, 3))
-        power = power[np.isfinite(power)]
-        if power.size:
-            noise[band] = np.sqrt(np.quantile(power, _SETTINGS.flattest))
-    return noise
+    curved = np.stack(
+        [convolve(values.astype(np.float64), _CURVATURE, mode="nearest") / 6 for values in image]
+    )
+    blocks = curved[:, :rows, :columns].reshape(bands, rows // side, side, columns // side, side)
+    blocks = blocks.transpose(1, 3, 0, 2, 4).reshape(-1, bands, side * side)
+    blocks = blocks[np.isfinite(blocks).all(axis=(1, 2))]
+    if not len(blocks):
+        return np.zeros(bands)
+    return np.asarray(np.sqrt(np.quantile(_residual_power(blocks), _SETTINGS.flattest, axis=0)))
+
+
+def _residual_power(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return the power that the regression on the other bands leaves of each, (blocks, bands).
+
+    Parameters
+    ----------
+    blocks : ndarray of shape (blocks, bands, pixels)
+        Curvature.
+    """
+    bands, pixels = blocks.shape[1:]
+    degrees = pixels / _CURVATURE_CORRELATION
+    others = bands - 1
+    covariance = blocks @ blocks.transpose(0, 2, 1) / pixels
+    power = np.diagonal(covariance, axis1=1, axis2=2).copy()
+    if not 0 < others < degrees / 2:
+        return power
+    ridge = 1e-10 * power.mean(axis=1) + 1e-30
+    inverse = np.linalg.inv(covariance + ridge[:, None, None] * np.eye(bands))
+    left = 1 / np.diagonal(inverse, axis1=1, axis2=2)
+    return np.asarray(np.minimum(left * degrees / (degrees - others), power))

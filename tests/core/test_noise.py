@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter
 from hsfuse.core.noise import (
     band_noise,
     lag_one_autocorrelation,
+    pixel_noise,
     regress_bands,
     signal_components,
 )
@@ -63,3 +64,27 @@ def test_regression_on_other_bands_predicts_the_signal_and_not_the_noise() -> No
     few, _ = regress_bands(data[:, :200], wanted, noise)
     ordinary, _ = regress_bands(data[:, :200], wanted, 0 * noise)
     assert np.square(few).sum() < 0.1 * np.square(ordinary).sum()
+
+
+@pytest.mark.parametrize("bands", [1, 3, 4])
+def test_the_noise_of_pixels_is_found_on_smooth_ground(bands: int) -> None:
+    draw = np.random.default_rng(0)
+    ramp = np.linspace(0, 1, 96) + np.linspace(0, 1, 96)[:, None]
+    image = ramp * np.arange(1, bands + 1)[:, None, None] + 0.01 * draw.normal(size=(bands, 96, 96))
+    assert pixel_noise(image) == pytest.approx(0.01, rel=0.3)
+
+
+def test_texture_that_the_bands_share_is_no_noise() -> None:
+    """Where no block is flat, what a band has in common with the others is left out."""
+    draw = np.random.default_rng(0)
+    texture = draw.normal(size=(2, 96, 96))
+    mixing = np.array([[1.0, 0.2], [0.9, -0.1], [1.1, 0.4], [0.5, 1.0]])
+    image = np.tensordot(mixing, texture, axes=1) + 0.01 * draw.normal(size=(4, 96, 96))
+    assert pixel_noise(image)[:3] == pytest.approx(0.01, rel=0.4)
+    assert (pixel_noise(image[:1]) > 0.5).all()
+
+
+def test_noise_needs_a_block_with_data_in_every_band() -> None:
+    image = np.random.default_rng(0).normal(size=(2, 32, 32))
+    image[0, :, 1::8] = np.nan
+    assert (pixel_noise(image) == 0).all()
