@@ -238,7 +238,8 @@ run_options = _together(
     click.option(
         "--uncertainty",
         is_flag=True,
-        help="Add a last band with the standard error of each pixel. For ms-ssfnet.",
+        help="Also write the standard error of each pixel: a variable of a zarr store, a band of a "
+        "GeoTIFF after the others. For ms-ssfnet.",
     ),
     click.option(
         "--align/--no-align",

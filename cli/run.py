@@ -49,8 +49,8 @@ def run(
     Fuse the hyperspectral (HS) image SCENE with the high-resolution image RGB.
 
     RGB may be an RGB or any other multispectral image; the options call it the MS image. The
-    output has the bands of the HS image, with --uncertainty one more, on the pixel grid of the
-    MS image, cut to the overlap of both.
+    output has the bands of the HS image on the pixel grid of the MS image, cut to the overlap of
+    both.
 
     Inputs are GeoTIFF, ENVI, zarr or products as their makers deliver them (EnMAP, PRISMA,
     EMIT, DESIS, Sentinel-2 and others), of any size.

@@ -27,8 +27,8 @@ from hsfuse.core.metrics import Score, summarise
 from hsfuse.core.tally import HALO, Tally, take_tally
 from hsfuse.errors import PairError, PlanError
 from hsfuse.io.labels import raster_label
+from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.read import Raster, as_raster
-from hsfuse.methods.ms_ssfnet.uncertainty import BAND
 from hsfuse.pair.geometry import transform
 from hsfuse.parallel import each, local_workers, one_thread
 
@@ -67,7 +67,7 @@ def evaluate(
     Return how close an estimated raster is to the truth.
 
     Bands that either raster marks as bad are left out, and so are pixels without data in
-    any other band, and the band of standard errors that may follow the others. Where the two
+    any other band. Where the two
     rasters cover different parts of one lattice of pixels, their common part is compared; a
     warning is logged where that leaves out pixels of the estimate.
 
@@ -122,9 +122,7 @@ def _units(pair: _Common) -> str:
 
 
 def _opened(raster: Raster, role: str) -> xr.DataArray:
-    array = as_raster(raster, role)
-    sure = "band_name" in array.coords and str(array["band_name"].values[-1]) == BAND
-    return array.isel(band=slice(-1)) if sure else array
+    return as_raster(raster, role).drop_vars(STANDARD_ERROR, errors="ignore")
 
 
 def _names(truth: xr.DataArray, estimate: xr.DataArray) -> str:

@@ -102,16 +102,6 @@ def test_bands_that_either_marks_as_bad_are_left_out(cubes):
     assert found.bands == 2
 
 
-def test_standard_errors_are_no_band_of_the_cube(cubes):
-    truth, estimate = cubes
-    more = np.concatenate([estimate, np.full_like(estimate[:1], 7.0)])
-    names = np.array(["", "", "", "", "standard error"])
-    found = evaluate(raster(truth), raster(more, band_name=names), peak=1.0)
-    same(found, score(truth, estimate))
-    with pytest.raises(PairError, match="4 and 5 bands"):
-        evaluate(raster(truth), raster(more))
-
-
 @pytest.mark.parametrize(("row", "column"), [(7, 12), (-5, 3), (0, 0)])
 def test_a_cut_of_one_lattice_is_compared_on_the_common_part_and_this_is_said(
     cubes, caplog, row, column

@@ -146,9 +146,10 @@ def fuse_block(plan: Plan, row: int, column: int) -> NDArray[np.float32]:
 
     Returns
     -------
-    ndarray of shape (bands, rows, columns)
+    ndarray of shape (planes, rows, columns)
         NaN exactly where the MS image or the HS pixel under it has no data; elsewhere at least
-        the plan's lower limit of the band.
+        the plan's lower limit of the band. The last plane is the standard error where it is
+        asked for (:attr:`hsfuse.fusion.plan.Plan.planes`).
     """
     return fuse_input(plan, read_block(plan, row, column))[0]
 
@@ -177,7 +178,7 @@ def _blended(plan: Plan, read: BlockInput) -> NDArray[np.float32]:
         windows.append(window)
         down, across = plan.rows.weights(tile[0], part[0]), plan.columns.weights(tile[1], part[1])
         weights.append((part, np.outer(down, across).astype(np.float32)))
-    total = np.zeros((plan.shape[0], len(read.rows), len(read.columns)), np.float32)
+    total = np.zeros((plan.planes, len(read.rows), len(read.columns)), np.float32)
     for fused, (part, weight) in zip(plan.fuser.fuse(windows), weights, strict=True):
         total[:, part[0].within(read.rows), part[1].within(read.columns)] += weight * fused
     return total

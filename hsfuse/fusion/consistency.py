@@ -32,8 +32,8 @@ def compare_block(
         Of the fusion.
     read : BlockInput
         What the block was fused from.
-    values : ndarray of shape (bands, rows, columns)
-        The fused block.
+    values : ndarray of shape (planes, rows, columns)
+        The fused block; neither image shows its standard error.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def compare_block(
         D(Z) against the HS image, over the HS pixels whose PSF lies within the block, and
         R Z with gain and offset against the MS image, over every pixel.
     """
-    values = values[: plan.pair.hs.sizes["band"]]  # neither image shows a standard error
+    values = values[: plan.shape[0]]
     return _against_hs(plan, read, values), _against_fine(plan, read, values)
 
 

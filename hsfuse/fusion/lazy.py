@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from hsfuse.fusion.block import fuse_block
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.settings import FusionSettings, with_choices
+from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.masks import mask_raster
 from hsfuse.io.read import Raster, as_raster
-from hsfuse.methods.ms_ssfnet.uncertainty import BAND
-from hsfuse.pair.radiometry import Radiometry
 from hsfuse.parallel import pick_device
 
 __all__ = ["fuse", "lazy_result", "open_input"]
@@ -61,7 +60,9 @@ def fuse(
         physical range (:mod:`hsfuse.fusion.value_range`). Beside ``good``
         it has the coordinates ``covered``, false for bands outside the spectral coverage of
         the MS bands, and ``explained``, the share of a band's variance on the HS grid that
-        the MS bands explain.
+        the MS bands explain. With ``uncertainty`` it has the coordinate ``standard_error``
+        (rows, columns), lazy, in units of ``hs``: of 90 % of the pixels the root mean square
+        error over the good bands is below 1.645 of it.
 
     Raises
     ------
@@ -98,7 +99,7 @@ def lazy_result(plan: Plan) -> xr.DataArray:
     """Return the output of a plan as a lazy raster, one chunk a block."""
     bands = plan.shape[0]
     chunks = (
-        (bands,),
+        (plan.planes,),
         tuple(len(plan.rows.core(i)) for i in range(plan.rows.count)),
         tuple(len(plan.columns.core(j)) for j in range(plan.columns.count)),
     )
@@ -118,27 +119,11 @@ def lazy_result(plan: Plan) -> xr.DataArray:
     for name in ("good", "covered", "explained"):
         coords[name] = ("band", getattr(plan.radiometry, name))
     if plan.fuser.gives_standard_error:
-        coords |= _with_standard_error(hs, plan.radiometry)
+        coords[STANDARD_ERROR] = (("y", "x"), data[bands])
     attrs = {k: hs.attrs[k] for k in ("wavelength_source", "units") if k in hs.attrs}
     attrs |= {"source": "", "sensor": "", "method": plan.fuser.name}
-    return xr.DataArray(data, dims=("band", "y", "x"), coords=coords, attrs=attrs, name="fused")
-
-
-def _with_standard_error(hs: xr.DataArray, radiometry: Radiometry) -> dict[str, xr.Variable]:
-    """Return what is said of the bands of HS, and after them of the standard error."""
-    more: dict[str, float | str] = {"wavelength": np.nan, "fwhm": np.nan, "band_name": BAND}
-    if "band" in hs.coords:
-        more["band"] = hs["band"].values[-1] + 1
-    coords = {
-        name: xr.Variable("band", np.append(hs[name].values, np.array([value])), hs[name].attrs)
-        for name, value in more.items()
-        if name in hs.coords
-    }
-    last: dict[str, bool | float] = {"good": False, "covered": True, "explained": np.nan}
-    return coords | {
-        name: xr.Variable("band", np.append(getattr(radiometry, name), np.array([value])))
-        for name, value in last.items()
-    }
+    cube = data[:bands]
+    return xr.DataArray(cube, dims=("band", "y", "x"), coords=coords, attrs=attrs, name="fused")
 
 
 def _chunk(plan: Plan, block_id: tuple[int, int, int]) -> NDArray[np.float32]:

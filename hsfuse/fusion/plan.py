@@ -21,6 +21,7 @@ from hsfuse.fusion.digest import digest, identify
 from hsfuse.fusion.settings import FusionSettings, with_choices
 from hsfuse.fusion.tiling import tile_pair
 from hsfuse.fusion.value_range import find_lower_limit
+from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.missing import without_gaps
 from hsfuse.io.read import Raster, as_raster, check_placed
 from hsfuse.methods import Fuser, Options, load_method, methods_with, place
@@ -77,9 +78,13 @@ class Plan:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Bands, rows and columns of the output; standard errors are its last band."""
-        bands = self.pair.hs.sizes["band"] + self.fuser.gives_standard_error
-        return bands, self.rows.length, self.columns.length
+        """Bands, rows and columns of the fused cube."""
+        return self.pair.hs.sizes["band"], self.rows.length, self.columns.length
+
+    @property
+    def planes(self) -> int:
+        """The bands of the cube, and after them the standard error where it is asked for."""
+        return self.shape[0] + self.fuser.gives_standard_error
 
     @property
     def blocks(self) -> list[tuple[int, int]]:
@@ -137,8 +142,14 @@ def plan_fusion(
     method, options = load_method(settings.method), settings.options
     if options.weights is not None:
         find_weights(options.weights)  # before the pair is surveyed, which takes longer
-    hs = as_raster(hs, "HS", sensor=settings.hs_sensor)
-    rgb = as_raster(rgb, "RGB", sensor=settings.rgb_sensor)
+    hs, rgb = (
+        # The standard error of an image that was fused itself has no part in this fusion.
+        as_raster(raster, role, sensor=sensor).drop_vars(STANDARD_ERROR, errors="ignore")
+        for raster, role, sensor in (
+            (hs, "HS", settings.hs_sensor),
+            (rgb, "RGB", settings.rgb_sensor),
+        )
+    )
     inputs = identify(hs), identify(rgb)
     for raster in (hs, rgb):
         check_placed(raster)

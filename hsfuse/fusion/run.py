@@ -31,6 +31,7 @@ from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.settings import Settings, with_choices
 from hsfuse.fusion.tiling import worker_bytes
 from hsfuse.io.formats import find_format
+from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.location import locate_file
 from hsfuse.io.read import open_raster
 from hsfuse.io.write import (
@@ -133,7 +134,7 @@ class Outcome:
     limited : int
         Values below the plan's lower limit, which were set to it.
     standard_error : float or None
-        Median of the last band where the run tells its uncertainty.
+        Median of the standard error where it is asked for.
     """
 
     job: Job = field(repr=False)  # its regressions and wavelengths would fill pages
@@ -338,15 +339,15 @@ def execute(
         sum(receipt.missing for receipt in receipts),
         sum(receipt.clipped for receipt in receipts),
         sum(receipt.limited for receipt in receipts),
-        _median_of_last(written.path) if plan.fuser.gives_standard_error else None,
+        _median_standard_error(written.path) if plan.fuser.gives_standard_error else None,
     )
 
 
-def _median_of_last(path: Path) -> float:
-    """Return the median of a raster's last band, from pixels spread over it."""
-    raster = open_raster(path)
-    step = math.ceil(max(raster.sizes["y"], raster.sizes["x"]) / _MOST_PIXELS)
-    thinned = raster.isel(band=-1, y=slice(None, None, step), x=slice(None, None, step))
+def _median_standard_error(path: Path) -> float:
+    """Return the median of an output's standard error, from pixels spread over it."""
+    error = open_raster(path)[STANDARD_ERROR]
+    step = math.ceil(max(error.shape) / _MOST_PIXELS)
+    thinned = error[::step, ::step]
     values = thinned.compute(scheduler="synchronous").to_numpy()
     known = values[np.isfinite(values)]
     return float(np.median(known)) if known.size else math.nan

@@ -47,8 +47,8 @@ class FusionSettings:
     precision : str
         ``float32`` or ``bfloat16``, for networks.
     uncertainty : bool
-        Add a last band, named ``standard error`` and flagged as bad: the error to be expected
-        of each pixel's spectrum, root mean square over the good bands.
+        Also give the standard error of each pixel's spectrum, as a coordinate ``standard_error``
+        of :func:`hsfuse.fuse`, a variable of a zarr store, a band of a GeoTIFF after the others.
     align : bool
         Estimate the co-registration from the pair, to a fraction of an HS pixel; otherwise the
         georeferencing of the files is used as it is.

@@ -18,6 +18,7 @@ from hsfuse.core.text import listed
 from hsfuse.errors import RasterError
 from hsfuse.io.bands import UNIT_KEYS, store_bands
 from hsfuse.io.coordinates import grid_of
+from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.packing import means_together
 from hsfuse.io.pixels import Opened, StorePixels
 
@@ -76,6 +77,7 @@ def open_array(
     )
     metadata = dict(data.attrs) | dict(array.attrs)
     block = _block(array)
+    error = _standard_error(data, array, stored, token)
     array = _standard(source, array)
     _check_dtype(source, array)
     nodata, scale, offset = _packing(array, stored, notes)
@@ -99,7 +101,28 @@ def open_array(
     if grid.without:
         attributes["georeferencing"] = grid.without
     attributes["notes"] = [*notes, *grid.notes]
-    return Opened(pixels, block, store_bands(array), grid.transform, grid.crs, attributes)
+    return Opened(pixels, block, store_bands(array), grid.transform, grid.crs, attributes, error)
+
+
+def _standard_error(
+    data: xr.DataArray | xr.Dataset, array: xr.DataArray, stored: bool, token: object
+) -> StorePixels | None:
+    """Return the standard error (y, x) of an array: its coordinate, or its ancillary variable."""
+    named = str(array.attrs.get("ancillary_variables", "")).split()
+    if STANDARD_ERROR in array.coords:
+        error = array[STANDARD_ERROR]
+    elif STANDARD_ERROR in named and isinstance(data, xr.Dataset) and STANDARD_ERROR in data:
+        error = data[STANDARD_ERROR]
+    else:
+        return None
+    if error.dims != ("y", "x"):
+        return None
+    name = f"{STANDARD_ERROR} of {array.name}"
+    plane = xr.Variable(("band", "y", "x"), error.variable.expand_dims("band"))
+    packing = _packing(error, stored, [])
+    return StorePixels(
+        name, plane, *packing, token=(tokenize(error.data) if token is None else (token, name))
+    )
 
 
 def _raster(

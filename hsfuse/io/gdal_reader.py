@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from hsfuse.io.bands import file_bands
 from hsfuse.io.checks import open_file
 from hsfuse.io.handles import GDAL_ERRORS, gdal_options
 from hsfuse.io.identity import companions
+from hsfuse.io.layout import ITEMS, STANDARD_ERROR
 from hsfuse.io.location import stamp
 from hsfuse.io.packing import means_together
 from hsfuse.io.pixels import FilePixels, Opened
@@ -58,7 +60,8 @@ def _open(path: str | Path) -> Opened:
             notes.append(
                 f"band {tagged} is tagged as alpha and holds many values: it is taken for a band"
             )
-        indexes = [index for index in dataset.indexes if index != alpha]
+        error = _standard_error_band(dataset)
+        indexes = [index for index in dataset.indexes if index not in (alpha, error)]
         attributes: dict[str, object] = {"source_dtype": _one_or_all(dataset.dtypes)}
         nodata = tuple(dataset.nodatavals[index - 1] for index in indexes)
         if any(number is not None for number in nodata):
@@ -87,6 +90,15 @@ def _open(path: str | Path) -> Opened:
             beside=companions(dataset.files[1:]),
             mask="none" if not mask else "bands" if mask == "mask of each band" else "dataset",
         )
+        standard_error = None
+        if error:
+            number, scale, offset = (
+                values[error - 1]
+                for values in (dataset.nodatavals, dataset.scales, dataset.offsets)
+            )
+            standard_error = replace(
+                pixels, indexes=(error,), nodata=(number,), scale=(scale,), offset=(offset,)
+            )
         place = place_of(dataset)
         if place.without:
             attributes["georeferencing"] = place.without
@@ -101,7 +113,14 @@ def _open(path: str | Path) -> Opened:
             place.transform,
             place.crs,
             attributes,
+            standard_error,
         )
+
+
+def _standard_error_band(dataset: DatasetReader) -> int:
+    """Return the band that hsfuse wrote as the standard error of the others, 0 if none is."""
+    roles = (dataset.tags(index, ns=ITEMS).get("ROLE") for index in dataset.indexes)
+    return next((index for index, role in enumerate(roles, start=1) if role == STANDARD_ERROR), 0)
 
 
 def _check_scaling(dataset: DatasetReader, indexes: list[int]) -> None:

@@ -6,6 +6,8 @@ cannot interleave by band before GDAL 3.11: tiles by band, then overviews, then 
 copy that puts the overviews first. GDAL can lose data on a full disk without a word
 (https://github.com/geopandas/pyogrio/pull/284), so tiles are written whole, by one
 thread, and the result is compared with the store before it gets its name.
+
+The standard error of a cube is a band after its own; an item of the band says so.
 """
 
 import json
@@ -30,10 +32,10 @@ from rasterio.windows import Window
 
 from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.errors import OutputError, PlanError
-from hsfuse.io.layout import OutputLayout
+from hsfuse.io.layout import ITEMS, STANDARD_ERROR, OutputLayout
 from hsfuse.io.replacement import move_file
 from hsfuse.io.settings import GEOTIFF
-from hsfuse.io.zarr_layout import CUBE, read_layout
+from hsfuse.io.zarr_layout import CUBE, MEANING, read_layout
 
 __all__ = ["check_options", "creation_profile", "export_geotiff"]
 
@@ -177,8 +179,8 @@ def export_geotiff(
             # A raster without georeferencing stays one; rasterio warns of it at every open.
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            cube = zarr.open_array(store_path, path=CUBE, mode="r", zarr_format=3)
-            _write_tiles(cube, layout, tiles if overviews else ready, profile, stage=stage)
+            planes = _Planes(store_path, layout)
+            _write_tiles(planes, layout, tiles if overviews else ready, profile, stage=stage)
             if overviews:
                 stage("overviews", _OVERVIEWS)
                 _build_overviews(tiles, int(profile["BLOCKSIZE"]))
@@ -187,7 +189,7 @@ def export_geotiff(
                 options |= {"COPY_SRC_OVERVIEWS": "YES", "COPY_SRC_MDD": "YES"}
                 rasterio.shutil.copy(tiles, ready, driver="GTiff", **options)
                 tiles.unlink()
-            _compare(cube, layout, ready, int(profile["BLOCKSIZE"]), stage=stage)
+            _compare(planes, layout, ready, int(profile["BLOCKSIZE"]), stage=stage)
         move_file(ready, tiff_path)
     except (RasterioError, CPLE_BaseError, OSError) as error:
         if isinstance(error, OutputError):
@@ -229,8 +231,26 @@ def _gdal_options(profile: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+class _Planes:
+    """The bands of a store's cube, and after them its standard error if it has one."""
+
+    def __init__(self, store: Path, layout: OutputLayout) -> None:
+        self._bands = layout.bands
+        names = (CUBE, STANDARD_ERROR) if layout.standard_error else (CUBE,)
+        self._arrays: list[zarr.Array[Any]] = [
+            zarr.open_array(store, path=name, mode="r", zarr_format=3) for name in names
+        ]
+
+    def read(self, bands: slice, window: Window) -> np.ndarray:
+        """Return planes of one array, (planes, rows, columns)."""
+        rows, columns = window.toslices()
+        if bands.start == self._bands:
+            return np.asarray(self._arrays[1][rows, columns])[None]
+        return np.asarray(self._arrays[0][bands, rows, columns])
+
+
 def _write_tiles(
-    cube: "zarr.Array[Any]",
+    planes: _Planes,
     layout: OutputLayout,
     path: Path,
     profile: Mapping[str, str],
@@ -246,7 +266,7 @@ def _write_tiles(
         driver="GTiff",
         width=layout.columns,
         height=layout.rows,
-        count=layout.bands,
+        count=layout.planes,
         dtype=layout.dtype,
         nodata=layout.fill,
         **georeferencing,
@@ -255,7 +275,7 @@ def _write_tiles(
         _describe(target, layout)
         for share, bands, window in _shares(layout, int(profile["BLOCKSIZE"])):
             stage("tiles", _OVERVIEWS * share)
-            target.write(_read(cube, bands, window), _indexes(bands), window=window)
+            target.write(planes.read(bands, window), _indexes(bands), window=window)
 
 
 def _describe(target: DatasetWriter, layout: OutputLayout) -> None:
@@ -275,24 +295,29 @@ def _describe(target: DatasetWriter, layout: OutputLayout) -> None:
         facts = {} if math.isnan(share) else {"EXPLAINED_BY_MS_BANDS": f"{share:.3f}"}
         if not covered:
             facts["COVERED_BY_MS_BANDS"] = "NO"
-        # A domain of its own: the copy that adds overviews drops the items of none.
-        target.update_tags(index, ns="HSFUSE", **facts)
+        target.update_tags(index, ns=ITEMS, **facts)
         description = _description(nm, name)
         if description:
             target.set_band_description(index, description)
-    envi = {"bbl": "{" + ", ".join(str(int(flag)) for flag in layout.good) + "}"}
+    if layout.standard_error:
+        target.update_tags(layout.planes, ns=ITEMS, ROLE=STANDARD_ERROR, MEANING=MEANING)
+        target.set_band_description(layout.planes, STANDARD_ERROR.replace("_", " "))
+    # A list holds a number for every band of the file, else readers do not take it; standard
+    # errors are no bad band, and have no wavelength.
+    more = (True,) * layout.standard_error
+    envi = {"bbl": "{" + ", ".join(str(int(flag)) for flag in (*layout.good, *more)) + "}"}
     for key, values in (("wavelength", layout.wavelength), ("fwhm", layout.fwhm)):
-        if not any(map(math.isnan, values)):  # a list with gaps would shift in most readers
+        if not (more or any(map(math.isnan, values))):  # with gaps it would shift in most readers
             envi[key] = "{" + ", ".join(f"{value:.9g}" for value in values) + "}"
     if "wavelength" in envi:
         envi["wavelength_units"] = "Nanometers"
     target.update_tags(ns="ENVI", **envi)
     target.update_tags(HSFUSE_PROVENANCE=json.dumps(dict(layout.attributes), sort_keys=True))
     if layout.attributes.get("units"):
-        target.units = [str(layout.attributes["units"])] * layout.bands
+        target.units = [str(layout.attributes["units"])] * layout.planes
     if layout.dtype != "float32":
-        target.scales = [layout.scale] * layout.bands
-        target.offsets = [layout.offset] * layout.bands
+        target.scales = [layout.scale] * layout.planes
+        target.offsets = [layout.offset] * layout.planes
 
 
 def _description(nm: float, name: str) -> str:
@@ -313,7 +338,7 @@ def _description(nm: float, name: str) -> str:
 
 
 def _pieces(layout: OutputLayout, size: int) -> Iterator[tuple[slice, Window]]:
-    """Cut the cube into whole tiles and whole chunk depths, a bounded number at a time."""
+    """Cut the planes into whole tiles and whole chunk depths, a bounded number at a time."""
     depth, chunk_rows, _ = layout.chunk
     rows = size * math.ceil(chunk_rows / size)
     strip = depth * rows * np.dtype(layout.dtype).itemsize  # bytes of one column
@@ -324,19 +349,17 @@ def _pieces(layout: OutputLayout, size: int) -> Iterator[tuple[slice, Window]]:
             for band in range(0, layout.bands, depth):
                 bands = slice(band, min(band + depth, layout.bands))
                 yield bands, Window(column, row, width, height)
+            if layout.standard_error:
+                last = slice(layout.bands, layout.planes)
+                yield last, Window(column, row, width, height)
 
 
 def _shares(layout: OutputLayout, size: int) -> Iterator[tuple[float, slice, Window]]:
-    """Return the pieces, each with the share of the cube before it."""
+    """Return the pieces, each with the share of all that is before it."""
     done = 0
     for bands, window in _pieces(layout, size):
-        yield done / math.prod(layout.shape), bands, window
+        yield done / (layout.planes * layout.rows * layout.columns), bands, window
         done += (bands.stop - bands.start) * window.height * window.width
-
-
-def _read(cube: "zarr.Array[Any]", bands: slice, window: Window) -> np.ndarray:
-    rows, columns = window.toslices()
-    return np.asarray(cube[bands, rows, columns])
 
 
 def _indexes(bands: slice) -> list[int]:
@@ -352,7 +375,7 @@ def _build_overviews(path: Path, size: int) -> None:
 
 
 def _compare(
-    cube: "zarr.Array[Any]",
+    planes: _Planes,
     layout: OutputLayout,
     path: Path,
     size: int,
@@ -363,7 +386,7 @@ def _compare(
         for share, bands, window in _shares(layout, size):
             stage("comparison with the store", _COMPARE + (1 - _COMPARE) * share)
             written = source.read(_indexes(bands), window=window)
-            if not np.array_equal(written, _read(cube, bands, window), equal_nan=True):
+            if not np.array_equal(written, planes.read(bands, window), equal_nan=True):
                 raise OutputError(
                     f"{path}: differs from what was written, from band {bands.start + 1}, row "
                     f"{window.row_off}, column {window.col_off} on; is the disk full?"

@@ -20,6 +20,8 @@ from hsfuse.errors import PlanError
 from hsfuse.io.settings import GRIDS, OUTPUTS
 
 __all__ = [
+    "ITEMS",
+    "STANDARD_ERROR",
     "Block",
     "OutputLayout",
     "StoredType",
@@ -30,6 +32,13 @@ __all__ = [
 ]
 
 StoredType = Literal["float32", "int16", "uint16"]
+
+#: Name of the coordinate (y, x) of a raster that holds its standard error, and of the array of it
+#: in a store.
+STANDARD_ERROR = "standard_error"
+#: Domain of hsfuse's items of the bands of a GeoTIFF; the copy that adds overviews drops items
+#: without a domain. ``ROLE=standard_error`` marks the band of standard errors.
+ITEMS = "HSFUSE"
 
 _NODATA: dict[str, float] = {"float32": math.nan, "int16": -32768, "uint16": 65535}
 _PLAIN = "float32 is stored without scaling: scale 1, offset 0, nodata NaN"
@@ -63,7 +72,7 @@ def _check_dtype(dtype: str) -> None:
 
 
 class Block(NamedTuple):
-    """A rectangle of the output, in pixels; all bands."""
+    """A rectangle of the output, in pixels; all bands, and the standard error if there is one."""
 
     row: int
     column: int
@@ -104,6 +113,8 @@ class OutputLayout:
         Share of a band's variance that the MS bands explain; NaN where unknown.
     band_name : tuple of str
         May be empty strings.
+    standard_error : bool
+        Whether a plane of standard errors is stored beside the cube, as the same numbers.
     attributes : mapping
         Provenance: anything that JSON holds. It does not decide what the pixels are.
 
@@ -129,6 +140,7 @@ class OutputLayout:
     covered: tuple[bool, ...] = ()
     explained: tuple[float, ...] = ()
     band_name: tuple[str, ...] = ()
+    standard_error: bool = False
     attributes: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -178,6 +190,11 @@ class OutputLayout:
         return (self.bands, self.rows, self.columns)
 
     @property
+    def planes(self) -> int:
+        """The bands of the cube, and the plane of standard errors."""
+        return self.bands + self.standard_error
+
+    @property
     def fill(self) -> float:
         """The stored number that means no data."""
         return _NODATA[self.dtype] if self.nodata is None else self.nodata
@@ -185,7 +202,8 @@ class OutputLayout:
     @property
     def bytes(self) -> int:
         """Size of the stored numbers before compression."""
-        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+        pixels = self.rows * self.columns
+        return self.planes * pixels * np.dtype(self.dtype).itemsize
 
     @property
     def affine(self) -> Affine:
@@ -254,6 +272,7 @@ class OutputLayout:
             covered=per_band("covered"),  # type: ignore[arg-type]
             explained=per_band("explained"),  # type: ignore[arg-type]
             band_name=per_band("band_name"),  # type: ignore[arg-type]
+            standard_error=STANDARD_ERROR in array.coords,
             attributes=dict(attributes or {}),
         )
 

@@ -47,7 +47,11 @@ def masked(opened: Opened, mask: Path) -> Opened:
     """Return what was opened, without data where a mask file says so."""
     valid = _open_mask(mask, opened.pixels.path, opened.pixels.shape, opened.transform)
     attributes = opened.attributes | {"mask_file": str(mask)}
-    return opened._replace(pixels=MaskedPixels(opened.pixels, valid), attributes=attributes)
+    pixels, error = (
+        None if each is None else MaskedPixels(each, valid)
+        for each in (opened.pixels, opened.standard_error)
+    )
+    return opened._replace(pixels=pixels, standard_error=error, attributes=attributes)
 
 
 def _open_mask(

@@ -12,7 +12,7 @@ from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.errors import OutputError
 from hsfuse.io.formats import find_format
 from hsfuse.io.journal import Journal, Receipt
-from hsfuse.io.layout import OutputLayout
+from hsfuse.io.layout import STANDARD_ERROR, OutputLayout
 from hsfuse.io.replacement import sync
 from hsfuse.io.store import Store
 from hsfuse.io.zarr_layout import COMPLETE, CUBE, PROVENANCE
@@ -188,15 +188,15 @@ def _write_checksums(store: Store, receipts: Iterable[Receipt]) -> None:
     """
     Leave every chunk file's hash beside the chunks, as ``sha256sum --check`` reads it.
 
-    It lies in the array's folder: in a group's, zarr warns of a file that is no array.
+    They lie in the arrays' folders: in a group's, zarr warns of a file that is no array.
     """
     chunks = {name: digest for receipt in receipts for name, digest in receipt.chunks.items()}
-    folder = f"{CUBE}/"
-    lines = [
-        f"{digest}  {name.removeprefix(folder)}\n"
-        for name, digest in sorted(chunks.items())
-        if digest
-    ]
-    path = store.root / CUBE / CHECKSUMS
-    path.write_text("".join(lines), encoding="ascii")
-    sync(path)
+    for array in (CUBE, STANDARD_ERROR) if store.layout.standard_error else (CUBE,):
+        lines = [
+            f"{digest}  {name.removeprefix(f'{array}/')}\n"
+            for name, digest in sorted(chunks.items())
+            if digest and name.startswith(f"{array}/")
+        ]
+        path = store.root / array / CHECKSUMS
+        path.write_text("".join(lines), encoding="ascii")
+        sync(path)

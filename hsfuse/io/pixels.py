@@ -75,6 +75,7 @@ class Opened(NamedTuple):
     transform: Affine | None
     crs: CRS | None
     attributes: dict[str, object]
+    standard_error: Any = None  # Pixels of one band, where there is one
 
     @property
     def notes(self) -> list[str]:

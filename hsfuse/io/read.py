@@ -23,6 +23,7 @@ from hsfuse.io.bands import BandTable, with_sensor
 from hsfuse.io.checks import locate
 from hsfuse.io.gdal_reader import open_dataset
 from hsfuse.io.labels import raster_label
+from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.location import Location
 from hsfuse.io.masks import masked
 from hsfuse.io.packing import means_together
@@ -88,7 +89,8 @@ def open_raster(
     DataArray of shape (bands, rows, columns)
         float32, NaN for no data, with the coordinates ``band``, ``wavelength`` and
         ``fwhm`` (nanometres, NaN where unknown), ``good``, ``band_name``, ``x`` and ``y``
-        (pixel centres; absent from rotated grids) and ``spatial_ref``. Attributes:
+        (pixel centres; absent from rotated grids) and ``spatial_ref``; of an output of hsfuse
+        that has it ``standard_error`` (y, x), lazy (see :func:`hsfuse.fuse`). Attributes:
         ``source``, ``sensor``, ``wavelength_source``, ``georeferenced``, ``source_dtype``
         and, where there is something to say, ``source_scale``, ``source_offset`` (of the stored
         numbers; applied), ``units``, ``nodata``, ``nodata_where``,
@@ -279,6 +281,9 @@ def _assembled(
         array = array.rio.write_crs(opened.crs)
     # An identity is how rasterio says that there is no transform.
     placed: xr.DataArray = array.rio.write_transform(opened.transform or Affine.identity())
+    if opened.standard_error is not None:
+        error = lazy(opened.standard_error, size)[0]
+        placed = placed.assign_coords({STANDARD_ERROR: (("y", "x"), error)})
     return placed
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.journal import Journal, ModelReceipt, PartialOutput, Receipt, hash_file
-from hsfuse.io.layout import Block, OutputLayout, encode
+from hsfuse.io.layout import STANDARD_ERROR, Block, OutputLayout, encode
 from hsfuse.io.replacement import sync, write_file
 from hsfuse.io.zarr_layout import CUBE, write_template
 
@@ -44,12 +44,15 @@ class Store(PartialOutput):
     layout: OutputLayout
 
     def chunk_keys(self, block: Block | None = None) -> list[str]:
-        """Return the chunk files of a block, or of the whole cube, by their path inside."""
+        """Return the chunk files of a block, or of the whole output, by their path inside."""
         block = block or Block(0, 0, self.layout.rows, self.layout.columns)
         bands, rows, columns = self.layout.chunk
+        depths = [f"{CUBE}/c/{band}" for band in range(math.ceil(self.layout.bands / bands))]
+        if self.layout.standard_error:
+            depths.append(f"{STANDARD_ERROR}/c")
         return [
-            f"{CUBE}/c/{band}/{row}/{column}"
-            for band in range(math.ceil(self.layout.bands / bands))
+            f"{depth}/{row}/{column}"
+            for depth in depths
             for row in range(block.row // rows, math.ceil((block.row + block.rows) / rows))
             for column in range(
                 block.column // columns, math.ceil((block.column + block.columns) / columns)
@@ -64,8 +67,8 @@ class Store(PartialOutput):
         ----------
         row, column : int
             Where the block starts, in pixels.
-        values : ndarray of shape (bands, rows, columns)
-            NaN where there is no data.
+        values : ndarray of shape (planes, rows, columns)
+            NaN where there is no data; the standard error is the last plane, if there is one.
 
         Returns
         -------
@@ -90,6 +93,11 @@ class Store(PartialOutput):
                 stored, beyond = encode(values[bands], self.layout)
                 cube[bands, *place] = stored
                 missing += int(np.count_nonzero(np.isnan(values[bands])))
+                clipped += beyond
+            if self.layout.standard_error:
+                stored, beyond = encode(values[self.layout.bands :], self.layout)
+                error = zarr.open_array(self.root, path=STANDARD_ERROR, mode="r+", zarr_format=3)
+                error[place] = stored[0]
                 clipped += beyond
             keys = self.chunk_keys(block)
             chunks = {key: hash_file(self.root / key, flush=True) for key in keys}
@@ -152,8 +160,8 @@ class Store(PartialOutput):
 
     def _check(self, row: int, column: int, shape: tuple[int, ...]) -> Block:
         layout = self.layout
-        if len(shape) != 3 or shape[0] != layout.bands:
-            raise PlanError(f"a block has {layout.bands} bands and two more axes, got {shape}")
+        if len(shape) != 3 or shape[0] != layout.planes:
+            raise PlanError(f"a block has {layout.planes} bands and two more axes, got {shape}")
         for name, start, length, whole, chunk in (
             ("row", row, shape[1], layout.rows, layout.chunk[1]),
             ("column", column, shape[2], layout.columns, layout.chunk[2]),

@@ -17,11 +17,13 @@ from functools import partial
 from pathlib import Path
 
 import dask.base
+import numpy as np
 import xarray as xr
 
 from hsfuse.io.formats import find_format
 from hsfuse.io.journal import Journal, ModelReceipt, Receipt
 from hsfuse.io.layout import (
+    STANDARD_ERROR,
     Block,
     OutputLayout,
     StoredType,
@@ -80,7 +82,8 @@ def write_raster(
     Parameters
     ----------
     raster : DataArray, Dataset or path
-        As :func:`hsfuse.fuse` takes them; lazy arrays (band, y, x), NaN for no data, stay lazy.
+        As :func:`hsfuse.fuse` takes them; lazy arrays (band, y, x), NaN for no data, stay lazy. A
+        coordinate ``standard_error`` (y, x) is written with it.
     path : str or Path
         Ends in .zarr (a zarr v3 store) or .tif (a cloud-optimised GeoTIFF).
     overwrite : bool
@@ -140,7 +143,10 @@ def _write_block(array: xr.DataArray, store: Store, block: Block) -> Receipt:
     rows = slice(block.row, block.row + block.rows)
     columns = slice(block.column, block.column + block.columns)
     with one_thread():
-        values = array.isel(y=rows, x=columns).compute(scheduler="synchronous").to_numpy()
+        part = array.isel(y=rows, x=columns).compute(scheduler="synchronous")
+        values = part.to_numpy()
+        if store.layout.standard_error:
+            values = np.concatenate([values, part[STANDARD_ERROR].to_numpy()[None]])
         return store.write(block.row, block.column, values)
 
 

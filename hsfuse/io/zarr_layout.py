@@ -1,7 +1,8 @@
 """
 The zarr hierarchy of an output: all that is written before the first pixel.
 
-One group holds the array ``cube`` (band, y, x) and its coordinates. Georeferencing is
+One group holds the array ``cube`` (band, y, x), its coordinates and, where there is one, the
+array ``standard_error`` (y, x), which the cube names as its ancillary variable. Georeferencing is
 said twice, because readers differ: by CF (xarray, rioxarray, GDAL) and by the ``proj``
 and ``spatial`` conventions (GeoZarr readers). Chunks are plain blosc lz4 without
 sharding or a checksum codec, which keeps GDAL 3.12 able to read them.
@@ -23,15 +24,29 @@ from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
 
 from hsfuse.errors import RasterError
-from hsfuse.io.layout import OutputLayout, StoredType
+from hsfuse.io.layout import STANDARD_ERROR, OutputLayout, StoredType
 from hsfuse.io.replacement import sync
 from hsfuse.io.settings import OUTPUTS
 
-__all__ = ["COMPLETE", "CUBE", "PROVENANCE", "consolidate", "read_layout", "write_template"]
+__all__ = [
+    "COMPLETE",
+    "CUBE",
+    "MEANING",
+    "PROVENANCE",
+    "consolidate",
+    "read_layout",
+    "write_template",
+]
 
 CUBE = "cube"
 COMPLETE = "hsfuse:complete"
 PROVENANCE = "hsfuse:provenance"
+
+#: What a standard error is, for the readers of a file.
+MEANING = (
+    "standard error of the spectrum: of 90 % of the pixels the root mean square error over the "
+    "good bands is below 1.645 of it"
+)
 
 _Six = tuple[float, float, float, float, float, float]
 
@@ -92,9 +107,22 @@ def _conventions(layout: OutputLayout, crs: pyproj.CRS | None) -> dict[str, obje
 
 
 def _cube_attributes(layout: OutputLayout) -> dict[str, object]:
+    names = f"band wavelength fwhm good covered explained {_place(layout)}"
+    attributes: dict[str, object] = {"coordinates": names}
+    if layout.standard_error:
+        attributes["ancillary_variables"] = STANDARD_ERROR
+    return attributes | _number_attributes(layout)
+
+
+def _place(layout: OutputLayout) -> str:
+    """Return the coordinates that place a pixel; a rotated grid has none of each column."""
     rotated = layout.transform[1] != 0 or layout.transform[3] != 0
-    names = "band wavelength fwhm good covered explained spatial_ref" + ("" if rotated else " y x")
-    attributes: dict[str, object] = {"grid_mapping": "spatial_ref", "coordinates": names}
+    return "spatial_ref" if rotated else "spatial_ref y x"
+
+
+def _number_attributes(layout: OutputLayout) -> dict[str, object]:
+    """Return what the stored numbers of the cube, and of its standard error, mean."""
+    attributes: dict[str, object] = {"grid_mapping": "spatial_ref"}
     if layout.attributes.get("units"):
         attributes["units"] = layout.attributes["units"]
     if layout.dtype == "float32":
@@ -127,16 +155,25 @@ def write_template(root: Path, layout: OutputLayout) -> None:
         **places,
     }
     group = zarr.create_group(root, attributes=attributes, zarr_format=3, overwrite=True)
-    group.create_array(
-        CUBE,
-        shape=layout.shape,
-        chunks=layout.chunk,
-        dtype=layout.dtype,
-        fill_value=layout.fill if layout.dtype == "float32" else int(layout.fill),
-        compressors=BloscCodec(cname="lz4", clevel=OUTPUTS.compression_level, shuffle="shuffle"),
-        dimension_names=("band", "y", "x"),
-        attributes=_cube_attributes(layout) | places,  # type: ignore[arg-type]
-    )
+    images: dict[str, tuple[tuple[str, ...], dict[str, object]]] = {
+        CUBE: (("band", "y", "x"), _cube_attributes(layout))
+    }
+    if layout.standard_error:
+        error = {"coordinates": _place(layout), "long_name": MEANING} | _number_attributes(layout)
+        images[STANDARD_ERROR] = (("y", "x"), error)
+    for image, (dimensions, facts) in images.items():
+        group.create_array(
+            image,
+            shape=layout.shape[-len(dimensions) :],
+            chunks=layout.chunk[-len(dimensions) :],
+            dtype=layout.dtype,
+            fill_value=layout.fill if layout.dtype == "float32" else int(layout.fill),
+            compressors=BloscCodec(
+                cname="lz4", clevel=OUTPUTS.compression_level, shuffle="shuffle"
+            ),
+            dimension_names=dimensions,
+            attributes=facts | places,  # type: ignore[arg-type]
+        )
 
     def add(
         name: str, values: NDArray[np.generic], dimension: str | None, **attributes: object
@@ -222,6 +259,7 @@ def read_layout(root: Path) -> OutputLayout:
         covered=covered,
         explained=explained,
         band_name=tuple(cast("list[str]", band["band_name"])),
+        standard_error=STANDARD_ERROR in group,
         attributes=cast("dict[str, object]", group.attrs.asdict().get(PROVENANCE, {})),
     )
 

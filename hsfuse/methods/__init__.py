@@ -60,7 +60,7 @@ class MethodSpec:
     takes_weights : bool
         Whether a weights file may be given.
     gives_standard_error : bool
-        Whether it can add a band of standard errors.
+        Whether it can give the standard error of each pixel.
     wants_denoised_bands : bool
         Whether it fuses the clean HS bands alone, and noisy ones are predicted from them; false for
         interpolation, which adds no detail to sharpen noise with.
@@ -135,7 +135,7 @@ class Options:
     precision : str
         ``float32`` or ``bfloat16``, for networks.
     uncertainty : bool
-        Whether a last band holds the standard error of each pixel.
+        Whether the standard error of each pixel is wanted.
     """
 
     weights: str | None = None
@@ -200,7 +200,7 @@ class Fuser(Protocol):
 
     @property
     def gives_standard_error(self) -> bool:
-        """Whether a last band of standard errors follows the cube."""
+        """Whether a plane of standard errors follows the bands of the cube."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -245,10 +245,10 @@ class Fuser(Protocol):
 
         Returns
         -------
-        list of ndarray of shape (bands, core rows, core columns)
-            In HS units. Values are finite; the caller masks no data. One band more where the
-            fuser gives the standard error: the expected error of each pixel's spectrum, root
-            mean square over the good bands.
+        list of ndarray of shape (planes, core rows, core columns)
+            The bands in HS units. Values are finite; the caller masks no data. The last of one
+            plane more is the standard error where the fuser gives it: of 90 % of the pixels the
+            root mean square error over the good bands is below 1.645 of it.
         """
 
 

@@ -25,6 +25,7 @@ import xarray as xr
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.psf import PSF
 from hsfuse.io.labels import crs_text
+from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.read import open_raster
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def raster_as_dict(raster: xr.DataArray) -> dict[str, object]:
         **grid_of(raster),
         "wavelength_range": spectral_range(raster),
         "good_bands": int(np.count_nonzero(raster["good"].values)),
+        "standard_error": STANDARD_ERROR in raster.coords,
         **{key: value for key, value in raster.attrs.items() if key != "source"},
         "band_name": [str(name) for name in raster["band_name"].values],
         **{key: raster[key].values for key in ("wavelength", "fwhm", "good")},

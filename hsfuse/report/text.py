@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.text import by, image_kind, listed, numbers, table
 from hsfuse.errors import OutputError
+from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.replacement import write_file
 from hsfuse.report.inputs import input_lines, pixel_size, raster_crs, raster_size
 from hsfuse.report.quicklook import draw_quicklook
@@ -108,6 +109,7 @@ def describe_raster(raster: xr.DataArray) -> str:
         ("product", str(attributes.get("product", ""))),
         ("size", f"{raster_size(raster)}, {bands}"),
         ("band names", listed(names)),
+        ("uncertainty", "standard error of each pixel" if STANDARD_ERROR in raster.coords else ""),
         ("stored as", _stored(raster)),
         ("pixel", pixel_size(raster) or "not georeferenced"),
         ("CRS", raster_crs(raster)),
@@ -152,7 +154,7 @@ def describe_plan(job: Job, *, inputs: bool = True) -> str:
         (
             "output",
             f"{job.out}: {rows} x {columns} pixels, {bands} bands"
-            f"{' (the last: standard error)' if plan.fuser.gives_standard_error else ''}, "
+            f"{' and the standard error' if plan.fuser.gives_standard_error else ''}, "
             f"{_layout(job)}, "
             f"{format_bytes(job.output_bytes)} before compression",
         ),
@@ -347,7 +349,10 @@ def _standard_error(outcome: Outcome, units: str) -> str:
     if outcome.standard_error is None:
         return ""
     median = f"{outcome.standard_error:.4g}{' ' + units if units else ''}"
-    return f"median standard error {median}, in band {outcome.job.plan.shape[0]} (the last)"
+    place = "variable standard_error"
+    if outcome.path.suffix != ".zarr":
+        place = f"band {outcome.job.plan.planes}"
+    return f"median standard error {median}, in {place}"
 
 
 def _difference(found: Discrepancy, units: str = "") -> str:

@@ -189,7 +189,7 @@ def test_an_interrupt_says_how_to_go_on(
 
 
 @pytest.mark.parametrize("name", ["out.tif", "out.zarr"])
-def test_uncertainty_is_written_told_and_left_out_of_figures(
+def test_uncertainty_is_written_and_summarised_and_left_out_of_figures(
     tmp_path: Path, component_weights: str, name: str
 ):
     made = write_sample(
@@ -199,20 +199,23 @@ def test_uncertainty_is_written_told_and_left_out_of_figures(
     words = ["run", str(made.scene), str(made.rgb), "-o", str(out), "--uncertainty"]
     result = CliRunner().invoke(main, [*words, "--no-align", "--weights", component_weights])
     assert result.exit_code == 0, result.output
-    assert "62 bands (the last: standard error)" in result.stdout
+    assert "61 bands and the standard error" in result.stdout
     assert "note            standard error: " in result.stdout
-    fused = open_raster(out)
-    told = fused[-1].compute().to_numpy()
-    assert str(fused["band_name"].values[-1]) == "standard error"
-    assert not fused["good"].values[-1]
-    assert f"uncertainty     median standard error {np.median(told):.4g}" in result.stdout
+    median = float(open_raster(out)["standard_error"].compute().median())
+    place = "band 62" if name == "out.tif" else "variable standard_error"
+    (line,) = (each for each in result.stdout.splitlines() if each.startswith("uncertainty"))
+    assert f"median standard error {median:.4g}" in line
+    assert line.endswith(f", in {place}")
     record = json.loads((tmp_path / f"{name}.json").read_text())
     assert record["settings"]["uncertainty"] is True
     assert "--uncertainty" in record["command"].split()
-    assert record["result"]["median_standard_error"] == pytest.approx(float(np.median(told)))
+    assert record["result"]["median_standard_error"] == pytest.approx(median)
     words = ["evaluate", str(made.truth), str(out), "--json"]
     figures = json.loads(CliRunner().invoke(main, words).stdout)
     assert figures["bands"] <= 61
+    info = CliRunner().invoke(main, ["info", str(out)]).stdout
+    assert "61 bands" in info
+    assert "standard error" in info
 
 
 def test_uncertainty_of_another_method_is_refused(pair: Path, tmp_path: Path):

@@ -185,42 +185,41 @@ def test_a_sensor_of_other_bands_is_refused(pair: tuple[xr.DataArray, ...]) -> N
         plan_fusion(hs, rgb, method="bicubic", hs_sensor="cave-31")
 
 
-def test_uncertainty_is_one_more_band(
+def test_standard_errors_are_a_coordinate_of_the_cube(
     corner: tuple[xr.DataArray, ...], component_weights: str
 ) -> None:
-    """Standard errors: finite where the cube is, named, flagged, and about as large as errors."""
+    """Finite where the cube is, about as large as errors; the bands are those of the HS image."""
     hs, rgb, truth = corner
     hole = rgb.copy(data=rgb.to_numpy().copy())
     hole[0, 60:70, 50:61] = np.nan
     asked = {"weights": component_weights, "uncertainty": True, "align": False}
-    fused = fuse(hs, hole.chunk(), **asked).compute()
-    cube, told = fused[:-1], fused[-1]
-    assert str(told["band_name"].values) == "standard error"
-    assert not bool(told["good"])
-    assert np.isnan([float(told["wavelength"]), float(told["fwhm"])]).all()
-    assert np.array_equal(cube["wavelength"], hs["wavelength"])
-    assert np.array_equal(np.isnan(told), np.isnan(cube).any(axis=0))
-    assert float(told.min()) >= 0
-    wanted = truth.sel(y=fused.y, x=fused.x, method="nearest").to_numpy()
+    cube = fuse(hs, hole.chunk(), **asked).compute()
+    error = cube["standard_error"]
+    assert error.dims == ("y", "x")
+    for name in ("wavelength", "good", "band_name"):
+        assert np.array_equal(cube[name], hs[name])
+    assert np.array_equal(np.isnan(error), np.isnan(cube).any(axis=0))
+    assert float(error.min()) >= 0
+    wanted = truth.sel(y=cube.y, x=cube.x, method="nearest").to_numpy()
     good = cube["good"].to_numpy()
-    error = np.sqrt(((cube.to_numpy() - wanted)[good] ** 2).mean(axis=0))
-    known = np.isfinite(error)
-    # A made scene is smoother than those of the calibration: it is told more than it has.
-    assert 1 / 3 < np.median(told.to_numpy()[known]) / np.median(error[known]) < 3
-    assert (error < 3 * told.to_numpy())[known].mean() > 0.8
+    true = np.sqrt(((cube.to_numpy() - wanted)[good] ** 2).mean(axis=0))
+    known = np.isfinite(true)
+    assert 1 / 3 < np.median(error.to_numpy()[known]) / np.median(true[known]) < 3
+    assert (true < 3 * error.to_numpy())[known].mean() > 0.8
 
 
-def test_tiles_are_as_sure_as_the_whole(
+def test_standard_errors_of_tiles_are_those_of_the_whole(
     corner: tuple[xr.DataArray, ...], component_weights: str
 ) -> None:
-    """Blocks and one block of everything tell the same errors; the cube is what it was."""
+    """Blocks and one block of everything have the same; the cube is the one without them."""
     hs, rgb, _ = corner
     asked = FusionSettings(weights=component_weights, uncertainty=True, align=False)
     part = plan_fusion(hs, rgb, asked, tile=64)
     rows, columns = (replace(axis, size=512) for axis in (part.rows, part.columns))
     whole = replace(part, rows=rows, columns=columns)
     plain = plan_fusion(hs, rgb, replace(asked, uncertainty=False), tile=512)
-    assert part.shape[0] == plain.shape[0] + 1
+    assert part.shape == plain.shape
+    assert part.planes == plain.planes + 1
     assert whole.digest != plain.digest
     assert any("standard error" in note for note in whole.notes)
     expected = fuse_block(whole, 0, 0)
@@ -233,7 +232,9 @@ def test_tiles_are_as_sure_as_the_whole(
 
 
 @pytest.mark.parametrize("method", ["bicubic", "guided"])
-def test_a_method_that_is_not_sure_is_refused(pair: tuple[xr.DataArray, ...], method: str) -> None:
+def test_a_method_without_standard_error_is_refused(
+    pair: tuple[xr.DataArray, ...], method: str
+) -> None:
     """One line names the method, and what would do."""
     hs, rgb, _ = pair
     with pytest.raises(
