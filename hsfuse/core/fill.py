@@ -7,14 +7,14 @@ pixels that touch each other, and lies beyond that range or ends abruptly.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, label
 
-__all__ = ["Fill", "find_fills"]
+__all__ = ["Fill", "MeasuredRange", "find_fills", "find_unexpected", "range_of", "without_fills"]
 
 Cube = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -38,13 +38,15 @@ class _Settings:
     fewest_values: int = 16
     # Values among which these are counted: enough for that, and quickly sorted.
     counted_values: int = 100_000
-    # Share of different spectra among the others, where pixels are measured.
+    # Share of different spectra among the others of a window, where pixels are measured.
     distinct: float = 0.9
     # Distance of the pixels just beside a fill from it, in the usual one: shade and glare fade.
     abrupt: float = 0.5
 
 
 _SETTINGS = _Settings()
+# Pixels touch at an edge or a corner: a slanted line is one region.
+_TOUCHING = np.ones((3, 3), dtype=np.bool_)
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,98 @@ class Fill:
         whole = (same | np.isnan(spectrum)).all(axis=0)
         return np.broadcast_to(whole, cube.shape)
 
+    def masked(self, cube: Cube) -> Cube:
+        """Return a cube (bands, rows, columns) with NaN where it holds it."""
+        return np.where(self.within(cube), np.float32(np.nan), cube)
+
     @property
     def number(self) -> float | None:
         """The number, if it is the same in all bands."""
         known = {value for value in self.spectrum if not np.isnan(value)}
         return known.pop() if len(known) == 1 else None
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredRange:
+    """
+    The values of an image where none is fill.
+
+    Attributes
+    ----------
+    low, high : ndarray of shape (bands,)
+        Smallest and largest value; NaN for bands without data.
+    """
+
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+
+    @property
+    def lowest(self) -> float:
+        """Below it no value is measured."""
+        low, high = np.fmin.reduce(self.low), np.fmax.reduce(self.high)
+        return float(low - _SETTINGS.distance * (high - low))
+
+    @property
+    def highest(self) -> float:
+        """Above it no value is measured."""
+        low, high = np.fmin.reduce(self.low), np.fmax.reduce(self.high)
+        return float(high + _SETTINGS.distance * (high - low))
+
+    def beyond(self, cube: Cube) -> Mask:
+        """
+        Return which pixels of a cube (bands, rows, columns) may be fill, shape (rows, columns).
+
+        Some value lies far from all that was measured, or all bands do at the same end of it, or
+        the number is the same in all bands of a spectrum. Measured pixels may be among them; a
+        fill that :func:`find_fills` finds in an image with this range is.
+        """
+        used = np.flatnonzero(np.isfinite(self.low))
+        if not used.size:
+            return np.zeros(cube.shape[1:], dtype=np.bool_)
+        far = np.fmin.reduce(cube, axis=0) < self.lowest
+        far |= np.fmax.reduce(cube, axis=0) > self.highest
+        far |= _in_all(used, lambda band: cube[band] <= self.low[band])
+        far |= _in_all(used, lambda band: cube[band] >= self.high[band])
+        if len(cube) > _SETTINGS.colour_bands:
+            far |= _in_all(used, lambda band: cube[band] == cube[used[0]])
+        return np.asarray(far)
+
+    def distance(self, spectra: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return how far the farthest value of each spectrum (bands, pixels) is from the range."""
+        low, high = (np.where(np.isnan(end), 0, end)[:, None] for end in (self.low, self.high))
+        outside = np.fmax(low - spectra, spectra - high)
+        return np.asarray(np.fmax.reduce(outside, axis=0), dtype=np.float64)
+
+
+def _in_all(bands: NDArray[np.intp], mask: Callable[[int], Mask]) -> Mask:
+    """Return where the masks of all bands hold."""
+    held = mask(int(bands[0]))
+    for band in bands[1:]:
+        if not held.any():
+            break
+        held = held & mask(int(band))
+    return held
+
+
+def without_fills(cube: Cube, fills: Iterable[Fill]) -> Cube:
+    """Return a cube (bands, rows, columns) with NaN where it holds one of the fills."""
+    for fill in fills:
+        cube = fill.masked(cube)
+    return cube
+
+
+def range_of(patches: Sequence[Cube]) -> MeasuredRange:
+    """Return the range of the finite values of some windows (bands, rows, columns)."""
+    patches = [_finite(patch) for patch in patches]
+    low = np.fmin.reduce([np.fmin.reduce(patch, axis=(1, 2)) for patch in patches])
+    high = np.fmax.reduce([np.fmax.reduce(patch, axis=(1, 2)) for patch in patches])
+    return MeasuredRange(low, high)
+
+
+def _finite(patch: Cube) -> Cube:
+    """Return a window with NaN in place of infinite values."""
+    infinite = np.isinf(patch)
+    return np.where(infinite, np.float32(np.nan), patch) if infinite.any() else patch
 
 
 def find_fills(patches: Sequence[Cube]) -> list[Fill]:
@@ -96,41 +185,71 @@ def find_fills(patches: Sequence[Cube]) -> list[Fill]:
     list of Fill
         None where all of the image is one number, as then there is nothing to tell it by.
     """
-    patches = [patch.copy() for patch in patches]
+    patches = [_finite(patch) for patch in patches]
     fills: list[Fill] = []
     while len(fills) < _SETTINGS.most_fills:
         found = _extreme_number(patches) or _repeated_spectrum(patches)
         if found is None:
             break
         fills.append(found)
-        for patch in patches:
-            patch[found.within(patch)] = np.nan
+        patches = [found.masked(patch) for patch in patches]
     return fills
+
+
+def find_unexpected(cube: Cube, measured: MeasuredRange) -> list[float | None]:
+    """
+    Return the numbers of fills in a part of an image of which a sample showed none.
+
+    Parameters
+    ----------
+    cube : ndarray of shape (bands, rows, columns)
+        The part, NaN where no data is known.
+    measured : MeasuredRange
+        Of the sample, in which the fills that it showed are NaN.
+
+    Returns
+    -------
+    list of float or None
+        One for each fill; None for a spectrum that differs between bands. Where values far below
+        the sample are not all the same, as after resampling, the lowest.
+    """
+    places = measured.beyond(cube)
+    if np.count_nonzero(places) < _SETTINGS.fewest:
+        return []
+    spectra = cube[:, np.isfinite(cube).any(axis=0)]
+    whole = bool((spectra == spectra[:, :1]).all()) and spectra.shape[1] == cube[0].size
+    if whole:  # nothing else is there to tell it by
+        spectrum = set(spectra[:, 0].tolist())
+        return [spectrum.pop() if len(spectrum) == 1 else None]
+    fills = [fill for fill in find_fills([cube]) if (fill.within(cube).any(axis=0) & places).any()]
+    rest = without_fills(cube, fills)
+    below = rest[rest < measured.lowest]
+    numbers = [fill.number for fill in fills]
+    return [*numbers, float(below.min())] if below.size >= _SETTINGS.fewest else numbers
 
 
 def _extreme_number(patches: Sequence[Cube]) -> Fill | None:
     """Return a number that many values hold far beyond all others."""
     bands = len(patches[0])
     for sign in (1, -1):
-        ends = [float((sign * patch[np.isfinite(patch)]).min(initial=np.inf)) for patch in patches]
-        number = np.float32(sign * min(ends))
+        end = np.fmin if sign > 0 else np.fmax
+        number = end.reduce([end.reduce(patch, axis=None) for patch in patches])
+        if np.isnan(number) or number == 0 or (bands <= _SETTINGS.colour_bands and number > 0):
+            continue
         count = sum(int(np.count_nonzero(patch == number)) for patch in patches)
-        if (
-            count < _SETTINGS.fewest
-            or number == 0
-            or (bands <= _SETTINGS.colour_bands and number > 0)
-        ):
+        if count < _SETTINGS.fewest:
             continue
-        rest = np.concatenate([p[np.isfinite(p) & (p != number)] for p in patches])
-        if not rest.size:
+        rest = [patch[np.isfinite(patch) & (patch != number)] for patch in patches]
+        size = sum(values.size for values in rest)
+        if not size:
             continue
-        low, high = float(rest.min()), float(rest.max())
+        low = min(float(values.min(initial=np.inf)) for values in rest)
+        high = max(float(values.max(initial=-np.inf)) for values in rest)
         gap = low - number if sign > 0 else number - high
-        if (
-            gap > _SETTINGS.distance * (high - low) > 0
-            and np.unique(rest[: _SETTINGS.counted_values]).size >= _SETTINGS.fewest_values
-        ):
-            return Fill((float(number),) * bands, True, count / (count + rest.size))
+        if gap > _SETTINGS.distance * (high - low) > 0:
+            counted = np.concatenate(rest)[: _SETTINGS.counted_values]
+            if np.unique(counted).size >= _SETTINGS.fewest_values:
+                return Fill((float(number),) * bands, True, count / (count + size))
     return None
 
 
@@ -138,11 +257,13 @@ def _repeated_spectrum(patches: Sequence[Cube]) -> Fill | None:
     """Return a spectrum that many touching pixels share and no measurement is like."""
     bands = len(patches[0])
     used = np.any([np.isfinite(patch).any(axis=(1, 2)) for patch in patches], axis=0)
+    if not used.any() or not any(_repeats(patch, np.flatnonzero(used)) for patch in patches):
+        return None
     known = [np.isfinite(patch[used]).all(axis=0) for patch in patches]
     spectra = np.concatenate(
         [patch[used][:, seen] for patch, seen in zip(patches, known, strict=True)], axis=1
     )
-    if not used.any() or spectra.shape[1] < 2 * _SETTINGS.fewest:
+    if spectra.shape[1] < 2 * _SETTINGS.fewest:
         return None
     codes = _codes(spectra)
     _, first, counts = np.unique(codes, return_index=True, return_counts=True)
@@ -158,6 +279,14 @@ def _repeated_spectrum(patches: Sequence[Cube]) -> Fill | None:
             share = float(counts[place] / spectra.shape[1])
             return Fill(tuple(whole.tolist()), False, share)
     return None
+
+
+def _repeats(patch: Cube, bands: NDArray[np.intp]) -> bool:
+    """Return whether some pixel is the same in all bands as the one beside or below it."""
+    beside = _in_all(bands, lambda band: patch[band, :, 1:] == patch[band, :, :-1])
+    return bool(
+        beside.any() or _in_all(bands, lambda band: patch[band, 1:] == patch[band, :-1]).any()
+    )
 
 
 def _codes(spectra: NDArray[np.float32]) -> NDArray[np.uint64]:
@@ -188,14 +317,22 @@ def _is_fill(
         return False
     if colours:
         return (beyond or (constant and at_end)) and _is_abrupt(spectrum, others, masks, patches)
-    distinct = np.unique(_codes(others)).size >= _SETTINGS.distinct * others.shape[1]
-    return distinct and (constant or at_end)
+    if not (constant or at_end):
+        return False
+    # Of each window alone: windows may overlap.
+    codes = [
+        _codes(patch[:, ~mask & np.isfinite(patch).all(axis=0)])
+        for patch, mask in zip(patches, masks, strict=True)
+    ]
+    distinct = sum(np.unique(each).size for each in codes)
+    return distinct >= _SETTINGS.distinct * others.shape[1]
 
 
 def _largest(masks: Sequence[Mask]) -> int:
     """Return the pixels of the largest connected part."""
     return max(
-        (int(np.bincount(label(mask)[0].ravel())[1:].max(initial=0)) for mask in masks), default=0
+        (int(np.bincount(label(mask, _TOUCHING)[0].ravel())[1:].max(initial=0)) for mask in masks),
+        default=0,
     )
 
 

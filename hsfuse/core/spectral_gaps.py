@@ -100,8 +100,10 @@ def fit_gaps(
     wavelength : ndarray of shape (bands,)
         NaN where unknown: bands are taken in their order then.
     """
+    with_data = good & np.any([np.isfinite(p).any(axis=(1, 2)) for p in patches], axis=0)
+    if all(np.isfinite(patch[with_data]).all() for patch in patches):
+        return None
     flat = np.concatenate([patch.reshape(len(patch), -1) for patch in patches], axis=1)
-    with_data = good & np.isfinite(flat).any(axis=1)
     order = np.argsort(wavelength, kind="stable")
     if not np.isfinite(wavelength[with_data]).all():
         order = np.arange(len(good))

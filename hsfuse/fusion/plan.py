@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hsfuse.core.fill import MeasuredRange
 from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.core.tiles import Tiling
 from hsfuse.errors import PlanError
@@ -63,6 +64,9 @@ class Plan:
         What was assumed or chosen, a sentence each.
     inputs : tuple of str
         Hashes of the two rasters as they were given.
+    measured : tuple of (MeasuredRange or None)
+        Of the sample of the two rasters in which undeclared fill was looked for; None where the
+        no-data number was given.
     """
 
     pair: Pair
@@ -75,6 +79,7 @@ class Plan:
     options: Options
     notes: tuple[str, ...]
     inputs: tuple[str, str]
+    measured: tuple[MeasuredRange | None, MeasuredRange | None]
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -164,7 +169,11 @@ def plan_fusion(
     stage = stage or ignore_stage
     with one_thread():  # a plan resumed on another machine is the same
         stage("fill values", 0.1)
-        hs, rgb = without_gaps(hs, spectra=True), without_gaps(rgb, spectra=False)
+        completed = without_gaps(hs, spectra=True), without_gaps(rgb, spectra=False)
+        hs, rgb = (each.raster for each in completed)
+        for name, each in zip(("hs", "fine"), completed, strict=True):
+            if each.whole is not None:
+                cache.hold(name, each.whole)
         stage("co-registration" if settings.align else "grids", 0.2)
         pair, alignment = (
             align_pair(hs, rgb, **known, cache=cache)
@@ -186,7 +195,17 @@ def plan_fusion(
     rows, columns = tile_pair(pair, fuser, settings.tile, settings.overlap)
     notes = (*sensor_notes, *pair.notes, *radiometry.notes, *fuser.notes)
     return Plan(
-        pair, alignment, radiometry, fuser, lower_limit, rows, columns, options, notes, inputs
+        pair,
+        alignment,
+        radiometry,
+        fuser,
+        lower_limit,
+        rows,
+        columns,
+        options,
+        notes,
+        inputs,
+        (completed[0].measured, completed[1].measured),
     )
 
 

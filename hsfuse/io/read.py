@@ -277,6 +277,8 @@ def _assembled(
             "notes": notes,
         },
     )
+    rows, columns = opened.block
+    array.encoding["preferred_chunks"] = {"y": rows, "x": columns}
     if opened.crs is not None:
         array = array.rio.write_crs(opened.crs)
     # An identity is how rasterio says that there is no transform.

@@ -94,15 +94,19 @@ class PackingSettings:
 
 @dataclass(frozen=True, slots=True)
 class SamplingSettings:
-    """Of the windows in which undeclared fill and gaps are looked for."""
+    """Of the windows and lines in which undeclared fill and gaps are looked for."""
 
-    # Values of a raster that is looked at as a whole, 16 MB of float32.
-    whole: int = 2**22
-    # Along each axis of a larger one.
+    # Windows along each axis; a raster of no more pixels than all of them is looked at as a whole.
     windows: int = 5
     # Pixels a side of a window, of spectra and of a few bands: about as many values.
     spectra_side: int = 48
     colours_side: int = 256
+    # Lines along each axis, and values of the blocks that are read for them, of rows and of
+    # columns: half a second where they are not compressed.
+    most_lines: int = 32
+    line_values: int = 2**26
+    # Windows about pixels of lines that may be fill.
+    most_suspicious: int = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,12 @@ class PixelCache:
             if inside[0] is not None and inside[1] is not None:
                 return held.to_numpy()[:, inside[0], inside[1]]
         read = wanted.compute(scheduler="synchronous")
-        self._held.setdefault(name, []).append(read)
+        self.hold(name, read)
         return read.to_numpy()
+
+    def hold(self, name: str, window: xr.DataArray) -> None:
+        """Keep pixels of a raster that are in memory, see :meth:`read`."""
+        self._held.setdefault(name, []).append(window)
 
     def clear(self) -> None:
         """Drop all that is held."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from hsfuse.core.fill import find_fills
+from hsfuse.core.fill import find_fills, find_unexpected, range_of
 
 SIZE = 40
 
@@ -111,3 +111,31 @@ def test_what_is_known_to_be_missing_is_left_alone() -> None:
     (fill,) = find_fills([cube])
     np.testing.assert_array_equal(fill.within(cube)[0], place("corner"))
     np.testing.assert_array_equal(cube, before)
+
+
+@pytest.mark.parametrize("bands", [30, 3])
+@pytest.mark.parametrize("number", [-9999, 0])
+@pytest.mark.parametrize("share", ["region", "all"])
+def test_fill_that_a_sample_did_not_show_is_found_in_a_part(
+    bands: int, number: int, share: str
+) -> None:
+    """Also where the part holds nothing else."""
+    part = measured(bands, seed=1)
+    part[:, place("corner") if share == "region" else slice(None)] = number
+    assert find_unexpected(part, range_of([measured(bands)])) == [number]
+
+
+def test_values_far_below_a_sample_are_found_though_no_two_are_the_same() -> None:
+    """Resampling mixes a fill with measurements."""
+    part = measured(30, seed=1)
+    part[:, 3:5, 3:5] -= np.linspace(2, 9, 4, dtype=np.float32).reshape(2, 2)
+    (lowest,) = find_unexpected(part, range_of([measured(30)]))
+    assert lowest == part.min()
+
+
+@pytest.mark.parametrize("bands", [30, 3])
+def test_values_somewhat_beyond_a_sample_are_measured(bands: int) -> None:
+    """A part may be darker and brighter than what a sample showed."""
+    sample = measured(bands)[:, :10, :10] * 0.5 + 0.1
+    assert find_unexpected(measured(bands, seed=1), range_of([sample])) == []
+    assert find_unexpected(np.full((bands, 5, 5), np.nan, np.float32), range_of([sample])) == []
