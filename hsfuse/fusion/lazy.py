@@ -8,6 +8,7 @@ computed (:mod:`hsfuse.fusion.block`), with the local models that it needs
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import Any, Literal
 
@@ -16,15 +17,18 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from hsfuse.fusion.block import fuse_block
+from hsfuse.fusion.block import fuse_input, read_block
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.settings import FusionSettings, with_choices
+from hsfuse.fusion.undeclared import count_undeclared, find_undeclared
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.masks import mask_raster
 from hsfuse.io.read import Raster, as_raster
 from hsfuse.parallel import pick_device
 
 __all__ = ["fuse", "lazy_result", "open_input"]
+
+_LOG = logging.getLogger(__name__)
 
 
 def fuse(
@@ -38,6 +42,7 @@ def fuse(
 
     The pair is surveyed here, which reads a sample of its pixels and takes seconds to a minute.
     Every chunk of the result is fused when it is computed, alone, so a crop costs a crop.
+    Undeclared fill that the sample did not show is logged then, as a warning.
 
     Parameters
     ----------
@@ -127,4 +132,7 @@ def lazy_result(plan: Plan) -> xr.DataArray:
 
 
 def _chunk(plan: Plan, block_id: tuple[int, int, int]) -> NDArray[np.float32]:
-    return fuse_block(plan, block_id[1], block_id[2])
+    read = read_block(plan, block_id[1], block_id[2])
+    for fill in count_undeclared([find_undeclared(plan, read)]):
+        _LOG.warning("%s", fill.advice)
+    return fuse_input(plan, read)[0]

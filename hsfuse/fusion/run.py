@@ -30,6 +30,7 @@ from hsfuse.fusion.lazy import lazy_result, open_input
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.settings import Settings, with_choices
 from hsfuse.fusion.tiling import worker_bytes
+from hsfuse.fusion.undeclared import UndeclaredFill, count_undeclared, find_undeclared
 from hsfuse.io.formats import find_format
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.location import locate_file
@@ -133,6 +134,8 @@ class Outcome:
         Values without data, and values the stored type could not hold.
     limited : int
         Values below the plan's lower limit, which were set to it.
+    undeclared : tuple of UndeclaredFill
+        Fills that planning did not see, fused as if they were measured.
     standard_error : float or None
         Median of the standard error where it is asked for.
     """
@@ -147,6 +150,7 @@ class Outcome:
     missing: int
     clipped: int
     limited: int
+    undeclared: tuple[UndeclaredFill, ...] = ()
     standard_error: float | None = None
 
     @property
@@ -339,6 +343,7 @@ def execute(
         sum(receipt.missing for receipt in receipts),
         sum(receipt.clipped for receipt in receipts),
         sum(receipt.limited for receipt in receipts),
+        count_undeclared(receipt.undeclared for receipt in receipts),
         _median_standard_error(written.path) if plan.fuser.gives_standard_error else None,
     )
 
@@ -365,12 +370,15 @@ def run_block(plan: Plan, store: Store, block: Block) -> Receipt:
     with one_thread():
         index = block.row // plan.rows.size, block.column // plan.columns.size
         read = read_block(plan, *index, store.read_models)
+        undeclared = find_undeclared(plan, read)
         values, limited = fuse_input(plan, read)
         spatial, spectral = compare_block(plan, read, values)
         receipt = store.write(block.row, block.column, values)
     del read, values
     release_memory()
-    return replace(receipt, spatial=spatial, spectral=spectral, limited=limited)
+    return replace(
+        receipt, spatial=spatial, spectral=spectral, limited=limited, undeclared=undeclared
+    )
 
 
 def _block(plan: Plan, row: int, column: int) -> Block:

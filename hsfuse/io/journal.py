@@ -46,6 +46,8 @@ class Receipt:
         Values that the stored type could not hold.
     limited : int
         Values below the physical range, which were set to its limit.
+    undeclared : tuple of (str, float or None)
+        Image and number of each undeclared fill in what the block was fused from.
     spatial, spectral : Discrepancy
         How the block differs from the HS image and from the MS image, where that was
         compared: a resumed run knows it of the blocks of the run before.
@@ -56,6 +58,7 @@ class Receipt:
     missing: int
     clipped: int
     limited: int = 0
+    undeclared: tuple[tuple[str, float | None], ...] = ()
     spatial: Discrepancy = field(default_factory=Discrepancy)
     spectral: Discrepancy = field(default_factory=Discrepancy)
 
@@ -68,7 +71,9 @@ class Receipt:
         """Read one line of JSON; numbers come back bit for bit."""
         parts = json.loads(line)
         compared = {name: Discrepancy(**parts[name]) for name in ("spatial", "spectral")}
-        return cls(**parts | {"block": Block(*parts["block"])} | compared)
+        undeclared = tuple((image, number) for image, number in parts.get("undeclared", ()))
+        parts |= {"block": Block(*parts["block"]), "undeclared": undeclared}
+        return cls(**parts | compared)
 
 
 @dataclass(frozen=True)

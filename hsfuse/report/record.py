@@ -210,6 +210,7 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
             "clipped_values": outcome.clipped,
             "limited_values": outcome.limited,
             "limited_share": outcome.limited_share,
+            "undeclared_fill": [fill._asdict() for fill in outcome.undeclared],
             "median_standard_error": outcome.standard_error,
             "spatial": _discrepancy(outcome.spatial),
             "spectral": _discrepancy(outcome.spectral),

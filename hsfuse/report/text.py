@@ -205,6 +205,10 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
             if outcome.clipped
             else "",
         ),
+        *(
+            ("warning", f"{fill.advice}; found in {fill.blocks} of {outcome.blocks} blocks")
+            for fill in outcome.undeclared
+        ),
         ("quicklook", str(paths.quicklook) if paths else ""),
         ("record", str(paths.sidecar) if paths else ""),
     ]

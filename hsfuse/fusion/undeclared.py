@@ -1,0 +1,73 @@
+"""
+Undeclared fill that planning did not see and a block shows.
+
+Planning looks at a sample (:mod:`hsfuse.io.missing`); a small region of fill between its windows
+and lines is fused as if it were measured. What every block reads is compared with the range of the
+sample, so that such a region is reported.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from hsfuse.core.fill import find_unexpected
+from hsfuse.fusion.block import BlockInput
+from hsfuse.fusion.plan import Plan
+
+__all__ = ["UndeclaredFill", "count_undeclared", "find_undeclared"]
+
+Found = tuple[tuple[str, float | None], ...]
+
+
+class UndeclaredFill(NamedTuple):
+    """
+    A fill that was fused as if it were measured.
+
+    Attributes
+    ----------
+    image : str
+        ``hs`` or ``rgb``, as in the options.
+    number : float or None
+        The stored number after scale and offset; None for a spectrum that differs between bands.
+    blocks : int
+        Blocks that show it.
+    """
+
+    image: str
+    number: float | None
+    blocks: int
+
+    @property
+    def advice(self) -> str:
+        """What it is, and which option decides what it means."""
+        if self.number is None:
+            return (
+                f"pixels of the {self.image.upper()} image hold one and the same spectrum, unlike "
+                "all others, and were fused as measured: if they have no data, give a mask "
+                f"(--{self.image}-mask)"
+            )
+        return (
+            f"{self.number:.7g} in the {self.image.upper()} image is far from all other values or "
+            "fills whole regions, and was fused as measured: state its stored number if it means "
+            f"no data (--{self.image}-nodata NUMBER), otherwise --{self.image}-nodata none"
+        )
+
+
+def find_undeclared(plan: Plan, read: BlockInput) -> Found:
+    """Return image and number of each undeclared fill in what was read for a block."""
+    return tuple(
+        (image, number)
+        for image, part, measured in zip(
+            ("hs", "rgb"), (read.hs, read.fine), plan.measured, strict=True
+        )
+        if measured is not None
+        for number in find_unexpected(part.values, measured)
+    )
+
+
+def count_undeclared(blocks: Iterable[Found]) -> tuple[UndeclaredFill, ...]:
+    """Return each undeclared fill of some blocks, and how many of them show it."""
+    counted = Counter(fill for block in blocks for fill in block)
+    return tuple(UndeclaredFill(*fill, count) for fill, count in counted.items())
