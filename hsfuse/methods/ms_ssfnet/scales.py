@@ -11,8 +11,9 @@ from torch import Tensor
 
 from hsfuse.core.grid import Geometry, Span
 from hsfuse.methods.conditioning import middle_window, with_models
+from hsfuse.methods.ms_ssfnet.component_response import component_response
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
-from hsfuse.methods.ms_ssfnet.settings import ScaleSettings
+from hsfuse.methods.ms_ssfnet.settings import ResponseSettings, ScaleSettings
 from hsfuse.observe import Interpolate
 from hsfuse.pair.survey import Patch, Survey
 
@@ -21,7 +22,7 @@ __all__ = ["FINE", "ComponentScales", "interpolate_components", "measure_scales"
 # Principal components of the MS bands in the network's input: three contain most of the variance of
 # RGB, Sentinel-2 and WorldView bands in most scenes. Weights are trained for this number.
 FINE = 3
-_DEFAULT = ScaleSettings()
+_DEFAULT, _DEFAULT_RESPONSE = ScaleSettings(), ResponseSettings()
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class ComponentScales:
     mean_response : ndarray of shape (MS bands,)
         What the MS sensor measures of the mean spectrum, offset included.
     response : ndarray of shape (MS bands, components)
-        A: what it measures of each component, R times the loading, with the sensors' gain.
+        A: what it measures of each component, with the sensors' gain.
     gain : ndarray of shape (components, MS bands)
         From the residual of the MS image to the most probable change of components.
     fine_noise : ndarray of shape (components,)
@@ -63,7 +64,10 @@ class ComponentScales:
 
 
 def measure_scales(
-    survey: Survey, estimators: Estimators, settings: ScaleSettings = _DEFAULT
+    survey: Survey,
+    estimators: Estimators,
+    settings: ScaleSettings = _DEFAULT,
+    response_settings: ResponseSettings = _DEFAULT_RESPONSE,
 ) -> ComponentScales:
     """Return the scales of a surveyed pair."""
     guided = estimators.kriging.guided
@@ -84,7 +88,9 @@ def measure_scales(
     prior = torch.cat(squares, dim=1).mean(dim=1).sqrt().cpu().numpy()
     prior = np.maximum(prior, settings.least_prior * detail)
     whitening = _whitening(torch.cat(fine, dim=1).cpu().numpy(), settings)
-    mean_response, response = _component_response(survey, estimators)
+    mean_response, response = component_response(
+        survey, subspace, estimators.kriging.noise, response_settings
+    )
     gain = _component_gain(mean_response, response, deviation, detail, settings)
     noise = np.sqrt(gain**2 @ survey.fine_noise**2)
     return ComponentScales(
@@ -134,17 +140,6 @@ def _middle(span: Span, settings: ScaleSettings) -> Span:
     length = min(settings.compared_pixels, len(span))
     start = span.start + (len(span) - length) // 2
     return Span(start, start + length)
-
-
-def _component_response(
-    survey: Survey, estimators: Estimators
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return ``mean_response`` and ``response`` of :class:`ComponentScales`."""
-    radiometry = survey.radiometry
-    bands = radiometry.gain[:, None] * radiometry.response[:, survey.good]
-    subspace = estimators.kriging.guided.subspace
-    response = bands @ subspace.loading[:, survey.good].T
-    return bands @ subspace.mean[survey.good] + radiometry.offset, response
 
 
 def _component_gain(

@@ -1,0 +1,56 @@
+"""The response to components, as far as a pair confirms the stated one."""
+
+import numpy as np
+import pytest
+
+from hsfuse.methods.ms_ssfnet.component_response import response_correction
+
+WAVELENGTH = np.linspace(400, 1000, 61)
+
+
+def bell(centre: float, width: float) -> np.ndarray:
+    values = np.exp(-4 * np.log(2) * ((WAVELENGTH - centre) / width) ** 2)
+    return values / values.sum()
+
+
+def residual_of(
+    shift: float, noise: float, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return noisy components, the residual of bands that lie off, the stated response and E."""
+    draw = np.random.default_rng(seed)
+    loading = np.stack([np.cos(np.pi * k * (WAVELENGTH - 400) / 600) for k in range(1, 7)])
+    clean = draw.normal(size=(6, 900)) / np.arange(1, 7)[:, None]
+    stated, own = (
+        np.stack([bell(c + off, 60) for c in (480, 560, 660)]) @ loading.T for off in (0, shift)
+    )
+    deviation = noise / np.arange(1, 7)
+    components = clean + deviation[:, None] * draw.normal(size=clean.shape)
+    components -= components.mean(axis=1, keepdims=True)
+    seen = own @ clean + 0.005 * draw.normal(size=(3, 900))
+    return components, seen - stated @ components, stated, own - stated
+
+
+def corrected(shift: float, noise: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the correction, the error of the stated response, and that response."""
+    components, residual, stated, error = residual_of(shift, noise)
+    deviation = noise / np.arange(1, 7)
+    return response_correction(components, residual, stated, deviation, np.eye(6)), error, stated
+
+
+@pytest.mark.parametrize("noise", [0.02, 0.2])
+def test_a_response_that_fits_stays_as_it_is(noise: float) -> None:
+    """Also where the noise of the components makes the residual follow them."""
+    correction, _, stated = corrected(0.0, noise)
+    assert np.linalg.norm(correction) < 0.01 * np.linalg.norm(stated)
+
+
+@pytest.mark.parametrize("shift", [-8.0, 8.0])
+def test_a_response_that_lies_off_is_corrected(shift: float) -> None:
+    correction, error, _ = corrected(shift, 0.05)
+    assert np.linalg.norm(correction - error) < 0.3 * np.linalg.norm(error)
+
+
+def test_a_residual_of_nothing_corrects_nothing() -> None:
+    components, residual, stated, _ = residual_of(0.0, 0.1)
+    correction = response_correction(components, 0 * residual, 0 * stated, np.zeros(6), np.eye(6))
+    assert not correction.any()
