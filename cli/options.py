@@ -100,7 +100,7 @@ def _methods() -> Iterable[str]:
 def _stored_types() -> Iterable[str]:
     from typing import get_args
 
-    from hsfuse.io.layout import StoredType
+    from hsfuse.io.settings import StoredType
 
     return get_args(StoredType)
 

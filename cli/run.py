@@ -63,21 +63,25 @@ def run(
       hsfuse run scene.tif rgb.tif --dry-run
       hsfuse run scene.tif rgb.tif --dtype int16 --scale 0.0001 --co COMPRESS=DEFLATE
     """  # noqa: D301 - click reads the mark
-    from hsfuse.report.inputs import describe_inputs
-
     talks = not (quiet or as_json)
     if talks:  # before the libraries are loaded that compute, which takes seconds
-        sensors, masks = (
-            (choices[f"hs_{name}"], choices[f"rgb_{name}"]) for name in ("sensor", "mask")
-        )
-        click.echo(describe_inputs(scene, rgb, sensors=sensors, masks=masks))
-    from hsfuse.fusion.run import execute, prepare
-    from hsfuse.fusion.settings import Settings
-    from hsfuse.report.record import as_json as to_text
-    from hsfuse.report.record import outcome_as_dict, plan_as_dict
-    from hsfuse.report.text import describe_plan, summarise, write_report
+        with Stages("inputs", hidden=quiet) as stage:
+            stage("metadata", 0.0)
+            from hsfuse.report.inputs import describe_inputs
 
+            sensors, masks = (
+                (choices[f"hs_{name}"], choices[f"rgb_{name}"]) for name in ("sensor", "mask")
+            )
+            inputs = describe_inputs(scene, rgb, sensors=sensors, masks=masks)
+        click.echo(inputs)
     with Stages("planning", hidden=quiet) as stage:
+        stage("loading libraries", 0.0)
+        from hsfuse.fusion.run import execute, prepare
+        from hsfuse.fusion.settings import Settings
+        from hsfuse.report.record import as_json as to_text
+        from hsfuse.report.record import outcome_as_dict, plan_as_dict
+        from hsfuse.report.text import describe_plan, summarise, write_report
+
         job = prepare(scene, rgb, out, Settings(**choices), dry_run=dry_run, stage=stage)
     if dry_run:
         click.echo(to_text(plan_as_dict(job)) if as_json else describe_plan(job, inputs=quiet))

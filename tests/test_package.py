@@ -7,7 +7,10 @@ from configparser import ConfigParser
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
+import numpy as np
 import pytest
+from affine import Affine
+from raster_files import TRANSFORM, write_tiff
 
 import hsfuse
 
@@ -30,6 +33,13 @@ def loaded_after(code):
     code += "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(json.loads(run.stdout.splitlines()[-1]))
+
+
+def loaded_after_command(*arguments):
+    """Return the names of all modules that a process holds after a command of `hsfuse`."""
+    return loaded_after(
+        f"from hsfuse.cli.main import main\nmain({list(arguments)!r}, standalone_mode=False)"
+    )
 
 
 def test_the_list_of_packages_is_that_of_the_folders(setup):
@@ -107,8 +117,35 @@ def test_listing_the_sensors_needs_no_torch_and_no_pydantic():
     assert not {"torch", "pydantic"} & loaded_after("import hsfuse; hsfuse.list_sensors()")
 
 
-def test_the_first_lines_of_a_run_need_no_torch_and_no_matplotlib():
-    assert not {"torch", "matplotlib"} & loaded_after("import hsfuse.report.inputs, hsfuse.cli.run")
+@pytest.mark.parametrize("command", [["--help"], ["run", "--help"]])
+def test_help_is_shown_without_what_reads_and_computes(command):
+    """It is loaded by the run."""
+    heavy = {"torch", "xarray", "dask", "rasterio", "scipy", "zarr", "matplotlib"}
+    assert not heavy & loaded_after_command(*command)
+
+
+def test_metadata_are_shown_without_what_computes_draws_and_writes(tmp_path):
+    """`hsfuse info` of a file, and the first lines of `hsfuse run`."""
+    scene = write_tiff(tmp_path / "scene.tif", np.ones((5, 8, 8), np.float32))
+    rgb = write_tiff(
+        tmp_path / "rgb.tif", np.ones((3, 16, 16), "f4"), transform=TRANSFORM * Affine.scale(0.5)
+    )
+    heavy = {"torch", "matplotlib", "zarr", "h5py", "scipy.optimize", "scipy.stats", "distributed"}
+    assert not heavy & loaded_after_command("info", str(scene))
+    lines = f"describe_inputs(Path({str(scene)!r}), Path({str(rgb)!r}))"
+    assert not heavy & loaded_after(
+        f"from pathlib import Path\nfrom hsfuse.report.inputs import describe_inputs\n{lines}"
+    )
+
+
+def test_a_plan_is_shown_without_what_draws():
+    """Nor with all of scipy."""
+    heavy = {"matplotlib", "h5py", "scipy.stats", "distributed"}
+    assert not heavy & loaded_after(
+        "import hsfuse.fusion.run, hsfuse.report.text\n"
+        "from hsfuse.methods import load_method\n"
+        "load_method('guided')"
+    )
 
 
 def test_hsfuse_is_a_command_and_a_command_of_rio():

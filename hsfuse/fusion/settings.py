@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from hsfuse.errors import PlanError
-from hsfuse.io.layout import StoredType, check_stored_type
+from hsfuse.io.layout import check_stored_type
 from hsfuse.io.read import NoData
+from hsfuse.io.settings import StoredType
 from hsfuse.methods import Options, check_options, load_method
 from hsfuse.parallel import check_device, check_scheduler
 from hsfuse.sensor.model import Sensor

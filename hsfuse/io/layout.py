@@ -8,7 +8,7 @@ nothing of where the output goes; :mod:`hsfuse.io.journal` does.
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
@@ -17,21 +17,18 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from hsfuse.errors import PlanError
-from hsfuse.io.settings import GRIDS, OUTPUTS
+from hsfuse.io.settings import GRIDS, OUTPUTS, StoredType
 
 __all__ = [
     "ITEMS",
     "STANDARD_ERROR",
     "Block",
     "OutputLayout",
-    "StoredType",
     "blocks",
     "check_stored_type",
     "default_block_size",
     "encode",
 ]
-
-StoredType = Literal["float32", "int16", "uint16"]
 
 #: Name of the coordinate (y, x) of a raster that holds its standard error, and of the array of it
 #: in a store.

@@ -26,6 +26,7 @@ from hsfuse.io.labels import raster_label
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.location import Location
 from hsfuse.io.masks import masked
+from hsfuse.io.netcdf import NETCDF_SUFFIXES, is_netcdf, open_netcdf
 from hsfuse.io.packing import means_together
 from hsfuse.io.pixels import (
     FilePixels,
@@ -39,7 +40,6 @@ from hsfuse.io.pixels import (
 from hsfuse.io.products import open_product
 from hsfuse.io.settings import GRIDS
 from hsfuse.io.sources import check_links
-from hsfuse.io.stores import NETCDF_SUFFIXES, is_netcdf, open_netcdf, open_store
 from hsfuse.sensor.catalogue import pick_sensor
 from hsfuse.sensor.model import Sensor
 
@@ -305,6 +305,8 @@ def _packing(pixels: Any) -> dict[str, object]:
 
 def _open_file(place: Location) -> Opened:
     if place.store:
+        from hsfuse.io.stores import open_store
+
         return open_store(place.file)
     if place.path.startswith("NETCDF:") or is_netcdf(place.file):
         return open_netcdf(place.file, place.variable)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = [
     "CHECKS",
@@ -24,10 +25,14 @@ __all__ = [
     "ReadingSettings",
     "ResamplingSettings",
     "SamplingSettings",
+    "StoredType",
     "WavelengthSettings",
 ]
 
 MEBIBYTE = 2**20
+
+#: Types of the stored numbers of an output.
+StoredType = Literal["float32", "int16", "uint16"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,8 @@
-"""Zarr stores and netCDF files, opened lazily as the one raster that they hold."""
+"""
+Zarr stores, opened lazily as the one raster that they hold.
+
+Imported where there is a store: zarr takes a while to load.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,12 @@ import xarray as xr
 from zarr.errors import BaseZarrError, UnstableSpecificationWarning
 
 from hsfuse.errors import RasterError
-from hsfuse.io.arrays import PACKING, open_array
-from hsfuse.io.checks import check_block
-from hsfuse.io.identity import companions, store_metadata
+from hsfuse.io.identity import store_metadata
+from hsfuse.io.netcdf import open_stored
 from hsfuse.io.pixels import Opened
-from hsfuse.io.sources import check_links, is_hdf5
 from hsfuse.io.zarr_layout import COMPLETE
 
-__all__ = ["NETCDF_SUFFIXES", "is_netcdf", "open_netcdf", "open_store"]
-
-NETCDF_SUFFIXES = (".nc", ".nc4", ".nc3", ".cdf", ".netcdf")
-_CLASSIC = (b"CDF\x01", b"CDF\x02")
+__all__ = ["open_store"]
 
 
 def open_store(path: Path) -> Opened:
@@ -50,70 +49,4 @@ def open_store(path: Path) -> Opened:
         ) from error
     if raw.attrs.get(COMPLETE) is False:
         warnings.warn(f"{path}: an unfinished output of hsfuse, parts are empty", stacklevel=4)
-    return _opened(path, raw, "", store_metadata(str(path)))
-
-
-def is_netcdf(path: Path) -> bool:
-    """Return whether a file is netCDF by its name and its first bytes."""
-    if path.suffix.lower() not in NETCDF_SUFFIXES or not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(4) in _CLASSIC or is_hdf5(path)
-
-
-def open_netcdf(path: Path, variable: str = "") -> Opened:
-    """
-    Open the one raster of a netCDF file.
-
-    Parameters
-    ----------
-    path : Path
-        Of any version but the 64-bit data format (CDF-5).
-    variable : str
-        Its variable, after its group if it is in one; by default the only raster.
-
-    Raises
-    ------
-    RasterError
-        If it is damaged, refers to files elsewhere, or there is no variable, or more than one,
-        that a raster could be.
-    """
-    check_links(path)
-    group, _, name = variable.strip("/").rpartition("/")
-    classic = not is_hdf5(path)
-    try:
-        raw = xr.open_dataset(
-            path,
-            engine="scipy" if classic else "h5netcdf",
-            group=group or None,
-            chunks=None,
-            decode_cf=False,
-            cache=False,
-        )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise RasterError(
-            f"{path}: not a netCDF file that can be opened, or damaged ({reason}); one variable "
-            "(band, y, x) is accepted"
-        ) from error
-    return _opened(path, raw, name, companions([str(path)]))
-
-
-def _opened(path: Path, raw: xr.Dataset, variable: str, state: object) -> Opened:
-    """Return the raster of a dataset whose numbers are as stored."""
-    # xarray compares no-data numbers digit by digit, so they are kept from it.
-    packing: dict[object, dict[str, object]] = {}
-    for name, stored in raw.data_vars.items():
-        if stored.ndim > 1:
-            attributes = stored.attrs
-            packing[name] = {key: attributes.pop(key) for key in PACKING if key in attributes}
-    dataset = xr.decode_cf(raw, decode_coords="all", decode_times=False)
-    for name, packed in packing.items():
-        if name in dataset:
-            dataset[name].attrs.update(packed)
-    for array in dataset.data_vars.values():
-        chunks = array.encoding.get("shards") or array.encoding.get("chunks")
-        chunks = chunks or array.encoding.get("chunksizes") or (1,)
-        check_block(str(path), tuple(chunks), array.dtype.itemsize)
-    token = (variable, state)
-    return open_array(str(path), dataset, variable=variable, stored=True, token=token)
+    return open_stored(path, raw, "", store_metadata(str(path)))

@@ -26,7 +26,6 @@ from hsfuse.io.layout import (
     STANDARD_ERROR,
     Block,
     OutputLayout,
-    StoredType,
     blocks,
     default_block_size,
     encode,
@@ -34,6 +33,7 @@ from hsfuse.io.layout import (
 from hsfuse.io.output import check_output, check_space, finish, space_needed, verify
 from hsfuse.io.passes import FirstPass, Written, write_blocks
 from hsfuse.io.read import Raster, as_values
+from hsfuse.io.settings import StoredType
 from hsfuse.io.store import Store, check_partial, create_store
 from hsfuse.parallel import local_workers, one_thread
 

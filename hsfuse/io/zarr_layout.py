@@ -24,9 +24,9 @@ from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
 
 from hsfuse.errors import RasterError
-from hsfuse.io.layout import STANDARD_ERROR, OutputLayout, StoredType
+from hsfuse.io.layout import STANDARD_ERROR, OutputLayout
 from hsfuse.io.replacement import sync
-from hsfuse.io.settings import OUTPUTS
+from hsfuse.io.settings import OUTPUTS, StoredType
 
 __all__ = [
     "COMPLETE",

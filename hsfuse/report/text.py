@@ -20,7 +20,6 @@ from hsfuse.errors import OutputError
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.replacement import write_file
 from hsfuse.report.inputs import input_lines, pixel_size, raster_crs, raster_size
-from hsfuse.report.quicklook import draw_quicklook
 from hsfuse.report.record import as_json, grid_of, outcome_as_dict, spectral_range
 
 if TYPE_CHECKING:
@@ -72,6 +71,8 @@ def write_sidecar(outcome: Outcome) -> Path:
 
 def write_quicklook(outcome: Outcome) -> Path:
     """Write ``<output>.png``: both inputs and the output, a full-size detail, and spectra."""
+    from hsfuse.report.quicklook import draw_quicklook  # matplotlib takes a while to load
+
     path = outcome.path.with_name(f"{outcome.path.name}.png")
     return _replace(path, draw_quicklook(outcome.job.plan, outcome.path))
 

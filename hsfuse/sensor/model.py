@@ -14,8 +14,6 @@ from typing import Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from hsfuse.core.psf import ASSUMED_PSF, PSF
 from hsfuse.core.text import listed
@@ -186,6 +184,10 @@ class Sensor:
         Each needs a band of its own within the distance of :meth:`match`; where detectors
         overlap, it need not be the nearest one.
         """
+        # They take a while to load, and few rasters need them.
+        from scipy.sparse import csr_array
+        from scipy.sparse.csgraph import maximum_bipartite_matching
+
         centre = np.asarray(wavelength, dtype=float)
         near = np.abs(centre[:, None] - self.wavelength) <= self._reach()
         matched = maximum_bipartite_matching(csr_array(near), perm_type="column")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from hsfuse.pair.alignment.regression import basis_of
 from hsfuse.pair.alignment.settings import DEFAULT
@@ -82,6 +81,10 @@ def _trimmed_left(columns: Array, values: Array) -> float:
 
 
 def _ranked(bands: Array) -> Array:
-    """Return each band's ranks, shape as given."""
-    ranks = rankdata(bands.reshape(len(bands), -1), axis=1)
-    return np.asarray(ranks, dtype=np.float64).reshape(bands.shape)
+    """Return each band's ranks from 1, of equal values the mean of theirs; shape as given."""
+    # As scipy.stats.rankdata, which takes a while to load.
+    ranks = np.empty(bands.shape)
+    for band, own in zip(bands, ranks, strict=True):
+        _, place, counts = np.unique(band, return_inverse=True, return_counts=True)
+        own[...] = (np.cumsum(counts) - (counts - 1) / 2)[place].reshape(band.shape)
+    return ranks

@@ -1,0 +1,98 @@
+"""NetCDF files, and any dataset of xarray as stored, opened lazily as their one raster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import xarray as xr
+
+from hsfuse.errors import RasterError
+from hsfuse.io.arrays import PACKING, open_array
+from hsfuse.io.checks import check_block
+from hsfuse.io.identity import companions
+from hsfuse.io.pixels import Opened
+from hsfuse.io.sources import check_links, is_hdf5
+
+__all__ = ["NETCDF_SUFFIXES", "is_netcdf", "open_netcdf", "open_stored"]
+
+NETCDF_SUFFIXES = (".nc", ".nc4", ".nc3", ".cdf", ".netcdf")
+_CLASSIC = (b"CDF\x01", b"CDF\x02")
+
+
+def is_netcdf(path: Path) -> bool:
+    """Return whether a file is netCDF by its name and its first bytes."""
+    if path.suffix.lower() not in NETCDF_SUFFIXES or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) in _CLASSIC or is_hdf5(path)
+
+
+def open_netcdf(path: Path, variable: str = "") -> Opened:
+    """
+    Open the one raster of a netCDF file.
+
+    Parameters
+    ----------
+    path : Path
+        Of any version but the 64-bit data format (CDF-5).
+    variable : str
+        Its variable, after its group if it is in one; by default the only raster.
+
+    Raises
+    ------
+    RasterError
+        If it is damaged, refers to files elsewhere, or there is no variable, or more than one,
+        that a raster could be.
+    """
+    check_links(path)
+    group, _, name = variable.strip("/").rpartition("/")
+    classic = not is_hdf5(path)
+    try:
+        raw = xr.open_dataset(
+            path,
+            engine="scipy" if classic else "h5netcdf",
+            group=group or None,
+            chunks=None,
+            decode_cf=False,
+            cache=False,
+        )
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise RasterError(
+            f"{path}: not a netCDF file that can be opened, or damaged ({reason}); one variable "
+            "(band, y, x) is accepted"
+        ) from error
+    return open_stored(path, raw, name, companions([str(path)]))
+
+
+def open_stored(path: Path, raw: xr.Dataset, variable: str, state: object) -> Opened:
+    """
+    Return the one raster of a dataset whose numbers are as stored.
+
+    Parameters
+    ----------
+    path : Path
+        The file or store.
+    raw : Dataset
+        Opened with ``decode_cf=False``.
+    variable : str
+        The variable; empty for the only raster.
+    state : object
+        What names the content of the file.
+    """
+    # xarray compares no-data numbers digit by digit, so they are kept from it.
+    packing: dict[object, dict[str, object]] = {}
+    for name, stored in raw.data_vars.items():
+        if stored.ndim > 1:
+            attributes = stored.attrs
+            packing[name] = {key: attributes.pop(key) for key in PACKING if key in attributes}
+    dataset = xr.decode_cf(raw, decode_coords="all", decode_times=False)
+    for name, packed in packing.items():
+        if name in dataset:
+            dataset[name].attrs.update(packed)
+    for array in dataset.data_vars.values():
+        chunks = array.encoding.get("shards") or array.encoding.get("chunks")
+        chunks = chunks or array.encoding.get("chunksizes") or (1,)
+        check_block(str(path), tuple(chunks), array.dtype.itemsize)
+    token = (variable, state)
+    return open_array(str(path), dataset, variable=variable, stored=True, token=token)
