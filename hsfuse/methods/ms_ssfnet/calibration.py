@@ -67,7 +67,7 @@ def _prepared(
     estimators = Estimators.prepare(survey, parameters, device=options.device, settings=settings)
     guided = estimators.kriging.guided
     scales = measure_scales(survey, estimators, settings.scales, settings.response)
-    error = fine_error_covariance(survey, guided.subspace, scales.mean_response, scales.response)
+    error = fine_error_covariance(survey, guided.subspace, scales)
     prior = settings.consistency.fine_prior * scales.prior_deviation
     outside = 0.0
     if options.uncertainty:

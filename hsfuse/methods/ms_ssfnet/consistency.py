@@ -162,7 +162,8 @@ def ms_update(
     """Return the change by the MS image; parameters as :func:`apply_consistency`."""
     residual = observations.fine - torch.tensordot(observations.response, fused, dims=1)
     residual = torch.where(observations.fine_valid, residual, 0.0)
-    return observations.gain.update(residual, variance**settings.fine_power)
+    limited = variance / (1 + variance / settings.fine_limit)
+    return observations.gain.update(residual, limited**settings.fine_power)
 
 
 def hs_update(

@@ -16,6 +16,7 @@ from scipy.linalg import eigh
 from torch import Tensor
 
 from hsfuse.core.subspace import Subspace
+from hsfuse.methods.ms_ssfnet.scales import ComponentScales
 from hsfuse.pair.survey import Survey
 
 __all__ = ["KalmanGain", "fine_error_covariance"]
@@ -90,13 +91,13 @@ class KalmanGain:
 
 
 def fine_error_covariance(
-    survey: Survey,
-    subspace: Subspace,
-    mean_response: NDArray[np.float64],
-    response: NDArray[np.float64],
+    survey: Survey, subspace: Subspace, scales: ComponentScales
 ) -> NDArray[np.float64]:
     """
     Return N: the covariance of the MS image about ``A Z``, with its noise.
+
+    Where no part of the MS image is even, texture counts as noise; what the initial estimate
+    leaves of the MS image bounds it.
 
     Parameters
     ----------
@@ -104,10 +105,8 @@ def fine_error_covariance(
         Of the pair.
     subspace : Subspace
         Of its components.
-    mean_response : ndarray of shape (MS bands,)
-        What the MS sensor measures of the mean spectrum.
-    response : ndarray of shape (MS bands, components)
-        A.
+    scales : ComponentScales
+        With the response A, and what the estimate leaves.
 
     Returns
     -------
@@ -118,9 +117,11 @@ def fine_error_covariance(
         degraded, used = survey.degraded(patch)
         components, _ = subspace.project(patch.coarse)
         residuals.append(
-            degraded[:, used] - mean_response[:, None] - response @ components[:, used]
+            degraded[:, used]
+            - scales.mean_response[:, None]
+            - scales.response @ components[:, used]
         )
     residual = np.concatenate(residuals, axis=1)
     # D averages the noise of MS pixels away; it is added in full.
-    noise = np.diag(survey.fine_noise**2)
+    noise = np.diag(np.minimum(survey.fine_noise, scales.fine_residual) ** 2)
     return np.asarray(residual @ residual.T / max(residual.shape[1], 1) + noise)

@@ -51,6 +51,8 @@ class ComponentScales:
         From the residual of the MS image to the most probable change of components.
     fine_noise : ndarray of shape (components,)
         Standard deviation of that change by the noise of MS pixels.
+    fine_residual : ndarray of shape (MS bands,)
+        Root mean square of the MS image less its response to the initial estimate.
     """
 
     deviation: NDArray[np.float64]
@@ -61,6 +63,7 @@ class ComponentScales:
     response: NDArray[np.float64]
     gain: NDArray[np.float64]
     fine_noise: NDArray[np.float64]
+    fine_residual: NDArray[np.float64]
 
 
 def measure_scales(
@@ -71,13 +74,19 @@ def measure_scales(
 ) -> ComponentScales:
     """Return the scales of a surveyed pair."""
     guided = estimators.kriging.guided
-    details, fine, squares = [], [], []
+    mean_response, response = component_response(
+        survey, guided.subspace, estimators.kriging.noise, response_settings
+    )
+    details, fine, squares, residuals = [], [], [], []
     for patch in survey.sample(settings.compared_windows, settings.pixels):
         bands, known = guided.standardised(patch.fine)
         fine.append(bands[:, known][:, :: settings.fine_step].double())
-        difference, square = _differences(patch, estimators, settings)
+        difference, square, residual = _differences(
+            patch, estimators, (mean_response, response), settings
+        )
         details.append(difference)
         squares.append(square)
+        residuals.append(residual)
     subspace, spectra = guided.subspace, survey.spectra[survey.good]
     observed = subspace.basis @ (spectra - subspace.mean[survey.good][:, None])
     deviation = observed.std(axis=1, ddof=int(observed.shape[1] > 1))
@@ -88,27 +97,29 @@ def measure_scales(
     prior = torch.cat(squares, dim=1).mean(dim=1).sqrt().cpu().numpy()
     prior = np.maximum(prior, settings.least_prior * detail)
     whitening = _whitening(torch.cat(fine, dim=1).cpu().numpy(), settings)
-    mean_response, response = component_response(
-        survey, subspace, estimators.kriging.noise, response_settings
-    )
     gain = _component_gain(mean_response, response, deviation, detail, settings)
     noise = np.sqrt(gain**2 @ survey.fine_noise**2)
+    left = torch.cat(residuals, dim=1).square().mean(dim=1).sqrt().cpu().numpy()
     return ComponentScales(
-        deviation, detail, prior, whitening, mean_response, response, gain, noise
+        deviation, detail, prior, whitening, mean_response, response, gain, noise, left
     )
 
 
 def _differences(
-    patch: Patch, estimators: Estimators, settings: ScaleSettings
-) -> tuple[Tensor, Tensor]:
+    patch: Patch,
+    estimators: Estimators,
+    sensor: tuple[NDArray[np.float64], NDArray[np.float64]],
+    settings: ScaleSettings,
+) -> tuple[Tensor, Tensor, Tensor]:
     """
-    Return what estimates differ by in the middle of a surveyed window.
+    Return what estimates differ by, and leave of the MS image, in the middle of a surveyed window.
 
     Returns
     -------
     tuple of Tensor
         `guided` less the interpolated HS image, and the squared differences of the estimates
-        from the initial one, mean over these; each (components, pixels).
+        from the initial one, mean over these, each (components, pixels); and the MS image less
+        what ``sensor`` (:func:`component_response`) measures of that one, (MS bands, pixels).
     """
     window = middle_window(patch, settings.compared_side)
     estimators = estimators.of_scene(window.geometry.coarse_shape)
@@ -125,7 +136,11 @@ def _differences(
     squares = torch.zeros_like(interpolated)
     for other in estimates.others:
         squares += (other - estimates.initial).square() / len(estimates.others)
-    return (guided - interpolated)[:, mask].double(), squares[:, mask].double()
+    seen = window.fine[:, area[0].slice, area[1].slice][:, known].astype(np.float64)
+    mean, response = (torch.from_numpy(each).to(mask.device) for each in sensor)
+    shown = mean[:, None] + response @ estimates.initial[:, mask].double()
+    residual = torch.from_numpy(seen).to(mask.device) - shown
+    return (guided - interpolated)[:, mask].double(), squares[:, mask].double(), residual
 
 
 def _middle(span: Span, settings: ScaleSettings) -> Span:

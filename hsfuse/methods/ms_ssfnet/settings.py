@@ -97,15 +97,17 @@ class ConsistencySettings:
     # Standard error of the FWHM of the PSF, in the FWHM. What a pair's own estimate was wrong by,
     # and more than a Gaussian sampled at the centres of pixels differs from an integrated one.
     psf_error: float = 0.02
-    # Prior standard deviation for the MS image, in that for the HS image, and the power of a
-    # pixel's relative variance there. N is that of the scene: too large where the ground is even,
-    # too small where it is rough, which the root of the variance meets half way. On five pairs a
-    # power of 0 adds 0.03 degrees where there is noise (0.1 in the darkest tenth), one of 1 adds
-    # 0.02 where there is none; with a deviation of one, pairs with noise lose 0.07 dB.
+    # Prior standard deviation for the MS image, in that for the HS image; the power of a pixel's
+    # relative variance there, and what the latter does not exceed: estimates of single objects
+    # differ by hundreds of times the mean, and their errors do not. N is that of the scene: too
+    # large where the ground is even, too small where it is rough, which a power below one meets. On
+    # seventeen pairs with noise a power of 0.5 without a limit adds 0.01 degrees (0.03 in the
+    # darkest tenth), one of 1 loses 0.01 dB (0.05 on one), a deviation of 0.6 0.1 dB on one.
     fine_prior: float = 0.45
-    fine_power: float = 0.5
+    fine_power: float = 0.75
+    fine_limit: float = 3.0
     # Added to the relative variance of a pixel's errors: estimates that agree may be wrong.
-    least_variance: float = 0.05
+    least_variance: float = 0.02
     # Share of an HS pixel's PSF that has to lie on MS pixels with data.
     least_coverage: float = 0.5
 
