@@ -53,9 +53,9 @@ class RandomFeatures:
         """Factor by which the squares of a pixel's features sum to one."""
         return math.sqrt(1 / self.projection.shape[1])
 
-    def __call__(self, process: int, coordinates: Tensor) -> Tensor:
+    def __call__(self, process: int, coordinates: Tensor) -> tuple[Tensor, Tensor]:
         """
-        Return the features of pixels of brightness one, shape (features, pixels).
+        Return the cosines and the sines of pixels of brightness one.
 
         Parameters
         ----------
@@ -63,12 +63,13 @@ class RandomFeatures:
             Which process.
         coordinates : Tensor of shape (maps + 2, pixels)
             Appearance and position.
+
+        Returns
+        -------
+        tuple of Tensor, each of shape (pixels, features / 2)
         """
-        angles = self._tensor(process, coordinates) @ coordinates
-        result = angles.new_empty((2 * len(angles), angles.shape[1]))
-        torch.cos(angles, out=result[: len(angles)])
-        torch.sin(angles, out=result[len(angles) :])
-        return result
+        angles = coordinates.mT @ self._tensor(process, coordinates).mT
+        return angles.cos(), angles.sin_()
 
     def rotate(self, process: int, features: Tensor, shift: Tensor) -> Tensor:
         """
@@ -78,15 +79,16 @@ class RandomFeatures:
         ----------
         process : int
             Which process.
-        features : Tensor of shape (features, pixels)
-            Weighted means of :meth:`__call__`.
+        features : Tensor of shape (pixels, features)
+            Weighted means of :meth:`__call__`, the cosines first.
         shift : Tensor of shape (maps + 2, pixels)
             Of the mean coordinates.
         """
-        angles = self._tensor(process, features) @ shift
-        cosine, sine = features.split(len(angles))
+        angles = shift.mT @ self._tensor(process, features).mT
+        cosine, sine = features.split(angles.shape[1], dim=1)
         turn = angles.cos(), angles.sin()
-        return torch.cat([cosine * turn[0] - sine * turn[1], sine * turn[0] + cosine * turn[1]])
+        rotated = cosine * turn[0] - sine * turn[1], sine * turn[0] + cosine * turn[1]
+        return torch.cat(rotated, dim=1)
 
     def _tensor(self, process: int, like: Tensor) -> Tensor:
         return torch.from_numpy(self.projection[process]).to(like)

@@ -295,15 +295,12 @@ class KrigingFuser:
         ]
         estimates = []
         for process in range(len(self.settings.processes)):
-            features = self.features(process, coordinates)
+            waves = self.features(process, coordinates)
             total = torch.zeros((len(self.noise), len(level)), device=level.device)
             for weight, (row, column) in zip(weights, cells, strict=True):
-                fixed, random = (
-                    models[row.index, column.index]
-                    .weights[process]
-                    .split((len(linear), len(features)), dim=1)
-                )
-                part = torch.addcmul(fixed @ linear, random @ features, level)
+                fixed, *random = models[row.index, column.index].parts(process, len(linear))
+                summed = torch.addmm(random[0] @ waves[0].mT, random[1], waves[1].mT)
+                part = torch.addcmul(fixed @ linear, summed, level)
                 total += part if len(cells) == 1 else weight * part
             estimates.append(total)
         return torch.stack(estimates).unflatten(2, pixels.brightness.shape)

@@ -65,6 +65,11 @@ class CellModel:
         weights = weights.reshape(components, processes, features).transpose(0, 1).contiguous()
         return cls(weights, residual.reshape(components, len(coarse[0]), len(coarse[1])))
 
+    def parts(self, process: int, linear: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return a process's weights of the linear features, of the cosines and of the sines."""
+        fixed, random = self.weights[process].tensor_split([linear], dim=1)
+        return (fixed, *random.chunk(2, dim=1))
+
     def interpolate(
         self, window: Window, coarse: tuple[Span, Span], part: tuple[Span, Span]
     ) -> Tensor:

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hsfuse.core.grid import Span
 from hsfuse.methods.kriging.features import RandomFeatures
 from hsfuse.methods.kriging.pixels import PixelMaps
 from hsfuse.methods.kriging.settings import KrigingSettings
@@ -21,6 +20,9 @@ __all__ = ["CellDesign", "cross_validation", "noise_levels", "ridge_weights"]
 
 # A share of an HS pixel's PSF below which there is nothing to divide by.
 _TINY = 1e-6
+# Of a block of MS pixels whose features are degraded at once. Blocks of few rows take D along y,
+# the dearer product, to few HS rows.
+_BLOCK_COLUMNS = 32
 
 
 @dataclass(frozen=True)
@@ -73,22 +75,28 @@ class CellDesign:
         """
         lattices = self.settings.lattices(process, self.ratio)
         random = [self._on_lattice(process, features, *each) for each in lattices]
-        return torch.cat([self._linear, torch.stack(random).mean(dim=0)])
+        return torch.cat([self._linear, torch.stack(random).mean(dim=0).mT])
 
     def _on_lattice(
         self, process: int, features: RandomFeatures, step: int, first: tuple[int, int]
     ) -> Tensor:
-        """Return D of the random features, from every ``step``-th MS pixel along either axis."""
+        """
+        Return D of the random features, from every ``step``-th MS pixel along either axis.
+
+        Returns
+        -------
+        Tensor of shape (HS pixels, features)
+        """
         lattice = slice(first[0], None, step), slice(first[1], None, step)
         thin = self.pixels.cut(*lattice)
         degrade = Degrade(self.degrade.rows[:, lattice[0]], self.degrade.columns[:, lattice[1]])
         level = thin.level * thin.valid
         share = degrade.forward(level)[self.used].clamp_min(_TINY)
-        random = _degraded(process, features, thin, degrade, self.settings.block)[:, self.used]
+        random = _degraded(process, features, thin, degrade, self.settings.block)[self.used]
         if step > 1:
             coordinates = degrade.forward(thin.coordinates() * level)[:, self.used] / share
             random = features.rotate(process, random, self._mean_coordinates - coordinates)
-        return random * (self._mean_level / share)
+        return random * (self._mean_level / share)[:, None]
 
     @cached_property
     def _linear(self) -> Tensor:
@@ -116,23 +124,25 @@ class CellDesign:
 def _degraded(
     process: int, features: RandomFeatures, pixels: PixelMaps, degrade: Degrade, block: int
 ) -> Tensor:
-    """Return D of features, (features, coarse rows, coarse columns), not over its own share."""
+    """Return D of features, (coarse rows, coarse columns, features), not over its own share."""
     # MS pixels that no HS pixel of the cell sees: they are read for the texture of the others.
-    height, width = (
-        Span(*_ends(weights.any(dim=0))) for weights in (degrade.rows, degrade.columns)
-    )
-    pixels = pixels.cut(height.slice, width.slice)
-    degrade = Degrade(degrade.rows[:, height.slice], degrade.columns[:, width.slice])
-    count, rows, columns = features.count, len(height), len(width)
+    seen = [slice(*_ends(weights.any(dim=0))) for weights in (degrade.rows, degrade.columns)]
+    pixels = pixels.cut(*seen)
+    rows, columns = degrade.rows[:, seen[0]], degrade.columns[:, seen[1]]
     coordinates, level = pixels.coordinates(), features.scale * pixels.level * pixels.valid
-    total = level.new_zeros((count, rows, degrade.columns.shape[0]))
-    for area in _blocks(rows, columns, block):
-        values = features(process, coordinates[:, *area].flatten(1)).mul_(level[area].flatten())
-        weights = degrade.columns[:, area[1]]
-        first, last = _ends(weights.any(dim=1))
-        values = values.reshape(-1, weights.shape[1]) @ weights[first:last].mT
-        total[:, area[0], first:last] += values.reshape(count, -1, last - first)
-    return degrade.rows @ total
+    total = level.new_zeros((2, len(rows), len(columns), features.count // 2))
+    for area in _blocks(*level.shape, block):
+        down, across = rows[:, area[0]], columns[:, area[1]]
+        inside = [slice(*_ends(weights.any(dim=1))) for weights in (down, across)]
+        down, across = down[inside[0]], across[inside[1]]
+        # Column by column: D along y, with each pixel's brightness, is one product for a column.
+        weights = (down * level[area].mT[:, None]).contiguous()
+        waves = features(process, coordinates[:, *area].transpose(1, 2).flatten(1))
+        for wave, each in zip(waves, total, strict=True):
+            along = torch.bmm(weights, wave.unflatten(0, (len(weights), -1)))
+            part = (across @ along.flatten(1)).unflatten(1, along.shape[1:])
+            each[inside[0], inside[1]] += part.transpose(0, 1)
+    return torch.cat([*total], dim=2)
 
 
 def _ends(flags: Tensor) -> tuple[int, int]:
@@ -144,7 +154,7 @@ def _blocks(rows: int, columns: int, size: int) -> Iterator[tuple[slice, slice]]
     """Yield rectangles of at most ``size`` pixels that cover rows and columns."""
     if not rows * columns:
         return
-    width = min(columns, 64)
+    width = min(columns, _BLOCK_COLUMNS)
     height = max(1, size // width)
     for row in range(0, rows, height):
         for column in range(0, columns, width):

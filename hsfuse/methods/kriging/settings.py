@@ -93,8 +93,8 @@ class KrigingSettings:
     # HS pixels a side, and cells, on which the noise of a scene is selected.
     trial_side: int = 48
     trials: int = 3
-    # MS pixels whose features are in memory at once: those of all processes fill the cache.
-    block: int = 2048
+    # MS pixels whose features are in memory at once: those of one process fit the cache.
+    block: int = 1024
 
     def lattices(self, process: int, ratio: float) -> list[tuple[int, tuple[int, int]]]:
         """

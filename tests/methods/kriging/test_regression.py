@@ -31,9 +31,9 @@ def test_features_approximate_the_mean_of_two_covariances() -> None:
     maps = torch.randn((1 + BANDS, 30), generator=generator)
     position = 8 * torch.rand((2, 30), generator=generator)
     features = RandomFeatures.draw(BANDS, SETTINGS)
-    found = features.scale * features(0, torch.cat([maps, position]))
-    assert found.shape == (512, 30)
-    covariance = found.mT @ found
+    found = features.scale * torch.cat(features(0, torch.cat([maps, position])), dim=1)
+    assert found.shape == (30, 512)
+    covariance = found @ found.mT
     wanted = torch.stack(
         [
             torch.exp(
@@ -62,9 +62,12 @@ def test_features_repeat_after_the_period() -> None:
     coordinates = pixels.coordinates().flatten(1)
     shifted = coordinates.clone()
     shifted[-2:] += SETTINGS.period
-    assert torch.allclose(features(0, coordinates), features(0, shifted), rtol=0, atol=2e-3)
+    whole = features(0, shifted)
     shifted[-2:] += SETTINGS.period / 2
-    assert not torch.allclose(features(0, coordinates), features(0, shifted), rtol=0, atol=0.2)
+    half = features(0, shifted)
+    for one, same, other in zip(features(0, coordinates), whole, half, strict=True):
+        assert torch.allclose(one, same, rtol=0, atol=2e-3)
+        assert not torch.allclose(one, other, rtol=0, atol=0.2)
 
 
 def pixels_of(side: int = 48, ratio: int = 4) -> PixelMaps:
@@ -95,7 +98,8 @@ def design_of(
 def expected_of(design: CellDesign, process: int, features: RandomFeatures) -> Tensor:
     """Return D of the random features on all MS pixels."""
     pixels = design.pixels
-    values = features(process, pixels.coordinates().flatten(1)).reshape(-1, *pixels.valid.shape)
+    waves = torch.cat(features(process, pixels.coordinates().flatten(1)), dim=1)
+    values = waves.mT.reshape(-1, *pixels.valid.shape)
     values = values * (features.scale * pixels.level * pixels.valid)
     mean = design.degrade.forward(values) / design.degrade.forward(pixels.valid)
     return mean[:, design.used]
