@@ -9,7 +9,7 @@ import xarray as xr
 from hsfuse.fusion.block import fuse_block
 from hsfuse.fusion.lazy import lazy_result
 from hsfuse.fusion.plan import plan_fusion
-from hsfuse.methods.kriging.method import KrigingFuser
+from hsfuse.methods.kriging.fuser import KrigingFuser
 from hsfuse.synthetic.sample import make_sample
 from hsfuse.synthetic.simulation import observe
 

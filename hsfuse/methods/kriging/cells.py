@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +14,7 @@ from hsfuse.core.grid import Axis, Span
 from hsfuse.core.local_models import LocalModelAxis
 from hsfuse.methods.kriging.settings import KrigingSettings
 
-__all__ = ["CellPart", "cell_axis", "cell_parts", "segments"]
+__all__ = ["CellPart", "Cells", "cell_axis", "cell_parts", "segments"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,46 @@ class CellPart:
     index: int
     part: Span
     weight: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """
+    The cells along one axis, and how many neighbours are conditioned together.
+
+    Attributes
+    ----------
+    single : LocalModelAxis
+        The cells.
+    together : int
+        Cells of a unit of the first pass; the last unit may have fewer.
+    """
+
+    single: LocalModelAxis
+    together: int = 1
+
+    @property
+    def units(self) -> LocalModelAxis:
+        """
+        Return the units of the first pass, each of some cells.
+
+        Examples
+        --------
+        >>> Cells(LocalModelAxis((0.0, 10.0, 20.0, 30.0), halo=2), 2).units.edges
+        (0.0, 20.0, 30.0)
+        """
+        edges = self.single.edges
+        return replace(self.single, edges=(*edges[: -1 : self.together], edges[-1]))
+
+    def members(self, unit: int) -> range:
+        """Return the cells of a unit."""
+        first = unit * self.together
+        return range(first, min(first + self.together, self.single.count))
+
+    def unit_at(self, start: int) -> int:
+        """Return the unit whose window starts at an HS pixel of the scene."""
+        units = self.units
+        return [units.coarse(unit).start for unit in range(units.count)].index(start)
 
 
 def cell_axis(length: int, reach: float, settings: KrigingSettings) -> LocalModelAxis:

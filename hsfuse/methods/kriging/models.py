@@ -68,7 +68,8 @@ class CellModel:
     def parts(self, process: int, linear: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return a process's weights of the linear features, of the cosines and of the sines."""
         fixed, random = self.weights[process].tensor_split([linear], dim=1)
-        return (fixed, *random.chunk(2, dim=1))
+        cosines, sines = random.chunk(2, dim=1)
+        return fixed, cosines, sines
 
     def interpolate(
         self, window: Window, coarse: tuple[Span, Span], part: tuple[Span, Span]

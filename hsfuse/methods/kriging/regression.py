@@ -131,7 +131,7 @@ def _degraded(
     rows, columns = degrade.rows[:, seen[0]], degrade.columns[:, seen[1]]
     coordinates, level = pixels.coordinates(), features.scale * pixels.level * pixels.valid
     total = level.new_zeros((2, len(rows), len(columns), features.count // 2))
-    for area in _blocks(*level.shape, block):
+    for area in _blocks(level.shape[0], level.shape[1], block):
         down, across = rows[:, area[0]], columns[:, area[1]]
         inside = [slice(*_ends(weights.any(dim=1))) for weights in (down, across)]
         down, across = down[inside[0]], across[inside[1]]

@@ -62,6 +62,9 @@ class KrigingSettings:
     cell: int = 32
     halo: int = 8
     ramp: int = 4
+    # MS pixels of the window on which neighbouring cells are conditioned together. They share
+    # features: four cells cost two thirds, sixteen half of what they cost one by one.
+    unit_pixels: int = 2**21
     # Components at most.
     components: int = 24
     # Variances of the noise, in units of a component's, among which cross-validation selects.

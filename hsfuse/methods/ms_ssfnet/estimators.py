@@ -18,7 +18,8 @@ from hsfuse.methods.cnmf import Cnmf, CnmfFuser
 from hsfuse.methods.guided.regression import LocalFit
 from hsfuse.methods.guided.settings import Parameters
 from hsfuse.methods.kriging.cells import CellPart, cell_parts
-from hsfuse.methods.kriging.method import KrigingFuser, average, fit_kriging
+from hsfuse.methods.kriging.fuser import KrigingFuser, average
+from hsfuse.methods.kriging.method import fit_kriging
 from hsfuse.methods.kriging.pixels import PixelMaps
 from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
 from hsfuse.pair.survey import Survey

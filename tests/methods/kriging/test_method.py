@@ -15,7 +15,8 @@ from hsfuse.methods import Fuser, Options, Window, load_method
 from hsfuse.methods.conditioning import fuse_scene, with_models
 from hsfuse.methods.kriging.appearance import Appearance
 from hsfuse.methods.kriging.cells import cell_axis, cell_parts, segments
-from hsfuse.methods.kriging.method import Kriging, average
+from hsfuse.methods.kriging.fuser import average
+from hsfuse.methods.kriging.method import Kriging
 from hsfuse.methods.kriging.models import CellModel
 from hsfuse.methods.kriging.settings import DEFAULT, KrigingSettings
 from hsfuse.observe import Degrade
@@ -68,10 +69,20 @@ def test_a_window_of_cells_equals_the_same_part_of_the_whole(
     (whole,) = fuser.fuse([window])
     core = Span(57, 70)
     part = read_tile(fuser, window, core)
-    assert len(part.models) < len(window.models) == 25
+    assert len(part.models) < len(window.models) == 9
     (values,) = fuser.fuse([part])
     expected = whole[:, core.slice, core.slice]
     assert np.abs(values - expected).max() <= 2e-5 * np.abs(whole).max()
+
+
+def test_cells_conditioned_together_are_those_conditioned_one_by_one() -> None:
+    """Also where the last unit has fewer of them."""
+    survey, window = pair_of(cube_of(120))
+    together = Kriging(SMALL_CELLS).prepare(survey, Options())
+    single = replace(together, settings=replace(SMALL_CELLS, unit_pixels=1))
+    assert [len(f.local_models.indexes) for f in (together, single)] == [9, 25]
+    cubes = [fuse_scene(fuser, window) for fuser in (together, single)]
+    assert np.abs(cubes[0] - cubes[1]).max() <= 2e-5 * np.abs(cubes[0]).max()
 
 
 def test_a_block_of_pixels_is_as_good_as_another() -> None:

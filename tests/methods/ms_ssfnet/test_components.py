@@ -16,7 +16,7 @@ from hsfuse.methods import Fuser, Options, Window
 from hsfuse.methods.cnmf import CnmfSettings
 from hsfuse.methods.conditioning import fuse_scene, middle_window, with_models
 from hsfuse.methods.guided.settings import GuidedSettings
-from hsfuse.methods.kriging.method import average
+from hsfuse.methods.kriging.fuser import average
 from hsfuse.methods.kriging.settings import Kernel, KrigingSettings
 from hsfuse.methods.ms_ssfnet.components import ComponentFuser
 from hsfuse.methods.ms_ssfnet.features import (
