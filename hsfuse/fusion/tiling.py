@@ -89,9 +89,9 @@ def _reaches(pair: Pair, fuser: Fuser) -> list[int]:
 
 
 def _sizes(reach: int, step: int) -> list[int]:
-    """Return the sizes of which one is chosen; a reach beyond half of a tile doubles it."""
+    """Return the sizes of which one is chosen; large ones where windows reach far beyond them."""
     unit = math.lcm(step, _CHUNK)
-    largest = 2 * _CHUNK if reach <= _CHUNK else 4 * _CHUNK
+    largest = 2 * _CHUNK if reach <= _CHUNK // 4 else 4 * _CHUNK
     return [unit * count for count in range(1, math.ceil(largest / unit) + 1)]
 
 

@@ -234,7 +234,7 @@ def _component_scene(
     probabilities = np.sqrt(scales.prior_deviation)
     return TrainingScene(
         features.shared,
-        torch.stack(features.own, dim=1),
+        torch.stack([features.own(component) for component in range(len(components))]),
         None,
         _level_targets(
             torch.where(torch.from_numpy(valid), correction, 0.0), architecture, pair.psf

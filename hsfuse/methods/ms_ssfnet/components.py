@@ -39,8 +39,8 @@ from hsfuse.nets.weights import Card
 
 __all__ = ["ComponentFuser", "Prediction"]
 
-# Arrays of the size of the components that exist at once in data consistency.
-_UPDATE = 5
+# Arrays of the size of the components that exist at once in data consistency, beside them.
+_UPDATE = 3
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ class ComponentFuser:
     def memory(self, window: tuple[int, int], core: tuple[int, int]) -> int:
         """See :class:`hsfuse.methods.Fuser`: maps, a strip's features, what consistency updates."""
         kriging, a = self.estimators.kriging, self.card.architecture
-        components, chosen = len(self.scales.prior_deviation), len(self.network_components)
+        components = len(self.scales.prior_deviation)
         margins = self._margins(kriging.ratio)
         rows, columns = (
             min(inner + 2 * margin, outer)
@@ -205,10 +205,10 @@ class ComponentFuser:
         )
         kept = (3 if self.gives_standard_error else 1) * components + 1
         strip = min(rows, self._strip_rows(rows, columns) + 2 * reach(a)) * columns
-        # Estimates of `guided` and `cnmf`, initial estimate and its differences, or the layers of
-        # the network for one component; with its input for all.
-        estimates, layers = kriging.estimate_values + 5 * components, 6 * a.width
-        work = strip * (max(estimates, layers) + a.fine_bands * (chosen + 1))
+        # Beside those of `kriging` the estimates of `guided` and `cnmf`, the interpolated HS image,
+        # the residual of the MS image, and differences; for a component its input and the layers.
+        estimates, layers = kriging.estimate_values + 7 * components, 6 * a.width
+        work = strip * (estimates + layers + 2 * a.fine_bands)
         work = max(work, rows * columns * _UPDATE * components)
         values = math.prod(window) * kriging.map_values + rows * columns * kept + work
         return 4 * values + kriging.memory((0, 0), (0, 0))
@@ -348,9 +348,7 @@ class ComponentFuser:
         for start in range(window.core[0].start, window.core[0].stop, height):
             part = Span(start, min(start + height, window.core[0].stop))
             rows = self._widened(window.geometry.y, part)
-            features = compute_features(
-                fitted, (rows, columns), self.estimators, self.scales, self.network_components
-            )
+            features = compute_features(fitted, (rows, columns), self.estimators, self.scales)
             inside = part.within(rows), window.core[1].within(columns)
             target = part.within(window.core[0])
             corrected[:, target] = self._corrected(features, inside)
@@ -378,8 +376,8 @@ class ComponentFuser:
         rows, columns = features.initial.shape[1:]
         short = -columns % self.step, -rows % self.step
         result = features.initial[:, *inside].clone()
-        for index, component in enumerate(self.network_components):
-            fine = features.of_component(index)[None]
+        for component in self.network_components:
+            fine = features.of_component(component)[None]
             # At the scene's end alone: windows start and end on whole steps elsewhere.
             fine = pad(fine, (0, short[0], 0, short[1]), mode="replicate")
             output = run_network(self.card, avg_pool2d(fine, self.step), fine, self.options)

@@ -149,8 +149,9 @@ def apply_consistency(
     Tensor of shape (components, rows, columns)
         Exact for a core whose :func:`update_region` it is, or a part of the region.
     """
-    result = fused + hs_update(fused, variance, observations, settings)
-    return result + ms_update(result, variance, observations, settings)
+    # In place: components of a whole block are large.
+    result = hs_update(fused, variance, observations, settings).add_(fused)
+    return result.add_(ms_update(result, variance, observations, settings))
 
 
 def ms_update(
@@ -191,7 +192,7 @@ def hs_update(
     solved = solve(
         matrix, noise, residual, rounds=settings.rounds, smallest=settings.smallest_eigenvalue
     )
-    return free * degrade.adjoint(weight * solved)
+    return degrade.adjoint(weight * solved).mul_(free)
 
 
 def _hs_variance(

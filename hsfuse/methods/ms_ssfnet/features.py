@@ -10,7 +10,6 @@ component is in its standard deviations, its detail in the standard deviation of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,12 +43,18 @@ class Features:
 
     Attributes
     ----------
-    initial : Tensor of shape (components, rows, columns)
-        The estimate that the network corrects.
+    estimates : Estimates
+        All of them; the network corrects the initial one.
     shared : Tensor of shape (6, rows, columns)
         MS image and leading components.
-    own : list of Tensor, each of shape (chosen components, rows, columns)
-        Of each chosen component, channel by channel.
+    interpolated : Tensor of shape (components, rows, columns)
+        The HS image's components.
+    fine_residual : Tensor of shape (components, rows, columns)
+        The change by which the residual of the MS image vanishes.
+    constants : ndarray of shape (4, components)
+        Channels that are one number for a component.
+    scales : ComponentScales
+        Units of the channels.
     offset : Tensor of shape (components, rows, columns)
         Mean difference of the other estimates from the initial one.
     disagreement : Tensor of shape (rows, columns)
@@ -57,15 +62,38 @@ class Features:
         bands, mean over the estimates.
     """
 
-    initial: Tensor
+    estimates: Estimates
     shared: Tensor
-    own: list[Tensor]
+    interpolated: Tensor
+    fine_residual: Tensor
+    constants: NDArray[np.float64]
+    scales: ComponentScales
     offset: Tensor
     disagreement: Tensor
 
+    @property
+    def initial(self) -> Tensor:
+        """The estimate that the network corrects, shape (components, rows, columns)."""
+        return self.estimates.initial
+
+    def own(self, component: int) -> Tensor:
+        """Return the channels of a component alone, shape (15, rows, columns)."""
+        prior = float(self.scales.prior_deviation[component])
+        initial, interpolated = self.initial[component], self.interpolated[component]
+        return torch.stack(
+            [
+                (initial - interpolated) / float(self.scales.detail[component]),
+                self.estimates.residual[component] / prior,
+                self.fine_residual[component] / prior,
+                *((other[component] - initial) / prior for other in self.estimates.others),
+                interpolated / float(self.scales.deviation[component]),
+                *(torch.full_like(initial, value) for value in self.constants[:, component]),
+            ]
+        )
+
     def of_component(self, component: int) -> Tensor:
-        """Return the network's input for a chosen component, (CHANNELS, rows, columns)."""
-        return torch.cat([self.shared, torch.stack([each[component] for each in self.own])])
+        """Return the network's input for a component, (CHANNELS, rows, columns)."""
+        return torch.cat([self.shared, self.own(component)])
 
 
 def compute_features(
@@ -73,7 +101,6 @@ def compute_features(
     area: tuple[Span, Span],
     estimators: Estimators,
     scales: ComponentScales,
-    chosen: Sequence[int] | None = None,
 ) -> Features:
     """
     Return the features of some rows and columns of a window.
@@ -88,54 +115,38 @@ def compute_features(
         Prepared for the pair.
     scales : ComponentScales
         Of the scene.
-    chosen : sequence of int, optional
-        The components whose own channels are wanted; by default all.
     """
     kriging, window = estimators.kriging, fitted.window
     estimates = estimators.estimate(fitted, area)
     initial = estimates.initial
-    interpolated = interpolate_components(window.geometry, fitted.observed, area)
-    deviation, detail, prior = (
-        _like(values, initial)[:, None, None]
-        for values in (scales.deviation, scales.detail, scales.prior_deviation)
-    )
+    deviation = _like(scales.deviation, initial)[:, None, None]
     leading = torch.zeros((LEADING, *initial.shape[1:]), device=initial.device)
-    leading[: min(LEADING, len(initial))] = (initial / deviation)[:LEADING]
+    leading[: min(LEADING, len(initial))] = initial[:LEADING] / deviation[:LEADING]
     bands = fitted.pixels.bands[:, area[0].slice, area[1].slice]
     fine = torch.tensordot(_like(scales.whitening, initial), bands, dims=1)
-    residual = _fine_residual(window.fine[:, area[0].slice, area[1].slice], scales, initial)
-    c = slice(None) if chosen is None else list(chosen)
-    own = [
-        (initial[c] - interpolated[c]) / detail[c],
-        estimates.residual[c] / prior[c],
-        residual[c] / prior[c],
-        *((other[c] - initial[c]) / prior[c] for other in estimates.others),
-        interpolated[c] / deviation[c],
-        *(each[c] for each in _constants(scales, kriging.noise, max(kriging.ratio), initial)),
-    ]
     power = _like(kriging.guided.subspace.power, initial)[:, None, None]
     return Features(
-        initial,
+        estimates,
         torch.cat([fine, leading]),
-        own,
+        interpolate_components(window.geometry, fitted.observed, area),
+        _fine_residual(window.fine[:, area[0].slice, area[1].slice], scales, initial),
+        _constants(scales, kriging.noise, max(kriging.ratio)),
+        scales,
         *_differences(estimates, power),
     )
 
 
 def _constants(
-    scales: ComponentScales, noise: NDArray[np.float64], ratio: float, initial: Tensor
-) -> list[Tensor]:
-    """Return the channels that are one number for a component, each like ``initial``."""
+    scales: ComponentScales, noise: NDArray[np.float64], ratio: float
+) -> NDArray[np.float64]:
+    """Return ``constants`` of :class:`Features`."""
     hs_noise, fine_noise = (
         np.log10(np.clip(each / scales.prior_deviation, 1e-3, 1e3))
         for each in (noise, scales.fine_noise)
     )
     certainty = np.log10(scales.detail / scales.prior_deviation)
-    channels = [
-        _like(values, initial)[:, None, None].expand_as(initial)
-        for values in (hs_noise, fine_noise, certainty)
-    ]
-    return [*channels, torch.full_like(initial, float(np.log2(ratio) - 2))]
+    size = np.full(len(certainty), np.log2(ratio) - 2)
+    return np.stack([hs_noise, fine_noise, certainty, size])
 
 
 def _differences(estimates: Estimates, power: Tensor) -> tuple[Tensor, Tensor]:

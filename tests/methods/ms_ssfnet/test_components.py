@@ -256,21 +256,6 @@ def test_what_the_network_sees_does_not_depend_on_units(weights: Callable[[float
     assert (seen.shared[:3].abs() - again.shared[:3].abs()).abs().max() < 1e-3
 
 
-def test_features_of_some_components_are_those_among_all(weights: Callable[[float], str]) -> None:
-    """What is not wanted is not computed, and changes nothing."""
-    survey, window = pair_of(cube_of(48))
-    fuser = prepared(survey, weights(0.0), FAST)
-    fitted = fuser.estimators.fit(with_models(fuser, window))
-    area = Span(3, 20), Span(10, 45)
-    every, some = (
-        compute_features(fitted, area, fuser.estimators, fuser.scales, chosen)
-        for chosen in (None, (1, 3))
-    )
-    for index, component in enumerate((1, 3)):
-        assert torch.equal(some.of_component(index), every.of_component(component))
-    assert torch.equal(some.disagreement, every.disagreement)
-
-
 def test_the_prior_standard_deviation_is_measured_on_the_estimates(
     weights: Callable[[float], str],
 ) -> None:
