@@ -55,7 +55,7 @@ def test_a_tile_that_a_worker_has_no_memory_for_is_not_chosen(bands: int, channe
 def test_halos_are_small_against_tiles_and_small_pairs_use_two_cores() -> None:
     """Larger tiles where memory allows, more than one where that costs little."""
     far, near = Sized(reach=(20.0, 20.0)), Sized(reach=(4.0, 4.0))
-    assert tile_pair(pair(60, 2048), far)[0].size == 512
+    assert tile_pair(pair(60, 2048), far)[0].size == 1024
     assert tile_pair(pair(60, 2048), near)[0].size == 512
     assert tile_pair(pair(60, 512), far)[0].count == 1
     assert tile_pair(pair(60, 512), near)[0].count == 2
