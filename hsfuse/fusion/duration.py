@@ -2,35 +2,41 @@
 How long a run will take on this machine, from the time that small parts of it take.
 
 The cost of a block has a part that grows with the pixels of its window, halo included, and one
-that grows with its own. Blocks of increasing size are timed while they are a small part of the run,
-and the last two give both: caches make small blocks cheaper than tiles. Local models are timed by
-one unit of each size.
+that grows with its own. Two small blocks of one size give both: one without a halo, whose values
+are worth nothing but whose time is, and one with a halo of half its size. Sizes increase while
+blocks are a small part of the run. Local models are timed by one unit, which the run need not
+condition again; the blocks lie in its middle, where units of other sizes are hardly needed.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from hsfuse.core.tiles import Tiling
+from hsfuse.core.grid import Axis, Span
 from hsfuse.fusion.block import fuse_input, read_block
 from hsfuse.fusion.conditioning import Unit, condition_unit
 from hsfuse.fusion.consistency import compare_block
 from hsfuse.fusion.plan import Plan
 from hsfuse.parallel import one_thread
 
-__all__ = ["Duration", "estimate_duration"]
+__all__ = ["Duration", "Timing", "time_parts"]
 
-_SIZES = (32, 64, 128, 256, 512)  # pixels a side of the blocks that are timed
-_LARGEST_SHARE = 0.08  # of the window pixels or units of a run that may be timed
-_LONGEST = 3.0  # seconds that a block is expected to take at most
+Models = NDArray[np.float32]
+_Result = TypeVar("_Result")
+
+_SIZES = (32, 64, 128, 256)  # pixels a side of the blocks that are timed
+_LARGEST_SHARE = 0.04  # of the time of all blocks that two of them may take,
+_LEAST = 0.5  # or so many seconds
+_FEWEST_PIXELS = 80_000  # of an output whose time is estimated
 # Seconds a byte, before compression: blocks to the store and the store to a GeoTIFF.
 _STORING, _EXPORT = 8e-9, 25e-9
 
@@ -59,6 +65,22 @@ class Duration(NamedTuple):
         return sum(self)
 
 
+class Timing(NamedTuple):
+    """
+    What was learned by timing parts of a run.
+
+    Attributes
+    ----------
+    duration : Duration or None
+        None where the run is as short as its timing.
+    models : dict of tuple of int to ndarray
+        Of the units that were conditioned.
+    """
+
+    duration: Duration | None
+    models: dict[Unit, Models]
+
+
 class _Pixels(NamedTuple):
     """Pixels of windows and of blocks."""
 
@@ -66,9 +88,9 @@ class _Pixels(NamedTuple):
     block: int
 
 
-def estimate_duration(plan: Plan, workers: int, stored: int, *, exported: bool) -> Duration | None:
+def time_parts(plan: Plan, workers: int, stored: int, *, exported: bool) -> Timing:
     """
-    Return how long a run takes on this machine.
+    Return how long a run takes on this machine, and the local models that are known now.
 
     Parameters
     ----------
@@ -80,76 +102,132 @@ def estimate_duration(plan: Plan, workers: int, stored: int, *, exported: bool) 
         Bytes of the output before compression.
     exported : bool
         Whether the store is exported to a GeoTIFF.
-
-    Returns
-    -------
-    Duration or None
-        None where timing would take a notable part of the run itself.
     """
-    units = 0 if plan.fuser.local_models is None else len(plan.fuser.local_models.indexes)
-    if units and _LARGEST_SHARE * units < 1:
-        return None
-    timed, whole = _Timed(plan), _all_pixels(plan)
-    samples = _time_samples(plan, _LARGEST_SHARE * whole.window, timed)
-    if len(samples) < 2:
-        return None
-    pixels, seconds = zip(*samples[-2:], strict=True)
-    rates, _ = nnls(np.array(pixels, dtype=np.float64), np.array(seconds))
-    conditioning = timed.seconds * units
-    fusing = float(rates @ np.array(whole)) + _STORING * stored
-    return Duration(
-        conditioning * _idle(units, workers),
+    whole = _all_pixels(plan)
+    if whole.block < _FEWEST_PIXELS:
+        return Timing(None, {})
+    clock = _Clock()
+    units = _TimedUnits(plan, clock)
+    rates = _rates(plan, whole, units)
+    fusing = clock.wait * float(rates @ np.array(whole)) + _STORING * stored
+    duration = Duration(
+        clock.wait * units.seconds_of_all * _idle(units.count, workers),
         fusing * _idle(len(plan.blocks), workers),
         _EXPORT * stored if exported else 0.0,
     )
+    return Timing(duration, units.models)
 
 
-def _time_samples(plan: Plan, most: float, timed: _Timed) -> list[tuple[_Pixels, float]]:
-    """Return pixels and seconds of blocks of increasing size that have so many window pixels."""
-    samples: list[tuple[_Pixels, float]] = []
+def _rates(plan: Plan, whole: _Pixels, units: _TimedUnits) -> NDArray[np.float64]:
+    """Return the CPU seconds that a pixel of a window and a pixel of a block take."""
+    rates, spent = np.zeros(2), 0.0
     for size in _SIZES:
-        sample = replace(plan, rows=_smaller(plan.rows, size), columns=_smaller(plan.columns, size))
-        pixels = _middle_pixels(sample)
-        most -= pixels.window
-        if most < 0 or (samples and _longest(samples[-1], pixels) > _LONGEST):
+        pair = [_small(plan, size, halo) for halo in (0, size // 2)]
+        indexes = [_index(each, units.centre) for each in pair]
+        limit = max(_LARGEST_SHARE * float(rates @ whole), _LEAST)
+        if spent and (4 * spent > limit or not units.serve(units.touched(pair[1], indexes[1]))):
             break
-        samples.append((pixels, _time_middle(sample, timed)))
-    return samples
+        pixels = [_pixels(each, index) for each, index in zip(pair, indexes, strict=True)]
+        seconds = [_time(each, index, units) for each, index in zip(pair, indexes, strict=True)]
+        rates, _ = nnls(np.array(pixels, dtype=np.float64), np.array(seconds))
+        spent = sum(seconds)
+    return rates
 
 
-def _longest(sample: tuple[_Pixels, float], pixels: _Pixels) -> float:
-    """Return the seconds of a larger block if all cost is that of its own pixels."""
-    return sample[1] * pixels.block / sample[0].block
+class _Clock:
+    """CPU seconds, and the wall time that they take: other work on the machine comes in spikes."""
 
+    def __init__(self) -> None:
+        self.cpu = self.wall = 0.0
 
-class _Timed:
-    """The models of a unit, in place of those of every other of its size: they cost the same."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.spent: list[float] = []
-        self.models: dict[tuple[int, int], NDArray[np.float32]] = {}
+    def time(self, work: Callable[[], _Result]) -> tuple[_Result, float]:
+        """Return the result of some work, and its CPU seconds."""
+        started = time.process_time(), time.perf_counter()
+        result = work()
+        cpu = time.process_time() - started[0]
+        self.cpu += cpu
+        self.wall += time.perf_counter() - started[1]
+        return result, cpu
 
     @property
-    def seconds(self) -> float:
-        """Return the seconds that a unit takes, 0 where none was conditioned."""
-        return sum(self.spent) / max(len(self.spent), 1)
+    def wait(self) -> float:
+        """Wall time of a CPU second, in the mean of all that was timed."""
+        return max(1.0, self.wall / max(self.cpu, 1e-9))
 
-    def load(self, units: Iterable[Unit]) -> dict[Unit, NDArray[np.float32]]:
+
+class _TimedUnits:
+    """Units that were conditioned, in place of every other of their size: they cost the same."""
+
+    def __init__(self, plan: Plan, clock: _Clock) -> None:
+        self.plan, self.grid, self.clock = plan, plan.fuser.local_models, clock
+        self.models: dict[Unit, Models] = {}
+        self.seconds = 0.0
+        self.centre = plan.rows.length // 2, plan.columns.length // 2
+        if self.grid is None:
+            return
+        unit = self.grid.y.count // 2, self.grid.x.count // 2
+        geometry, output = plan.pair.fine_geometry, plan.pair.output
+        self.centre = (
+            _centre(self.grid.y.edges, unit[0], geometry.y, output[0]),
+            _centre(self.grid.x.edges, unit[1], geometry.x, output[1]),
+        )
+        self.load([unit])
+
+    @property
+    def count(self) -> int:
+        """Number of units of the plan."""
+        return 0 if self.grid is None else len(self.grid.indexes)
+
+    @property
+    def seconds_of_all(self) -> float:
+        """CPU seconds that all units take, by their HS pixels."""
+        if self.grid is None:
+            return 0.0
+        timed, whole = (
+            sum(math.prod(self._size(unit)) for unit in units)
+            for units in (self.models, self.grid.indexes)
+        )
+        return self.seconds * whole / timed
+
+    def _size(self, unit: Unit) -> tuple[int, int]:
+        assert self.grid is not None  # asked of units alone
+        rows, columns = self.grid.coarse(*unit)
+        return len(rows), len(columns)
+
+    def touched(self, plan: Plan, index: tuple[int, int]) -> list[Unit]:
+        """Return the units that a block needs."""
+        rows, columns = (
+            tiling.window(place).shifted(span.start)
+            for tiling, place, span in zip(
+                (plan.rows, plan.columns), index, plan.pair.output, strict=True
+            )
+        )
+        geometry = plan.pair.fine_geometry
+        return [] if self.grid is None else self.grid.touching(geometry, (rows, columns))
+
+    def serve(self, units: Iterable[Unit]) -> bool:
+        """Return whether no other unit need be conditioned for these."""
+        return {self._size(unit) for unit in units} <= {self._size(unit) for unit in self.models}
+
+    def load(self, units: Iterable[Unit]) -> dict[Unit, Models]:
         """Return models for some units; the first of each size is conditioned."""
-        grid = self.plan.fuser.local_models
-        if grid is None:
-            return {}
+        known = {self._size(unit): models for unit, models in self.models.items()}
         found = {}
         for unit in units:
-            rows, columns = grid.coarse(*unit)
-            size = len(rows), len(columns)
-            if size not in self.models:
-                started = time.perf_counter()
-                self.models[size] = condition_unit(self.plan, *unit)
-                self.spent.append(time.perf_counter() - started)
-            found[unit] = self.models[size]
+            size = self._size(unit)
+            if size not in known:
+                work = partial(condition_unit, self.plan, *unit)
+                known[size], seconds = self.clock.time(work)
+                self.models[unit] = known[size]
+                self.seconds += seconds
+            found[unit] = known[size]
         return found
+
+
+def _centre(edges: tuple[float, ...], index: int, axis: Axis, output: Span) -> int:
+    """Return the MS pixel of the output in the middle of a unit."""
+    middle = axis.origin + axis.ratio * (edges[index] + edges[index + 1]) / 2
+    return min(max(int(middle) - output.start, 0), len(output) - 1)
 
 
 def _idle(count: int, workers: int) -> float:
@@ -157,18 +235,31 @@ def _idle(count: int, workers: int) -> float:
     return math.ceil(count / workers) / max(count, 1)
 
 
-def _smaller(tiling: Tiling, size: int) -> Tiling:
-    """Return a tiling with smaller tiles that are not blended."""
-    return replace(tiling, size=math.ceil(size / tiling.step) * tiling.step, blend=0)
+def _small(plan: Plan, size: int, halo: int) -> Plan:
+    """Return the plan with smaller tiles that are not blended."""
+    rows, columns = (
+        replace(
+            tiling,
+            size=math.ceil(size / tiling.step) * tiling.step,
+            blend=0,
+            halo=min(halo, tiling.halo),
+        )
+        for tiling in (plan.rows, plan.columns)
+    )
+    return replace(plan, rows=rows, columns=columns)
 
 
-def _middle(plan: Plan) -> tuple[int, int]:
-    """Return the index of the block in the middle, a whole one where there are two."""
-    return (plan.rows.count - 1) // 2, (plan.columns.count - 1) // 2
+def _index(plan: Plan, centre: tuple[int, int]) -> tuple[int, int]:
+    """Return the index of the block with a pixel of the output, a whole one where there are two."""
+    row, column = (
+        max(min(place // tiling.size, tiling.count - 2), 0)
+        for tiling, place in zip((plan.rows, plan.columns), centre, strict=True)
+    )
+    return row, column
 
 
-def _middle_pixels(plan: Plan) -> _Pixels:
-    (i, j), rows, columns = _middle(plan), plan.rows, plan.columns
+def _pixels(plan: Plan, index: tuple[int, int]) -> _Pixels:
+    (i, j), rows, columns = index, plan.rows, plan.columns
     return _Pixels(
         len(rows.window(i)) * len(columns.window(j)), len(rows.core(i)) * len(columns.core(j))
     )
@@ -182,12 +273,14 @@ def _all_pixels(plan: Plan) -> _Pixels:
     return _Pixels(windows[0] * windows[1], plan.rows.length * plan.columns.length)
 
 
-def _time_middle(plan: Plan, timed: _Timed) -> float:
-    """Return the seconds that the block in the middle takes, without local models and storing."""
-    before = sum(timed.spent)
-    with one_thread():
-        started = time.perf_counter()
-        read = read_block(plan, *_middle(plan), timed.load)
+def _time(plan: Plan, index: tuple[int, int], units: _TimedUnits) -> float:
+    """Return the CPU seconds that a block takes, without local models and storing."""
+    units.load(units.touched(plan, index))
+
+    def fuse() -> None:
+        read = read_block(plan, *index, units.load)
         values, _ = fuse_input(plan, read)
         compare_block(plan, read, values)
-        return time.perf_counter() - started - (sum(timed.spent) - before)
+
+    with one_thread():
+        return units.clock.time(fuse)[1]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,14 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.stages import Stage
 from hsfuse.fusion.block import fuse_input, read_block
 from hsfuse.fusion.conditioning import Unit, condition_unit
 from hsfuse.fusion.consistency import compare_block
-from hsfuse.fusion.duration import Duration, estimate_duration
+from hsfuse.fusion.duration import Duration, time_parts
 from hsfuse.fusion.lazy import lazy_result, open_input
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.settings import Settings, with_choices
@@ -79,6 +80,8 @@ class Job:
         What planning took.
     expected : Duration or None
         What the run will take on this machine; None where that is not estimated.
+    models : mapping of tuple of int to ndarray
+        Of the units of local models that were conditioned for this estimate.
     """
 
     scene: Path
@@ -89,6 +92,7 @@ class Job:
     settings: Settings
     seconds: float = 0.0
     expected: Duration | None = None
+    models: Mapping[Unit, NDArray[np.float32]] = field(default_factory=dict, repr=False)
 
     @property
     def workers(self) -> int:
@@ -244,8 +248,8 @@ def prepare(
         if stage is not None:
             stage("estimate of the time", 0.9)
         exported = path.suffix != ".zarr"
-        expected = estimate_duration(plan, job.workers, layout.bytes, exported=exported)
-        job = replace(job, expected=expected)
+        timing = time_parts(plan, job.workers, layout.bytes, exported=exported)
+        job = replace(job, expected=timing.duration, models=timing.models)
     release_memory()  # of the survey
     return replace(job, seconds=time.monotonic() - started)
 
@@ -318,7 +322,7 @@ def execute(
     if grid is not None:
         expected = job.expected
         effort = grid.effort if expected is None else expected.conditioning / expected.fusing
-        first = FirstPass(grid.indexes, partial(run_unit, plan, store), effort)
+        first = FirstPass(grid.indexes, partial(run_unit, plan, store, known=job.models), effort)
     written = write_blocks(
         store,
         [_block(plan, *index) for index in plan.blocks],
@@ -358,9 +362,15 @@ def _median_standard_error(path: Path) -> float:
     return float(np.median(known)) if known.size else math.nan
 
 
-def run_unit(plan: Plan, store: Store, unit: Unit) -> ModelReceipt:
-    """Read, condition and write one unit of local models on one thread; return its receipt."""
-    receipt = store.write_models(unit, condition_unit(plan, *unit))
+def run_unit(
+    plan: Plan,
+    store: Store,
+    unit: Unit,
+    known: Mapping[Unit, NDArray[np.float32]] | None = None,
+) -> ModelReceipt:
+    """Write one unit of local models, conditioned if it is not known; return its receipt."""
+    models = (known or {}).get(unit)
+    receipt = store.write_models(unit, condition_unit(plan, *unit) if models is None else models)
     release_memory()
     return receipt
 

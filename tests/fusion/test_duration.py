@@ -6,12 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import two_passes
+from runs import chunk_files
 from two_passes import TwoPassFuser
 
 import hsfuse
+import hsfuse.fusion.run as running
 from hsfuse.fusion import duration
-from hsfuse.fusion.duration import estimate_duration
+from hsfuse.fusion.conditioning import condition_unit
+from hsfuse.fusion.duration import Timing, time_parts
 from hsfuse.fusion.plan import Plan, plan_fusion
+from hsfuse.fusion.run import execute, prepare, run
+from hsfuse.fusion.settings import Settings
+from hsfuse.methods import METHODS
 
 
 @pytest.fixture(scope="module")
@@ -22,16 +29,16 @@ def plan(files: Path) -> Plan:
 
 
 def test_a_run_as_short_as_its_timing_is_not_estimated(plan: Plan):
-    """The parts that would be timed hold a notable share of the pixels."""
-    assert estimate_duration(plan, 1, 0, exported=False) is None
+    """Nothing is timed, and no unit conditioned."""
+    assert time_parts(plan, 1, 0, exported=False) == Timing(None, {})
 
 
 def test_the_estimate_is_the_cost_of_all_windows_and_blocks(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ):
     """With known costs a pixel, on any number of workers, and with what is stored."""
-    monkeypatch.setattr(duration, "_SIZES", (4, 8))
-    found = estimate_duration(plan, 1, 0, exported=False)
+    monkeypatch.setattr(duration, "_FEWEST_PIXELS", 0)
+    found = time_parts(plan, 1, 0, exported=False).duration
     assert found is not None
     assert found.fusing > 0 == found.conditioning
 
@@ -39,7 +46,7 @@ def test_the_estimate_is_the_cost_of_all_windows_and_blocks(
         return 2e-6 * window + 3e-6 * block
 
     monkeypatch.setattr(
-        duration, "_time_middle", lambda sample, _: cost(*duration._middle_pixels(sample))
+        duration, "_time", lambda small, index, _: cost(*duration._pixels(small, index))
     )
     blocks = [
         (
@@ -51,7 +58,7 @@ def test_the_estimate_is_the_cost_of_all_windows_and_blocks(
     whole = sum(cost(*block) for block in blocks)
 
     def estimated(workers: int, stored: int = 0, *, exported: bool = False) -> float:
-        expected = estimate_duration(plan, workers, stored, exported=exported)
+        expected = time_parts(plan, workers, stored, exported=exported).duration
         assert expected is not None
         return expected.total
 
@@ -70,8 +77,41 @@ def test_units_are_timed_by_one_of_their_own_size(plan: Plan, monkeypatch: pytes
         return np.array([len(span) for span in grid.coarse(row, column)], np.float32)
 
     monkeypatch.setattr(duration, "condition_unit", lengths)
-    timed = duration._Timed(replace(plan, fuser=fuser))
+    timed = duration._TimedUnits(replace(plan, fuser=fuser), duration._Clock())
+    assert len(timed.models) == 1
     for unit, models in timed.load(grid.indexes).items():
         assert models.tolist() == [len(span) for span in grid.coarse(*unit)]
     assert len(conditioned) == len({tuple(map(len, grid.coarse(*u))) for u in grid.indexes})
-    assert timed.seconds > 0
+    assert sorted(timed.models) == sorted(conditioned)
+    timed.seconds = 1.0  # of a unit of each size
+    every, each = (
+        sum(math.prod(map(len, grid.coarse(*unit))) for unit in units)
+        for units in (grid.indexes, conditioned)
+    )
+    assert timed.seconds_of_all == pytest.approx(every / each)
+
+
+def test_a_run_writes_the_models_of_the_estimate(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The units that were timed are not conditioned again, and the output is the same."""
+    monkeypatch.setitem(METHODS, "two-passes", two_passes.SPEC)
+    pair = files / "scene.tif", files / "rgb.tif"
+    settings = Settings(method="two-passes", tile=64, workers=1, align=False)
+    plain = run(*pair, tmp_path / "plain.zarr", settings)
+    assert not plain.job.models
+    monkeypatch.setattr(duration, "_FEWEST_PIXELS", 0)
+    job = prepare(*pair, tmp_path / "timed.zarr", settings)
+    assert job.expected is not None
+    assert job.models
+    conditioned = []
+
+    def condition(plan: Plan, *unit: int) -> np.ndarray:
+        conditioned.append(unit)
+        return condition_unit(plan, *unit)
+
+    monkeypatch.setattr(running, "condition_unit", condition)
+    outcome = execute(job)
+    units = job.plan.fuser.local_models.indexes
+    assert sorted([*conditioned, *job.models]) == sorted(units)
+    assert chunk_files(outcome.path) == chunk_files(plain.path)
