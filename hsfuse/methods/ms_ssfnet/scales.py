@@ -39,7 +39,7 @@ class ComponentScales:
         ``deviation`` where it adds less: detail that the MS bands do not show varies as well.
     prior_deviation : ndarray of shape (components,)
         Prior standard deviation of errors: root mean square difference of the estimates from
-        the initial one.
+        the initial one, outliers limited.
     whitening : ndarray of shape (3, MS bands)
         From standardised MS bands to their leading components, of variance one; rows of zeros
         where there are fewer bands.
@@ -94,7 +94,9 @@ def measure_scales(
     added = torch.cat(details, dim=1)
     spread = added.std(dim=1, correction=int(added.shape[1] > 1)).cpu().numpy()
     detail = np.maximum(spread, settings.least_detail * deviation)
-    prior = torch.cat(squares, dim=1).mean(dim=1).sqrt().cpu().numpy()
+    compared = torch.cat(squares, dim=1).cpu().numpy()
+    most = np.quantile(compared, settings.outliers, axis=1, keepdims=True)
+    prior = np.sqrt(np.minimum(compared, most).mean(axis=1))
     prior = np.maximum(prior, settings.least_prior * detail)
     whitening = _whitening(torch.cat(fine, dim=1).cpu().numpy(), settings)
     gain = _component_gain(mean_response, response, deviation, detail, settings)

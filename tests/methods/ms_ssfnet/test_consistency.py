@@ -188,6 +188,20 @@ def test_the_ms_image_is_reproduced(observed: tuple[torch.Tensor, Observations])
     assert (moved - truth).square().mean() < 0.6 * (start - truth).square().mean()
 
 
+def test_the_ms_image_is_not_followed_farther_where_estimates_differ_by_far(
+    observed: tuple[torch.Tensor, Observations],
+) -> None:
+    """The update grows with the variance of a pixel up to a limit, that of single objects."""
+    _, seen = observed
+    noisy = replace(seen, gain=KalmanGain.of(SEEN, 0.1 * np.ones(3), np.eye(2)))
+    start = torch.zeros(3, 48, 48)
+    some, more, most = (
+        float(ms_update(start, size * EVEN, noisy).norm()) for size in (1.0, 1e3, 1e6)
+    )
+    assert some < 0.5 * more
+    assert most == pytest.approx(more, rel=0.02)
+
+
 def test_noise_is_not_added(observed: tuple[torch.Tensor, Observations]) -> None:
     """An HS image that differs by its noise alone changes little."""
     truth, seen = observed
