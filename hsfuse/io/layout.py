@@ -269,7 +269,7 @@ class OutputLayout:
             covered=per_band("covered"),  # type: ignore[arg-type]
             explained=per_band("explained"),  # type: ignore[arg-type]
             band_name=per_band("band_name"),  # type: ignore[arg-type]
-            standard_error=STANDARD_ERROR in array.coords,
+            standard_error=array.coords.get(STANDARD_ERROR, array).dims == ("y", "x"),
             attributes=dict(attributes or {}),
         )
 

@@ -1,26 +1,22 @@
-"""Preparation of a fuser of components, and calibration of its standard errors."""
+"""Preparation of a fuser of components, with a model of its errors where these are wanted."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
+from hsfuse.errors import PlanError
 from hsfuse.methods import Options
-from hsfuse.methods.conditioning import with_models
-from hsfuse.methods.guided.selection import select_on
-from hsfuse.methods.guided.settings import Parameters
+from hsfuse.methods.guided.selection import select_parameters
 from hsfuse.methods.ms_ssfnet.components import ComponentFuser
+from hsfuse.methods.ms_ssfnet.cross_validation import cross_validate
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
 from hsfuse.methods.ms_ssfnet.kalman_gain import KalmanGain, fine_error_covariance
 from hsfuse.methods.ms_ssfnet.scales import measure_scales
 from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
-from hsfuse.methods.ms_ssfnet.uncertainty import (
-    ErrorModel,
-    fit_error_model,
-    variance_outside_subspace,
-)
-from hsfuse.methods.reduced_resolution import ReducedResolutionPair, reduce_resolution
+from hsfuse.methods.ms_ssfnet.uncertainty import ErrorModel, variance_outside_subspace
 from hsfuse.nets.weights import Card
 from hsfuse.pair.survey import Survey
 
@@ -43,73 +39,47 @@ def prepare_components(
         Device, precision, and whether standard errors are wanted.
     settings : ComponentSettings
         The other numbers.
+
+    Raises
+    ------
+    PlanError
+        If standard errors are wanted of a pair that is too small for them.
     """
-    guided = settings.kriging.guided
-    pair = reduce_resolution(survey, guided.reduced_resolution)
-    parameters = select_on(pair, survey, guided)
-    fuser = _prepared(card, survey, parameters, options, settings)
-    if not options.uncertainty:
-        return fuser
-    if pair is None:  # too small to be reduced
-        model = ErrorModel.default(max(survey.ratio), settings.error_model)
-    else:
-        model = _error_model(pair, fuser, parameters)
-    return replace(fuser, error_model=model, notes=(model.sentence(),))
-
-
-def _prepared(
-    card: Card,
-    survey: Survey,
-    parameters: Parameters,
-    options: Options,
-    settings: ComponentSettings,
-) -> ComponentFuser:
+    parameters = select_parameters(survey, settings.kriging.guided)
     estimators = Estimators.prepare(survey, parameters, device=options.device, settings=settings)
     guided = estimators.kriging.guided
     scales = measure_scales(survey, estimators, settings.scales, settings.response)
     error = fine_error_covariance(survey, guided.subspace, scales)
     prior = settings.consistency.fine_prior * scales.prior_deviation
-    outside = 0.0
-    if options.uncertainty:
-        good = survey.good
-        spectra = survey.spectra[good] - guided.subspace.mean[good][:, None]
-        outside = variance_outside_subspace(spectra, guided.subspace, survey.noise[good])
-    return ComponentFuser(
+    fuser = ComponentFuser(
         card,
         estimators,
         scales,
         KalmanGain.of(scales.response, prior, error),
         options,
-        outside=outside,
         settings=settings,
     )
+    return _with_error_model(fuser, survey) if options.uncertainty else fuser
 
 
-def _error_model(
-    pair: ReducedResolutionPair, fuser: ComponentFuser, parameters: Parameters
-) -> ErrorModel:
-    """Return the error model fitted to the errors of the fused reduced-resolution pair."""
-    reduced = _prepared(fuser.card, pair.survey, parameters, fuser.options, fuser.settings)
-    good = pair.survey.good
-    pixels = []
-    for window, reference in zip(pair.windows, pair.references, strict=True):
-        estimators = reduced.estimators.of_scene(window.geometry.coarse_shape)
-        fuser_of_window = replace(reduced, estimators=estimators)
-        conditioned = with_models(fuser_of_window, window)
-        components, spread = fuser_of_window.consistent_components(conditioned)
-        cube = reduced.estimators.kriging.guided.expand(components).cpu().numpy()
-        error = np.sqrt(np.square(cube[good] - reference[good], dtype=np.float64).mean(axis=0))
-        error[~np.isfinite(window.fine).all(axis=0)] = np.nan
-        pixels.append([values.ravel() for values in (spread, reduced.contrast(window), error)])
-    columns = (np.concatenate(parts) for parts in zip(*pixels, strict=True))
-    # Small scenes leave room for small ratios alone, which predict less of the full resolution.
-    ratio = max(fuser.estimators.kriging.ratio)
-    full, low = (np.linalg.norm(each.scales.prior_deviation) for each in (fuser, reduced))
-    settings = fuser.settings.error_model
-    return fit_error_model(
-        *columns,
-        default=ErrorModel.default(ratio, settings),
-        ratio_change=ratio / max(pair.survey.ratio),
-        scale=float(full / low),
-        settings=settings,
+def _with_error_model(fuser: ComponentFuser, survey: Survey) -> ComponentFuser:
+    """Return a fuser that gives standard errors."""
+    kriging, settings = fuser.estimators.kriging, fuser.settings.error_model
+    validated = cross_validate(kriging, survey)
+    if validated.pixels < settings.fewest_pixels:
+        raise PlanError(
+            f"the pair has {validated.pixels} HS pixels with data in both images; expected at "
+            f"least {settings.fewest_pixels} for standard errors: fewer do not show their size"
+        )
+    subspace, good = kriging.guided.subspace, survey.good
+    spectra = survey.spectra[good] - subspace.mean[good][:, None]
+    variance = float(fuser.scales.prior_deviation**2 @ subspace.power) / int(good.sum())
+    model = ErrorModel(
+        math.sqrt(variance),
+        validated.error,
+        survey.brightness,
+        float(np.max(survey.ratio)),
+        settings,
     )
+    outside = variance_outside_subspace(spectra, subspace, survey.noise[good])
+    return replace(fuser, outside=outside, error_model=model, notes=(model.sentence(),))

@@ -31,73 +31,22 @@ from hsfuse.methods.ms_ssfnet.estimators import Estimators
 from hsfuse.methods.ms_ssfnet.features import Features, compute_features
 from hsfuse.methods.ms_ssfnet.inference import run_network
 from hsfuse.methods.ms_ssfnet.kalman_gain import KalmanGain
+from hsfuse.methods.ms_ssfnet.prediction import Prediction
 from hsfuse.methods.ms_ssfnet.scales import ComponentScales
 from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
-from hsfuse.methods.ms_ssfnet.uncertainty import ErrorModel, local_contrast
+from hsfuse.methods.ms_ssfnet.uncertainty import (
+    ErrorMaps,
+    ErrorModel,
+    local_contrast,
+    local_rms,
+)
 from hsfuse.nets.ms_ssfnet import reach
 from hsfuse.nets.weights import Card
 
-__all__ = ["ComponentFuser", "Prediction"]
+__all__ = ["ComponentFuser"]
 
 # Arrays of the size of the components that exist at once in data consistency, beside them.
 _UPDATE = 3
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """
-    Result of estimators and network over a core.
-
-    Attributes
-    ----------
-    corrected : Tensor of shape (components, rows, columns)
-        The components by the network.
-    initial, offset : Tensor of shape (components, rows, columns), or None
-        The initial estimate, and the mean difference of the others from it; where the spread is
-        wanted.
-    disagreement : Tensor of shape (rows, columns)
-        Squared differences of the other estimates from the initial one, summed over the good
-        bands, mean over the estimates.
-    power : Tensor of shape (components,)
-        What a unit of each component adds to the good bands, sum of squares.
-    """
-
-    corrected: Tensor
-    initial: Tensor | None
-    offset: Tensor | None
-    disagreement: Tensor
-    power: Tensor
-
-    def relative_variance(self, scales: ComponentScales, least: float) -> Tensor:
-        """
-        Return the variance of errors over the core, shape (rows, columns).
-
-        The disagreement of the estimates in units of that over the scene, plus a least one.
-        """
-        scene = (scales.prior_deviation**2) @ self.power.cpu().double().numpy()
-        return self.disagreement / float(scene) + least
-
-    def spread(self, final: Tensor, part: tuple[slice, slice]) -> Tensor:
-        """
-        Return the spread of the estimates about a final one.
-
-        Parameters
-        ----------
-        final : Tensor of shape (components, rows, columns)
-            Over a part of the core.
-        part : tuple of slice
-            That part.
-
-        Returns
-        -------
-        Tensor of shape (rows, columns)
-            Squared differences summed over the good bands, mean over the estimates.
-        """
-        if self.initial is None or self.offset is None:
-            raise ValueError("the spread was not asked for")
-        change = final - self.initial[:, *part]
-        more = self.power[:, None, None] * change * (change - 2 * self.offset[:, *part])
-        return (self.disagreement[part] + more.sum(dim=0)).clamp_min(0)
 
 
 @dataclass(frozen=True)
@@ -203,7 +152,7 @@ class ComponentFuser:
             min(inner + 2 * margin, outer)
             for inner, margin, outer in zip(core, margins, window, strict=True)
         )
-        kept = (3 if self.gives_standard_error else 1) * components + 1
+        kept = (3 if self.gives_standard_error else 1) * components + 2
         strip = min(rows, self._strip_rows(rows, columns) + 2 * reach(a)) * columns
         # Beside those of `kriging` the estimates of `guided` and `cnmf`, the interpolated HS image,
         # the residual of the MS image, and differences; for a component its input and the layers.
@@ -232,16 +181,34 @@ class ComponentFuser:
 
     def _fuse(self, window: Window) -> NDArray[np.float32]:
         guided = self.estimators.kriging.guided
-        components, spread = self.consistent_components(window, spread=self.error_model is not None)
-        cube = guided.expand(components).cpu().numpy()
         if self.error_model is None:
-            return cube
-        error = self.error_model.predict(spread, self.contrast(window))
-        return np.concatenate([cube, error[None]])
+            return guided.expand(self.consistent_components(window)[0]).cpu().numpy()
+        cube, maps = self.with_error_maps(window)
+        return np.concatenate([cube, self.error_model.predict(maps)[None]])
+
+    def with_error_maps(self, window: Window) -> tuple[NDArray[np.float32], ErrorMaps]:
+        """
+        Return the fused core, (bands, rows, columns), and what its errors depend on.
+
+        Parameters
+        ----------
+        window : Window
+            With its halo, and the models of its cells.
+        """
+        guided, radius = self.estimators.kriging.guided, self.settings.error_model.radius
+        components, prediction, inside = self.consistent_components(window, spread=True)
+        cube = guided.expand(components).cpu().numpy()
+        good = guided.subspace.good
+        count = int(good.sum())
+        spread = prediction.spread(components, inside) / count + self.outside
+        unmixed = local_rms((prediction.unmixed / count).sqrt().cpu().numpy(), radius)[inside]
+        brightness = np.sqrt(np.square(cube[good]).mean(axis=0))
+        error = spread.sqrt().cpu().numpy()
+        return cube, ErrorMaps(error, unmixed, self.contrast(window), brightness)
 
     def contrast(self, window: Window) -> NDArray[np.float64]:
         """Return the local contrast of the MS image over the core, shape (rows, columns)."""
-        radius = self.settings.error_model.contrast_radius
+        radius = self.settings.error_model.radius
         wide = [
             Span(max(core.start - radius, 0), min(core.stop + radius, axis.fine))
             for axis, core in zip((window.geometry.y, window.geometry.x), window.core, strict=True)
@@ -253,8 +220,8 @@ class ComponentFuser:
         return local_contrast(fine.cpu().numpy(), known.cpu().numpy(), radius)[inside]
 
     def consistent_components(
-        self, window: Window, *, spread: bool = True
-    ) -> tuple[Tensor, NDArray[np.float32]]:
+        self, window: Window, *, spread: bool = False
+    ) -> tuple[Tensor, Prediction, tuple[slice, slice]]:
         """
         Return the components over the core, updated by both images.
 
@@ -263,14 +230,13 @@ class ComponentFuser:
         window : Window
             With its halo, and the models of its cells.
         spread : bool
-            Whether the spread of the estimates is wanted.
+            Whether :meth:`Prediction.spread` is wanted.
 
         Returns
         -------
         tuple
-            The components, (components, rows, columns), and the spread of the estimates about
-            them in HS units, root mean square over the good bands, (rows, columns); NaN where
-            it is not wanted.
+            The components, (components, rows, columns); the prediction that was updated, over a
+            region about the core, and the part of it that is the core.
         """
         guided = self.estimators.kriging.guided
         region, coarse = update_region(
@@ -284,11 +250,7 @@ class ComponentFuser:
             self.settings.consistency,
         )
         inside = window.core[0].within(region[0]), window.core[1].within(region[1])
-        final = whole[:, inside[0], inside[1]]
-        if not spread:
-            return final, np.full(final.shape[1:], np.nan, np.float32)
-        variance = prediction.spread(final, inside) / int(guided.subspace.good.sum()) + self.outside
-        return final, variance.sqrt().cpu().numpy()
+        return whole[:, inside[0], inside[1]], prediction, inside
 
     def relative_variance(self, prediction: Prediction) -> Tensor:
         """Return the relative variance of a prediction's errors, shape (rows, columns)."""
@@ -339,8 +301,8 @@ class ComponentFuser:
         """
         fitted = self.estimators.fit(window)
         shape = len(self.scales.deviation), *map(len, window.core)
-        corrected, disagreement = (
-            torch.empty(n, device=self.options.device) for n in (shape, shape[1:])
+        corrected, disagreement, unmixed = (
+            torch.empty(n, device=self.options.device) for n in (shape, shape[1:], shape[1:])
         )
         initial, offset = (torch.empty_like(corrected) if spread else None for _ in range(2))
         columns = self._widened(window.geometry.x, window.core[1])
@@ -353,11 +315,12 @@ class ComponentFuser:
             target = part.within(window.core[0])
             corrected[:, target] = self._corrected(features, inside)
             disagreement[target] = features.disagreement[inside]
+            unmixed[target] = features.unmixed[inside]
             if initial is not None and offset is not None:
                 initial[:, target] = features.initial[:, *inside]
                 offset[:, target] = features.offset[:, *inside]
         power = torch.from_numpy(self.estimators.kriging.guided.subspace.power).to(corrected)
-        return Prediction(corrected, initial, offset, disagreement, power)
+        return Prediction(corrected, initial, offset, disagreement, unmixed, power)
 
     def _strip_rows(self, rows: int, columns: int) -> int:
         """Return the rows of a strip: strips are alike, as every one has a margin."""

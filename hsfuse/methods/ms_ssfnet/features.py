@@ -60,6 +60,8 @@ class Features:
     disagreement : Tensor of shape (rows, columns)
         Squared differences of the other estimates from the initial one, summed over the good
         bands, mean over the estimates.
+    unmixed : Tensor of shape (rows, columns)
+        Squared difference of `cnmf` from the initial estimate, summed over the good bands.
     """
 
     estimates: Estimates
@@ -70,6 +72,7 @@ class Features:
     scales: ComponentScales
     offset: Tensor
     disagreement: Tensor
+    unmixed: Tensor
 
     @property
     def initial(self) -> Tensor:
@@ -149,15 +152,16 @@ def _constants(
     return np.stack([hs_noise, fine_noise, certainty, size])
 
 
-def _differences(estimates: Estimates, power: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ``offset`` and ``disagreement`` of :class:`Features`."""
+def _differences(estimates: Estimates, power: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return ``offset``, ``disagreement`` and ``unmixed`` of :class:`Features`."""
     offset = torch.zeros_like(estimates.initial)
     disagreement = torch.zeros_like(estimates.initial[0])
-    for other in estimates.others:
+    for other in estimates.others:  # `cnmf` is the last
         difference = other - estimates.initial
+        square = (power * difference.square()).sum(dim=0)
         offset += difference / len(estimates.others)
-        disagreement += (power * difference.square()).sum(dim=0) / len(estimates.others)
-    return offset, disagreement
+        disagreement += square / len(estimates.others)
+    return offset, disagreement, square
 
 
 def _fine_residual(values: NDArray[np.float32], scales: ComponentScales, initial: Tensor) -> Tensor:

@@ -1,16 +1,16 @@
 """
-Standard errors of fused pixels: a model of the error in two quantities of each pixel.
+Standard errors of fused pixels: a regression of the error on what is known at full resolution.
 
-Estimates of different kinds that disagree are wrong somewhere, and most errors are at edges of the
-MS image. With d the disagreement and c the local contrast, the error is modelled as
-``exp(a) d^b c^g``. At reduced resolution, where the HS image is the reference, the three numbers
-are fitted, with ``a`` such that 68 % of the pixels have a smaller error. The fit is averaged with
-a default model of other scenes, with the less weight the fewer its pixels and the more its ratio
-differs.
+Errors are large where estimates of different kinds disagree and at edges of the MS image, and in
+scenes whose HS pixels are hard to predict from the others. The logarithm of the error, root mean
+square over the good bands in units of the scene's prior standard deviation, is a linear function of
+the logarithms of these. Its coefficients are those of many scenes (`benchmarks/uncertainty.py`).
+Nothing of its level is fitted to the pair itself: the error in the reduced-resolution test, over
+what this model predicts of it, does not correlate with that at full resolution.
 
-It ranks the pixels of a scene; its level is wrong by a factor of two in some scenes, and by four in
-one of eleven. An error that all estimates share, such as detail below the noise of the HS image,
-does not show in it.
+The level is such that 90 % of the pixels of a typical scene have an error below 1.645 standard
+errors, as of a normal distribution. An error that nothing shows is not in it: noise of the ground
+truth itself, or detail that neither image resolves.
 """
 
 from __future__ import annotations
@@ -26,17 +26,42 @@ from hsfuse.core.subspace import Subspace
 from hsfuse.methods.ms_ssfnet.settings import ErrorModelSettings
 
 __all__ = [
-    "BAND",
+    "NORMAL_90",
+    "ErrorMaps",
     "ErrorModel",
-    "fit_error_model",
     "local_contrast",
+    "local_rms",
     "variance_outside_subspace",
 ]
 
-# Name of the band that holds the standard error.
-BAND = "standard error"
+# Standard errors on either side of a normal distribution's mean that hold 90 % of it.
+NORMAL_90 = 1.645
 _DEFAULT = ErrorModelSettings()
-_TINY = 1e-30
+_TINY = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorMaps:
+    """
+    What the error of a pixel depends on, each of shape (rows, columns).
+
+    Attributes
+    ----------
+    spread : ndarray
+        Of the estimates about the fused components: root mean square over the good bands, in HS
+        units.
+    unmixed : ndarray
+        Difference of `cnmf` from the initial estimate, over a pixel and its neighbours; likewise.
+    contrast : ndarray
+        From :func:`local_contrast`.
+    brightness : ndarray
+        Of the fused pixel; likewise.
+    """
+
+    spread: NDArray[np.float32]
+    unmixed: NDArray[np.float32]
+    contrast: NDArray[np.float64]
+    brightness: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,144 +71,95 @@ class ErrorModel:
 
     Attributes
     ----------
-    offset : float
-        a: a logarithm, in units of HS values to the power of 1 - ``slope``.
-    slope : float
-        b, not negative: more disagreement never means less error.
-    contrast : float
-        g.
-    weight : float
-        Of the fit on the pair against the default model, 0 to 1.
-    smooth : float
-        Contrast below which a surface is smooth, in standard deviations of the MS bands.
+    prior : float
+        Prior standard deviation of errors, root mean square over the good bands, in HS units.
+    cross_validated : float
+        Error of `kriging` at HS pixels that it has not seen, in HS units.
+    brightness : float
+        The scene's unit of brightness, in HS units.
+    ratio : float
+        MS pixels per HS pixel.
+    settings : ErrorModelSettings
+        The coefficients.
     """
 
-    offset: float
-    slope: float = 1.0
-    contrast: float = 0.0
-    weight: float = 0.0
-    smooth: float = _DEFAULT.smooth
+    prior: float
+    cross_validated: float
+    brightness: float
+    ratio: float
+    settings: ErrorModelSettings = _DEFAULT
 
-    @classmethod
-    def default(cls, ratio: float, settings: ErrorModelSettings = _DEFAULT) -> ErrorModel:
-        """Return the default model for a ratio, which is not fitted to the pair."""
-        offset = math.log(settings.level) + settings.power * math.log(ratio)
-        return cls(offset, smooth=settings.smooth)
-
-    def predict(
-        self, disagreement: NDArray[np.floating], contrast: NDArray[np.floating]
-    ) -> NDArray[np.float32]:
+    def regressors(self, maps: ErrorMaps) -> NDArray[np.float64]:
         """
-        Return the standard error of each pixel, in HS units.
+        Return what the logarithm of the error is linear in, (regressors, rows, columns).
 
-        Parameters
-        ----------
-        disagreement : ndarray
-            Root mean square over the good bands, in HS units.
-        contrast : ndarray
-            From :func:`local_contrast`; of the same shape.
+        In the order of :attr:`ErrorModelSettings.coefficients`; logarithms in units of the scene.
+        """
+        units = self.prior, self.prior, 1.0, self.brightness
+        quantities = maps.spread, maps.unmixed, maps.contrast, maps.brightness
+        pixel = [
+            np.log(np.asarray(values, np.float64) / max(unit, _TINY) + self.settings.least)
+            for values, unit in zip(quantities, units, strict=True)
+        ]
+        share = self.cross_validated / max(self.prior, _TINY)
+        scene = math.log(max(share, _TINY)), math.log(self.ratio)
+        return np.stack([*pixel, *(np.full(maps.spread.shape, each) for each in scene)])
+
+    def predict(self, maps: ErrorMaps) -> NDArray[np.float32]:
+        """
+        Return the standard error of each pixel, (rows, columns), in HS units.
 
         Examples
         --------
-        >>> ErrorModel(offset=0.0, slope=1.0).predict(np.array([0.5]), np.array([1.0]))
-        array([0.5], dtype=float32)
+        >>> one = np.ones((1, 1))
+        >>> plain = ErrorModelSettings(0.0, (1.0, 0, 0, 0, 0, 0), least=0.0)
+        >>> ErrorModel(2.0, 1.0, 1.0, 4.0, plain).predict(ErrorMaps(3 * one, one, one, one))
+        array([[3.]], dtype=float32)
         """
-        regressors = np.stack(_regressors(disagreement, contrast, self.smooth), axis=-1)
-        logarithm = self.offset + regressors @ np.array([self.slope, self.contrast])
-        return np.exp(logarithm).astype(np.float32)
+        weights = np.asarray(self.settings.coefficients)
+        logarithm = np.tensordot(weights, self.regressors(maps), axes=1)
+        return (self.prior * np.exp(self.settings.intercept + logarithm)).astype(np.float32)
 
     def sentence(self) -> str:
         """Return what the user should know of the calibration."""
-        if not self.weight:
-            return (
-                "standard error: from the disagreement of several estimates by a default model, "
-                "not calibrated on this pair"
-            )
-        return (
-            "standard error: from the disagreement of several estimates, calibrated in the "
-            "reduced-resolution test to cover 68 % of the errors; this calibration has a weight of "
-            f"{100 * self.weight:.0f} %, a default model the rest"
+        low, high = self.settings.ratios
+        text = (
+            "standard error: of 90 % of the pixels of a typical scene the root mean square error "
+            "over the good bands is below 1.645 of it"
         )
+        if not low <= self.ratio <= high:
+            text += f"; calibrated at ratios of {low:g} to {high:g}, not at {self.ratio:.3g}"
+        return text
 
     def describe(self) -> dict[str, float]:
         """Return the numbers in JSON types."""
         return {
-            "offset": self.offset,
-            "slope": self.slope,
-            "contrast": self.contrast,
-            "weight": self.weight,
+            "prior": self.prior,
+            "cross_validated": self.cross_validated,
+            "brightness": self.brightness,
+            "intercept": self.settings.intercept,
         }
 
 
-def fit_error_model(
-    disagreement: NDArray[np.floating],
-    contrast: NDArray[np.floating],
-    error: NDArray[np.floating],
-    *,
-    default: ErrorModel,
-    ratio_change: float = 1.0,
-    scale: float = 1.0,
-    settings: ErrorModelSettings = _DEFAULT,
-) -> ErrorModel:
+def local_rms(values: NDArray[np.floating], radius: int) -> NDArray[np.float32]:
     """
-    Return the error model for full resolution, fitted to reduced-resolution pixels.
+    Return the root mean square about each pixel, (rows, columns).
 
     Parameters
     ----------
-    disagreement, contrast : ndarray of shape (pixels,)
-        As :meth:`ErrorModel.predict`.
-    error : ndarray of shape (pixels,)
-        Root mean square over the good bands, in HS units; NaN where it is not known.
-    default : ErrorModel
-        Toward which the fit is shrunk.
-    ratio_change : float
-        The ratio at full resolution over the reduced one: a smaller ratio predicts less.
-    scale : float
-        Typical disagreement at full resolution over that at reduced resolution.
-    settings : ErrorModelSettings
-        The other numbers.
+    values : ndarray of shape (rows, columns)
+    radius : int
+        Pixels on either side.
     """
-    known = np.isfinite(error)
-    count = int(known.sum())
-    if count == 0:
-        return default
-    regressors = np.stack(_regressors(disagreement[known], contrast[known], settings.smooth))
-    level = regressors[0].mean()
-    regressors[0] -= level
-    target = np.log(np.maximum(error[known].astype(np.float64), _TINY)) - level
-    prior = np.array([default.slope, default.contrast])
-    centred = regressors - regressors.mean(axis=1, keepdims=True)
-    residual = target - target.mean() - prior @ centred
-    ridge = settings.ridge * np.eye(2)
-    moments = centred @ centred.T / count + ridge
-    slopes = prior + np.linalg.solve(moments, centred @ residual / count)
-    slopes[0] = max(slopes[0], 0.0)
-    offset = np.quantile(target - slopes @ regressors, settings.coverage)
-    offset += settings.growth * math.log(ratio_change)
-    change = max(ratio_change, 1 / ratio_change) ** 2
-    weight = 1 / (1 + settings.fit_variance * change + settings.prior_pixels / count)
-    slopes = weight * slopes + (1 - weight) * prior
-    offset = weight * offset + (1 - weight) * default.offset
-    offset += (1 - slopes[0]) * (level + math.log(scale))
-    return ErrorModel(
-        float(offset), float(slopes[0]), float(slopes[1]), float(weight), settings.smooth
-    )
-
-
-def _regressors(
-    disagreement: NDArray[np.floating], contrast: NDArray[np.floating], smooth: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the logarithms of both."""
-    return (
-        np.log(np.maximum(disagreement, _TINY).astype(np.float64)),
-        np.log(contrast.astype(np.float64) + smooth),
-    )
+    squares = np.square(values, dtype=np.float64)
+    mean = uniform_filter(squares, 2 * radius + 1, mode="nearest")
+    return np.sqrt(np.maximum(mean, 0)).astype(np.float32)
 
 
 def local_contrast(
     fine: NDArray[np.floating],
     known: NDArray[np.bool_],
-    radius: int = _DEFAULT.contrast_radius,
+    radius: int = _DEFAULT.radius,
 ) -> NDArray[np.float64]:
     """
     Return the standard deviation of the MS image about each pixel, shape (rows, columns).

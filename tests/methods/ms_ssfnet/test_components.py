@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.psf import PSF
+from hsfuse.errors import PlanError
 from hsfuse.methods import Fuser, Options, Window
 from hsfuse.methods.cnmf import CnmfSettings
 from hsfuse.methods.conditioning import fuse_scene, middle_window, with_models
@@ -19,6 +20,7 @@ from hsfuse.methods.guided.settings import GuidedSettings
 from hsfuse.methods.kriging.fuser import average
 from hsfuse.methods.kriging.settings import Kernel, KrigingSettings
 from hsfuse.methods.ms_ssfnet.components import ComponentFuser
+from hsfuse.methods.ms_ssfnet.cross_validation import cross_validate
 from hsfuse.methods.ms_ssfnet.features import (
     CHANNELS,
     LEADING,
@@ -30,6 +32,7 @@ from hsfuse.methods.ms_ssfnet.method import MSSSFNetMethod
 from hsfuse.methods.ms_ssfnet.settings import (
     DEFAULT,
     ComponentSettings,
+    ErrorModelSettings,
     NetworkSettings,
     ScaleSettings,
 )
@@ -292,20 +295,43 @@ def test_the_prior_standard_deviation_is_measured_on_the_estimates(
     )
 
 
-def test_only_standard_errors_are_calibrated_at_reduced_resolution(
-    weights: Callable[[float], str],
-) -> None:
-    """Correction and update are the same with and without them, and a note names what was done."""
+def test_standard_errors_do_not_change_the_cube(weights: Callable[[float], str]) -> None:
+    """Correction and update are the same with and without them, and a note says what they are."""
     survey, window = pair_of(cube_of(96))
     plain, calibrated = (
         prepared(survey, weights(0.05), FAST, uncertainty=wanted) for wanted in (False, True)
     )
     assert plain.notes == ()
     assert calibrated.error_model is not None
-    assert 0 < calibrated.error_model.weight < 1
     assert calibrated.notes == (calibrated.error_model.sentence(),)
     cube, with_error = (fuse_scene(each, window) for each in (plain, calibrated))
     assert np.array_equal(cube, with_error[:BANDS])
+
+
+def test_standard_errors_of_few_pixels_are_refused(weights: Callable[[float], str]) -> None:
+    """Too few HS pixels do not show how large errors are; one line says how many are needed."""
+    survey, _ = pair_of(cube_of(18))
+    with pytest.raises(PlanError, match=r"^the pair has 81 HS pixels .* at least 100 for standard"):
+        prepared(survey, weights(0.05), FAST, uncertainty=True)
+    prepared(survey, weights(0.05), FAST)
+
+
+def test_cross_validation_shows_what_the_ms_image_does_not(weights: Callable[[float], str]) -> None:
+    """Fields that the MS image has no trace of are found in the HS pixels, noise is not."""
+    plain = pair_of(cube_of(96))[0]
+    (patch,) = plain.patches
+    rows, columns = np.mgrid[: patch.coarse.shape[1], : patch.coarse.shape[2]]
+    draw = np.random.default_rng(0)
+    fields = np.where((rows // 3 + columns // 3) % 2, 0.1, -0.1).astype(np.float32)
+    noise = draw.normal(size=patch.coarse.shape).astype(np.float32)
+    found = {}
+    for name, added in (("none", 0 * noise), ("fields", fields), ("noise", 0.1 * noise)):
+        survey = replace(plain, patches=(replace(patch, coarse=patch.coarse + added),))
+        fuser = prepared(survey, weights(0.0), FAST)
+        found[name] = cross_validate(fuser.estimators.kriging, survey)
+    assert found["none"].pixels == rows.size
+    assert found["fields"].error > 1.4 * found["none"].error
+    assert found["noise"].error < 1.35 * found["none"].error
 
 
 def test_a_changed_setting_changes_what_is_hashed(weights: Callable[[float], str]) -> None:
@@ -318,6 +344,7 @@ def test_a_changed_setting_changes_what_is_hashed(weights: Callable[[float], str
         replace(FAST, kriging=replace(FAST.kriging, halo=9)),
         replace(FAST, kriging=replace(FAST.kriging, guided=GuidedSettings(mean_ridge=0.2))),
         replace(FAST, scales=ScaleSettings(least_prior=0.03)),
+        replace(FAST, error_model=ErrorModelSettings(intercept=0.1)),
     )
     for settings in changes:
         changed = prepared(survey, weights(0.0), settings)

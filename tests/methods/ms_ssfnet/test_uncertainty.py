@@ -1,4 +1,6 @@
-"""The error model: what was planted is found, and more disagreement is never less error."""
+"""The error model: monotonic, free of units, and what its quantities count."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,79 +9,71 @@ from hypothesis import strategies as st
 
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods.ms_ssfnet.uncertainty import (
+    ErrorMaps,
     ErrorModel,
-    fit_error_model,
     local_contrast,
+    local_rms,
     variance_outside_subspace,
 )
 
-DEFAULT = ErrorModel.default(4.0)
+MODEL = ErrorModel(prior=0.02, cross_validated=0.01, brightness=1.0, ratio=4.0)
 
 
-def planted(
-    count: int, slope: float = 0.6, contrast: float = 0.3
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return disagreement, contrast and errors that follow a known model, log-normal about it."""
+def maps_of(scale: float = 1.0, size: int = 40) -> ErrorMaps:
+    """Return maps of random pixels; those in HS units have a unit of ``scale``."""
     draw = np.random.default_rng(0)
-    spread = np.exp(draw.normal(-4, 1, count))
-    texture = np.exp(draw.normal(-1, 0.8, count))
-    centre = 0.25 * spread**slope * (texture + 0.02) ** contrast
-    return spread, texture, centre * np.exp(draw.normal(0, 0.4, count))
-
-
-def test_a_planted_model_is_found() -> None:
-    """With many pixels and no change of ratio, the slopes are the planted ones, or nearly."""
-    spread, texture, error = planted(20_000)
-    found = fit_error_model(spread, texture, error, default=DEFAULT)
-    weight = found.weight
-    assert weight > 0.75
-    assert found.slope == pytest.approx(weight * 0.6 + (1 - weight) * 1.0, abs=0.03)
-    assert found.contrast == pytest.approx(weight * 0.3, abs=0.03)
-
-
-def test_the_pixels_of_the_fit_are_covered() -> None:
-    """Most errors lie below one predicted standard error, nearly all below two."""
-    spread, texture, error = planted(20_000)
-    predicted = fit_error_model(spread, texture, error, default=DEFAULT).predict(spread, texture)
-    assert 0.5 < (error < predicted).mean() < 0.9
-    assert (error < 2 * predicted).mean() > 0.9
-
-
-@given(st.floats(0.1, 10), st.integers(0, 5))
-def test_units_do_not_matter(unit: float, seed: int) -> None:
-    """Values predicted in other units have errors in those units."""
-    spread, texture, error = (values[seed * 100 :][:2000] for values in planted(3000))
-    predicted = fit_error_model(spread, texture, error, default=DEFAULT).predict(spread, texture)
-    other = fit_error_model(unit * spread, texture, unit * error, default=DEFAULT)
-    assert np.allclose(other.predict(unit * spread, texture), unit * predicted, rtol=1e-4)
-
-
-@pytest.mark.parametrize("slope", [-1.0, 0.0, 0.7])
-def test_more_disagreement_is_never_less_error(slope: float) -> None:
-    """Also where the pixels show the opposite."""
-    spread, texture, error = planted(5000, slope=slope)
-    predicted = fit_error_model(spread, texture, error, default=DEFAULT).predict(
-        np.geomspace(1e-6, 1, 50), np.full(50, 0.2)
+    spread, unmixed, brightness = (
+        scale * np.exp(draw.normal(centre, 1.0, (size, size))).astype(np.float32)
+        for centre in (-4, -4, -1)
     )
-    assert (np.diff(predicted) >= 0).all()
-    assert (predicted > 0).all()
+    contrast = np.exp(draw.normal(-1, 0.8, (size, size)))
+    return ErrorMaps(spread, unmixed, contrast, brightness)
 
 
-def test_few_or_unlike_pixels_leave_the_default() -> None:
-    """Few pixels, a far smaller ratio, or no known error at all."""
-    spread, texture, error = planted(4000)
-    much = fit_error_model(spread, texture, error, default=DEFAULT)
-    few = fit_error_model(spread[:20], texture[:20], error[:20], default=DEFAULT)
-    unlike = fit_error_model(spread, texture, error, default=DEFAULT, ratio_change=8.0)
-    assert max(few.weight, unlike.weight) < 0.1 < much.weight
-    assert few.slope == pytest.approx(DEFAULT.slope, abs=0.1)
-    assert fit_error_model(spread, texture, np.full(4000, np.nan), default=DEFAULT) == DEFAULT
+@given(st.sampled_from([1e-3, 0.25, 7.0, 1e4]))
+def test_units_do_not_matter(unit: float) -> None:
+    """Values in other units have errors in those units."""
+    other = ErrorModel(unit * 0.02, unit * 0.01, unit * 1.0, 4.0)
+    expected = unit * MODEL.predict(maps_of())
+    assert np.allclose(other.predict(maps_of(unit)), expected, rtol=1e-4)
 
 
-def test_the_sentence_states_the_weight_of_the_calibration() -> None:
-    """A calibrated model gives its weight; the default says that it is not calibrated."""
-    assert "weight of 40 %" in ErrorModel(0.0, weight=0.4).sentence()
-    assert "not calibrated" in DEFAULT.sentence()
+@pytest.mark.parametrize("name", ["spread", "unmixed", "contrast"])
+def test_more_disagreement_is_never_less_error(name: str) -> None:
+    """Nor is more contrast; and nothing is certain."""
+    maps = maps_of()
+    low, high = (
+        MODEL.predict(replace(maps, **{name: factor * getattr(maps, name)})) for factor in (1, 3)
+    )
+    assert (high > low).all()
+    none = replace(maps, **{name: 0 * getattr(maps, name)})
+    assert (MODEL.predict(none) > 0.05 * np.median(low)).all()
+
+
+def test_a_scene_that_is_hard_to_predict_has_larger_errors() -> None:
+    """Its cross-validated error raises the level, not the order of the pixels."""
+    easy, hard = (
+        replace(MODEL, cross_validated=error).predict(maps_of()) for error in (0.005, 0.02)
+    )
+    assert (hard > easy).all()
+    assert np.allclose(hard / easy, (hard / easy).mean(), rtol=1e-4)
+
+
+def test_a_ratio_beyond_the_calibration_is_noted() -> None:
+    """One line states it, and what the calibration holds for."""
+    assert "calibrated at ratios of 2 to 16, not at 24" in replace(MODEL, ratio=24.0).sentence()
+    assert "not at" not in MODEL.sentence()
+    assert "1.645" in MODEL.sentence()
+
+
+def test_a_local_mean_square_counts_neighbours() -> None:
+    """A single pixel spreads over its window, and a constant stays."""
+    values = np.zeros((20, 20))
+    values[10, 10] = 5.0
+    found = local_rms(values, 2)
+    assert np.allclose(found[8:13, 8:13], 1.0)
+    assert np.count_nonzero(found > 1e-6) == 25
+    assert np.allclose(local_rms(np.full((20, 20), 3.0), 2), 3.0)
 
 
 def test_contrast_counts_known_pixels_alone() -> None:
