@@ -118,9 +118,9 @@ def _tilings(pair: Pair, step: int, size: int, reaches: list[int], blends: list[
 
 
 def _best(candidates: list[Tilings], pair: Pair, fuser: Fuser) -> Tilings:
-    """Return the tiles that cost least, the larger ones of equals, within a worker's memory."""
+    """Return the tiles that cost least, the smaller ones of equals, within a worker's memory."""
     within = [t for t in candidates if worker_bytes(pair, fuser, t) <= _BUDGET]
-    return min(reversed(within or candidates[:1]), key=_cost)
+    return min(within or candidates[:1], key=_cost)
 
 
 def _cost(tilings: Tilings) -> float:
