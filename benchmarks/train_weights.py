@@ -50,21 +50,18 @@ class Stage:
     start: str | None = None
 
 
-# Features of a layer. Twice as many take three times as long for a pixel, and gain nothing on four
-# pairs at ratios 4 to 16 where the time is spent on more components.
-WIDTH = 16
 BATCH = {"batch": 8}
 COARSE = {"ratio": (3.0, 20.0), "scenes": 16, "refresh": 60, **BATCH}
 FINE = {"ratio": (2.0, 16.0), **BATCH}
-FIRST = Stage("visible-first", {"loss": "absolute", "steps": 3000, **COARSE})
+FIRST = Stage("visible-first", {"loss": "absolute", "steps": 4500, **COARSE})
 STAGES = {
     "any-sensor": (
         FIRST,
-        Stage("any-sensor", {"steps": 2000, "rate": 7e-4, "refresh": 32, **FINE}, "visible-first"),
+        Stage("any-sensor", {"steps": 2300, "rate": 7e-4, "refresh": 32, **FINE}, "visible-first"),
     ),
     "any-sensor-b": (
-        Stage("any-first", {"loss": "absolute", "steps": 4000, "refresh": 24, **FINE}),
-        Stage("any-sensor-b", {"steps": 2000, "rate": 7e-4, "refresh": 32, **FINE}, "any-first"),
+        Stage("any-first", {"loss": "absolute", "steps": 4800, "refresh": 24, **FINE}),
+        Stage("any-sensor-b", {"steps": 1800, "rate": 5e-4, "refresh": 32, **FINE}, "any-first"),
     ),
 }
 
@@ -131,7 +128,6 @@ def main() -> None:
             out,
             recipe=replace(RECIPES["component"], **stage.changes),
             rgb_sensors=COLOURS if stage.name.startswith("visible") else MULTISPECTRAL,
-            width=WIDTH,
             validation=held,
             start_from=options.out / f"{stage.start}.safetensors" if stage.start else None,
         )
