@@ -81,7 +81,7 @@ class KrigingFuser:
         """
         The cells along y and x.
 
-        As many are conditioned together as a window of bounded size holds, since they share
+        Some are conditioned together where a window of bounded size holds them, since they share
         features; a scene of few cells is left to all workers.
         """
         single = [
@@ -90,12 +90,10 @@ class KrigingFuser:
                 self.shape, self.guided.psf.reach, self.appearance.reach, self.ratio, strict=True
             )
         ]
-        together = 1
-        for more in range(2, min(axis.count for axis in single) // 2 + 1):
-            units = [Cells(axis, more).units for axis in single]
-            if math.prod(self._fine_lengths(units)) > self.settings.unit_pixels:
-                break
-            together = more
+        together = max(1, min(self.settings.together, *(axis.count // 2 for axis in single)))
+        units = [Cells(axis, together).units for axis in single]
+        if math.prod(self._fine_lengths(units)) > self.settings.unit_pixels:
+            together = 1
         y, x = (Cells(axis, together) for axis in single)
         return y, x
 

@@ -62,9 +62,11 @@ class KrigingSettings:
     cell: int = 32
     halo: int = 8
     ramp: int = 4
-    # MS pixels of the window on which neighbouring cells are conditioned together. They share
-    # features: four cells cost two thirds, sixteen half of what they cost one by one.
-    unit_pixels: int = 2**21
+    # Cells along either axis that are conditioned together, as far as the window about them holds
+    # no more MS pixels than these. They share features: four cost two thirds of what they cost one
+    # by one; larger units would leave workers idle on small scenes and take long to time.
+    together: int = 2
+    unit_pixels: int = 2**22
     # Components at most.
     components: int = 24
     # Variances of the noise, in units of a component's, among which cross-validation selects.
