@@ -46,7 +46,8 @@ from hsfuse.methods.guided.method import Guided
 from hsfuse.methods.guided.regression import Parameters
 from hsfuse.nets.weights import find_weights, shipped_weights
 from hsfuse.observe import Degrade, respond
-from hsfuse.pair.survey import Patch, Survey
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import Survey
 from hsfuse.sensor.catalogue import ResponseCurves, Sensor, response_matrix, sensor_from_bands
 
 # Centre and FWHM of Sentinel-2A B2, B3, B4 and B8; and of a colour camera.

@@ -25,7 +25,8 @@ from hsfuse.methods import METHODS, Options, Window, load_method
 from hsfuse.methods.conditioning import fuse_scene
 from hsfuse.observe import Degrade
 from hsfuse.pair.geometry import make_pair
-from hsfuse.pair.survey import Patch, Survey, survey_pair
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import Survey, survey_pair
 
 
 def on_one_grid(hs: xr.DataArray, fine: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:

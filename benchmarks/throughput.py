@@ -26,7 +26,8 @@ from hsfuse.methods.conditioning import fuse_scene
 from hsfuse.methods.ms_ssfnet.features import CHANNELS
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
 from hsfuse.observe import Degrade, respond
-from hsfuse.pair.survey import Patch, Survey
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import Survey
 
 
 def seconds(job: Callable[[], object], least: float = 3.0) -> float:

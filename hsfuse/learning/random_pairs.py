@@ -24,7 +24,8 @@ from hsfuse.errors import PairError, SensorError
 from hsfuse.learning.recipe import Recipe
 from hsfuse.nets.ms_ssfnet import Architecture
 from hsfuse.observe import Degrade, respond
-from hsfuse.pair.survey import Patch, Survey
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import Survey
 from hsfuse.sensor.catalogue import Sensor, response_matrix
 
 __all__ = ["SimulatedPair", "draw_pair"]

@@ -100,7 +100,7 @@ METHODS = {
         "than guided, no training",
     ),
     "cnmf": MethodSpec(
-        "hsfuse.methods.cnmf:METHOD",
+        "hsfuse.methods.cnmf.method:METHOD",
         "coupled non-negative matrix factorisation (Yokoya 2012): endmembers of the scene, "
         "abundances of the MS image",
     ),

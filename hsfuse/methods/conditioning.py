@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hsfuse.core.grid import Geometry, Span
 from hsfuse.core.local_models import LocalModelGrid
 from hsfuse.methods import Fuser, Window
-from hsfuse.pair.survey import Patch
+from hsfuse.pair.patch import Patch
 
 __all__ = ["fuse_scene", "middle_window", "unit_window", "with_models"]
 

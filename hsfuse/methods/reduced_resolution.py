@@ -24,7 +24,8 @@ from hsfuse.core.psf import PSF
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods import Window
 from hsfuse.observe import Degrade
-from hsfuse.pair.survey import Patch, Survey
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import Survey
 
 __all__ = ["Quality", "ReducedResolutionPair", "ReducedResolutionSettings", "reduce_resolution"]
 

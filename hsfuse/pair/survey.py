@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import xarray as xr
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
@@ -27,16 +26,16 @@ from hsfuse.core.noise import (
     pixel_noise,
 )
 from hsfuse.core.psf import PSF
-from hsfuse.errors import PairError
-from hsfuse.io.labels import raster_label
 from hsfuse.observe import Degrade
+from hsfuse.pair.checks import check_survey
+from hsfuse.pair.patch import Patch
 from hsfuse.pair.pixels import PixelCache
 
 if TYPE_CHECKING:
     from hsfuse.pair.geometry import Pair
     from hsfuse.pair.radiometry import Radiometry
 
-__all__ = ["FINE_VALUES", "Patch", "Survey", "brightness", "survey_pair"]
+__all__ = ["FINE_VALUES", "Survey", "brightness", "survey_pair"]
 
 # Values of the MS image in all windows, halos included: with four bands 1620 pixels along each
 # axis, which at ratio 8 are three windows of 64 HS pixels. They take 42 MB.
@@ -69,86 +68,9 @@ class _Settings:
     least_psf: float = 0.5
     # Quantile of the HS values that is the scene's brightness: above it are glints.
     bright: float = 0.999
-    # Squares of such values, summed over a scene, still fit float32; no unit of light comes close.
-    largest_value: float = 1e15
 
 
 _SETTINGS = _Settings()
-
-
-@dataclass(frozen=True)
-class Patch:
-    """
-    One surveyed window.
-
-    Attributes
-    ----------
-    coarse : ndarray of shape (bands, rows, columns)
-        HS pixels, float32, NaN where there is no data.
-    fine : ndarray of shape (MS bands, fine rows, fine columns)
-        The fine pixels about them, with a halo of the PSF's reach, NaN where there is no data.
-    geometry : Geometry
-        Of ``coarse`` over ``fine``.
-    start : tuple of int
-        Row and column, in the whole scene, of the first HS pixel.
-    """
-
-    coarse: NDArray[np.float32]
-    fine: NDArray[np.float32]
-    geometry: Geometry
-    start: tuple[int, int]
-
-    def middle(self, psf: PSF, pixels: float) -> Patch:
-        """
-        Return the middle of the window: whole HS pixels, and the MS pixels that they need.
-
-        Parameters
-        ----------
-        psf : PSF
-            Whose reach is the halo.
-        pixels : float
-            MS pixels, about; a window with fewer is returned as it is.
-        """
-        geometry = self.geometry
-        share = min(1.0, (pixels / self.fine[0].size) ** 0.5)
-        if share == 1:
-            return self
-        rows, columns = (_middle(axis.coarse, share) for axis in (geometry.y, geometry.x))
-        fine_rows = geometry.y.fine_span(rows, psf.reach[0])
-        fine_columns = geometry.x.fine_span(columns, psf.reach[1])
-        return Patch(
-            self.coarse[:, rows.slice, columns.slice],
-            self.fine[:, fine_rows.slice, fine_columns.slice],
-            Geometry(geometry.y.cut(fine_rows, rows), geometry.x.cut(fine_columns, columns)),
-            (self.start[0] + rows.start, self.start[1] + columns.start),
-        )
-
-    def averaged(self, ratio: float) -> Patch:
-        """
-        Return the window with MS pixels averaged, as long as an HS pixel spans ``ratio`` of them.
-
-        An average that lacks a pixel has no data; pixels at the end that fill none are left out.
-        """
-        factors = [max(1, int(a.ratio // ratio)) for a in (self.geometry.y, self.geometry.x)]
-        if factors == [1, 1]:
-            return self
-        axes = [
-            Axis(axis.fine // n, axis.coarse, axis.ratio / n, axis.origin / n)
-            for axis, n in zip((self.geometry.y, self.geometry.x), factors, strict=True)
-        ]
-        (rows, down), (columns, across) = zip((a.fine for a in axes), factors, strict=True)
-        blocks = self.fine[:, : rows * down, : columns * across].reshape(
-            -1, rows, down, columns, across
-        )
-        fine = blocks.mean(axis=(2, 4), dtype=np.float64).astype(np.float32)
-        return Patch(self.coarse, fine, Geometry(axes[0], axes[1]), self.start)
-
-
-def _middle(length: int, share: float) -> Span:
-    """Return the middle share of an axis."""
-    within = max(int(length * share), 1)
-    start = (length - within) // 2
-    return Span(start, start + within)
 
 
 @dataclass(frozen=True)
@@ -407,8 +329,7 @@ def survey_pair(
         pair.geometry.coarse_shape,
         windows=() if (rows, columns) == (fine_rows, fine_columns) else images,
     )
-    _refuse_extremes(pair, survey)
-    _refuse_empty(pair, survey)
+    check_survey(pair, survey)
     return survey
 
 
@@ -445,44 +366,3 @@ def _read_patch(
         Geometry(geometry.y.cut(fine_rows, rows), geometry.x.cut(fine_columns, columns)),
         (rows.start, columns.start),
     )
-
-
-def _read_of(
-    pair: Pair, survey: Survey
-) -> tuple[tuple[xr.DataArray, list[NDArray[np.float32]]], ...]:
-    """Return both rasters, each with what was read of it."""
-    return (
-        (pair.hs, list(survey.images)),
-        (pair.rgb, [patch.fine for patch in survey.patches]),
-    )
-
-
-def _refuse_extremes(pair: Pair, survey: Survey) -> None:
-    for raster, arrays in _read_of(pair, survey):
-        largest = max(float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in arrays)
-        if largest > _SETTINGS.largest_value:
-            raise PairError(
-                f"{raster_label(raster)}: values reach {largest:.3g}; expected at most "
-                f"{_SETTINGS.largest_value:g}: is a no-data number not declared, or the byte "
-                "order or data type another?"
-            )
-
-
-def _refuse_empty(pair: Pair, survey: Survey) -> None:
-    for raster, arrays in _read_of(pair, survey):
-        if not any(np.isfinite(array).any() for array in arrays):
-            raise PairError(
-                f"{raster_label(raster)}: no pixel holds data where the two "
-                "rasters overlap; a pair needs data in both"
-            )
-    for band, name in enumerate(pair.rgb["band_name"].values):
-        if not any(np.isfinite(patch.fine[band]).any() for patch in survey.patches):
-            raise PairError(
-                f"{raster_label(pair.rgb)}: {str(name)!r} holds no data where the two "
-                "rasters overlap; expected a raster without this band"
-            )
-    if not any(survey.degraded(patch)[1].any() for patch in survey.patches):
-        raise PairError(
-            f"{raster_label(pair.hs)} and {raster_label(pair.rgb)}: "
-            "no HS pixel holds data in both rasters; a pair needs some place that both cover"
-        )

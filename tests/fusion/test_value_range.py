@@ -18,7 +18,8 @@ from hsfuse.fusion.run import Outcome, run
 from hsfuse.fusion.settings import Settings
 from hsfuse.fusion.value_range import apply_lower_limit, find_lower_limit
 from hsfuse.io.write import write_raster
-from hsfuse.pair.survey import Patch, Survey
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import Survey
 from hsfuse.report.record import outcome_as_dict
 from hsfuse.report.text import summarise
 

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.psf import PSF
 from hsfuse.methods import Options, Window, load_method
-from hsfuse.methods.cnmf import Cnmf, CnmfSettings
+from hsfuse.methods.cnmf.method import Cnmf
+from hsfuse.methods.cnmf.settings import CnmfSettings
 from hsfuse.observe import Degrade, respond
-from hsfuse.pair.survey import Patch, Survey
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import Survey
 
 BANDS, RATIO, COARSE, FINE_BANDS = 24, 4.0, 30, 4
 SIDE = int(COARSE * RATIO)

@@ -10,7 +10,8 @@ from hsfuse.core.psf import PSF
 from hsfuse.methods import Window
 from hsfuse.methods.guided.regression import GuidedFuser, fit
 from hsfuse.methods.guided.settings import DEFAULT, Parameters
-from hsfuse.pair.survey import Patch, Survey
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import Survey
 
 SIDE, RATIO, BANDS = 60, 4, 6
 

@@ -23,7 +23,8 @@ from hsfuse.methods import (
     list_methods,
     load_method,
 )
-from hsfuse.methods.cnmf import Cnmf, CnmfSettings
+from hsfuse.methods.cnmf.method import Cnmf
+from hsfuse.methods.cnmf.settings import CnmfSettings
 from hsfuse.methods.conditioning import fuse_scene, with_models
 from hsfuse.methods.guided.method import Guided
 from hsfuse.methods.guided.settings import GuidedSettings
@@ -33,7 +34,8 @@ from hsfuse.methods.ms_ssfnet.method import MSSSFNetMethod
 from hsfuse.methods.ms_ssfnet.settings import ComponentSettings
 from hsfuse.methods.spectralift import SpectraLift, SpectraLiftSettings
 from hsfuse.observe import Degrade, respond
-from hsfuse.pair.survey import Patch, Survey
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import Survey
 
 BANDS, RATIO, COARSE = 12, 4.0, 34
 

@@ -9,8 +9,9 @@ from scipy.ndimage import gaussian_filter1d
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.psf import PSF
 from hsfuse.core.resample import degrade_matrix
+from hsfuse.pair.patch import Patch
 from hsfuse.pair.radiometry import estimate_response, measure_radiometry
-from hsfuse.pair.survey import Patch, Survey
+from hsfuse.pair.survey import Survey
 from hsfuse.sensor.catalogue import ResponseCurves, response_matrix, sensor_from_bands
 
 

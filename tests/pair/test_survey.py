@@ -13,7 +13,8 @@ from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.noise import band_noise
 from hsfuse.core.psf import PSF
 from hsfuse.pair.geometry import make_pair
-from hsfuse.pair.survey import FINE_VALUES, Patch, Survey, survey_pair
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import FINE_VALUES, Survey, survey_pair
 
 
 def surveyed(coarse: np.ndarray) -> Survey:

@@ -16,7 +16,8 @@ from hsfuse.core.subspace import Subspace
 from hsfuse.methods import OnePass, Window
 from hsfuse.methods.guided.settings import DEFAULT, GuidedSettings, Parameters
 from hsfuse.observe import Degrade, Interpolate, over_share
-from hsfuse.pair.survey import Patch, Survey
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import Survey
 
 __all__ = ["GuidedFuser", "LocalFit", "Stages", "fit"]
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from hsfuse.core.grid import Axis, Span
 from hsfuse.core.local_models import LocalModelAxis, LocalModelGrid
 from hsfuse.methods import Options, Window
-from hsfuse.methods.cnmf import Cnmf, CnmfFuser
+from hsfuse.methods.cnmf.method import Cnmf, CnmfFuser
 from hsfuse.methods.guided.regression import LocalFit
 from hsfuse.methods.guided.settings import Parameters
 from hsfuse.methods.kriging.cells import CellPart, cell_parts

@@ -15,7 +15,8 @@ from hsfuse.methods.ms_ssfnet.component_response import component_response
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
 from hsfuse.methods.ms_ssfnet.settings import ResponseSettings, ScaleSettings
 from hsfuse.observe import Interpolate
-from hsfuse.pair.survey import Patch, Survey
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import Survey
 
 __all__ = ["FINE", "ComponentScales", "interpolate_components", "measure_scales"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hsfuse.core.psf import PSF
-from hsfuse.methods.cnmf import CnmfSettings
+from hsfuse.methods.cnmf.settings import CnmfSettings
 from hsfuse.methods.kriging.settings import DEFAULT as KRIGING
 from hsfuse.methods.kriging.settings import KrigingSettings
 

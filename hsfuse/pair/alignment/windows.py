@@ -13,8 +13,9 @@ from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.resample import FWHM_PER_SIGMA, degrade_matrix
 from hsfuse.pair.alignment.settings import DEFAULT
 from hsfuse.pair.geometry import Pair
+from hsfuse.pair.patch import Patch
 from hsfuse.pair.pixels import PixelCache
-from hsfuse.pair.survey import Patch, Survey, survey_pair
+from hsfuse.pair.survey import Survey, survey_pair
 
 __all__ = ["WindowPair", "survey_windows", "window_pairs"]
 

@@ -20,7 +20,8 @@ from hsfuse.methods.kriging.method import Kriging
 from hsfuse.methods.kriging.models import CellModel
 from hsfuse.methods.kriging.settings import DEFAULT, KrigingSettings
 from hsfuse.observe import Degrade
-from hsfuse.pair.survey import Patch, Survey
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import Survey
 
 BANDS, RATIO = 10, 2
 

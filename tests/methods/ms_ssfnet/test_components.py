@@ -14,7 +14,7 @@ from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.psf import PSF
 from hsfuse.errors import PlanError
 from hsfuse.methods import Fuser, Options, Window
-from hsfuse.methods.cnmf import CnmfSettings
+from hsfuse.methods.cnmf.settings import CnmfSettings
 from hsfuse.methods.conditioning import fuse_scene, middle_window, with_models
 from hsfuse.methods.guided.settings import GuidedSettings
 from hsfuse.methods.kriging.fuser import average
@@ -39,7 +39,8 @@ from hsfuse.methods.ms_ssfnet.settings import (
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
 from hsfuse.nets.weights import Domain, save_weights
 from hsfuse.observe import Degrade
-from hsfuse.pair.survey import Patch, Survey
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import Survey
 
 BANDS, RATIO = 8, 2
 ABOUT = {"data": "none", "recipe": {}, "scores": {}, "terms": "none"}

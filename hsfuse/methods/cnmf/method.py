@@ -15,9 +15,6 @@ All by multiplicative updates (Lee and Seung). Steps 1 to 3 run on the survey an
 scene's W; each tile then finds its own abundances, of X and then of Y, with W fixed. A
 pixel depends on its own MS bands and the HS pixels around it, so tiles equal the whole; for
 that reason the number of updates is fixed and does not depend on a tile's convergence.
-
-The figures in the comments are means over five scenes at ratio 4 with four MS bands, HS
-noise at 30 dB and MS noise at 40 dB.
 """
 
 from __future__ import annotations
@@ -34,47 +31,11 @@ from torch import Tensor
 from hsfuse.core.endmembers import vertex_components
 from hsfuse.core.grid import Span
 from hsfuse.methods import OnePass, Options, Window
+from hsfuse.methods.cnmf.settings import DEFAULT, CnmfSettings
 from hsfuse.observe import Degrade, Interpolate
 from hsfuse.pair.survey import Survey
 
-__all__ = ["DEFAULT", "METHOD", "Cnmf", "CnmfFuser", "CnmfSettings"]
-
-
-@dataclass(frozen=True, slots=True)
-class CnmfSettings:
-    """
-    All numbers of `cnmf`.
-
-    Abundances are not constrained to sum to one. The row of ones that does so (Heinz and Chang
-    2001) gains 2.5 dB over even fields at a weight of one, loses 7 dB where there is water or
-    shade, and changes nothing at weights small enough to lose nothing.
-    """
-
-    # Ten lose 0.35 dB; 30 and 40 gain nothing and take longer.
-    endmembers: int = 20
-    # On the survey. 50 lose 0.1 dB; with 200 the endmembers begin to fit the noise: 0.3 dB.
-    updates: int = 100
-    # The first gains 0.55 dB, the second 0.15, a third 0.07.
-    rounds: int = 2
-    # In a tile, which starts from equal abundances. Of X, 100 lose 0.26 dB and 600 gain 0.03; of
-    # Y, 100 lose 0.2 dB and 400 gain 0.03.
-    updates_coarse: int = 300
-    updates_fine: int = 200
-    # MS pixels of the survey that are coupled: a second or two of one core. Scenes cut to 4000 lost
-    # 1.1 dB.
-    most_pixels: int = 2**17
-    # A survey of more of them is averaged before it is cut, while an HS pixel spans this many. On
-    # four CAVE scenes at ratio 8 or 16 it costs 0.01 dB; on pavia_centre_crop at ratio 8, where
-    # nothing has to be cut, it would cost 0.8 dB.
-    ratio: float = 4.0
-    # Columns at a time, so that all their updates stay in the cache: half the time of all at once.
-    block: int = 4096
-    # An interpolation from less than a quarter of its weights is not used.
-    least_weight: float = 0.25
-    tiny: float = 1e-9
-
-
-DEFAULT = CnmfSettings()
+__all__ = ["METHOD", "Cnmf", "CnmfFuser"]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The method `cnmf`: coupled non-negative matrix factorisation."""
