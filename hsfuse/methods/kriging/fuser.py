@@ -20,10 +20,7 @@ from hsfuse.methods.kriging.cells import CellPart, Cells, cell_axis, cell_parts,
 from hsfuse.methods.kriging.features import RandomFeatures
 from hsfuse.methods.kriging.models import CellModel
 from hsfuse.methods.kriging.pixels import PixelMaps
-from hsfuse.methods.kriging.regression import (
-    CellDesign,
-    ridge_weights,
-)
+from hsfuse.methods.kriging.regression import CellDesign, ridge_weights
 from hsfuse.methods.kriging.settings import DEFAULT, KrigingSettings
 from hsfuse.observe import Degrade
 

@@ -21,6 +21,7 @@ neighbours. A cell is conditioned once, in the first pass, and applied to MS pix
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,11 +39,11 @@ from hsfuse.methods.guided.settings import Parameters
 from hsfuse.methods.kriging.appearance import Appearance
 from hsfuse.methods.kriging.features import RandomFeatures
 from hsfuse.methods.kriging.fuser import KrigingFuser
-from hsfuse.methods.kriging.regression import cross_validation, noise_levels
+from hsfuse.methods.kriging.regression import CellDesign, cross_validation, noise_levels
 from hsfuse.methods.kriging.settings import DEFAULT, KrigingSettings
 from hsfuse.pair.survey import Survey
 
-__all__ = ["METHOD", "Kriging", "fit_kriging"]
+__all__ = ["METHOD", "Kriging", "fit_kriging", "trial_cells"]
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,32 @@ def fit_kriging(
     return replace(fuser, ridge=_selected_ridge(survey, fuser))
 
 
+def trial_cells(fuser: KrigingFuser, survey: Survey) -> Iterator[tuple[CellDesign, Tensor]]:
+    """
+    Yield the middle of some surveyed windows, each a cell of its own.
+
+    Parameters
+    ----------
+    fuser : KrigingFuser
+        Gives their number and size.
+    survey : Survey
+        Of the pair.
+
+    Yields
+    ------
+    tuple
+        As :meth:`KrigingFuser.design`.
+    """
+    every = -(-len(survey.patches) // fuser.settings.trials)
+    for patch in survey.patches[::every]:
+        yield fuser.design(middle_window(patch, fuser.settings.trial_side))
+
+
 def _selected_ridge(survey: Survey, fuser: KrigingFuser) -> NDArray[np.float64]:
     """Return the noise of each process and component by cross-validation on a few cells."""
     settings = fuser.settings
-    every = -(-len(survey.patches) // settings.trials)
     scores: list[list[Tensor]] = [[] for _ in settings.processes]
-    for patch in survey.patches[::every]:
-        cell, observed = fuser.design(middle_window(patch, settings.trial_side))
+    for cell, observed in trial_cells(fuser, survey):
         target, weight = observed[:, cell.used].double(), cell.weight.double()
         if not len(weight):
             continue

@@ -16,7 +16,7 @@ from hsfuse.methods.kriging.pixels import PixelMaps
 from hsfuse.methods.kriging.settings import KrigingSettings
 from hsfuse.observe import Degrade
 
-__all__ = ["CellDesign", "cross_validation", "noise_levels", "ridge_weights"]
+__all__ = ["CellDesign", "cross_validation", "noise_levels", "ridge_factors", "ridge_weights"]
 
 # A share of an HS pixel's PSF below which there is nothing to divide by.
 _TINY = 1e-6
@@ -179,14 +179,32 @@ def ridge_weights(design: Tensor, observed: Tensor, noise: NDArray[np.float64]) 
         return weights
     scale = _scale(observed)
     moment = design @ (observed / scale).mT
-    gram = _gram(design)
-    for value in np.unique(noise):
-        chosen = torch.from_numpy(noise == value).to(moment.device)
-        factor = gram.clone()
-        factor.diagonal().add_(float(value))
-        factor = torch.linalg.cholesky(factor)
+    for chosen, factor in ridge_factors(design, noise):
         weights[chosen] = torch.cholesky_solve(moment[:, chosen], factor).mT
     return weights * scale
+
+
+def ridge_factors(design: Tensor, noise: NDArray[np.float64]) -> Iterator[tuple[Tensor, Tensor]]:
+    """
+    Yield the components of each noise, and the Cholesky factor of their normal equations.
+
+    Parameters
+    ----------
+    design : Tensor of shape (features, HS pixels)
+        float64.
+    noise : ndarray of shape (components,)
+        Ridge of each component.
+
+    Yields
+    ------
+    tuple of Tensor
+        A mask of shape (components,), and the factor, (features, features).
+    """
+    gram = _gram(design)
+    for value in np.unique(noise):
+        factor = gram.clone()
+        factor.diagonal().add_(float(value))
+        yield torch.from_numpy(noise == value).to(gram.device), torch.linalg.cholesky(factor)
 
 
 def cross_validation(design: Tensor, observed: Tensor, settings: KrigingSettings) -> Tensor:

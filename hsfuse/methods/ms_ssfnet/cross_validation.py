@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hsfuse.methods.conditioning import middle_window
 from hsfuse.methods.kriging.fuser import KrigingFuser
-from hsfuse.methods.kriging.regression import CellDesign
+from hsfuse.methods.kriging.method import trial_cells
+from hsfuse.methods.kriging.regression import CellDesign, ridge_factors
 from hsfuse.pair.survey import Survey
 
 __all__ = ["CrossValidation", "cross_validate", "leave_one_out"]
@@ -52,12 +52,10 @@ def cross_validate(kriging: KrigingFuser, survey: Survey) -> CrossValidation:
     survey : Survey
         The middle of some of its windows is predicted, each a cell of its own.
     """
-    subspace, settings = kriging.guided.subspace, kriging.settings
+    subspace = kriging.guided.subspace
     power = subspace.power / int(subspace.good.sum())
-    every = -(-len(survey.patches) // settings.trials)
     total, pixels = 0.0, 0
-    for patch in survey.patches[::every]:
-        cell, observed = kriging.design(middle_window(patch, settings.trial_side))
+    for cell, observed in trial_cells(kriging, survey):
         squares = _residual(kriging, cell, observed).square().sum(dim=1).cpu().numpy()
         total += float(power @ squares)
         pixels += int(cell.used.sum())
@@ -99,12 +97,7 @@ def leave_one_out(design: Tensor, observed: Tensor, noise: NDArray[np.float64]) 
     Tensor of shape (components, pixels)
     """
     residual = torch.empty_like(observed)
-    gram = design @ design.mT
-    for value in np.unique(noise):
-        chosen = torch.from_numpy(noise == value).to(gram.device)
-        factor = gram.clone()
-        factor.diagonal().add_(float(value))
-        factor = torch.linalg.cholesky(factor)
+    for chosen, factor in ridge_factors(design, noise):
         basis = torch.linalg.solve_triangular(factor, design, upper=False)
         freedom = (1 - basis.square().sum(dim=0)).clamp_min(_LEAST_FREEDOM)
         fitted = (observed[chosen] @ basis.mT) @ basis
