@@ -18,7 +18,7 @@ from hsfuse.core.subspace import Subspace
 from hsfuse.methods.ms_ssfnet.settings import ResponseSettings
 from hsfuse.pair.survey import Survey
 
-__all__ = ["component_response", "response_correction"]
+__all__ = ["component_response", "response_correction", "surveyed_components"]
 
 Array = NDArray[np.float64]
 _DEFAULT = ResponseSettings()
@@ -50,7 +50,7 @@ def component_response(
     bands = radiometry.gain[:, None] * radiometry.response[:, good]
     mean = bands @ subspace.mean[good] + radiometry.offset
     response = bands @ subspace.loading[:, good].T
-    components, seen = _paired(survey, subspace)
+    components, seen = surveyed_components(survey, subspace)
     residual = seen - mean[:, None] - response @ components
     shifted = residual - np.median(residual, axis=1, keepdims=True)
     kept = tukey_biweight(shifted, seen) > settings.least_weight
@@ -108,8 +108,22 @@ def response_correction(
     return np.stack(corrections)
 
 
-def _paired(survey: Survey, subspace: Subspace) -> tuple[Array, Array]:
-    """Return components and degraded MS bands of the surveyed HS pixels, (., pixels) each."""
+def surveyed_components(survey: Survey, subspace: Subspace) -> tuple[Array, Array]:
+    """
+    Return what both sensors measured of the surveyed HS pixels with data in both images.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the pair.
+    subspace : Subspace
+        Of the components.
+
+    Returns
+    -------
+    tuple of ndarray
+        Components, (components, pixels), and degraded MS bands, (MS bands, pixels).
+    """
     components, seen = [], []
     for patch in survey.patches:
         degraded, used = survey.degraded(patch)

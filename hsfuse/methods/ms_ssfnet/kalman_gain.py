@@ -16,6 +16,7 @@ from scipy.linalg import eigh
 from torch import Tensor
 
 from hsfuse.core.subspace import Subspace
+from hsfuse.methods.ms_ssfnet.component_response import surveyed_components
 from hsfuse.methods.ms_ssfnet.scales import ComponentScales
 from hsfuse.pair.survey import Survey
 
@@ -112,16 +113,8 @@ def fine_error_covariance(
     -------
     ndarray of shape (MS bands, MS bands)
     """
-    residuals = []
-    for patch in survey.patches:
-        degraded, used = survey.degraded(patch)
-        components, _ = subspace.project(patch.coarse)
-        residuals.append(
-            degraded[:, used]
-            - scales.mean_response[:, None]
-            - scales.response @ components[:, used]
-        )
-    residual = np.concatenate(residuals, axis=1)
+    components, seen = surveyed_components(survey, subspace)
+    residual = seen - scales.mean_response[:, None] - scales.response @ components
     # D averages the noise of MS pixels away; it is added in full.
     noise = np.diag(np.minimum(survey.fine_noise, scales.fine_residual) ** 2)
     return np.asarray(residual @ residual.T / max(residual.shape[1], 1) + noise)
