@@ -10,7 +10,7 @@ from hsfuse.methods.guided.settings import DEFAULT, GuidedSettings, Parameters
 from hsfuse.methods.reduced_resolution import ReducedResolutionPair, reduce_resolution
 from hsfuse.pair.survey import Survey
 
-__all__ = ["select_on", "select_parameters"]
+__all__ = ["select_parameters"]
 
 
 def select_parameters(survey: Survey, settings: GuidedSettings = DEFAULT) -> Parameters:
@@ -20,24 +20,6 @@ def select_parameters(survey: Survey, settings: GuidedSettings = DEFAULT) -> Par
     A survey too small for the test gets the defaults, or what a few pixels determine.
     """
     pair = reduce_resolution(survey, settings.reduced_resolution)
-    return select_on(pair, survey, settings)
-
-
-def select_on(
-    pair: ReducedResolutionPair | None, survey: Survey, settings: GuidedSettings = DEFAULT
-) -> Parameters:
-    """
-    Return the parameters that score best on the reduced-resolution pair of a survey.
-
-    Parameters
-    ----------
-    pair : ReducedResolutionPair or None
-        Of ``survey``; None where that is too small for the test.
-    survey : Survey
-        Of the pair at full resolution.
-    settings : GuidedSettings
-        Candidates and defaults.
-    """
     best, selection = Parameters(), settings.selection
     if pair is None:
         few = survey.spectra.shape[1] < selection.few_pixels
