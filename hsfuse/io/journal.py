@@ -22,7 +22,6 @@ from typing import BinaryIO, Self, TypeVar
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.errors import OutputError
 from hsfuse.io.layout import Block
-from hsfuse.io.replacement import sync
 from hsfuse.io.settings import OUTPUTS
 
 __all__ = ["Journal", "ModelReceipt", "PartialOutput", "Receipt", "hash_file"]
@@ -173,6 +172,7 @@ class Journal:
 
     def __init__(self, output: PartialOutput) -> None:
         self.output = output
+        self._intact: set[str] = set()
         self._file: BinaryIO = output.journal.open("ab+")
         if not _lock(self._file):
             self._file.close()
@@ -204,6 +204,13 @@ class Journal:
         self._file.write(receipt.to_json().encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
+        if isinstance(receipt, Receipt):
+            self._intact.update(receipt.chunks)
+
+    @property
+    def intact(self) -> frozenset[str]:
+        """The chunk files that this journal saw written, or compared with their hash."""
+        return frozenset(self._intact)
 
     def receipts(self) -> dict[Block, Receipt]:
         """Return the last receipt of every block, oldest first; unreadable lines are skipped."""
@@ -218,6 +225,8 @@ class Journal:
         receipts = self.receipts()
         expected = {key: value for each in receipts.values() for key, value in each.chunks.items()}
         damaged = set(self.output.damaged(expected))
+        self._intact.update(expected.keys() - damaged)
+        self._intact -= damaged
         return frozenset(
             block for block, receipt in receipts.items() if damaged.isdisjoint(receipt.chunks)
         )
@@ -245,11 +254,9 @@ class Journal:
         return receipts
 
 
-def hash_file(path: Path, *, flush: bool = False) -> str | None:
-    """Return the SHA-256 of a file, None where there is none; ``flush`` brings it to the disk."""
+def hash_file(path: Path) -> str | None:
+    """Return the SHA-256 of a file, None where there is none."""
     try:
-        if flush:
-            sync(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:

@@ -99,6 +99,8 @@ def verify(store: Store, journal: Journal) -> None:
     """
     Compare every chunk file with the journal.
 
+    Those that it saw written, or compared before, have to be there; the others are hashed.
+
     Raises
     ------
     OutputError
@@ -114,7 +116,13 @@ def verify(store: Store, journal: Journal) -> None:
             f"{store.root}: {len(absent)} of {len(keys)} chunks are not written yet "
             f"(first: {absent[0]}); pass --resume to go on"
         )
-    damaged = store.damaged({key: known[key] for key in keys})
+    intact = journal.intact
+    damaged = store.damaged({key: known[key] for key in keys if key not in intact})
+    damaged += [
+        key
+        for key in keys
+        if key in intact and (store.root / key).exists() != (known[key] is not None)
+    ]
     if damaged:
         raise OutputError(
             f"{store.root}: {len(damaged)} of {len(keys)} chunks are not what was written "

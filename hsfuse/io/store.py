@@ -18,9 +18,11 @@ from pathlib import Path
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.storage import LocalStore
 
 from hsfuse.errors import OutputError, PlanError
-from hsfuse.io.journal import Journal, ModelReceipt, PartialOutput, Receipt, hash_file
+from hsfuse.io.hashed_store import RecordingStore
+from hsfuse.io.journal import Journal, ModelReceipt, PartialOutput, Receipt
 from hsfuse.io.layout import STANDARD_ERROR, Block, OutputLayout, encode
 from hsfuse.io.replacement import sync, write_file
 from hsfuse.io.zarr_layout import CUBE, write_template
@@ -86,7 +88,8 @@ class Store(PartialOutput):
         place = slice(row, row + block.rows), slice(column, column + block.columns)
         missing = clipped = 0
         try:
-            cube = zarr.open_array(self.root, path=CUBE, mode="r+", zarr_format=3)
+            target = RecordingStore(LocalStore(self.root))
+            cube = zarr.open_array(target, path=CUBE, mode="r+", zarr_format=3)
             # The bands of a chunk at a time: encoding them all takes several times the block.
             for first in range(0, self.layout.bands, self.layout.chunk[0]):
                 bands = slice(first, min(first + self.layout.chunk[0], self.layout.bands))
@@ -96,14 +99,14 @@ class Store(PartialOutput):
                 clipped += beyond
             if self.layout.standard_error:
                 stored, beyond = encode(values[self.layout.bands :], self.layout)
-                error = zarr.open_array(self.root, path=STANDARD_ERROR, mode="r+", zarr_format=3)
+                error = zarr.open_array(target, path=STANDARD_ERROR, mode="r+", zarr_format=3)
                 error[place] = stored[0]
                 clipped += beyond
-            keys = self.chunk_keys(block)
-            chunks = {key: hash_file(self.root / key, flush=True) for key in keys}
-            written = [Path(key) for key in keys if chunks[key] is not None]
-            for folder in sorted({parent for path in written for parent in path.parents}):
-                sync(self.root / folder)
+            chunks = {key: target.hashes.get(key) for key in self.chunk_keys(block)}
+            written = [Path(key) for key, digest in chunks.items() if digest is not None]
+            folders = sorted({parent for path in written for parent in path.parents})
+            for path in (*written, *folders):
+                sync(self.root / path)
         except OSError as error:
             raise OutputError(f"{self.root}: block at {row}, {column}: {_reason(error)}") from error
         return Receipt(block, chunks, missing, clipped)
@@ -256,7 +259,7 @@ def create_store(
         write_template(store.root, layout)
         for folder, _, names in os.walk(store.partial):
             for name in names:
-                hash_file(Path(folder) / name, flush=True)
+                sync(Path(folder) / name)
             sync(Path(folder))
         store.journal.touch()  # last: where there is a journal the template is complete
         sync(store.partial)

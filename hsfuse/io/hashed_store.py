@@ -1,0 +1,90 @@
+"""Folders of zarr whose chunks are hashed in memory, as they are written or read."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from zarr.storage import LocalStore, WrapperStore
+
+from hsfuse.errors import OutputError
+
+if TYPE_CHECKING:
+    from zarr.abc.store import ByteRequest
+    from zarr.core.buffer import Buffer, BufferPrototype
+
+__all__ = ["CheckedStore", "RecordingStore"]
+
+
+class RecordingStore(WrapperStore[LocalStore]):
+    """
+    A folder that is written to, and the hash of all that was.
+
+    Parameters
+    ----------
+    store : LocalStore
+        The folder.
+
+    Attributes
+    ----------
+    hashes : dict of str to str
+        SHA-256 of the bytes written, by their path inside the folder.
+    """
+
+    def __init__(self, store: LocalStore) -> None:
+        super().__init__(store)
+        self.hashes: dict[str, str] = {}
+
+    async def set(self, key: str, value: Buffer) -> None:
+        """Write a file, and hash what is written: it need not be read again for that."""
+        self.hashes[key] = await asyncio.to_thread(_hash, value)
+        await super().set(key, value)
+
+
+class CheckedStore(WrapperStore[LocalStore]):
+    """
+    A folder that is read, each chunk compared with its hash.
+
+    Parameters
+    ----------
+    store : LocalStore
+        The folder.
+    hashes : mapping of str to str or None, optional
+        SHA-256 of chunks by their path inside the folder, None for one that has no file. Others are
+        not compared.
+    """
+
+    def __init__(self, store: LocalStore, hashes: Mapping[str, str | None] | None = None) -> None:
+        super().__init__(store)
+        self.hashes = hashes or {}
+
+    def _with_store(self, store: LocalStore) -> Self:
+        return type(self)(store, self.hashes)
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """
+        Return the bytes of a file, None where there is none.
+
+        Raises
+        ------
+        OutputError
+            If they are not those of the hash.
+        """
+        value = await super().get(key, prototype, byte_range)
+        if byte_range is None and key in self.hashes:
+            found = None if value is None else await asyncio.to_thread(_hash, value)
+            if found != self.hashes[key]:
+                raise OutputError(
+                    f"{Path(self._store.root) / key}: is not what was written; pass --resume to "
+                    "write it again"
+                )
+        return value
+
+
+def _hash(value: Buffer) -> str:
+    return hashlib.sha256(value.as_numpy_array().data).hexdigest()
