@@ -49,7 +49,7 @@ def prepare_components(
     estimators = Estimators.prepare(survey, parameters, device=options.device, settings=settings)
     guided = estimators.kriging.guided
     scales = measure_scales(survey, estimators, settings.scales, settings.response)
-    error = fine_error_covariance(survey, guided.subspace, scales)
+    error = fine_error_covariance(survey, guided.subspace, scales, settings.consistency)
     prior = settings.consistency.fine_prior * scales.prior_deviation
     fuser = ComponentFuser(
         card,

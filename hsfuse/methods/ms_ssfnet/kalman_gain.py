@@ -18,9 +18,10 @@ from torch import Tensor
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods.ms_ssfnet.component_response import surveyed_components
 from hsfuse.methods.ms_ssfnet.scales import ComponentScales
+from hsfuse.methods.ms_ssfnet.settings import ConsistencySettings
 from hsfuse.pair.survey import Survey
 
-__all__ = ["KalmanGain", "fine_error_covariance"]
+__all__ = ["KalmanGain", "error_covariance", "fine_error_covariance"]
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,10 @@ class KalmanGain:
 
 
 def fine_error_covariance(
-    survey: Survey, subspace: Subspace, scales: ComponentScales
+    survey: Survey, subspace: Subspace, scales: ComponentScales, settings: ConsistencySettings
 ) -> NDArray[np.float64]:
     """
-    Return N: the covariance of the MS image about ``A Z``, with its noise.
+    Return N of a surveyed pair: see :func:`error_covariance`.
 
     Where no part of the MS image is even, texture counts as noise; what the initial estimate
     leaves of the MS image bounds it.
@@ -108,13 +109,44 @@ def fine_error_covariance(
         Of its components.
     scales : ComponentScales
         With the response A, and what the estimate leaves.
+    settings : ConsistencySettings
+        The numbers.
+    """
+    components, seen = surveyed_components(survey, subspace)
+    residual = seen - scales.mean_response[:, None] - scales.response @ components
+    noise = np.minimum(survey.fine_noise, scales.fine_residual)
+    return error_covariance(residual, seen, noise, settings)
+
+
+def error_covariance(
+    residual: NDArray[np.float64],
+    seen: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    settings: ConsistencySettings,
+) -> NDArray[np.float64]:
+    """
+    Return N: the covariance of the MS image about ``A Z``, with its noise.
+
+    D averages away what differs between the sensors within an HS pixel, as edges that do not
+    coincide do: N is larger than on the HS grid, the more so the more they differ there.
+
+    Parameters
+    ----------
+    residual, seen : ndarray of shape (MS bands, HS pixels)
+        The degraded MS image less its response to the HS image, and that image.
+    noise : ndarray of shape (MS bands,)
+        Standard deviation of the noise of MS pixels.
+    settings : ConsistencySettings
+        The numbers.
 
     Returns
     -------
     ndarray of shape (MS bands, MS bands)
     """
-    components, seen = surveyed_components(survey, subspace)
-    residual = seen - scales.mean_response[:, None] - scales.response @ components
-    # D averages the noise of MS pixels away; it is added in full.
-    noise = np.diag(np.minimum(survey.fine_noise, scales.fine_residual) ** 2)
-    return np.asarray(residual @ residual.T / max(residual.shape[1], 1) + noise)
+    pixels = max(residual.shape[1], 1)
+    covariance = residual @ residual.T / pixels
+    variance = np.square(seen - seen.mean(axis=1, keepdims=True)).sum(axis=1) / pixels
+    unexplained = np.minimum(np.diag(covariance) / np.maximum(variance, 1e-30), 1).mean()
+    factor = settings.fine_error * (1 + settings.unexplained * unexplained)
+    # D averages the noise of MS pixels away as well; it is added in full.
+    return np.asarray(factor * (covariance + np.diag(noise**2)))

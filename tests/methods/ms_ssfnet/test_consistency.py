@@ -16,7 +16,7 @@ from hsfuse.methods.ms_ssfnet.consistency import (
     update_reach,
     update_region,
 )
-from hsfuse.methods.ms_ssfnet.kalman_gain import KalmanGain
+from hsfuse.methods.ms_ssfnet.kalman_gain import KalmanGain, error_covariance
 from hsfuse.methods.ms_ssfnet.settings import ConsistencySettings
 from hsfuse.observe import Degrade
 
@@ -160,6 +160,20 @@ def test_ground_beyond_the_ms_image_is_not_an_error_of_the_estimate(
     )
     added = hs_update(truth[:, 8:40], EVEN[:32], cut)
     assert added[:, :8].square().mean() < 2e-4
+
+
+def test_the_error_of_the_ms_image_grows_with_what_is_unexplained() -> None:
+    """A residual k times larger counts for more than k squared; noise alone for its own size."""
+    draw = np.random.default_rng(0)
+    seen, residual = draw.normal(size=(2, 500)), 0.02 * draw.normal(size=(2, 500))
+    settings, noise = ConsistencySettings(), np.array([0.1, 0.2])
+    alone = error_covariance(0 * residual, seen, noise, settings)
+    assert alone == pytest.approx(settings.fine_error * np.diag(noise**2))
+    once, twice = (error_covariance(k * residual, seen, 0 * noise, settings) for k in (1, 2))
+    assert np.all(np.diag(twice) > 4.05 * np.diag(once))
+    # No more than all of an image is unexplained.
+    most = error_covariance(1e6 * residual, seen, 0 * noise, settings)
+    assert np.all(np.diag(most) < 1e12 * (1 + settings.unexplained) * np.diag(once))
 
 
 def test_the_gain_is_that_of_each_variance() -> None:
