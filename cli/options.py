@@ -265,14 +265,14 @@ run_options = _together(
         "--scheduler",
         default="local",
         show_default=True,
-        metavar="local|tcp://HOST:PORT",
-        help="Threads of this machine, or the address of a dask scheduler.",
+        metavar="local|processes|tcp://HOST:PORT",
+        help="Threads or processes of this machine, or the address of a dask scheduler.",
     ),
     click.option(
         "--workers",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Blocks computed in parallel on this machine.  [default: one per core, two for a GPU]",
+        help="Threads or processes on this machine.  [default: one per core, two for a GPU]",
     ),
     store_options,
     click.option(

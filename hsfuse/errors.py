@@ -14,6 +14,7 @@ __all__ = [
     "RasterError",
     "SensorError",
     "WeightsError",
+    "WorkerError",
 ]
 
 
@@ -43,3 +44,7 @@ class PlanError(HsfuseError, ValueError):
 
 class WeightsError(HsfuseError, ValueError):
     """Network weights are missing, damaged, or made for another kind of pair."""
+
+
+class WorkerError(HsfuseError, RuntimeError):
+    """Worker processes, dask workers or their scheduler were lost; what was written is kept."""

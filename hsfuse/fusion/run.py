@@ -12,10 +12,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -23,15 +23,17 @@ from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.stages import Stage
+from hsfuse.errors import PlanError
 from hsfuse.fusion.block import fuse_input, read_block
 from hsfuse.fusion.conditioning import Unit, condition_unit
 from hsfuse.fusion.consistency import compare_block
-from hsfuse.fusion.duration import Duration, time_parts
+from hsfuse.fusion.digest import LIBRARIES
+from hsfuse.fusion.duration import time_parts
+from hsfuse.fusion.job import Job, Outcome
 from hsfuse.fusion.lazy import lazy_result, open_input
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.settings import Settings, with_choices
-from hsfuse.fusion.tiling import worker_bytes
-from hsfuse.fusion.undeclared import UndeclaredFill, count_undeclared, find_undeclared
+from hsfuse.fusion.undeclared import count_undeclared, find_undeclared
 from hsfuse.io.formats import find_format
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.location import locate_file
@@ -50,118 +52,23 @@ from hsfuse.io.write import (
     space_needed,
     write_blocks,
 )
-from hsfuse.parallel import find_device, local_workers, one_thread, release_memory
+from hsfuse.parallel import (
+    Cluster,
+    Scheduler,
+    inspect_cluster,
+    is_local,
+    one_thread,
+    pick_device,
+    release_memory,
+)
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 __all__ = ["Job", "Outcome", "prepare", "run", "run_block", "run_unit"]
 
-# Bytes of the interpreter, torch, GDAL's cache and the plan; and for each worker those that its
-# allocator does not give back.
-_LIBRARIES, _HELD_BACK = 650_000_000, 50_000_000
 # A side of the pixels of which a median is taken.
 _MOST_PIXELS = 1024
-
-
-@dataclass(frozen=True)
-class Job:
-    """
-    A run that is planned and checked, and has not begun.
-
-    Attributes
-    ----------
-    scene, rgb, out : Path
-        The files.
-    plan : Plan
-        Of the fusion.
-    layout : OutputLayout
-        Of the output.
-    settings : Settings
-        As asked.
-    seconds : float
-        What planning took.
-    expected : Duration or None
-        What the run will take on this machine; None where that is not estimated.
-    models : mapping of tuple of int to ndarray
-        Of the units of local models that were conditioned for this estimate.
-    """
-
-    scene: Path
-    rgb: Path
-    out: Path
-    plan: Plan
-    layout: OutputLayout
-    settings: Settings
-    seconds: float = 0.0
-    expected: Duration | None = None
-    models: Mapping[Unit, NDArray[np.float32]] = field(default_factory=dict, repr=False)
-
-    @property
-    def workers(self) -> int:
-        """Blocks that are fused in parallel on this machine."""
-        return local_workers(self.settings.workers, self.plan.options.device)
-
-    @property
-    def output_bytes(self) -> int:
-        """Size of the output before compression."""
-        return self.layout.bytes
-
-    @property
-    def memory_bytes(self) -> int:
-        """
-        Estimate of the peak memory of this process.
-
-        Of its workers, see :func:`hsfuse.fusion.tiling.worker_bytes`, and of the libraries.
-        """
-        plan = self.plan
-        each = worker_bytes(plan.pair, plan.fuser, (plan.rows, plan.columns))
-        return _LIBRARIES + min(self.workers, len(plan.blocks)) * (each + _HELD_BACK)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """
-    A finished run.
-
-    Attributes
-    ----------
-    job : Job
-        What was planned.
-    path : Path
-        The output.
-    seconds : float
-        From the first block to the last byte.
-    spatial, spectral : Discrepancy
-        Consistency with the HS image and with the MS image, over all blocks, those of an
-        interrupted run included.
-    blocks, resumed : int
-        Blocks of the output, and how many an earlier run had finished.
-    missing, clipped : int
-        Values without data, and values the stored type could not hold.
-    limited : int
-        Values below the plan's lower limit, which were set to it.
-    undeclared : tuple of UndeclaredFill
-        Fills that planning did not see, fused as if they were measured.
-    standard_error : float or None
-        Median of the standard error where it is asked for.
-    """
-
-    job: Job = field(repr=False)  # its regressions and wavelengths would fill pages
-    path: Path
-    seconds: float
-    spatial: Discrepancy
-    spectral: Discrepancy
-    blocks: int
-    resumed: int
-    missing: int
-    clipped: int
-    limited: int
-    undeclared: tuple[UndeclaredFill, ...] = ()
-    standard_error: float | None = None
-
-    @property
-    def limited_share(self) -> float:
-        """Share of the values in the bands of the HS image that were below their limit."""
-        _, rows, columns = self.job.plan.shape
-        return self.limited / (len(self.job.plan.lower_limit) * rows * columns)
 
 
 def run(
@@ -170,6 +77,7 @@ def run(
     out: str | Path | None = None,
     settings: Settings | None = None,
     *,
+    client: Client | None = None,
     progress: Callable[[int, int], None] | None = None,
     **choices: Any,
 ) -> Outcome:
@@ -184,6 +92,9 @@ def run(
         Ends in .tif or .zarr; ``<scene>_fused.tif`` beside the scene by default.
     settings : Settings, optional
         Method, sensors, tiles and so on.
+    client : distributed.Client, optional
+        Of a dask cluster, whose workers fuse the blocks in place of ``settings.scheduler``. It is
+        not closed.
     progress : callable, optional
         Called with the number of finished blocks and of all blocks.
     **choices
@@ -202,7 +113,9 @@ def run(
     TypeError
         If there is no such option.
     """
-    job = prepare(scene, rgb, out, with_choices(settings or Settings(), choices, "run"))
+    job = prepare(
+        scene, rgb, out, with_choices(settings or Settings(), choices, "run"), client=client
+    )
     return execute(job, progress=progress)
 
 
@@ -212,6 +125,7 @@ def prepare(
     out: str | Path | None = None,
     settings: Settings | None = None,
     *,
+    client: Client | None = None,
     dry_run: bool = False,
     stage: Stage | None = None,
 ) -> Job:
@@ -220,7 +134,7 @@ def prepare(
 
     Parameters
     ----------
-    scene, rgb, out, settings
+    scene, rgb, out, settings, client
         As :func:`run`.
     dry_run : bool
         The output may exist; nothing is written.
@@ -232,8 +146,9 @@ def prepare(
     scene, rgb = Path(scene), Path(rgb)
     path = _check_files(scene, rgb, Path(out) if out else default_output(scene), settings, dry_run)
     # Blocks may be fused on other machines than the one that plans.
-    device = find_device(settings.device, settings.scheduler)
-    here = device if settings.scheduler == "local" else "auto"
+    cluster = _find_cluster(settings, client, [scene, rgb], None if dry_run else path.parent)
+    device = pick_device(settings.device) if cluster is None else cluster.device
+    here = device if cluster is None else "auto"
     inputs = (
         open_input(scene, settings, "hs"),
         open_input(rgb, settings, "rgb"),
@@ -243,8 +158,8 @@ def prepare(
     if not (settings.resume or dry_run):
         models = plan.fuser.local_models
         check_space(path, space_needed(layout, path) + (models.bytes if models else 0))
-    job = Job(scene, rgb, path, plan, layout, settings)
-    if settings.scheduler == "local":
+    job = Job(scene, rgb, path, plan, layout, settings, client=client, cluster=cluster)
+    if cluster is None:
         if stage is not None:
             stage("estimate of the time", 0.9)
         exported = path.suffix != ".zarr"
@@ -262,6 +177,24 @@ def _check_files(scene: Path, rgb: Path, out: Path, settings: Settings, dry_run:
     find_format(path).check_options(settings.creation_options, settings.dtype)
     check_partial(path, overwrite=overwrite, resume=settings.resume)
     return path
+
+
+def _find_cluster(
+    settings: Settings, client: Client | None, inputs: list[Path], folder: Path | None
+) -> Cluster | None:
+    """Return the cluster that is asked for, once its workers see the files; None for none."""
+    if client is not None and settings.scheduler != "local":
+        raise PlanError(
+            f"a client was given and so was the scheduler {settings.scheduler}; give one of them"
+        )
+    scheduler: Scheduler = settings.scheduler if client is None else client
+    if is_local(scheduler):
+        return None
+    masks = [Path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
+    files = [path for path in (*inputs, *masks) if path.exists()]  # others lie in archives
+    return inspect_cluster(
+        scheduler, settings.device, folder=folder, files=files, libraries=LIBRARIES
+    )
 
 
 def default_output(scene: Path) -> Path:
@@ -328,7 +261,7 @@ def execute(
         [_block(plan, *index) for index in plan.blocks],
         partial(run_block, plan, store),
         first=first,
-        scheduler=settings.scheduler,
+        scheduler=job.scheduler,
         workers=job.workers,
         overwrite=settings.overwrite,
         creation_options=settings.creation_options,

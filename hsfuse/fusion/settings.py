@@ -104,9 +104,10 @@ class Settings(FusionSettings):
     Attributes
     ----------
     scheduler : str
-        ``local`` or the address of a dask scheduler.
+        ``local`` for threads of this process, ``processes`` for processes of this machine, or the
+        address of a dask scheduler.
     workers : int or None
-        Blocks computed in parallel, for ``local``; None for one per core.
+        Threads or processes of this machine; None for one per core.
     dtype : str
         ``float32``, or ``int16`` and ``uint16`` with ``scale``.
     scale : float or None

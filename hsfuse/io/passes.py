@@ -16,7 +16,7 @@ from hsfuse.io.journal import Journal, ModelReceipt, Receipt
 from hsfuse.io.layout import Block
 from hsfuse.io.output import finish
 from hsfuse.io.store import Store
-from hsfuse.parallel import each
+from hsfuse.parallel import Scheduler, each
 
 __all__ = ["FirstPass", "Written", "write_blocks"]
 
@@ -55,7 +55,7 @@ def write_blocks(
     work: Callable[[Block], Receipt],
     *,
     first: FirstPass | None = None,
-    scheduler: str = "local",
+    scheduler: Scheduler = "local",
     workers: int = 1,
     overwrite: bool = False,
     creation_options: Mapping[str, str] | None = None,
@@ -73,7 +73,7 @@ def write_blocks(
         All blocks of the output.
     work : callable
         Computes a block, writes it to the store and returns its receipt; pure otherwise, and
-        picklable for a scheduler that is not local.
+        picklable where it is not done on threads.
     first : FirstPass, optional
         Done before the blocks.
     scheduler, workers

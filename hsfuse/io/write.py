@@ -35,7 +35,7 @@ from hsfuse.io.passes import FirstPass, Written, write_blocks
 from hsfuse.io.read import Raster, as_values
 from hsfuse.io.settings import StoredType
 from hsfuse.io.store import Store, check_partial, create_store
-from hsfuse.parallel import local_workers, one_thread
+from hsfuse.parallel import Scheduler, inspect_cluster, is_local, local_workers, one_thread
 
 __all__ = [
     "Block",
@@ -72,7 +72,7 @@ def write_raster(
     scale: float | None = None,
     offset: float = 0.0,
     creation_options: Mapping[str, str] | None = None,
-    scheduler: str = "local",
+    scheduler: Scheduler = "local",
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -94,8 +94,9 @@ def write_raster(
         As stored: ``value = stored * scale + offset``. Integers need a scale.
     creation_options : mapping, optional
         For GeoTIFF, see :func:`hsfuse.io.geotiff.export_geotiff`.
-    scheduler : str
-        ``local``: threads of this process; or the address of a dask scheduler.
+    scheduler : str or distributed.Client
+        ``local``: threads of this process; ``processes``: processes of this machine; the address
+        of a dask scheduler; or a client, which is not closed.
     workers : int, optional
         Blocks computed in parallel, for ``local``; one per core by default.
     progress : callable, optional
@@ -124,6 +125,8 @@ def write_raster(
     layout = OutputLayout.of(array, dtype=dtype, scale=scale, offset=offset, attributes=attributes)
     if not resume:
         check_space(path, space_needed(layout, path))
+    if not is_local(scheduler):
+        inspect_cluster(scheduler, "cpu", folder=path.parent)
     digest = hashlib.sha256(str(dask.base.tokenize(array.data)).encode()).hexdigest()
     store = create_store(path, layout, plan_hash=digest, overwrite=overwrite, resume=resume)
     return write_blocks(

@@ -29,7 +29,7 @@ from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.read import open_raster
 
 if TYPE_CHECKING:
-    from hsfuse.fusion.run import Job, Outcome
+    from hsfuse.fusion.job import Job, Outcome
     from hsfuse.fusion.settings import PathLike, SensorLike
     from hsfuse.pair.alignment import Alignment
 
@@ -157,6 +157,7 @@ def plan_as_dict(job: Job) -> dict[str, object]:
         "method": plan.fuser.describe(),
         "device": plan.options.device,
         "workers": job.workers,
+        "cluster": None if job.cluster is None else asdict(job.cluster),
         "tiles": {
             "count": len(plan.blocks),
             "size": plan.rows.size,

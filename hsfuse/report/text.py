@@ -23,7 +23,7 @@ from hsfuse.report.inputs import input_lines, pixel_size, raster_crs, raster_siz
 from hsfuse.report.record import as_json, grid_of, outcome_as_dict, spectral_range
 
 if TYPE_CHECKING:
-    from hsfuse.fusion.run import Job, Outcome
+    from hsfuse.fusion.job import Job, Outcome
     from hsfuse.pair.alignment import Alignment
 
 __all__ = [
@@ -150,7 +150,10 @@ def describe_plan(job: Job, *, inputs: bool = True) -> str:
             f"{count} of {plan.rows.size} x {plan.columns.size} pixels, "
             f"tile overlap {by(*overlap)} pixels",
         ),
-        ("memory", f"about {format_bytes(job.memory_bytes)}"),
+        (
+            "memory",
+            f"about {format_bytes(job.memory_bytes)}{' a dask worker' if job.cluster else ''}",
+        ),
         ("time", _duration(job)),
         (
             "output",
@@ -318,13 +321,21 @@ def _setting(value: object) -> str:
 
 
 def _device(job: Job) -> str:
-    where, options = job.settings.scheduler, job.plan.options
-    at_once = (
-        f"{job.workers} {'worker' if job.workers == 1 else 'workers'}"
-        if where == "local"
-        else f"dask scheduler {where}"
+    return f"{job.plan.options.device}, {_workers(job)}"
+
+
+def _workers(job: Job) -> str:
+    """Return what fuses the blocks."""
+    cluster = job.cluster
+    if cluster is None:
+        kind = "process" if job.scheduler == "processes" else "worker"
+        plural = "" if job.workers == 1 else "es" if kind == "process" else "s"
+        return f"{job.workers} {kind}{plural}"
+    text = (
+        f"dask scheduler {cluster.address}, {cluster.workers} "
+        f"{'worker' if cluster.workers == 1 else 'workers'}, {cluster.threads} blocks in parallel"
     )
-    return f"{options.device}, {at_once}"
+    return f"{text}, dashboard {cluster.dashboard}" if cluster.dashboard else text
 
 
 def _duration(job: Job) -> str:

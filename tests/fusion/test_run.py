@@ -1,6 +1,5 @@
 """From files to a finished output."""
 
-import gc
 import os
 import re
 import shutil
@@ -13,26 +12,20 @@ import numpy as np
 import pytest
 import rasterio
 import torch
-import two_passes
-import xarray as xr
-from distributed import LocalCluster
 from runs import Stopped, chunk_files, stop_after
 from threadpoolctl import threadpool_info, threadpool_limits
 from warped_scenes import rotated, warped
 
 import hsfuse
 import hsfuse.fusion.run as running
-import hsfuse.parallel
 from hsfuse.errors import HsfuseError, OutputError, PairError, PlanError
 from hsfuse.fusion.block import fuse_block, fuse_input, read_block
 from hsfuse.fusion.consistency import compare_block
-from hsfuse.fusion.lazy import lazy_result
 from hsfuse.fusion.plan import plan_fusion
 from hsfuse.fusion.run import execute, prepare, run
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.pixels import Cube, FilePixels, Key
 from hsfuse.io.write import Journal, OutputLayout, Store, create_store
-from hsfuse.methods import METHODS
 
 GUIDED = Settings(method="guided", tile=64, workers=2, align=False)
 
@@ -62,35 +55,6 @@ def test_the_fused_cube_agrees_with_both_inputs(files: Path, tmp_path: Path) -> 
     assert outcome.spatial.relative < 0.03
     assert outcome.spectral.relative < 0.05
     assert outcome.spatial.count > 0
-
-
-# distributed leaves sockets to the collector
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_every_scheduler_writes_the_same_bytes(
-    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The local loop, two dask processes, and the lazy array; methods of one and two passes."""
-    scene, rgb = files / "scene.tif", files / "rgb.tif"
-    local = run(scene, rgb, tmp_path / "local.zarr", GUIDED)
-    monkeypatch.setitem(METHODS, "two-passes", two_passes.SPEC)
-    passes = Settings(method="two-passes", tile=64, align=False)
-    local_passes = run(scene, rgb, tmp_path / "local-passes.zarr", passes)
-    # A loaded machine may take longer to answer than a user should wait.
-    monkeypatch.setattr(hsfuse.parallel, "_TIMEOUT", 600)
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-    ) as cluster:
-        settings = replace(GUIDED, scheduler=cluster.scheduler_address)
-        remote = run(scene, rgb, tmp_path / "remote.zarr", settings)
-        passes = replace(passes, scheduler=cluster.scheduler_address)
-        remote_passes = run(scene, rgb, tmp_path / "remote-passes.zarr", passes)
-    # Here, where their warning is ignored, and not in whichever test follows.
-    gc.collect()
-    assert chunk_files(remote.path) == chunk_files(local.path)
-    assert chunk_files(remote_passes.path) == chunk_files(local_passes.path)
-    assert len(chunk_files(local.path)) > 4
-    lazy: xr.DataArray = lazy_result(local.job.plan)
-    assert np.array_equal(lazy.compute().to_numpy(), pixels(local.path), equal_nan=True)
 
 
 @pytest.mark.parametrize("make", [None, warped, rotated])

@@ -13,8 +13,9 @@ import hsfuse
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.psf import PSF
 from hsfuse.fusion.block import fuse_block, fuse_input, read_block
+from hsfuse.fusion.job import Outcome
 from hsfuse.fusion.plan import plan_fusion
-from hsfuse.fusion.run import Outcome, run
+from hsfuse.fusion.run import run
 from hsfuse.fusion.settings import Settings
 from hsfuse.fusion.value_range import apply_lower_limit, find_lower_limit
 from hsfuse.io.write import write_raster

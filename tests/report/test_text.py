@@ -13,7 +13,8 @@ from matplotlib.image import imread
 from rasterio.transform import from_origin
 
 from hsfuse.errors import OutputError
-from hsfuse.fusion.run import Job, Outcome, execute, prepare
+from hsfuse.fusion.job import Job, Outcome
+from hsfuse.fusion.run import execute, prepare
 from hsfuse.fusion.settings import Settings
 from hsfuse.report.record import outcome_as_dict, plan_as_dict, repeat_command
 from hsfuse.report.text import describe_plan, summarise, write_report, write_sidecar

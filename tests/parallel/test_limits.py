@@ -1,16 +1,13 @@
-"""Many units of work at a time: each on one thread, all of them once, none after a stop."""
+"""One thread for each unit of work, whatever the process is allowed."""
 
 import threading
 from collections.abc import Iterator
 
 import pytest
 import torch
-from distributed import LocalCluster, Worker
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from hsfuse import parallel
-from hsfuse.errors import PlanError
-from hsfuse.parallel import each, find_device, one_thread, pick_device
+from hsfuse.parallel import each, one_thread
 
 
 def threads() -> set[int]:
@@ -84,47 +81,3 @@ def test_a_limit_of_the_caller_keeps_no_worker_from_its_own():
         list(each(work, range(3), workers=1))
         assert threads() == {2}
     assert inside == [{1}] * 3
-
-
-@pytest.mark.parametrize("workers", [1, 3])
-def test_every_item_is_done_once(workers: int):
-    """Whatever the number of workers."""
-    assert sorted(each(lambda item: item * item, range(20), workers=workers)) == [
-        item * item for item in range(20)
-    ]
-
-
-@pytest.mark.parametrize("device", ["gpu", "", "CPU"])
-def test_a_device_of_another_name_is_refused(device: str):
-    with pytest.raises(PlanError, match="device must be auto, cpu or cuda"):
-        pick_device(device)
-
-
-def test_the_device_of_this_machine_is_where_local_work_is_done():
-    """What `auto` is, is decided in one place."""
-    assert find_device("auto", "local") == pick_device("auto")
-    assert find_device("cpu", "local") == "cpu"
-
-
-# distributed leaves sockets to the collector
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_the_device_of_a_cluster_is_that_of_its_workers(monkeypatch: pytest.MonkeyPatch):
-    """One for all blocks, whatever this machine has; workers that differ are refused."""
-    options = {"processes": False, "threads_per_worker": 1, "dashboard_address": ":0"}
-    with LocalCluster(n_workers=2, **options) as cluster:
-        address = cluster.scheduler_address
-        monkeypatch.setattr(parallel, "pick_device", lambda device: "cuda")
-        assert find_device("auto", address) == "cuda"
-
-        def differ(device: str, dask_worker: Worker) -> str:
-            return ("cpu", "cuda")[dask_worker.name]
-
-        monkeypatch.setattr(parallel, "pick_device", differ)
-        with pytest.raises(PlanError, match="different devices, cpu and cuda; choose one"):
-            find_device("auto", address)
-    monkeypatch.setattr(parallel, "_TIMEOUT", 0.2)
-    with (
-        LocalCluster(n_workers=0, **options) as cluster,
-        pytest.raises(PlanError, match="has no workers"),
-    ):
-        find_device("auto", cluster.scheduler_address)

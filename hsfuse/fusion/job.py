@@ -1,0 +1,151 @@
+"""A run that is planned and checked, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsfuse.core.discrepancy import Discrepancy
+from hsfuse.fusion.conditioning import Unit
+from hsfuse.fusion.duration import Duration
+from hsfuse.fusion.plan import Plan
+from hsfuse.fusion.settings import Settings
+from hsfuse.fusion.tiling import worker_bytes
+from hsfuse.fusion.undeclared import UndeclaredFill
+from hsfuse.io.write import OutputLayout
+from hsfuse.parallel import Cluster, Scheduler, local_workers
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["Job", "Outcome"]
+
+# Bytes of the interpreter, torch, GDAL's cache and the plan; and for each worker those that its
+# allocator does not give back.
+_LIBRARIES, _HELD_BACK = 650_000_000, 50_000_000
+
+
+@dataclass(frozen=True)
+class Job:
+    """
+    A run that is planned and checked, and has not begun.
+
+    Attributes
+    ----------
+    scene, rgb, out : Path
+        The files.
+    plan : Plan
+        Of the fusion.
+    layout : OutputLayout
+        Of the output.
+    settings : Settings
+        As asked.
+    seconds : float
+        What planning took.
+    expected : Duration or None
+        What the run will take on this machine; None where that is not estimated.
+    models : mapping of tuple of int to ndarray
+        Of the units of local models that were conditioned for this estimate.
+    client : distributed.Client or None
+        That runs the blocks in place of the scheduler of the settings.
+    cluster : Cluster or None
+        Whose workers do, where it is not this machine.
+    """
+
+    scene: Path
+    rgb: Path
+    out: Path
+    plan: Plan
+    layout: OutputLayout
+    settings: Settings
+    seconds: float = 0.0
+    expected: Duration | None = None
+    models: Mapping[Unit, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    client: Client | None = field(default=None, repr=False)
+    cluster: Cluster | None = None
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """What runs the blocks."""
+        return self.settings.scheduler if self.client is None else self.client
+
+    @property
+    def workers(self) -> int:
+        """Blocks that are fused in parallel."""
+        if self.cluster is not None:
+            return self.cluster.threads
+        return local_workers(self.settings.workers, self.plan.options.device)
+
+    @property
+    def output_bytes(self) -> int:
+        """Size of the output before compression."""
+        return self.layout.bytes
+
+    @property
+    def memory_bytes(self) -> int:
+        """
+        Estimate of the peak memory on this machine, or of each worker of a cluster.
+
+        Of the blocks in parallel, see :func:`hsfuse.fusion.tiling.worker_bytes`, and of the
+        libraries, which each process has.
+        """
+        plan, blocks, processes = self.plan, min(self.workers, len(self.plan.blocks)), 1
+        if self.cluster is not None:
+            blocks = -(-self.cluster.threads // self.cluster.workers)
+        elif self.scheduler == "processes":
+            processes += blocks
+        each = worker_bytes(plan.pair, plan.fuser, (plan.rows, plan.columns))
+        return processes * _LIBRARIES + blocks * (each + _HELD_BACK)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    A finished run.
+
+    Attributes
+    ----------
+    job : Job
+        What was planned.
+    path : Path
+        The output.
+    seconds : float
+        From the first block to the last byte.
+    spatial, spectral : Discrepancy
+        Consistency with the HS image and with the MS image, over all blocks, those of an
+        interrupted run included.
+    blocks, resumed : int
+        Blocks of the output, and how many an earlier run had finished.
+    missing, clipped : int
+        Values without data, and values the stored type could not hold.
+    limited : int
+        Values below the plan's lower limit, which were set to it.
+    undeclared : tuple of UndeclaredFill
+        Fills that planning did not see, fused as if they were measured.
+    standard_error : float or None
+        Median of the standard error where it is asked for.
+    """
+
+    job: Job = field(repr=False)  # its regressions and wavelengths would fill pages
+    path: Path
+    seconds: float
+    spatial: Discrepancy
+    spectral: Discrepancy
+    blocks: int
+    resumed: int
+    missing: int
+    clipped: int
+    limited: int
+    undeclared: tuple[UndeclaredFill, ...] = ()
+    standard_error: float | None = None
+
+    @property
+    def limited_share(self) -> float:
+        """Share of the values in the bands of the HS image that were below their limit."""
+        _, rows, columns = self.job.plan.shape
+        return self.limited / (len(self.job.plan.lower_limit) * rows * columns)

@@ -1,0 +1,26 @@
+"""
+Many independent units of work, a bounded number at a time: on this machine or a dask cluster.
+
+Threads, local processes and dask workers call the same picklable function once an item and
+yield its results as they come, with a bounded number under way, so memory does not grow with
+the number of items.
+"""
+
+from hsfuse.parallel.cluster import Cluster, inspect_cluster
+from hsfuse.parallel.devices import check_device, local_workers, pick_device
+from hsfuse.parallel.limits import one_thread, release_memory
+from hsfuse.parallel.schedulers import Scheduler, check_scheduler, each, is_local
+
+__all__ = [
+    "Cluster",
+    "Scheduler",
+    "check_device",
+    "check_scheduler",
+    "each",
+    "inspect_cluster",
+    "is_local",
+    "local_workers",
+    "one_thread",
+    "pick_device",
+    "release_memory",
+]

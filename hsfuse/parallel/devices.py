@@ -1,0 +1,51 @@
+"""The device that computes, and how many units of work it takes at a time."""
+
+from __future__ import annotations
+
+import os
+
+from hsfuse.errors import PlanError
+
+__all__ = ["check_device", "local_workers", "pick_device"]
+
+
+def check_device(device: str) -> None:
+    """
+    Refuse the name of a device that there is nowhere.
+
+    Raises
+    ------
+    PlanError
+        If it is not one of ``auto``, ``cpu`` and ``cuda``.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise PlanError(f"device must be auto, cpu or cuda, got {device!r}")
+
+
+def pick_device(device: str) -> str:
+    """
+    Return ``cpu`` or ``cuda``; ``auto`` is a GPU where there is one.
+
+    Raises
+    ------
+    PlanError
+        If the device is none of the three, or not there.
+    """
+    check_device(device)
+    import torch  # takes seconds, which a process needs only where it computes
+
+    available = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and available == "cpu":
+        raise PlanError("device cuda was asked for and this machine shows none; use cpu or auto")
+    return available if device == "auto" else device
+
+
+def local_workers(workers: int | None, device: str) -> int:
+    """Return how many units of work run in parallel here: one per core, two for a GPU."""
+    if workers is not None:
+        if workers < 1:
+            raise PlanError(f"workers must be at least 1, got {workers}")
+        return workers
+    if device != "cpu":
+        return 2
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,114 @@
+"""
+Units of work in processes of this machine.
+
+The processes are started anew rather than forked: torch, BLAS and GDAL have threads, whose
+locks a fork would copy as they are.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import multiprocessing.connection
+import os
+import pickle
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+import cloudpickle
+
+from hsfuse.errors import WorkerError
+
+__all__ = ["in_processes"]
+
+_LOG = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Of a pool whose process ended, in turn and without a result between.
+_MOST_LOSSES = 3
+
+
+def in_processes(
+    job: Callable[[Item], Result], items: Sequence[Item], workers: int
+) -> Generator[Result, None, None]:
+    """
+    Yield ``job(item)`` for every item; see :func:`hsfuse.parallel.schedulers.each`.
+
+    What a process was working on when it was killed is done again in a new pool.
+
+    Raises
+    ------
+    WorkerError
+        If processes ended again and again.
+    """
+    content = cloudpickle.dumps(job)
+    todo, losses = deque(items), 0
+    while todo:
+        running: dict[Future[Result], Item] = {}
+        try:
+            for result in _one_pool(content, todo, running, min(workers, len(todo))):
+                losses = 0
+                yield result
+        except BrokenProcessPool:
+            losses += 1
+            if losses == _MOST_LOSSES:
+                raise WorkerError(
+                    f"worker processes ended {losses} times before a block was finished, as "
+                    "where memory is short; try fewer workers, and pass --resume to go on"
+                ) from None
+            _LOG.warning("a worker process ended; its blocks are done again")
+            todo.extendleft(running.values())
+
+
+def _one_pool(
+    content: bytes, todo: deque[Item], running: dict[Future[Result], Item], workers: int
+) -> Generator[Result, None, None]:
+    """Yield results until all is done or a process ends; ``running`` holds what is under way."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn, _start, (content,)) as pool:
+        try:
+            while todo or running:
+                while todo and len(running) <= workers:  # one waits for the first that is free
+                    item = todo.popleft()
+                    try:
+                        running[pool.submit(_call, item)] = item
+                    except BrokenProcessPool:
+                        todo.appendleft(item)
+                        raise
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    result = future.result()
+                    del running[future]
+                    yield result
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+_job: Callable[[Any], Any]
+
+
+def _start(content: bytes) -> None:
+    """Prepare a process: it holds the job, leaves Ctrl-C to its parent, and ends with it."""
+    global _job  # noqa: PLW0603 - what the initializer of a pool leaves to its calls
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _job = pickle.loads(content)
+
+
+def _end_with_parent() -> None:
+    """End this process if the parent was killed; it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _call(item: Any) -> Any:
+    return _job(item)
