@@ -9,18 +9,41 @@ finished store becomes one of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from hsfuse.core.stages import Stage
+from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.geotiff import check_options, export_geotiff
 from hsfuse.io.replacement import move_folder
 from hsfuse.io.zarr_layout import consolidate
 
-__all__ = ["FORMATS", "OutputFormat", "find_format"]
+__all__ = ["FORMATS", "Finishing", "OutputFormat", "find_format"]
 
 _SIDECARS = (".aux.xml", ".ovr", ".msk")  # GDAL would read an older file's into the new one
+
+
+@dataclass(frozen=True, slots=True)
+class Finishing:
+    """
+    How a complete store becomes an output.
+
+    Attributes
+    ----------
+    options : mapping of str to str
+        Creation options.
+    hashes : mapping of str to str or None
+        SHA-256 of the store's chunks by their path inside; None where there is no file.
+    workers : int, optional
+        Threads; one per core by default.
+    stage : callable
+        Called with the name of each stage and the share of all done before it.
+    """
+
+    options: Mapping[str, str] = field(default_factory=dict)
+    hashes: Mapping[str, str | None] = field(default_factory=dict)
+    workers: int | None = None
+    stage: Stage = ignore_stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +65,7 @@ class OutputFormat:
     refusal : callable
         Takes a path that exists; says why it is not replaced, or nothing.
     finish : callable
-        Takes a complete store, the final path, creation options and what is called with the name
-        of each stage and the share of all done before it; gives the output its name.
+        Takes a complete store, the final path and how it is done; gives the output its name.
     """
 
     name: str
@@ -51,7 +73,7 @@ class OutputFormat:
     space: float
     check_options: Callable[[Mapping[str, str], str], object]
     refusal: Callable[[Path], str]
-    finish: Callable[[Path, Path, Mapping[str, str], Stage], object]
+    finish: Callable[[Path, Path, Finishing], object]
 
 
 def find_format(path: Path) -> OutputFormat:
@@ -75,14 +97,21 @@ def find_format(path: Path) -> OutputFormat:
     raise OutputError(f"{path}: an output ends in {accepted}, not in {path.suffix!r}")
 
 
-def _finish_geotiff(store: Path, path: Path, options: Mapping[str, str], stage: Stage) -> None:
-    export_geotiff(store, path, creation_options=options, stage=stage)
+def _finish_geotiff(store: Path, path: Path, how: Finishing) -> None:
+    export_geotiff(
+        store,
+        path,
+        creation_options=how.options,
+        hashes=how.hashes,
+        workers=how.workers,
+        stage=how.stage,
+    )
     for suffix in _SIDECARS:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _finish_zarr(store: Path, path: Path, options: Mapping[str, str], stage: Stage) -> None:
-    del options, stage  # it accepts none, and is one
+def _finish_zarr(store: Path, path: Path, how: Finishing) -> None:
+    del how  # it is one
     consolidate(store)
     move_folder(store, path)
 
@@ -105,8 +134,8 @@ def _is_no_store(path: Path) -> str:
 
 
 FORMATS = (
-    # It exists three times for a moment (store, tiles, final copy), each compressed to about two
-    # thirds, the last two with overviews.
-    OutputFormat("GeoTIFF", (".tif", ".tiff"), 2.4, check_options, _is_folder, _finish_geotiff),
+    # Store, overviews and file exist for a moment, each compressed to about three quarters; the
+    # overviews are in the file as well, a third of it.
+    OutputFormat("GeoTIFF", (".tif", ".tiff"), 2.1, check_options, _is_folder, _finish_geotiff),
     OutputFormat("zarr", (".zarr",), 1.1, _no_options, _is_no_store, _finish_zarr),
 )

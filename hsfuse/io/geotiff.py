@@ -1,11 +1,10 @@
 """
 A finished store as one cloud-optimised GeoTIFF.
 
-GDAL's COG driver is five to ten times slower on hyperspectral cubes than this route, and
-cannot interleave by band before GDAL 3.11: tiles by band, then overviews, then a GTiff
-copy that puts the overviews first. GDAL can lose data on a full disk without a word
-(https://github.com/geopandas/pyogrio/pull/284), so tiles are written whole, by one
-thread, and the result is compared with the store before it gets its name.
+The file is written once, in its final order: directories, overviews from small to large, tiles of
+the image. GDAL says what the directories hold and encodes the tiles, in memory and on all cores;
+it would write the file three times (tiles, overviews, a copy with the overviews first), and its
+COG driver is several times slower on hyperspectral cubes.
 
 The standard error of a cube is a band after its own; an item of the band says so.
 """
@@ -15,33 +14,33 @@ import math
 import re
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import rasterio
-import rasterio.shutil
-import zarr
 from rasterio._err import CPLE_BaseError
-from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.io import DatasetWriter
-from rasterio.windows import Window
+from rasterio.io import DatasetWriter, MemoryFile
 
 from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.layout import ITEMS, STANDARD_ERROR, OutputLayout
+from hsfuse.io.overviews import build_overviews
+from hsfuse.io.planes import Planes
 from hsfuse.io.replacement import move_file
 from hsfuse.io.settings import GEOTIFF
-from hsfuse.io.zarr_layout import CUBE, MEANING, read_layout
+from hsfuse.io.tiff_directory import Directory, TiffForm, read_directory, write_directories
+from hsfuse.io.tiff_tiles import write_tiles
+from hsfuse.io.zarr_layout import MEANING, read_layout
+from hsfuse.parallel import local_workers
 
 __all__ = ["check_options", "creation_profile", "export_geotiff"]
 
 
-# Share of an export's time before its stages: overviews, copy, comparison.
-_OVERVIEWS, _COPY, _COMPARE = 0.4, 0.55, 0.9
+# Share of an export's time that the overviews take, before they are encoded.
+_OVERVIEWS = 0.25
 
 _ACCEPTED = {
     "COMPRESS": "NONE|LZW|DEFLATE|ZSTD",
@@ -138,10 +137,12 @@ def export_geotiff(
     *,
     creation_options: Mapping[str, str],
     overviews: bool = True,
+    hashes: Mapping[str, str | None] | None = None,
+    workers: int | None = None,
     stage: Stage | None = None,
 ) -> Path:
     """
-    Write a store as a GeoTIFF, compare the two, and only then give it its name.
+    Write a store as a GeoTIFF, which gets its name when all of it is on the disk.
 
     Parameters
     ----------
@@ -152,7 +153,12 @@ def export_geotiff(
     creation_options : mapping of str to str
         COMPRESS, PREDICTOR, ZSTD_LEVEL, ZLEVEL, BLOCKSIZE, BIGTIFF.
     overviews : bool
-        With overviews the file is a cloud-optimised GeoTIFF; without, a plain tiled one.
+        With overviews, each pixel the mean of those with data that it covers, the file is a
+        cloud-optimised GeoTIFF; without, a plain tiled one.
+    hashes : mapping of str to str or None, optional
+        SHA-256 of the store's chunks, with which they are compared as they are read.
+    workers : int, optional
+        Threads; one per core by default.
     stage : callable, optional
         Called with the name of each stage, and the share of all that was done before it.
 
@@ -164,32 +170,33 @@ def export_geotiff(
     Raises
     ------
     OutputError
-        If GDAL reports an error, or the file differs from the store (a full disk).
+        If the disk does not take it, GDAL reports an error, or a chunk is not what was written.
     PlanError
         If a creation option is not accepted.
     """
     layout = read_layout(store_path)
     profile = creation_profile(layout, creation_options)
-    stage = stage or ignore_stage
-    tiles = tiff_path.with_name(tiff_path.name + ".tiles.partial.tif")
+    workers = local_workers(workers, "cpu")
+    levels = tiff_path.with_name(tiff_path.name + ".overviews.partial")
     ready = tiff_path.with_name(tiff_path.name + ".partial.tif")
     try:
         with ExitStack() as stack:
-            stack.enter_context(_environment(profile))
+            stack.enter_context(rasterio.Env(GDAL_CACHEMAX=GEOTIFF.cache_bytes, GDAL_NUM_THREADS=1))
             # A raster without georeferencing stays one; rasterio warns of it at every open.
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            planes = _Planes(store_path, layout)
-            _write_tiles(planes, layout, tiles if overviews else ready, profile, stage=stage)
+            images = [Planes.open(store_path, hashes)]
+            count = _Count(stage or ignore_stage, images[0])
             if overviews:
-                stage("overviews", _OVERVIEWS)
-                _build_overviews(tiles, int(profile["BLOCKSIZE"]))
-                stage("copy with the overviews first", _COPY)
-                options = _gdal_options(profile)
-                options |= {"COPY_SRC_OVERVIEWS": "YES", "COPY_SRC_MDD": "YES"}
-                rasterio.shutil.copy(tiles, ready, driver="GTiff", **options)
-                tiles.unlink()
-            _compare(planes, layout, ready, int(profile["BLOCKSIZE"]), stage=stage)
+                images += build_overviews(
+                    images[0],
+                    levels,
+                    longest=int(profile["BLOCKSIZE"]),
+                    least=GEOTIFF.tile,
+                    workers=workers,
+                    done=count.overviews,
+                )
+            _write_images(ready, images, layout, profile, workers=workers, count=count)
         move_file(ready, tiff_path)
     except (RasterioError, CPLE_BaseError, OSError) as error:
         if isinstance(error, OutputError):
@@ -198,26 +205,69 @@ def export_geotiff(
         reason = "the disk is full" if full else str(error)
         raise OutputError(f"{tiff_path}: could not be written: {reason}") from error
     finally:
-        tiles.unlink(missing_ok=True)
+        shutil.rmtree(levels, ignore_errors=True)
         ready.unlink(missing_ok=True)
     return tiff_path
 
 
-def _environment(profile: Mapping[str, str]) -> rasterio.Env:
-    overview = {
-        f"{name}_OVERVIEW": profile[name]
-        for name in ("COMPRESS", "PREDICTOR", "ZSTD_LEVEL", "ZLEVEL")
-        if name in profile
-    }
-    # Threads would hide write errors, so GDAL_NUM_THREADS of the environment is overruled.
-    return rasterio.Env(
-        GDAL_CACHEMAX=GEOTIFF.cache_bytes,
-        GDAL_NUM_THREADS="1",
-        GDAL_TIFF_OVR_BLOCKSIZE=profile["BLOCKSIZE"],
-        INTERLEAVE_OVERVIEW="BAND",
-        BIGTIFF_OVERVIEW=profile["BIGTIFF"],
-        **overview,
-    )
+class _Count:
+    """The values that are done, as the share of an export."""
+
+    def __init__(self, stage: Stage, planes: Planes) -> None:
+        self.stage, self.read, self.written = stage, 0, 0
+        # With all overviews, each a quarter of the one before.
+        self.all = 4 / 3 * planes.count * planes.rows * planes.columns
+        stage("overviews", 0.0)
+
+    def overviews(self, values: int) -> None:
+        """Say how many values more the overviews were computed from."""
+        self.read += values
+        self.stage("overviews", _OVERVIEWS * min(self.read / self.all, 1))
+
+    def tiles(self, values: int) -> None:
+        """Say how many values more are written."""
+        self.written += values
+        self.stage("tiles", _OVERVIEWS + (1 - _OVERVIEWS) * min(self.written / self.all, 1))
+
+
+def _write_images(
+    path: Path,
+    images: list[Planes],
+    layout: OutputLayout,
+    profile: Mapping[str, str],
+    *,
+    workers: int,
+    count: _Count,
+) -> None:
+    """Write the file: directories, overviews from small to large, the image; all places at last."""
+    form, directory = _empty_directory(layout, profile)
+    directories = [directory, *(directory.overview(each.rows, each.columns) for each in images[1:])]
+    with path.open("wb", buffering=GEOTIFF.buffer) as file, ThreadPoolExecutor(workers) as pool:
+        file.write(write_directories(form, directories))
+        for planes, own in reversed(list(zip(images, directories, strict=True))):
+            write_tiles(
+                file,
+                form,
+                planes,
+                own,
+                options=_gdal_options(profile),
+                side=_side(planes, int(profile["BLOCKSIZE"])),
+                pool=pool,
+                ahead=workers + 1,
+                done=count.tiles,
+            )
+        file.seek(0)
+        file.write(write_directories(form, directories))
+
+
+def _side(planes: Planes, tile: int) -> tuple[int, int]:
+    """Return rows and columns to read at a time: whole tiles, and whole chunks if memory allows."""
+    depth = min(int(planes.cube.chunks[0]), planes.count)
+    common = [math.lcm(tile, chunk) for chunk in planes.chunk]
+    if depth * math.prod(common) * planes.cube.dtype.itemsize > GEOTIFF.piece_bytes:
+        common = [tile * math.ceil(chunk / tile) for chunk in planes.chunk]
+    rows, columns = (side * max(1, GEOTIFF.tile // side) for side in common)
+    return rows, columns
 
 
 def _gdal_options(profile: Mapping[str, str]) -> dict[str, str]:
@@ -231,51 +281,27 @@ def _gdal_options(profile: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-class _Planes:
-    """The bands of a store's cube, and after them its standard error if it has one."""
-
-    def __init__(self, store: Path, layout: OutputLayout) -> None:
-        self._bands = layout.bands
-        names = (CUBE, STANDARD_ERROR) if layout.standard_error else (CUBE,)
-        self._arrays: list[zarr.Array[Any]] = [
-            zarr.open_array(store, path=name, mode="r", zarr_format=3) for name in names
-        ]
-
-    def read(self, bands: slice, window: Window) -> np.ndarray:
-        """Return planes of one array, (planes, rows, columns)."""
-        rows, columns = window.toslices()
-        if bands.start == self._bands:
-            return np.asarray(self._arrays[1][rows, columns])[None]
-        return np.asarray(self._arrays[0][bands, rows, columns])
-
-
-def _write_tiles(
-    planes: _Planes,
-    layout: OutputLayout,
-    path: Path,
-    profile: Mapping[str, str],
-    *,
-    stage: Stage,
-) -> None:
+def _empty_directory(
+    layout: OutputLayout, profile: Mapping[str, str]
+) -> tuple[TiffForm, Directory]:
+    """Let GDAL write the directory of an image whose tiles are not there yet."""
     georeferencing: dict[str, object] = {"crs": layout.crs_wkt}
     if not layout.affine.is_identity:  # the identity is how GDAL says there is none
         georeferencing["transform"] = layout.affine
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        width=layout.columns,
-        height=layout.rows,
-        count=layout.planes,
-        dtype=layout.dtype,
-        nodata=layout.fill,
-        **georeferencing,
-        **_gdal_options(profile),
-    ) as target:
-        _describe(target, layout)
-        for share, bands, window in _shares(layout, int(profile["BLOCKSIZE"])):
-            stage("tiles", _OVERVIEWS * share)
-            target.write(planes.read(bands, window), _indexes(bands), window=window)
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff",
+            width=layout.columns,
+            height=layout.rows,
+            count=layout.planes,
+            dtype=layout.dtype,
+            nodata=layout.fill,
+            SPARSE_OK="TRUE",
+            **georeferencing,
+            **_gdal_options(profile),
+        ) as target:
+            _describe(target, layout)
+        return read_directory(memory.getbuffer(), layout.planes)
 
 
 def _describe(target: DatasetWriter, layout: OutputLayout) -> None:
@@ -335,59 +361,3 @@ def _description(nm: float, name: str) -> str:
     wavelength = f"{nm:.1f} nm"
     meaningless = re.fullmatch(r"(band|b|channel)?[ _#-]*\d*(\.\d+)?", name, re.IGNORECASE)
     return wavelength if meaningless else f"{name} ({wavelength})"
-
-
-def _pieces(layout: OutputLayout, size: int) -> Iterator[tuple[slice, Window]]:
-    """Cut the planes into whole tiles and whole chunk depths, a bounded number at a time."""
-    depth, chunk_rows, _ = layout.chunk
-    rows = size * math.ceil(chunk_rows / size)
-    strip = depth * rows * np.dtype(layout.dtype).itemsize  # bytes of one column
-    columns = rows * max(1, GEOTIFF.piece_bytes // (strip * rows))
-    for row in range(0, layout.rows, rows):
-        for column in range(0, layout.columns, columns):
-            height, width = min(rows, layout.rows - row), min(columns, layout.columns - column)
-            for band in range(0, layout.bands, depth):
-                bands = slice(band, min(band + depth, layout.bands))
-                yield bands, Window(column, row, width, height)
-            if layout.standard_error:
-                last = slice(layout.bands, layout.planes)
-                yield last, Window(column, row, width, height)
-
-
-def _shares(layout: OutputLayout, size: int) -> Iterator[tuple[float, slice, Window]]:
-    """Return the pieces, each with the share of all that is before it."""
-    done = 0
-    for bands, window in _pieces(layout, size):
-        yield done / (layout.planes * layout.rows * layout.columns), bands, window
-        done += (bands.stop - bands.start) * window.height * window.width
-
-
-def _indexes(bands: slice) -> list[int]:
-    return list(range(bands.start + 1, bands.stop + 1))
-
-
-def _build_overviews(path: Path, size: int) -> None:
-    with rasterio.open(path, "r+") as target:
-        longest = max(target.width, target.height)
-        factors = [2**power for power in range(1, 32) if longest > size * 2 ** (power - 1)]
-        if factors:
-            target.build_overviews(factors, Resampling.average)
-
-
-def _compare(
-    planes: _Planes,
-    layout: OutputLayout,
-    path: Path,
-    size: int,
-    *,
-    stage: Stage = ignore_stage,
-) -> None:
-    with rasterio.open(path) as source:
-        for share, bands, window in _shares(layout, size):
-            stage("comparison with the store", _COMPARE + (1 - _COMPARE) * share)
-            written = source.read(_indexes(bands), window=window)
-            if not np.array_equal(written, planes.read(bands, window), equal_nan=True):
-                raise OutputError(
-                    f"{path}: differs from what was written, from band {bands.start + 1}, row "
-                    f"{window.row_off}, column {window.col_off} on; is the disk full?"
-                )

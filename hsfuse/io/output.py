@@ -10,7 +10,7 @@ from dask.utils import format_bytes
 
 from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.errors import OutputError
-from hsfuse.io.formats import find_format
+from hsfuse.io.formats import Finishing, find_format
 from hsfuse.io.journal import Journal, Receipt
 from hsfuse.io.layout import STANDARD_ERROR, OutputLayout
 from hsfuse.io.replacement import sync
@@ -137,6 +137,7 @@ def finish(
     overwrite: bool = False,
     creation_options: Mapping[str, str] | None = None,
     attributes: Mapping[str, object] | None = None,
+    workers: int | None = None,
     stage: Stage | None = None,
 ) -> Path:
     """
@@ -154,6 +155,8 @@ def finish(
         For GeoTIFF, see :func:`hsfuse.io.geotiff.export_geotiff`.
     attributes : mapping, optional
         More provenance, known only now.
+    workers : int, optional
+        Threads; one per core by default.
     stage : callable, optional
         Called with the name of each stage, and the share of all that was done before it.
 
@@ -185,7 +188,9 @@ def finish(
     _write_checksums(store, receipts)
     sync(store.root / "zarr.json")
     sync(store.root)
-    find_format(store.path).finish(store.root, store.path, creation_options or {}, stage)
+    hashes = {key: digest for each in receipts for key, digest in each.chunks.items()}
+    how = Finishing(creation_options or {}, hashes, workers, stage)
+    find_format(store.path).finish(store.root, store.path, how)
     journal.close()
     shutil.rmtree(store.partial)
     sync(store.path.parent)

@@ -114,6 +114,7 @@ def write_blocks(
             journal,
             overwrite=overwrite,
             creation_options=creation_options,
+            workers=workers if scheduler == "local" else None,
             stage=stage,
         )
     return Written(path, [receipts[block] for block in wanted], len(wanted) - len(todo))

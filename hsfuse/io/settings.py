@@ -196,8 +196,10 @@ class GeotiffSettings:
 
     # rasterio takes GDAL_CACHEMAX in bytes, the environment in megabytes.
     cache_bytes: int = 256 * MEBIBYTE
-    # Of the cube in memory at a time.
+    # Of the cube in memory at a time, for each thread.
     piece_bytes: int = 64 * MEBIBYTE
+    # Of the file that are written at a time.
+    buffer: int = MEBIBYTE
     # Bytes of pixels from which a classic TIFF, of 4 GiB, might not hold file and overviews.
     large: int = 2 * 10**9
     # Pixels a side: what readers of cloud-optimised GeoTIFF expect.

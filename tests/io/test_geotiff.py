@@ -1,4 +1,6 @@
+import hashlib
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -7,19 +9,15 @@ import rio_cogeo
 import xarray as xr
 import zarr
 from rasterio.crs import CRS
+from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning
 
 from hsfuse.errors import OutputError, PlanError
-from hsfuse.io.geotiff import (
-    _compare,
-    _pieces,
-    _Planes,
-    creation_profile,
-    export_geotiff,
-)
+from hsfuse.io.geotiff import _side, creation_profile, export_geotiff
 from hsfuse.io.layout import OutputLayout
+from hsfuse.io.planes import Planes
 from hsfuse.io.settings import GEOTIFF
-from hsfuse.io.zarr_layout import read_layout, write_template
+from hsfuse.io.zarr_layout import write_template
 
 TRANSFORM = (2.5, 0.0, 400000.0, 0.0, -2.5, 5800000.0)
 ROTATED = (2.0, 1.0, 400000.0, 1.0, -2.0, 5800000.0)
@@ -128,10 +126,95 @@ def test_the_file_is_cloud_optimised(tmp_path, dtype, compress):
         np.testing.assert_allclose(half, expected, rtol=1e-5)
 
 
-def test_an_independent_validator_agrees(tmp_path):
-    make_store(tmp_path / "a.zarr", rows=600, columns=700, chunk=(3, 256, 256))
-    export_geotiff(tmp_path / "a.zarr", tmp_path / "a.tif", creation_options={})
-    assert rio_cogeo.cog_validate(tmp_path / "a.tif") == (True, [], [])
+@pytest.mark.parametrize(
+    ("dtype", "rows", "columns", "options"),
+    [
+        ("float32", 600, 700, {}),
+        ("int16", 1025, 130, {"BLOCKSIZE": "128", "BIGTIFF": "YES"}),
+        ("uint16", 100, 130, {}),  # smaller than a tile: without overviews
+        ("float32", 515, 33, {"BLOCKSIZE": "16", "COMPRESS": "LZW"}),
+    ],
+)
+def test_an_independent_validator_agrees(tmp_path, dtype, rows, columns, options):
+    """Whatever the type, the size, the tile, the compression and the kind of TIFF."""
+    make_store(tmp_path / "a.zarr", rows=rows, columns=columns, chunk=(3, 256, 256), dtype=dtype)
+    export_geotiff(tmp_path / "a.zarr", tmp_path / "a.tif", creation_options=options)
+    assert rio_cogeo.cog_validate(tmp_path / "a.tif", strict=True) == (True, [], [])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16", "uint16"])
+@pytest.mark.parametrize(("rows", "columns"), [(128, 96), (131, 97), (300, 17)])
+def test_overviews_are_those_of_gdal(tmp_path, dtype, rows, columns):
+    """
+    Means of the pixels with data, those at edges of odd images included.
+
+    GDAL's own overviews of the file differ by the rounding of float32, or by one step of integers,
+    each level being computed from the one before.
+    """
+    # Chunks that are no part of a tile, nor it of them.
+    stored = make_store(
+        tmp_path / "a.zarr", rows=rows, columns=columns, dtype=dtype, chunk=(3, 24, 20)
+    )
+    export_geotiff(tmp_path / "a.zarr", tmp_path / "a.tif", creation_options={"BLOCKSIZE": "16"})
+    with rasterio.open(tmp_path / "a.tif") as source:
+        np.testing.assert_array_equal(source.read(), stored)
+        # rasterio states the quotient of the sizes, which is 7 where both were rounded up thrice.
+        factors = [2 ** (level + 1) for level in range(len(source.overviews(1)))]
+        nodata, profile = source.nodata, source.profile
+    assert len(factors) >= 3
+    with rasterio.open(tmp_path / "b.tif", "w", **profile) as target:
+        target.write(stored)
+    with rasterio.open(tmp_path / "b.tif", "r+") as target:
+        target.build_overviews(factors, Resampling.average)
+    for level in range(len(factors)):
+        with (
+            rasterio.open(tmp_path / "a.tif", OVERVIEW_LEVEL=level) as own,
+            rasterio.open(tmp_path / "b.tif", OVERVIEW_LEVEL=level) as other,
+        ):
+            found, expected = own.read().astype(float), other.read().astype(float)
+        empty = np.isnan(expected) if np.isnan(nodata) else expected == nodata
+        np.testing.assert_array_equal(
+            np.isnan(found) if np.isnan(nodata) else found == nodata, empty
+        )
+        difference = np.abs(found - expected)[~empty].max(initial=0)
+        assert difference <= (1e-6 if dtype == "float32" else 1)
+
+
+def test_each_chunk_is_read_once_for_the_overviews_and_once_for_the_tiles(tmp_path):
+    """Counted are the files of chunks that are opened."""
+    chunks = 7 // 3 + 1, 9, 5
+    make_store(tmp_path / "a.zarr", rows=1100, columns=515, chunk=(3, 128, 128))
+    opened: list[str] = []
+    watched = str(tmp_path / "a.zarr" / "cube" / "c")
+
+    def watch(event, arguments):
+        if event == "open" and str(arguments[0]).startswith(watched):
+            opened.append(str(arguments[0]))
+
+    sys.addaudithook(watch)  # stays, and sees nothing once the folder is gone
+    for overviews, times in ((True, 2), (False, 1)):
+        opened.clear()
+        export_geotiff(
+            tmp_path / "a.zarr",
+            tmp_path / "a.tif",
+            creation_options={},
+            overviews=overviews,
+            workers=2,
+        )
+        assert len(set(opened)) == np.prod(chunks)
+        assert {opened.count(name) for name in opened} == {times}
+
+
+def test_any_number_of_threads_writes_the_same_file(tmp_path):
+    """The order of the tiles is not that in which they are encoded."""
+    make_store(tmp_path / "a.zarr", rows=600, columns=200, chunk=(3, 64, 64))
+    files = []
+    for workers in (1, 3):
+        path = tmp_path / f"{workers}.tif"
+        options = {"BLOCKSIZE": "64"}
+        export_geotiff(tmp_path / "a.zarr", path, creation_options=options, workers=workers)
+        files.append(path.read_bytes())
+    assert files[0] == files[1]
 
 
 def test_without_overviews_it_is_a_plain_tiled_file(tmp_path):
@@ -175,27 +258,30 @@ def test_a_failed_export_keeps_the_old_file_and_leaves_nothing(tmp_path):
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.tif", "a.zarr"]
 
 
-def test_a_file_that_lost_a_pixel_does_not_pass_for_the_store(tmp_path):
+@pytest.mark.parametrize("overviews", [True, False])
+def test_a_store_that_changed_is_not_exported(tmp_path, overviews):
+    """Chunks are compared with their hashes as they are read: one that differs ends the export."""
     make_store(tmp_path / "a.zarr")
-    export_geotiff(tmp_path / "a.zarr", tmp_path / "a.tif", creation_options={})
-    layout = read_layout(tmp_path / "a.zarr")
+    chunks = [path for path in (tmp_path / "a.zarr/cube/c").rglob("*") if path.is_file()]
+    hashes = {
+        str(path.relative_to(tmp_path / "a.zarr")): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in chunks
+    }
+    options = {"creation_options": {"BLOCKSIZE": "32"}, "overviews": overviews, "hashes": hashes}
+    export_geotiff(tmp_path / "a.zarr", tmp_path / "a.tif", **options)
     cube = zarr.open_array(tmp_path / "a.zarr", path="cube", mode="r+")
-    planes = _Planes(tmp_path / "a.zarr", layout)
-    _compare(planes, layout, tmp_path / "a.tif", 144)
-    for place in ((6, 99, 129), (0, 0, 0)):
-        kept = cube[place]
-        cube[place] = 0.0
-        with pytest.raises(OutputError, match="differs from what was written"):
-            _compare(planes, layout, tmp_path / "a.tif", 144)
-        cube[place] = kept
+    cube[6, 99, 129] += 1
+    with pytest.raises(OutputError, match="is not what was written"):
+        export_geotiff(tmp_path / "a.zarr", tmp_path / "b.tif", **options)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.tif", "a.zarr"]
 
 
-def test_an_export_that_loses_pixels_in_silence_gets_no_name(tmp_path):
+def test_an_export_that_loses_tiles_in_silence_gets_no_name(tmp_path):
     make_store(tmp_path / "a.zarr")
     # GDAL's own switch for trying out large files: it drops the tiles and reports success.
     with (
         rasterio.Env(GTIFF_DONT_WRITE_BLOCKS="YES"),
-        pytest.raises(OutputError, match="differs from what was written"),
+        pytest.raises(OutputError, match="did not encode"),
     ):
         export_geotiff(
             tmp_path / "a.zarr", tmp_path / "a.tif", creation_options={"COMPRESS": "NONE"}
@@ -241,12 +327,14 @@ def test_a_large_output_is_a_bigtiff():
 def test_the_store_is_read_whole_chunks_at_a_time_and_never_at_once(tmp_path):
     """The memory of an export is bounded by its pieces, which cover the cube exactly once."""
     layout = OutputLayout(150, 1100, 9000, TRANSFORM)
+    write_template(tmp_path / "a.zarr", layout)
+    planes = Planes.open(tmp_path / "a.zarr")
     seen = np.zeros((6, 1100, 9000), np.uint8)
-    for bands, window in _pieces(layout, 512):
-        assert window.row_off % 512 == window.col_off % 512 == bands.start % 25 == 0
-        assert (bands.stop - bands.start) * window.width * window.height * 4 <= GEOTIFF.piece_bytes
-        rows, columns = window.toslices()
-        seen[bands.start // 25, rows, columns] += 1
+    for piece in planes.pieces(*_side(planes, 512)):
+        place = piece.rows.start, piece.columns.start
+        assert place[0] % 512 == place[1] % 512 == piece.planes.start % 25 == 0
+        assert piece.size * 4 <= GEOTIFF.piece_bytes
+        seen[piece.planes.start // 25, piece.rows.slice, piece.columns.slice] += 1
     assert (seen == 1).all()
 
 

@@ -356,7 +356,7 @@ def test_options_that_do_not_apply_are_refused_before_the_start(tmp_path):
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize(("name", "size"), [("out.zarr", "1m"), ("out.tif", "4m")])
+@pytest.mark.parametrize(("name", "size"), [("out.zarr", "1m"), ("out.tif", "3m")])
 def test_a_full_disk_is_an_error_and_leaves_no_output(tmp_path, name, size):
     code = """
         import sys, pathlib, numpy, xarray

@@ -1,0 +1,122 @@
+"""
+Overviews: images of half the size, each pixel the mean of the pixels with data that it covers.
+
+An image of n pixels becomes one of ceil(n / 2) that covers the same ground, as in GDAL: where n is
+odd a pixel of the overview is a little smaller than two, and touches three.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsfuse.core.grid import Span
+
+__all__ = ["Halving", "halve", "halved_length"]
+
+
+def halved_length(length: int) -> int:
+    """Return the pixels of an axis of half the size."""
+    return (length + 1) // 2
+
+
+class Halving(NamedTuple):
+    """
+    One axis of a part of an overview.
+
+    Attributes
+    ----------
+    length : int
+        Pixels of the whole image.
+    target : Span
+        Pixels of the overview that are wanted.
+    """
+
+    length: int
+    target: Span
+
+    @property
+    def source(self) -> Span:
+        """The pixels of the image in pairs, one for each that is wanted; the last may be alone."""
+        return Span(2 * self.target.start, min(2 * self.target.stop, self.length))
+
+    @property
+    def margin(self) -> int:
+        """Pixels before the pairs that are touched as well: one where the length is odd."""
+        return self.length % 2
+
+    @property
+    def ratio(self) -> float:
+        """Pixels of the image that one of the overview covers."""
+        return self.length / halved_length(self.length)
+
+    def weights(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the shares of the pixel before each pair, and of its second, for an odd length."""
+        places, count = np.arange(self.target.start, self.target.stop), halved_length(self.length)
+        return (
+            (places / count).astype(np.float32),
+            (1 - (places + 1) / count).astype(np.float32),
+        )
+
+
+def halve(values: NDArray[Any], rows: Halving, columns: Halving, fill: float) -> NDArray[Any]:
+    """
+    Return a part of an overview.
+
+    Parameters
+    ----------
+    values : ndarray of shape (bands, rows, columns)
+        The pixels of ``rows.source`` and ``columns.source``, after those of the margins; the first
+        pixel of the image has any before it, which counts nothing.
+    rows, columns : Halving
+        The two axes.
+    fill : float
+        Stored number that means no data.
+
+    Returns
+    -------
+    ndarray of shape (bands, len(rows.target), len(columns.target))
+        Of the type of ``values``, integers rounded half away from zero as by GDAL; ``fill`` where
+        no pixel has data.
+
+    Examples
+    --------
+    >>> image = np.array([[[1, 2, 3, 0], [4, 5, 0, 0]]], np.float32)
+    >>> halve(image, Halving(2, Span(0, 1)), Halving(4, Span(0, 2)), fill=0.0)
+    array([[[3., 3.]]], dtype=float32)
+    """
+    known = ~np.isnan(values) if math.isnan(fill) else values != fill
+    if known.all():
+        means = _sum(_sum(values, rows, 1), columns, 2)
+        means *= np.float32(1 / (rows.ratio * columns.ratio))
+        return _rounded(means, values.dtype)
+    sums = _sum(_sum(np.where(known, values, 0), rows, 1), columns, 2)
+    shares = _sum(_sum(known, rows, 1), columns, 2)
+    empty = shares <= 0
+    shares[empty] = 1
+    means = _rounded(sums / shares, values.dtype)
+    means[empty] = fill
+    return means
+
+
+def _sum(values: NDArray[Any], axis: Halving, place: int) -> NDArray[np.float32]:
+    """Return the weighted sums of pixels along an axis of which those of an overview consist."""
+    pixels = np.moveaxis(values, place, 0).astype(np.float32, copy=False)
+    pairs = pixels[axis.margin :]
+    first, second = pairs[0::2], pairs[1::2]
+    if not axis.margin:
+        return np.moveaxis(first + second, 0, place)
+    before, after = (weights[:, None, None] for weights in axis.weights())
+    total = pixels[: 2 * len(first) : 2] * before
+    total += first
+    total[: len(second)] += second * after[: len(second)]
+    return np.moveaxis(total, 0, place)
+
+
+def _rounded(means: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
+    if dtype.kind == "f":
+        return means.astype(dtype, copy=False)
+    return np.trunc(means + np.copysign(np.float32(0.5), means)).astype(dtype)

@@ -1,0 +1,144 @@
+"""The planes of an output in a store: bands of its cube, then its standard error if it has one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec
+from zarr.storage import LocalStore
+
+from hsfuse.core.grid import Span
+from hsfuse.io.hashed_store import CheckedStore
+from hsfuse.io.layout import STANDARD_ERROR
+from hsfuse.io.settings import OUTPUTS
+from hsfuse.io.zarr_layout import CUBE
+
+__all__ = ["Piece", "Planes", "whole_chunks"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of some planes: of the cube, or of the standard error, which comes after it."""
+
+    planes: slice
+    rows: Span
+    columns: Span
+
+    @property
+    def size(self) -> int:
+        """Number of its values."""
+        return (self.planes.stop - self.planes.start) * len(self.rows) * len(self.columns)
+
+
+@dataclass(frozen=True)
+class Planes:
+    """
+    Planes in a folder of zarr.
+
+    Attributes
+    ----------
+    cube, error : Array
+        (band, y, x) and (y, x); the latter may be None.
+    """
+
+    cube: zarr.Array[Any]
+    error: zarr.Array[Any] | None = None
+
+    @classmethod
+    def open(cls, folder: Path, hashes: Mapping[str, str | None] | None = None) -> Planes:
+        """Open what a store holds; chunks with a hash are compared with it as they are read."""
+        store = CheckedStore(LocalStore(folder, read_only=True), hashes)
+        group = zarr.open_group(store, mode="r", zarr_format=3)
+        names = (CUBE, STANDARD_ERROR) if STANDARD_ERROR in group else (CUBE,)
+        return cls(*(zarr.open_array(store, path=n, mode="r", zarr_format=3) for n in names))
+
+    def create(self, folder: Path, rows: int, columns: int, chunk: tuple[int, int]) -> Planes:
+        """Make a folder for as many planes of other rows and columns."""
+        group = zarr.create_group(folder, zarr_format=3, overwrite=True)
+        codec = BloscCodec(cname="lz4", clevel=OUTPUTS.compression_level, shuffle="shuffle")
+        side = min(chunk[0], rows), min(chunk[1], columns)
+        return Planes(
+            *(
+                group.create_array(
+                    name,
+                    shape=(*array.shape[:-2], rows, columns),
+                    chunks=(*array.chunks[:-2], *side),
+                    dtype=array.dtype,
+                    fill_value=array.fill_value,
+                    compressors=codec,
+                )
+                for name, array in ((CUBE, self.cube), (STANDARD_ERROR, self.error))
+                if array is not None
+            )
+        )
+
+    @property
+    def count(self) -> int:
+        """Number of planes."""
+        return int(self.cube.shape[0]) + (self.error is not None)
+
+    @property
+    def rows(self) -> int:
+        """Pixels along y."""
+        return int(self.cube.shape[1])
+
+    @property
+    def columns(self) -> int:
+        """Pixels along x."""
+        return int(self.cube.shape[2])
+
+    @property
+    def chunk(self) -> tuple[int, int]:
+        """Rows and columns of a chunk."""
+        return int(self.cube.chunks[1]), int(self.cube.chunks[2])
+
+    @property
+    def fill(self) -> float:
+        """The stored number that means no data."""
+        return float(self.cube.fill_value)
+
+    @property
+    def groups(self) -> list[slice]:
+        """The planes that share chunks."""
+        bands, depth = int(self.cube.shape[0]), int(self.cube.chunks[0])
+        groups = [slice(first, min(first + depth, bands)) for first in range(0, bands, depth)]
+        return groups if self.error is None else [*groups, slice(bands, bands + 1)]
+
+    def pieces(self, rows: int, columns: int) -> Iterator[Piece]:
+        """Cut into parts of so many pixels at most, row by row, all planes of a place in turn."""
+        for y in range(0, self.rows, rows):
+            for x in range(0, self.columns, columns):
+                for planes in self.groups:
+                    yield Piece(
+                        planes,
+                        Span(y, min(y + rows, self.rows)),
+                        Span(x, min(x + columns, self.columns)),
+                    )
+
+    def read(self, piece: Piece) -> NDArray[Any]:
+        """Return the stored numbers of a part, (planes, rows, columns)."""
+        place = piece.rows.slice, piece.columns.slice
+        if self.error is not None and piece.planes.start == self.cube.shape[0]:
+            return np.asarray(self.error[place])[None]
+        return np.asarray(self.cube[piece.planes, *place])
+
+    def write(self, piece: Piece, values: NDArray[Any]) -> None:
+        """Store a part, which shares no chunk with any other that is written at the time."""
+        place = piece.rows.slice, piece.columns.slice
+        if self.error is not None and piece.planes.start == self.cube.shape[0]:
+            self.error[place] = values[0]
+        else:
+            self.cube[piece.planes, *place] = values
+
+
+def whole_chunks(chunk: int, least: int) -> int:
+    """Return the least multiple of a chunk that is even and not below a number of pixels."""
+    count = math.ceil(least / chunk)
+    return chunk * (count + (count * chunk) % 2)

@@ -1,0 +1,194 @@
+"""
+The directories of a TIFF file: what is said of an image, and where its tiles are.
+
+GDAL writes the directory of an empty image; those of its overviews follow from it, and all of them
+are written anew once the places of the tiles are known. So tiles may come in any order, and
+all directories are before them, as a cloud-optimised GeoTIFF wants.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Directory", "Entry", "TiffForm", "read_directory", "write_directories"]
+
+_SHORT, _LONG = 3, 4
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8}
+
+_SUBFILE, _WIDTH, _LENGTH = 254, 256, 257
+_TILE_WIDTH, _TILE_LENGTH, _OFFSETS, _COUNTS = 322, 323, 324, 325
+_METADATA = 42112
+# Of an image, what its overviews share: bits, compression, colours, planes, predictor, tiles, kind
+# of number, no data.
+_SHARED = (258, 259, 262, 277, 284, 317, _TILE_WIDTH, _TILE_LENGTH, 338, 339, 42113)
+_OVERVIEW_METADATA = (
+    b'<GDALMetadata><Item name="RESAMPLING" sample="0">AVERAGE</Item></GDALMetadata>\0'
+)
+
+
+class Entry(NamedTuple):
+    """A tag's values: their TIFF type, how many there are, and their little-endian bytes."""
+
+    kind: int
+    length: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TiffForm:
+    """
+    What TIFF and BigTIFF differ in.
+
+    Attributes
+    ----------
+    big : bool
+        Whether it is BigTIFF.
+    """
+
+    big: bool
+
+    @property
+    def header(self) -> bytes:
+        """The bytes before the first directory, which follows them."""
+        return struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16) if self.big else b"II*\0\x08\0\0\0"
+
+    @property
+    def number(self) -> str:
+        """Format of an offset."""
+        return "<Q" if self.big else "<I"
+
+    @property
+    def counter(self) -> str:
+        """Format of the number of entries."""
+        return "<Q" if self.big else "<H"
+
+    @property
+    def entry(self) -> str:
+        """Format of an entry before its values or their offset."""
+        return "<HHQ" if self.big else "<HHI"
+
+    @property
+    def offsets(self) -> int:
+        """Type of the offsets of tiles."""
+        return 16 if self.big else _LONG
+
+    @property
+    def limit(self) -> int:
+        """Bytes of a file at most."""
+        return 2 ** (64 if self.big else 32) - 1
+
+
+@dataclass(frozen=True)
+class Directory:
+    """
+    The directory of one tiled image.
+
+    Attributes
+    ----------
+    entries : mapping of int to Entry
+        By tag, but those of the places of tiles.
+    offsets, counts : ndarray of shape (planes, tile rows, tile columns)
+        First byte and number of bytes of each tile.
+    """
+
+    entries: Mapping[int, Entry]
+    offsets: NDArray[np.uint64]
+    counts: NDArray[np.uint64]
+
+    @classmethod
+    def of(cls, entries: Mapping[int, Entry], planes: int) -> Directory:
+        """Return a directory whose tiles have no places yet."""
+        width, length, across, down = (
+            _number(entries[tag]) for tag in (_WIDTH, _LENGTH, _TILE_WIDTH, _TILE_LENGTH)
+        )
+        shape = planes, -(-length // down), -(-width // across)
+        known = {tag: entry for tag, entry in entries.items() if tag not in (_OFFSETS, _COUNTS)}
+        return cls(known, np.zeros(shape, np.uint64), np.zeros(shape, np.uint64))
+
+    def overview(self, rows: int, columns: int) -> Directory:
+        """Return the directory of an overview of this image."""
+        entries = {tag: self.entries[tag] for tag in _SHARED if tag in self.entries}
+        entries |= {
+            _SUBFILE: _long(1),
+            _WIDTH: _long(columns),
+            _LENGTH: _long(rows),
+            _METADATA: Entry(2, len(_OVERVIEW_METADATA), _OVERVIEW_METADATA),
+        }
+        return self.of(entries, self.offsets.shape[0])
+
+
+def read_directory(content: bytes | memoryview, planes: int) -> tuple[TiffForm, Directory]:
+    """
+    Read the first directory of a little-endian file.
+
+    Parameters
+    ----------
+    content : bytes
+        The file.
+    planes : int
+        Bands, each of which has tiles of its own.
+    """
+    form = TiffForm(content[2] == 43)
+    (start,) = struct.unpack_from(form.number, content, 8 if form.big else 4)
+    (count,) = struct.unpack_from(form.counter, content, start)
+    place, entries = start + struct.calcsize(form.counter), {}
+    inline, size = struct.calcsize(form.number), struct.calcsize(form.entry)
+    for _ in range(count):
+        tag, kind, length = struct.unpack_from(form.entry, content, place)
+        first, whole = place + size, _SIZES[kind] * length
+        if whole > inline:
+            (first,) = struct.unpack_from(form.number, content, first)
+        entries[tag] = Entry(kind, length, bytes(content[first : first + whole]))
+        place += size + inline
+    return form, Directory.of(entries, planes)
+
+
+def write_directories(form: TiffForm, directories: Sequence[Directory]) -> bytes:
+    """Return the start of a file: its header, and the directories one after the other."""
+    parts = [form.header]
+    position = len(form.header)
+    for number, directory in enumerate(directories, start=1):
+        content = _directory_bytes(form, directory, position, last=number == len(directories))
+        parts.append(content)
+        position += len(content)
+    return b"".join(parts)
+
+
+def _directory_bytes(form: TiffForm, directory: Directory, start: int, *, last: bool) -> bytes:
+    """Return a directory that begins at a place of the file, and what its entries refer to."""
+    offsets, counts = directory.offsets.ravel(), directory.counts.ravel()
+    entries = dict(directory.entries)
+    entries[_OFFSETS] = Entry(
+        form.offsets, offsets.size, offsets.astype("<u8" if form.big else "<u4").tobytes()
+    )
+    entries[_COUNTS] = Entry(_LONG, counts.size, counts.astype("<u4").tobytes())
+    inline = struct.calcsize(form.number)
+    size = struct.calcsize(form.counter) + len(entries) * (struct.calcsize(form.entry) + inline)
+    behind = start + size + inline
+    head, tail = [struct.pack(form.counter, len(entries))], bytearray()
+    for tag, (kind, count, content) in sorted(entries.items()):
+        head.append(struct.pack(form.entry, tag, kind, count))
+        if len(content) <= inline:
+            head.append(content.ljust(inline, b"\0"))
+        else:
+            head.append(struct.pack(form.number, behind + len(tail)))
+            tail += content + b"\0" * (-len(content) % 8)
+    # The next directory follows; eight bytes are a multiple of every word.
+    tail += b"\0" * (-(behind + len(tail)) % 8)
+    head.append(struct.pack(form.number, 0 if last else behind + len(tail)))
+    return b"".join(head) + bytes(tail)
+
+
+def _long(value: int) -> Entry:
+    return Entry(_LONG, 1, struct.pack("<I", value))
+
+
+def _number(entry: Entry) -> int:
+    """Return the one value of an entry of SHORT or LONG."""
+    return int.from_bytes(entry.content[: 2 if entry.kind == _SHORT else 4], "little")
