@@ -9,12 +9,12 @@ computed (:mod:`hsfuse.fusion.block`), with the local models that it needs
 from __future__ import annotations
 
 import logging
-from functools import partial
 from typing import Any, Literal
 
 import dask.array
 import numpy as np
 import xarray as xr
+from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from hsfuse.fusion.block import fuse_input, read_block
@@ -108,10 +108,14 @@ def lazy_result(plan: Plan) -> xr.DataArray:
         tuple(len(plan.rows.core(i)) for i in range(plan.rows.count)),
         tuple(len(plan.columns.core(j)) for j in range(plan.columns.count)),
     )
-    # A partial, not an argument: dask would compute the rasters that an argument holds.
+    digest = plan.digest[:32]
+    # A task of its own, so that workers of a cluster receive the plan once, not with every chunk.
+    # It is not traversed: dask would compute the rasters that it holds.
+    held = delayed(plan, name=f"hsfuse-plan-{digest}", traverse=False)
     data = dask.array.map_blocks(
-        partial(_chunk, plan),
-        name=f"hsfuse-{plan.digest[:32]}",
+        _chunk,
+        plan=held,
+        name=f"hsfuse-{digest}",
         chunks=chunks,
         dtype=np.float32,
         meta=np.empty((0, 0, 0), np.float32),
@@ -131,7 +135,7 @@ def lazy_result(plan: Plan) -> xr.DataArray:
     return xr.DataArray(cube, dims=("band", "y", "x"), coords=coords, attrs=attrs, name="fused")
 
 
-def _chunk(plan: Plan, block_id: tuple[int, int, int]) -> NDArray[np.float32]:
+def _chunk(block_id: tuple[int, int, int], plan: Plan) -> NDArray[np.float32]:
     read = read_block(plan, block_id[1], block_id[2])
     for fill in count_undeclared([find_undeclared(plan, read)]):
         _LOG.warning("%s", fill.advice)

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import cloudpickle
+import dask.array
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 
 import hsfuse
 from hsfuse.errors import PairError, PlanError, RasterError
@@ -44,6 +47,51 @@ def test_a_written_lazy_result_is_the_output_of_a_run(
         assert lazy.data.numblocks[1:] == (3, 3)
         path = hsfuse.write_raster(lazy, tmp_path / f"{name}.zarr")
         assert np.array_equal(values(path), expected, equal_nan=True)
+
+
+SIDE = 160  # MS pixels
+STEP = 20  # pixels a side of a chunk of either input
+
+
+def lazy_pair(computed: list[tuple[str, int, int]]) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return a lazy pair of ratio 4 that appends role and place of every chunk it computes."""
+
+    def made(role: str, ratio: int, wavelength: list[float]) -> xr.DataArray:
+        bands, side = len(wavelength), SIDE // ratio
+
+        def chunk(block_id: tuple[int, int, int]) -> np.ndarray:
+            computed.append((role, *block_id[1:]))
+            y, x = (ratio * (STEP * index + np.arange(STEP) + 0.5) for index in block_id[1:])
+            gains = np.linspace(0.4, 1.0, bands)[:, None, None]
+            return np.float32(gains * (2 + np.sin(y / 9)[:, None] * np.cos(x / 7) + x / 50))
+
+        chunks = ((bands,), (STEP,) * (side // STEP), (STEP,) * (side // STEP))
+        data = dask.array.map_blocks(
+            chunk, chunks=chunks, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32)
+        )
+        centres = ratio * (np.arange(side) + 0.5)
+        coords = {"wavelength": ("band", wavelength), "y": -centres, "x": centres}
+        return xr.DataArray(data, dims=("band", "y", "x"), coords=coords)
+
+    return made("HS", 4, [450.0, 550.0, 650.0]), made("MS", 1, [480.0, 620.0])
+
+
+def test_a_crop_costs_a_crop() -> None:
+    """A crop computes the chunks of the inputs that it needs, each once; a graph is small."""
+    computed: list[tuple[str, int, int]] = []
+    fused = hsfuse.fuse(*lazy_pair(computed), method="bicubic", align=False, tile=20)
+    graph = dict(fused.__dask_graph__())
+    assert len(graph) == 8 * 8 + 1  # blocks, and the plan
+    blocks = [task for key, task in graph.items() if isinstance(key, tuple)]
+    assert max(len(cloudpickle.dumps(task)) for task in blocks) < 5_000
+    computed.clear()
+    crop = fused.isel(y=slice(65, 75), x=slice(85, 95)).compute()
+    assert np.isfinite(crop).all()
+    assert len(computed) == len(set(computed))
+    # One block, its halo, and what interpolation needs of the HS image.
+    near = {("MS", row, column) for row in (2, 3, 4) for column in (3, 4, 5)}
+    near |= {("HS", row, column) for row in (0, 1) for column in (0, 1)}
+    assert {("MS", 3, 4), ("HS", 0, 1)} <= set(computed) <= near
 
 
 def test_a_mask_of_another_grid_is_refused(files: Path, mask: Path) -> None:

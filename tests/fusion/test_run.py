@@ -125,7 +125,7 @@ def test_options_are_keywords_of_run(files: Path, tmp_path: Path) -> None:
         ({"tile": 0}, "tile must be at least 1"),
         ({"overlap": -1}, "tile overlap must be at least 0 MS pixels"),
         ({"workers": 0}, "workers must be at least 1"),
-        ({"scheduler": "cluster"}, "scheduler must be local or an address"),
+        ({"scheduler": "cluster"}, "scheduler must be local, processes or an address"),
         ({"dtype": "float64"}, "float32, int16, uint16"),
         ({"dtype": "int16"}, "needs a scale"),
         ({"scale": 0.1}, "without scaling"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import two_passes
+import xarray as xr
 from dask_cluster import DaskCluster, kill
 from distributed import Client, LocalCluster
 from runs import chunk_files
@@ -94,6 +95,21 @@ def test_methods_of_two_passes_write_the_same_bytes(
     threads = run(*pair, tmp_path / "local.zarr", settings)
     remote = run(*pair, tmp_path / "remote.zarr", settings, scheduler=dask_cluster.address)
     assert chunk_files(remote.path) == chunk_files(threads.path)
+
+
+def test_workers_write_a_crop_of_the_lazy_array(
+    files: Path, local: Outcome, dask_cluster: DaskCluster, tmp_path: Path
+) -> None:
+    """By ``to_zarr`` of xarray, as the pixels of a run."""
+    crop = {"y": slice(60, 130), "x": slice(0, 70)}
+    lazy = lazy_result(local.job.plan).isel(crop).drop_vars("band_name")  # text warns in zarr 3
+    path = tmp_path / "crop.zarr"
+    with Client(dask_cluster.address):
+        lazy.chunk({"y": 64, "x": 64}).to_dataset().to_zarr(path, consolidated=False)
+    expected = hsfuse.open_raster(local.path).isel(crop).compute(scheduler="synchronous")
+    with xr.open_zarr(path, consolidated=False) as written:
+        found = written["fused"].compute(scheduler="synchronous")
+    assert np.array_equal(found, expected, equal_nan=True)
 
 
 def test_the_plan_names_the_dashboard(
