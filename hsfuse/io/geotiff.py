@@ -211,7 +211,7 @@ def export_geotiff(
 
 
 class _Count:
-    """The values that are done, as the share of an export."""
+    """The share of an export that was done before each of its stages."""
 
     def __init__(self, stage: Stage, planes: Planes) -> None:
         self.stage, self.read, self.written = stage, 0, 0
@@ -220,14 +220,14 @@ class _Count:
         stage("overviews", 0.0)
 
     def overviews(self, values: int) -> None:
-        """Say how many values more the overviews were computed from."""
-        self.read += values
+        """Count values from which overviews were computed."""
         self.stage("overviews", _OVERVIEWS * min(self.read / self.all, 1))
+        self.read += values
 
     def tiles(self, values: int) -> None:
-        """Say how many values more are written."""
-        self.written += values
+        """Count values that are written."""
         self.stage("tiles", _OVERVIEWS + (1 - _OVERVIEWS) * min(self.written / self.all, 1))
+        self.written += values
 
 
 def _write_images(
