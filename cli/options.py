@@ -15,6 +15,7 @@ __all__ = [
     "device_option",
     "json_option",
     "overwrite_option",
+    "pair_options",
     "quiet_option",
     "run_options",
     "store_options",
@@ -175,7 +176,8 @@ device_option = click.option(
     help="Device that computes; auto is a GPU where there is one.",
 )
 
-run_options = _together(
+#: What decides the output of a pair.
+pair_options = _together(
     click.option(
         "--method",
         type=FromLibrary(_methods),
@@ -261,6 +263,19 @@ run_options = _together(
         help="Tile overlap: MS pixels that a tile reads beyond its edge.  [default: the method's "
         "reach]",
     ),
+    store_options,
+    click.option(
+        "--co",
+        "creation_options",
+        type=KeyValue(),
+        multiple=True,
+        callback=lambda _context, _parameter, pairs: dict(pairs),
+        help="GeoTIFF creation option, such as COMPRESS=DEFLATE; may be repeated.",
+    ),
+)
+
+run_options = _together(
+    pair_options,
     click.option(
         "--scheduler",
         default="local",
@@ -273,15 +288,6 @@ run_options = _together(
         type=click.IntRange(min=1),
         metavar="N",
         help="Threads or processes on this machine.  [default: one per core, two for a GPU]",
-    ),
-    store_options,
-    click.option(
-        "--co",
-        "creation_options",
-        type=KeyValue(),
-        multiple=True,
-        callback=lambda _context, _parameter, pairs: dict(pairs),
-        help="GeoTIFF creation option, such as COMPRESS=DEFLATE; may be repeated.",
     ),
     overwrite_option,
     click.option(

@@ -19,6 +19,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hsfuse.batch.run import run_batch
     from hsfuse.errors import HsfuseError
     from hsfuse.evaluation import evaluate
     from hsfuse.fusion.lazy import fuse
@@ -40,6 +41,7 @@ __all__ = [
     "load_sensor",
     "open_raster",
     "run",
+    "run_batch",
     "simulate",
     "train",
     "write_raster",
@@ -58,6 +60,7 @@ _HOMES = {
     "load_sensor": "hsfuse.sensor.catalogue",
     "open_raster": "hsfuse.io.read",
     "run": "hsfuse.fusion.run",
+    "run_batch": "hsfuse.batch.run",
     "simulate": "hsfuse.synthetic.simulation",
     "train": "hsfuse.learning.train",
     "write_raster": "hsfuse.io.write",

@@ -6,8 +6,11 @@ both ``except HsfuseError`` and ``except ValueError`` work. The command line
 prints the message as one line; anything else is a bug and keeps its traceback.
 """
 
+from collections.abc import Sequence
+
 __all__ = [
     "HsfuseError",
+    "ManifestError",
     "OutputError",
     "PairError",
     "PlanError",
@@ -28,6 +31,24 @@ class RasterError(HsfuseError, OSError):
 
 class OutputError(HsfuseError, OSError):
     """An output exists already, cannot be written, or failed its verification."""
+
+
+class ManifestError(HsfuseError, ValueError):
+    """
+    The list of pairs of a batch has faults.
+
+    Parameters
+    ----------
+    faults : sequence of str
+        A line each; they name file, line, what was found and what is expected.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__(tuple(faults))
+        self.faults = tuple(faults)
+
+    def __str__(self) -> str:
+        return "; ".join(self.faults)
 
 
 class PairError(HsfuseError, ValueError):

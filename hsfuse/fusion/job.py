@@ -14,6 +14,7 @@ from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.fusion.conditioning import Unit
 from hsfuse.fusion.duration import Duration
 from hsfuse.fusion.plan import Plan
+from hsfuse.fusion.request import Request
 from hsfuse.fusion.settings import Settings
 from hsfuse.fusion.tiling import worker_bytes
 from hsfuse.fusion.undeclared import UndeclaredFill
@@ -23,11 +24,12 @@ from hsfuse.parallel import Cluster, Scheduler, local_workers
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Job", "Outcome"]
+__all__ = ["LIBRARY_BYTES", "Job", "Outcome"]
 
-# Bytes of the interpreter, torch, GDAL's cache and the plan; and for each worker those that its
-# allocator does not give back.
-_LIBRARIES, _HELD_BACK = 650_000_000, 50_000_000
+#: Bytes of the interpreter, torch, GDAL's cache and the plan.
+LIBRARY_BYTES = 650_000_000
+# For each worker those that its allocator does not give back.
+_HELD_BACK = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Job:
         That runs the blocks in place of the scheduler of the settings.
     cluster : Cluster or None
         Whose workers do, where it is not this machine.
+    request : mapping
+        What was asked; see :func:`hsfuse.fusion.request.request_of`.
     """
 
     scene: Path
@@ -68,6 +72,7 @@ class Job:
     models: Mapping[Unit, NDArray[np.float32]] = field(default_factory=dict, repr=False)
     client: Client | None = field(default=None, repr=False)
     cluster: Cluster | None = None
+    request: Request = field(default_factory=dict)
 
     @property
     def scheduler(self) -> Scheduler:
@@ -94,13 +99,18 @@ class Job:
         Of the blocks in parallel, see :func:`hsfuse.fusion.tiling.worker_bytes`, and of the
         libraries, which each process has.
         """
-        plan, blocks, processes = self.plan, min(self.workers, len(self.plan.blocks)), 1
+        blocks, processes = min(self.workers, len(self.plan.blocks)), 1
         if self.cluster is not None:
             blocks = -(-self.cluster.threads // self.cluster.workers)
         elif self.scheduler == "processes":
             processes += blocks
-        each = worker_bytes(plan.pair, plan.fuser, (plan.rows, plan.columns))
-        return processes * _LIBRARIES + blocks * (each + _HELD_BACK)
+        return processes * LIBRARY_BYTES + blocks * self.block_bytes
+
+    @property
+    def block_bytes(self) -> int:
+        """Estimate of what each block that is fused in parallel adds to that memory."""
+        plan = self.plan
+        return worker_bytes(plan.pair, plan.fuser, (plan.rows, plan.columns)) + _HELD_BACK
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from hsfuse.fusion.duration import time_parts
 from hsfuse.fusion.job import Job, Outcome
 from hsfuse.fusion.lazy import lazy_result, open_input
 from hsfuse.fusion.plan import Plan, plan_fusion
+from hsfuse.fusion.request import request_of
 from hsfuse.fusion.settings import Settings, with_choices
 from hsfuse.fusion.undeclared import count_undeclared, find_undeclared
 from hsfuse.io.formats import find_format
@@ -158,7 +159,10 @@ def prepare(
     if not (settings.resume or dry_run):
         models = plan.fuser.local_models
         check_space(path, space_needed(layout, path) + (models.bytes if models else 0))
-    job = Job(scene, rgb, path, plan, layout, settings, client=client, cluster=cluster)
+    request = request_of(*inputs, replace(settings, device=device))
+    job = Job(
+        scene, rgb, path, plan, layout, settings, client=client, cluster=cluster, request=request
+    )
     if cluster is None:
         if stage is not None:
             stage("estimate of the time", 0.9)

@@ -10,15 +10,15 @@ from hsfuse.errors import PlanError
 from hsfuse.methods import Fuser
 from hsfuse.pair.geometry import Pair
 
-__all__ = ["tile_pair", "worker_bytes"]
+__all__ = ["WORKER_BUDGET", "tile_pair", "worker_bytes"]
 
 Tilings = tuple[Tiling, Tiling]
 
 # Blocks are whole chunks of the store, 256 pixels a side.
 _CHUNK = 256
-# Bytes of a worker, by the estimate below: with the libraries and what the allocator holds back it
-# stays below 1.5 GB.
-_BUDGET = 850_000_000
+#: Bytes of a worker, by the estimate below: with the libraries and what the allocator holds back it
+#: stays below 1.5 GB.
+WORKER_BUDGET = 850_000_000
 # Bytes per pixel of a block while it is compared and written: some bands, several copies.
 _WRITING = 400
 # Blocks that are fused in parallel, at least, where that costs less time than larger halos.
@@ -119,7 +119,7 @@ def _tilings(pair: Pair, step: int, size: int, reaches: list[int], blends: list[
 
 def _best(candidates: list[Tilings], pair: Pair, fuser: Fuser) -> Tilings:
     """Return the tiles that cost least, the smaller ones of equals, within a worker's memory."""
-    within = [t for t in candidates if worker_bytes(pair, fuser, t) <= _BUDGET]
+    within = [t for t in candidates if worker_bytes(pair, fuser, t) <= WORKER_BUDGET]
     return min(within or candidates[:1], key=_cost)
 
 

@@ -36,8 +36,10 @@ from hsfuse.io.tiff_tiles import write_tiles
 from hsfuse.io.zarr_layout import MEANING, read_layout
 from hsfuse.parallel import local_workers
 
-__all__ = ["check_options", "creation_profile", "export_geotiff"]
+__all__ = ["PROVENANCE_TAG", "check_options", "creation_profile", "export_geotiff"]
 
+#: Name of the tag that holds an output's attributes as JSON.
+PROVENANCE_TAG = "HSFUSE_PROVENANCE"
 
 # Share of an export's time that the overviews take, before they are encoded.
 _OVERVIEWS = 0.25
@@ -338,7 +340,7 @@ def _describe(target: DatasetWriter, layout: OutputLayout) -> None:
     if "wavelength" in envi:
         envi["wavelength_units"] = "Nanometers"
     target.update_tags(ns="ENVI", **envi)
-    target.update_tags(HSFUSE_PROVENANCE=json.dumps(dict(layout.attributes), sort_keys=True))
+    target.update_tags(**{PROVENANCE_TAG: json.dumps(dict(layout.attributes), sort_keys=True)})
     if layout.attributes.get("units"):
         target.units = [str(layout.attributes["units"])] * layout.planes
     if layout.dtype != "float32":

@@ -11,17 +11,17 @@ the same.
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, TypeVar
+from typing import Self, TypeVar
 
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.errors import OutputError
 from hsfuse.io.layout import Block
+from hsfuse.io.lines import LineFile
 from hsfuse.io.settings import OUTPUTS
 
 __all__ = ["Journal", "ModelReceipt", "PartialOutput", "Receipt", "hash_file"]
@@ -173,14 +173,12 @@ class Journal:
     def __init__(self, output: PartialOutput) -> None:
         self.output = output
         self._intact: set[str] = set()
-        self._file: BinaryIO = output.journal.open("ab+")
-        if not _lock(self._file):
-            self._file.close()
-            raise OutputError(f"{output.partial}: another run is writing there; wait for it to end")
-        # A line cut off by a crash would swallow the next one.
-        self._file.seek(0)
-        text = self._file.read()
-        self._file.truncate(text.rfind(b"\n") + 1)
+        try:
+            self._lines = LineFile(output.journal)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"{output.partial}: another run is writing there; wait for it to end"
+            ) from error
 
     def __enter__(self) -> Self:
         """Return the journal itself."""
@@ -197,13 +195,11 @@ class Journal:
 
     def close(self) -> None:
         """Let another process have the journal."""
-        self._file.close()
+        self._lines.close()
 
     def append(self, receipt: Receipt | ModelReceipt) -> None:
         """Add a finished block or unit; on return the line is on the disk."""
-        self._file.write(receipt.to_json().encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._lines.append(receipt.to_json().encode())
         if isinstance(receipt, Receipt):
             self._intact.update(receipt.chunks)
 
@@ -242,9 +238,8 @@ class Journal:
         self, parse: Callable[[bytes], _Receipt], key: Callable[[_Receipt], _Key]
     ) -> dict[_Key, _Receipt]:
         """Return the last receipt of a kind for every key; lines of other kinds are skipped."""
-        self._file.seek(0)
         receipts: dict[_Key, _Receipt] = {}
-        for line in self._file:
+        for line in self._lines:
             try:
                 receipt = parse(line)
             except (ValueError, TypeError, KeyError):  # or damaged: its item is done again
@@ -266,17 +261,3 @@ def hash_file(path: Path) -> str | None:
 def _hashes(paths: Iterable[Path]) -> list[str | None]:
     with ThreadPoolExecutor(OUTPUTS.hashers) as pool:
         return list(pool.map(hash_file, paths))
-
-
-def _lock(file: BinaryIO) -> bool:
-    if os.name == "nt":  # pragma: no cover - where nothing is locked
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # some network file systems know no locks
-        return True
-    return True

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from hsfuse.io.layout import STANDARD_ERROR, Block, OutputLayout, encode
 from hsfuse.io.replacement import sync, write_file
 from hsfuse.io.zarr_layout import CUBE, write_template
 
-__all__ = ["Store", "check_partial", "create_store"]
+__all__ = ["Store", "check_partial", "create_store", "is_resumable"]
 
 
 @dataclass(frozen=True)
@@ -240,11 +240,10 @@ def create_store(
         If an interrupted run left blocks and neither is asked for, or its plan was another.
     """
     store = Store(Path(path), layout)
-    plan = {"plan": plan_hash, "layout": layout.fingerprint()}
-    text = json.dumps(plan, sort_keys=True, allow_nan=False)
+    text = json.dumps(_plan(layout, plan_hash), sort_keys=True, allow_nan=False)
     left = check_partial(store.path, overwrite=overwrite, resume=resume)
     if left and resume:
-        if not _same(store.plan, plan):
+        if not is_resumable(store.path, layout, plan_hash=plan_hash):
             raise OutputError(
                 f"{store.partial}: left by a run with other inputs, options or versions, so it "
                 "cannot be resumed; pass --overwrite without --resume to start again"
@@ -282,11 +281,26 @@ def _inspect(output: PartialOutput) -> tuple[int, int]:
         return len(journal.receipts()), len(journal.models())
 
 
-def _same(path: Path, plan: Mapping[str, object]) -> bool:
+def is_resumable(path: Path, layout: OutputLayout, *, plan_hash: str) -> bool:
+    """
+    Return whether what an interrupted run left of an output belongs to a plan.
+
+    Parameters
+    ----------
+    path : Path
+        The final name of the output.
+    layout, plan_hash
+        As for :func:`create_store`.
+    """
     try:
-        return bool(json.loads(path.read_text(encoding="utf-8")) == plan)
+        found = json.loads(PartialOutput(path).plan.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
+    return bool(found == _plan(layout, plan_hash))
+
+
+def _plan(layout: OutputLayout, plan_hash: str) -> dict[str, object]:
+    return {"plan": plan_hash, "layout": layout.fingerprint()}
 
 
 def _sweep(folder: Path) -> None:

@@ -39,8 +39,10 @@ __all__ = [
     "outcome_as_dict",
     "plan_as_dict",
     "raster_as_dict",
+    "record_path",
     "repeat_command",
     "spectral_range",
+    "stored_bytes",
 ]
 
 _HASHED = 2**20  # bytes at the beginning of an input
@@ -129,6 +131,7 @@ def plan_as_dict(job: Job) -> dict[str, object]:
     facts = {
         "command": repeat_command(job),
         "settings": asdict(settings),
+        "request": job.request,
         "versions": _versions(),
         "scene": _input(job.scene, settings.hs_sensor, settings.hs_mask),
         "rgb": _input(job.rgb, settings.rgb_sensor, settings.rgb_mask),
@@ -197,6 +200,8 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
         "result": {
             "path": str(outcome.path.absolute()),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "bytes": stored_bytes(outcome.path),
+            "planning_seconds": outcome.job.seconds,
             "seconds": outcome.seconds,
             "megapixels_per_second": rows
             * columns
@@ -218,6 +223,18 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
         },
     }
     return _plain_mapping(facts)
+
+
+def record_path(out: Path) -> Path:
+    """Return the file of the record of an output."""
+    return out.with_name(f"{out.name}.json")
+
+
+def stored_bytes(path: Path) -> int:
+    """Return the bytes on disk of a file, or of all files of a store."""
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size
 
 
 def as_json(facts: Mapping[str, object]) -> str:

@@ -20,7 +20,14 @@ from hsfuse.errors import OutputError
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.replacement import write_file
 from hsfuse.report.inputs import input_lines, pixel_size, raster_crs, raster_size
-from hsfuse.report.record import as_json, grid_of, outcome_as_dict, spectral_range
+from hsfuse.report.record import (
+    as_json,
+    grid_of,
+    outcome_as_dict,
+    record_path,
+    spectral_range,
+    stored_bytes,
+)
 
 if TYPE_CHECKING:
     from hsfuse.fusion.job import Job, Outcome
@@ -65,7 +72,7 @@ def write_report(outcome: Outcome) -> ReportPaths:
 
 def write_sidecar(outcome: Outcome) -> Path:
     """Write ``<output>.json``: the record of a run, with all that is needed to repeat it."""
-    path = outcome.path.with_name(f"{outcome.path.name}.json")
+    path = record_path(outcome.path)
     return _replace(path, f"{as_json(outcome_as_dict(outcome))}\n".encode())
 
 
@@ -190,7 +197,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
     units = str(outcome.job.plan.pair.hs.attrs.get("units", ""))
     kind = image_kind(outcome.job.plan.pair.rgb.sizes["band"])
     lines = [
-        ("output", f"{outcome.path}, {format_bytes(_disk(outcome.path))}"),
+        ("output", f"{outcome.path}, {format_bytes(stored_bytes(outcome.path))}"),
         ("time", took),
         (
             "HS consistency",
@@ -243,12 +250,6 @@ def _stored(raster: xr.DataArray) -> str:
         facts.append(f"no data {attributes['nodata']}" + (f" where {where}" if where else ""))
     facts += [str(attributes[key]) for key in ("mask", "mask_file", "units") if attributes.get(key)]
     return ", ".join(fact for fact in facts if fact)
-
-
-def _disk(path: Path) -> int:
-    if path.is_dir():
-        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    return path.stat().st_size
 
 
 def _alignment(found: Alignment | None) -> str:

@@ -10,7 +10,7 @@ import xarray as xr
 from rasterio.transform import Affine
 
 from hsfuse.core.local_models import LocalModelAxis, LocalModelGrid
-from hsfuse.fusion.tiling import _BUDGET, tile_pair, worker_bytes
+from hsfuse.fusion.tiling import WORKER_BUDGET, tile_pair, worker_bytes
 from hsfuse.io.read import as_raster
 from hsfuse.methods.bicubic import BicubicFuser
 from hsfuse.pair.geometry import Pair, make_pair
@@ -46,10 +46,10 @@ def test_a_tile_that_a_worker_has_no_memory_for_is_not_chosen(bands: int, channe
     large, fuser = pair(bands, 2048), Sized(channels=channels)
     tilings = tile_pair(large, fuser)
     assert [tiling.size for tiling in tilings] == [256, 256]
-    assert worker_bytes(large, fuser, tilings) <= _BUDGET
+    assert worker_bytes(large, fuser, tilings) <= WORKER_BUDGET
     given = tile_pair(large, fuser, 512)
     assert given[0].size == 512
-    assert worker_bytes(large, fuser, given) > _BUDGET
+    assert worker_bytes(large, fuser, given) > WORKER_BUDGET
 
 
 def test_halos_are_small_against_tiles_and_small_pairs_use_two_cores() -> None:

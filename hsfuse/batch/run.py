@@ -1,0 +1,373 @@
+"""
+Many pairs from a manifest to finished outputs: pairs run in processes of their own, side by side.
+
+A pair is planned first, which says what it takes, and fused as soon as memory and workers allow.
+The bits of an output do not depend on either, so a batch gives what `hsfuse run` gives. What is
+finished, with the same inputs and options, is left; what was interrupted is resumed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from dask.utils import format_bytes
+
+from hsfuse.batch.manifest import BatchPair, Manifest, Pairs, read_manifest
+from hsfuse.batch.memory import memory_budget
+from hsfuse.batch.pool import Ended, Pool
+from hsfuse.batch.schedule import (
+    Limits,
+    Load,
+    free_bytes,
+    planning_load,
+    set_limits,
+    share_workers,
+)
+from hsfuse.batch.status import STATUS, PairStatus, StatusFile, write_summary
+from hsfuse.batch.work import Planned, describe_pair, fuse_pair, plan_pair
+from hsfuse.errors import OutputError, PlanError
+from hsfuse.fusion.settings import Settings, with_choices
+from hsfuse.nets.weights import find_weights
+from hsfuse.parallel import local_workers, pick_device
+from hsfuse.sensor.catalogue import known_sensor
+
+__all__ = ["Batch", "BatchOutcome", "execute_batch", "plan_batch", "prepare_batch", "run_batch"]
+
+_LOG = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """
+    A batch that is checked and has not begun.
+
+    Attributes
+    ----------
+    pairs : tuple of BatchPair
+        In the order of the manifest.
+    folder : Path
+        Of the outputs.
+    limits : Limits
+        Memory, workers and processes.
+    overwrite : bool
+        Replace outputs of other inputs or options.
+    notes : tuple of str
+        Files that are in no pair.
+    """
+
+    pairs: tuple[BatchPair, ...]
+    folder: Path
+    limits: Limits
+    overwrite: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BatchOutcome:
+    """
+    What became of a batch.
+
+    Attributes
+    ----------
+    batch : Batch
+        What was asked.
+    pairs : tuple of PairStatus
+        In the order of the manifest.
+    seconds : float
+        From the first pair to the last.
+    status_file, summary : Path or None
+        The two files of the batch; None for a dry run.
+    """
+
+    batch: Batch = field(repr=False)
+    pairs: tuple[PairStatus, ...]
+    seconds: float
+    status_file: Path | None = None
+    summary: Path | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the outcome in JSON types."""
+        return {
+            "folder": str(self.batch.folder.absolute()),
+            "limits": self.batch.limits._asdict(),
+            "notes": list(self.batch.notes),
+            "seconds": self.seconds,
+            "status_file": None if self.status_file is None else str(self.status_file),
+            "summary": None if self.summary is None else str(self.summary),
+            "failed": len(self.failed),
+            "pairs": [asdict(row) for row in self.pairs],
+        }
+
+    @property
+    def failed(self) -> tuple[PairStatus, ...]:
+        """The pairs whose outputs are not as asked."""
+        return tuple(row for row in self.pairs if not row.good)
+
+
+def run_batch(
+    manifest: Pairs,
+    out: str | Path,
+    settings: Settings | None = None,
+    *,
+    memory: int | str | None = None,
+    suffix: str = ".tif",
+    assets: tuple[str, str] | None = None,
+    quicklook: bool = True,
+    progress: Progress | None = None,
+    **choices: Any,
+) -> BatchOutcome:
+    """
+    Fuse many pairs of files, each as :func:`hsfuse.run` does, in processes of their own.
+
+    A script that calls it does so under ``if __name__ == "__main__":``, since the processes import
+    the script.
+
+    Parameters
+    ----------
+    manifest : path, tuple of str, or sequence of mappings
+        CSV or JSON lines with the columns ``scene`` and ``rgb``, optionally ``out`` and options of
+        a run; a STAC ItemCollection; two patterns of files with the same ``{names}``; or rows.
+        Paths count from the folder of the manifest, otherwise from the current one.
+    out : str or Path
+        Folder of the outputs; made if there is none.
+    settings : Settings, optional
+        Of all pairs, as far as their rows do not say otherwise. ``workers`` are those of all pairs
+        together. An output that is finished with the same inputs and options is left, and an
+        interrupted one is resumed; ``overwrite`` replaces those of other inputs or options, which
+        otherwise are failures.
+    memory : int or str, optional
+        That all processes together may take, such as ``"8GB"``; by default three quarters of
+        what is available. What pairs take is estimated; it is no limit of the system.
+    suffix : str
+        ``.tif`` or ``.zarr``, of outputs that the manifest does not name.
+    assets : tuple of str, optional
+        Keys of the assets of STAC items that are HS and MS image; by default they are found by
+        key or role (``hyperspectral``, ``rgb``, ``multispectral``, ...).
+    quicklook : bool
+        Write ``<output>.png`` besides the record ``<output>.json``.
+    progress : callable, optional
+        Called with the number of pairs that are over and of all.
+    **choices
+        Fields of :class:`~hsfuse.fusion.settings.Settings` that replace those of ``settings``.
+
+    Returns
+    -------
+    BatchOutcome
+        What became of each pair; also in ``batch.jsonl``, to which a line is added for every
+        event, and in the table ``batch.csv``. A pair that fails stops no other.
+
+    Raises
+    ------
+    ManifestError
+        With all faults of the manifest, before anything runs.
+    PlanError, OutputError
+        If the batch as a whole cannot be done.
+    TypeError
+        If there is no such option.
+    """
+    settings = with_choices(settings or Settings(), choices, "run_batch")
+    batch = prepare_batch(manifest, out, settings, memory=memory, suffix=suffix, assets=assets)
+    return execute_batch(batch, quicklook=quicklook, progress=progress)
+
+
+def prepare_batch(
+    manifest: Pairs,
+    out: str | Path,
+    settings: Settings,
+    *,
+    memory: int | str | None = None,
+    suffix: str = ".tif",
+    assets: tuple[str, str] | None = None,
+) -> Batch:
+    """Return the checked batch of :func:`run_batch`; nothing is written yet."""
+    if settings.scheduler != "local":
+        raise PlanError(
+            f"a batch runs on this machine, got scheduler {settings.scheduler}; `hsfuse run` uses "
+            "a dask scheduler"
+        )
+    for sensor in (settings.hs_sensor, settings.rgb_sensor):
+        known_sensor(sensor, None)
+    if settings.weights is not None:
+        find_weights(os.fspath(settings.weights))
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is no folder; expected the folder of the outputs")
+    found: Manifest = read_manifest(manifest, folder, settings, suffix=suffix, assets=assets)
+    cores = local_workers(settings.workers, pick_device(settings.device))
+    limits = set_limits(memory_budget(memory), cores, len(found.pairs))
+    each = max(1, limits.workers // limits.processes)
+    pairs = tuple(
+        replace(pair, settings=replace(pair.settings, workers=each)) for pair in found.pairs
+    )
+    return Batch(pairs, folder, limits, settings.overwrite, found.notes)
+
+
+def plan_batch(batch: Batch, *, progress: Progress | None = None) -> BatchOutcome:
+    """Return the plan of each pair of a batch: size, memory and time; nothing is written."""
+    started = time.monotonic()
+    rows = _Rows(batch.pairs, progress)
+    todo = deque(range(len(batch.pairs)))
+    with Pool(batch.limits.processes) as pool:
+        while rows.left:
+            while todo and pool.idle:
+                index = todo.popleft()
+                pool.submit(index, describe_pair, batch.pairs[index])
+            for index, result in pool.results():
+                rows.finish(index, result)
+    return BatchOutcome(batch, tuple(rows.now), time.monotonic() - started)
+
+
+def execute_batch(
+    batch: Batch, *, quicklook: bool = True, progress: Progress | None = None
+) -> BatchOutcome:
+    """
+    Carry out a batch; see :func:`run_batch`.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        As it came; the summary is written first, and another batch goes on from there.
+    """
+    _make_folders(batch)
+    started = time.monotonic()
+    status = StatusFile(batch.folder)
+    rows = _Rows(batch.pairs, progress, status)
+    try:
+        with Pool(batch.limits.processes) as pool:
+            _Run(batch, pool, rows, quicklook).work()
+    except BaseException:
+        rows.stop()
+        raise
+    finally:
+        status.close()
+        summary = write_summary(batch.folder, rows.now)
+    seconds = time.monotonic() - started
+    return BatchOutcome(batch, tuple(rows.now), seconds, batch.folder / STATUS, summary)
+
+
+def _make_folders(batch: Batch) -> None:
+    for folder in dict.fromkeys([batch.folder, *(pair.out.parent for pair in batch.pairs)]):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be made ({error.strerror or error})") from error
+
+
+class _Rows:
+    """What is known of each pair, and how many are over."""
+
+    def __init__(
+        self,
+        pairs: Sequence[BatchPair],
+        progress: Progress | None,
+        status: StatusFile | None = None,
+    ) -> None:
+        self.pairs, self.now = pairs, [PairStatus.of(pair) for pair in pairs]
+        self.left = len(pairs)
+        self._progress, self._status = progress, status
+
+    def begin(self, index: int) -> None:
+        """Note that a pair is planned and its fusion begins."""
+        self._set(index, PairStatus.of(self.pairs[index], "running"))
+
+    def finish(self, index: int, result: PairStatus | Ended) -> None:
+        """Note what became of a pair."""
+        if isinstance(result, Ended):
+            result = PairStatus.of(
+                self.pairs[index],
+                "failed",
+                f"its process {result.reason}, by the user or for want of memory; run the batch "
+                "again to go on with it",
+            )
+        self._set(index, result)
+        self.left -= 1
+        if not result.good:
+            _LOG.warning("%s: %s", result.out, result.message)
+        if self._progress is not None:
+            self._progress(len(self.pairs) - self.left, len(self.pairs))
+
+    def stop(self) -> None:
+        """Note that the pairs under way are stopped."""
+        for index, row in enumerate(self.now):
+            if row.status == "running":
+                self._set(index, PairStatus.of(self.pairs[index], "stopped"))
+
+    def _set(self, index: int, row: PairStatus) -> None:
+        self.now[index] = row
+        if self._status is not None:
+            self._status.append(row)
+
+
+@dataclass
+class _Run:
+    """The pairs of a batch on their way: to be planned, planned, under way."""
+
+    batch: Batch
+    pool: Pool
+    rows: _Rows
+    quicklook: bool
+    todo: deque[int] = field(default_factory=deque)
+    planned: deque[tuple[int, Planned]] = field(default_factory=deque)
+    running: dict[int, Load] = field(default_factory=dict)
+
+    def work(self) -> None:
+        """Plan and fuse all pairs."""
+        self.todo.extend(range(len(self.batch.pairs)))
+        while self.rows.left:
+            self._start()
+            for index, result in self.pool.results():
+                del self.running[index]
+                if isinstance(result, Planned):
+                    self.planned.append((index, result))
+                else:
+                    self.rows.finish(index, result)
+
+    def _start(self) -> None:
+        """Give idle processes what memory and workers allow; planned pairs come first."""
+        while self.pool.idle:
+            if self.planned:
+                index, plan = self.planned[0]
+                workers = self._workers(Load(plan.blocks, plan.worker_bytes))
+                if not workers and self.running:
+                    return
+                self.planned.popleft()
+                if not workers:
+                    self.rows.finish(index, self._too_large(plan))
+                    continue
+                load = Load(workers, workers * plan.worker_bytes)
+                self.rows.begin(index)
+                self._submit(index, load, fuse_pair, plan.job, workers, self.quicklook)
+            elif self.todo and self._workers(planning_load()):
+                index = self.todo.popleft()
+                self._submit(index, planning_load(), plan_pair, self.batch.overwrite)
+            else:
+                return
+
+    def _submit(
+        self, index: int, load: Load, function: Callable[..., object], *words: object
+    ) -> None:
+        self.running[index] = load
+        self.pool.submit(index, function, self.batch.pairs[index], *words)
+
+    def _workers(self, most: Load) -> int:
+        """Return with how many workers a task may start that takes so many bytes for each."""
+        running = list(self.running.values())
+        return share_workers(most, running, self.batch.limits, left=self.rows.left)
+
+    def _too_large(self, plan: Planned) -> PairStatus:
+        available = free_bytes(self.batch.limits, [])
+        message = (
+            f"takes about {format_bytes(plan.worker_bytes)} with one worker, and the memory of "
+            f"the batch leaves {format_bytes(available)} for it; pass a larger --memory, or a "
+            "smaller --tile"
+        )
+        return replace(plan.status, status="failed", message=message)

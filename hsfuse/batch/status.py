@@ -1,0 +1,196 @@
+"""
+How far a batch is: a line for each event in a file that only grows, and one table of all pairs.
+
+The status file survives whatever stops a batch: a line is on the disk before the next event, and a
+line that was cut off is removed. One batch at a time writes to it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from hsfuse.batch.manifest import BatchPair
+from hsfuse.errors import OutputError
+from hsfuse.io.lines import LineFile
+from hsfuse.io.replacement import write_file
+
+__all__ = ["STATUS", "SUMMARY", "PairStatus", "State", "StatusFile", "write_summary"]
+
+#: Names of the files in the folder of a batch.
+STATUS, SUMMARY = "batch.jsonl", "batch.csv"
+
+State = Literal["pending", "planned", "running", "finished", "done", "differs", "failed", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class PairStatus:
+    """
+    How far one pair is.
+
+    Attributes
+    ----------
+    scene, rgb, out : str
+        The files.
+    status : str
+        ``finished`` in this batch, ``done`` before it, ``failed``; ``differs``: the output exists
+        and has other inputs or options; ``running``, ``stopped`` while it ran, ``pending``;
+        ``planned`` by a dry run.
+    message : str
+        Why it failed or differs.
+    place : str
+        Where it stands in the manifest.
+    planning_seconds, seconds : float or None
+        Of planning, and of fusing.
+    expected_seconds : float or None
+        As estimated by a dry run.
+    workers, memory_bytes : int or None
+        Blocks fused in parallel, and the estimate of the memory that they take.
+    bands, rows, columns, bytes : int or None
+        Of the output; bytes on disk, before compression in a dry run.
+    blocks, resumed_blocks : int or None
+        Of the output, and those that an interrupted run had finished.
+    hs_consistency, ms_consistency : float or None
+        RMSE of the output against HS and MS image, relative to their signal.
+    missing_share : float or None
+        Of the values.
+    """
+
+    scene: str
+    rgb: str
+    out: str
+    status: State = "pending"
+    message: str = ""
+    place: str = ""
+    planning_seconds: float | None = None
+    seconds: float | None = None
+    expected_seconds: float | None = None
+    workers: int | None = None
+    memory_bytes: int | None = None
+    bands: int | None = None
+    rows: int | None = None
+    columns: int | None = None
+    bytes: int | None = None
+    blocks: int | None = None
+    resumed_blocks: int | None = None
+    hs_consistency: float | None = None
+    ms_consistency: float | None = None
+    missing_share: float | None = None
+
+    @classmethod
+    def of(
+        cls, pair: BatchPair, status: State = "pending", message: str = "", **facts: Any
+    ) -> Self:
+        """Return the status of a pair."""
+        scene, rgb, out = str(pair.scene), str(pair.rgb), str(pair.out)
+        return cls(scene, rgb, out, status, " ".join(message.split()), pair.place, **facts)
+
+    @classmethod
+    def from_record(
+        cls, pair: BatchPair, status: State, record: Mapping[str, Any], message: str = ""
+    ) -> Self:
+        """Return the status of a finished pair with the figures of its record."""
+        output, result = record.get("output") or {}, record.get("result") or {}
+        bands, rows, columns = output.get("shape") or (None, None, None)
+        return cls.of(
+            pair,
+            status,
+            message,
+            planning_seconds=result.get("planning_seconds"),
+            seconds=result.get("seconds"),
+            workers=record.get("workers"),
+            memory_bytes=record.get("memory_bytes"),
+            bands=bands,
+            rows=rows,
+            columns=columns,
+            bytes=result.get("bytes"),
+            blocks=result.get("blocks"),
+            resumed_blocks=result.get("resumed_blocks"),
+            hs_consistency=(result.get("spatial") or {}).get("relative"),
+            ms_consistency=(result.get("spectral") or {}).get("relative"),
+            missing_share=result.get("missing_share"),
+        )
+
+    @property
+    def good(self) -> bool:
+        """Whether the output is there as asked, or its plan in a dry run."""
+        return self.status in ("finished", "done", "planned")
+
+
+class StatusFile:
+    """
+    The events of a batch, a line of JSON each; one process holds it, until it is closed.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the outputs.
+
+    Raises
+    ------
+    OutputError
+        If another batch holds it, or it cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / STATUS
+        try:
+            self._lines = LineFile(path)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"{path}: another batch is writing there; wait for it to end"
+            ) from error
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+        self._last = self._read()
+
+    def _read(self) -> dict[str, str]:
+        """Return the last status of each output."""
+        last = {}
+        for line in self._lines:
+            try:
+                row = json.loads(line)
+                last[row["out"]] = row["status"]
+            except (ValueError, TypeError, KeyError):  # not a line of a pair
+                continue
+        return last
+
+    def append(self, row: PairStatus) -> None:
+        """Add what became of a pair, unless the file says so already."""
+        over = ("finished", "done")
+        if row.status == "done" and self._last.get(row.out) in over:
+            return
+        self._last[row.out] = row.status
+        known = {name: value for name, value in asdict(row).items() if value not in (None, "")}
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self._lines.append(json.dumps({"time": now, **known}, ensure_ascii=False).encode())
+
+    def close(self) -> None:
+        """Let another batch have the file."""
+        self._lines.close()
+
+
+def write_summary(folder: Path, rows: Sequence[PairStatus]) -> Path:
+    """
+    Replace the table of a batch, a CSV line for each pair in the order of the manifest.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(PairStatus)])
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    path = folder / SUMMARY
+    try:
+        return write_file(path, text.getvalue().encode())
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -1,0 +1,163 @@
+"""
+Rows of a manifest, whatever it is written in: CSV, JSON lines, STAC, or two patterns of files.
+
+A row is a mapping of column names to values, with the place in the manifest that messages name.
+What the columns mean is decided in :mod:`hsfuse.batch.manifest`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hsfuse.batch.stac import stac_rows
+from hsfuse.errors import ManifestError
+
+__all__ = ["Row", "Table", "read_table", "table_of"]
+
+_DELIMITERS = ",;\t"
+# Bytes of a manifest: a line for each of a million pairs.
+_LARGEST = 2**28
+
+
+class Row(NamedTuple):
+    """One pair as it is written: where, and what its columns hold."""
+
+    place: str
+    values: Mapping[str, object]
+
+
+class Table(NamedTuple):
+    """
+    The rows of a manifest.
+
+    Attributes
+    ----------
+    folder : Path
+        From which relative paths count.
+    rows : list of Row
+    faults, notes : list of str
+        What cannot be read, and what was left out, a line each.
+    """
+
+    folder: Path
+    rows: list[Row]
+    faults: list[str]
+    notes: list[str]
+
+
+def read_table(path: Path, assets: tuple[str, str] | None = None) -> Table:
+    """
+    Return the rows of a manifest on disk.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in .csv, .jsonl, .ndjson (JSON lines), .json or .geojson (STAC items).
+    assets : tuple of str, optional
+        Keys of the assets of a STAC item that are HS and MS image.
+
+    Raises
+    ------
+    ManifestError
+        If the file is not there, or none of these.
+    """
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        accepted = ", ".join(_READERS)
+        raise ManifestError([f"{path}: a manifest ends in {accepted}, not in {path.suffix!r}"])
+    try:
+        size = path.stat().st_size
+        if size > _LARGEST:
+            raise ManifestError([f"{path}: has {size} bytes; expected at most {_LARGEST}"])
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ManifestError([f"{path}: cannot be read ({error.strerror or error})"]) from error
+    except UnicodeDecodeError as error:
+        raise ManifestError([f"{path}: is not text in UTF-8 ({error})"]) from error
+    rows, faults = reader(path, text, assets)
+    return Table(path.absolute().parent, rows, faults, [])
+
+
+_Read = tuple[list[Row], list[str]]
+
+
+def _csv(path: Path, text: str, assets: object) -> _Read:
+    del assets
+    lines = text.splitlines(keepends=True)
+    header = lines[0] if lines else ""
+    reader = csv.reader(lines, delimiter=max(_DELIMITERS, key=header.count), strict=True)
+    columns: list[str] = []
+    rows, faults = [], []
+    try:
+        columns = [name.strip() for name in next(reader, [])]
+        twice = sorted({name for name in columns if columns.count(name) > 1})
+        if twice or not columns:
+            found = f"twice the column {twice[0]!r}" if twice else "nothing"
+            return [], [f"{path}, line 1: found {found}; expected a line of column names"]
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            place = f"{path}, line {reader.line_num}"
+            if len(cells) == len(columns):
+                values = zip(columns, (cell.strip() for cell in cells), strict=True)
+                rows.append(Row(place, {name: cell for name, cell in values if cell}))
+            else:
+                faults.append(f"{place}: found {len(cells)} cells; expected {len(columns)}")
+    except csv.Error as error:
+        faults.append(f"{path}, line {reader.line_num}: is not CSV ({error})")
+    return rows, faults
+
+
+def _json_lines(path: Path, text: str, assets: object) -> _Read:
+    del assets
+    rows, faults = [], []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        place = f"{path}, line {number}"
+        values, fault = _parse(line)
+        if isinstance(values, dict):
+            known = {str(name): value for name, value in values.items() if value is not None}
+            rows.append(Row(place, known))
+        else:
+            found = fault or type(values).__name__
+            faults.append(f"{place}: found {found}; expected a JSON object")
+    return rows, faults
+
+
+def _stac(path: Path, text: str, assets: tuple[str, str] | None) -> _Read:
+    content, fault = _parse(text)
+    if fault:
+        return [], [f"{path}: found {fault}; expected a STAC ItemCollection"]
+    found, faults = stac_rows(path, content, assets)
+    return [Row(place, values) for place, values in found], faults
+
+
+def _parse(text: str) -> tuple[Any, str]:
+    """Return the value of a JSON text, or why there is none."""
+    try:
+        return json.loads(text), ""
+    except (ValueError, RecursionError) as error:
+        return None, f"no JSON ({error})"
+
+
+_READERS: dict[str, Callable[[Path, str, tuple[str, str] | None], _Read]] = {
+    ".csv": _csv,
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+    ".json": _stac,
+    ".geojson": _stac,
+}
+
+
+def table_of(rows: Sequence[Mapping[str, object]]) -> Table:
+    """Return the table of rows in memory; relative paths count from the current folder."""
+    numbered = [
+        Row(f"row {number}", {name: value for name, value in row.items() if value is not None})
+        for number, row in enumerate(rows, start=1)
+    ]
+    return Table(Path.cwd(), numbered, [], [])

@@ -1,0 +1,140 @@
+"""Text of a batch for its user: what it takes of the machine, and a table of its pairs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from dask.utils import format_bytes, format_time
+
+from hsfuse.batch.run import Batch, BatchOutcome
+from hsfuse.batch.status import PairStatus, State
+from hsfuse.core.text import table
+
+__all__ = ["describe_batch", "summarise_batch", "summarise_plans"]
+
+# Rows of a table that is printed; the file has all.
+_MOST_ROWS = 40
+_STATES: dict[State, str] = {
+    "finished": "finished",
+    "done": "done before",
+    "planned": "planned",
+    "differs": "exist and differ",
+    "failed": "failed",
+    "stopped": "stopped",
+    "pending": "not begun",
+}
+
+
+def describe_batch(batch: Batch) -> str:
+    """Return what a batch takes of this machine, and what it leaves out."""
+    limits = batch.limits
+    lines = [
+        ("pairs", f"{len(batch.pairs)}, outputs in {batch.folder}"),
+        ("memory", f"at most about {format_bytes(limits.memory)}"),
+        (
+            "processes",
+            f"{limits.processes}, {limits.workers} "
+            f"{'worker' if limits.workers == 1 else 'workers'} in all",
+        ),
+    ]
+    return table([*lines, *(("note", note) for note in batch.notes)])
+
+
+def summarise_batch(outcome: BatchOutcome) -> str:
+    """Return the table of a batch's pairs, their number by status, and where the files are."""
+    rows = [
+        (
+            _name(row, outcome.batch.folder),
+            row.status,
+            _seconds(row.seconds),
+            _share(row.hs_consistency),
+            _share(row.ms_consistency),
+            _bytes(row.bytes),
+        )
+        for row in _shown(outcome.pairs)
+    ]
+    header = ("output", "status", "fusing", "HS consistency", "MS consistency", "size")
+    lines = [
+        ("pairs", _counts(outcome)),
+        ("time", format_time(outcome.seconds)),
+        *_messages(outcome),
+        ("table", str(outcome.summary)),
+        ("status file", str(outcome.status_file)),
+    ]
+    return f"{_columns([header, *rows])}\n{_more(outcome)}\n{table(lines)}"
+
+
+def summarise_plans(outcome: BatchOutcome) -> str:
+    """Return the table of the plans of a batch's pairs, and what all of them take."""
+    rows = [
+        (
+            _name(row, outcome.batch.folder),
+            row.status,
+            "" if row.rows is None else f"{row.rows} x {row.columns}, {row.bands} bands",
+            _bytes(row.bytes),
+            _bytes(row.memory_bytes),
+            _seconds(row.expected_seconds),
+        )
+        for row in _shown(outcome.pairs)
+    ]
+    header = ("output", "status", "pixels", "size", "memory", "fusing")
+    planned = [row for row in outcome.pairs if row.status == "planned"]
+    size = sum(row.bytes or 0 for row in planned)
+    work = sum((row.planning_seconds or 0) + (row.expected_seconds or 0) for row in planned)
+    about = f"about {format_time(work / outcome.batch.limits.processes)} on this machine"
+    lines = [
+        ("pairs", _counts(outcome)),
+        ("size", f"{format_bytes(size)} before compression"),
+        ("time", f"{about}, planning included; small pairs are not timed"),
+        *_messages(outcome),
+    ]
+    return f"{_columns([header, *rows])}\n{_more(outcome)}\n{table(lines)}"
+
+
+def _shown(pairs: Sequence[PairStatus]) -> Sequence[PairStatus]:
+    """Return the rows that are printed: those that are not as asked have no room to spare."""
+    bad = [row for row in pairs if not row.good]
+    good = [row for row in pairs if row.good][: max(0, _MOST_ROWS - len(bad))]
+    kept = {row.out for row in (*bad[:_MOST_ROWS], *good)}
+    return [row for row in pairs if row.out in kept]
+
+
+def _more(outcome: BatchOutcome) -> str:
+    hidden = len(outcome.pairs) - len(_shown(outcome.pairs))
+    return f"and {hidden} more\n" if hidden else ""
+
+
+def _messages(outcome: BatchOutcome) -> list[tuple[str, str]]:
+    return [(row.status, f"{row.place}: {row.message}") for row in outcome.failed if row.message]
+
+
+def _counts(outcome: BatchOutcome) -> str:
+    counts = Counter(row.status for row in outcome.pairs)
+    return ", ".join(f"{counts[state]} {text}" for state, text in _STATES.items() if counts[state])
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _name(row: PairStatus, folder: Path) -> str:
+    path = Path(row.out)
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else row.out
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else format_time(value)
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.2%}"
+
+
+def _bytes(value: int | None) -> str:
+    return "" if value is None else format_bytes(value)

@@ -1,0 +1,184 @@
+"""
+What a process of a batch does: plan one pair, or carry out a plan.
+
+Both are functions of picklable values and return what became of the pair, whatever happens.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+from hsfuse.batch.existing import inspect_output, read_record, unrecorded_message
+from hsfuse.batch.manifest import BatchPair
+from hsfuse.batch.status import PairStatus
+from hsfuse.errors import HsfuseError
+from hsfuse.fusion.job import Job
+from hsfuse.fusion.run import execute, prepare
+from hsfuse.io.journal import PartialOutput
+from hsfuse.io.replacement import write_file
+from hsfuse.io.store import is_resumable
+from hsfuse.report.record import as_json, plan_as_dict, record_path
+from hsfuse.report.text import write_quicklook, write_sidecar
+
+__all__ = ["Planned", "describe_pair", "fuse_pair", "plan_pair"]
+
+_LOG = logging.getLogger(__name__)
+
+_Words = ParamSpec("_Words")
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """
+    A pair that is planned.
+
+    Attributes
+    ----------
+    status : PairStatus
+        With the figures of the plan.
+    worker_bytes : int
+        Estimate of what each worker takes.
+    blocks : int
+        Of the output.
+    job : bytes
+        The pickled :class:`hsfuse.fusion.run.Job`: the process that hands it on need not read it.
+    """
+
+    status: PairStatus
+    worker_bytes: int
+    blocks: int
+    job: bytes
+
+
+def _reported(
+    function: Callable[Concatenate[BatchPair, _Words], _Result],
+) -> Callable[Concatenate[BatchPair, _Words], _Result | PairStatus]:
+    """Let a function of a pair return a failure instead of raising it."""
+
+    @wraps(function)
+    def call(
+        pair: BatchPair, /, *words: _Words.args, **options: _Words.kwargs
+    ) -> _Result | PairStatus:
+        try:
+            return function(pair, *words, **options)
+        except HsfuseError as error:
+            return PairStatus.of(pair, "failed", str(error))
+        except Exception as error:  # noqa: BLE001 - a pair must not stop the others
+            _LOG.error("%s: %s", pair.out, traceback.format_exc())
+            return PairStatus.of(pair, "failed", f"{type(error).__name__}: {error}")
+
+    return call
+
+
+@_reported
+def plan_pair(pair: BatchPair, overwrite: bool) -> PairStatus | Planned:
+    """
+    Plan a pair, unless its output is there already.
+
+    Parameters
+    ----------
+    pair : BatchPair
+        What is asked.
+    overwrite : bool
+        Replace an output, or what an interrupted run left of one, of other inputs or options.
+    """
+    found = inspect_output(pair)
+    if found.state == "same":
+        return PairStatus.from_record(pair, "done", found.record, found.message)
+    if found.state == "other" and not overwrite:
+        return PairStatus.of(pair, "differs", found.message)
+    partial = PartialOutput(pair.out).partial
+    replaced = found.state != "absent"
+    settings = replace(pair.settings, overwrite=replaced, resume=partial.exists())
+    job = prepare(pair.scene, pair.rgb, pair.out, settings)
+    if found.state == "unrecorded":
+        if found.plan == job.plan.digest:
+            return _record_plan(pair, job)
+        if not overwrite:
+            return PairStatus.of(pair, "differs", unrecorded_message(pair.out))
+    if settings.resume and not is_resumable(job.out, job.layout, plan_hash=job.plan.digest):
+        if not overwrite:
+            message = (
+                f"{partial}: left by a run with other inputs, options or versions; pass "
+                "--overwrite to start this pair again"
+            )
+            return PairStatus.of(pair, "differs", message)
+        job = replace(job, settings=replace(settings, overwrite=True, resume=False))
+    return _planned(pair, job)
+
+
+@_reported
+def fuse_pair(pair: BatchPair, job: bytes, workers: int, quicklook: bool) -> PairStatus:
+    """
+    Carry out a planned pair, and write its record.
+
+    Parameters
+    ----------
+    pair : BatchPair
+        What is asked.
+    job : bytes
+        From :func:`plan_pair`.
+    workers : int
+        Blocks that are fused in parallel.
+    quicklook : bool
+        Also write the picture.
+    """
+    planned: Job = pickle.loads(job)
+    outcome = execute(replace(planned, settings=replace(planned.settings, workers=workers)))
+    write_sidecar(outcome)  # first: it is what says that the output is finished
+    if quicklook:
+        write_quicklook(outcome)
+    return PairStatus.from_record(pair, "finished", read_record(outcome.path))
+
+
+@_reported
+def describe_pair(pair: BatchPair) -> PairStatus:
+    """Return the plan of a pair, or what there is of its output; nothing is written."""
+    found = inspect_output(pair)
+    if found.state == "same":
+        return PairStatus.from_record(pair, "done", found.record, found.message)
+    if found.state == "other":
+        return PairStatus.of(pair, "differs", found.message)
+    folder = next(each for each in pair.out.absolute().parents if each.is_dir())
+    partial = PartialOutput(pair.out).partial
+    settings = replace(pair.settings, resume=partial.exists())
+    job = prepare(pair.scene, pair.rgb, folder / pair.out.name, settings, dry_run=True)
+    if found.state == "unrecorded":
+        if found.plan == job.plan.digest:
+            return PairStatus.of(pair, "done")
+        return PairStatus.of(pair, "differs", unrecorded_message(pair.out))
+    return _planned(pair, job).status
+
+
+def _planned(pair: BatchPair, job: Job) -> Planned:
+    bands, rows, columns = job.plan.shape
+    status = PairStatus.of(
+        pair,
+        "planned",
+        planning_seconds=job.seconds,
+        expected_seconds=None if job.expected is None else job.expected.total,
+        workers=min(job.workers, len(job.plan.blocks)),
+        memory_bytes=job.memory_bytes,
+        bands=bands,
+        rows=rows,
+        columns=columns,
+        bytes=job.output_bytes,
+        blocks=len(job.plan.blocks),
+    )
+    return Planned(status, job.block_bytes, len(job.plan.blocks), pickle.dumps(job))
+
+
+def _record_plan(pair: BatchPair, job: Job) -> PairStatus:
+    """Write the record that a finished output lacks, since its batch was stopped before it."""
+    facts = plan_as_dict(job)
+    write_file(record_path(pair.out), f"{as_json(facts)}\n".encode())
+    message = "finished by a batch that was stopped before it wrote the record; no figures"
+    return PairStatus.from_record(pair, "done", json.loads(as_json(facts)), message)

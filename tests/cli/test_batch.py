@@ -1,0 +1,168 @@
+"""`hsfuse batch` as a user types it, and what is left of one that is killed."""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import psutil
+import pytest
+from click.testing import CliRunner, Result
+from hsfuse.cli.main import main
+from processes import InProcess
+from runs import chunk_files
+
+import hsfuse
+from hsfuse.fusion.request import WITHOUT_EFFECT
+from hsfuse.fusion.settings import Settings
+from hsfuse.synthetic.sample import write_sample
+
+OPTIONS = ["--method", "bicubic", "--no-align", "--format", "zarr", "--workers", "1"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a small simulated pair."""
+    folder = tmp_path_factory.mktemp("pair")
+    write_sample(folder, hs_sensor="cave-31", rgb_sensor="sentinel-2a:B2,B3", size=(8, 9), ratio=4)
+    return folder
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let batches run in this process: others take seconds to load the libraries."""
+    monkeypatch.setattr("hsfuse.batch.run.Pool", InProcess)
+
+
+def manifest(path: Path, folder: Path, *outs: str, rgb: str = "rgb.tif") -> Path:
+    lines = [f"{folder / 'scene.tif'},{folder / rgb},{out}\n" for out in outs]
+    path.write_text("scene,rgb,out\n" + "".join(lines))
+    return path
+
+
+def batch(*words: object) -> Result:
+    return CliRunner().invoke(main, ["batch", *map(str, words), *OPTIONS, "--no-quicklook"])
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_batch_ends_with_a_table(folder: Path, tmp_path: Path) -> None:
+    """Of all pairs, with the files; the exit status is 1 only where one failed."""
+    pairs = manifest(tmp_path / "pairs.csv", folder, "a.zarr", "b.zarr")
+    out = tmp_path / "out"
+    plan = batch(pairs, "-o", out, "--dry-run")
+    assert plan.exit_code == 0, plan.output
+    assert "2 planned" in plan.stdout
+    assert not out.exists()
+    done = batch(pairs, "-o", out)
+    assert done.exit_code == 0, done.output
+    for words in ("a.zarr  finished", "HS consistency", "2 finished", str(out / "batch.csv")):
+        assert words in done.stdout
+    manifest(pairs, folder, "a.zarr", "b.zarr", "c.zarr").write_text(
+        pairs.read_text() + f"{folder / 'scene.tif'},{folder / 'scene.tif'},d.zarr\n"
+    )
+    failed = batch(pairs, "-o", out)
+    assert failed.exit_code == 1
+    assert "1 finished, 2 done before, 1 failed" in failed.stdout
+    assert "pairs.csv, line 5: " in failed.stdout
+    assert "warning: " in failed.stderr
+    facts = batch(pairs, "-o", out, "--json")
+    assert facts.exit_code == 1
+    assert [pair["status"] for pair in json.loads(facts.stdout)["pairs"]] == [
+        "done", "done", "done", "failed",
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("in_process")
+def test_files_are_paired_by_patterns(folder: Path, tmp_path: Path) -> None:
+    """With a note of what is left out."""
+    for name in ("x", "y"):
+        (tmp_path / f"{name}_hs.tif").write_bytes((folder / "scene.tif").read_bytes())
+    (tmp_path / "x_ms.tif").write_bytes((folder / "rgb.tif").read_bytes())
+    patterns = [tmp_path / "{id}_hs.tif", tmp_path / "{id}_ms.tif"]
+    result = batch("--pair", *patterns, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "y_hs.tif" in result.stdout.split("note")[1]
+    assert hsfuse.open_raster(tmp_path / "out/x_fused.zarr").sizes["band"] == 31
+
+
+def test_faults_of_a_manifest_are_a_line_each(folder: Path, tmp_path: Path) -> None:
+    pairs = manifest(tmp_path / "pairs.csv", folder, "a.zarr", "a.zarr", "b.png")
+    result = batch(pairs, "-o", tmp_path / "out", "-q")
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    assert [line[:7] for line in lines] == ["Error: "] * 2
+    assert "line 4" in lines[0]
+    assert "line 3" in lines[1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_batch_takes_one_list_of_pairs(tmp_path: Path) -> None:
+    for words in ([], ["pairs.csv", "--pair", "{a}", "{a}b"]):
+        result = batch(*words, "-o", tmp_path)
+        assert result.exit_code == 2
+        assert "either MANIFEST or --pair" in result.stderr
+
+
+@pytest.mark.usefixtures("in_process")
+def test_an_interrupted_batch_says_how_to_go_on(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    pairs = manifest(tmp_path / "pairs.csv", folder, "a.zarr", "b.zarr")
+    monkeypatch.setattr("hsfuse.cli.progress.Progress.__call__", stop)
+    result = batch(pairs, "-o", tmp_path / "out")
+    assert result.exit_code == 130
+    assert result.stderr.endswith("stopped; the same command goes on\n")
+
+
+def test_options_of_a_pair_are_those_of_run() -> None:
+    """And the defaults as well."""
+    parameters = main.commands["batch"].params
+    options = {parameter.name for parameter in parameters}
+    expected = {field.name for field in fields(Settings)} - set(WITHOUT_EFFECT)
+    assert expected | {"workers", "overwrite"} <= options
+    context = main.commands["batch"].make_context("batch", ["pairs.csv", "-o", "out"])
+    chosen = {name: context.params[name] for name in {*expected, "workers", "overwrite"}}
+    assert Settings(**chosen) == Settings()
+
+
+def test_a_killed_batch_goes_on(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kill -9 of a worker costs its pair, of the main process all workers; the rest is done."""
+    names = [f"{number}.zarr" for number in range(6)]
+    pairs, out = manifest(tmp_path / "pairs.csv", folder, *names), tmp_path / "out"
+    code = "from hsfuse.cli.main import main; main()"
+    words = [sys.executable, "-c", code, "batch", pairs, "-o", out, *OPTIONS, "--no-quicklook"]
+    with subprocess.Popen([*map(str, words), "-q"], stderr=subprocess.PIPE) as running:
+        _wait_for(out / "batch.jsonl", '"finished"', running)
+        main_process = psutil.Process(running.pid)
+        worker = max(main_process.children(), key=lambda each: each.memory_info().rss)
+        worker.kill()
+        _wait_for(out / "batch.jsonl", "SIGKILL", running)
+        children = main_process.children()
+        running.kill()
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert not alive
+    finished = [name for name in names if (out / name).exists()]
+    assert 0 < len(finished) < len(names)
+    assert not (out / "batch.csv").exists()
+    monkeypatch.setattr("hsfuse.batch.run.Pool", InProcess)
+    again = batch(pairs, "-o", out)
+    assert again.exit_code == 0, again.output
+    assert f"{len(finished)} done before" in again.stdout
+    hsfuse.run(folder / "scene.tif", folder / "rgb.tif", tmp_path / "alone.zarr",
+               method="bicubic", align=False)  # fmt: skip
+    expected = chunk_files(tmp_path / "alone.zarr")
+    assert expected
+    assert all(chunk_files(out / name) == expected for name in names)
+
+
+def _wait_for(path: Path, text: str, running: subprocess.Popen[bytes]) -> None:
+    while not (path.exists() and text in path.read_text()):
+        assert running.poll() is None
+        time.sleep(0.01)
