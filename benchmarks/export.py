@@ -171,10 +171,11 @@ def main() -> None:
     parser.add_argument("--bands", type=int, default=60)
     parser.add_argument("--workers", type=int, help="threads of hsfuse; one per core by default")
     parser.add_argument("--folder", help="on the disk to measure; the working folder by default")
+    parser.add_argument("--max-error", type=float, default=0.0, help="rounding by hsfuse")
     options = parser.parse_args()
     workers = local_workers(options.workers, "cpu")
     cube = made_cube(options.bands, options.size)
-    layout = OutputLayout(*cube.shape, TRANSFORM)
+    layout = OutputLayout(*cube.shape, TRANSFORM, max_error=options.max_error)
     print(
         f"{options.bands} bands of {options.size} x {options.size} pixels, float32: "
         f"{cube.nbytes / 1e6:.0f} MB; hsfuse with {workers} threads"

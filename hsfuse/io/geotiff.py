@@ -195,6 +195,7 @@ def export_geotiff(
                     levels,
                     longest=int(profile["BLOCKSIZE"]),
                     least=GEOTIFF.tile,
+                    max_error=layout.max_error,
                     workers=workers,
                     done=count.overviews,
                 )
@@ -340,7 +341,7 @@ def _describe(target: DatasetWriter, layout: OutputLayout) -> None:
     if "wavelength" in envi:
         envi["wavelength_units"] = "Nanometers"
     target.update_tags(ns="ENVI", **envi)
-    target.update_tags(**{PROVENANCE_TAG: json.dumps(dict(layout.attributes), sort_keys=True)})
+    target.update_tags(**{PROVENANCE_TAG: json.dumps(layout.provenance, sort_keys=True)})
     if layout.attributes.get("units"):
         target.units = [str(layout.attributes["units"])] * layout.planes
     if layout.dtype != "float32":

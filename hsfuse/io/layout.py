@@ -1,5 +1,5 @@
 """
-What an output raster looks like, and how values become stored numbers.
+What an output raster looks like.
 
 An :class:`OutputLayout` is a small frozen value that travels to every worker. It says
 nothing of where the output goes; :mod:`hsfuse.io.journal` does.
@@ -14,7 +14,6 @@ import numpy as np
 import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
 import xarray as xr
 from affine import Affine
-from numpy.typing import NDArray
 
 from hsfuse.errors import PlanError
 from hsfuse.io.settings import GRIDS, OUTPUTS, StoredType
@@ -27,7 +26,6 @@ __all__ = [
     "blocks",
     "check_stored_type",
     "default_block_size",
-    "encode",
 ]
 
 #: Name of the coordinate (y, x) of a raster that holds its standard error, and of the array of it
@@ -41,9 +39,9 @@ _NODATA: dict[str, float] = {"float32": math.nan, "int16": -32768, "uint16": 655
 _PLAIN = "float32 is stored without scaling: scale 1, offset 0, nodata NaN"
 
 
-def check_stored_type(dtype: str, scale: float | None) -> None:
+def check_stored_type(dtype: str, scale: float | None, max_error: float = 0.0) -> None:
     """
-    Refuse a number type that an output cannot have, or an integer type without a scale.
+    Refuse a number type that an output cannot have, with its scale and rounding.
 
     Raises
     ------
@@ -60,6 +58,10 @@ def check_stored_type(dtype: str, scale: float | None) -> None:
         raise PlanError(_PLAIN)
     if scale is not None and not (math.isfinite(scale) and scale > 0):
         raise PlanError(f"scale is a positive number, got {scale}")
+    if not (math.isfinite(max_error) and max_error >= 0):
+        raise PlanError(f"max_error is a positive number, got {max_error}")
+    if max_error and dtype != "float32":
+        raise PlanError(f"{dtype} is rounded to its scale; max_error is for float32")
 
 
 def _check_dtype(dtype: str) -> None:
@@ -95,6 +97,9 @@ class OutputLayout:
         The stored number type.
     scale, offset : float
         ``value = stored * scale + offset``; for integers only.
+    max_error : float
+        By which float32 values are rounded at most, see :func:`hsfuse.core.rounding.round_values`;
+        0 for not at all.
     nodata : float, optional
         The stored number that means no data. NaN for float32; for integers the lowest or
         the highest number of the type (default -32768 and 65535).
@@ -129,6 +134,7 @@ class OutputLayout:
     dtype: StoredType = "float32"
     scale: float = 1.0
     offset: float = 0.0
+    max_error: float = 0.0
     nodata: float | None = None
     chunk: tuple[int, int, int] = OUTPUTS.chunk
     wavelength: tuple[float, ...] = ()
@@ -142,7 +148,7 @@ class OutputLayout:
 
     def __post_init__(self) -> None:
         """Fill in the defaults that depend on other fields, and refuse contradictions."""
-        _check_dtype(self.dtype)
+        check_stored_type(self.dtype, self.scale, self.max_error)
         if min(self.shape) < 1:
             raise PlanError(f"an output has at least one band, row and column, got {self.shape}")
         if len(self.transform) != 6:
@@ -197,6 +203,12 @@ class OutputLayout:
         return _NODATA[self.dtype] if self.nodata is None else self.nodata
 
     @property
+    def provenance(self) -> dict[str, object]:
+        """The attributes, and by how much values are rounded, for the readers of a file."""
+        rounding = {"max_error": self.max_error} if self.max_error else {}
+        return dict(self.attributes) | rounding
+
+    @property
     def bytes(self) -> int:
         """Size of the stored numbers before compression."""
         pixels = self.rows * self.columns
@@ -226,6 +238,7 @@ class OutputLayout:
         dtype: StoredType = "float32",
         scale: float | None = None,
         offset: float = 0.0,
+        max_error: float = 0.0,
         attributes: Mapping[str, object] | None = None,
     ) -> "OutputLayout":
         """
@@ -237,6 +250,8 @@ class OutputLayout:
             Dimensions ``(band, y, x)``.
         dtype, scale, offset
             As stored; ``scale`` is required for integers.
+        max_error : float
+            By which float32 values may be rounded.
         attributes : mapping, optional
             Provenance.
 
@@ -247,7 +262,7 @@ class OutputLayout:
         """
         if array.dims != ("band", "y", "x"):
             raise PlanError(f"a raster has the dimensions (band, y, x), got {array.dims}")
-        check_stored_type(dtype, scale)
+        check_stored_type(dtype, scale, max_error)
         crs = array.rio.crs
 
         def per_band(name: str) -> tuple[object, ...]:
@@ -263,6 +278,7 @@ class OutputLayout:
             dtype=dtype,
             scale=1.0 if scale is None else scale,
             offset=offset,
+            max_error=max_error,
             wavelength=per_band("wavelength"),  # type: ignore[arg-type]
             fwhm=per_band("fwhm"),  # type: ignore[arg-type]
             good=per_band("good"),  # type: ignore[arg-type]
@@ -295,44 +311,6 @@ def _transform(array: xr.DataArray) -> tuple[float, float, float, float, float, 
     if b or d or not np.allclose([*columns, *rows], ends, rtol=0, atol=GRIDS.window):
         return tuple(array.rio.transform(recalc=not (b or d)))[:6]
     return (a, b, c + a * float(moved[0]), d, e, f + e * float(moved[1]))
-
-
-def encode(values: NDArray[np.floating], layout: OutputLayout) -> tuple[NDArray[np.generic], int]:
-    """
-    Turn values into stored numbers: round, saturate, never wrap.
-
-    Parameters
-    ----------
-    values : ndarray of shape (bands, rows, columns)
-        NaN where there is no data.
-    layout : OutputLayout
-        Gives ``dtype``, ``scale``, ``offset`` and ``nodata``.
-
-    Returns
-    -------
-    stored : ndarray of shape (bands, rows, columns)
-        NaN became ``nodata``; no value lands on ``nodata``.
-    clipped : int
-        How many values lay beyond what the type can hold and were set to its limit.
-
-    Examples
-    --------
-    >>> layout = OutputLayout(1, 1, 3, (1, 0, 0, 0, -1, 0), dtype="uint16", scale=0.0001)
-    >>> encode(np.array([[[0.25, np.nan, 9.0]]]), layout)
-    (array([[[ 2500, 65535, 65534]]], dtype=uint16), 1)
-    """
-    if layout.dtype == "float32":
-        return np.ascontiguousarray(values, dtype=np.float32), 0
-    limits = np.iinfo(layout.dtype)
-    low = limits.min + (layout.fill == limits.min)
-    high = limits.max - (layout.fill == limits.max)
-    stored = np.empty(values.shape, dtype=layout.dtype)
-    clipped = 0
-    for band, plane in enumerate(values):  # one band at a time bounds the float64 copy
-        steps = np.rint((plane.astype(np.float64) - layout.offset) / layout.scale)
-        clipped += int(np.count_nonzero((steps < low) | (steps > high)))
-        stored[band] = np.where(np.isnan(steps), layout.fill, np.clip(steps, low, high))
-    return stored, clipped
 
 
 def default_block_size(layout: OutputLayout) -> tuple[int, int]:

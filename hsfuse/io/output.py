@@ -176,7 +176,7 @@ def finish(
     verify(store, journal)
     receipts = journal.receipts().values()
     group = zarr.open_group(store.root, mode="r+", zarr_format=3)
-    provenance = dict(store.layout.attributes) | dict(attributes or {})
+    provenance = store.layout.provenance | dict(attributes or {})
     provenance |= {
         "missing_values": sum(receipt.missing for receipt in receipts),
         "clipped_values": sum(receipt.clipped for receipt in receipts),

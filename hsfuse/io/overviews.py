@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hsfuse.core.grid import Span
 from hsfuse.core.overview import Halving, halve, halved_length
+from hsfuse.core.rounding import round_values
 from hsfuse.io.planes import Piece, Planes, whole_chunks
 
 __all__ = ["build_overviews"]
@@ -30,6 +31,7 @@ def build_overviews(
     *,
     longest: int,
     least: int,
+    max_error: float = 0.0,
     workers: int = 1,
     done: Callable[[int], None] = lambda values: None,
 ) -> list[Planes]:
@@ -46,6 +48,8 @@ def build_overviews(
         Pixels a side of the last overview at most; none is made of an image that is not larger.
     least : int
         Pixels a side that are read at a time at least.
+    max_error : float
+        By which the means are rounded at most, those of each level.
     workers : int
         Threads.
     done : callable
@@ -67,7 +71,8 @@ def build_overviews(
         )
         with ThreadPoolExecutor(workers) as pool:
             jobs = {
-                pool.submit(_halve_group, planes, target, group): group for group in planes.groups
+                pool.submit(_halve_group, planes, target, group, max_error): group
+                for group in planes.groups
             }
             for job in as_completed(jobs):
                 job.result()
@@ -78,7 +83,7 @@ def build_overviews(
     return levels
 
 
-def _halve_group(planes: Planes, target: Planes, group: slice) -> None:
+def _halve_group(planes: Planes, target: Planes, group: slice, max_error: float) -> None:
     """Write the overview of the planes that share chunks, row by row of the target's chunks."""
     above: _Values | None = None
     for rows in _spans(target.rows, target.chunk[0]):
@@ -97,7 +102,8 @@ def _halve_group(planes: Planes, target: Planes, group: slice) -> None:
                 first = body[:, :, :1] if before is None else before
                 body = np.concatenate([first, body], axis=2)
             before = after
-            target.write(Piece(group, rows, columns), halve(body, down, across, planes.fill))
+            means = round_values(halve(body, down, across, planes.fill), max_error)
+            target.write(Piece(group, rows, columns), means)
         above = last
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hsfuse.core.rounding import round_values
 from hsfuse.io.settings import PACKING
 
-__all__ = ["all_empty", "decoded", "means_together"]
+if TYPE_CHECKING:
+    from hsfuse.io.layout import OutputLayout
+
+__all__ = ["all_empty", "decoded", "encode", "means_together"]
 
 
 def decoded(
@@ -29,6 +33,46 @@ def decoded(
         if found is not None:
             values[found] = np.nan
     return values
+
+
+def encode(values: NDArray[np.floating], layout: OutputLayout) -> tuple[NDArray[np.generic], int]:
+    """
+    Turn values into stored numbers: round, saturate, never wrap.
+
+    Parameters
+    ----------
+    values : ndarray of shape (bands, rows, columns)
+        NaN where there is no data.
+    layout : OutputLayout
+        Gives ``dtype``, ``scale``, ``offset``, ``max_error`` and ``nodata``.
+
+    Returns
+    -------
+    stored : ndarray of shape (bands, rows, columns)
+        NaN became ``nodata``; no value lands on ``nodata``.
+    clipped : int
+        How many values lay beyond what the type can hold and were set to its limit.
+
+    Examples
+    --------
+    >>> from hsfuse.io.layout import OutputLayout
+    >>> layout = OutputLayout(1, 1, 3, (1, 0, 0, 0, -1, 0), dtype="uint16", scale=0.0001)
+    >>> encode(np.array([[[0.25, np.nan, 9.0]]]), layout)
+    (array([[[ 2500, 65535, 65534]]], dtype=uint16), 1)
+    """
+    if layout.dtype == "float32":
+        floats = np.ascontiguousarray(values, dtype=np.float32)
+        return round_values(floats, layout.max_error), 0
+    limits = np.iinfo(layout.dtype)
+    low = limits.min + (layout.fill == limits.min)
+    high = limits.max - (layout.fill == limits.max)
+    stored = np.empty(values.shape, dtype=layout.dtype)
+    clipped = 0
+    for band, plane in enumerate(values):  # one band at a time bounds the float64 copy
+        steps = np.rint((plane.astype(np.float64) - layout.offset) / layout.scale)
+        clipped += int(np.count_nonzero((steps < low) | (steps > high)))
+        stored[band] = np.where(np.isnan(steps), layout.fill, np.clip(steps, low, high))
+    return stored, clipped
 
 
 def means_together(dtypes: Sequence[np.dtype[np.generic] | str], bands: int) -> bool:

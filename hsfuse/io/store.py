@@ -23,7 +23,8 @@ from zarr.storage import LocalStore
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.hashed_store import RecordingStore
 from hsfuse.io.journal import Journal, ModelReceipt, PartialOutput, Receipt
-from hsfuse.io.layout import STANDARD_ERROR, Block, OutputLayout, encode
+from hsfuse.io.layout import STANDARD_ERROR, Block, OutputLayout
+from hsfuse.io.packing import encode
 from hsfuse.io.replacement import sync, write_file
 from hsfuse.io.zarr_layout import CUBE, write_template
 

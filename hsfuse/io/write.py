@@ -28,7 +28,6 @@ from hsfuse.io.layout import (
     OutputLayout,
     blocks,
     default_block_size,
-    encode,
 )
 from hsfuse.io.output import check_output, check_space, finish, space_needed, verify
 from hsfuse.io.passes import FirstPass, Written, write_blocks
@@ -53,7 +52,6 @@ __all__ = [
     "check_space",
     "create_store",
     "default_block_size",
-    "encode",
     "finish",
     "space_needed",
     "verify",
@@ -71,6 +69,7 @@ def write_raster(
     dtype: StoredType = "float32",
     scale: float | None = None,
     offset: float = 0.0,
+    max_error: float = 0.0,
     creation_options: Mapping[str, str] | None = None,
     scheduler: Scheduler = "local",
     workers: int | None = None,
@@ -92,6 +91,8 @@ def write_raster(
         Go on where a run of the same array was interrupted.
     dtype, scale, offset
         As stored: ``value = stored * scale + offset``. Integers need a scale.
+    max_error : float
+        By which float32 values may be rounded, in their unit: rounded values compress better.
     creation_options : mapping, optional
         For GeoTIFF, see :func:`hsfuse.io.geotiff.export_geotiff`.
     scheduler : str or distributed.Client
@@ -122,7 +123,14 @@ def write_raster(
     find_format(path).check_options(creation_options or {}, dtype)
     check_partial(path, overwrite=overwrite, resume=resume)
     attributes = {key: value for key, value in array.attrs.items() if isinstance(value, str)}
-    layout = OutputLayout.of(array, dtype=dtype, scale=scale, offset=offset, attributes=attributes)
+    layout = OutputLayout.of(
+        array,
+        dtype=dtype,
+        scale=scale,
+        offset=offset,
+        max_error=max_error,
+        attributes=attributes,
+    )
     if not resume:
         check_space(path, space_needed(layout, path))
     if not is_local(scheduler):

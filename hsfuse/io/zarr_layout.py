@@ -151,7 +151,7 @@ def write_template(root: Path, layout: OutputLayout) -> None:
     attributes = {
         "Conventions": "CF-1.11",
         COMPLETE: False,
-        PROVENANCE: dict(layout.attributes),
+        PROVENANCE: layout.provenance,
         **places,
     }
     group = zarr.create_group(root, attributes=attributes, zarr_format=3, overwrite=True)
@@ -241,6 +241,7 @@ def read_layout(root: Path) -> OutputLayout:
         raise RasterError(f"{root}: not a zarr store written by hsfuse") from error
     bands, rows, columns = cube.shape
     attributes = cast("dict[str, Any]", cube.attrs.asdict())
+    provenance = cast("dict[str, Any]", group.attrs.asdict().get(PROVENANCE, {}))
     wkt = reference.get("crs_wkt")
     return OutputLayout(
         bands=bands,
@@ -260,7 +261,8 @@ def read_layout(root: Path) -> OutputLayout:
         explained=explained,
         band_name=tuple(cast("list[str]", band["band_name"])),
         standard_error=STANDARD_ERROR in group,
-        attributes=cast("dict[str, object]", group.attrs.asdict().get(PROVENANCE, {})),
+        max_error=float(provenance.pop("max_error", 0.0)),
+        attributes=provenance,
     )
 
 
