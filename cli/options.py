@@ -106,6 +106,10 @@ def _stored_types() -> Iterable[str]:
     return get_args(StoredType)
 
 
+def _output_types() -> Iterable[str]:
+    return ("input", *_stored_types())
+
+
 def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Return one decorator that applies several, in the order of the help."""
 
@@ -152,6 +156,13 @@ overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Replace outputs that exist already."
 )
 
+_scale_option = click.option(
+    "--scale",
+    type=float,
+    metavar="NUMBER",
+    help="Value of one stored step of an integer type, such as 0.0001 for reflectance.",
+)
+
 store_options = _together(
     click.option(
         "--dtype",
@@ -160,12 +171,7 @@ store_options = _together(
         show_default=True,
         help="Stored number type; integers need --scale.",
     ),
-    click.option(
-        "--scale",
-        type=float,
-        metavar="NUMBER",
-        help="Value of one stored step of an integer type, such as 0.0001 for reflectance.",
-    ),
+    _scale_option,
 )
 
 device_option = click.option(
@@ -263,7 +269,23 @@ pair_options = _together(
         help="Tile overlap: MS pixels that a tile reads beyond its edge.  [default: the method's "
         "reach]",
     ),
-    store_options,
+    click.option(
+        "--dtype",
+        type=FromLibrary(_output_types),
+        default="input",
+        show_default=True,
+        help="Stored number type. input: int16 or uint16 where the HS image is stored so, with its "
+        "scale, else float32; the plan says which. Another integer type needs --scale.",
+    ),
+    _scale_option,
+    click.option(
+        "--max-error",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="NUMBER",
+        callback=lambda _context, _parameter, number: number or 0.0,
+        help="Round float32 values by at most this, in the unit of the HS image, such as 0.00005 "
+        "for reflectance: they compress better.",
+    ),
     click.option(
         "--co",
         "creation_options",

@@ -159,7 +159,7 @@ def _pair(
         return None, faults
     try:
         out = folder / _output(row.values, scene, suffix)
-        find_format(out).check_options(settings.creation_options, settings.dtype)
+        find_format(out).check_options(settings.creation_options, settings.likely_dtype)
     except (HsfuseError, ValueError) as error:
         return None, [*faults, f"out: {error}"]
     return (None if faults else BatchPair(row.place, scene, rgb, out, settings)), faults

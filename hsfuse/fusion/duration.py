@@ -37,8 +37,9 @@ _SIZES = (32, 64, 128, 256)  # pixels a side of the blocks that are timed
 _LARGEST_SHARE = 0.04  # of the time of all blocks that two of them may take,
 _LEAST = 0.5  # or so many seconds
 _FEWEST_PIXELS = 80_000  # of an output whose time is estimated
-# Seconds a byte, before compression: blocks to the store and the store to a GeoTIFF.
-_STORING, _EXPORT = 8e-9, 25e-9
+# Seconds a byte on one core, before compression: blocks to the store and the store to a GeoTIFF
+# (benchmarks/export.py).
+_STORING, _EXPORT = 8e-9, 12e-9
 
 
 class Duration(NamedTuple):
@@ -113,7 +114,7 @@ def time_parts(plan: Plan, workers: int, stored: int, *, exported: bool) -> Timi
     duration = Duration(
         clock.wait * units.seconds_of_all * _idle(units.count, workers),
         fusing * _idle(len(plan.blocks), workers),
-        _EXPORT * stored if exported else 0.0,
+        clock.wait * _EXPORT * stored / workers if exported else 0.0,
     )
     return Timing(duration, units.models)
 

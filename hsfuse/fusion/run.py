@@ -34,6 +34,7 @@ from hsfuse.fusion.lazy import lazy_result, open_input
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.request import request_of
 from hsfuse.fusion.settings import Settings, with_choices
+from hsfuse.fusion.stored_numbers import StoredNumbers, choose_numbers
 from hsfuse.fusion.undeclared import count_undeclared, find_undeclared
 from hsfuse.io.formats import find_format
 from hsfuse.io.layout import STANDARD_ERROR
@@ -155,7 +156,8 @@ def prepare(
         open_input(rgb, settings, "rgb"),
     )
     plan = plan_fusion(*inputs, settings, stage=stage, device=here).on(device)
-    layout = _layout(plan, settings, scene, rgb)
+    layout = _layout(plan, settings, choose_numbers(settings, inputs[0]), names=(scene, rgb))
+    find_format(path).check_options(settings.creation_options, layout.dtype)
     if not (settings.resume or dry_run):
         models = plan.fuser.local_models
         check_space(path, space_needed(layout, path) + (models.bytes if models else 0))
@@ -178,7 +180,7 @@ def _check_files(scene: Path, rgb: Path, out: Path, settings: Settings, dry_run:
     masks = [Path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
     overwrite = settings.overwrite or dry_run  # which writes nothing
     path = check_output(out, overwrite=overwrite, inputs=[scene, rgb, *masks])
-    find_format(path).check_options(settings.creation_options, settings.dtype)
+    find_format(path).check_options(settings.creation_options, settings.likely_dtype)
     check_partial(path, overwrite=overwrite, resume=settings.resume)
     return path
 
@@ -216,17 +218,25 @@ def default_output(scene: Path) -> Path:
     return place.file.with_name(f"{name}_fused.tif")
 
 
-def _layout(plan: Plan, settings: Settings, scene: Path, rgb: Path) -> OutputLayout:
+def _layout(
+    plan: Plan, settings: Settings, numbers: StoredNumbers, *, names: tuple[Path, Path]
+) -> OutputLayout:
     template: xr.DataArray = lazy_result(plan)
     attributes = {
-        "scene": scene.name,
-        "rgb": rgb.name,
+        "scene": names[0].name,
+        "rgb": names[1].name,
         "plan": plan.digest,
+        **({"stored_numbers": numbers.reason} if numbers.reason else {}),
         **({"units": template.attrs["units"]} if "units" in template.attrs else {}),
         **{key: str(value) for key, value in plan.fuser.describe().items()},
     }
     layout = OutputLayout.of(
-        template, dtype=settings.dtype, scale=settings.scale, attributes=attributes
+        template,
+        dtype=numbers.dtype,
+        scale=numbers.scale,
+        offset=numbers.offset,
+        max_error=settings.max_error,
+        attributes=attributes,
     )
     size = plan.rows.size
     edge = next((n for n in (256, 128, 64) if size % n == 0), size)

@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from hsfuse.errors import PlanError
 from hsfuse.io.layout import check_stored_type
@@ -109,9 +109,14 @@ class Settings(FusionSettings):
     workers : int or None
         Threads or processes of this machine; None for one per core.
     dtype : str
-        ``float32``, or ``int16`` and ``uint16`` with ``scale``.
+        ``float32``, or ``int16`` and ``uint16`` with ``scale``. ``input`` is what the HS image is
+        stored as, with its scale and offset, where that is ``int16`` or ``uint16`` with one scale
+        for all bands, and ``float32`` otherwise; the plan says which.
     scale : float or None
         Value of one stored step of an integer output.
+    max_error : float
+        By which float32 values may be rounded, in the unit of the HS image; 0 for not at all.
+        Rounded values compress better.
     creation_options : mapping
         GeoTIFF creation options.
     overwrite, resume : bool
@@ -124,8 +129,9 @@ class Settings(FusionSettings):
 
     scheduler: str = "local"
     workers: int | None = None
-    dtype: StoredType = "float32"
+    dtype: StoredType | Literal["input"] = "input"
     scale: float | None = None
+    max_error: float = 0.0
     creation_options: Mapping[str, str] = field(default_factory=dict)
     overwrite: bool = False
     resume: bool = False
@@ -134,9 +140,14 @@ class Settings(FusionSettings):
         """Refuse what is wrong whatever the pair is, before anything is read."""
         FusionSettings.__post_init__(self)  # a class with slots has no super() without arguments
         check_scheduler(self.scheduler)
-        check_stored_type(self.dtype, self.scale)
+        check_stored_type(self.likely_dtype, self.scale, self.max_error)
         if self.workers is not None and self.workers < 1:
             raise PlanError(f"workers must be at least 1, got {self.workers}")
+
+    @property
+    def likely_dtype(self) -> StoredType:
+        """The stored type, or that of most HS images where it is theirs and none is read yet."""
+        return "float32" if self.dtype == "input" else self.dtype
 
 
 def with_choices(settings: _Chosen, choices: Mapping[str, Any], caller: str) -> _Chosen:

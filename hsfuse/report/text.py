@@ -166,8 +166,7 @@ def describe_plan(job: Job, *, inputs: bool = True) -> str:
             "output",
             f"{job.out}: {rows} x {columns} pixels, {bands} bands"
             f"{' and the standard error' if plan.fuser.gives_standard_error else ''}, "
-            f"{_layout(job)}, "
-            f"{format_bytes(job.output_bytes)} before compression",
+            f"{_layout(job)}",
         ),
     ]
     return table([*lines, *(("note", note) for note in plan.notes)])
@@ -358,8 +357,19 @@ def _rounded(seconds: float) -> str:
 
 
 def _layout(job: Job) -> str:
+    """Return the stored numbers of the output, why they are these, and their size."""
     layout = job.layout
-    return layout.dtype if layout.dtype == "float32" else f"{layout.dtype} x {layout.scale:g}"
+    words: list[str] = [layout.dtype]
+    if layout.dtype != "float32":
+        words.append(f"x {layout.scale:g}" + (f" + {layout.offset:g}" if layout.offset else ""))
+    if layout.max_error:
+        words.append(f"rounded by at most {layout.max_error:g}")
+    words.append(str(layout.attributes.get("stored_numbers", "")))
+    size = f"{format_bytes(job.output_bytes)} before compression"
+    if job.settings.dtype == "input" and layout.dtype != "float32":
+        floats = job.output_bytes * 4 // np.dtype(layout.dtype).itemsize
+        size += f" ({format_bytes(floats)} with --dtype float32)"
+    return f"{' '.join(filter(None, words))}, {size}"
 
 
 def _standard_error(outcome: Outcome, units: str) -> str:
