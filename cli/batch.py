@@ -12,6 +12,8 @@ from .progress import Progress, Stages
 
 __all__ = ["batch"]
 
+_MOST_FAULTS = 100  # of a manifest that are printed
+
 
 @click.command(no_args_is_help=True)
 @click.argument("manifest", required=False, type=click.Path(path_type=Path))
@@ -123,8 +125,10 @@ def batch(
                 source, out, Settings(**choices), memory=memory, suffix=suffix, assets=assets
             )
         except ManifestError as error:
-            for fault in error.faults:
+            for fault in error.faults[:_MOST_FAULTS]:
                 click.echo(f"Error: {' '.join(fault.split())}", err=True)
+            if (more := len(error.faults) - _MOST_FAULTS) > 0:
+                click.echo(f"Error: and {more} more faults", err=True)
             raise click.exceptions.Exit(1) from None
     if not (quiet or as_json):
         click.echo(describe_batch(found) + "\n")

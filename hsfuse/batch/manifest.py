@@ -8,39 +8,23 @@ faults of a manifest are reported together.
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
-import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import cache
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-
+from hsfuse.batch.columns import find_file, find_unknown, read_options
 from hsfuse.batch.patterns import match_files
 from hsfuse.batch.tables import Row, Table, read_table, table_of
 from hsfuse.errors import HsfuseError, ManifestError, PlanError
-from hsfuse.fusion.request import WITHOUT_EFFECT
 from hsfuse.fusion.run import default_output
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.formats import find_format
-from hsfuse.io.location import is_remote, locate_file
-from hsfuse.sensor.catalogue import pick_sensor
 
 __all__ = ["BatchPair", "Manifest", "Pairs", "read_manifest"]
 
 #: A manifest on disk, two patterns of files, or rows.
 Pairs = str | Path | tuple[str, str] | Sequence[Mapping[str, object]]
-
-_OWN = ("scene", "rgb", "out", "name")
-# Options of which a batch has one for all pairs.
-_OPTIONS = [field.name for field in fields(Settings) if field.name not in WITHOUT_EFFECT]
-_PATHS = ("hs_mask", "rgb_mask", "weights")
-_SENSORS = ("hs_sensor", "rgb_sensor")
-_ALIASES = {"co": "creation_options"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +96,7 @@ def read_manifest(
         With all faults, a line each.
     """
     table = _table(source, assets)
-    pairs, faults = [], list(table.faults)
+    pairs, faults = [], [*table.faults, *_unknown_columns(table)]
     for row in table.rows:
         pair, found = _pair(row, table.folder, folder, settings, suffix)
         pairs += [] if pair is None else [pair]
@@ -139,19 +123,32 @@ def _table(source: Pairs, assets: tuple[str, str] | None) -> Table:
     return table_of(rows_of)
 
 
+def _unknown_columns(table: Table) -> list[str]:
+    """Return a fault for each name of a column that is none, where it stands first."""
+    first: dict[str, str] = {}
+    for row in table.rows:
+        for column in row.values:
+            first.setdefault(column, row.place)
+    return [
+        f"{place}: column {column!r} {fault}"
+        for column, place in first.items()
+        if (fault := find_unknown(column))
+    ]
+
+
 def _pair(
     row: Row, base: Path, folder: Path, settings: Settings, suffix: str
 ) -> tuple[BatchPair | None, list[str]]:
     """Return the pair of a row, or its faults."""
     files, faults = {}, []
     for column in ("scene", "rgb"):
-        path, fault = _file(row.values.get(column), base)
+        path, fault = find_file(row.values.get(column), base)
         files[column] = path
         faults += [f"{column}: {fault}"] if fault else []
-    options, found = _options(row.values, base)
+    options, found = read_options(row.values, base)
     faults += found
     try:
-        settings = replace(settings, **options)  # type: ignore[arg-type]  # checked by _options
+        settings = replace(settings, **options)  # type: ignore[arg-type]  # checked by read_options
     except HsfuseError as error:
         faults.append(str(error))
     scene, rgb = files["scene"], files["rgb"]
@@ -163,89 +160,6 @@ def _pair(
     except (HsfuseError, ValueError) as error:
         return None, [*faults, f"out: {error}"]
     return (None if faults else BatchPair(row.place, scene, rgb, out, settings)), faults
-
-
-def _file(value: object, base: Path) -> tuple[Path | None, str]:
-    """Return the path of a file that exists, or what is wrong with it."""
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        return None, f"found {'nothing' if value is None else repr(value)}; expected a path"
-    text = os.fspath(value)
-    if is_remote(text):
-        return Path(text), ""
-    try:
-        place = locate_file(text)
-    except HsfuseError as error:
-        return None, str(error)
-    if place.path != str(place.file):  # a member of an archive, or a variable
-        if not place.file.is_absolute():
-            return None, f"found {text}; expected an absolute path where it names part of a file"
-        path, file = Path(text), place.file
-    else:
-        path = file = base / place.file
-    return (path, "") if file.exists() else (None, f"{file}: no such file")
-
-
-def _options(values: Mapping[str, object], base: Path) -> tuple[dict[str, object], list[str]]:
-    """Return the options among the columns of a row, and what is wrong with them."""
-    options, faults = {}, []
-    for column, value in values.items():
-        if column in _OWN:
-            continue
-        name = column.strip().lower().lstrip("-").replace("-", "_")
-        name = _ALIASES.get(name, name)
-        if name not in _OPTIONS:
-            faults.append(f"column {column!r} {_hint(name)}")
-            continue
-        try:
-            options[name] = _value(name, value, base)
-        except (HsfuseError, ValueError) as error:
-            faults.append(f"{column}: {error}")
-    return options, faults
-
-
-def _hint(name: str) -> str:
-    if name in WITHOUT_EFFECT:
-        return "is an option of the whole batch; expected on the command line"
-    near = difflib.get_close_matches(name, (*_OWN, *_OPTIONS), n=1)
-    hint = f"did you mean {near[0]}?" if near else f"expected {', '.join((*_OWN[:3], *_OPTIONS))}"
-    return f"is no option of hsfuse run; {hint}"
-
-
-@cache
-def _adapter(name: str) -> TypeAdapter[object]:
-    hint = get_type_hints(Settings)[name]
-    return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
-
-
-def _value(name: str, value: object, base: Path) -> object:
-    """Return the value of an option, of its type; a text is read as one."""
-    if name == "creation_options" and isinstance(value, str):
-        value = _creation_options(value)
-    try:
-        found = _adapter(name).validate_python(value)
-    except ValidationError as error:
-        accepted = (
-            each["msg"].removeprefix("Input should be ").split(",")[0] for each in error.errors()
-        )
-        expected = " or ".join(dict.fromkeys(accepted))
-        raise ValueError(f"found {value!r}; expected {expected}") from error
-    if name in _PATHS and isinstance(found, str | os.PathLike):
-        path, fault = _file(found, base)
-        if fault:
-            raise ValueError(fault)
-        return str(path)
-    if name in _SENSORS and isinstance(found, str):
-        sensor = str(base / found) if re.search(r"\.toml(:|$)", found, re.IGNORECASE) else found
-        pick_sensor(sensor)
-        return sensor
-    return found
-
-
-def _creation_options(text: str) -> dict[str, str]:
-    pairs = [word.partition("=") for word in shlex.split(text)]
-    if not all(equals and key and value for key, equals, value in pairs):
-        raise ValueError(f"found {text!r}; expected KEY=VALUE, several separated by spaces")
-    return {key: value for key, _, value in pairs}
 
 
 def _output(values: Mapping[str, object], scene: Path, suffix: str) -> Path:

@@ -25,6 +25,8 @@ __all__ = ["Ended", "Pool"]
 _CONTEXT = multiprocessing.get_context("spawn")
 # What a process sends when it has started.
 _READY = "ready"
+# Seconds in which a process that ends is gone.
+_PATIENCE = 10
 
 
 class Ended(NamedTuple):
@@ -45,13 +47,18 @@ class _Worker:
         self.ready = False
         self.task: int | None = None
 
-    def end(self) -> str:
-        """End the process, if it has not; return how it ended."""
+    def stop(self) -> None:
+        """Let the process end, whatever it does."""
         self.connection.close()
-        self.process.join(0)
+        self.process.terminate()
+
+    def end(self) -> str:
+        """Return how the process ended, which has lost its connection or been stopped."""
+        self.process.join(_PATIENCE)
         if self.process.is_alive():
-            self.process.terminate()
+            self.process.kill()
         self.process.join()
+        self.connection.close()
         status = self.process.exitcode or 0
         self.process.close()
         if status >= 0:
@@ -78,6 +85,8 @@ class Pool:
 
     def __exit__(self, *error: object) -> None:
         """End all processes, and what they work on."""
+        for worker in self._workers:
+            worker.stop()
         for worker in self._workers:
             worker.end()
 

@@ -134,9 +134,10 @@ def run_batch(
     Parameters
     ----------
     manifest : path, tuple of str, or sequence of mappings
-        CSV or JSON lines with the columns ``scene`` and ``rgb``, optionally ``out`` and options of
-        a run; a STAC ItemCollection; two patterns of files with the same ``{names}``; or rows.
-        Paths count from the folder of the manifest, otherwise from the current one.
+        CSV or JSON lines with the columns ``scene`` and ``rgb``, optionally ``out``, or ``name``
+        for an output ``<name>_fused``, and options of a run; a STAC ItemCollection; two patterns
+        of files with the same ``{names}``; or rows. Paths count from the folder of the manifest,
+        otherwise from the current one.
     out : str or Path
         Folder of the outputs; made if there is none.
     settings : Settings, optional
@@ -191,8 +192,8 @@ def prepare_batch(
     """Return the checked batch of :func:`run_batch`; nothing is written yet."""
     if settings.scheduler != "local":
         raise PlanError(
-            f"a batch runs on this machine, got scheduler {settings.scheduler}; `hsfuse run` uses "
-            "a dask scheduler"
+            "the pairs of a batch run in processes of this machine: scheduler must be local, got "
+            f"{settings.scheduler}"
         )
     for sensor in (settings.hs_sensor, settings.rgb_sensor):
         known_sensor(sensor, None)
@@ -285,8 +286,8 @@ class _Rows:
             result = PairStatus.of(
                 self.pairs[index],
                 "failed",
-                f"its process {result.reason}, by the user or for want of memory; run the batch "
-                "again to go on with it",
+                f"its process {result.reason}, such as when memory is short; run the batch again "
+                "to resume it",
             )
         self._set(index, result)
         self.left -= 1

@@ -8,6 +8,7 @@ What the columns mean is decided in :mod:`hsfuse.batch.manifest`.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -87,17 +88,18 @@ _Read = tuple[list[Row], list[str]]
 
 def _csv(path: Path, text: str, assets: object) -> _Read:
     del assets
-    lines = text.splitlines(keepends=True)
-    header = lines[0] if lines else ""
-    reader = csv.reader(lines, delimiter=max(_DELIMITERS, key=header.count), strict=True)
-    columns: list[str] = []
+    header = text.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=header.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows, faults = [], []
     try:
         columns = [name.strip() for name in next(reader, [])]
+        missing = [name for name in ("scene", "rgb") if name not in columns]
         twice = sorted({name for name in columns if columns.count(name) > 1})
-        if twice or not columns:
-            found = f"twice the column {twice[0]!r}" if twice else "nothing"
-            return [], [f"{path}, line 1: found {found}; expected a line of column names"]
+        if twice or missing:
+            found = f"twice the column {twice[0]}" if twice else ", ".join(columns) or "nothing"
+            expected = "names of columns, scene and rgb among them"
+            return [], [f"{path}, line 1: found {found}; expected {expected}"]
         for cells in reader:
             if not any(cell.strip() for cell in cells):
                 continue
@@ -115,7 +117,7 @@ def _csv(path: Path, text: str, assets: object) -> _Read:
 def _json_lines(path: Path, text: str, assets: object) -> _Read:
     del assets
     rows, faults = [], []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         place = f"{path}, line {number}"

@@ -180,5 +180,5 @@ def _record_plan(pair: BatchPair, job: Job) -> PairStatus:
     """Write the record that a finished output lacks, since its batch was stopped before it."""
     facts = plan_as_dict(job)
     write_file(record_path(pair.out), f"{as_json(facts)}\n".encode())
-    message = "finished by a batch that was stopped before it wrote the record; no figures"
+    message = "finished earlier, and its record was not written: there are no figures"
     return PairStatus.from_record(pair, "done", json.loads(as_json(facts)), message)

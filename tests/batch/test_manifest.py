@@ -127,9 +127,9 @@ def test_all_faults_are_reported_at_once(read):
     ("name", "text", "words"),
     [
         ("pairs.txt", "", "a manifest ends in .csv, .jsonl"),
-        ("pairs.csv", "", "line 1: found nothing; expected a line of column names"),
+        ("pairs.csv", "", "line 1: found nothing; expected names of columns"),
         ("pairs.csv", "scene,rgb\n", "holds no pair"),
-        ("pairs.csv", "scene,scene\na,b\n", "twice the column 'scene'"),
+        ("pairs.csv", "scene,scene\na,b\n", "twice the column scene"),
         ("pairs.csv", 'scene,rgb\n"hs/a.tif,ms/a.tif\n', "is not CSV"),
         ("pairs.csv", "scene,rgb,workers\nhs/a.tif,ms/a.tif,2\n", "option of the whole batch"),
         ("pairs.jsonl", '{"scene": \n', "line 1: found no JSON"),

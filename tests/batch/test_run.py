@@ -199,7 +199,7 @@ def test_an_output_whose_record_was_never_written_is_done(inputs: Path, tmp_path
     pairs[1]["tile"] = 16
     outcome = run(pairs, tmp_path)
     assert states(outcome) == ["done", "differs"]
-    assert "before it wrote the record" in outcome.pairs[0].message
+    assert "its record was not written" in outcome.pairs[0].message
     assert states(run(pairs[:1], tmp_path)) == ["done"]
 
 
@@ -273,7 +273,7 @@ def test_a_pair_that_never_fits_is_refused(
 def test_a_batch_that_cannot_be_is_refused_as_a_whole(inputs: Path, tmp_path: Path) -> None:
     """Before anything runs or is written."""
     pairs = rows(inputs, 1)
-    with pytest.raises(PlanError, match="runs on this machine"):
+    with pytest.raises(PlanError, match="scheduler must be local"):
         run(pairs, tmp_path / "out", scheduler="tcp://host:8786")
     with pytest.raises(PlanError, match="at least"):
         run(pairs, tmp_path / "out", memory="1MB")

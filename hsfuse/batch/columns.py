@@ -1,0 +1,139 @@
+"""What the columns of a manifest may hold: files, and the options of a run."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from hsfuse.errors import HsfuseError
+from hsfuse.fusion.request import WITHOUT_EFFECT
+from hsfuse.fusion.settings import Settings
+from hsfuse.io.location import is_remote, locate_file
+from hsfuse.sensor.catalogue import pick_sensor
+from hsfuse.sensor.model import Sensor
+
+__all__ = ["find_file", "find_unknown", "read_options"]
+
+_OWN = ("scene", "rgb", "out", "name")
+# Options of which a batch has one for all pairs are no columns.
+_OPTIONS = [field.name for field in fields(Settings) if field.name not in WITHOUT_EFFECT]
+_PATHS = ("hs_mask", "rgb_mask", "weights")
+_SENSORS = ("hs_sensor", "rgb_sensor")
+_ALIASES = {"co": "creation_options"}
+
+
+def find_file(value: object, base: Path) -> tuple[Path | None, str]:
+    """Return the path of a file that exists, or what is wrong with it."""
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        return None, f"found {'nothing' if value is None else repr(value)}; expected a path"
+    text = os.fspath(value)
+    if is_remote(text):
+        return Path(text), ""
+    try:
+        place = locate_file(text)
+    except HsfuseError as error:
+        return None, str(error)
+    if place.path != str(place.file):  # a member of an archive, or a variable
+        if not place.file.is_absolute():
+            return None, f"found {text}; expected an absolute path where it names part of a file"
+        path, file = Path(text), place.file
+    else:
+        path = file = base / place.file
+    return (path, "") if file.exists() else (None, f"{file}: no such file")
+
+
+def find_unknown(column: str) -> str:
+    """Return what is wrong with the name of a column; an empty text where nothing is."""
+    name = _option(column)
+    if column in _OWN or name in _OPTIONS:
+        return ""
+    if name in WITHOUT_EFFECT:
+        return "is an option of the whole batch; expected on the command line"
+    near = difflib.get_close_matches(name, (*_OWN, *_OPTIONS), n=1)
+    accepted = ", ".join((*_OWN, *_OPTIONS))
+    hint = f"did you mean {near[0]}?" if near else f"expected one of {accepted}"
+    return f"is no option of hsfuse run; {hint}"
+
+
+def read_options(values: Mapping[str, object], base: Path) -> tuple[dict[str, object], list[str]]:
+    """
+    Return the options of a run among the columns of a row, and what is wrong with them.
+
+    Parameters
+    ----------
+    values : mapping
+        Of all columns; a text is read as the type that an option has.
+    base : Path
+        From which relative paths count.
+    """
+    options, faults = {}, []
+    for column, value in values.items():
+        name = _option(column)
+        if column in _OWN or name not in _OPTIONS:
+            continue
+        try:
+            options[name] = _value(name, value, base)
+        except (HsfuseError, ValueError) as error:
+            faults.append(f"{column}: {error}")
+    return options, faults
+
+
+def _option(column: str) -> str:
+    """Return the setting that a column names, spelt as the option of the command may be."""
+    name = column.strip().lower().lstrip("-").replace("-", "_")
+    return _ALIASES.get(name, name)
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[object]:
+    hint = get_type_hints(Settings)[name]
+    return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+
+
+def _value(name: str, value: object, base: Path) -> object:
+    """Return the value of an option."""
+    if name in _SENSORS:
+        return _sensor(value, base)
+    if name == "creation_options" and isinstance(value, str):
+        value = _creation_options(value)
+    try:
+        found = _adapter(name).validate_python(value)
+    except ValidationError as error:
+        accepted = (
+            each["msg"].removeprefix("Input should be ").split(",")[0] for each in error.errors()
+        )
+        expected = " or ".join(dict.fromkeys(accepted))
+        raise ValueError(f"found {value!r}; expected {expected}") from error
+    if name in _PATHS and found is not None:
+        path, fault = find_file(found, base)
+        if fault:
+            raise ValueError(fault)
+        return str(path)
+    return found
+
+
+def _sensor(value: object, base: Path) -> Sensor | str:
+    if isinstance(value, Sensor):
+        return value
+    if not isinstance(value, str | os.PathLike):
+        raise ValueError(f"found {value!r}; expected the name of a sensor, or a TOML file")  # noqa: TRY004
+    text = os.fspath(value)
+    sensor = str(base / text) if re.search(r"\.toml(:|$)", text, re.IGNORECASE) else text
+    pick_sensor(sensor)  # refuses what is none
+    return sensor
+
+
+def _creation_options(text: str) -> dict[str, str]:
+    pairs = [word.partition("=") for word in shlex.split(text)]
+    if not all(equals and key and value for key, equals, value in pairs):
+        raise ValueError(f"found {text!r}; expected KEY=VALUE, several separated by spaces")
+    return {key: value for key, _, value in pairs}
