@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from dask.base import tokenize
 
-__all__ = ["LIBRARIES", "digest", "identify"]
+__all__ = ["LIBRARIES", "digest", "identify", "versions"]
 
 #: Libraries whose arithmetic is in the pixels.
 LIBRARIES = ("hsfuse", "numpy", "scipy", "torch", "dask", "rasterio")
@@ -47,7 +47,12 @@ def digest(*parts: object) -> str:
     TokenizationError
         If a value has no hash that is the same in every process.
     """
-    versions = [(name, version(name)) for name in LIBRARIES]
+    found = list(versions().items())
     return hashlib.sha256(
-        str(tokenize(versions, *parts, ensure_deterministic=True)).encode()
+        str(tokenize(found, *parts, ensure_deterministic=True)).encode()
     ).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the version of each of :data:`LIBRARIES`."""
+    return {name: version(name) for name in LIBRARIES}

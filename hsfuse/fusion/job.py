@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.fusion.conditioning import Unit
+from hsfuse.fusion.digest import versions
 from hsfuse.fusion.duration import Duration
 from hsfuse.fusion.plan import Plan
 from hsfuse.fusion.request import Request
 from hsfuse.fusion.settings import Settings
 from hsfuse.fusion.tiling import worker_bytes
 from hsfuse.fusion.undeclared import UndeclaredFill
-from hsfuse.io.write import OutputLayout
+from hsfuse.io.write import Origin, OutputLayout
 from hsfuse.parallel import Cluster, Scheduler, local_workers
 
 if TYPE_CHECKING:
@@ -78,6 +80,18 @@ class Job:
     def scheduler(self) -> Scheduler:
         """What runs the blocks."""
         return self.settings.scheduler if self.client is None else self.client
+
+    @property
+    def origin(self) -> Origin:
+        """
+        What the plan came from, to name what differs where it cannot be resumed.
+
+        The processor is part of it: another one may round sums in another way, and so lead to other
+        estimates.
+        """
+        found = {f"version of {name}": number for name, number in versions().items()}
+        processor = {"instructions of the processor": torch.backends.cpu.get_cpu_capability()}
+        return {**self.request, **found, **processor}, self.plan.parts
 
     @property
     def workers(self) -> int:

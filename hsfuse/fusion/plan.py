@@ -104,16 +104,21 @@ class Plan:
     @cached_property
     def digest(self) -> str:
         """Hash of all that decides the pixels: inputs, grids, method, tiles, device, versions."""
+        return digest(self.inputs, self.parts, self.options)
+
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """Hash of each part that was found by planning, by its name."""
         pair = self.pair
-        return digest(
-            self.inputs,
-            (pair.fine_geometry, pair.output, pair.psf.fwhm, pair.response),
-            self.alignment,
-            self.radiometry,
-            self.fuser,
-            self.lower_limit,
-            (self.rows, self.columns, self.options),
-        )
+        found = {
+            "grids, PSF or R": (pair.fine_geometry, pair.output, pair.psf.fwhm, pair.response),
+            "co-registration": self.alignment,
+            "radiometry": self.radiometry,
+            "prepared method": self.fuser,
+            "value range": self.lower_limit,
+            "tiles": (self.rows, self.columns),
+        }
+        return {name: digest(part) for name, part in found.items()}
 
 
 def plan_fusion(

@@ -16,6 +16,7 @@ from dataclasses import fields
 import xarray as xr
 from dask.base import tokenize
 
+from hsfuse.core.differences import find_differences
 from hsfuse.fusion.digest import identify
 from hsfuse.fusion.settings import Settings
 from hsfuse.nets.weights import find_weights
@@ -82,17 +83,7 @@ def differences(before: Request, now: Request) -> list[str]:
     ----------
     before, now : mapping
         From :func:`request_of`; the device ``auto`` now is any that there was.
-
-    Examples
-    --------
-    >>> differences({"method": "guided", "HS image": "a"}, {"method": "bicubic", "HS image": "b"})
-    ['method was guided and is bicubic', 'HS image is another or has changed']
     """
-    hashed = {"HS image", "MS image", "HS sensor", "MS sensor", "weights"}
-    return [
-        f"{name} is another or has changed"
-        if name in hashed
-        else f"{name} was {before.get(name)} and is {now.get(name)}"
-        for name in {**before, **now}
-        if before.get(name) != now.get(name) and (name, now.get(name)) != ("device", "auto")
-    ]
+    if now.get("device") == "auto":
+        now = {**now, "device": before.get("device")}
+    return find_differences(before, now)

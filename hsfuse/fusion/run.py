@@ -261,6 +261,7 @@ def execute(
         job.out,
         job.layout,
         plan_hash=plan.digest,
+        origin=job.origin,
         overwrite=settings.overwrite,
         resume=settings.resume,
     )

@@ -29,7 +29,7 @@ from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.layout import ITEMS, STANDARD_ERROR, OutputLayout
 from hsfuse.io.overviews import build_overviews
 from hsfuse.io.planes import Planes
-from hsfuse.io.replacement import move_file
+from hsfuse.io.replacement import FULL, move_file
 from hsfuse.io.settings import GEOTIFF
 from hsfuse.io.tiff_directory import Directory, TiffForm, read_directory, write_directories
 from hsfuse.io.tiff_tiles import write_tiles
@@ -205,7 +205,7 @@ def export_geotiff(
         if isinstance(error, OutputError):
             raise
         full = shutil.disk_usage(tiff_path.parent).free < GEOTIFF.full_disk
-        reason = "the disk is full" if full else str(error)
+        reason = FULL if full else str(error)
         raise OutputError(f"{tiff_path}: could not be written: {reason}") from error
     finally:
         shutil.rmtree(levels, ignore_errors=True)

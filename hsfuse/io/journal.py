@@ -11,8 +11,11 @@ the same.
 
 import hashlib
 import json
+import os
+import platform
 from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +25,7 @@ from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.errors import OutputError
 from hsfuse.io.layout import Block
 from hsfuse.io.lines import LineFile
+from hsfuse.io.replacement import failure
 from hsfuse.io.settings import OUTPUTS
 
 __all__ = ["Journal", "ModelReceipt", "PartialOutput", "Receipt", "hash_file"]
@@ -177,7 +181,8 @@ class Journal:
             self._lines = LineFile(output.journal)
         except BlockingIOError as error:
             raise OutputError(
-                f"{output.partial}: another run is writing there; wait for it to end"
+                f"{output.partial}: {_last_owner(output.journal)} is writing there; "
+                "wait for it to end"
             ) from error
 
     def __enter__(self) -> Self:
@@ -197,11 +202,29 @@ class Journal:
         """Let another process have the journal."""
         self._lines.close()
 
+    def claim(self) -> None:
+        """Name this process as the one that writes, for a second run that is refused."""
+        owner = {"process": os.getpid(), "host": platform.node()}
+        self._append(json.dumps({"owner": owner}))
+
     def append(self, receipt: Receipt | ModelReceipt) -> None:
-        """Add a finished block or unit; on return the line is on the disk."""
-        self._lines.append(receipt.to_json().encode())
+        """
+        Add a finished block or unit; on return the line is on the disk.
+
+        Raises
+        ------
+        OutputError
+            If the disk does not take it.
+        """
+        self._append(receipt.to_json())
         if isinstance(receipt, Receipt):
             self._intact.update(receipt.chunks)
+
+    def _append(self, line: str) -> None:
+        try:
+            self._lines.append(line.encode())
+        except OSError as error:
+            raise OutputError(f"{self.output.journal}: {failure(error)}") from error
 
     @property
     def intact(self) -> frozenset[str]:
@@ -247,6 +270,18 @@ class Journal:
             receipts.pop(key(receipt), None)
             receipts[key(receipt)] = receipt
         return receipts
+
+
+def _last_owner(journal: Path) -> str:
+    """Return who wrote to a journal last, from its text: another process holds it."""
+    owner: object = None
+    for line in journal.read_bytes().splitlines():
+        if line.startswith(b'{"owner"'):
+            with suppress(ValueError):
+                owner = json.loads(line)["owner"]
+    if not isinstance(owner, dict):
+        return "another run"
+    return f"process {owner.get('process')} on {owner.get('host')}"
 
 
 def hash_file(path: Path) -> str | None:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hsfuse.core.stages import Stage
+from hsfuse.errors import HsfuseError, OutputError
 from hsfuse.io.journal import Journal, ModelReceipt, Receipt
 from hsfuse.io.layout import Block
 from hsfuse.io.output import finish
+from hsfuse.io.replacement import failure
 from hsfuse.io.store import Store
 from hsfuse.parallel import Scheduler, each
 
@@ -90,6 +92,7 @@ def write_blocks(
         With the receipts in the order of ``wanted``, whatever the order of finishing.
     """
     with Journal(store) as journal:
+        journal.claim()
         done = journal.finished()
         todo = [block for block in wanted if block not in done]
         count = _Count(progress, len(wanted), first)
@@ -109,14 +112,19 @@ def write_blocks(
             partial(count.add, count.block),
         )
         receipts = journal.receipts()
-        path = finish(
-            store,
-            journal,
-            overwrite=overwrite,
-            creation_options=creation_options,
-            workers=workers if scheduler == "local" else None,
-            stage=stage,
-        )
+        try:
+            path = finish(
+                store,
+                journal,
+                overwrite=overwrite,
+                creation_options=creation_options,
+                workers=workers if scheduler == "local" else None,
+                stage=stage,
+            )
+        except OSError as error:
+            if isinstance(error, HsfuseError):
+                raise
+            raise OutputError(f"{store.partial}: {failure(error)}") from error
     return Written(path, [receipts[block] for block in wanted], len(wanted) - len(todo))
 
 

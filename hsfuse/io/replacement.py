@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import uuid
@@ -9,7 +10,15 @@ from pathlib import Path
 
 from hsfuse.errors import OutputError
 
-__all__ = ["move_file", "move_folder", "sync", "write_file"]
+__all__ = ["FULL", "failure", "move_file", "move_folder", "sync", "write_file"]
+
+#: What is said of a full disk.
+FULL = "the disk is full; make space and pass --resume to go on"
+
+
+def failure(error: OSError) -> str:
+    """Return what stopped the writing of an output, and what helps."""
+    return FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
 
 
 def write_file(path: Path, content: bytes) -> Path:

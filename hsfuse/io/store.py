@@ -4,31 +4,37 @@ A zarr store under construction: regions written by anyone, in any order.
 Its journal is kept by one process, see :mod:`hsfuse.io.journal`.
 """
 
-import errno
 import hashlib
 import io
 import json
 import math
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 from zarr.storage import LocalStore
 
+from hsfuse.core.differences import find_differences
+from hsfuse.core.text import listed
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.hashed_store import RecordingStore
 from hsfuse.io.journal import Journal, ModelReceipt, PartialOutput, Receipt
 from hsfuse.io.layout import STANDARD_ERROR, Block, OutputLayout
 from hsfuse.io.packing import encode
-from hsfuse.io.replacement import sync, write_file
+from hsfuse.io.replacement import failure, sync, write_file
 from hsfuse.io.zarr_layout import CUBE, write_template
 
-__all__ = ["Store", "check_partial", "create_store", "is_resumable"]
+__all__ = ["Origin", "Store", "check_partial", "create_store", "is_resumable"]
+
+#: What a plan came from: descriptions by name, of which the next is looked at where the one before
+#: is the same.
+Origin = tuple[Mapping[str, object], ...]
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ class Store(PartialOutput):
             for path in (*written, *folders):
                 sync(self.root / path)
         except OSError as error:
-            raise OutputError(f"{self.root}: block at {row}, {column}: {_reason(error)}") from error
+            raise OutputError(f"{self.root}: block at {row}, {column}: {failure(error)}") from error
         return Receipt(block, chunks, missing, clipped)
 
     def write_models(self, unit: tuple[int, int], values: NDArray[np.float32]) -> ModelReceipt:
@@ -136,7 +142,7 @@ class Store(PartialOutput):
             sync(self.models)
             sync(self.partial)
         except OSError as error:
-            raise OutputError(f"{self.models}: unit {unit}: {_reason(error)}") from error
+            raise OutputError(f"{self.models}: unit {unit}: {failure(error)}") from error
         return ModelReceipt(unit, hashlib.sha256(content.getvalue()).hexdigest())
 
     def read_models(
@@ -179,10 +185,6 @@ class Store(PartialOutput):
         return Block(row, column, shape[1], shape[2])
 
 
-def _reason(error: OSError) -> str:
-    return "the disk is full" if error.errno == errno.ENOSPC else str(error)
-
-
 def check_partial(path: Path, *, overwrite: bool = False, resume: bool = False) -> int:
     """
     Return how many finished blocks and units an interrupted run left of an output.
@@ -216,6 +218,7 @@ def create_store(
     layout: OutputLayout,
     *,
     plan_hash: str,
+    origin: Origin = (),
     overwrite: bool = False,
     resume: bool = False,
 ) -> Store:
@@ -230,6 +233,8 @@ def create_store(
         What will be written.
     plan_hash : str
         A digest of all that decides the pixels, apart from the layout.
+    origin : sequence of mapping
+        What the plan came from, to name in what it differs from that of the interrupted run.
     overwrite : bool
         Throw away what an interrupted run left.
     resume : bool
@@ -241,13 +246,14 @@ def create_store(
         If an interrupted run left blocks and neither is asked for, or its plan was another.
     """
     store = Store(Path(path), layout)
-    text = json.dumps(_plan(layout, plan_hash), sort_keys=True, allow_nan=False)
+    text = json.dumps({**_plan(layout, plan_hash), "origin": origin}, allow_nan=False)
     left = check_partial(store.path, overwrite=overwrite, resume=resume)
     if left and resume:
         if not is_resumable(store.path, layout, plan_hash=plan_hash):
             raise OutputError(
-                f"{store.partial}: left by a run with other inputs, options or versions, so it "
-                "cannot be resumed; pass --overwrite without --resume to start again"
+                f"{store.partial}: left by a run with other inputs, options or versions"
+                f"{_difference(store.plan, json.loads(text))}, so it cannot be resumed; "
+                "pass --overwrite without --resume to start again"
             )
         _sweep(store.partial)
         return store
@@ -293,11 +299,23 @@ def is_resumable(path: Path, layout: OutputLayout, *, plan_hash: str) -> bool:
     layout, plan_hash
         As for :func:`create_store`.
     """
+    found, wanted = _read_plan(PartialOutput(path).plan), _plan(layout, plan_hash)
+    return {name: found.get(name) for name in wanted} == wanted
+
+
+def _read_plan(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(PartialOutput(path).plan.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return bool(found == _plan(layout, plan_hash))
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _difference(path: Path, now: Mapping[str, Any]) -> str:
+    """Return in what a plan differs from the one of a file, in brackets; nothing if unknown."""
+    pairs = zip(_read_plan(path).get("origin", ()), now["origin"], strict=False)
+    found = next((each for each in (find_differences(*pair) for pair in pairs) if each), [])
+    return f" ({listed(found)})" if found else ""
 
 
 def _plan(layout: OutputLayout, plan_hash: str) -> dict[str, object]:

@@ -33,7 +33,7 @@ from hsfuse.io.output import check_output, check_space, finish, space_needed, ve
 from hsfuse.io.passes import FirstPass, Written, write_blocks
 from hsfuse.io.read import Raster, as_values
 from hsfuse.io.settings import StoredType
-from hsfuse.io.store import Store, check_partial, create_store
+from hsfuse.io.store import Origin, Store, check_partial, create_store
 from hsfuse.parallel import Scheduler, inspect_cluster, is_local, local_workers, one_thread
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "FirstPass",
     "Journal",
     "ModelReceipt",
+    "Origin",
     "OutputLayout",
     "Receipt",
     "Store",

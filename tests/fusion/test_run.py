@@ -19,9 +19,10 @@ from warped_scenes import rotated, warped
 import hsfuse
 import hsfuse.fusion.run as running
 from hsfuse.errors import HsfuseError, OutputError, PairError, PlanError
+from hsfuse.fusion import digest
 from hsfuse.fusion.block import fuse_block, fuse_input, read_block
 from hsfuse.fusion.consistency import compare_block
-from hsfuse.fusion.plan import plan_fusion
+from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.run import execute, prepare, run
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.pixels import Cube, FilePixels, Key
@@ -76,20 +77,47 @@ def test_a_resumed_run_is_the_run(
     assert outcome.spatial.count > 0 < outcome.spectral.count
 
 
-@pytest.mark.parametrize(
-    "change", [{"method": "guided"}, {"hs_sensor": "enmap"}, {"dtype": "int16", "scale": 1e-4}]
-)
 def test_another_algorithm_is_not_mixed_in(
-    files: Path, tmp_path: Path, change: dict[str, Any]
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run with other options is not resumed, and leaves what there is."""
+    """A run with other options or versions names them, and leaves what there is."""
     words = files / "scene.tif", files / "rgb.tif", tmp_path / "part.zarr"
     settings = Settings(method="bicubic", tile=64, align=False)
     with pytest.raises(Stopped):
         run(*words, settings, progress=stop_after(3))
-    with pytest.raises(OutputError, match="other inputs, options or versions"):
-        run(*words, settings, resume=True, **change)
+    changes: list[tuple[dict[str, Any], str]] = [
+        ({"method": "guided"}, "method was bicubic and is guided"),
+        ({"hs_sensor": "enmap"}, "HS sensor is another or has changed"),
+        ({"dtype": "int16", "scale": 1e-4}, "dtype was float32 and is int16, scale was None"),
+    ]
+    for change, difference in changes:
+        with pytest.raises(OutputError, match=rf"options or versions \({difference}"):
+            run(*words, settings, resume=True, **change)
+    real = digest.version
+    with monkeypatch.context() as patch:
+        patch.setattr(digest, "version", lambda name: real(name) + ".post1" * (name == "scipy"))
+        other = rf"version of scipy was {real('scipy')} and is {real('scipy')}.post1\)"
+        with pytest.raises(OutputError, match=other):
+            run(*words, settings, resume=True)
     assert run(*words, settings, resume=True).resumed == 3
+
+
+def test_an_estimate_that_differs_is_named(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where inputs, options and versions are the same, as on another processor."""
+    words = files / "scene.tif", files / "rgb.tif", tmp_path / "part.zarr"
+    settings = Settings(method="bicubic", tile=64, align=False)
+    with pytest.raises(Stopped):
+        run(*words, settings, progress=stop_after(1))
+    limit = running.plan_fusion
+
+    def plan(*words: Any, **options: Any) -> Plan:
+        return replace(limit(*words, **options), lower_limit=np.full(12, -1, np.float32))
+
+    monkeypatch.setattr(running, "plan_fusion", plan)
+    with pytest.raises(OutputError, match=r"\(value range is another or has changed\)"):
+        run(*words, settings, resume=True)
 
 
 def test_an_input_that_changed_is_not_mixed_in(files: Path, tmp_path: Path) -> None:
@@ -101,7 +129,7 @@ def test_an_input_that_changed_is_not_mixed_in(files: Path, tmp_path: Path) -> N
         run(scene, files / "rgb.tif", out, settings, progress=stop_after(2))
     with rasterio.open(scene, "r+") as target:
         target.write(target.read(1) * 1.5, 1)
-    with pytest.raises(OutputError, match="other inputs, options or versions"):
+    with pytest.raises(OutputError, match=r"\(HS image is another or has changed\)"):
         run(scene, files / "rgb.tif", out, settings, resume=True)
 
 

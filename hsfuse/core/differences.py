@@ -1,0 +1,34 @@
+"""In what a description differs from an earlier one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+__all__ = ["find_differences"]
+
+_HASH = re.compile(r"[0-9a-f]{32,}")
+
+
+def find_differences(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """
+    Return in what a description differs from an earlier one, a phrase each.
+
+    Parameters
+    ----------
+    before, now : mapping
+        Of names to values of JSON types; hashes are not shown.
+
+    Examples
+    --------
+    >>> hashes = {"HS image": "0" * 32}, {"HS image": "1" * 32}
+    >>> find_differences({"method": "guided", **hashes[0]}, {"method": "bicubic", **hashes[1]})
+    ['method was guided and is bicubic', 'HS image is another or has changed']
+    """
+    return [
+        f"{name} is another or has changed"
+        if any(_HASH.fullmatch(str(each.get(name))) for each in (before, now))
+        else f"{name} was {before.get(name)} and is {now.get(name)}"
+        for name in {**before, **now}
+        if before.get(name) != now.get(name)
+    ]
