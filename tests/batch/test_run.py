@@ -18,7 +18,7 @@ from hsfuse.errors import ManifestError, OutputError, PlanError
 from hsfuse.fusion.settings import Settings
 from hsfuse.report.record import record_path
 
-SETTINGS = Settings(method="bicubic", align=False, tile=32, workers=1)
+SETTINGS = Settings(method="bicubic", align=False, tile=32, workers=1, dtype="float32")
 pytestmark = pytest.mark.usefixtures("in_process")
 
 
