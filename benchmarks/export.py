@@ -7,7 +7,8 @@ A cube in memory is written, flushed to the disk included, and every way is time
 and GeoTIFF by their libraries, with the chunks, codec and creation options of hsfuse; the store of
 a run, with hashes and journal; and its export to a cloud-optimised GeoTIFF. The last
 columns are the speed relative to the plain copy and the bytes that the process passed to the kernel
-to write and had from it to read, in bytes of the cube.
+to write and had from it to read, in bytes of the cube. The last rows are whole runs of a method on
+a pair of the same output, from the first block on, for which planning is done.
 """
 
 from __future__ import annotations
@@ -25,20 +26,25 @@ from typing import NamedTuple
 import numpy as np
 import rasterio
 import rasterio.shutil
+import xarray as xr
 import zarr
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 from zarr.codecs import BloscCodec
 
+from hsfuse.fusion.run import execute, prepare
+from hsfuse.fusion.settings import Settings
 from hsfuse.io.geotiff import creation_profile, export_geotiff
 from hsfuse.io.journal import Receipt
 from hsfuse.io.layout import Block, OutputLayout, blocks
 from hsfuse.io.settings import OUTPUTS
-from hsfuse.io.write import create_store, write_blocks
+from hsfuse.io.write import create_store, write_blocks, write_raster
 from hsfuse.parallel import local_workers
 
 Cube = NDArray[np.float32]
+RATIO = 10
 TRANSFORM = (10.0, 0.0, 400000.0, 0.0, -10.0, 5800000.0)
 
 
@@ -157,6 +163,22 @@ def write_store(cube: Cube, layout: OutputLayout, path: Path, workers: int) -> N
     write_blocks(store, blocks(layout), work, workers=workers)
 
 
+def write_pair(cube: Cube, layout: OutputLayout, folder: Path) -> None:
+    """Write the cube degraded to a tenth of its size, and four of its bands as the MS image."""
+    bands, rows, columns = cube.shape
+    shape = bands, rows // RATIO, RATIO, columns // RATIO, RATIO
+    coarse = cube[:, : shape[1] * RATIO, : shape[3] * RATIO].reshape(shape).mean(axis=(2, 4))
+    few = np.linspace(0, bands - 1, 4).astype(int)
+    wavelength = np.linspace(450.0, 900.0, bands)
+    for name, values, nm, size in (
+        ("scene.tif", coarse, wavelength, RATIO),
+        ("rgb.tif", cube[few], wavelength[few], 1),
+    ):
+        array = xr.DataArray(values, dims=("band", "y", "x"), coords={"wavelength": ("band", nm)})
+        place = layout.affine @ Affine.scale(size)
+        write_raster(array.rio.write_crs(32633).rio.write_transform(place), folder / name)
+
+
 def _slices(block: Block) -> tuple[slice, slice]:
     return (
         slice(block.row, block.row + block.rows),
@@ -171,6 +193,7 @@ def main() -> None:
     parser.add_argument("--bands", type=int, default=60)
     parser.add_argument("--workers", type=int, help="threads of hsfuse; one per core by default")
     parser.add_argument("--folder", help="on the disk to measure; the working folder by default")
+    parser.add_argument("--method", default="guided", help="of the runs")
     parser.add_argument("--max-error", type=float, default=0.0, help="rounding by hsfuse")
     options = parser.parse_args()
     workers = local_workers(options.workers, "cpu")
@@ -181,6 +204,12 @@ def main() -> None:
         f"{cube.nbytes / 1e6:.0f} MB; hsfuse with {workers} threads"
     )
     folder = Path(tempfile.mkdtemp(dir=options.folder or "."))
+    write_pair(cube, layout, folder)
+    settings = Settings(method=options.method, align=False, workers=workers)
+    jobs = {
+        name: prepare(folder / "scene.tif", folder / "rgb.tif", folder / f"fused.{name}", settings)
+        for name in ("zarr", "tif")
+    }
     ways: dict[str, tuple[str, Callable[[], object]]] = {
         "zarr, plain copy": ("", partial(copy_to_zarr, cube, layout, folder / "plain.zarr")),
         "zarr by hsfuse": (
@@ -204,6 +233,11 @@ def main() -> None:
         "GeoTIFF by hsfuse, store and export": (
             "GeoTIFF, plain copy",
             partial(write_store, cube, layout, folder / "out.tif", workers),
+        ),
+        f"zarr, run of {options.method}": ("zarr, plain copy", partial(execute, jobs["zarr"])),
+        f"GeoTIFF, run of {options.method}": (
+            "GeoTIFF, plain copy",
+            partial(execute, jobs["tif"]),
         ),
     }
     print("| way | s | CPU s | MB/s | of the plain copy | written | read |")

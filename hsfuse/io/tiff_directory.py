@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Directory", "Entry", "TiffForm", "read_directory", "write_directories"]
 
-_SHORT, _LONG = 3, 4
+_LONG = 4
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8}
 
 _SUBFILE, _WIDTH, _LENGTH = 254, 256, 257
@@ -103,13 +103,17 @@ class Directory:
 
     @classmethod
     def of(cls, entries: Mapping[int, Entry], planes: int) -> Directory:
-        """Return a directory whose tiles have no places yet."""
+        """Return a directory with the places of tiles that its entries state, if they do."""
         width, length, across, down = (
             _number(entries[tag]) for tag in (_WIDTH, _LENGTH, _TILE_WIDTH, _TILE_LENGTH)
         )
         shape = planes, -(-length // down), -(-width // across)
-        known = {tag: entry for tag, entry in entries.items() if tag not in (_OFFSETS, _COUNTS)}
-        return cls(known, np.zeros(shape, np.uint64), np.zeros(shape, np.uint64))
+        known = dict(entries)
+        offsets, counts = (
+            np.zeros(shape, np.uint64) if entry is None else _numbers(entry).reshape(shape)
+            for entry in (known.pop(_OFFSETS, None), known.pop(_COUNTS, None))
+        )
+        return cls(known, offsets, counts)
 
     def overview(self, rows: int, columns: int) -> Directory:
         """Return the directory of an overview of this image."""
@@ -190,5 +194,9 @@ def _long(value: int) -> Entry:
 
 
 def _number(entry: Entry) -> int:
-    """Return the one value of an entry of SHORT or LONG."""
-    return int.from_bytes(entry.content[: 2 if entry.kind == _SHORT else 4], "little")
+    """Return the one value of an entry of unsigned integers."""
+    return int(_numbers(entry)[0])
+
+
+def _numbers(entry: Entry) -> NDArray[np.uint64]:
+    return np.frombuffer(entry.content, f"<u{_SIZES[entry.kind]}").astype(np.uint64)

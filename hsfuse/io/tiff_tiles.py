@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
-from itertools import product
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
-import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
 from hsfuse.errors import OutputError
 from hsfuse.io.planes import Piece, Planes
-from hsfuse.io.tiff_directory import Directory, TiffForm
+from hsfuse.io.tiff_directory import Directory, TiffForm, read_directory
 
 __all__ = ["encode_tiles", "write_tiles"]
 
@@ -107,25 +106,29 @@ def encode_tiles(values: NDArray[Any], options: Mapping[str, str]) -> list[tuple
     down, across = (int(options[name]) for name in ("BLOCKYSIZE", "BLOCKXSIZE"))
     with MemoryFile() as memory:
         with memory.open(
-            driver="GTiff", width=columns, height=rows, count=planes, dtype=values.dtype, **options
+            driver="GTiff",
+            width=columns,
+            height=rows,
+            count=planes,
+            dtype=values.dtype,
+            transform=Affine.scale(2),  # any: without one rasterio warns, in whatever thread
+            **options,
         ) as target:
             target.write(values)
         content = memory.getbuffer()
+        directory = read_directory(content, planes)[1]
         tiles = []
-        with rasterio.open(memory.name) as source:
-            for plane, row, column in product(
-                range(planes), range(-(-rows // down)), range(-(-columns // across))
-            ):
-                start, length = (
-                    source.get_tag_item(f"BLOCK_{name}_{column}_{row}", "TIFF", bidx=plane + 1)
-                    for name in ("OFFSET", "SIZE")
-                )
-                encoded = bytes(content[int(start or 0) :][: int(length or 0)])
-                part = values[plane, row * down :, column * across :][:down, :across]
-                # Zeros alone are nothing that was written, unless they are the values.
-                if not length or len(encoded) != int(length) or (part.any() > any(encoded)):
-                    raise OutputError(f"GDAL did not encode the tile in row {row}, column {column}")
-                tiles.append(((plane, row, column), encoded))
+        for plane, row, column in np.ndindex(directory.offsets.shape):
+            start, length = (
+                int(numbers[plane, row, column])
+                for numbers in (directory.offsets, directory.counts)
+            )
+            encoded = bytes(content[start : start + length])
+            part = values[plane, row * down :, column * across :][:down, :across]
+            # Zeros alone are nothing that was written, unless they are the values.
+            if not length or len(encoded) != length or part.any() > any(encoded):
+                raise OutputError(f"GDAL did not encode the tile in row {row}, column {column}")
+            tiles.append(((plane, row, column), encoded))
     return tiles
 
 
