@@ -9,7 +9,7 @@ See :mod:`~hsfuse.methods.ms_ssfnet.features` for its input,
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +27,7 @@ from hsfuse.methods.ms_ssfnet.consistency import (
     update_reach,
     update_region,
 )
-from hsfuse.methods.ms_ssfnet.estimators import Estimators
+from hsfuse.methods.ms_ssfnet.estimators import Estimators, FittedWindow
 from hsfuse.methods.ms_ssfnet.features import Features, compute_features
 from hsfuse.methods.ms_ssfnet.inference import run_network
 from hsfuse.methods.ms_ssfnet.kalman_gain import KalmanGain
@@ -306,21 +306,42 @@ class ComponentFuser:
         )
         initial, offset = (torch.empty_like(corrected) if spread else None for _ in range(2))
         columns = self._widened(window.geometry.x, window.core[1])
-        height = self._strip_rows(len(window.core[0]), len(columns))
-        for start in range(window.core[0].start, window.core[0].stop, height):
-            part = Span(start, min(start + height, window.core[0].stop))
-            rows = self._widened(window.geometry.y, part)
-            features = compute_features(fitted, (rows, columns), self.estimators, self.scales)
+        for part, rows, pieces in self._strips(fitted, window, columns):
             inside = part.within(rows), window.core[1].within(columns)
             target = part.within(window.core[0])
-            corrected[:, target] = self._corrected(features, inside)
-            disagreement[target] = features.disagreement[inside]
-            unmixed[target] = features.unmixed[inside]
+            corrected[:, target] = self._corrected(pieces, inside)
+            disagreement[target] = _rows([each.disagreement for each in pieces])[inside]
+            unmixed[target] = _rows([each.unmixed for each in pieces])[inside]
             if initial is not None and offset is not None:
-                initial[:, target] = features.initial[:, *inside]
-                offset[:, target] = features.offset[:, *inside]
+                initial[:, target] = _rows([each.initial for each in pieces])[:, *inside]
+                offset[:, target] = _rows([each.offset for each in pieces])[:, *inside]
+            del pieces  # before the next strip is computed
         power = torch.from_numpy(self.estimators.kriging.guided.subspace.power).to(corrected)
         return Prediction(corrected, initial, offset, disagreement, unmixed, power)
+
+    def _strips(
+        self, fitted: FittedWindow, window: Window, columns: Span
+    ) -> Iterator[tuple[Span, Span, list[Features]]]:
+        """
+        Yield strips of the core, what the network needs about each, and the features of that.
+
+        Features come in pieces, one below the other: strips share rows, whose features are
+        computed once.
+        """
+        axis, core = window.geometry.y, window.core[0]
+        height = self._strip_rows(len(core), len(columns))
+        pieces: list[Features] = []
+        known = 0
+        for start in range(core.start, core.stop, height):
+            part = Span(start, min(start + height, core.stop))
+            rows = self._widened(axis, part)
+            new = Span(max(rows.start, known), rows.stop)
+            if len(new):  # at the scene's end there may be none
+                area = new, columns
+                pieces.append(compute_features(fitted, area, self.estimators, self.scales))
+            yield part, rows, pieces
+            following = self._widened(axis, Span(part.stop, core.stop)).start
+            pieces, known = _below(pieces, following - rows.start), rows.stop
 
     def _strip_rows(self, rows: int, columns: int) -> int:
         """Return the rows of a strip: strips are alike, as every one has a margin."""
@@ -334,16 +355,36 @@ class ComponentFuser:
         stop = -(-(core.stop + margin) // self.step) * self.step
         return Span(start, min(stop, axis.fine))
 
-    def _corrected(self, features: Features, inside: tuple[slice, slice]) -> Tensor:
+    def _corrected(self, pieces: list[Features], inside: tuple[slice, slice]) -> Tensor:
         """Return a part of the components, those of the network corrected by it."""
-        rows, columns = features.initial.shape[1:]
+        initial = _rows([each.initial for each in pieces])
+        rows, columns = initial.shape[1:]
         short = -columns % self.step, -rows % self.step
-        result = features.initial[:, *inside].clone()
+        result = initial[:, *inside].clone()
+        del initial
+        pixels = math.prod(self.estimators.kriging.shape)
+        weight = pixels / (pixels + self.settings.network.few)
+        units = weight * self.scales.prior_deviation
         for component in self.network_components:
-            fine = features.of_component(component)[None]
+            fine = _rows([each.of_component(component) for each in pieces])[None]
             # At the scene's end alone: windows start and end on whole steps elsewhere.
             fine = pad(fine, (0, short[0], 0, short[1]), mode="replicate")
             output = run_network(self.card, avg_pool2d(fine, self.step), fine, self.options)
             correction = output[0, 0, :rows, :columns][inside]
-            result[component] += correction * float(self.scales.prior_deviation[component])
+            result[component] += correction * float(units[component])
         return result
+
+
+def _rows(pieces: Sequence[Tensor]) -> Tensor:
+    """Return maps that lie one below the other as one."""
+    return torch.cat([*pieces], dim=-2)
+
+
+def _below(pieces: Sequence[Features], row: int) -> list[Features]:
+    """Return copies of the rows from one on, where there are any."""
+    left = []
+    for piece in pieces:
+        if row < piece.rows:
+            left.append(piece.below(max(row, 0)))
+        row -= piece.rows
+    return left

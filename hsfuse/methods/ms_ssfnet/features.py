@@ -10,7 +10,7 @@ component is in its standard deviations, its detail in the standard deviation of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -73,6 +73,32 @@ class Features:
     offset: Tensor
     disagreement: Tensor
     unmixed: Tensor
+
+    @property
+    def rows(self) -> int:
+        """Rows of MS pixels."""
+        return self.initial.shape[1]
+
+    def below(self, row: int) -> Features:
+        """Return a copy of the rows from one on."""
+
+        def part(values: Tensor) -> Tensor:
+            return values[..., row:, :].clone()
+
+        return replace(
+            self,
+            estimates=Estimates(
+                part(self.initial),
+                part(self.estimates.residual),
+                tuple(map(part, self.estimates.others)),
+            ),
+            shared=part(self.shared),
+            interpolated=part(self.interpolated),
+            fine_residual=part(self.fine_residual),
+            offset=part(self.offset),
+            disagreement=part(self.disagreement),
+            unmixed=part(self.unmixed),
+        )
 
     @property
     def initial(self) -> Tensor:
