@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from .options import json_option, verbose_option
+from .options import FileOrUrl, json_option, verbose_option
+
+if TYPE_CHECKING:
+    from hsfuse.io.url import AnyPath
 
 __all__ = ["evaluate"]
 
@@ -27,8 +30,8 @@ _FIGURES = {
 
 
 @click.command(no_args_is_help=True)
-@click.argument("truth", type=click.Path(path_type=Path))
-@click.argument("estimate", type=click.Path(path_type=Path))
+@click.argument("truth", type=FileOrUrl())
+@click.argument("estimate", type=FileOrUrl())
 @click.option(
     "--ratio",
     type=float,
@@ -44,7 +47,7 @@ _FIGURES = {
 @json_option
 @verbose_option
 def evaluate(
-    truth: Path, estimate: Path, *, ratio: float | None, peak: float | None, as_json: bool
+    truth: AnyPath, estimate: AnyPath, *, ratio: float | None, peak: float | None, as_json: bool
 ) -> None:
     """
     Compare the raster ESTIMATE with the raster TRUTH, of any size.

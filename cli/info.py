@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from .options import json_option, verbose_option
+from .options import FileOrUrl, json_option, verbose_option
+
+if TYPE_CHECKING:
+    from hsfuse.io.url import AnyPath
 
 __all__ = ["info", "methods"]
 
 
 @click.command(no_args_is_help=True)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FileOrUrl())
 @click.option(
     "--sensor",
     metavar="NAME|FILE",
@@ -21,7 +24,7 @@ __all__ = ["info", "methods"]
 )
 @json_option
 @verbose_option
-def info(file: Path, *, sensor: str | None, as_json: bool) -> None:
+def info(file: AnyPath, *, sensor: str | None, as_json: bool) -> None:
     """
     Show what hsfuse reads from FILE: size, bands, wavelengths, grid. No pixel is read.
 

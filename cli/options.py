@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 __all__ = [
+    "FileOrUrl",
     "FromLibrary",
     "KeyValue",
     "device_option",
@@ -53,6 +55,26 @@ class FromLibrary(click.ParamType):  # type: ignore[type-arg]  # generic from cl
     ) -> list[CompletionItem]:
         """Complete a name in the shell."""
         return [CompletionItem(name) for name in self.load() if name.startswith(incomplete)]
+
+
+class FileOrUrl(click.Path):
+    """The path of a file or folder, or a URL."""
+
+    name = "path"
+
+    def __init__(self) -> None:
+        super().__init__(path_type=str)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Return a pathlib path, or a URL of the library."""
+        from hsfuse.io.url import as_path
+
+        return as_path(str(super().convert(value, param, ctx)))
 
 
 class KeyValue(click.ParamType):  # type: ignore[type-arg]
@@ -310,6 +332,13 @@ run_options = _together(
         type=click.IntRange(min=1),
         metavar="N",
         help="Threads or processes on this machine.  [default: one per core, two for a GPU]",
+    ),
+    click.option(
+        "--temporary",
+        type=click.Path(path_type=str),
+        metavar="FOLDER",
+        help="Where a GeoTIFF is written that is then uploaded to a URL.  [default: the working "
+        "folder]",
     ),
     overwrite_option,
     click.option(

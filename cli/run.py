@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import json_option, quiet_option, run_options, verbose_option
+from .options import FileOrUrl, json_option, quiet_option, run_options, verbose_option
 from .progress import Progress, Stages
+
+if TYPE_CHECKING:
+    from hsfuse.io.url import AnyPath
 
 __all__ = ["run"]
 
 
 @click.command(no_args_is_help=True)
-@click.argument("scene", type=click.Path(path_type=Path))
-@click.argument("rgb", type=click.Path(path_type=Path))
+@click.argument("scene", type=FileOrUrl())
+@click.argument("rgb", type=FileOrUrl())
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=FileOrUrl(),
     metavar="OUT",
     help="Output, .tif (cloud-optimised GeoTIFF) or .zarr.  [default: <scene>_fused.tif]",
 )
@@ -35,9 +37,9 @@ __all__ = ["run"]
 @quiet_option
 @verbose_option
 def run(
-    scene: Path,
-    rgb: Path,
-    out: Path | None,
+    scene: AnyPath,
+    rgb: AnyPath,
+    out: AnyPath | None,
     *,
     dry_run: bool,
     report: bool,
@@ -53,13 +55,15 @@ def run(
     both.
 
     Inputs are GeoTIFF, ENVI, zarr or products as their makers deliver them (EnMAP, PRISMA,
-    EMIT, DESIS, Sentinel-2 and others), of any size.
+    EMIT, DESIS, Sentinel-2 and others), of any size. GeoTIFF, ENVI and zarr are also read by URL
+    (s3://, gs://, az://, https://), and outputs are written to s3://, gs:// and az://.
 
     \b
     Examples:
       hsfuse run scene.tif rgb.tif
       hsfuse run enmap.bsq s2.tif -o out.zarr --hs-sensor enmap --rgb-sensor sentinel-2a
       hsfuse run ENMAP01-____L2A-.../ S2A_MSIL2A_....SAFE -o out.tif
+      hsfuse run s3://bucket/scene.tif s3://bucket/rgb.tif -o s3://bucket/out.zarr
       hsfuse run scene.tif rgb.tif --dry-run
       hsfuse run scene.tif rgb.tif --dtype int16 --scale 0.0001 --co COMPRESS=DEFLATE
     """  # noqa: D301 - click reads the mark

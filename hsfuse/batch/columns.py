@@ -43,7 +43,7 @@ def find_file(value: object, base: Path) -> tuple[Path | None, str]:
     except HsfuseError as error:
         return None, str(error)
     if place.path != str(place.file):  # a member of an archive, or a variable
-        if not place.file.is_absolute():
+        if not Path(place.file).is_absolute():
             return None, f"found {text}; expected an absolute path where it names part of a file"
         path, file = Path(text), place.file
     else:

@@ -12,6 +12,7 @@ from hsfuse.batch.manifest import BatchPair
 from hsfuse.fusion.lazy import open_input
 from hsfuse.fusion.request import differences, request_of
 from hsfuse.io.provenance import read_provenance
+from hsfuse.io.url import AnyPath
 from hsfuse.report.record import record_path
 
 __all__ = ["Existing", "inspect_output", "read_record"]
@@ -78,10 +79,10 @@ def unrecorded_message(out: Path) -> str:
     return f"{out}: exists, of other inputs, options or versions, without a record; {_REPLACE}"
 
 
-def read_record(out: Path) -> Record:
+def read_record(out: AnyPath) -> Record:
     """Return the record of an output; empty where there is none that can be read."""
     try:
-        record = json.loads(record_path(out).read_text(encoding="utf-8"))
+        record = json.loads(record_path(out).read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, Mapping) else {}

@@ -17,9 +17,9 @@ from hsfuse.batch.columns import find_file, find_unknown, read_options
 from hsfuse.batch.patterns import match_files
 from hsfuse.batch.tables import Row, Table, read_table, table_of
 from hsfuse.errors import HsfuseError, ManifestError, PlanError
-from hsfuse.fusion.run import default_output
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.formats import find_format
+from hsfuse.io.write import default_output
 
 __all__ = ["BatchPair", "Manifest", "Pairs", "read_manifest"]
 

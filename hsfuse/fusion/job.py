@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,7 @@ from hsfuse.fusion.request import Request
 from hsfuse.fusion.settings import Settings
 from hsfuse.fusion.tiling import worker_bytes
 from hsfuse.fusion.undeclared import UndeclaredFill
+from hsfuse.io.url import AnyPath
 from hsfuse.io.write import Origin, OutputLayout
 from hsfuse.parallel import Cluster, Scheduler, local_workers
 
@@ -41,7 +41,7 @@ class Job:
 
     Attributes
     ----------
-    scene, rgb, out : Path
+    scene, rgb, out : Path or Url
         The files.
     plan : Plan
         Of the fusion.
@@ -63,9 +63,9 @@ class Job:
         What was asked; see :func:`hsfuse.fusion.request.request_of`.
     """
 
-    scene: Path
-    rgb: Path
-    out: Path
+    scene: AnyPath
+    rgb: AnyPath
+    out: AnyPath
     plan: Plan
     layout: OutputLayout
     settings: Settings
@@ -136,7 +136,7 @@ class Outcome:
     ----------
     job : Job
         What was planned.
-    path : Path
+    path : Path or Url
         The output.
     seconds : float
         From the first block to the last byte.
@@ -156,7 +156,7 @@ class Outcome:
     """
 
     job: Job = field(repr=False)  # its regressions and wavelengths would fill pages
-    path: Path
+    path: AnyPath
     seconds: float
     spatial: Discrepancy
     spectral: Discrepancy

@@ -33,13 +33,13 @@ from hsfuse.fusion.job import Job, Outcome
 from hsfuse.fusion.lazy import lazy_result, open_input
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.request import request_of
-from hsfuse.fusion.settings import Settings, with_choices
+from hsfuse.fusion.settings import PathLike, Settings, with_choices
 from hsfuse.fusion.stored_numbers import StoredNumbers, choose_numbers
 from hsfuse.fusion.undeclared import count_undeclared, find_undeclared
 from hsfuse.io.formats import find_format
 from hsfuse.io.layout import STANDARD_ERROR
-from hsfuse.io.location import locate_file
 from hsfuse.io.read import open_raster
+from hsfuse.io.url import AnyPath, as_path
 from hsfuse.io.write import (
     Block,
     FirstPass,
@@ -51,6 +51,8 @@ from hsfuse.io.write import (
     check_partial,
     check_space,
     create_store,
+    default_output,
+    local_path,
     space_needed,
     write_blocks,
 )
@@ -74,9 +76,9 @@ _MOST_PIXELS = 1024
 
 
 def run(
-    scene: str | Path,
-    rgb: str | Path,
-    out: str | Path | None = None,
+    scene: PathLike,
+    rgb: PathLike,
+    out: PathLike | None = None,
     settings: Settings | None = None,
     *,
     client: Client | None = None,
@@ -88,9 +90,9 @@ def run(
 
     Parameters
     ----------
-    scene, rgb : str or Path
-        The hyperspectral and the RGB or multispectral raster.
-    out : str or Path, optional
+    scene, rgb : str or path
+        The hyperspectral and the RGB or multispectral raster; a path or a URL.
+    out : str or path, optional
         Ends in .tif or .zarr; ``<scene>_fused.tif`` beside the scene by default.
     settings : Settings, optional
         Method, sensors, tiles and so on.
@@ -122,9 +124,9 @@ def run(
 
 
 def prepare(
-    scene: str | Path,
-    rgb: str | Path,
-    out: str | Path | None = None,
+    scene: PathLike,
+    rgb: PathLike,
+    out: PathLike | None = None,
     settings: Settings | None = None,
     *,
     client: Client | None = None,
@@ -145,10 +147,12 @@ def prepare(
     """
     started = time.monotonic()
     settings = settings or Settings()
-    scene, rgb = Path(scene), Path(rgb)
-    path = _check_files(scene, rgb, Path(out) if out else default_output(scene), settings, dry_run)
+    scene, rgb = as_path(scene), as_path(rgb)
+    path = _check_files(
+        scene, rgb, as_path(out) if out else default_output(scene), settings, dry_run
+    )
     # Blocks may be fused on other machines than the one that plans.
-    cluster = _find_cluster(settings, client, [scene, rgb], None if dry_run else path.parent)
+    cluster = _find_cluster(settings, client, [scene, rgb], None if dry_run else path)
     device = pick_device(settings.device) if cluster is None else cluster.device
     here = device if cluster is None else "auto"
     inputs = (
@@ -160,7 +164,8 @@ def prepare(
     find_format(path).check_options(settings.creation_options, layout.dtype)
     if not (settings.resume or dry_run):
         models = plan.fuser.local_models
-        check_space(path, space_needed(layout, path) + (models.bytes if models else 0))
+        needed = space_needed(layout, path) + (models.bytes if models else 0)
+        check_space(local_path(path, settings.temporary), needed)
     request = request_of(*inputs, replace(settings, device=device))
     job = Job(
         scene, rgb, path, plan, layout, settings, client=client, cluster=cluster, request=request
@@ -175,18 +180,21 @@ def prepare(
     return replace(job, seconds=time.monotonic() - started)
 
 
-def _check_files(scene: Path, rgb: Path, out: Path, settings: Settings, dry_run: bool) -> Path:
+def _check_files(
+    scene: AnyPath, rgb: AnyPath, out: AnyPath, settings: Settings, dry_run: bool
+) -> AnyPath:
     """Refuse an output that cannot be written as asked, before anything is read."""
-    masks = [Path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
+    masks = [as_path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
     overwrite = settings.overwrite or dry_run  # which writes nothing
     path = check_output(out, overwrite=overwrite, inputs=[scene, rgb, *masks])
     find_format(path).check_options(settings.creation_options, settings.likely_dtype)
-    check_partial(path, overwrite=overwrite, resume=settings.resume)
+    here = local_path(path, settings.temporary)
+    check_partial(here, overwrite=overwrite, resume=settings.resume)
     return path
 
 
 def _find_cluster(
-    settings: Settings, client: Client | None, inputs: list[Path], folder: Path | None
+    settings: Settings, client: Client | None, inputs: list[AnyPath], out: AnyPath | None
 ) -> Cluster | None:
     """Return the cluster that is asked for, once its workers see the files; None for none."""
     if client is not None and settings.scheduler != "local":
@@ -196,30 +204,17 @@ def _find_cluster(
     scheduler: Scheduler = settings.scheduler if client is None else client
     if is_local(scheduler):
         return None
-    masks = [Path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
-    files = [path for path in (*inputs, *masks) if path.exists()]  # others lie in archives
+    masks = [as_path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
+    files = [path for path in (*inputs, *masks) if isinstance(path, Path) and path.exists()]
+    here = None if out is None else local_path(out, settings.temporary)
+    folder = here.parent if isinstance(here, Path) else None
     return inspect_cluster(
         scheduler, settings.device, folder=folder, files=files, libraries=LIBRARIES
     )
 
 
-def default_output(scene: Path) -> Path:
-    """
-    Return where the output goes when nobody says.
-
-    Examples
-    --------
-    >>> default_output(Path("data/scene.bsq")).as_posix()
-    'data/scene_fused.tif'
-    """
-    place = locate_file(scene)
-    # Beside the archive that a scene lies in, or the file of which it is a variable.
-    name = place.file.stem if place.variable else scene.stem
-    return place.file.with_name(f"{name}_fused.tif")
-
-
 def _layout(
-    plan: Plan, settings: Settings, numbers: StoredNumbers, *, names: tuple[Path, Path]
+    plan: Plan, settings: Settings, numbers: StoredNumbers, *, names: tuple[AnyPath, AnyPath]
 ) -> OutputLayout:
     template: xr.DataArray = lazy_result(plan)
     attributes = {
@@ -264,6 +259,7 @@ def execute(
         origin=job.origin,
         overwrite=settings.overwrite,
         resume=settings.resume,
+        temporary=settings.temporary,
     )
     started = time.monotonic()
     grid, first = plan.fuser.local_models, None
@@ -300,7 +296,7 @@ def execute(
     )
 
 
-def _median_standard_error(path: Path) -> float:
+def _median_standard_error(path: AnyPath) -> float:
     """Return the median of an output's standard error, from pixels spread over it."""
     error = open_raster(path)[STANDARD_ERROR]
     step = math.ceil(max(error.shape) / _MOST_PIXELS)

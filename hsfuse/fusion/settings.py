@@ -119,6 +119,9 @@ class Settings(FusionSettings):
         Rounded values compress better.
     creation_options : mapping
         GeoTIFF creation options.
+    temporary : path or None
+        Folder in which a GeoTIFF is written that is then uploaded to a URL; None for the working
+        folder.
     overwrite, resume : bool
         Replace an output; continue an interrupted run.
 
@@ -133,6 +136,7 @@ class Settings(FusionSettings):
     scale: float | None = None
     max_error: float = 0.0
     creation_options: Mapping[str, str] = field(default_factory=dict)
+    temporary: PathLike | None = None
     overwrite: bool = False
     resume: bool = False
 

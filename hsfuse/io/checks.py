@@ -25,11 +25,14 @@ from hsfuse.io.location import ARCHIVE_SUFFIXES, NETWORKED, Location, locate_fil
 from hsfuse.io.settings import CHECKS
 from hsfuse.io.sources import check_links, vrt_sources
 from hsfuse.io.truncation import check_complete, check_directory
+from hsfuse.io.url import AnyPath, Url, as_path
 
 __all__ = ["ACCEPTED", "check_block", "header_of", "locate", "open_file"]
 
 ACCEPTED = "GeoTIFF, ENVI (.hdr with its data), zarr and products such as EnMAP L2A are accepted"
 
+# Formats that are several files, or are not read by GDAL.
+_LOCAL_ONLY = (".nc", ".nc4", ".h5", ".he5", ".hdf", ".hdf5", ".vrt", ".xml", ".zip", ".tar", ".gz")
 _ENVI_DATA = ("", ".dat", ".bsq", ".bil", ".bip", ".img", ".raw", ".bin", ".cube", ".hyspex")
 _ENVI_TYPES = {1: 1, 2: 2, 3: 4, 4: 4, 5: 8, 6: 8, 9: 16, 12: 2, 13: 4, 14: 8, 15: 8}  # bytes
 
@@ -46,9 +49,11 @@ def locate(path: str | os.PathLike[str]) -> Location:
     Raises
     ------
     RasterError
-        If there is none, or it is not on this machine.
+        If there is none, or it is neither on this machine nor at a URL.
     """
     place = locate_file(path)
+    if isinstance(place.file, Url):
+        return _locate_object(place.file)
     if place.archived:
         return place
     text, found = os.fspath(path), place.file
@@ -68,7 +73,26 @@ def locate(path: str | os.PathLike[str]) -> Location:
     return place if place.variable else Location(str(found), found)
 
 
-def open_file(path: str | Path) -> DatasetReader:
+def _locate_object(url: Url) -> Location:
+    """Return the object or zarr store at a URL."""
+    if url.suffix.lower() in _LOCAL_ONLY:
+        raise RasterError(
+            f"{url}: {url.suffix} is read from this machine only: download it first; GeoTIFF, ENVI "
+            "and zarr are read by URL"
+        )
+    if url.suffix.lower() != ".zarr" and url.is_file():
+        if size_of(str(url)) == 0:
+            raise RasterError(f"{url}: an empty object; {ACCEPTED}")
+        if url.suffix.lower() == ".hdr":
+            raise RasterError(f"{url}: a header; name the data file that lies beside it")
+        return Location(str(url), url)
+    if any((url / name).is_file() for name in STORE_FILES):
+        return Location(str(url), url, store=True)
+    next(url.parent.objects(), None) if url.writable else None  # says if there is no bucket
+    raise RasterError(f"{url}: no such object and no zarr store; {ACCEPTED}")
+
+
+def open_file(path: str | os.PathLike[str]) -> DatasetReader:
     """
     Open a file with GDAL, and make sure that it is complete.
 
@@ -82,29 +106,30 @@ def open_file(path: str | Path) -> DatasetReader:
     RasterError
         If it is no raster, lacks pixels, or declares what cannot be meant.
     """
-    text, path = str(path), Path(path)
-    if path.is_file():
-        check_links(path)
-        for source in vrt_sources(path)[: CHECKS.most_sources]:
+    found = as_path(path)
+    if isinstance(found, Path) and found.is_file():
+        check_links(found)
+        for source in vrt_sources(found)[: CHECKS.most_sources]:
             if size_of(source) is not None:
                 _check_source(source)
-        if path.suffix.lower() in _ENVI_DATA:
-            _check_envi(path)  # before GDAL, which has no word for it
-        check_directory(path)
+        if found.suffix.lower() in _ENVI_DATA:
+            _check_envi(found)  # before GDAL, which has no word for it
+        check_directory(found)
     try:
-        dataset = open_quietly(text)
+        dataset = open_quietly(str(path))
     except GDAL_ERRORS as error:
-        named = str(error).replace(f"'{path}'", "it").replace(str(path), "it")
+        virtual = found.virtual if isinstance(found, Url) else str(found)
+        named = str(error).replace(f"'{virtual}'", "it").replace(virtual, "it")
         reason = " ".join(named.split()).rstrip(".").replace("it not recognized", "not recognized")
         raise RasterError(
-            f"{path}: not a raster that can be read ({reason}); {_hint(path)}{ACCEPTED}"
+            f"{path}: not a raster that can be read ({reason}); {_hint(found)}{ACCEPTED}"
         ) from error
     try:
         _check_driver(dataset)
         _check_pixels(dataset)
         _check_size(dataset)
-        if dataset.driver == "ENVI" and path.is_file():
-            _check_envi(path)
+        if dataset.driver == "ENVI" and isinstance(found, Path) and found.is_file():
+            _check_envi(found)
         else:
             check_complete(dataset)
     except RasterError:
@@ -156,7 +181,9 @@ def _check_source(source: str) -> None:
     open_file(source).close()
 
 
-def _hint(path: Path) -> str:
+def _hint(path: AnyPath) -> str:
+    if isinstance(path, Url):
+        return "" if path.suffix else "ENVI data need their header beside them; "
     if path.name.lower().endswith(ARCHIVE_SUFFIXES):
         kind = "zip" if path.suffix.lower() == ".zip" else "gzip" if _only_gz(path) else "tar"
         inside = "" if kind == "gzip" else "/NAME"

@@ -16,6 +16,7 @@ from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.geotiff import check_options, export_geotiff
 from hsfuse.io.replacement import move_folder
+from hsfuse.io.url import AnyPath
 from hsfuse.io.zarr_layout import consolidate
 
 __all__ = ["FORMATS", "Finishing", "OutputFormat", "find_format"]
@@ -72,11 +73,11 @@ class OutputFormat:
     suffixes: tuple[str, ...]
     space: float
     check_options: Callable[[Mapping[str, str], str], object]
-    refusal: Callable[[Path], str]
-    finish: Callable[[Path, Path, Finishing], object]
+    refusal: Callable[[AnyPath], str]
+    finish: Callable[[AnyPath, AnyPath, Finishing], object]
 
 
-def find_format(path: Path) -> OutputFormat:
+def find_format(path: AnyPath) -> OutputFormat:
     """
     Return the format of an output, by the end of its name.
 
@@ -97,7 +98,8 @@ def find_format(path: Path) -> OutputFormat:
     raise OutputError(f"{path}: an output ends in {accepted}, not in {path.suffix!r}")
 
 
-def _finish_geotiff(store: Path, path: Path, how: Finishing) -> None:
+def _finish_geotiff(store: AnyPath, path: AnyPath, how: Finishing) -> None:
+    store, path = Path(store), Path(path)  # on this machine, wherever it goes then
     export_geotiff(
         store,
         path,
@@ -110,10 +112,11 @@ def _finish_geotiff(store: Path, path: Path, how: Finishing) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _finish_zarr(store: Path, path: Path, how: Finishing) -> None:
+def _finish_zarr(store: AnyPath, path: AnyPath, how: Finishing) -> None:
     del how  # it is one
     consolidate(store)
-    move_folder(store, path)
+    if isinstance(store, Path) and isinstance(path, Path):
+        move_folder(store, path)
 
 
 def _no_options(options: Mapping[str, str], dtype: str) -> None:
@@ -124,11 +127,11 @@ def _no_options(options: Mapping[str, str], dtype: str) -> None:
         )
 
 
-def _is_folder(path: Path) -> str:
+def _is_folder(path: AnyPath) -> str:
     return "is a folder" if path.is_dir() else ""
 
 
-def _is_no_store(path: Path) -> str:
+def _is_no_store(path: AnyPath) -> str:
     is_store = any((path / name).exists() for name in ("zarr.json", ".zgroup"))
     return "" if is_store else "is not a zarr store"
 

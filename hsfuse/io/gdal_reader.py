@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import rasterio
@@ -26,7 +26,7 @@ from hsfuse.io.settings import CHECKS
 __all__ = ["open_dataset"]
 
 
-def open_dataset(path: str | Path) -> Opened:
+def open_dataset(path: str | os.PathLike[str]) -> Opened:
     """
     Open a file with GDAL.
 
@@ -50,7 +50,7 @@ def open_dataset(path: str | Path) -> Opened:
         ) from error
 
 
-def _open(path: str | Path) -> Opened:
+def _open(path: str | os.PathLike[str]) -> Opened:
     # Within an Env GDAL's messages become log lines; a no-data number like 1e99 is no overflow.
     with rasterio.Env(), open_file(path) as dataset, np.errstate(over="ignore"):
         notes: list[str] = []
@@ -161,7 +161,7 @@ def _is_mask(dataset: DatasetReader, band: int) -> bool:
     windows = [
         Window(left, top, CHECKS.alpha_side, CHECKS.alpha_side) for top in tops for left in lefts
     ]
-    with gdal_options():
+    with gdal_options(dataset.name):
         seen = np.concatenate([dataset.read(band, window=each).ravel() for each in windows])
     limits = np.iinfo(seen.dtype).max if seen.dtype.kind in "iu" else np.nanmax(seen, initial=0)
     between = seen[np.isfinite(seen) & (seen != 0) & (seen != limits)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import threading
 import warnings
 from collections import OrderedDict
@@ -13,16 +15,27 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from hsfuse.errors import RasterError
+from hsfuse.io.bucket import NETWORK_OPTIONS, gdal_endpoint
 from hsfuse.io.location import stamp
 from hsfuse.io.settings import READING
+from hsfuse.io.url import Url
 
 __all__ = ["GDAL_ERRORS", "gdal_options", "open_in_thread", "open_quietly"]
 
 #: What rasterio raises of a file: its own errors, and GDAL's where it does not translate them.
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 
-# GDAL reads nothing over a network, whatever a file names; libjpeg does not guess what is missing.
-_OPTIONS = {"CPL_VSIL_CURL_ALLOWED_FILENAME": "none", "GDAL_ERROR_ON_LIBJPEG_WARNING": True}
+# libjpeg does not guess what is missing. Nothing is kept of a file that is closed: it may change.
+_OPTIONS = {
+    "GDAL_ERROR_ON_LIBJPEG_WARNING": True,
+    "CPL_VSIL_CURL_NON_CACHED": "/vsis3/:/vsigs/:/vsiaz/:/vsicurl/",
+}
+# Files that GDAL reads beside a raster by URL: its own notes and masks, world file, ENVI header.
+_BESIDE = (".aux.xml", ".msk")
+_HEADERS = (".tfw", ".wld", ".hdr")
+# By URL a file is opened by the driver that its name says: others may name more files.
+_DRIVERS = {".jp2": "JP2OpenJPEG", ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+_TIFF = (".tif", ".tiff")
 _opening = threading.Lock()
 _opened = threading.local()
 
@@ -31,13 +44,37 @@ def open_quietly(path: str) -> DatasetReader:
     """Open a file with GDAL; neither a missing place nor a no-data number like 1e99 warns."""
     with _opening, warnings.catch_warnings():  # filters belong to the process, not to a thread
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with np.errstate(over="ignore"), gdal_options():
-            return rasterio.open(path, sharing=False)
+        with np.errstate(over="ignore"), gdal_options(path):
+            url = Url.parse(path)
+            if url is None:
+                return rasterio.open(path, sharing=False)
+            return rasterio.open(url.virtual, sharing=False, driver=_driver(url))
 
 
-def gdal_options() -> rasterio.Env:
-    """Return the environment in which files are opened and read."""
-    return rasterio.Env(GDAL_CACHEMAX=READING.cache_bytes, **_OPTIONS)
+def _driver(url: Url) -> str:
+    return "GTiff" if url.suffix.lower() in _TIFF else _DRIVERS.get(url.suffix.lower(), "ENVI")
+
+
+def gdal_options(path: str) -> rasterio.Env:
+    """
+    Return the environment in which a file is opened and read.
+
+    Over a network GDAL reads the file alone if it is one by URL, with what belongs to it, and else
+    nothing, whatever a file names.
+    """
+    url = Url.parse(path)
+    names = [".none"]
+    options = {key: value for key, value in NETWORK_OPTIONS.items() if key not in os.environ}
+    if url is not None:
+        options |= gdal_endpoint(os.environ) | {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
+        # GDAL compares the ends of names, and splits the list of them at commas and spaces.
+        file = re.split("[, ]", url.virtual.partition(url.host)[2])[-1]
+        stem = file.removesuffix(url.suffix)
+        names = [file, *(file + end for end in _BESIDE), *(stem + end for end in _HEADERS)]
+        names.append(f"{file}.hdr")
+    # Always stated: an option of the main thread holds in all threads that state none.
+    options["CPL_VSIL_CURL_ALLOWED_EXTENSIONS"] = ",".join(names)
+    return rasterio.Env(GDAL_CACHEMAX=READING.cache_bytes, **_OPTIONS, **options)
 
 
 def open_in_thread(path: str, state: tuple[int, int]) -> DatasetReader:

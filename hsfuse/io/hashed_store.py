@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from zarr.abc.store import Store
 from zarr.storage import LocalStore, WrapperStore
 
 from hsfuse.errors import OutputError
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["CheckedStore", "RecordingStore"]
 
 
-class RecordingStore(WrapperStore[LocalStore]):
+class RecordingStore(WrapperStore[Store]):
     """
-    A folder that is written to, and the hash of all that was.
+    A store that is written to, and the hash of all that was.
 
     Parameters
     ----------
-    store : LocalStore
-        The folder.
+    store : Store
+        Of a folder, or of objects.
 
     Attributes
     ----------
@@ -34,7 +35,7 @@ class RecordingStore(WrapperStore[LocalStore]):
         SHA-256 of the bytes written, by their path inside the folder.
     """
 
-    def __init__(self, store: LocalStore) -> None:
+    def __init__(self, store: Store) -> None:
         super().__init__(store)
         self.hashes: dict[str, str] = {}
 

@@ -7,26 +7,29 @@ file for each unit) and ``journal.jsonl`` (one line per finished block or unit, 
 every file it wrote). A block is safe once its chunk files are on the disk *and* its line is in
 the journal, in this order; whatever was interrupted in between is written again and comes out
 the same.
+
+In an object store the folder holds no pixels: they are written to their final place. The journal
+is one object for each line.
 """
 
 import hashlib
 import json
 import os
 import platform
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.errors import OutputError
 from hsfuse.io.layout import Block
-from hsfuse.io.lines import LineFile
+from hsfuse.io.log import open_log
 from hsfuse.io.replacement import failure
 from hsfuse.io.settings import OUTPUTS
+from hsfuse.io.url import AnyPath, Url
 
 __all__ = ["Journal", "ModelReceipt", "PartialOutput", "Receipt", "hash_file"]
 
@@ -49,6 +52,8 @@ class Receipt:
         Values that the stored type could not hold.
     limited : int
         Values below the physical range, which were set to its limit.
+    tags : dict of str to str
+        Entity tag of each chunk that is an object in a store, by its path.
     undeclared : tuple of (str, float or None)
         Image and number of each undeclared fill in what the block was fused from.
     spatial, spectral : Discrepancy
@@ -61,6 +66,7 @@ class Receipt:
     missing: int
     clipped: int
     limited: int = 0
+    tags: dict[str, str] = field(default_factory=dict)
     undeclared: tuple[tuple[str, float | None], ...] = ()
     spatial: Discrepancy = field(default_factory=Discrepancy)
     spectral: Discrepancy = field(default_factory=Discrepancy)
@@ -114,43 +120,49 @@ class PartialOutput:
 
     Parameters
     ----------
-    path : Path
-        The final name, which nothing bears before the output is finished.
+    path : Path or Url
+        The final name, which no file bears before the output is finished.
     """
 
-    path: Path
+    path: AnyPath
 
     @property
-    def partial(self) -> Path:
-        """The folder that holds everything until the output is finished."""
+    def partial(self) -> AnyPath:
+        """The folder that holds all until the output is finished; at a URL all but pixels."""
         return self.path.with_name(self.path.name + ".partial")
 
     @property
-    def root(self) -> Path:
-        """The zarr store inside it."""
-        return self.partial / "cube.zarr"
+    def root(self) -> AnyPath:
+        """The zarr store: inside it, or, as object stores rename nothing, the output itself."""
+        return self.path if isinstance(self.path, Url) else self.partial / "cube.zarr"
 
     @property
-    def models(self) -> Path:
+    def models(self) -> AnyPath:
         """The folder of local models inside it."""
         return self.partial / "models"
 
-    def model(self, row: int, column: int) -> Path:
+    def model(self, row: int, column: int) -> AnyPath:
         """Return the file of a unit's models."""
         return self.models / f"{row}-{column}.npy"
 
     @property
-    def journal(self) -> Path:
+    def journal(self) -> AnyPath:
         """The journal inside it."""
-        return self.partial / "journal.jsonl"
+        at_url = isinstance(self.path, Url)
+        return self.partial / ("journal" if at_url else "journal.jsonl")
 
     @property
-    def plan(self) -> Path:
+    def plan(self) -> AnyPath:
         """The record of whose work it is."""
         return self.partial / "plan.json"
 
-    def damaged(self, chunks: dict[str, str | None]) -> list[str]:
-        """Return the chunk files whose hash is not the one given."""
+    def damaged(self, chunks: Mapping[str, str | None], tags: Mapping[str, str]) -> list[str]:
+        """Return the chunks that are not what was written, by their hashes, or tags at a URL."""
+        if isinstance(self.root, Url):
+            start = len(self.root.key) + 1
+            there = {each.key[start:]: tag for each, tag in self.root.tagged_objects()}
+            known = {key: tags.get(key, "") if chunks[key] else None for key in chunks}
+            return [key for key, tag in known.items() if there.get(key) != tag]
         found = _hashes(self.root / key for key in chunks)
         return [key for key, now in zip(chunks, found, strict=True) if now != chunks[key]]
 
@@ -167,6 +179,8 @@ class Journal:
     ----------
     output : PartialOutput
         Such as a :class:`hsfuse.io.store.Store`.
+    owned : bool
+        Whether it is written to; see :mod:`hsfuse.io.log`.
 
     Raises
     ------
@@ -174,11 +188,11 @@ class Journal:
         If another run holds it.
     """
 
-    def __init__(self, output: PartialOutput) -> None:
+    def __init__(self, output: PartialOutput, *, owned: bool = True) -> None:
         self.output = output
         self._intact: set[str] = set()
         try:
-            self._lines = LineFile(output.journal)
+            self._lines = open_log(output.journal, owned=owned)
         except BlockingIOError as error:
             raise OutputError(
                 f"{output.partial}: {_last_owner(output.journal)} is writing there; "
@@ -223,6 +237,8 @@ class Journal:
     def _append(self, line: str) -> None:
         try:
             self._lines.append(line.encode())
+        except OutputError:  # of another run
+            raise
         except OSError as error:
             raise OutputError(f"{self.output.journal}: {failure(error)}") from error
 
@@ -243,7 +259,8 @@ class Journal:
         """Return the blocks whose chunk files are still what the journal says."""
         receipts = self.receipts()
         expected = {key: value for each in receipts.values() for key, value in each.chunks.items()}
-        damaged = set(self.output.damaged(expected))
+        tags = {key: tag for each in receipts.values() for key, tag in each.tags.items()}
+        damaged = set(self.output.damaged(expected, tags))
         self._intact.update(expected.keys() - damaged)
         self._intact -= damaged
         return frozenset(
@@ -272,7 +289,7 @@ class Journal:
         return receipts
 
 
-def _last_owner(journal: Path) -> str:
+def _last_owner(journal: AnyPath) -> str:
     """Return who wrote to a journal last, from its text: another process holds it."""
     owner: object = None
     for line in journal.read_bytes().splitlines():
@@ -284,15 +301,17 @@ def _last_owner(journal: Path) -> str:
     return f"process {owner.get('process')} on {owner.get('host')}"
 
 
-def hash_file(path: Path) -> str | None:
+def hash_file(path: AnyPath) -> str | None:
     """Return the SHA-256 of a file, None where there is none."""
     try:
+        if isinstance(path, Url):
+            return hashlib.sha256(path.read_bytes()).hexdigest()
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return None
 
 
-def _hashes(paths: Iterable[Path]) -> list[str | None]:
+def _hashes(paths: Iterable[AnyPath]) -> list[str | None]:
     with ThreadPoolExecutor(OUTPUTS.hashers) as pool:
         return list(pool.map(hash_file, paths))

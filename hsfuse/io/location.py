@@ -1,8 +1,7 @@
 """
-What a path names: a file on this machine, one in an archive, a variable of a netCDF file.
+What a path names: a file on this machine, one in an archive, a variable of a netCDF file, a URL.
 
-Pixels are read from this machine alone. A path that leads elsewhere is refused here, before
-GDAL sees it.
+A path that leads elsewhere is refused here, before GDAL sees it.
 """
 
 from __future__ import annotations
@@ -10,13 +9,16 @@ from __future__ import annotations
 import os
 import re
 import tarfile
+import time
 import zipfile
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from hsfuse.core.text import listed
 from hsfuse.errors import RasterError
+from hsfuse.io.settings import NETWORK
+from hsfuse.io.url import AnyPath, ObjectState, Url
 
 __all__ = [
     "ARCHIVE_SUFFIXES",
@@ -51,9 +53,9 @@ class Location:
     Attributes
     ----------
     path : str
-        As GDAL opens it and messages name it.
-    file : Path
-        The file or folder on disk: the archive, or the netCDF file of a variable.
+        As it is opened and messages name it.
+    file : Path or Url
+        The file or folder on disk: the archive, or the netCDF file of a variable; or the URL.
     variable : str
         Of a netCDF or HDF5 file; empty where none is named.
     store : bool
@@ -61,9 +63,14 @@ class Location:
     """
 
     path: str
-    file: Path
+    file: AnyPath
     variable: str = ""
     store: bool = False
+
+    @property
+    def remote(self) -> bool:
+        """Whether it is a URL."""
+        return isinstance(self.file, Url)
 
     @property
     def archived(self) -> bool:
@@ -95,19 +102,24 @@ def locate_file(path: str | os.PathLike[str]) -> Location:
     Parameters
     ----------
     path : str or path
-        A path; ``file://`` and ``zip://archive!member``; ``/vsizip/``, ``/vsitar/`` and
-        ``/vsigzip/`` of a local archive; ``NETCDF:file:variable`` or ``HDF5:file://variable``.
+        A path; a URL, ``s3://bucket/key``, ``gs://``, ``az://`` or ``https://``; ``file://`` and
+        ``zip://archive!member``; ``/vsizip/``, ``/vsitar/`` and ``/vsigzip/`` of a local archive;
+        ``NETCDF:file:variable`` or ``HDF5:file://variable``.
 
     Raises
     ------
     RasterError
-        If it leads away from this machine, or names nothing in an archive.
+        If it leads to another machine by other means, or names nothing in an archive.
     """
     text = os.fspath(path)
+    url = Url.parse(text)
+    if url is not None:
+        _state.cache_clear()
+        return Location(str(url), url)
     if is_remote(text):
         raise RasterError(
-            f"{text}: lies on another machine; only files on this machine are read: download it "
-            "first"
+            f"{text}: lies on another machine; expected a file on this machine, or a URL that "
+            "begins with s3://, gs://, az:// or https://: download it first"
         )
     scheme = _SCHEME.match(text)
     if scheme and scheme.group(1).lower() in (*_ARCHIVES, "file"):
@@ -204,6 +216,9 @@ def _on_disk(path: str) -> tuple[str, Path, str]:
 
 def size_of(path: str) -> int | None:
     """Return the bytes of a file as GDAL names it, unpacked; None where that is not known."""
+    url = Url.parse(path)
+    if url is not None:
+        return _recent_state(url).st_size
     kind, file, member = _on_disk(path)
     if kind == "gzip" or not file.is_file():
         return None
@@ -212,5 +227,16 @@ def size_of(path: str) -> int | None:
 
 def stamp(path: str) -> tuple[int, int]:
     """Return size and time of the last change of a file, which change with its content."""
-    status = _on_disk(path)[1].stat()
+    url = Url.parse(path)
+    status = _on_disk(path)[1].stat() if url is None else _recent_state(url)
     return (status.st_size, status.st_mtime_ns)
+
+
+def _recent_state(url: Url) -> ObjectState:
+    """Return the state of an object, which is asked for every few seconds and not for a window."""
+    return _state(url, int(time.monotonic() / NETWORK.fresh))
+
+
+@lru_cache(maxsize=256)
+def _state(url: Url, _period: int) -> ObjectState:
+    return url.stat()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import dask.array
 import numpy as np
@@ -15,6 +14,7 @@ from hsfuse.io.checks import locate
 from hsfuse.io.gdal_reader import open_dataset
 from hsfuse.io.labels import raster_label
 from hsfuse.io.pixels import FilePixels, MaskedPixels, Opened
+from hsfuse.io.url import AnyPath, as_path
 
 __all__ = ["mask_raster", "masked"]
 
@@ -36,14 +36,14 @@ def mask_raster(raster: xr.DataArray, mask: str | os.PathLike[str]) -> xr.DataAr
     """
     stated = Affine(*raster.rio.transform()[:6])
     place = stated if raster.attrs.get("georeferenced", not stated.is_identity) else None
-    valid = _open_mask(Path(mask), raster_label(raster), raster.shape, place)
+    valid = _open_mask(as_path(mask), raster_label(raster), raster.shape, place)
     chunks = (1, *raster.chunks[1:]) if raster.chunks else "auto"
     flags = dask.array.from_array(valid, chunks=chunks, asarray=True, fancy=True)
     data = dask.array.where(flags > 0, raster.data, np.float32(np.nan))
     return raster.copy(data=data).assign_attrs(mask_file=str(mask))
 
 
-def masked(opened: Opened, mask: Path) -> Opened:
+def masked(opened: Opened, mask: AnyPath) -> Opened:
     """Return what was opened, without data where a mask file says so."""
     valid = _open_mask(mask, opened.pixels.path, opened.pixels.shape, opened.transform)
     attributes = opened.attributes | {"mask_file": str(mask)}
@@ -55,7 +55,7 @@ def masked(opened: Opened, mask: Path) -> Opened:
 
 
 def _open_mask(
-    mask: Path, name: str, shape: tuple[int, ...], transform: Affine | None
+    mask: AnyPath, name: str, shape: tuple[int, ...], transform: Affine | None
 ) -> FilePixels:
     """Return the pixels of a mask file, if they are on the grid of the raster that it masks."""
     place = locate(mask)

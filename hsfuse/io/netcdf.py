@@ -12,6 +12,7 @@ from hsfuse.io.checks import check_block
 from hsfuse.io.identity import companions
 from hsfuse.io.pixels import Opened
 from hsfuse.io.sources import check_links, is_hdf5
+from hsfuse.io.url import AnyPath
 
 __all__ = ["NETCDF_SUFFIXES", "is_netcdf", "open_netcdf", "open_stored"]
 
@@ -65,13 +66,13 @@ def open_netcdf(path: Path, variable: str = "") -> Opened:
     return open_stored(path, raw, name, companions([str(path)]))
 
 
-def open_stored(path: Path, raw: xr.Dataset, variable: str, state: object) -> Opened:
+def open_stored(path: AnyPath, raw: xr.Dataset, variable: str, state: object) -> Opened:
     """
     Return the one raster of a dataset whose numbers are as stored.
 
     Parameters
     ----------
-    path : Path
+    path : Path or Url
         The file or store.
     raw : Dataset
         Opened with ``decode_cf=False``.

@@ -9,32 +9,60 @@ import zarr
 from dask.utils import format_bytes
 
 from hsfuse.core.stages import Stage, ignore_stage
-from hsfuse.errors import OutputError
+from hsfuse.errors import OutputError, RasterError
 from hsfuse.io.formats import Finishing, find_format
-from hsfuse.io.journal import Journal, Receipt
+from hsfuse.io.journal import Journal, PartialOutput, Receipt
 from hsfuse.io.layout import STANDARD_ERROR, OutputLayout
-from hsfuse.io.replacement import sync
+from hsfuse.io.location import locate_file
+from hsfuse.io.replacement import remove_folder, sync
 from hsfuse.io.store import Store
+from hsfuse.io.url import AnyPath, Url, as_path
 from hsfuse.io.zarr_layout import COMPLETE, CUBE, PROVENANCE
+from hsfuse.io.zarr_store import zarr_store
 
-__all__ = ["check_output", "check_space", "finish", "space_needed", "verify"]
+__all__ = ["check_output", "check_space", "default_output", "finish", "space_needed", "verify"]
 
 CHECKSUMS = "checksums.sha256"
 
 
+def default_output(scene: AnyPath) -> AnyPath:
+    """
+    Return where the output goes when nobody says.
+
+    Raises
+    ------
+    OutputError
+        If the scene is at a URL.
+
+    Examples
+    --------
+    >>> str(default_output(as_path("scene.bsq")))
+    'scene_fused.tif'
+    """
+    place = locate_file(scene)
+    if place.remote:
+        raise OutputError(f"{scene}: is a URL; expected the name of the output (--out, out=)")
+    # Beside the archive that a scene lies in, or the file of which it is a variable.
+    name = place.file.stem if place.variable else scene.stem
+    return place.file.with_name(f"{name}_fused.tif")
+
+
 def check_output(
-    path: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()
-) -> Path:
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    inputs: Iterable[str | os.PathLike[str]] = (),
+) -> AnyPath:
     """
     Return the path of an output, if it may be written there.
 
     Parameters
     ----------
-    path : str or Path
-        Ends as one of :data:`hsfuse.io.formats.FORMATS`.
+    path : str or path
+        A path or a URL; ends as one of :data:`hsfuse.io.formats.FORMATS`.
     overwrite : bool
         Allow an output that exists.
-    inputs : iterable of str or Path
+    inputs : iterable of str or path
         Files that are read; the output is none of them.
 
     Raises
@@ -42,19 +70,11 @@ def check_output(
     OutputError
         If the path is not usable; the message says what would be.
     """
-    path = Path(path)
+    path = as_path(path)
     form = find_format(path)
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: there is no folder {path.parent}; make it first")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise OutputError(f"{path}: the folder {path.parent} is not writable")
-    own = path.resolve()
-    for source in inputs:
-        other = Path(source).resolve()
-        same = own.exists() and other.exists() and own.samefile(other)
-        if same or own == other or own in other.parents or other in own.parents:
-            raise OutputError(f"{path}: is also an input; give the output another name")
-    if not path.exists():
+    others = [as_path(source) for source in inputs]
+    there = _check_url(path, others) if isinstance(path, Url) else _check_folder(path, others)
+    if not there:
         return path
     if not overwrite:
         raise OutputError(
@@ -67,19 +87,55 @@ def check_output(
     return path
 
 
-def space_needed(layout: OutputLayout, path: Path) -> int:
+def _check_folder(path: Path, inputs: Iterable[AnyPath]) -> bool:
+    """Refuse a folder that cannot be written to, and an input; return whether the output exists."""
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {path.parent}; make it first")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: the folder {path.parent} is not writable")
+    own = path.resolve()
+    for source in inputs:
+        if isinstance(source, Url):
+            continue
+        other = source.resolve()
+        same = own.exists() and other.exists() and own.samefile(other)
+        if same or own == other or own in other.parents or other in own.parents:
+            raise OutputError(f"{path}: is also an input; give the output another name")
+    return path.exists()
+
+
+def _check_url(url: Url, inputs: Iterable[AnyPath]) -> bool:
+    """Refuse a web server, a bucket that is not there, and an input; return whether it exists."""
+    if not url.writable:
+        raise OutputError(
+            f"{url}: a web server, which is only read; expected an output on this machine or at "
+            "s3://, gs:// or az://"
+        )
+    own = f"{url}/"
+    for other in (f"{source}/" for source in inputs if isinstance(source, Url)):
+        if own.startswith(other) or other.startswith(own):
+            raise OutputError(f"{url}: is also an input; give the output another name")
+    try:
+        if url.suffix == ".zarr":  # what an interrupted run left is looked at by its journal
+            return url.is_dir() and not PartialOutput(url).plan.is_file()
+        return url.exists()
+    except RasterError as error:
+        raise OutputError(str(error)) from error
+
+
+def space_needed(layout: OutputLayout, path: AnyPath) -> int:
     """Return the bytes of disk that writing ``path`` takes at its peak, about."""
     return int(layout.bytes * find_format(path).space)
 
 
-def check_space(path: Path, needed: int) -> None:
+def check_space(path: AnyPath, needed: int) -> None:
     """
     Refuse to start what the disk cannot hold.
 
     Parameters
     ----------
-    path : Path
-        The output; its folder exists.
+    path : Path or Url
+        The output; its folder exists. An object store has room for anything.
     needed : int
         Bytes.
 
@@ -88,6 +144,8 @@ def check_space(path: Path, needed: int) -> None:
     OutputError
         If fewer bytes are free.
     """
+    if isinstance(path, Url):
+        return
     free = shutil.disk_usage(path.parent).free
     if free < needed:
         raise OutputError(
@@ -107,8 +165,10 @@ def verify(store: Store, journal: Journal) -> None:
         If a chunk was never written or is not what was written.
     """
     known: dict[str, str | None] = {}
+    tags: dict[str, str] = {}
     for receipt in journal.receipts().values():
         known.update(receipt.chunks)
+        tags.update(receipt.tags)
     keys = store.chunk_keys()
     absent = [key for key in keys if key not in known]
     if absent:
@@ -116,8 +176,9 @@ def verify(store: Store, journal: Journal) -> None:
             f"{store.root}: {len(absent)} of {len(keys)} chunks are not written yet "
             f"(first: {absent[0]}); pass --resume to go on"
         )
-    intact = journal.intact
-    damaged = store.damaged({key: known[key] for key in keys if key not in intact})
+    # At a URL one listing says of all that they are what was written.
+    intact = journal.intact if isinstance(store.root, Path) else frozenset[str]()
+    damaged = store.damaged({key: known[key] for key in keys if key not in intact}, tags)
     damaged += [
         key
         for key in keys
@@ -139,7 +200,7 @@ def finish(
     attributes: Mapping[str, object] | None = None,
     workers: int | None = None,
     stage: Stage | None = None,
-) -> Path:
+) -> AnyPath:
     """
     Verify the store, mark it complete and give the output its final name.
 
@@ -162,7 +223,7 @@ def finish(
 
     Returns
     -------
-    Path
+    Path or Url
         The finished output. Nothing else is left beside it.
 
     Raises
@@ -170,12 +231,12 @@ def finish(
     OutputError
         If a chunk is missing or damaged, or the final name cannot be taken.
     """
-    check_output(store.path, overwrite=overwrite)
+    check_output(store.destination or store.path, overwrite=overwrite)
     stage = stage or ignore_stage
     stage("verification", 0.0)
     verify(store, journal)
     receipts = journal.receipts().values()
-    group = zarr.open_group(store.root, mode="r+", zarr_format=3)
+    group = zarr.open_group(zarr_store(store.root), mode="r+", zarr_format=3)
     provenance = store.layout.provenance | dict(attributes or {})
     provenance |= {
         "missing_values": sum(receipt.missing for receipt in receipts),
@@ -183,7 +244,7 @@ def finish(
         "limited_values": sum(receipt.limited for receipt in receipts),
     }
     group.update_attributes({COMPLETE: True, PROVENANCE: provenance})
-    for path in store.root.rglob("*.partial"):
+    for path in store.root.rglob("*.partial") if isinstance(store.root, Path) else ():
         path.unlink(missing_ok=True)
     _write_checksums(store, receipts)
     sync(store.root / "zarr.json")
@@ -191,10 +252,24 @@ def finish(
     hashes = {key: digest for each in receipts for key, digest in each.chunks.items()}
     how = Finishing(creation_options or {}, hashes, workers, stage)
     find_format(store.path).finish(store.root, store.path, how)
+    if store.destination is not None:
+        stage("upload", 0.95)
+        _upload(Path(store.path), store.destination)
     journal.close()
-    shutil.rmtree(store.partial)
+    remove_folder(store.partial)
     sync(store.path.parent)
-    return store.path
+    return store.destination or store.path
+
+
+def _upload(path: Path, url: Url) -> None:
+    """Give a finished file its final place."""
+    try:
+        url.upload(path)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be uploaded ({error}); pass --resume to go on"
+        ) from error
+    path.unlink()
 
 
 def _write_checksums(store: Store, receipts: Iterable[Receipt]) -> None:
@@ -211,5 +286,5 @@ def _write_checksums(store: Store, receipts: Iterable[Receipt]) -> None:
             if digest and name.startswith(f"{array}/")
         ]
         path = store.root / array / CHECKSUMS
-        path.write_text("".join(lines), encoding="ascii")
+        path.write_bytes("".join(lines).encode())
         sync(path)

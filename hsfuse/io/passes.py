@@ -8,7 +8,6 @@ the items under way.
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 from hsfuse.core.stages import Stage
@@ -18,6 +17,7 @@ from hsfuse.io.layout import Block
 from hsfuse.io.output import finish
 from hsfuse.io.replacement import failure
 from hsfuse.io.store import Store
+from hsfuse.io.url import AnyPath
 from hsfuse.parallel import Scheduler, each
 
 __all__ = ["FirstPass", "Written", "write_blocks"]
@@ -46,7 +46,7 @@ class FirstPass(NamedTuple):
 class Written(NamedTuple):
     """A finished output: its path, the receipt of every block, and how many were there before."""
 
-    path: Path
+    path: AnyPath
     receipts: list[Receipt]
     resumed: int
 

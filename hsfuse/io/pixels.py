@@ -153,7 +153,7 @@ class FilePixels:
         if not indexes or not window.width or not window.height:
             return np.empty((len(bands), window.height, window.width), dtype=np.float32)
         dataset = open_in_thread(self.path, self.state)
-        with gdal_options():
+        with gdal_options(self.path):
             kind = np.result_type(*dataset.dtypes)
             raw = dataset.read(indexes, window=window, out_dtype=kind)
             others = None

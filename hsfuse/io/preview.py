@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -24,19 +23,20 @@ from hsfuse.io.pixels import StorePixels
 from hsfuse.io.read import open_raster
 from hsfuse.io.settings import PREVIEW
 from hsfuse.io.stores import open_store
+from hsfuse.io.url import AnyPath
 
 __all__ = ["preview_file", "preview_raster", "read_file_window", "read_window"]
 
 Image = NDArray[np.float32]
 
 
-def preview_file(path: Path, bands: Sequence[int], longest: int) -> Image:
+def preview_file(path: AnyPath, bands: Sequence[int], longest: int) -> Image:
     """
     Return some bands of a file, shrunk.
 
     Parameters
     ----------
-    path : Path
+    path : Path or Url
         A GeoTIFF or a zarr store.
     bands : sequence of int
         Indexes from 0.
@@ -123,7 +123,7 @@ def _shrunk(
     return image
 
 
-def read_file_window(path: Path, rows: Span, columns: Span) -> Image:
+def read_file_window(path: AnyPath, rows: Span, columns: Span) -> Image:
     """
     Return the pixels of a window of a file, all bands.
 

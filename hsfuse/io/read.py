@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -40,6 +39,7 @@ from hsfuse.io.pixels import (
 from hsfuse.io.products import open_product
 from hsfuse.io.settings import GRIDS
 from hsfuse.io.sources import check_links
+from hsfuse.io.url import Url, as_path
 from hsfuse.sensor.catalogue import pick_sensor
 from hsfuse.sensor.model import Sensor
 
@@ -69,7 +69,8 @@ def open_raster(
         rioxarray or hsfuse, any other raster file that GDAL reads, or a product as its
         maker delivers it (:mod:`hsfuse.io.products`), which tells its own sensor. Of a file in
         an archive ``/vsizip/archive/file`` (``/vsitar/``, ``/vsigzip/``), of several variables
-        ``NETCDF:file:variable``.
+        ``NETCDF:file:variable``. By URL (``s3://``, ``gs://``, ``az://``, ``https://``) GeoTIFF,
+        ENVI data and zarr stores.
     sensor : str, path or Sensor, optional
         The sensor that made it: a name or a definition for :func:`hsfuse.load_sensor`.
         It gives the wavelengths that the file does not know.
@@ -100,7 +101,7 @@ def open_raster(
     Raises
     ------
     RasterError
-        If the file is missing, damaged, incomplete, not on this machine, or no raster that
+        If the file is missing, damaged, incomplete, cannot be reached, or is no raster that
         hsfuse reads. Computing raises it too, for pixels that cannot be read.
     SensorError
         If the sensor is unknown.
@@ -119,7 +120,7 @@ def open_raster(
     if nodata is not None:
         opened = _with_nodata(opened, nodata)
     if mask is not None:
-        opened = masked(opened, Path(mask))
+        opened = masked(opened, as_path(mask))
     return _assembled(opened, sensor, definition, chunk)
 
 
@@ -308,6 +309,8 @@ def _open_file(place: Location) -> Opened:
         from hsfuse.io.stores import open_store
 
         return open_store(place.file)
+    if isinstance(place.file, Url):
+        return open_dataset(place.path)
     if place.path.startswith("NETCDF:") or is_netcdf(place.file):
         return open_netcdf(place.file, place.variable)
     if place.archived and place.path.lower().endswith(NETCDF_SUFFIXES):

@@ -7,13 +7,17 @@ import os
 import shutil
 import uuid
 from pathlib import Path
+from typing import TypeVar
 
 from hsfuse.errors import OutputError
+from hsfuse.io.url import AnyPath, Url
 
-__all__ = ["FULL", "failure", "move_file", "move_folder", "sync", "write_file"]
+__all__ = ["FULL", "failure", "move_file", "move_folder", "remove_folder", "sync", "write_file"]
 
 #: What is said of a full disk.
 FULL = "the disk is full; make space and pass --resume to go on"
+
+_Place = TypeVar("_Place", bound=AnyPath)
 
 
 def failure(error: OSError) -> str:
@@ -21,7 +25,7 @@ def failure(error: OSError) -> str:
     return FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
 
 
-def write_file(path: Path, content: bytes) -> Path:
+def write_file(path: _Place, content: bytes) -> _Place:
     """
     Write a file, replacing one of that name; what interrupts this leaves the old one.
 
@@ -30,12 +34,16 @@ def write_file(path: Path, content: bytes) -> Path:
     OSError
         If it cannot be written; nothing is left beside it.
     """
+    if isinstance(path, Url):  # an object appears whole
+        path.write_bytes(content)
+        return path
     ready = path.with_name(f".{path.name}.partial")
     try:
         ready.write_bytes(content)
-        return move_file(ready, path)
+        move_file(ready, path)
     finally:
         ready.unlink(missing_ok=True)
+    return path
 
 
 def move_file(ready: Path, path: Path) -> Path:
@@ -71,8 +79,18 @@ def move_folder(ready: Path, path: Path) -> Path:
     return path
 
 
-def sync(path: Path) -> None:
-    """Bring a folder's entries, or a file's content, to the disk."""
+def remove_folder(path: AnyPath) -> None:
+    """Remove a folder with all that lies in it."""
+    if isinstance(path, Url):
+        path.remove_folder()
+    else:
+        shutil.rmtree(path)
+
+
+def sync(path: AnyPath) -> None:
+    """Bring a folder's entries, or a file's content, to the disk; an object is where it is."""
+    if isinstance(path, Url):
+        return
     if os.name == "nt":  # pragma: no cover - Windows cannot open a folder
         return
     handle = os.open(path, os.O_RDONLY)

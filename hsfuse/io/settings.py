@@ -9,6 +9,7 @@ __all__ = [
     "CHECKS",
     "GEOTIFF",
     "GRIDS",
+    "NETWORK",
     "OUTPUTS",
     "PACKING",
     "PREVIEW",
@@ -19,6 +20,7 @@ __all__ = [
     "CheckSettings",
     "GeotiffSettings",
     "GridSettings",
+    "NetworkSettings",
     "OutputSettings",
     "PackingSettings",
     "PreviewSettings",
@@ -211,9 +213,33 @@ class GeotiffSettings:
     full_disk: int = MEBIBYTE
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    """Of requests to object stores and web servers; seconds."""
+
+    # Of a request that is answered by a server error, or by none: with twice the delay each time,
+    # some 50 s in all.
+    retries: int = 8
+    retry_delay: float = 0.2
+    # From the first try on, after which none is begun.
+    retry_timeout: float = 120
+    # Of a request as a whole: a chunk of an output at 100 kB/s.
+    timeout: float = 120
+    connect_timeout: float = 15
+    # Requests for small objects at a time.
+    requests: int = 16
+    # Bytes of a part of an upload, and parts at a time; a store takes at most 10 000 of them.
+    part_bytes: int = 16 * MEBIBYTE
+    parts: int = 4
+    most_parts: int = 9000
+    # For which the state of an object is taken for unchanged.
+    fresh: float = 10
+
+
 CHECKS = CheckSettings()
 GEOTIFF = GeotiffSettings()
 GRIDS = GridSettings()
+NETWORK = NetworkSettings()
 OUTPUTS = OutputSettings()
 PACKING = PackingSettings()
 PREVIEW = PreviewSettings()

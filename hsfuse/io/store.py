@@ -9,7 +9,6 @@ import io
 import json
 import math
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.storage import LocalStore
 
 from hsfuse.core.differences import find_differences
 from hsfuse.core.text import listed
@@ -26,11 +24,14 @@ from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.hashed_store import RecordingStore
 from hsfuse.io.journal import Journal, ModelReceipt, PartialOutput, Receipt
 from hsfuse.io.layout import STANDARD_ERROR, Block, OutputLayout
+from hsfuse.io.log import start_log
 from hsfuse.io.packing import encode
-from hsfuse.io.replacement import failure, sync, write_file
+from hsfuse.io.replacement import failure, remove_folder, sync, write_file
+from hsfuse.io.url import AnyPath, Url, as_path
 from hsfuse.io.zarr_layout import CUBE, write_template
+from hsfuse.io.zarr_store import UrlStore, zarr_store
 
-__all__ = ["Origin", "Store", "check_partial", "create_store", "is_resumable"]
+__all__ = ["Origin", "Store", "check_partial", "create_store", "is_resumable", "local_path"]
 
 #: What a plan came from: descriptions by name, of which the next is looked at where the one before
 #: is the same.
@@ -44,13 +45,16 @@ class Store(PartialOutput):
 
     Parameters
     ----------
-    path : Path
+    path : Path or Url
         The final name, ending in .zarr or .tif.
     layout : OutputLayout
         What is written there.
+    destination : Url, optional
+        Where the finished file is uploaded.
     """
 
     layout: OutputLayout
+    destination: Url | None = None
 
     def chunk_keys(self, block: Block | None = None) -> list[str]:
         """Return the chunk files of a block, or of the whole output, by their path inside."""
@@ -95,7 +99,8 @@ class Store(PartialOutput):
         place = slice(row, row + block.rows), slice(column, column + block.columns)
         missing = clipped = 0
         try:
-            target = RecordingStore(LocalStore(self.root))
+            store = zarr_store(self.root)
+            target = RecordingStore(store)
             cube = zarr.open_array(target, path=CUBE, mode="r+", zarr_format=3)
             # The bands of a chunk at a time: encoding them all takes several times the block.
             for first in range(0, self.layout.bands, self.layout.chunk[0]):
@@ -110,13 +115,14 @@ class Store(PartialOutput):
                 error[place] = stored[0]
                 clipped += beyond
             chunks = {key: target.hashes.get(key) for key in self.chunk_keys(block)}
-            written = [Path(key) for key, digest in chunks.items() if digest is not None]
-            folders = sorted({parent for path in written for parent in path.parents})
-            for path in (*written, *folders):
-                sync(self.root / path)
+            if isinstance(self.root, Path):
+                _sync_all(self.root, [key for key, digest in chunks.items() if digest is not None])
         except OSError as error:
             raise OutputError(f"{self.root}: block at {row}, {column}: {failure(error)}") from error
-        return Receipt(block, chunks, missing, clipped)
+        tags = (
+            {key: store.tags[key] for key in target.hashes} if isinstance(store, UrlStore) else {}
+        )
+        return Receipt(block, chunks, missing, clipped, tags=tags)
 
     def write_models(self, unit: tuple[int, int], values: NDArray[np.float32]) -> ModelReceipt:
         """
@@ -137,7 +143,8 @@ class Store(PartialOutput):
         content = io.BytesIO()
         np.save(content, values, allow_pickle=False)
         try:
-            self.models.mkdir(exist_ok=True)
+            if isinstance(self.models, Path):
+                self.models.mkdir(exist_ok=True)
             write_file(self.model(*unit), content.getvalue())
             sync(self.models)
             sync(self.partial)
@@ -160,7 +167,7 @@ class Store(PartialOutput):
         for unit in units:
             path = self.model(*unit)
             try:
-                models[unit] = np.load(path, allow_pickle=False)
+                models[unit] = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
             except (OSError, ValueError, EOFError) as error:
                 raise OutputError(
                     f"{path}: local models that cannot be read ({error}); pass --resume to "
@@ -185,14 +192,22 @@ class Store(PartialOutput):
         return Block(row, column, shape[1], shape[2])
 
 
-def check_partial(path: Path, *, overwrite: bool = False, resume: bool = False) -> int:
+def _sync_all(root: Path, keys: Iterable[str]) -> None:
+    """Bring chunk files, and the folders in which they lie, to the disk."""
+    written = [Path(key) for key in keys]
+    folders = sorted({parent for path in written for parent in path.parents})
+    for path in (*written, *folders):
+        sync(root / path)
+
+
+def check_partial(path: AnyPath, *, overwrite: bool = False, resume: bool = False) -> int:
     """
     Return how many finished blocks and units an interrupted run left of an output.
 
     Parameters
     ----------
-    path : Path
-        The final name of the output.
+    path : Path or Url
+        The final name of the output; of a file that is uploaded see :func:`local_path`.
     overwrite, resume : bool
         As for :func:`create_store`.
 
@@ -213,22 +228,40 @@ def check_partial(path: Path, *, overwrite: bool = False, resume: bool = False) 
     return blocks + units
 
 
+def local_path(path: AnyPath, temporary: str | os.PathLike[str] | None) -> AnyPath:
+    """
+    Return where an output is written: its own path, but a file for an object store on this machine.
+
+    Parameters
+    ----------
+    path : Path or Url
+        The output.
+    temporary : path, optional
+        The folder of such files; the working folder by default.
+    """
+    if isinstance(path, Path) or path.suffix == ".zarr":
+        return path
+    mark = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    return Path(temporary or "") / f"{path.stem}-{mark}{path.suffix}"
+
+
 def create_store(
-    path: Path,
+    path: AnyPath,
     layout: OutputLayout,
     *,
     plan_hash: str,
     origin: Origin = (),
     overwrite: bool = False,
     resume: bool = False,
+    temporary: str | os.PathLike[str] | None = None,
 ) -> Store:
     """
     Make the place where an output grows, or find the one an interrupted run left.
 
     Parameters
     ----------
-    path : Path
-        The final name; nothing bears it before :func:`hsfuse.io.write.finish`.
+    path : Path or Url
+        The final name; no file bears it before :func:`hsfuse.io.write.finish`.
     layout : OutputLayout
         What will be written.
     plan_hash : str
@@ -239,13 +272,16 @@ def create_store(
         Throw away what an interrupted run left.
     resume : bool
         Go on with it, if it was the same plan. Wins over ``overwrite``.
+    temporary : path, optional
+        For :func:`local_path`.
 
     Raises
     ------
     OutputError
         If an interrupted run left blocks and neither is asked for, or its plan was another.
     """
-    store = Store(Path(path), layout)
+    path, own = as_path(path), local_path(as_path(path), temporary)
+    store = Store(own, layout, path if isinstance(path, Url) and own != path else None)
     text = json.dumps({**_plan(layout, plan_hash), "origin": origin}, allow_nan=False)
     left = check_partial(store.path, overwrite=overwrite, resume=resume)
     if left and resume:
@@ -257,22 +293,29 @@ def create_store(
             )
         _sweep(store.partial)
         return store
-    if store.partial.exists():
-        shutil.rmtree(store.partial)
     try:
-        store.partial.mkdir()
-        store.plan.write_text(text, encoding="utf-8")
+        if store.partial.exists():
+            remove_folder(store.partial)
+        if isinstance(store.partial, Path):
+            store.partial.mkdir()
+        store.plan.write_bytes(text.encode())
+        if isinstance(store.root, Url):  # what was there: an object store has no other place
+            remove_folder(store.root)
         write_template(store.root, layout)
-        for folder, _, names in os.walk(store.partial):
-            for name in names:
-                sync(Path(folder) / name)
-            sync(Path(folder))
-        store.journal.touch()  # last: where there is a journal the template is complete
+        _sync_tree(store.partial)
+        start_log(store.journal)  # last: where there is a journal the template is complete
         sync(store.partial)
         sync(store.partial.parent)
     except OSError as error:
         raise OutputError(f"{store.partial}: cannot be written ({error})") from error
     return store
+
+
+def _sync_tree(top: AnyPath) -> None:
+    for folder, _, names in os.walk(top) if isinstance(top, Path) else ():
+        for name in names:
+            sync(Path(folder) / name)
+        sync(Path(folder))
 
 
 def _inspect(output: PartialOutput) -> tuple[int, int]:
@@ -284,18 +327,18 @@ def _inspect(output: PartialOutput) -> tuple[int, int]:
         )
     if not output.journal.exists() or not (output.root / "zarr.json").exists():
         return 0, 0  # ended before its first item, or after its last
-    with Journal(output) as journal:
+    with Journal(output, owned=False) as journal:
         return len(journal.receipts()), len(journal.models())
 
 
-def is_resumable(path: Path, layout: OutputLayout, *, plan_hash: str) -> bool:
+def is_resumable(path: AnyPath, layout: OutputLayout, *, plan_hash: str) -> bool:
     """
     Return whether what an interrupted run left of an output belongs to a plan.
 
     Parameters
     ----------
-    path : Path
-        The final name of the output.
+    path : Path or Url
+        The final name of the output; see :func:`local_path`.
     layout, plan_hash
         As for :func:`create_store`.
     """
@@ -303,15 +346,15 @@ def is_resumable(path: Path, layout: OutputLayout, *, plan_hash: str) -> bool:
     return {name: found.get(name) for name in wanted} == wanted
 
 
-def _read_plan(path: Path) -> dict[str, Any]:
+def _read_plan(path: AnyPath) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def _difference(path: Path, now: Mapping[str, Any]) -> str:
+def _difference(path: AnyPath, now: Mapping[str, Any]) -> str:
     """Return in what a plan differs from the one of a file, in brackets; nothing if unknown."""
     pairs = zip(_read_plan(path).get("origin", ()), now["origin"], strict=False)
     found = next((each for each in (find_differences(*pair) for pair in pairs) if each), [])
@@ -322,6 +365,7 @@ def _plan(layout: OutputLayout, plan_hash: str) -> dict[str, object]:
     return {"plan": plan_hash, "layout": layout.fingerprint()}
 
 
-def _sweep(folder: Path) -> None:
-    for path in folder.rglob("*.partial"):  # temporary files of writers that were killed
+def _sweep(folder: AnyPath) -> None:
+    """Remove temporary files of writers that were killed; object stores have none."""
+    for path in folder.rglob("*.partial") if isinstance(folder, Path) else ():
         path.unlink(missing_ok=True)

@@ -16,18 +16,20 @@ from hsfuse.errors import RasterError
 from hsfuse.io.identity import store_metadata
 from hsfuse.io.netcdf import open_stored
 from hsfuse.io.pixels import Opened
+from hsfuse.io.url import AnyPath
 from hsfuse.io.zarr_layout import COMPLETE
+from hsfuse.io.zarr_store import zarr_store
 
 __all__ = ["open_store"]
 
 
-def open_store(path: Path) -> Opened:
+def open_store(path: AnyPath) -> Opened:
     """
     Open the one raster of a zarr store.
 
     Parameters
     ----------
-    path : Path
+    path : Path or Url
         A zarr group of version 2 or 3, as xarray, rioxarray or hsfuse write them.
 
     Raises
@@ -39,7 +41,12 @@ def open_store(path: Path) -> Opened:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnstableSpecificationWarning)  # of strings
             raw = xr.open_dataset(
-                path, engine="zarr", chunks=None, consolidated=False, decode_cf=False, cache=False
+                zarr_store(path, read_only=True),  # type: ignore[arg-type]
+                engine="zarr",
+                chunks=None,
+                consolidated=False if isinstance(path, Path) else None,  # saves a request an array
+                decode_cf=False,
+                cache=False,
             )
     except (OSError, ValueError, KeyError, TypeError, BaseZarrError) as error:
         reason = " ".join(str(error).split())
@@ -49,4 +56,4 @@ def open_store(path: Path) -> Opened:
         ) from error
     if raw.attrs.get(COMPLETE) is False:
         warnings.warn(f"{path}: an unfinished output of hsfuse, parts are empty", stacklevel=4)
-    return open_stored(path, raw, "", store_metadata(str(path)))
+    return open_stored(path, raw, "", store_metadata(path))

@@ -12,6 +12,7 @@ where ``write_block`` computes one block, writes it to the store and returns the
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -29,11 +30,12 @@ from hsfuse.io.layout import (
     blocks,
     default_block_size,
 )
-from hsfuse.io.output import check_output, check_space, finish, space_needed, verify
+from hsfuse.io.output import check_output, check_space, default_output, finish, space_needed, verify
 from hsfuse.io.passes import FirstPass, Written, write_blocks
 from hsfuse.io.read import Raster, as_values
 from hsfuse.io.settings import StoredType
-from hsfuse.io.store import Origin, Store, check_partial, create_store
+from hsfuse.io.store import Origin, Store, check_partial, create_store, local_path
+from hsfuse.io.url import AnyPath
 from hsfuse.parallel import Scheduler, inspect_cluster, is_local, local_workers, one_thread
 
 __all__ = [
@@ -53,7 +55,9 @@ __all__ = [
     "check_space",
     "create_store",
     "default_block_size",
+    "default_output",
     "finish",
+    "local_path",
     "space_needed",
     "verify",
     "write_blocks",
@@ -63,7 +67,7 @@ __all__ = [
 
 def write_raster(
     raster: Raster,
-    path: str | Path,
+    path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
     resume: bool = False,
@@ -74,8 +78,9 @@ def write_raster(
     creation_options: Mapping[str, str] | None = None,
     scheduler: Scheduler = "local",
     workers: int | None = None,
+    temporary: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Path:
+) -> AnyPath:
     """
     Write a lazy raster block by block; every worker has one block in memory at a time.
 
@@ -84,8 +89,8 @@ def write_raster(
     raster : DataArray, Dataset or path
         As :func:`hsfuse.fuse` takes them; lazy arrays (band, y, x), NaN for no data, stay lazy. A
         coordinate ``standard_error`` (y, x) is written with it.
-    path : str or Path
-        Ends in .zarr (a zarr v3 store) or .tif (a cloud-optimised GeoTIFF).
+    path : str or path
+        A path or a URL; ends in .zarr (a zarr v3 store) or .tif (a cloud-optimised GeoTIFF).
     overwrite : bool
         Replace an output, or what an interrupted run left of one.
     resume : bool
@@ -101,12 +106,15 @@ def write_raster(
         of a dask scheduler; or a client, which is not closed.
     workers : int, optional
         Blocks computed in parallel, for ``local``; one per core by default.
+    temporary : path, optional
+        The folder in which a GeoTIFF is written that is uploaded to a URL; the working folder by
+        default.
     progress : callable, optional
         Called with the number of finished blocks and of all blocks.
 
     Returns
     -------
-    Path
+    Path or Url
         The finished output.
 
     Raises
@@ -120,9 +128,10 @@ def write_raster(
     """
     array = as_values(raster)
     source = array.attrs.get("source")
-    path = check_output(path, overwrite=overwrite, inputs=[source] if source else [])
-    find_format(path).check_options(creation_options or {}, dtype)
-    check_partial(path, overwrite=overwrite, resume=resume)
+    out = check_output(path, overwrite=overwrite, inputs=[source] if source else [])
+    find_format(out).check_options(creation_options or {}, dtype)
+    here = local_path(out, temporary)
+    check_partial(here, overwrite=overwrite, resume=resume)
     attributes = {key: value for key, value in array.attrs.items() if isinstance(value, str)}
     layout = OutputLayout.of(
         array,
@@ -133,11 +142,18 @@ def write_raster(
         attributes=attributes,
     )
     if not resume:
-        check_space(path, space_needed(layout, path))
+        check_space(here, space_needed(layout, out))
     if not is_local(scheduler):
-        inspect_cluster(scheduler, "cpu", folder=path.parent)
+        inspect_cluster(scheduler, "cpu", folder=here.parent if isinstance(here, Path) else None)
     digest = hashlib.sha256(str(dask.base.tokenize(array.data)).encode()).hexdigest()
-    store = create_store(path, layout, plan_hash=digest, overwrite=overwrite, resume=resume)
+    store = create_store(
+        out,
+        layout,
+        plan_hash=digest,
+        overwrite=overwrite,
+        resume=resume,
+        temporary=temporary,
+    )
     return write_blocks(
         store,
         blocks(layout, _block_size(array, layout)),

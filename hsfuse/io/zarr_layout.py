@@ -12,7 +12,6 @@ import base64
 import math
 import struct
 import warnings
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -27,6 +26,8 @@ from hsfuse.errors import RasterError
 from hsfuse.io.layout import STANDARD_ERROR, OutputLayout
 from hsfuse.io.replacement import sync
 from hsfuse.io.settings import OUTPUTS, StoredType
+from hsfuse.io.url import AnyPath
+from hsfuse.io.zarr_store import zarr_store
 
 __all__ = [
     "COMPLETE",
@@ -135,13 +136,13 @@ def _number_attributes(layout: OutputLayout) -> dict[str, object]:
     return attributes
 
 
-def write_template(root: Path, layout: OutputLayout) -> None:
+def write_template(root: AnyPath, layout: OutputLayout) -> None:
     """
     Write the group, its coordinates and the empty cube.
 
     Parameters
     ----------
-    root : Path
+    root : Path or Url
         A folder that does not exist yet, or holds an unfinished template.
     layout : OutputLayout
         What to write.
@@ -154,7 +155,9 @@ def write_template(root: Path, layout: OutputLayout) -> None:
         PROVENANCE: layout.provenance,
         **places,
     }
-    group = zarr.create_group(root, attributes=attributes, zarr_format=3, overwrite=True)
+    group = zarr.create_group(
+        zarr_store(root), attributes=attributes, zarr_format=3, overwrite=True
+    )
     images: dict[str, tuple[tuple[str, ...], dict[str, object]]] = {
         CUBE: (("band", "y", "x"), _cube_attributes(layout))
     }
@@ -205,7 +208,7 @@ def write_template(root: Path, layout: OutputLayout) -> None:
         add("y", f + e * (np.arange(layout.rows) + 0.5), "y", **axes.get("Y", {"axis": "Y"}))
 
 
-def consolidate(root: Path) -> None:
+def consolidate(root: AnyPath) -> None:
     """
     Copy the metadata of all arrays of a finished store into that of its group.
 
@@ -214,11 +217,11 @@ def consolidate(root: Path) -> None:
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Consolidated metadata is", ZarrUserWarning)
-        zarr.consolidate_metadata(root, zarr_format=3)
+        zarr.consolidate_metadata(zarr_store(root), zarr_format=3)
     sync(root / "zarr.json")
 
 
-def read_layout(root: Path) -> OutputLayout:
+def read_layout(root: AnyPath) -> OutputLayout:
     """
     Read back the layout of a store that hsfuse wrote.
 
@@ -228,7 +231,7 @@ def read_layout(root: Path) -> OutputLayout:
         If the folder is not such a store.
     """
     try:
-        group = zarr.open_group(root, mode="r", zarr_format=3)
+        group = zarr.open_group(zarr_store(root), mode="r", zarr_format=3)
         cube = _array(group, CUBE)
         band = _array(group, "band").attrs.asdict()
         reference = _array(group, "spatial_ref").attrs.asdict()

@@ -6,7 +6,6 @@ Imported alone it needs neither torch nor matplotlib, so that these lines come s
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import xarray as xr
@@ -25,8 +24,8 @@ __all__ = ["describe_inputs", "input_lines", "pixel_size", "raster_crs", "raster
 
 
 def describe_inputs(
-    scene: Path,
-    rgb: Path,
+    scene: PathLike,
+    rgb: PathLike,
     *,
     sensors: tuple[SensorLike | None, SensorLike | None] = (None, None),
     masks: tuple[PathLike | None, PathLike | None] = (None, None),
@@ -36,7 +35,7 @@ def describe_inputs(
 
     Parameters
     ----------
-    scene, rgb : Path
+    scene, rgb : path or URL
         The HS image and the MS image.
     sensors, masks : tuple
         Of both, as in :class:`hsfuse.fusion.settings.FusionSettings`.
@@ -50,8 +49,8 @@ def describe_inputs(
 
 
 def input_lines(
-    scene: Path,
-    rgb: Path,
+    scene: PathLike,
+    rgb: PathLike,
     *,
     sensors: tuple[SensorLike | None, SensorLike | None] = (None, None),
     masks: tuple[PathLike | None, PathLike | None] = (None, None),
@@ -76,7 +75,7 @@ def input_lines(
     ]
 
 
-def _input(path: Path, raster: xr.DataArray, mask: PathLike | None) -> str:
+def _input(path: PathLike, raster: xr.DataArray, mask: PathLike | None) -> str:
     span = spectral_range(raster)
     parts = [
         f"{path}: {raster_size(raster)}",

@@ -11,7 +11,6 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +32,7 @@ from hsfuse.core.picture import (
 )
 from hsfuse.core.text import image_kind
 from hsfuse.io.preview import preview_file, preview_raster, read_file_window, read_window
+from hsfuse.io.url import AnyPath
 
 if TYPE_CHECKING:
     from hsfuse.fusion.plan import Plan
@@ -79,7 +79,7 @@ class _Part:
     fused: Image
 
 
-def draw_quicklook(plan: Plan, path: Path) -> bytes:
+def draw_quicklook(plan: Plan, path: AnyPath) -> bytes:
     """
     Return a PNG of a finished run.
 
@@ -87,7 +87,7 @@ def draw_quicklook(plan: Plan, path: Path) -> bytes:
     ----------
     plan : Plan
         Of the run.
-    path : Path
+    path : Path or Url
         The output.
 
     Raises
@@ -133,7 +133,7 @@ def draw_quicklook(plan: Plan, path: Path) -> bytes:
     return stream.getvalue()
 
 
-def _part(plan: Plan, path: Path, rows: Span, columns: Span) -> _Part:
+def _part(plan: Plan, path: AnyPath, rows: Span, columns: Span) -> _Part:
     geometry = plan.pair.geometry
     coarse = geometry.y.coarse_span(rows), geometry.x.coarse_span(columns)
     return _Part(
@@ -275,7 +275,7 @@ def _dissimilar_pixels(plan: Plan, part: _Part) -> list[tuple[int, int, int, int
     return [places[index] for index in chosen]
 
 
-def _headline(plan: Plan, path: Path) -> str:
+def _headline(plan: Plan, path: AnyPath) -> str:
     (bands, rows, columns), geometry = plan.shape, plan.pair.geometry
     return (
         f"{path.name}: {bands} bands, {rows} x {columns} pixels, {plan.fuser.name}, "

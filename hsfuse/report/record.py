@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,9 +23,11 @@ import xarray as xr
 
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.psf import PSF
+from hsfuse.io.identity import STORE_FILES
 from hsfuse.io.labels import crs_text
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.read import open_raster
+from hsfuse.io.url import AnyPath, Url, as_path
 
 if TYPE_CHECKING:
     from hsfuse.fusion.job import Job, Outcome
@@ -228,13 +229,15 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
     return _plain_mapping(facts)
 
 
-def record_path(out: Path) -> Path:
+def record_path(out: AnyPath) -> AnyPath:
     """Return the file of the record of an output."""
     return out.with_name(f"{out.name}.json")
 
 
-def stored_bytes(path: Path) -> int:
+def stored_bytes(path: AnyPath) -> int:
     """Return the bytes on disk of a file, or of all files of a store."""
+    if isinstance(path, Url):
+        return path.stat().st_size if path.is_file() else path.disk_usage()
     if path.is_dir():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     return path.stat().st_size
@@ -280,17 +283,18 @@ def repeat_command(job: Job) -> str:
     return shlex.join(words)
 
 
-def _input(path: Path, sensor: SensorLike | None, mask: PathLike | None) -> dict[str, object]:
+def _input(path: AnyPath, sensor: SensorLike | None, mask: PathLike | None) -> dict[str, object]:
     facts = {**raster_as_dict(open_raster(path, sensor=sensor, mask=mask)), "file": _identity(path)}
-    return facts if mask is None else {**facts, "mask_file": _identity(Path(mask))}
+    return facts if mask is None else {**facts, "mask_file": _identity(as_path(mask))}
 
 
-def _identity(path: Path) -> dict[str, object]:
+def _identity(path: AnyPath) -> dict[str, object]:
     """Return size, time and checksum that identify a file, or the metadata of a store."""
+    if isinstance(path, Url):
+        return _identity_of_object(path)
     file = path
     if path.is_dir():
-        names = ("zarr.json", ".zmetadata", ".zgroup", ".zarray")
-        file = next((path / name for name in names if (path / name).exists()), path)
+        file = next((path / name for name in STORE_FILES if (path / name).exists()), path)
     if not file.is_file():
         return {"path": str(path.absolute())}
     status = file.stat()
@@ -303,6 +307,16 @@ def _identity(path: Path) -> dict[str, object]:
         "changed": changed.isoformat(timespec="seconds"),
         "sha256_first_mib": digest,
     }
+
+
+def _identity_of_object(url: Url) -> dict[str, object]:
+    """Return size, time and entity tag of an object, or of the metadata of a store."""
+    for each in (url, *(url / name for name in STORE_FILES)):
+        if each.is_file():
+            state = each.stat()
+            facts = {"path": str(each), "bytes": state.st_size, "changed": state.changed}
+            return facts | {"entity_tag": state.entity_tag}
+    return {"path": str(url)}
 
 
 def _versions() -> dict[str, str]:

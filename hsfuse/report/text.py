@@ -6,7 +6,6 @@ The wording may change between versions; the keys of the record (JSON) are stabl
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from hsfuse.core.text import by, image_kind, listed, numbers, table
 from hsfuse.errors import OutputError
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.replacement import write_file
+from hsfuse.io.url import AnyPath
 from hsfuse.report.inputs import input_lines, pixel_size, raster_crs, raster_size
 from hsfuse.report.record import (
     as_json,
@@ -49,8 +49,8 @@ _MOST_LISTED = 8  # MS bands whose gain and offset are written out
 class ReportPaths(NamedTuple):
     """The files that :func:`write_report` wrote."""
 
-    quicklook: Path
-    sidecar: Path
+    quicklook: AnyPath
+    sidecar: AnyPath
 
 
 def write_report(outcome: Outcome) -> ReportPaths:
@@ -70,13 +70,13 @@ def write_report(outcome: Outcome) -> ReportPaths:
     return ReportPaths(write_quicklook(outcome), write_sidecar(outcome))
 
 
-def write_sidecar(outcome: Outcome) -> Path:
+def write_sidecar(outcome: Outcome) -> AnyPath:
     """Write ``<output>.json``: the record of a run, with all that is needed to repeat it."""
     path = record_path(outcome.path)
     return _replace(path, f"{as_json(outcome_as_dict(outcome))}\n".encode())
 
 
-def write_quicklook(outcome: Outcome) -> Path:
+def write_quicklook(outcome: Outcome) -> AnyPath:
     """Write ``<output>.png``: both inputs and the output, a full-size detail, and spectra."""
     from hsfuse.report.quicklook import draw_quicklook  # matplotlib takes a while to load
 
@@ -84,7 +84,7 @@ def write_quicklook(outcome: Outcome) -> Path:
     return _replace(path, draw_quicklook(outcome.job.plan, outcome.path))
 
 
-def _replace(path: Path, content: bytes) -> Path:
+def _replace(path: AnyPath, content: bytes) -> AnyPath:
     """Replace a file atomically; say that the output is complete where that fails."""
     try:
         return write_file(path, content)

@@ -31,8 +31,8 @@ def test_what_is_no_raster_is_refused(tmp_path) -> None:
     refused(tmp_path / "folder", "no zarr store")
     refused(tmp_path / "text.txt", "not a raster")
     refused(tmp_path / "empty.tif", "empty file")
-    refused("https://example.org/scene.tif", "download")
-    refused("/vsicurl/https://example.org/scene.tif", "download")
+    refused("ftp://example.org/scene.tif", "download")
+    refused("/vsizip//vsicurl/https://example.org/a.zip/scene.tif", "download")
 
 
 def test_complex_pixels_are_refused(tmp_path) -> None:

@@ -160,9 +160,8 @@ def test_a_truncated_file_in_an_archive_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "https://example.org/a.tif", "https:/example.org/a.tif", "s3://bucket/a.tif",
-        "/vsis3/bucket/a.tif", "/vsicurl/https://example.org/a.tif",
-        "/vsizip//vsicurl/https://example.org/a.zip/a.tif", "gs://bucket/a.zarr",
+        "ftp://example.org/a.tif", "hdfs:/host/a.tif", "/vsihdfs/host/a.tif", "WMS:host/a",
+        "/vsizip//vsicurl/https://example.org/a.zip/a.tif", "/vsizip/s3://bucket/a.zip/a.tif",
         'NETCDF:"https://example.org/a.nc":x',
     ],
 )  # fmt: skip

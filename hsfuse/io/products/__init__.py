@@ -13,7 +13,9 @@ import re
 from importlib import import_module
 from pathlib import Path
 
+from hsfuse.errors import RasterError
 from hsfuse.io.pixels import Opened
+from hsfuse.io.url import Url, as_path
 
 __all__ = ["DLR_IMAGE", "DLR_METADATA", "PRODUCTS", "open_product"]
 
@@ -50,11 +52,18 @@ def open_product(path: str | os.PathLike[str]) -> Opened | None:
     ------
     RasterError
         If files of the product are missing or damaged, contradict each other, or hold no
-        raster on a map grid.
+        raster on a map grid; or if it lies at a URL.
     """
-    found = Path(path).expanduser()
+    found = as_path(path)
+    if isinstance(found, Path):
+        found = found.expanduser()
     for pattern, module in PRODUCTS.items():
         if re.fullmatch(pattern, found.name, re.IGNORECASE) and found.exists():
+            if isinstance(found, Url):
+                raise RasterError(
+                    f"{found}: a product of several files; products are read from this machine "
+                    "only: download its folder first"
+                )
             opened: Opened | None = import_module(f"{__name__}.{module}").open_product(found)
             return opened
     return None

@@ -58,7 +58,7 @@ def open_product(path: Path) -> Opened | None:
     """
     if path.is_dir() or (path.suffix.lower() != ".hdr" and header_of(path) is None):
         return None
-    data = locate(path).file
+    data = Path(locate(path).file)
     opened = open_dataset(data)
     instrument, sensor = next(
         found for start, found in _INSTRUMENTS.items() if re.match(start, data.name, re.IGNORECASE)

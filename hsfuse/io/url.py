@@ -1,0 +1,248 @@
+"""
+Objects in an object store or on a web server, by URL, with the methods of pathlib that are used.
+
+Their own libraries find the credentials: obstore here, GDAL for the pixels of raster files. Neither
+the URL nor an option of hsfuse holds any.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
+
+from hsfuse.errors import RasterError
+from hsfuse.io.bucket import open_bucket, translated
+from hsfuse.io.settings import NETWORK
+
+__all__ = ["AnyPath", "ObjectState", "Url", "as_path"]
+
+# Command lines and pathlib fold the slashes of a URL into one.
+_URL = re.compile(r"(s3|gs|az|https?):/+([^/]+)(?:/(.*))?", re.IGNORECASE | re.DOTALL)
+_VIRTUAL = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/"}
+_WEB = "/vsicurl/"
+
+
+class ObjectState(NamedTuple):
+    """Size of an object, and a number that changes with its content; the names are those of os."""
+
+    st_size: int
+    st_mtime_ns: int
+    changed: str
+    entity_tag: str | None
+
+
+@dataclass(frozen=True, order=True)
+class Url(os.PathLike[str]):
+    """
+    An object, or what begins with its name and a slash, which is called its folder.
+
+    Attributes
+    ----------
+    scheme : {"s3", "gs", "az", "https", "http"}
+    host : str
+        The bucket or container; of a web server host and port.
+    key : str
+        Without the slash before it.
+    """
+
+    scheme: str
+    host: str
+    key: str
+
+    @classmethod
+    def parse(cls, text: str) -> Url | None:
+        """
+        Return what a URL, or GDAL's path of one, names; None for any other text.
+
+        Raises
+        ------
+        RasterError
+            If it holds a query or a password, which would be in every record of a run.
+
+        Examples
+        --------
+        >>> str(Url.parse("/vsis3/bucket/a/scene.tif")), str(Url.parse("https:/host/b.tif"))
+        ('s3://bucket/a/scene.tif', 'https://host/b.tif')
+        """
+        for scheme, start in _VIRTUAL.items():
+            if text.startswith(start):
+                text = f"{scheme}://{text.removeprefix(start)}"
+        found = _URL.fullmatch(text.removeprefix(_WEB))
+        if found is None:
+            return None
+        scheme, host, key = found[1].lower(), found[2], (found[3] or "").rstrip("/")
+        web = scheme.startswith("http")
+        if "@" in host or (web and any(mark in host + key for mark in "?#")):
+            raise RasterError(
+                f"{scheme}://{host.rpartition('@')[2].partition('?')[0]}: a URL with a query or a "
+                "password; expected a plain one, credentials are found by the means of its store"
+            )
+        if any(part in (".", "..") for part in key.split("/")):
+            raise RasterError(f"{text}: expected a URL without . and .. in its path")
+        return cls(scheme, host, key)
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host}" + (f"/{self.key}" if self.key else "")
+
+    def __fspath__(self) -> str:
+        return str(self)
+
+    def __truediv__(self, name: str) -> Url:
+        return replace(self, key=f"{self.key}/{name}" if self.key else name)
+
+    @property
+    def virtual(self) -> str:
+        """Its path in GDAL's virtual file systems."""
+        if self.writable:
+            return f"{_VIRTUAL[self.scheme]}{self.host}/{self.key}"
+        return f"{_WEB}{self.scheme}://{self.host}/{quote(self.key, safe='/%~!$&()*+,;=:@')}"
+
+    @property
+    def writable(self) -> bool:
+        """Whether it lies in an object store, not on a web server."""
+        return self.scheme in _VIRTUAL
+
+    @property
+    def name(self) -> str:
+        """The last part of the key."""
+        return self.key.rpartition("/")[2]
+
+    @property
+    def stem(self) -> str:
+        """The name without its suffix."""
+        return PurePosixPath(self.name).stem
+
+    @property
+    def suffix(self) -> str:
+        """The end of the name from its last dot on."""
+        return PurePosixPath(self.name).suffix
+
+    @property
+    def parent(self) -> Url:
+        """The folder that holds it."""
+        return replace(self, key=self.key.rpartition("/")[0])
+
+    def with_name(self, name: str) -> Url:
+        """Return the object of that name beside it."""
+        return self.parent / name
+
+    def absolute(self) -> Url:
+        """Return the URL itself, which depends on no working folder."""
+        return self
+
+    def exists(self) -> bool:
+        """Return whether there is such an object or folder."""
+        return self.is_file() or self.is_dir()
+
+    def is_file(self) -> bool:
+        """Return whether there is such an object."""
+        try:
+            self.stat()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def is_dir(self) -> bool:
+        """Return whether any object lies in it; never of a web server, which lists nothing."""
+        return self.writable and next(self.objects(), None) is not None
+
+    def stat(self) -> ObjectState:
+        """
+        Return size and state of the object.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none.
+        RasterError
+            If the store cannot be asked.
+        """
+        with translated(str(self)):
+            found = self._bucket.head(self._path)
+        changed = found["last_modified"].isoformat(timespec="seconds")
+        tag = found["e_tag"]
+        mark = hashlib.sha256(f"{tag} {found['version']} {changed}".encode()).digest()
+        return ObjectState(found["size"], int.from_bytes(mark[:7], "big"), changed, tag)
+
+    def objects(self) -> Iterator[Url]:
+        """Give all objects in the folder, in no order."""
+        return (replace(self, key=each["path"]) for each in self._listed())
+
+    def tagged_objects(self) -> Iterator[tuple[Url, str | None]]:
+        """Give all objects in the folder with their entity tags, in no order."""
+        return ((replace(self, key=each["path"]), each["e_tag"]) for each in self._listed())
+
+    def disk_usage(self) -> int:
+        """Return the bytes of all objects in the folder."""
+        return sum(each["size"] for each in self._listed())
+
+    def _listed(self) -> Iterator[Any]:
+        with translated(str(self)):
+            for some in self._bucket.list(f"{self.key}/" if self.key else None):
+                yield from some
+
+    def iterdir(self) -> Iterator[Url]:
+        """Give the objects and folders in the folder."""
+        with translated(str(self)):
+            found = self._bucket.list_with_delimiter(f"{self.key}/" if self.key else None)
+        for key in (*found["common_prefixes"], *(each["path"] for each in found["objects"])):
+            yield replace(self, key=key.rstrip("/"))
+
+    def read_bytes(self) -> bytes:
+        """Return the content; FileNotFoundError where there is no such object."""
+        with translated(str(self)):
+            return bytes(self._bucket.get(self._path).bytes())
+
+    def write_bytes(self, content: bytes) -> int:
+        """Write the whole object at once."""
+        with translated(str(self)):
+            self._bucket.put(self._path, content, use_multipart=False)
+        return len(content)
+
+    def upload(self, path: Path) -> None:
+        """Write the object from a file, in parts."""
+        part = max(NETWORK.part_bytes, -(-path.stat().st_size // NETWORK.most_parts))
+        with translated(str(self)):
+            self._bucket.put(self._path, path, chunk_size=part, max_concurrency=NETWORK.parts)
+
+    def unlink(self, *, missing_ok: bool = False) -> None:
+        """Remove the object; that it was there is not looked at, which stores do not say."""
+        del missing_ok
+        with translated(str(self)):
+            self._bucket.delete(self._path)
+
+    def remove_folder(self) -> None:
+        """Remove every object in the folder."""
+        keys = [each.key for each in self.objects()]
+        with translated(str(self)):
+            if keys:
+                self._bucket.delete(keys)
+
+    @property
+    def _bucket(self) -> Any:
+        return open_bucket(self.scheme, self.host)
+
+    @property
+    def _path(self) -> str:
+        return self.key if self.writable else unquote(self.key)
+
+
+AnyPath = Path | Url
+
+
+def as_path(path: str | os.PathLike[str]) -> AnyPath:
+    """
+    Return a URL, or the path of a file on this machine.
+
+    Examples
+    --------
+    >>> as_path(Path("s3://bucket/scene.tif"))
+    Url(scheme='s3', host='bucket', key='scene.tif')
+    """
+    return Url.parse(os.fspath(path)) or Path(path)

@@ -1,0 +1,88 @@
+"""
+The store that zarr is given for a path or a URL.
+
+Imported where there is a zarr store: zarr takes a while to load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from zarr.storage import LocalStore, ObjectStore
+
+from hsfuse.io.bucket import open_bucket, translated
+from hsfuse.io.url import AnyPath, Url
+
+if TYPE_CHECKING:
+    from zarr.abc.store import ByteRequest, Store
+    from zarr.core.buffer import Buffer, BufferPrototype
+
+__all__ = ["UrlStore", "zarr_store"]
+
+
+def zarr_store(path: AnyPath, *, read_only: bool = False) -> Store:
+    """Return the store of a folder, or of the objects in the folder of a URL."""
+    if isinstance(path, Path):
+        return LocalStore(path, read_only=read_only)
+    return UrlStore(path, read_only=read_only)
+
+
+class UrlStore(ObjectStore[Any]):
+    """
+    Objects at a URL; errors are those of :func:`hsfuse.io.bucket.translated`.
+
+    Attributes
+    ----------
+    tags : dict of str to str
+        Entity tags of the objects that were written, by their names after the URL.
+    """
+
+    def __init__(self, url: Url, *, read_only: bool = False) -> None:
+        super().__init__(open_bucket(url.scheme, url.host, url.key), read_only=read_only)
+        self.url = url
+        self.tags: dict[str, str] = {}
+
+    def with_read_only(self, read_only: bool = False) -> Self:
+        """Return the same store for reading, or for writing too."""
+        return type(self)(self.url, read_only=read_only)
+
+    # Whoever gets it opens the bucket with the credentials that are found there.
+    def __getstate__(self) -> dict[str, object]:
+        return {"url": self.url, "read_only": self.read_only}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["url"], read_only=state["read_only"])  # type: ignore[misc]
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """Return the content of an object, None where there is none."""
+        with translated(f"{self.url}/{key}"):
+            return await super().get(key, prototype, byte_range)
+
+    async def exists(self, key: str) -> bool:
+        """Return whether there is such an object."""
+        with translated(f"{self.url}/{key}"):
+            return await super().exists(key)
+
+    async def set(self, key: str, value: Buffer) -> None:
+        """Write an object, and keep its entity tag."""
+        import obstore
+
+        self._check_writable()
+        with translated(f"{self.url}/{key}"):
+            found = await obstore.put_async(self.store, key, value.as_buffer_like())
+        self.tags[key] = found["e_tag"] or ""
+
+    async def delete(self, key: str) -> None:
+        """Remove an object."""
+        with translated(f"{self.url}/{key}"):
+            await super().delete(key)
+
+    async def list_dir(self, prefix: str) -> AsyncGenerator[str, None]:
+        """Give the names in a folder."""
+        with translated(f"{self.url}/{prefix}"):
+            async for name in super().list_dir(prefix):
+                yield name
