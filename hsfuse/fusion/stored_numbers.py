@@ -41,7 +41,8 @@ def choose_numbers(settings: Settings, hs: xr.DataArray) -> StoredNumbers:
 
     A product that is stored as integers with a scale gives its fused bands no finer steps: the same
     numbers are half the size of float32, and what they round away is far below the noise. Where
-    the file states no scale, nobody knows what a step is worth, and float32 is stored.
+    the file states no scale, nobody knows what a step is worth, and float32 is stored. So it is
+    with standard errors, which may be of the size of a step.
 
     Parameters
     ----------
@@ -57,6 +58,8 @@ def choose_numbers(settings: Settings, hs: xr.DataArray) -> StoredNumbers:
     )
     if "float" in str(stored) or stored is None:
         return StoredNumbers("float32")
+    if settings.uncertainty:
+        return StoredNumbers("float32", reason="since standard errors need finer steps")
     if settings.max_error:
         return StoredNumbers("float32", reason="since values are rounded by max_error")
     if stored not in get_args(StoredType):

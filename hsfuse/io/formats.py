@@ -137,8 +137,8 @@ def _is_no_store(path: AnyPath) -> str:
 
 
 FORMATS = (
-    # Store, overviews and file exist for a moment, each compressed to about three quarters; the
-    # overviews are in the file as well, a third of it.
-    OutputFormat("GeoTIFF", (".tif", ".tiff"), 2.1, check_options, _is_folder, _finish_geotiff),
+    # Store, overviews and file exist for a moment: the first two compressed to about three
+    # quarters, the file perhaps not at all; overviews are a third of their image.
+    OutputFormat("GeoTIFF", (".tif", ".tiff"), 2.4, check_options, _is_folder, _finish_geotiff),
     OutputFormat("zarr", (".zarr",), 1.1, _no_options, _is_no_store, _finish_zarr),
 )

@@ -34,6 +34,7 @@ def image(**source: Any) -> xr.DataArray:
         ({}, {"dtype": "uint16", "scale": [0.1, 0.2]}, "float32", "scale for each band"),
         ({}, {"dtype": "uint16", "scale": -1.0}, "float32", "scale -1"),
         ({"max_error": 1e-4}, {"dtype": "int16", "scale": 1e-4}, "float32", "max_error"),
+        ({"uncertainty": True}, {"dtype": "int16", "scale": 1e-4}, "float32", "standard errors"),
         ({"dtype": "float32"}, {"dtype": "int16", "scale": 1e-4}, "float32", ""),
         ({"dtype": "uint16", "scale": 0.5}, {"dtype": "int16", "scale": 1e-4}, "uint16", ""),
     ],
