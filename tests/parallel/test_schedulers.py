@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -100,6 +101,17 @@ class TestCluster:
         monkeypatch.setattr(target, lambda device: next(names))
         with pytest.raises(PlanError, match="different devices, cpu and cuda; choose one"):
             inspect_cluster(client, "auto")
+
+    def test_the_job_is_sent_again_after_its_last_worker(self):
+        """Every item comes once, though all workers went away, and others came."""
+        with LocalCluster(n_workers=1, **OPTIONS) as cluster, Client(cluster) as client:
+            results = each(square, range(9), scheduler=client)
+            found = [next(results)]
+            cluster.scale(0)
+            while client.nthreads():
+                time.sleep(0.01)
+            cluster.scale(1)
+            assert sorted([*found, *results]) == [item * item for item in range(9)]
 
     def test_a_scheduler_without_workers_is_refused(self, monkeypatch: pytest.MonkeyPatch):
         """After a while, in one line."""
