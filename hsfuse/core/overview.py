@@ -88,11 +88,15 @@ def halve(values: NDArray[Any], rows: Halving, columns: Halving, fill: float) ->
     >>> halve(image, Halving(2, Span(0, 1)), Halving(4, Span(0, 2)), fill=0.0)
     array([[[3., 3.]]], dtype=float32)
     """
-    known = ~np.isnan(values) if math.isnan(fill) else values != fill
-    if known.all():
-        means = _sum(_sum(values, rows, 1), columns, 2)
-        means *= np.float32(1 / (rows.ratio * columns.ratio))
-        return _rounded(means, values.dtype)
+    if math.isnan(fill):  # it would be in the means: looking for it there is a quarter of the work
+        means = _means(values, rows, columns)
+        if not np.isnan(means).any():
+            return _rounded(means, values.dtype)
+        known = ~np.isnan(values)
+    else:
+        known = values != fill
+        if known.all():
+            return _rounded(_means(values, rows, columns), values.dtype)
     sums = _sum(_sum(np.where(known, values, 0), rows, 1), columns, 2)
     shares = _sum(_sum(known, rows, 1), columns, 2)
     empty = shares <= 0
@@ -100,6 +104,13 @@ def halve(values: NDArray[Any], rows: Halving, columns: Halving, fill: float) ->
     means = _rounded(sums / shares, values.dtype)
     means[empty] = fill
     return means
+
+
+def _means(values: NDArray[Any], rows: Halving, columns: Halving) -> NDArray[np.float32]:
+    """Return the means of pixels that all have data."""
+    sums = _sum(_sum(values, rows, 1), columns, 2)
+    sums *= np.float32(1 / (rows.ratio * columns.ratio))
+    return sums
 
 
 def _sum(values: NDArray[Any], axis: Halving, place: int) -> NDArray[np.float32]:
