@@ -17,7 +17,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from hsfuse.errors import HsfuseError
 from hsfuse.fusion.request import WITHOUT_EFFECT
 from hsfuse.fusion.settings import Settings
-from hsfuse.io.location import is_remote, locate_file
+from hsfuse.io.location import locate_file
+from hsfuse.io.url import AnyPath, Url, as_path
 from hsfuse.sensor.catalogue import pick_sensor
 from hsfuse.sensor.model import Sensor
 
@@ -31,14 +32,15 @@ _SENSORS = ("hs_sensor", "rgb_sensor")
 _ALIASES = {"co": "creation_options"}
 
 
-def find_file(value: object, base: Path) -> tuple[Path | None, str]:
+def find_file(value: object, base: Path) -> tuple[AnyPath | None, str]:
     """Return the path of a file that exists, or what is wrong with it."""
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
         return None, f"found {'nothing' if value is None else repr(value)}; expected a path"
     text = os.fspath(value)
-    if is_remote(text):
-        return Path(text), ""
     try:
+        url = as_path(text)
+        if isinstance(url, Url):  # that it exists is known when it is opened
+            return url, ""
         place = locate_file(text)
     except HsfuseError as error:
         return None, str(error)

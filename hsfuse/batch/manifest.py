@@ -19,6 +19,7 @@ from hsfuse.batch.tables import Row, Table, read_table, table_of
 from hsfuse.errors import HsfuseError, ManifestError, PlanError
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.formats import find_format
+from hsfuse.io.url import AnyPath
 from hsfuse.io.write import default_output
 
 __all__ = ["BatchPair", "Manifest", "Pairs", "read_manifest"]
@@ -36,15 +37,17 @@ class BatchPair:
     ----------
     place : str
         Where it stands, for messages: file and line of a manifest.
-    scene, rgb, out : Path
-        The files.
+    scene, rgb : Path or Url
+        The inputs.
+    out : Path
+        The output.
     settings : Settings
         Of the run.
     """
 
     place: str
-    scene: Path
-    rgb: Path
+    scene: AnyPath
+    rgb: AnyPath
     out: Path
     settings: Settings
 
@@ -162,7 +165,7 @@ def _pair(
     return (None if faults else BatchPair(row.place, scene, rgb, out, settings)), faults
 
 
-def _output(values: Mapping[str, object], scene: Path, suffix: str) -> Path:
+def _output(values: Mapping[str, object], scene: AnyPath, suffix: str) -> Path:
     """Return the path of an output in the folder of the batch."""
     out, name = values.get("out"), values.get("name")
     if out is None and name is None:

@@ -34,6 +34,7 @@ from hsfuse.batch.status import STATUS, PairStatus, StatusFile, write_summary
 from hsfuse.batch.work import Planned, describe_pair, fuse_pair, plan_pair
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.fusion.settings import Settings, with_choices
+from hsfuse.io.url import Url, as_path
 from hsfuse.nets.weights import find_weights
 from hsfuse.parallel import local_workers, pick_device
 from hsfuse.sensor.catalogue import known_sensor
@@ -199,7 +200,12 @@ def prepare_batch(
         known_sensor(sensor, None)
     if settings.weights is not None:
         find_weights(os.fspath(settings.weights))
-    folder = Path(out)
+    folder = as_path(out)
+    if isinstance(folder, Url):
+        raise OutputError(
+            f"{folder}: expected a folder on this machine for the outputs of a batch; `hsfuse run` "
+            "writes to an object store"
+        )
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is no folder; expected the folder of the outputs")
     found: Manifest = read_manifest(manifest, folder, settings, suffix=suffix, assets=assets)

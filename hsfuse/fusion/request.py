@@ -27,7 +27,7 @@ __all__ = ["WITHOUT_EFFECT", "Request", "differences", "request_of"]
 Request = Mapping[str, object]
 
 #: Settings that do not change an output.
-WITHOUT_EFFECT = ("scheduler", "workers", "overwrite", "resume")
+WITHOUT_EFFECT = ("scheduler", "workers", "overwrite", "resume", "temporary")
 # Known by their content instead: part of the inputs, or hashed.
 _FILES = ("hs_mask", "rgb_mask", "hs_sensor", "rgb_sensor", "weights")
 

@@ -95,6 +95,13 @@ def test_files_named_by_options_count_from_the_manifest(read, folder: Path):
     assert read("pairs.csv", text).pairs[0].settings.hs_mask == str(folder / "mask.tif")
 
 
+def test_inputs_may_lie_in_an_object_store(read):
+    """A URL is no relative path; that there is such an object is known when it is opened."""
+    (pair,) = read("pairs.csv", "scene,rgb\ns3://bucket/a.tif,https://host/b.tif\n").pairs
+    assert (str(pair.scene), str(pair.rgb)) == ("s3://bucket/a.tif", "https://host/b.tif")
+    assert pair.out.name == "a_fused.tif"
+
+
 def test_all_faults_are_reported_at_once(read):
     """One line each, with file, line, what was found and what is expected."""
     text = (

@@ -275,6 +275,8 @@ def test_a_batch_that_cannot_be_is_refused_as_a_whole(inputs: Path, tmp_path: Pa
     pairs = rows(inputs, 1)
     with pytest.raises(PlanError, match="scheduler must be local"):
         run(pairs, tmp_path / "out", scheduler="tcp://host:8786")
+    with pytest.raises(OutputError, match="s3://bucket/out: expected a folder on this machine"):
+        run(pairs, Path("s3://bucket/out"))
     with pytest.raises(PlanError, match="at least"):
         run(pairs, tmp_path / "out", memory="1MB")
     with pytest.raises(ManifestError, match="no such file"):

@@ -26,6 +26,7 @@ def test_a_request_is_itself_again(files: Path) -> None:
     assert differences(kept, request(files)) == []
     assert differences(kept, request(files / ".." / files.name)) == []
     same = {"workers": 7, "overwrite": True, "resume": True, "scheduler": "tcp://host:1"}
+    same["temporary"] = "elsewhere"
     assert set(same) == set(WITHOUT_EFFECT)
     assert differences(kept, request(files, replace(BASE, **same))) == []
 
