@@ -19,7 +19,7 @@ from hsfuse.batch.tables import Row, Table, read_table, table_of
 from hsfuse.errors import HsfuseError, ManifestError, PlanError
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.formats import find_format
-from hsfuse.io.url import AnyPath
+from hsfuse.io.url import AnyPath, Url
 from hsfuse.io.write import default_output
 
 __all__ = ["BatchPair", "Manifest", "Pairs", "read_manifest"]
@@ -169,7 +169,8 @@ def _output(values: Mapping[str, object], scene: AnyPath, suffix: str) -> Path:
     """Return the path of an output in the folder of the batch."""
     out, name = values.get("out"), values.get("name")
     if out is None and name is None:
-        return Path(default_output(scene).name).with_suffix(suffix)
+        local = Path(scene.name) if isinstance(scene, Url) else scene
+        return Path(default_output(local).name).with_suffix(suffix)
     if out is None:
         path = Path(f"{name}_fused{suffix}")
         if len(path.parts) != 1:
