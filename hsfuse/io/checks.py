@@ -23,11 +23,11 @@ from hsfuse.io.handles import GDAL_ERRORS, open_quietly
 from hsfuse.io.identity import STORE_FILES
 from hsfuse.io.location import ARCHIVE_SUFFIXES, NETWORKED, Location, locate_file, size_of, stamp
 from hsfuse.io.settings import CHECKS
-from hsfuse.io.sources import check_links, vrt_sources
+from hsfuse.io.sources import check_links, is_inside, vrt_sources
 from hsfuse.io.truncation import check_complete, check_directory
 from hsfuse.io.url import AnyPath, Url, as_path
 
-__all__ = ["ACCEPTED", "check_block", "header_of", "locate", "open_file"]
+__all__ = ["ACCEPTED", "check_block", "check_shape", "header_of", "locate", "open_file"]
 
 ACCEPTED = "GeoTIFF, ENVI (.hdr with its data), zarr and products such as EnMAP L2A are accepted"
 
@@ -126,6 +126,8 @@ def open_file(path: str | os.PathLike[str]) -> DatasetReader:
         ) from error
     try:
         _check_driver(dataset)
+        if isinstance(found, Path) and found.is_file():
+            _check_places(dataset, found)
         _check_pixels(dataset)
         _check_size(dataset)
         if dataset.driver == "ENVI" and isinstance(found, Path) and found.is_file():
@@ -146,6 +148,16 @@ def check_block(path: str, block: tuple[int, ...], itemsize: int) -> None:
             f"{path}: is stored in blocks of {' x '.join(map(str, block))} ({format_bytes(size)}); "
             f"expected at most {format_bytes(CHECKS.largest_block)}; rewrite it "
             "in tiles of 256 or 512 pixels"
+        )
+
+
+def check_shape(path: str, shape: tuple[int, ...]) -> None:
+    """Refuse a shape (bands, rows, columns) that no sensor makes, before anything is allocated."""
+    bands, rows, columns = shape
+    if bands > CHECKS.most_bands or rows * columns > CHECKS.most_pixels:
+        raise RasterError(
+            f"{path}: declares {bands} bands of {rows} x {columns} pixels; expected at most "
+            f"{CHECKS.most_bands} bands of {CHECKS.most_pixels:.0e} pixels; it is taken for damaged"
         )
 
 
@@ -241,6 +253,17 @@ def _check_driver(dataset: DatasetReader) -> None:
             f"{dataset.name}: a {dataset.driver} that names other files, which cannot be checked "
             "here; extract the archive, or write the raster as a GeoTIFF"
         )
+
+
+def _check_places(dataset: DatasetReader, path: Path) -> None:
+    """Refuse a file that GDAL reads with others from outside its folder: pixels, labels, masks."""
+    folders = path.parent, path.resolve().parent
+    for name in dataset.files:
+        if not any(is_inside(Path(name), folder) for folder in folders):
+            raise RasterError(
+                f"{path}: is read with {name}, which lies outside its folder; only files in it are "
+                "read: copy it there"
+            )
 
 
 def _check_pixels(dataset: DatasetReader) -> None:

@@ -28,6 +28,7 @@ GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 # libjpeg does not guess what is missing. Nothing is kept of a file that is closed: it may change.
 _OPTIONS = {
     "GDAL_ERROR_ON_LIBJPEG_WARNING": True,
+    "GDAL_VRT_ENABLE_PYTHON": "NO",
     "CPL_VSIL_CURL_NON_CACHED": "/vsis3/:/vsigs/:/vsiaz/:/vsicurl/",
 }
 # Files that GDAL reads beside a raster by URL: its own notes and masks, world file, ENVI header.

@@ -11,6 +11,7 @@ from hsfuse.io.arrays import PACKING, open_array
 from hsfuse.io.checks import check_block
 from hsfuse.io.identity import companions
 from hsfuse.io.pixels import Opened
+from hsfuse.io.settings import CHECKS
 from hsfuse.io.sources import check_links, is_hdf5
 from hsfuse.io.url import AnyPath
 
@@ -56,6 +57,7 @@ def open_netcdf(path: Path, variable: str = "") -> Opened:
             chunks=None,
             decode_cf=False,
             cache=False,
+            create_default_indexes=False,  # which would read coordinates before they are checked
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())
@@ -81,6 +83,7 @@ def open_stored(path: AnyPath, raw: xr.Dataset, variable: str, state: object) ->
     state : object
         What names the content of the file.
     """
+    _check_sizes(str(path), raw)
     # xarray compares no-data numbers digit by digit, so they are kept from it.
     packing: dict[object, dict[str, object]] = {}
     for name, stored in raw.data_vars.items():
@@ -91,9 +94,18 @@ def open_stored(path: AnyPath, raw: xr.Dataset, variable: str, state: object) ->
     for name, packed in packing.items():
         if name in dataset:
             dataset[name].attrs.update(packed)
-    for array in dataset.data_vars.values():
-        chunks = array.encoding.get("shards") or array.encoding.get("chunks")
-        chunks = chunks or array.encoding.get("chunksizes") or (1,)
-        check_block(str(path), tuple(chunks), array.dtype.itemsize)
     token = (variable, state)
     return open_array(str(path), dataset, variable=variable, stored=True, token=token)
+
+
+def _check_sizes(path: str, raw: xr.Dataset) -> None:
+    """Refuse blocks and coordinates that take more memory than those of any image."""
+    for name, array in raw.variables.items():
+        encoding = array.encoding
+        chunks = encoding.get("shards") or encoding.get("chunks") or encoding.get("chunksizes")
+        check_block(path, tuple(chunks or (1,)), array.dtype.itemsize)
+        if array.ndim == 1 and array.size > CHECKS.most_entries:
+            raise RasterError(
+                f"{path}: {name} declares {array.size} entries; expected at most "
+                f"{CHECKS.most_entries} of a coordinate; it is taken for damaged"
+            )

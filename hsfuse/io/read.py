@@ -19,7 +19,7 @@ from affine import Affine
 from hsfuse.errors import PlanError, RasterError
 from hsfuse.io.arrays import PACKING, open_array
 from hsfuse.io.bands import BandTable, with_sensor
-from hsfuse.io.checks import locate
+from hsfuse.io.checks import check_shape, locate
 from hsfuse.io.gdal_reader import open_dataset
 from hsfuse.io.labels import raster_label
 from hsfuse.io.layout import STANDARD_ERROR
@@ -260,6 +260,7 @@ def _assembled(
     chunk: int | None,
 ) -> xr.DataArray:
     """Return the lazy array of what was opened."""
+    check_shape(opened.pixels.path, opened.pixels.shape)
     _check_grid(opened)
     bands = opened.bands if definition is None else with_sensor(opened.bands, definition)
     notes = [*opened.notes, *(bands.notes if bands.source == "none" else ())]

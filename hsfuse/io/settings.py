@@ -60,6 +60,14 @@ class CheckSettings:
     largest_block: int = 2**30
     # Bytes of pixels for a byte of file; compression of images stays far below.
     largest_expansion: int = 10_000
+    # Pixels and bands of a raster; entries of a coordinate, which is held in memory.
+    most_pixels: int = 10**12
+    most_bands: int = 20_000
+    most_entries: int = 10**7
+    # Stored bytes of a block, of those of its pixels and besides: compression that fails adds less,
+    # and what is longer unpacks to more than the block.
+    longest_block: float = 2.0
+    longest_header: int = 4096
     # Blocks of a TIFF whose places are compared with the length of the file. Of more, those of
     # the edges: so many along an edge, of the first band and the last ones, which are written
     # first or last.

@@ -7,21 +7,23 @@ refused by name.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from hsfuse.errors import RasterError
-from hsfuse.io.location import is_remote
+from hsfuse.io.expansion import check_stored
+from hsfuse.io.location import is_remote, locate_file
 from hsfuse.io.settings import CHECKS
 
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["check_links", "is_hdf5", "vrt_sources"]
+__all__ = ["check_links", "is_hdf5", "is_inside", "vrt_sources"]
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _HDF5_STARTS = (0, *(512 * 2**power for power in range(8)))  # after a block of the user's own
@@ -31,7 +33,7 @@ _SERVICES = (b"<GDAL_WMS", b"<WCS_GDAL", b"<GDAL_WMTS", b"<WMTS", b"<WCS", b"<WM
 _NAMING = ("SourceFilename", "SourceDataset")
 
 
-def vrt_sources(path: Path, depth: int = 0) -> list[str]:
+def vrt_sources(path: Path, outer: Sequence[Path] = ()) -> list[str]:
     """
     Return the files that a VRT reads, those of VRTs within it included; none of other files.
 
@@ -39,17 +41,22 @@ def vrt_sources(path: Path, depth: int = 0) -> list[str]:
     ----------
     path : Path
         Any file.
-    depth : int
-        How many VRTs enclose it.
+    outer : sequence of Path
+        The VRTs that enclose it.
 
     Raises
     ------
     RasterError
-        If a source lies on another machine or is missing, the VRT is no XML, or the file describes
-        a service.
+        If a source lies on another machine, outside the folder of the outermost VRT, or is missing,
+        the VRT is no XML, or the file describes a service.
     """
     root = _read_vrt(path)
-    return [] if root is None else _sources(path, root, depth)
+    return [] if root is None else _sources(path, root, outer)
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Return whether a file lies in a folder, wherever symbolic links lead."""
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def _read_vrt(path: Path) -> Element | None:
@@ -74,8 +81,8 @@ def _parsed(path: Path, text: bytes | str) -> Element:
         raise RasterError(f"{path}: a VRT that is damaged ({error}); get it again") from error
 
 
-def _sources(path: Path, root: Element, depth: int) -> list[str]:
-    if depth > CHECKS.deepest_vrt:
+def _sources(path: Path, root: Element, outer: Sequence[Path]) -> list[str]:
+    if len(outer) > CHECKS.deepest_vrt:
         raise RasterError(
             f"{path}: VRTs are nested more than {CHECKS.deepest_vrt} deep, or name each other; "
             "write the raster as a GeoTIFF"
@@ -86,7 +93,7 @@ def _sources(path: Path, root: Element, depth: int) -> list[str]:
             continue
         name = element.text.strip()
         if name.startswith("<"):  # a whole VRT in place of a name
-            found += _sources(path, _parsed(path, name), depth + 1)
+            found += _sources(path, _parsed(path, name), [*outer, path])
             continue
         if is_remote(name):
             raise RasterError(
@@ -95,13 +102,24 @@ def _sources(path: Path, root: Element, depth: int) -> list[str]:
             )
         beside = element.get("relativeToVRT", element.get("relativetoVRT", "0")) == "1"
         source = path.parent / name if beside else Path(name)
-        if not name.startswith("/vsi") and ":" not in name:
+        plain = not name.startswith("/vsi") and ":" not in name
+        _check_place(path, name, source if plain else Path(locate_file(name).file), outer)
+        if plain:
             if not source.exists():
                 raise RasterError(f"{path}: its source {name} is missing; put it there")
             if source.is_file():
-                found += vrt_sources(source, depth + 1)
+                found += vrt_sources(source, [*outer, path])
         found.append(str(source) if not name.startswith("/vsi") else name)
     return found
+
+
+def _check_place(path: Path, name: str, file: Path, outer: Sequence[Path]) -> None:
+    """Refuse a source that lies outside the folder of the outermost VRT."""
+    if not is_inside(file, [*outer, path][0].parent):
+        raise RasterError(
+            f"{path}: its source {name} lies outside the folder of the VRT; only files in it are "
+            "read: put the VRT into a folder that holds its sources, or write one GeoTIFF"
+        )
 
 
 def is_hdf5(path: Path) -> bool:
@@ -136,6 +154,7 @@ def check_links(path: Path) -> None:
         with h5py.File(path, "r", locking="best-effort") as file:
             for name, target in _targets(file):
                 _check_target(path, name, target)
+            _check_chunks(path, file)
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         if isinstance(error, RasterError):
             raise
@@ -170,12 +189,24 @@ def _targets(file: h5py.File) -> Iterator[tuple[str, str]]:
             yield from ((name, source.file_name) for source in dataset.virtual_sources())
 
 
+def _check_chunks(path: Path, file: h5py.File) -> None:
+    """Refuse chunks that unpack to more than they declare."""
+    import h5py
+
+    def check(_: str, item: object) -> None:
+        if not isinstance(item, h5py.Dataset) or item.chunks is None or item.is_virtual:
+            return
+        raw = math.prod(item.chunks) * item.dtype.itemsize
+        item.id.chunk_iter(lambda chunk: check_stored(str(path), chunk.size, raw))
+
+    file.visititems(check)
+
+
 def _check_target(path: Path, name: str, target: str) -> None:
     if target == ".":  # of a virtual dataset: this file
         return
     folder = path.resolve().parent
-    inside = (folder / os.fsdecode(target)).resolve().is_relative_to(folder)
-    if is_remote(target) or not inside:
+    if is_remote(target) or not is_inside(folder / os.fsdecode(target), folder):
         raise RasterError(
             f"{path}: {name} lies in another file, {target}, outside the folder of this one; "
             "only files beside it are read: copy it there, or write one file without links"

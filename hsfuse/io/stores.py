@@ -6,6 +6,7 @@ Imported where there is a store: zarr takes a while to load.
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from hsfuse.io.netcdf import open_stored
 from hsfuse.io.pixels import Opened
 from hsfuse.io.url import AnyPath
 from hsfuse.io.zarr_layout import COMPLETE
-from hsfuse.io.zarr_store import zarr_store
+from hsfuse.io.zarr_store import BoundedStore, zarr_store
 
 __all__ = ["open_store"]
 
@@ -37,16 +38,18 @@ def open_store(path: AnyPath) -> Opened:
     RasterError
         If there is no variable, or more than one, that a raster could be.
     """
+    store = BoundedStore(zarr_store(path, read_only=True))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnstableSpecificationWarning)  # of strings
             raw = xr.open_dataset(
-                zarr_store(path, read_only=True),  # type: ignore[arg-type]
+                store,  # type: ignore[arg-type]
                 engine="zarr",
                 chunks=None,
                 consolidated=False if isinstance(path, Path) else None,  # saves a request an array
                 decode_cf=False,
                 cache=False,
+                create_default_indexes=False,  # reads coordinates before they are checked
             )
     except (OSError, ValueError, KeyError, TypeError, BaseZarrError) as error:
         reason = " ".join(str(error).split())
@@ -54,6 +57,9 @@ def open_store(path: AnyPath) -> Opened:
             f"{path}: not a zarr group that xarray can open ({reason}); a store with one variable "
             "(band, y, x) is accepted"
         ) from error
+    for name, array in raw.variables.items():
+        chunk = array.encoding.get("shards") or array.encoding.get("chunks") or array.shape
+        store.chunks[str(name)] = math.prod(chunk) * array.dtype.itemsize
     if raw.attrs.get(COMPLETE) is False:
         warnings.warn(f"{path}: an unfinished output of hsfuse, parts are empty", stacklevel=4)
     return open_stored(path, raw, "", store_metadata(path))

@@ -20,6 +20,7 @@ from rasterio.io import DatasetReader
 
 from hsfuse.errors import RasterError
 from hsfuse.io import hfa, pcidsk
+from hsfuse.io.expansion import check_stored
 from hsfuse.io.handles import open_quietly
 from hsfuse.io.location import size_of
 from hsfuse.io.settings import CHECKS
@@ -148,6 +149,9 @@ def _check_png(dataset: DatasetReader) -> None:
 def _check_tiff(dataset: DatasetReader) -> None:
     if size_of(dataset.name) is None:
         return
+    rows, columns = dataset.block_shapes[0]
+    together = dataset.count if dataset.interleaving is Interleaving.pixel else 1
+    raw = together * rows * columns * np.dtype(dataset.dtypes[0]).itemsize
     for band, row, column in _blocks(dataset):
         place = f"{column}_{row}"
         offset = dataset.get_tag_item(f"BLOCK_OFFSET_{place}", "TIFF", bidx=band)
@@ -155,6 +159,7 @@ def _check_tiff(dataset: DatasetReader) -> None:
         if offset and length:
             end = int(offset) + int(length)
             _check_end(dataset.name, end, f"the pixels of band {band} reach")
+            check_stored(dataset.name, int(length), raw)
 
 
 def _blocks(dataset: DatasetReader) -> Iterator[tuple[int, int, int]]:

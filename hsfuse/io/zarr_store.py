@@ -10,16 +10,19 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from zarr.storage import LocalStore, ObjectStore
+from zarr.storage import LocalStore, ObjectStore, WrapperStore
 
 from hsfuse.io.bucket import open_bucket, translated
+from hsfuse.io.expansion import check_stored
 from hsfuse.io.url import AnyPath, Url
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest, Store
     from zarr.core.buffer import Buffer, BufferPrototype
 
-__all__ = ["UrlStore", "zarr_store"]
+__all__ = ["BoundedStore", "UrlStore", "zarr_store"]
+
+_METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
 
 
 def zarr_store(path: AnyPath, *, read_only: bool = False) -> Store:
@@ -27,6 +30,37 @@ def zarr_store(path: AnyPath, *, read_only: bool = False) -> Store:
     if isinstance(path, Path):
         return LocalStore(path, read_only=read_only)
     return UrlStore(path, read_only=read_only)
+
+
+class BoundedStore(WrapperStore["Store"]):
+    """
+    A store whose chunks are looked at before they are unpacked.
+
+    Attributes
+    ----------
+    chunks : dict of str to int
+        Bytes of a chunk in memory, by the name of its array.
+    """
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.chunks: dict[str, int] = {}
+
+    def _with_store(self, store: Store) -> Self:
+        new = type(self)(store)
+        new.chunks = self.chunks
+        return new
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """Return the content of an object, None where there is none."""
+        value = await super().get(key, prototype, byte_range)
+        raw = self.chunks.get(key.partition("/")[0])
+        chunk = not key.endswith(_METADATA) and byte_range is None
+        if value is not None and raw is not None and chunk:
+            check_stored(key, len(value), raw)
+        return value
 
 
 class UrlStore(ObjectStore[Any]):
