@@ -16,7 +16,7 @@ from hsfuse.errors import OutputError
 from hsfuse.fusion.job import Job, Outcome
 from hsfuse.fusion.run import execute, prepare
 from hsfuse.fusion.settings import Settings
-from hsfuse.report.record import outcome_as_dict, plan_as_dict, repeat_command
+from hsfuse.report.record import outcome_as_dict, plan_as_dict, record_path, repeat_command
 from hsfuse.report.text import describe_plan, summarise, write_report, write_sidecar
 from hsfuse.synthetic.sample import write_sample
 
@@ -114,7 +114,9 @@ def test_the_picture_shows_something(outcome: Outcome):
 
 
 def test_a_report_that_cannot_be_written_spares_the_output(outcome: Outcome, tmp_path: Path):
-    elsewhere = replace(outcome, path=tmp_path / "gone" / "out.tif")
+    elsewhere = replace(outcome, path=tmp_path / "out.tif")
+    elsewhere.path.write_bytes(b"raster")
+    record_path(elsewhere.path).mkdir()  # a folder where the record would be
     with pytest.raises(OutputError, match="the output is complete"):
         write_sidecar(elsewhere)
 
