@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -145,7 +145,9 @@ def draw_pair(
     if draw.random() < _SETTINGS.inaccurate_fwhm:
         fwhm = psf.fwhm[0] * float(np.exp(recipe.belief * draw.normal()))
         given = PSF((fwhm, fwhm))
-    known = matrix if draw.random() < _SETTINGS.known_response else None
+    known = None
+    if draw.random() < _SETTINGS.known_response:
+        known = _shifted(matrix, wavelength, recipe.response_shift * float(draw.normal()))
     survey = Survey((pair,), given, np.ones(len(truth), bool), wavelength, known)
     return SimulatedPair(truth, survey, psf)
 
@@ -262,6 +264,20 @@ def _random_response(
     return matrix
 
 
+def _shifted(
+    matrix: NDArray[np.float64], wavelength: NDArray[np.float64], shift: float
+) -> NDArray[np.float64]:
+    """Return R with every MS band ``shift`` nanometres further; as it is without wavelengths."""
+    if shift == 0 or not np.isfinite(wavelength).all():
+        return matrix
+    order = np.argsort(wavelength)
+    moved = np.stack(
+        [np.interp(wavelength - shift, wavelength[order], row[order]) for row in matrix]
+    )
+    result: NDArray[np.float64] = moved / moved.sum(axis=1, keepdims=True)
+    return result
+
+
 def _observe(
     truth: Tensor,
     matrix: NDArray[np.float64],
@@ -269,13 +285,15 @@ def _observe(
     recipe: Recipe,
     draw: np.random.Generator,
 ) -> tuple[Patch, PSF]:
-    """Return the pair that two sensors observe, and the PSF of the HS sensor."""
+    """Return the pair that two sensors observe, on the given grid, and the PSF of the HS sensor."""
     geometry = _grid(truth.shape[1:], ratio, draw)
+    shift = recipe.shift * ratio * draw.normal(size=2)
+    true = Geometry(_moved(geometry.y, shift[0]), _moved(geometry.x, shift[1]))
     fwhm = float(draw.uniform(*recipe.fwhm))
     psf = PSF((fwhm, fwhm))
     valid = torch.isfinite(truth).all(dim=0)
     filled = torch.where(valid, truth, torch.zeros_like(truth))
-    coarse, share = Degrade.between(geometry, psf).forward_masked(filled, valid)
+    coarse, share = Degrade.between(true, psf).forward_masked(filled, valid)
     fine = respond(torch.from_numpy(matrix.astype(np.float32)), filled)
     if draw.random() >= recipe.clean:
         snr = float(draw.uniform(*recipe.snr))
@@ -294,6 +312,11 @@ def _grid(shape: Sequence[int], ratio: float, draw: np.random.Generator) -> Geom
         start = 0.0 if ratio == round(ratio) else float(draw.uniform(0, ratio))
         axes.append(Axis(length, max(1, math.floor((length - start) / ratio)), ratio, start))
     return Geometry(axes[0], axes[1])
+
+
+def _moved(axis: Axis, shift: float) -> Axis:
+    """Return the axis with its coarse pixels ``shift`` fine pixels further."""
+    return replace(axis, origin=axis.origin + float(shift))
 
 
 def _add_noise(values: Tensor, snr: float, generator: torch.Generator) -> Tensor:

@@ -44,6 +44,12 @@ class Recipe:
     belief : float
         Standard deviation of the error, in log(FWHM), of the FWHM that the method is given in
         half of the scenes.
+    shift : float
+        Standard deviation, in HS pixels, of the shift along each axis of the HS image from the
+        grid that the method is given.
+    response_shift : float
+        Standard deviation, in nanometres, of the shift of the MS bands from the response that
+        the method is given, where it is given one.
     snr : tuple of float
         Range of the HS image's signal-to-noise ratio in decibels; that of the MS image is 5
         to 15 higher.
@@ -74,6 +80,8 @@ class Recipe:
     ratio: tuple[float, float] = (2.0, 32.0)
     fwhm: tuple[float, float] = (0.7, 1.9)
     belief: float = 0.1
+    shift: float = 0.03
+    response_shift: float = 1.5
     snr: tuple[float, float] = (25.0, 45.0)
     clean: float = 0.3
     illuminant: float = 0.2
@@ -87,8 +95,9 @@ class Recipe:
         for name in ("batch", "patch", "rate", "scenes", "refresh"):
             if not getattr(self, name) > 0:
                 raise PlanError(f"{name} must be greater than 0, got {getattr(self, name)}")
-        if min(self.steps, self.seed) < 0:
-            raise PlanError(f"steps and seed must not be negative, got {self.steps}, {self.seed}")
+        for name in ("steps", "seed", "shift", "response_shift"):
+            if not getattr(self, name) >= 0:
+                raise PlanError(f"{name} must not be negative, got {getattr(self, name)}")
         if not 0 <= self.clean <= 1:
             raise PlanError(f"clean must be a fraction from 0 to 1, got {self.clean:g}")
         for name, least in (("ratio", 1.0), ("fwhm", 0.0), ("snr", -math.inf)):
@@ -112,6 +121,8 @@ RECIPES: dict[str, Recipe] = {
         average=0.0,
         fwhm=(1.0, 1.0),
         belief=0.0,
+        shift=0.0,
+        response_shift=0.0,
         clean=1.0,
         illuminant=0.0,
         zoom=1.0,

@@ -190,3 +190,24 @@ def test_an_invalid_recipe_is_refused(invalid):
     (name,) = invalid
     with pytest.raises(PlanError, match=name):
         Recipe(**invalid)
+
+
+def test_what_the_method_is_given_may_be_off(made_cubes):
+    """A shift changes the HS image alone, a shift of the bands the stated response alone."""
+    exact = replace(BY_COMPONENT, clean=1.0, shift=0.0, response_shift=0.0)
+    for number in range(20):  # every other pair has a stated response
+        right = draw_pair(made_cubes, [RGB], COMPONENT, exact, number)
+        if right.survey.response is not None:
+            break
+    (patch,) = right.survey.patches
+    for change in ({"shift": 0.2}, {"response_shift": 5.0}):
+        other = draw_pair(made_cubes, [RGB], COMPONENT, replace(exact, **change), number)
+        (changed,) = other.survey.patches
+        assert changed.geometry == patch.geometry
+        assert np.array_equal(changed.fine, patch.fine, equal_nan=True)
+        same = np.array_equal(changed.coarse, patch.coarse, equal_nan=True)
+        assert same == ("shift" not in change)
+        same = np.array_equal(other.survey.response, right.survey.response)
+        assert same == ("response_shift" not in change)
+        rows = np.asarray(other.survey.response).sum(axis=1)
+        assert rows == pytest.approx(np.ones(len(rows)))
