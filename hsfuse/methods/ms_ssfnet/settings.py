@@ -79,8 +79,7 @@ class NetworkSettings:
     # Components are corrected until they hold this share of the differences between the
     # estimates, and at most so many; each costs as much as another. 99 % lose 0.27 dB on samson in
     # colour and 0.07 dB on jasper_ridge at ratio 4, elsewhere 0.01 dB; more than twelve gain less
-    # than 0.01 dB on two CAVE scenes at ratio 16. A network of half the width, trained for 5000 to
-    # 6000 steps, takes a third of the time for a component and loses 0.1 to 0.6 dB in colour.
+    # than 0.01 dB on two CAVE scenes at ratio 16.
     share: float = 0.998
     most: int = 12
     # HS pixels of a scene at which corrections have half their weight: of few pixels the scales of
