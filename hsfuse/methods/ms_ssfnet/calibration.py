@@ -13,7 +13,12 @@ from hsfuse.methods.guided.selection import select_parameters
 from hsfuse.methods.ms_ssfnet.components import ComponentFuser
 from hsfuse.methods.ms_ssfnet.cross_validation import cross_validate
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
-from hsfuse.methods.ms_ssfnet.kalman_gain import KalmanGain, fine_error_covariance
+from hsfuse.methods.ms_ssfnet.kalman_gain import (
+    KalmanGain,
+    error_covariance,
+    surveyed_residual,
+    unexplained_share,
+)
 from hsfuse.methods.ms_ssfnet.scales import measure_scales
 from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
 from hsfuse.methods.ms_ssfnet.uncertainty import ErrorModel, variance_outside_subspace
@@ -49,7 +54,11 @@ def prepare_components(
     estimators = Estimators.prepare(survey, parameters, device=options.device, settings=settings)
     guided = estimators.kriging.guided
     scales = measure_scales(survey, estimators, settings.scales, settings.response)
-    error = fine_error_covariance(survey, guided.subspace, scales, settings.consistency)
+    residual, seen = surveyed_residual(survey, guided.subspace, scales)
+    # Where no part of the MS image is even, texture counts as noise; what the initial estimate
+    # leaves of the MS image bounds it.
+    noise = np.minimum(survey.fine_noise, scales.fine_residual)
+    error = error_covariance(residual, seen, noise, settings.consistency)
     prior = settings.consistency.fine_prior * scales.prior_deviation
     fuser = ComponentFuser(
         card,
@@ -57,6 +66,9 @@ def prepare_components(
         scales,
         KalmanGain.of(scales.response, prior, error),
         options,
+        settings.network.weight(
+            math.prod(estimators.kriging.shape), unexplained_share(residual, seen)
+        ),
         settings=settings,
     )
     return _with_error_model(fuser, survey) if options.uncertainty else fuser

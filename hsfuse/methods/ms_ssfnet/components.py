@@ -69,6 +69,8 @@ class ComponentFuser:
         Of the MS image.
     options : Options
         Device and precision.
+    correction_weight : float
+        Of the network's corrections.
     outside : float
         Variance of the HS spectra outside the subspace less noise, mean over the good bands.
     error_model : ErrorModel or None
@@ -82,6 +84,7 @@ class ComponentFuser:
     scales: ComponentScales
     gain: KalmanGain
     options: Options
+    correction_weight: float = 1.0
     notes: tuple[str, ...] = ()
     name: str = "ms-ssfnet"
     outside: float = 0.0
@@ -362,9 +365,7 @@ class ComponentFuser:
         short = -columns % self.step, -rows % self.step
         result = initial[:, *inside].clone()
         del initial
-        pixels = math.prod(self.estimators.kriging.shape)
-        weight = pixels / (pixels + self.settings.network.few)
-        units = weight * self.scales.prior_deviation
+        units = self.correction_weight * self.scales.prior_deviation
         for component in self.network_components:
             fine = _rows([each.of_component(component) for each in pieces])[None]
             # At the scene's end alone: windows start and end on whole steps elsewhere.

@@ -21,7 +21,7 @@ from hsfuse.methods.ms_ssfnet.scales import ComponentScales
 from hsfuse.methods.ms_ssfnet.settings import ConsistencySettings
 from hsfuse.pair.survey import Survey
 
-__all__ = ["KalmanGain", "error_covariance", "fine_error_covariance"]
+__all__ = ["KalmanGain", "error_covariance", "surveyed_residual", "unexplained_share"]
 
 
 @dataclass(frozen=True)
@@ -92,14 +92,11 @@ class KalmanGain:
         return torch.tensordot(distribution, weight * white, dims=1)
 
 
-def fine_error_covariance(
-    survey: Survey, subspace: Subspace, scales: ComponentScales, settings: ConsistencySettings
-) -> NDArray[np.float64]:
+def surveyed_residual(
+    survey: Survey, subspace: Subspace, scales: ComponentScales
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
-    Return N of a surveyed pair: see :func:`error_covariance`.
-
-    Where no part of the MS image is even, texture counts as noise; what the initial estimate
-    leaves of the MS image bounds it.
+    Return what the HS image leaves of the MS image on its grid, and that image.
 
     Parameters
     ----------
@@ -108,14 +105,34 @@ def fine_error_covariance(
     subspace : Subspace
         Of its components.
     scales : ComponentScales
-        With the response A, and what the estimate leaves.
-    settings : ConsistencySettings
-        The numbers.
+        With the response A.
+
+    Returns
+    -------
+    tuple of ndarray of shape (MS bands, HS pixels)
     """
     components, seen = surveyed_components(survey, subspace)
-    residual = seen - scales.mean_response[:, None] - scales.response @ components
-    noise = np.minimum(survey.fine_noise, scales.fine_residual)
-    return error_covariance(residual, seen, noise, settings)
+    return seen - scales.mean_response[:, None] - scales.response @ components, seen
+
+
+def unexplained_share(residual: NDArray[np.float64], seen: NDArray[np.float64]) -> float:
+    """
+    Return the share of the MS image's variance that a residual holds, mean over its bands.
+
+    Parameters
+    ----------
+    residual, seen : ndarray of shape (MS bands, HS pixels)
+        From :func:`surveyed_residual`.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+    """
+    pixels = max(residual.shape[1], 1)
+    left = np.square(residual).sum(axis=1) / pixels
+    variance = np.square(seen - seen.mean(axis=1, keepdims=True)).sum(axis=1) / pixels
+    return float(np.minimum(left / np.maximum(variance, 1e-30), 1).mean())
 
 
 def error_covariance(
@@ -133,7 +150,7 @@ def error_covariance(
     Parameters
     ----------
     residual, seen : ndarray of shape (MS bands, HS pixels)
-        The degraded MS image less its response to the HS image, and that image.
+        From :func:`surveyed_residual`.
     noise : ndarray of shape (MS bands,)
         Standard deviation of the noise of MS pixels.
     settings : ConsistencySettings
@@ -143,10 +160,7 @@ def error_covariance(
     -------
     ndarray of shape (MS bands, MS bands)
     """
-    pixels = max(residual.shape[1], 1)
-    covariance = residual @ residual.T / pixels
-    variance = np.square(seen - seen.mean(axis=1, keepdims=True)).sum(axis=1) / pixels
-    unexplained = np.minimum(np.diag(covariance) / np.maximum(variance, 1e-30), 1).mean()
-    factor = settings.fine_error * (1 + settings.unexplained * unexplained)
+    covariance = residual @ residual.T / max(residual.shape[1], 1)
+    factor = settings.fine_error * (1 + settings.unexplained * unexplained_share(residual, seen))
     # D averages the noise of MS pixels away as well; it is added in full.
     return np.asarray(factor * (covariance + np.diag(noise**2)))
