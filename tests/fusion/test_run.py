@@ -88,7 +88,7 @@ def test_another_algorithm_is_not_mixed_in(
     changes: list[tuple[dict[str, Any], str]] = [
         ({"method": "guided"}, "method was bicubic and is guided"),
         ({"hs_sensor": "enmap"}, "HS sensor is another or has changed"),
-        ({"dtype": "int16", "scale": 1e-4}, "dtype was float32 and is int16, scale was None"),
+        ({"dtype": "int16", "scale": 1e-4}, "dtype was input and is int16, scale was None"),
     ]
     for change, difference in changes:
         with pytest.raises(OutputError, match=rf"options or versions \({difference}"):
