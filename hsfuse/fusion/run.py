@@ -148,11 +148,11 @@ def prepare(
     started = time.monotonic()
     settings = settings or Settings()
     scene, rgb = as_path(scene), as_path(rgb)
-    path = _check_files(
-        scene, rgb, as_path(out) if out else default_output(scene), settings, dry_run
-    )
+    masks = [as_path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
+    files = [scene, rgb, *masks]
+    path = _check_output(files, as_path(out) if out else default_output(scene), settings, dry_run)
     # Blocks may be fused on other machines than the one that plans.
-    cluster = _find_cluster(settings, client, [scene, rgb], None if dry_run else path)
+    cluster = _find_cluster(settings, client, files, None if dry_run else path)
     device = pick_device(settings.device) if cluster is None else cluster.device
     here = device if cluster is None else "auto"
     inputs = (
@@ -180,13 +180,12 @@ def prepare(
     return replace(job, seconds=time.monotonic() - started)
 
 
-def _check_files(
-    scene: AnyPath, rgb: AnyPath, out: AnyPath, settings: Settings, dry_run: bool
+def _check_output(
+    inputs: list[AnyPath], out: AnyPath, settings: Settings, dry_run: bool
 ) -> AnyPath:
     """Refuse an output that cannot be written as asked, before anything is read."""
-    masks = [as_path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
     overwrite = settings.overwrite or dry_run  # which writes nothing
-    path = check_output(out, overwrite=overwrite, inputs=[scene, rgb, *masks])
+    path = check_output(out, overwrite=overwrite, inputs=inputs)
     find_format(path).check_options(settings.creation_options, settings.likely_dtype)
     here = local_path(path, settings.temporary)
     check_partial(here, overwrite=overwrite, resume=settings.resume)
@@ -204,8 +203,7 @@ def _find_cluster(
     scheduler: Scheduler = settings.scheduler if client is None else client
     if is_local(scheduler):
         return None
-    masks = [as_path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
-    files = [path for path in (*inputs, *masks) if isinstance(path, Path) and path.exists()]
+    files = [path for path in inputs if isinstance(path, Path) and path.exists()]
     here = None if out is None else local_path(out, settings.temporary)
     folder = here.parent if isinstance(here, Path) else None
     return inspect_cluster(
