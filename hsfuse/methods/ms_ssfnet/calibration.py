@@ -58,7 +58,8 @@ def prepare_components(
     # Where no part of the MS image is even, texture counts as noise; what the initial estimate
     # leaves of the MS image bounds it.
     noise = np.minimum(survey.fine_noise, scales.fine_residual)
-    error = error_covariance(residual, seen, noise, settings.consistency)
+    unexplained = unexplained_share(residual, seen)
+    error = error_covariance(residual, noise, unexplained, settings.consistency)
     prior = settings.consistency.fine_prior * scales.prior_deviation
     fuser = ComponentFuser(
         card,
@@ -66,9 +67,7 @@ def prepare_components(
         scales,
         KalmanGain.of(scales.response, prior, error),
         options,
-        settings.network.weight(
-            math.prod(estimators.kriging.shape), unexplained_share(residual, seen)
-        ),
+        settings.network.weight(math.prod(estimators.kriging.shape), unexplained),
         settings=settings,
     )
     return _with_error_model(fuser, survey) if options.uncertainty else fuser

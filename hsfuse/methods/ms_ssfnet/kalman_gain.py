@@ -137,8 +137,8 @@ def unexplained_share(residual: NDArray[np.float64], seen: NDArray[np.float64]) 
 
 def error_covariance(
     residual: NDArray[np.float64],
-    seen: NDArray[np.float64],
     noise: NDArray[np.float64],
+    unexplained: float,
     settings: ConsistencySettings,
 ) -> NDArray[np.float64]:
     """
@@ -149,10 +149,12 @@ def error_covariance(
 
     Parameters
     ----------
-    residual, seen : ndarray of shape (MS bands, HS pixels)
+    residual : ndarray of shape (MS bands, HS pixels)
         From :func:`surveyed_residual`.
     noise : ndarray of shape (MS bands,)
         Standard deviation of the noise of MS pixels.
+    unexplained : float
+        From :func:`unexplained_share`.
     settings : ConsistencySettings
         The numbers.
 
@@ -161,6 +163,6 @@ def error_covariance(
     ndarray of shape (MS bands, MS bands)
     """
     covariance = residual @ residual.T / max(residual.shape[1], 1)
-    factor = settings.fine_error * (1 + settings.unexplained * unexplained_share(residual, seen))
+    factor = settings.fine_error * (1 + settings.unexplained * unexplained)
     # D averages the noise of MS pixels away as well; it is added in full.
     return np.asarray(factor * (covariance + np.diag(noise**2)))

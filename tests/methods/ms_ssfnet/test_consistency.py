@@ -16,7 +16,7 @@ from hsfuse.methods.ms_ssfnet.consistency import (
     update_reach,
     update_region,
 )
-from hsfuse.methods.ms_ssfnet.kalman_gain import KalmanGain, error_covariance
+from hsfuse.methods.ms_ssfnet.kalman_gain import KalmanGain, error_covariance, unexplained_share
 from hsfuse.methods.ms_ssfnet.settings import ConsistencySettings
 from hsfuse.observe import Degrade
 
@@ -167,12 +167,16 @@ def test_the_error_of_the_ms_image_grows_with_what_is_unexplained() -> None:
     draw = np.random.default_rng(0)
     seen, residual = draw.normal(size=(2, 500)), 0.02 * draw.normal(size=(2, 500))
     settings, noise = ConsistencySettings(), np.array([0.1, 0.2])
-    alone = error_covariance(0 * residual, seen, noise, settings)
+
+    def covariance(residual: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        return error_covariance(residual, noise, unexplained_share(residual, seen), settings)
+
+    alone = covariance(0 * residual, noise)
     assert alone == pytest.approx(settings.fine_error * np.diag(noise**2))
-    once, twice = (error_covariance(k * residual, seen, 0 * noise, settings) for k in (1, 2))
+    once, twice = (covariance(k * residual, 0 * noise) for k in (1, 2))
     assert np.all(np.diag(twice) > 4.05 * np.diag(once))
     # No more than all of an image is unexplained.
-    most = error_covariance(1e6 * residual, seen, 0 * noise, settings)
+    most = covariance(1e6 * residual, 0 * noise)
     assert np.all(np.diag(most) < 1e12 * (1 + settings.unexplained) * np.diag(once))
 
 
