@@ -8,7 +8,7 @@ one :class:`Window` into pixels, and depends on nothing else. A method with loca
 pass before that one: ``Fuser.condition`` turns the window of a unit into its models, once, and a
 window holds the models of every unit that touches it.
 
-A new method is a module with a :class:`Method` and a row in :data:`METHODS`.
+A new method is a module with a :class:`Method` and a row in :data:`hsfuse.methods.table.METHODS`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Geometry, Span
 from hsfuse.core.local_models import LocalModelGrid
-from hsfuse.errors import PlanError
+from hsfuse.methods.table import (
+    METHODS,
+    MethodSpec,
+    check_options,
+    find_method,
+    list_methods,
+    load_method,
+    methods_with,
+)
 
 if TYPE_CHECKING:
     from hsfuse.pair.survey import Survey
@@ -44,81 +51,6 @@ __all__ = [
     "methods_with",
     "place",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class MethodSpec:
-    """
-    What a method can do, and where it is.
-
-    Attributes
-    ----------
-    path : str
-        Import path of the :class:`Method`, ``module:attribute``; imported when it is used.
-    summary : str
-        One line for `hsfuse methods`.
-    takes_weights : bool
-        Whether a weights file may be given.
-    gives_standard_error : bool
-        Whether it can give the standard error of each pixel.
-    wants_denoised_bands : bool
-        Whether it fuses the clean HS bands alone, and noisy ones are predicted from them; false for
-        interpolation, which adds no detail to sharpen noise with.
-    """
-
-    path: str
-    summary: str
-    takes_weights: bool = False
-    gives_standard_error: bool = False
-    wants_denoised_bands: bool = True
-
-    def load(self) -> Method:
-        """Return the method, with noisy bands reconstructed where it wants that."""
-        plain = self.load_plain()
-        return _imported(_DENOISING)(plain) if self.wants_denoised_bands else plain
-
-    def load_plain(self) -> Method:
-        """Return the method that fuses every band as it is."""
-        method: Method = _imported(self.path)
-        return method
-
-
-METHODS = {
-    "bicubic": MethodSpec(
-        "hsfuse.methods.bicubic:METHOD",
-        "the HS image interpolated, without the MS image; the lower bound of any comparison",
-        wants_denoised_bands=False,
-    ),
-    "guided": MethodSpec(
-        "hsfuse.methods.guided.method:METHOD",
-        "local and scene-wide regression on the MS bands in the scene's own subspace; "
-        "any sensor, no training, parameters selected on the pair itself",
-    ),
-    "kriging": MethodSpec(
-        "hsfuse.methods.kriging.method:METHOD",
-        "area-to-point regression by Gaussian processes of colour, texture and position; slower "
-        "than guided, no training",
-    ),
-    "cnmf": MethodSpec(
-        "hsfuse.methods.cnmf.method:METHOD",
-        "coupled non-negative matrix factorisation (Yokoya 2012): endmembers of the scene, "
-        "abundances of the MS image",
-    ),
-    "spectralift": MethodSpec(
-        "hsfuse.methods.spectralift:METHOD",
-        "a per-pixel network trained on the pair itself (Shah 2025); needs the spectral response "
-        "alone",
-    ),
-    "ms-ssfnet": MethodSpec(
-        "hsfuse.methods.ms_ssfnet.method:METHOD",
-        "the multi-scale spatial and spectral fusion network; where no weights fit the pair, "
-        "`guided` is used instead and a note says why",
-        takes_weights=True,
-        gives_standard_error=True,
-    ),
-}
-# What reconstructs noisy bands, around a method.
-_DENOISING = "hsfuse.methods.denoising:DenoisedMethod"
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,86 +243,3 @@ class Method(Protocol):
 
     def prepare(self, survey: Survey, options: Options) -> Fuser:
         """Return the fuser for the surveyed pair."""
-
-
-def list_methods() -> dict[str, str]:
-    """
-    Return every method's name and a line about it.
-
-    Examples
-    --------
-    >>> sorted(list_methods())
-    ['bicubic', 'cnmf', 'guided', 'kriging', 'ms-ssfnet', 'spectralift']
-    """
-    return {name: spec.summary for name, spec in METHODS.items()}
-
-
-def methods_with(capability: str) -> str:
-    """
-    Return the names of the methods with a capability, for a message.
-
-    Parameters
-    ----------
-    capability : str
-        A flag of :class:`MethodSpec`.
-
-    Examples
-    --------
-    >>> methods_with("takes_weights")
-    'ms-ssfnet'
-    """
-    return ", ".join(name for name, spec in METHODS.items() if getattr(spec, capability))
-
-
-def check_options(name: str, options: Options) -> None:
-    """
-    Refuse what a method cannot do, whatever the pair.
-
-    Raises
-    ------
-    PlanError
-        If weights or standard errors are requested of a method without; the message lists
-        the methods that have.
-    """
-    spec = find_method(name)
-    if options.weights and not spec.takes_weights:
-        raise PlanError(
-            f"{name} takes no weights, got {options.weights}; methods with weights: "
-            f"{methods_with('takes_weights')}"
-        )
-    if options.uncertainty and not spec.gives_standard_error:
-        raise PlanError(
-            f"{name} gives no standard error; methods that do: "
-            f"{methods_with('gives_standard_error')}"
-        )
-
-
-def find_method(name: str) -> MethodSpec:
-    """
-    Return a row of the table.
-
-    Raises
-    ------
-    PlanError
-        If there is no method of that name; the message lists the names.
-    """
-    if name not in METHODS:
-        raise PlanError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
-    return METHODS[name]
-
-
-def load_method(name: str) -> Method:
-    """
-    Return the method of that name.
-
-    Raises
-    ------
-    PlanError
-        As :func:`find_method`.
-    """
-    return find_method(name).load()
-
-
-def _imported(path: str) -> Any:
-    module, attribute = path.split(":")
-    return getattr(import_module(module), attribute)
