@@ -35,6 +35,8 @@ PRODUCTS = {
     r"(f\d{6}t\d\dp\d\d_?r\d\d|ang\d{8}t\d{6})\w*(\.(img|dat|bil|bip|bsq))?(\.hdr)?": "envi",
     r".*(VNIR|SWIR)_\w+_SN\d+[^.]*(\.(hyspex|img|dat|bil|bip|bsq))?(\.hdr)?": "envi",
     r"EMIT_(L2A_RFL|L1B_RAD)_\d+_\d{8}T\d{6}_\d+_\d+\.nc": "emit",
+    r".+_ms(_\d\d\.png)?": "cave",
+    r".+\.mat": "matlab",
     r"\d{8}_\d{6}\w*_AnalyticMS(_SR)?(_[48]b)?(_harmonized)?(_clip)?\.tiff?": "planet",
 }
 
