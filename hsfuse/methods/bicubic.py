@@ -14,7 +14,7 @@ from hsfuse.methods import OnePass, Options, Window
 from hsfuse.observe import Interpolate
 from hsfuse.pair.survey import Survey
 
-__all__ = ["METHOD", "Bicubic", "BicubicFuser"]
+__all__ = ["METHOD", "Bicubic", "BicubicFuser", "interpolate"]
 
 
 @dataclass(frozen=True)
@@ -35,29 +35,42 @@ class BicubicFuser(OnePass):
 
     def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
         """See :class:`hsfuse.methods.Fuser`."""
-        return [self._fuse(window) for window in windows]
+        return [interpolate(window, window.coarse, self.device).cpu().numpy() for window in windows]
 
-    def _fuse(self, window: Window) -> NDArray[np.float32]:
-        rows, columns = window.core
-        interpolation = Interpolate.between(window.geometry, device=self.device)
-        interpolation = Interpolate(
-            interpolation.rows[rows.slice], interpolation.columns[columns.slice]
-        )
-        coarse = torch.from_numpy(window.coarse).to(self.device)
-        known = torch.isfinite(coarse)
-        fused = interpolation.forward(torch.where(known, coarse, torch.zeros_like(coarse)))
-        if not bool(known.all()):
-            fused = _fill_beside_gaps(window, interpolation, coarse, known, fused)
-        return fused.cpu().numpy()
+
+def interpolate(window: Window, image: NDArray[np.float32], device: str = "cpu") -> Tensor:
+    """
+    Return an image on the HS grid at the MS pixels of a window's core.
+
+    Parameters
+    ----------
+    window : Window
+        Whose geometry and core are used.
+    image : ndarray of shape (bands, coarse rows, coarse columns)
+        NaN where there is no data; the mean of valid neighbours takes its place.
+    device : str
+        Where it is computed.
+
+    Returns
+    -------
+    Tensor of shape (bands, core rows, core columns)
+        Finite.
+    """
+    interpolation = Interpolate.between(window.geometry, device=device).cut(window.core)
+    coarse = torch.from_numpy(image).to(device)
+    known = torch.isfinite(coarse)
+    fused = interpolation.forward(torch.where(known, coarse, torch.zeros_like(coarse)))
+    if not bool(known.all()):
+        fused = _fill_beside_gaps(window, interpolation, coarse, known, fused)
+    return fused
 
 
 def _fill_beside_gaps(
     window: Window, cubic: Interpolate, coarse: Tensor, known: Tensor, fused: Tensor
 ) -> Tensor:
     """Return ``fused`` with the linear mean of valid neighbours wherever a gap has a weight."""
-    rows, columns = window.core
     linear = Interpolate.between(window.geometry, linear=True, device=coarse.device)
-    linear = Interpolate(linear.rows[rows.slice], linear.columns[columns.slice])
+    linear = linear.cut(window.core)
     touched = Interpolate(cubic.rows.abs(), cubic.columns.abs()).forward((~known).float()) > 0
     weight = linear.forward(known.float())
     near = linear.forward(torch.where(known, coarse, torch.zeros_like(coarse)))
