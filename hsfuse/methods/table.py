@@ -80,6 +80,25 @@ METHODS = {
         "coupled non-negative matrix factorisation (Yokoya 2012): endmembers of the scene, "
         "abundances of the MS image",
     ),
+    "gsa": MethodSpec(
+        "hsfuse.methods.gsa:METHOD",
+        "adaptive Gram-Schmidt sharpening (Aiazzi 2007), a component substitution, with bands "
+        "synthesised from the MS bands (Selva 2015)",
+    ),
+    "sfim": MethodSpec(
+        "hsfuse.methods.sfim:METHOD",
+        "smoothing-filter-based intensity modulation (Liu 2000), with bands synthesised from the "
+        "MS bands (Selva 2015)",
+    ),
+    "mtf-glp-hpm": MethodSpec(
+        "hsfuse.methods.mtf_glp_hpm:METHOD",
+        "generalised Laplacian pyramid matched to the MTF, high-pass modulation (Aiazzi 2006, "
+        "Vivone 2014), with bands synthesised from the MS bands (Selva 2015)",
+    ),
+    "fuse": MethodSpec(
+        "hsfuse.methods.fuse:METHOD",
+        "Bayesian estimate with a Gaussian prior by a Sylvester equation in closed form (Wei 2015)",
+    ),
     "spectralift": MethodSpec(
         "hsfuse.methods.spectralift:METHOD",
         "a per-pixel network trained on the pair itself (Shah 2025); needs the spectral response "
@@ -103,8 +122,8 @@ def list_methods() -> dict[str, str]:
 
     Examples
     --------
-    >>> sorted(list_methods())
-    ['bicubic', 'cnmf', 'guided', 'kriging', 'ms-ssfnet', 'spectralift']
+    >>> list_methods()["bicubic"].split(",")[0]
+    'the HS image interpolated'
     """
     return {name: spec.summary for name, spec in METHODS.items()}
 

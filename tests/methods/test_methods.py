@@ -26,6 +26,8 @@ from hsfuse.methods import (
 from hsfuse.methods.cnmf.method import Cnmf
 from hsfuse.methods.cnmf.settings import CnmfSettings
 from hsfuse.methods.conditioning import fuse_scene, with_models
+from hsfuse.methods.fuse import Fuse, FuseSettings
+from hsfuse.methods.gsa import Gsa, GsaSettings
 from hsfuse.methods.guided.method import Guided
 from hsfuse.methods.guided.settings import GuidedSettings
 from hsfuse.methods.kriging.method import Kriging
@@ -173,6 +175,8 @@ def test_a_hole_does_not_leak(name: str) -> None:
             SpectraLift(SpectraLiftSettings(steps=2)),
             SpectraLift(SpectraLiftSettings(steps=2, slope=0.2)),
         ),
+        (Gsa(), Gsa(GsaSettings(ridge=1e-3))),
+        (Fuse(), Fuse(FuseSettings(spread=3.0))),
     ],
 )
 def test_a_changed_setting_is_a_changed_fuser(one: Method, other: Method) -> None:
@@ -201,7 +205,7 @@ def test_a_flat_scene_stays_flat() -> None:
     """No texture in, none out."""
     cube = np.full((BANDS, 136, 136), 0.3, np.float32)
     survey, window = observed(cube)
-    for name in ("bicubic", "guided"):
+    for name in ("bicubic", "guided", "gsa", "sfim", "mtf-glp-hpm", "fuse"):
         (values,) = load_method(name).prepare(survey, Options()).fuse([window])
         assert np.abs(values - 0.3).max() < 1e-4
 

@@ -1,0 +1,159 @@
+"""
+What both sensors see of the components of a scene: the linear model of subspace methods.
+
+With ``Z = H U + m`` (H the loading of a subspace, m its mean, U the components), the HS image is
+``X = H D(U) + m`` and the MS image ``Y = L U + l`` with ``L = gain R H``. The noise of both is
+independent, of one standard deviation a band.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hsfuse.core.noise import signal_components
+from hsfuse.core.psf import PSF
+from hsfuse.core.subspace import Subspace
+from hsfuse.methods import Window
+from hsfuse.methods.hypersharpening import paired_pixels
+from hsfuse.observe import unseen_share
+from hsfuse.pair.survey import Survey
+
+__all__ = ["ComponentModel"]
+
+# Least noise of a band over its root mean square: 60 dB, which quantisation and registration leave
+# of an image without any noise.
+_LEAST_NOISE = 1e-3
+# Share of an HS pixel's PSF beyond the MS pixels of a window above which it is not used.
+_MOST_UNSEEN = 0.5
+
+
+@dataclass(frozen=True)
+class ComponentModel:
+    """
+    The two observations of a scene's components, weighted by their noise.
+
+    Attributes
+    ----------
+    subspace : Subspace
+        H and m.
+    coarse_weight : ndarray of shape (components, components)
+        ``H' N^-1 H``, N the noise variances of the HS bands.
+    fine_weight : ndarray of shape (components, components)
+        ``L' M^-1 L``, M the noise variances of the MS bands.
+    coarse_match : ndarray of shape (components, good bands)
+        ``H' N^-1``.
+    fine_match : ndarray of shape (components, MS bands)
+        ``L' M^-1``.
+    fine_level : ndarray of shape (MS bands,)
+        l.
+    """
+
+    subspace: Subspace
+    coarse_weight: NDArray[np.float64]
+    fine_weight: NDArray[np.float64]
+    coarse_match: NDArray[np.float64]
+    fine_match: NDArray[np.float64]
+    fine_level: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, survey: Survey, most: int) -> ComponentModel:
+        """
+        Return the model of the components that rise above the noise.
+
+        Parameters
+        ----------
+        survey : Survey
+            Of the pair.
+        most : int
+            Components at most.
+        """
+        good, radiometry = survey.good, survey.radiometry
+        spectra = survey.spectra[good].astype(np.float64)
+        noise = _limited(survey.noise[good], np.sqrt(np.square(spectra).mean(axis=1)))
+        count = min(most, signal_components(spectra, noise))
+        subspace = Subspace.fit(survey.spectra, good, count, survey.noise)
+        response = radiometry.gain[:, None] * radiometry.response[:, good]
+        loading = subspace.loading[:, good].T
+        level = response @ subspace.mean[good] + radiometry.offset
+        fine_noise = _fine_noise(survey)
+        seen = response @ loading
+        match, fine_match = (loading / noise[:, None] ** 2).T, (seen / fine_noise[:, None] ** 2).T
+        return cls(subspace, match @ loading, fine_match @ seen, match, fine_match, level)
+
+    @property
+    def count(self) -> int:
+        """The number of components."""
+        return len(self.coarse_weight)
+
+    def coarse_residual(self, window: Window, predicted: Tensor, psf: PSF) -> Tensor:
+        """
+        Return ``H' N^-1 (X - m - H D(U))``, shape (components, coarse rows, coarse columns).
+
+        Zero where there is no data, and where the PSF lies mostly beyond the window's MS pixels.
+
+        Parameters
+        ----------
+        window : Window
+            Of the pair.
+        predicted : Tensor of shape (components, coarse rows, coarse columns)
+            ``D(U)``.
+        psf : PSF
+            Of the HS sensor.
+        """
+        good = self.subspace.good
+        known = torch.from_numpy(np.isfinite(window.coarse[good]).all(axis=0))
+        inside = unseen_share(window.geometry, psf, torch.ones(known.shape)) < _MOST_UNSEEN
+        level = self.subspace.mean[good]
+        matched = _matched(self.coarse_match, window.coarse[good], level).to(predicted)
+        matched -= _mixed(self.coarse_weight, predicted)
+        return matched.nan_to_num_() * (known & inside).to(predicted)
+
+    def fine_residual(self, window: Window, components: Tensor) -> Tensor:
+        """
+        Return ``L' M^-1 (Y - l - L U)``, shape (components, rows, columns), zero without data.
+
+        Parameters
+        ----------
+        window : Window
+            Of the pair.
+        components : Tensor of shape (components, rows, columns)
+            U.
+        """
+        matched = _matched(self.fine_match, window.fine, self.fine_level).to(components)
+        return matched.sub_(_mixed(self.fine_weight, components)).nan_to_num_()
+
+
+def _fine_noise(survey: Survey) -> NDArray[np.float64]:
+    """
+    Return the standard deviation of what the model leaves of each MS band.
+
+    Its noise from pixel to pixel, and what R leaves of it on the HS grid: on a real pair the
+    images differ by more than noise.
+    """
+    _, seen = paired_pixels(survey)
+    unexplained = (1 - survey.radiometry.correlation**2) * seen.var(axis=1)
+    noise = np.sqrt(np.square(survey.fine_noise) + unexplained)
+    return _limited(noise, np.sqrt(np.square(seen).mean(axis=1)))
+
+
+def _limited(noise: NDArray[np.float64], level: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the noise of bands, at least a share of their level and never zero."""
+    limited: NDArray[np.float64] = np.maximum(noise, _LEAST_NOISE * level)
+    return np.maximum(limited, 1e-12 * max(float(limited.max()), 1e-30))
+
+
+def _matched(
+    match: NDArray[np.float64], image: NDArray[np.float32], level: NDArray[np.float64]
+) -> Tensor:
+    """Return the match of an image less its level; NaN where a band has no data."""
+    offset = (match @ level).astype(np.float32)[:, None, None]
+    return torch.from_numpy(np.tensordot(match.astype(np.float32), image, axes=1) - offset)
+
+
+def _mixed(weight: NDArray[np.float64], components: Tensor) -> Tensor:
+    return torch.tensordot(torch.from_numpy(weight).to(components), components, dims=1)

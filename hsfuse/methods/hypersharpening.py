@@ -1,0 +1,153 @@
+"""
+Hypersharpening: pansharpening of each HS band with a band synthesised from all MS bands.
+
+M. Selva, B. Aiazzi, F. Butera, L. Chiarantini, S. Baronti, "Hyper-Sharpening: A First Approach on
+SIM-GA Data", IEEE JSTARS 8(6), 2015, doi:10.1109/JSTARS.2015.2440092. A method for one
+panchromatic band is used for each HS band k with ``P_k = sum_j w_kj Y_j + b_k``, the least-squares
+regression of the HS band on the MS bands at the resolution of the HS image. It needs no R and
+takes any number of bands; gain and offset of the MS bands are in the regression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hsfuse.methods import OnePass, Window
+from hsfuse.methods.bicubic import interpolate
+from hsfuse.pair.survey import Survey
+
+__all__ = ["Modulation", "SynthesisedBands", "paired_pixels"]
+
+# Smallest value of a synthesised band that divides, in units of the scene's brightness: a stop of
+# a 10-bit sensor. Water and shade would have quotients of noise below it.
+_LEAST = 1e-3
+
+
+def paired_pixels(survey: Survey) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """
+    Return the surveyed HS pixels with data in both images, and D(Y) there.
+
+    Returns
+    -------
+    tuple of ndarray
+        Of shape (bands, pixels), NaN only in bands that are not good, and (MS bands, pixels).
+    """
+    spectra, fine = [], []
+    for patch in survey.patches:
+        seen, used = survey.degraded(patch)
+        spectra.append(patch.coarse[:, used])
+        fine.append(seen[:, used])
+    return np.concatenate(spectra, axis=1).astype(np.float64), np.concatenate(fine, axis=1)
+
+
+@dataclass(frozen=True)
+class SynthesisedBands:
+    """
+    The regression of the HS bands on the MS bands.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (bands, MS bands)
+        w; zero for bands without data.
+    offset : ndarray of shape (bands,)
+        b, in HS units.
+    """
+
+    weights: NDArray[np.float64]
+    offset: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, survey: Survey) -> SynthesisedBands:
+        """Return the least-squares regression over the surveyed HS pixels."""
+        spectra, fine = paired_pixels(survey)
+        weights = np.zeros((len(spectra), len(fine)))
+        offset = np.zeros(len(spectra))
+        groups = {known.tobytes(): known for known in np.isfinite(spectra) if known.any()}
+        for known in groups.values():
+            bands = (np.isfinite(spectra) == known).all(axis=1)
+            values, predictors = spectra[bands][:, known], fine[:, known]
+            level, mean = values.mean(axis=1), predictors.mean(axis=1)
+            found = np.linalg.lstsq(
+                (predictors - mean[:, None]).T, (values - level[:, None]).T, rcond=None
+            )[0].T
+            weights[bands], offset[bands] = found, level - found @ mean
+        return cls(weights, offset)
+
+    def apply(self, image: Tensor) -> Tensor:
+        """Return P, shape (bands, rows, columns), of (MS bands, rows, columns)."""
+        weights, offset = (
+            torch.from_numpy(array).to(image) for array in (self.weights, self.offset)
+        )
+        return torch.tensordot(weights, image, dims=1) + offset[:, None, None]
+
+
+@dataclass(frozen=True)
+class Modulation(OnePass):
+    """
+    Base of fusers that modulate each HS band by a synthesised band over its low-pass version.
+
+    ``Z_k = X_k P_k / P_L,k`` with X the interpolated HS image. The low-pass filter is linear, so
+    it is applied to the MS bands alone: P_L is synthesised from these.
+
+    Attributes
+    ----------
+    bands : SynthesisedBands
+        P of Y.
+    least : float
+        Lower limit of both sides of the quotient, in HS units; not in the publications, where a
+        dark pixel may divide by zero or change its sign.
+    """
+
+    bands: SynthesisedBands
+    least: float
+    device: str = "cpu"
+    step: int = 1
+    gives_standard_error: bool = False
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def settings_of(cls, survey: Survey, device: str) -> tuple[SynthesisedBands, float, str]:
+        """Return the first attributes, from the survey."""
+        return SynthesisedBands.fit(survey), _LEAST * survey.brightness, device
+
+    @property
+    def channels(self) -> int:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return 2 * len(self.bands.weights) + 3 * self.bands.weights.shape[1]
+
+    def low_pass(self, window: Window, fine: Tensor, valid: Tensor) -> Tensor:
+        """
+        Return the low-pass version of the MS bands over the core.
+
+        Parameters
+        ----------
+        window : Window
+            The pair.
+        fine : Tensor of shape (MS bands, rows, columns)
+            All MS pixels of the window.
+        valid : Tensor of shape (rows, columns)
+            Where they hold data.
+        """
+        raise NotImplementedError
+
+    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return [self._fuse(window) for window in windows]
+
+    def _fuse(self, window: Window) -> NDArray[np.float32]:
+        fine = torch.from_numpy(window.fine).to(self.device)
+        valid = torch.isfinite(fine).all(dim=0)
+        low = self.low_pass(window, fine, valid)
+        rows, columns = (span.slice for span in window.core)
+        sharp = torch.where(valid, fine, torch.zeros_like(fine))[:, rows, columns]
+        sharp = torch.where(valid[rows, columns], sharp, low)
+        fused = interpolate(window, window.coarse, self.device)
+        fused *= self.bands.apply(sharp).clamp_min_(self.least)
+        fused /= self.bands.apply(low).clamp_min_(self.least)
+        return fused.cpu().numpy()
