@@ -13,6 +13,7 @@ import click
 from hsfuse.errors import HsfuseError
 
 from .batch import batch
+from .benchmark import benchmark
 from .evaluate import evaluate
 from .info import info, methods
 from .run import run
@@ -57,5 +58,5 @@ def main() -> None:
     """  # noqa: D301 - click reads the mark
 
 
-for _command in (run, batch, sample, simulate, evaluate, info, methods, sensors, train):
+for _command in (run, batch, sample, simulate, evaluate, benchmark, info, methods, sensors, train):
     main.add_command(_command)

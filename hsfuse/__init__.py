@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hsfuse.batch.run import run_batch
+    from hsfuse.benchmarking.run import run_benchmark
     from hsfuse.errors import HsfuseError
     from hsfuse.evaluation import evaluate
     from hsfuse.fusion.lazy import fuse
@@ -42,6 +43,7 @@ __all__ = [
     "open_raster",
     "run",
     "run_batch",
+    "run_benchmark",
     "simulate",
     "train",
     "write_raster",
@@ -61,6 +63,7 @@ _HOMES = {
     "open_raster": "hsfuse.io.read",
     "run": "hsfuse.fusion.run",
     "run_batch": "hsfuse.batch.run",
+    "run_benchmark": "hsfuse.benchmarking.run",
     "simulate": "hsfuse.synthetic.simulation",
     "train": "hsfuse.learning.train",
     "write_raster": "hsfuse.io.write",

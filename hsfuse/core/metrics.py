@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hsfuse.core.similarity import SSIM_WINDOW, UIQI_WINDOW, ssim_map, uiqi_map
 from hsfuse.core.tally import (
     Tally,
+    angles_between,
     known_pixels,
     take_angle,
     take_moments,
@@ -31,6 +32,7 @@ __all__ = [
     "rmse",
     "sam",
     "score",
+    "spectral_angles",
     "ssim",
     "summarise",
     "uiqi",
@@ -157,6 +159,25 @@ def sam(truth: Cube, estimate: Cube) -> float:
     45.0
     """
     return take_angle(*_checked(truth, estimate)).value()
+
+
+def spectral_angles(truth: Cube, estimate: Cube) -> NDArray[np.float64]:
+    """
+    Return the spectral angle of each pixel in degrees; :func:`sam` is the mean of them.
+
+    Parameters
+    ----------
+    truth, estimate : ndarray of shape (bands, rows, columns)
+
+    Returns
+    -------
+    ndarray of shape (rows, columns)
+        NaN where a band of either is not finite, or the true spectrum is zero.
+    """
+    known = _checked(truth, estimate)[2]
+    angles = np.full(known.shape, np.nan)
+    angles[known] = angles_between(truth[:, known], estimate[:, known])
+    return angles
 
 
 def ssim(truth: Cube, estimate: Cube, peak: float = 1.0) -> float:

@@ -21,6 +21,7 @@ __all__ = [
     "Mean",
     "Moments",
     "Tally",
+    "angles_between",
     "known_pixels",
     "take_angle",
     "take_moments",
@@ -216,6 +217,19 @@ def take_angle(truth: Cube, estimate: Cube, known: Mask) -> Mean:
 
 def _angles(truth: Cube, estimate: Cube) -> Mean:
     """Return the mean angle between spectra of shape (bands, pixels)."""
+    angles = angles_between(truth, estimate)
+    directed = np.isfinite(angles)
+    return Mean(float(angles[directed].sum()), int(directed.sum()))
+
+
+def angles_between(truth: Cube, estimate: Cube) -> NDArray[np.float64]:
+    """
+    Return the angles in degrees between spectra, NaN where that of the truth is zero.
+
+    Parameters
+    ----------
+    truth, estimate : ndarray of shape (bands, pixels)
+    """
     t, e = truth.astype(np.float64), estimate.astype(np.float64)
     length_t, length_e = np.linalg.norm(t, axis=0), np.linalg.norm(e, axis=0)
     directed = length_t > 0
@@ -224,7 +238,9 @@ def _angles(truth: Cube, estimate: Cube) -> Mean:
     t, e = t[:, directed] / length_t[directed], e[:, directed] / length_e[directed]
     # tan of half the angle (Kahan): arccos loses half the digits of small angles.
     half = np.arctan2(np.linalg.norm(e - t, axis=0), np.linalg.norm(e + t, axis=0))
-    return Mean(float(np.degrees(2 * half).sum()), int(directed.sum()))
+    angles = np.full(directed.size, np.nan)
+    angles[directed] = np.degrees(2 * half)
+    return angles
 
 
 def take_windows(truth: Cube, estimate: Cube, known: Mask, size: int, index: Index) -> Mean:

@@ -108,9 +108,9 @@ class Sensor:
                 f"sensor {self.id}: kind must be one of {', '.join(get_args(Kind))}, "
                 f"got {self.kind!r}"
             )
-        if not all(width > 0 for width in self.psf.fwhm):
+        if not (all(width > 0 for width in self.psf.fwhm) or self.psf.fwhm == (0.0, 0.0)):
             raise SensorError(
-                f"sensor {self.id}: the FWHM of its PSF must be positive, "
+                f"sensor {self.id}: the FWHM of its PSF must be positive, or 0 along both axes, "
                 f"got {self.psf.fwhm[0]:g} and {self.psf.fwhm[1]:g} pixels along y and x"
             )
         bands = len(self.band_names)

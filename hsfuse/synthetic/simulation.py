@@ -31,6 +31,7 @@ from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.psf import ASSUMED_PSF, PSF
 from hsfuse.errors import OutputError, PairError, SensorError
 from hsfuse.io.write import StoredType, check_output, write_raster
+from hsfuse.pair.geometry import Pair
 from hsfuse.sensor.catalogue import Sensor, pick_sensor, response_matrix
 from hsfuse.synthetic.observation import HSObservation, MSObservation, lazy_observation
 
@@ -40,6 +41,8 @@ __all__ = [
     "SimulatedRasters",
     "SimulatedFiles",
     "observe",
+    "observed_psf",
+    "reduce_pair",
     "simulate",
     "write_simulated",
 ]
@@ -139,13 +142,12 @@ def observe(
     truth = cube.isel(y=slice(0, geometry.y.fine), x=slice(0, geometry.x.fine))
     if not truth.chunks:
         truth = truth.chunk({"band": -1, "y": 256, "x": 256})
-    hs_image = HSObservation(truth, geometry, _psf(coarse_sensor, fwhm, psf))
+    hs_image = HSObservation(truth, geometry, observed_psf(coarse_sensor, fwhm, psf))
     ms_image = MSObservation(truth, response)
     transform = truth.rio.transform()
     coarse_transform = _coarser(transform, ratio, offset)
-    per_band = {str(name): truth[name] for name in truth.coords if truth[name].dims == ("band",)}
     scene = _raster(
-        lazy_observation(hs_image, snr_hs, (seed, 1)), coarse_transform, truth, per_band
+        lazy_observation(hs_image, snr_hs, (seed, 1)), coarse_transform, truth, _along_bands(truth)
     )
     rgb = _raster(
         lazy_observation(ms_image, snr_fine, (seed, 2)),
@@ -156,6 +158,42 @@ def observe(
     rgb.attrs |= {"sensor": fine_sensor.id, "wavelength_source": f"sensor {fine_sensor.id}"}
     if coarse_sensor is not None:
         scene.attrs["sensor"] = coarse_sensor.id
+    return SimulatedRasters(scene, rgb, truth)
+
+
+def reduce_pair(pair: Pair, ratio: float) -> SimulatedRasters:
+    """
+    Return a real pair at reduced resolution, where the HS image is the truth (Wald's protocol).
+
+    Both images are degraded by the PSF of the HS sensor: the MS image to the HS grid, the HS image
+    to pixels ``ratio`` times larger. No noise is added to that of the images.
+
+    Parameters
+    ----------
+    pair : Pair
+        Co-registered.
+    ratio : float
+        HS pixels per pixel of the degraded HS image.
+
+    Raises
+    ------
+    PairError
+        If the HS image has no whole pixel of that size.
+    """
+    hs = pair.hs
+    geometry = _geometry(hs, ratio, (0.0, 0.0))
+    truth = hs.isel(y=slice(0, geometry.y.fine), x=slice(0, geometry.x.fine))
+    seen = lazy_observation(HSObservation(pair.fine, pair.fine_geometry, pair.psf), None, (0, 0))
+    fine = seen[:, : geometry.y.fine, : geometry.x.fine]
+    transform = truth.rio.transform()
+    scene = _raster(
+        lazy_observation(HSObservation(truth, geometry, pair.psf), None, (0, 0)),
+        _coarser(transform, ratio, (0.0, 0.0)),
+        truth,
+        _along_bands(truth),
+    )
+    rgb = _raster(fine, transform, truth, _along_bands(pair.fine))
+    rgb.attrs = {name: value for name, value in pair.fine.attrs.items() if name != "source"}
     return SimulatedRasters(scene, rgb, truth)
 
 
@@ -258,7 +296,17 @@ def _coarser(fine: Affine, ratio: float, offset: tuple[float, float]) -> Affine:
     return Affine(fine.a * ratio, fine.b * ratio, left, fine.d * ratio, fine.e * ratio, top)
 
 
-def _psf(sensor: Sensor | None, fwhm: float | tuple[float, float] | None, shape: PSFShape) -> PSF:
+def observed_psf(
+    sensor: Sensor | None, fwhm: float | tuple[float, float] | None, shape: PSFShape
+) -> PSF:
+    """
+    Return the PSF of a simulated HS sensor; parameters as of :func:`observe`.
+
+    Raises
+    ------
+    PairError
+        If they contradict each other.
+    """
     if shape == "average":
         if fwhm is not None:
             raise PairError(f"psf 'average' has no FWHM, got {fwhm=}; omit it")
@@ -296,6 +344,11 @@ def _response(cube: xr.DataArray, sensor: Sensor) -> NDArray[np.float64]:
             f"{sensor.band_names[0]}"
         )
     return found.matrix
+
+
+def _along_bands(raster: xr.DataArray) -> dict[str, xr.DataArray]:
+    """Return the coordinates of the bands of a raster."""
+    return {str(name): raster[name] for name in raster.coords if raster[name].dims == ("band",)}
 
 
 def _band_coordinates(sensor: Sensor) -> dict[str, xr.DataArray]:

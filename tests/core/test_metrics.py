@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hsfuse.core.metrics import cc, ergas, psnr, rmse, sam, score, ssim, uiqi
+from hsfuse.core.metrics import cc, ergas, psnr, rmse, sam, score, spectral_angles, ssim, uiqi
 
 ALL = [rmse, psnr, sam, ssim, cc, uiqi, lambda t, e: ergas(t, e, ratio=4.0)]
 
@@ -189,3 +189,15 @@ def test_cubes_of_two_shapes_are_refused_with_both_shapes():
     truth, estimate = cubes()
     with pytest.raises(ValueError, match=r"\(3, 40, 37\) and \(3, 40, 36\)"):
         score(truth, estimate[:, :, :-1])
+
+
+def test_sam_is_the_mean_of_the_map_of_angles():
+    """Pixels without data or without a direction are NaN in the map and no part of the mean."""
+    truth, estimate = cubes()
+    estimate[1, 3, 4] = np.nan
+    truth[:, 5, 6] = 0
+    angles = spectral_angles(truth, estimate)
+    assert np.argwhere(np.isnan(angles)).tolist() == [[3, 4], [5, 6]]
+    assert np.nanmean(angles) == pytest.approx(sam(truth, estimate), rel=1e-12)
+    one = truth[:, 7:8, 8:9], estimate[:, 7:8, 8:9]
+    assert angles[7, 8] == pytest.approx(sam(*one), rel=1e-12)

@@ -167,7 +167,8 @@ def test_a_sensor_cannot_be_changed_and_survives_pickling():
 
 
 def test_the_psf_of_a_sensor_has_a_width():
-    """The mean over the pixel, whose FWHM is 0, is a way to simulate, not a sensor's PSF."""
+    """The mean over the pixel, whose FWHM is 0, is one along both axes or none."""
+    replace(load_sensor("enmap"), psf=PSF((0.0, 0.0)))
     with pytest.raises(SensorError, match="enmap: the FWHM of its PSF must be positive"):
         replace(load_sensor("enmap"), psf=PSF((0.0, 1.0)))
 

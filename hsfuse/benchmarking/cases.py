@@ -1,0 +1,214 @@
+"""The pairs of a benchmark, and the rasters they come from: only metadata are read here."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import xarray as xr
+from dask.base import tokenize
+
+from hsfuse.benchmarking.rows import RunRow
+from hsfuse.benchmarking.settings import BenchmarkSettings
+from hsfuse.core.psf import PSF
+from hsfuse.errors import PlanError
+from hsfuse.fusion.digest import identify
+from hsfuse.fusion.settings import PathLike
+from hsfuse.io.read import open_raster
+from hsfuse.io.url import AnyPath, as_path
+from hsfuse.nets.weights import Card
+from hsfuse.pair.geometry import make_pair
+from hsfuse.sensor.catalogue import known_sensor, pick_sensor
+from hsfuse.synthetic.simulation import observed_psf
+
+__all__ = ["Case", "list_cubes", "list_pair"]
+
+Kind = Literal["simulated", "reduced resolution", "full resolution"]
+
+#: What is simulated where it is not asked for: the ratio, and the sensor of the literature.
+DEFAULT_RATIO, DEFAULT_SENSOR = 4.0, "nikon-d700"
+#: The suffix of the folders of CAVE is no part of the name of a scene.
+_SUFFIX = re.compile(r"_ms$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Case:
+    """
+    One pair that all methods fuse.
+
+    Attributes
+    ----------
+    kind : str
+        ``simulated`` from a cube, or a real pair at ``reduced resolution`` or ``full resolution``.
+    dataset, scene : str
+        Names for the tables.
+    files : tuple of path
+        The cube, or HS and MS image.
+    ratio : float
+        MS pixels per HS pixel.
+    rgb_sensor : str or None
+        MS sensor; of a real pair None where its file says enough.
+    settings : BenchmarkSettings
+        As asked.
+    identity : str
+        Hash of the files.
+    """
+
+    kind: Kind
+    dataset: str
+    scene: str
+    files: tuple[AnyPath, ...]
+    ratio: float
+    rgb_sensor: str | None
+    settings: BenchmarkSettings
+    identity: str
+
+    @property
+    def name(self) -> str:
+        """Name for files: of the scene, the ratio and the sensor."""
+        words = self.dataset, self.scene, f"{self.ratio:g}", self.rgb_sensor or self.kind
+        return "-".join(re.sub(r"[^\w.]+", "_", Path(word).stem if "/" in word else word)
+                        for word in words)  # fmt: skip
+
+    @property
+    def psf(self) -> PSF:
+        """Of the simulated HS sensor."""
+        asked = self.settings
+        sensor = None if asked.hs_sensor is None else pick_sensor(asked.hs_sensor)
+        return observed_psf(sensor, asked.fwhm, asked.psf)
+
+    def request(self, method: str, weights: Sequence[Card]) -> str:
+        """Return a hash of what is asked of a method; how it is computed is no part of it."""
+        asked = self.settings
+        sensors = (known_sensor(name, None) for name in (asked.hs_sensor, self.rgb_sensor))
+        return str(
+            tokenize(
+                self.kind,
+                self.identity,
+                self.ratio,
+                *sensors,
+                (asked.psf, asked.fwhm, asked.hs_snr, asked.ms_snr, asked.peak, asked.seed),
+                method,
+                [card.sha256 for card in weights],
+                ensure_deterministic=True,
+            )
+        )
+
+    def row(self, method: str, weights: Sequence[Card]) -> RunRow:
+        """Return the row of a run that is still to be done."""
+        asked, simulated = self.settings, self.kind == "simulated"
+        return RunRow(
+            "pending",
+            "",
+            self.dataset,
+            self.scene,
+            self.kind,
+            self.ratio,
+            self.rgb_sensor or "",
+            self._psf_text() if simulated else "of the HS sensor",
+            asked.hs_snr if simulated else None,
+            asked.ms_snr if simulated else None,
+            method,
+            request=self.request(method, weights),
+        )
+
+    def _psf_text(self) -> str:
+        if self.settings.psf == "average":
+            return "mean over the HS pixel"
+        y, x = self.psf.fwhm
+        width = f"{y:g}" if y == x else f"{y:g} x {x:g}"
+        return f"Gaussian, FWHM {width} HS pixels"
+
+
+def list_cubes(cubes: Sequence[PathLike], settings: BenchmarkSettings) -> list[Case]:
+    """
+    Return the pairs that are simulated from cubes: every cube, ratio and sensor.
+
+    Raises
+    ------
+    RasterError
+        If a cube cannot be opened.
+    PlanError
+        If two cubes have the same name.
+    """
+    found: list[Case] = []
+    for path in map(as_path, cubes):
+        raster = open_raster(path, sensor=settings.hs_sensor)
+        names = _dataset(path, raster), _SUFFIX.sub("", path.stem)
+        token = identify(raster)
+        found += [
+            Case("simulated", *names, (path,), float(ratio), os.fspath(sensor), settings, token)
+            for sensor in settings.rgb_sensors or (DEFAULT_SENSOR,)
+            for ratio in settings.ratios or (DEFAULT_RATIO,)
+        ]
+    _check_names(found)
+    return found
+
+
+def list_pair(scene: PathLike, rgb: PathLike, settings: BenchmarkSettings) -> list[Case]:
+    """
+    Return a real pair at reduced resolution, by each ratio, and at full resolution.
+
+    Raises
+    ------
+    RasterError, PairError
+        If the files cannot be opened or make no pair.
+    PlanError
+        If several sensors are named, or what is only simulated.
+    """
+    if len(settings.rgb_sensors) > 1:
+        raise PlanError(
+            f"a real pair has one MS sensor, got {', '.join(map(str, settings.rgb_sensors))}"
+        )
+    chosen = {
+        "hs_snr": settings.hs_snr, "ms_snr": settings.ms_snr, "fwhm": settings.fwhm,
+        "psf": None if settings.psf == "gaussian" else settings.psf,
+    }  # fmt: skip
+    if named := [name for name, value in chosen.items() if value is not None]:
+        raise PlanError(f"{', '.join(named)}: simulated from cubes only; a real pair has its own")
+    sensor = os.fspath(settings.rgb_sensors[0]) if settings.rgb_sensors else None
+    paths = as_path(scene), as_path(rgb)
+    hs, fine = (
+        open_raster(path, sensor=each)
+        for path, each in zip(paths, (settings.hs_sensor, sensor), strict=True)
+    )
+    pair = make_pair(
+        hs,
+        fine,
+        hs_sensor=known_sensor(settings.hs_sensor, hs.attrs.get("sensor")),
+        rgb_sensor=known_sensor(sensor, fine.attrs.get("sensor")),
+    )
+    own = pair.geometry.ratio
+    name = _SUFFIX.sub("", paths[0].stem)
+    token = str(tokenize(identify(hs), identify(fine)))
+
+    def case(kind: Kind, ratio: float) -> Case:
+        return Case(kind, paths[0].parent.name, name, paths, ratio, sensor, settings, token)
+
+    reduced = [float(ratio) for ratio in settings.ratios] or [float(max(2, round(own)))]
+    return [
+        *(case("reduced resolution", ratio) for ratio in reduced),
+        case("full resolution", own),
+    ]
+
+
+def _dataset(path: AnyPath, raster: xr.DataArray) -> str:
+    """Return the data set a cube belongs to: that of its format, or the name of its folder."""
+    named = str(raster.attrs.get("product", "")) if "full_scale" in raster.attrs else ""
+    folder = path.absolute().parent.name if isinstance(path, Path) else path.parent.name
+    return named or folder or "cubes"
+
+
+def _check_names(cases: Sequence[Case]) -> None:
+    seen: dict[str, Case] = {}
+    for case in cases:
+        other = seen.setdefault(case.name, case)
+        if other is not case:
+            raise PlanError(
+                f"{case.files[0]} and {other.files[0]} have the same name and folder name; "
+                "expected names that differ, for they are rows of one table"
+            )

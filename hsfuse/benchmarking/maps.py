@@ -1,0 +1,95 @@
+"""Planes of a fused cube from which pictures are drawn: one band, and the spectral angles."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from hsfuse.core.metrics import spectral_angles
+from hsfuse.io.read import Raster, as_raster
+
+__all__ = ["Maps", "read_maps", "read_truth", "write_maps", "write_truth"]
+
+Image = NDArray[np.float32]
+
+# Pixels of the longer side of a plane: what a picture of many methods shows of it.
+_LONGEST = 512
+# Place in the spectrum of the band that is shown: the 25th of 31, as in the publication.
+_PLACE = 0.8
+
+
+class Maps(NamedTuple):
+    """
+    Of one method.
+
+    Attributes
+    ----------
+    band : ndarray of shape (rows, columns)
+        Values of one band.
+    angle : ndarray of shape (rows, columns)
+        Spectral angles in degrees.
+    """
+
+    band: Image
+    angle: Image
+
+
+def write_truth(truth: xr.DataArray, folder: Path, case: str) -> None:
+    """Keep the band of the truth that is shown, and its wavelength."""
+    index = _band(truth)
+    plane = _thinned(truth).isel(band=index).compute(scheduler="synchronous")
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        folder / f"{case}.npz",
+        band=plane.to_numpy(),
+        wavelength=float(truth["wavelength"].values[index]),
+        number=index + 1,
+    )
+
+
+def write_maps(truth: Raster, fused: Raster, folder: Path, case: str, method: str) -> None:
+    """Keep the planes of a method's output on the grid of the truth."""
+    rasters = (_thinned(as_raster(each, "raster")) for each in (truth, fused))
+    wanted, found = (each.compute(scheduler="synchronous") for each in rasters)
+    good = np.asarray(wanted["good"].values, bool) & np.asarray(found["good"].values, bool)
+    angle = spectral_angles(wanted.values[good], found.values[good])
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        folder / f"{case}-{method}.npz",
+        band=found.values[_band(wanted)],
+        angle=angle.astype(np.float32),
+    )
+
+
+def read_truth(folder: Path, case: str) -> tuple[Image, str] | None:
+    """Return the band of the truth that is shown and what it is called; None without it."""
+    path = folder / f"{case}.npz"
+    if not path.is_file():
+        return None
+    with np.load(path) as held:
+        wavelength, number = float(held["wavelength"]), int(held["number"])
+        text = f"band {number}" + (f", {wavelength:.0f} nm" if math.isfinite(wavelength) else "")
+        return held["band"], text
+
+
+def read_maps(folder: Path, case: str, method: str) -> Maps | None:
+    """Return the planes of a method's output; None where there are none."""
+    path = folder / f"{case}-{method}.npz"
+    if not path.is_file():
+        return None
+    with np.load(path) as held:
+        return Maps(held["band"], held["angle"])
+
+
+def _thinned(raster: xr.DataArray) -> xr.DataArray:
+    step = math.ceil(max(raster.sizes["y"], raster.sizes["x"]) / _LONGEST)
+    return raster.isel(y=slice(None, None, step), x=slice(None, None, step))
+
+
+def _band(raster: xr.DataArray) -> int:
+    return max(round(_PLACE * raster.sizes["band"]) - 1, 0)

@@ -1,0 +1,192 @@
+"""One line for each run of a benchmark: what was run, its figures, and why it failed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from hsfuse.errors import OutputError
+from hsfuse.io.lines import LineFile
+from hsfuse.io.replacement import write_file
+
+__all__ = ["LOG", "TABLE", "RunLog", "RunRow", "finished_rows", "write_output", "write_rows"]
+
+#: Names of the files in the folder of a benchmark.
+LOG, TABLE = "benchmark.jsonl", "benchmark.csv"
+
+Status = Literal["pending", "planned", "finished", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """
+    One method on one pair.
+
+    Attributes
+    ----------
+    status : str
+        ``finished`` in this benchmark, ``done`` in an earlier one, ``failed``; ``planned`` by a dry
+        run; ``pending``.
+    message : str
+        Why it failed.
+    dataset, scene, kind : str
+        Data set, scene, and how the pair was made: ``simulated``, ``reduced resolution``,
+        ``full resolution``.
+    ratio : float or None
+        MS pixels per HS pixel.
+    rgb_sensor, psf : str
+        MS sensor and PSF of the HS sensor.
+    hs_snr, ms_snr : float or None
+        Signal-to-noise ratios in decibels; None without added noise.
+    method, weights : str
+        What fused, and the name and hash of its weights.
+    bands, pixels : int or None
+        What was compared.
+    peak : float or None
+        The largest possible value.
+    rmse, rmse_8bit, psnr, sam, ssim, ergas, uiqi, cc : float or None
+        See :class:`hsfuse.core.metrics.Score`; None without truth.
+    hs_consistency, ms_consistency : float or None
+        RMSE of the output against HS and MS image, relative to their signal.
+    seconds, planning_seconds : float or None
+        Wall time of the run, planning included, and of planning.
+    memory_bytes, gpu_bytes : int or None
+        Peak resident memory of the process, libraries included, and peak memory of the GPU.
+    version, request : str
+        Of hsfuse; hash of what was asked.
+    """
+
+    status: Status
+    message: str
+    dataset: str
+    scene: str
+    kind: str
+    ratio: float | None
+    rgb_sensor: str
+    psf: str
+    hs_snr: float | None
+    ms_snr: float | None
+    method: str
+    weights: str = ""
+    bands: int | None = None
+    pixels: int | None = None
+    peak: float | None = None
+    rmse: float | None = None
+    rmse_8bit: float | None = None
+    psnr: float | None = None
+    sam: float | None = None
+    ssim: float | None = None
+    ergas: float | None = None
+    uiqi: float | None = None
+    cc: float | None = None
+    hs_consistency: float | None = None
+    ms_consistency: float | None = None
+    seconds: float | None = None
+    planning_seconds: float | None = None
+    memory_bytes: int | None = None
+    gpu_bytes: int | None = None
+    version: str = ""
+    request: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether the figures are there, or would be computed."""
+        return self.status != "failed"
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the row in JSON types."""
+        return {
+            name: None if isinstance(value, float) and math.isnan(value) else value
+            for name, value in asdict(self).items()
+        }
+
+
+class RunLog:
+    """
+    The finished runs of a folder, a line of JSON each; one benchmark holds it, until it is closed.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the benchmark.
+
+    Raises
+    ------
+    OutputError
+        If another benchmark holds it, or it cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / LOG
+        try:
+            self._lines = LineFile(path)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"{path}: another benchmark is writing there; wait for it to end"
+            ) from error
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+    def append(self, row: RunRow) -> None:
+        """Add a run."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        line = json.dumps({"time": now, **row.as_dict()}, ensure_ascii=False)
+        self._lines.append(line.encode())
+
+    def close(self) -> None:
+        """Let another benchmark have the file."""
+        self._lines.close()
+
+
+def finished_rows(folder: Path) -> dict[str, RunRow]:
+    """Return the last finished run of each request that the log of a folder holds."""
+    path = folder / LOG
+    known = {field.name for field in fields(RunRow)}
+    found = {}
+    for line in path.read_bytes().splitlines() if path.is_file() else []:
+        try:
+            facts = {name: value for name, value in json.loads(line).items() if name in known}
+            row = RunRow(**facts)
+        except (ValueError, TypeError, AttributeError):  # cut off, or of another version
+            continue
+        if row.status == "finished":
+            found[row.request] = row
+    return found
+
+
+def write_rows(folder: Path, rows: Sequence[RunRow]) -> Path:
+    """
+    Replace the table of a benchmark, a CSV line for each run.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(RunRow)])
+    writer.writeheader()
+    writer.writerows(row.as_dict() for row in rows)
+    return write_output(folder / TABLE, text.getvalue())
+
+
+def write_output(path: Path, content: str | bytes) -> Path:
+    """
+    Replace a file of a benchmark.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    try:
+        return write_file(path, content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -1,0 +1,41 @@
+"""What a benchmark says on a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hsfuse.benchmarking.run import Benchmark, BenchmarkOutcome
+from hsfuse.benchmarking.tables import as_markdown
+
+__all__ = ["describe_benchmark", "summarise_benchmark", "summarise_plan"]
+
+
+def describe_benchmark(benchmark: Benchmark) -> str:
+    """Return what is compared."""
+    cases = {run.case.name for run in benchmark.runs}
+    methods = list(dict.fromkeys(run.row.method for run in benchmark.runs))
+    return (
+        f"{len(cases)} pairs, {len(methods)} methods: {', '.join(methods)}\n"
+        f"tables and pictures in {benchmark.folder}"
+    )
+
+
+def summarise_plan(outcome: BenchmarkOutcome) -> str:
+    """Return a line for each run, and how many are done."""
+    lines = [
+        f"{row.status:<9}{row.method:<18}{row.dataset} {row.scene}, {row.kind}, "
+        f"ratio {row.ratio:.4g} {row.rgb_sensor}".rstrip()
+        for row in outcome.rows
+    ]
+    return "\n".join([*lines, _count(outcome)])
+
+
+def summarise_benchmark(outcome: BenchmarkOutcome) -> str:
+    """Return the tables and what was written."""
+    files = "\n".join(f"  {path}" for path in outcome.files)
+    return f"{as_markdown(outcome.rows)}\n{_count(outcome)}\nwritten:\n{files}"
+
+
+def _count(outcome: BenchmarkOutcome) -> str:
+    counts = Counter(row.status for row in outcome.rows)
+    return ", ".join(f"{number} {status}" for status, number in counts.items())

@@ -1,0 +1,163 @@
+"""
+What a process of a benchmark does: prepare a pair, or fuse it with one method and score that.
+
+Both are functions of picklable values and return what became of it, whatever happens.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hsfuse.benchmarking.cases import Case
+from hsfuse.benchmarking.maps import write_maps
+from hsfuse.benchmarking.preparation import Prepared, prepare_case
+from hsfuse.benchmarking.rows import RunRow
+from hsfuse.errors import HsfuseError, PlanError, WeightsError
+from hsfuse.evaluation import evaluate
+from hsfuse.fusion.digest import versions
+from hsfuse.fusion.job import Job, Outcome
+from hsfuse.fusion.run import execute, prepare
+from hsfuse.methods import find_method
+from hsfuse.nets.weights import Card
+
+__all__ = ["prepare_or_say", "run_method"]
+
+_LOG = logging.getLogger(__name__)
+
+
+def prepare_or_say(case: Case, folder: Path, maps: Path | None) -> Prepared | str:
+    """Return the files of a pair, or why there are none."""
+    try:
+        return prepare_case(case, folder, maps)
+    except Exception as error:  # noqa: BLE001 - a pair must not stop the others
+        return _reason(error, case.name)
+
+
+def run_method(
+    row: RunRow, case: Case, prepared: Prepared, weights: Sequence[Card], maps: Path | None
+) -> RunRow:
+    """
+    Return the row of a run with its figures, or with the reason why it failed.
+
+    Parameters
+    ----------
+    row : RunRow
+        Of the pair and the method.
+    case : Case
+        The pair.
+    prepared : Prepared
+        Its files.
+    weights : sequence of Card
+        That are tried in turn.
+    maps : Path or None
+        Folder of the planes from which pictures are drawn; None for none.
+    """
+    out = prepared.folder / f"{row.method}.zarr"
+    try:
+        job, card = _planned(row.method, prepared, weights, out)
+        outcome = execute(job)
+        memory = peak_memory()  # before the output is compared
+        row = _with_run(row, outcome, card, memory)
+        if prepared.truth is None:
+            return row
+        score = evaluate(prepared.truth, out, ratio=prepared.ratio, peak=prepared.peak)
+        figures = {
+            name: getattr(score, name)
+            for name in ("bands", "pixels", "peak", "rmse", "rmse_8bit", "psnr", "sam", "ssim",
+                         "ergas", "uiqi", "cc")
+        }  # fmt: skip
+        if maps is not None:
+            write_maps(prepared.truth, out, maps, case.name, row.method)
+        return replace(row, **figures)
+    except Exception as error:  # noqa: BLE001 - a method must not stop the others
+        return replace(row, status="failed", message=_reason(error, f"{case.name} {row.method}"))
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+
+
+def _planned(
+    method: str, prepared: Prepared, weights: Sequence[Card], out: Path
+) -> tuple[Job, Card | None]:
+    """Return the planned run with the first weights that fit."""
+    takes = find_method(method).takes_weights
+    if takes and not weights:
+        raise PlanError(
+            f"{method}: all weights were trained on this scene, or there are none; expected others "
+            f"by --weights {method}=FILE"
+        )
+    refused: WeightsError | None = None
+    for card in weights if takes else [None]:
+        settings = replace(
+            prepared.settings,
+            method=method,
+            weights=None if card is None else card.path,
+            overwrite=True,
+        )
+        try:
+            job = prepare(prepared.scene, prepared.rgb, out, settings)
+        except WeightsError as error:
+            refused = error
+            continue
+        if job.plan.fuser.name != method:
+            raise PlanError(
+                f"{method}: {job.plan.fuser.name} would fuse this pair in its place "
+                f"({'; '.join(job.plan.fuser.notes)})"
+            )
+        return job, card
+    raise refused or PlanError(f"{method}: no weights fit this pair")
+
+
+def _with_run(row: RunRow, outcome: Outcome, card: Card | None, memory: int) -> RunRow:
+    return replace(
+        row,
+        status="finished",
+        weights="" if card is None else f"{card.name} {card.sha256[:12]}",
+        hs_consistency=_finite(outcome.spatial.relative),
+        ms_consistency=_finite(outcome.spectral.relative),
+        seconds=outcome.job.seconds + outcome.seconds,
+        planning_seconds=outcome.job.seconds,
+        memory_bytes=memory,
+        gpu_bytes=_gpu_memory(),
+        version=versions()["hsfuse"],
+    )
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def peak_memory() -> int:
+    """
+    Return the peak resident bytes of this process.
+
+    Of Linux by the kernel's own peak: ``ru_maxrss`` includes the process that started this one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
+
+
+def _gpu_memory() -> int | None:
+    import torch
+
+    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
+
+
+def _reason(error: Exception, name: str) -> str:
+    """Return an error as one line; one that nobody expects is logged with its traceback."""
+    text = " ".join(str(error).split())
+    if isinstance(error, HsfuseError):
+        return text
+    _LOG.error("%s: %s", name, traceback.format_exc())
+    return f"{type(error).__name__}: {text}"
