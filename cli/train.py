@@ -37,6 +37,33 @@ def _recipes() -> Iterable[str]:
     return RECIPES
 
 
+def _networks() -> Iterable[str]:
+    from hsfuse.nets.table import NETWORKS
+
+    return NETWORKS
+
+
+class _OfNetwork(click.Option):
+    """An option whose default depends on the network; only the help imports the library for it."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the help with the default of every network that has the option."""
+        from hsfuse.nets.table import NETWORKS
+
+        record = super().get_help_record(ctx)
+        if record is None or self.name is None:
+            return record
+        values = {name: getattr(spec, self.name) for name, spec in NETWORKS.items()}
+        known = {name: value for name, value in values.items() if value is not None}
+        groups = {
+            value: ", ".join(name for name, other in known.items() if other == value)
+            for value in known.values()
+        }
+        defaults = "; ".join(f"{names} {value}" for value, names in groups.items())
+        option, text = record
+        return option, f"{text.split('  [')[0]}  [default: {defaults}]"
+
+
 class _OfRecipe(click.Option):
     """An option whose default depends on the recipe; only the help imports the library for it."""
 
@@ -87,12 +114,18 @@ def _range(option: str, text: str) -> Callable[[Any], Any]:
     help="Weights to write; beside them .json, their card, and .training, checkpoint and log.",
 )
 @click.option(
+    "--network",
+    type=FromLibrary(_networks),
+    default="ms-ssfnet",
+    show_default=True,
+    help="The network, which is the method that takes the weights.",
+)
+@click.option(
     "--recipe",
     "name",
     type=FromLibrary(_recipes),
-    default="component",
-    show_default=True,
-    help="component: any sensors and ratio; paper: one sensor pair and ratio, as published.",
+    help="component: any sensors and ratio, for ms-ssfnet; paper: one sensor pair and ratio, as "
+    "published.  [default: component; paper for other networks]",
 )
 @click.option("--steps", type=_count, cls=_OfRecipe, help="Optimiser steps.")
 @click.option("--batch", type=_count, cls=_OfRecipe, help="Patches per step.")
@@ -120,14 +153,14 @@ def _range(option: str, text: str) -> Callable[[Any], Any]:
     cls=_OfRecipe,
     help="Random seed; the same seed gives the same weights.",
 )
-@click.option("--width", type=_count, default=32, show_default=True, help="Channels of a layer.")
+@click.option("--width", type=_count, cls=_OfNetwork, help="Channels of a layer.")
 @click.option(
     "--levels",
     type=_count,
-    default=2,
-    show_default=True,
+    cls=_OfNetwork,
     help="Outputs of the network in the loss, at most SCALES.",
 )
+@click.option("--depth", type=_count, cls=_OfNetwork, help="Residual blocks, or layers.")
 @click.option(
     "--scales",
     type=_count,
@@ -184,14 +217,15 @@ def train(
     cubes: tuple[Path, ...],
     out: Path,
     *,
-    name: str,
+    name: str | None,
+    network: str,
     terms: str | None,
     as_json: bool,
     quiet: bool,
     **choices: Any,
 ) -> None:
     """
-    Train the network of ms-ssfnet on pairs simulated from each high-resolution CUBE.
+    Train a network on pairs simulated from each high-resolution CUBE.
 
     Cubes may be larger than memory. `hsfuse run --weights` takes the result. Run the same command
     again to resume an interrupted training from its last checkpoint.
@@ -203,10 +237,14 @@ def train(
           --ratio 3 6 --terms "CC BY 4.0"
       hsfuse train cave/*.tif -o r16.safetensors --recipe paper --scales 4 \\
           --rgb-sensor nikon-d700 --hs-sensor cave-31
+      hsfuse train cave/*.tif -o cnn.safetensors --network ssf-cnn --rgb-sensor nikon-d700
     """  # noqa: D301 - click reads the mark
+    from hsfuse.learning.recipe import default_recipe
     from hsfuse.learning.train import train as run_training
 
-    recipe = _recipe(name, {field: choices.pop(field) for field in _FIELDS})
+    recipe = _recipe(
+        name or default_recipe(network), {field: choices.pop(field) for field in _FIELDS}
+    )
     try:
         with Progress(
             recipe.steps, item="step", unit="steps", closing="writing the weights", hidden=quiet
@@ -216,6 +254,7 @@ def train(
                 cubes,
                 out,
                 recipe=recipe,
+                network=network,
                 about={"terms": terms} if terms else None,
                 progress=lambda done, total, loss: progress(done, total, f"loss {loss:.4g}"),
                 **choices,

@@ -151,7 +151,8 @@ def plan_fusion(
     settings = with_choices(settings or FusionSettings(), choices, "plan_fusion")
     method, options = load_method(settings.method), settings.options
     if options.weights is not None:
-        find_weights(options.weights)  # before the pair is surveyed, which takes longer
+        # Before the pair is surveyed, which takes longer. Methods have the names of their networks.
+        find_weights(options.weights, settings.method)
     hs, rgb = (
         # The standard error of an image that was fused itself has no part in this fusion.
         as_raster(raster, role, sensor=sensor).drop_vars(STANDARD_ERROR, errors="ignore")

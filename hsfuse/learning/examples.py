@@ -2,9 +2,9 @@
 What a network is trained on: scenes simulated from cubes, and the patches cut from them.
 
 Two kinds of scenes. ``cube`` is the paper's: the network sees the pair and predicts the cube,
-so it serves one sensor and one ratio. ``component`` shows it one principal component at a
-time (:mod:`hsfuse.methods.ms_ssfnet.features`) and asks for a correction, so that it serves
-any sensor; sensors, ratios, PSFs and noise vary.
+so it serves one sensor and one ratio; every network of the table is trained on it. ``component``
+shows `ms-ssfnet` one principal component at a time (:mod:`hsfuse.methods.ms_ssfnet.features`) and
+asks for a correction, so that it serves any sensor; sensors, ratios, PSFs and noise vary.
 
 Everything random is drawn from (seed, number of the scene) or (seed, step), so the examples
 of a step are the same whether or not the run was interrupted before it.
@@ -31,12 +31,13 @@ from hsfuse.learning.random_pairs import SimulatedPair, draw_pair
 from hsfuse.learning.recipe import Recipe
 from hsfuse.methods import Window
 from hsfuse.methods.conditioning import with_models
+from hsfuse.methods.dhsis import FusionProblem, initial_estimate
 from hsfuse.methods.guided.selection import select_parameters
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
 from hsfuse.methods.ms_ssfnet.features import LEADING, compute_features, with_signs
 from hsfuse.methods.ms_ssfnet.scales import measure_scales
-from hsfuse.nets.ms_ssfnet import Architecture
-from hsfuse.observe import Degrade
+from hsfuse.nets.network import Architecture, HSInput
+from hsfuse.observe import Degrade, Interpolate
 from hsfuse.pair.survey import brightness
 from hsfuse.parallel import one_thread
 from hsfuse.sensor.catalogue import Sensor
@@ -56,7 +57,8 @@ class TrainingScene:
     per_component : Tensor of shape (components, channels, rows, columns) or None
         The channels of each component.
     coarse : Tensor of shape (bands, coarse rows, coarse columns) or None
-        The HS image; None for components, whose coarse input is the mean of the fine one.
+        The HS image, or what a network takes on the fine grid in its place; None for components,
+        whose coarse input is the mean of the fine one.
     targets : tuple of Tensor
         Of every level, coarsest first, (bands or components, rows, columns) each.
     weight : Tensor of shape (rows, columns)
@@ -201,11 +203,25 @@ def _cube_scene(pair: SimulatedPair, architecture: Architecture) -> TrainingScen
     return TrainingScene(
         torch.from_numpy(np.nan_to_num(patch.fine[:, :rows, :columns])) / unit,
         None,
-        torch.from_numpy(np.nan_to_num(patch.coarse)) / unit,
+        _hs_input(pair, unit, architecture.hs_input)[:, :rows, :columns],
         _level_targets(torch.where(valid, truth, torch.zeros_like(truth)), architecture, pair.psf),
         valid.float(),
         np.ones(1),
     )
+
+
+def _hs_input(pair: SimulatedPair, unit: float, kind: HSInput) -> Tensor:
+    """Return what a network takes as its HS input, as its method makes it at inference."""
+    (patch,) = pair.survey.patches
+    filled = torch.from_numpy(np.nan_to_num(patch.coarse)) / unit
+    if kind == "coarse":
+        return filled
+    if kind == "interpolated":
+        return Interpolate.between(patch.geometry).forward(filled)
+    coarse, fine = (torch.from_numpy(values) / unit for values in (patch.coarse, patch.fine))
+    response = torch.from_numpy(pair.survey.radiometry.response.astype(np.float32))
+    problem = FusionProblem(coarse, fine, patch.geometry, pair.survey.psf, response)
+    return initial_estimate(problem, filled)
 
 
 def _component_scene(
@@ -248,8 +264,8 @@ def _level_targets(values: Tensor, architecture: Architecture, psf: PSF) -> tupl
     """Return the target of every level: D of the values at the level's scale (eq. 8)."""
     rows, columns = values.shape[1:]
     levels = []
-    for scale in architecture.level_scales:
-        step = 2 ** (architecture.scales - scale)
+    for ratio in architecture.level_ratios:
+        step = architecture.ratio // ratio
         grid = Geometry(
             Axis(rows, rows // step, float(step)), Axis(columns, columns // step, float(step))
         )
@@ -279,7 +295,7 @@ def _draw_patch(
         turned = torch.rot90(values[..., rows, columns], turns, (-2, -1))
         return turned.flip(-1) if flip else turned
 
-    scales = [2**s for s in architecture.level_scales]
+    scales = architecture.level_ratios
     targets, fine = scene.targets, part(scene.fine, ratio)
     if scene.per_component is not None:
         which = int(draw.choice(len(scene.per_component), p=scene.probabilities))
@@ -287,7 +303,10 @@ def _draw_patch(
         sign, others = float(draw.choice([-1, 1])), draw.choice([-1.0, 1.0], size=LEADING)
         fine = with_signs(torch.cat([fine, part(scene.per_component[which], ratio)]), sign, others)
         targets = tuple(sign * level[which : which + 1] for level in targets)
-    coarse = avg_pool2d(fine, ratio) if scene.coarse is None else part(scene.coarse, 1)
+    if scene.coarse is None:
+        coarse = avg_pool2d(fine, ratio)
+    else:
+        coarse = part(scene.coarse, 1 if architecture.hs_input == "coarse" else ratio)
     weight = part(scene.weight, ratio)[None]
     return (
         coarse,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,8 @@ from hsfuse.errors import HsfuseError
 from hsfuse.learning.checkpoint import begin, log, restore, save
 from hsfuse.learning.examples import Batch, iterate_batches
 from hsfuse.learning.recipe import Recipe
-from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
+from hsfuse.nets.network import Architecture, Network
+from hsfuse.nets.table import build
 from hsfuse.sensor.catalogue import Sensor
 
 __all__ = [
@@ -72,8 +74,9 @@ def train_network(
     every: int = _SETTINGS.checkpoint_interval,
     overwrite: bool = False,
     start: Mapping[str, Tensor] | None = None,
+    until: int | None = None,
     progress: Callable[[int, int, float], None] | None = None,
-) -> MSSSFNet:
+) -> Network:
     """
     Return the trained network; leave checkpoints, a log and its plot in ``folder``.
 
@@ -98,6 +101,9 @@ def train_network(
         Delete the checkpoint of another training.
     start : mapping of str to Tensor, optional
         Initial weights of the same architecture; heads that they lack are initialised as usual.
+    until : int, optional
+        Step after which the training pauses with a checkpoint, to be resumed later; by default it
+        runs to the recipe's last.
     progress : callable, optional
         Called with the finished steps, all steps and the last loss.
 
@@ -118,9 +124,10 @@ def train_network(
     mean = {name: value.clone() for name, value in network.state_dict().items()}
     first = restore(folder, network, optimiser, mean)
     score = _Validation(validation, sensors, architecture, recipe)
-    total = 0.0
+    last = recipe.steps if until is None else min(until, recipe.steps)
+    losses: list[float] = []
     with closing(iterate_batches(cubes, sensors, architecture, recipe, first)) as batches:
-        for step, batch in batches:
+        for step, batch in islice(batches, max(last - first, 0)):
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(recipe, step)
             loss = _step(network, optimiser, batch, recipe, device)
@@ -128,17 +135,16 @@ def train_network(
             decay = min(recipe.average, (1 + step) / (10 + step)) if recipe.average else 0.0
             for name, value in network.state_dict().items():
                 mean[name].lerp_(value, 1 - decay)
-            total += loss
+            losses.append(loss)
             if progress is not None:
                 progress(step + 1, recipe.steps, loss)
-            if (step + 1) % every == 0 or step + 1 == recipe.steps:
-                done = step % every + 1
-                row = {"step": step + 1, "loss": total / done, **score(mean, device)}
+            if (step + 1) % every == 0 or step + 1 == last:
+                row = {"step": step + 1, "loss": sum(losses) / len(losses), **score(mean, device)}
                 for value in mean.values():
                     _check_finite(value, folder, step)
                 save(folder, network, optimiser, mean, step + 1)
                 log(folder, row)
-                total = 0.0
+                losses.clear()
     network.load_state_dict(mean)
     return network.cpu().eval()
 
@@ -191,19 +197,19 @@ def initialise(network: nn.Module, recipe: Recipe) -> None:
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
 
-def build_network(architecture: Architecture, recipe: Recipe) -> MSSSFNet:
+def build_network(architecture: Architecture, recipe: Recipe) -> Network:
     """Return a network with the initial weights of a recipe."""
-    network = MSSSFNet(architecture)
+    network = build(architecture)
     initialise(network, recipe)
-    if recipe.predicts == "component" and not recipe.initial:
+    if (recipe.predicts == "component" or network.residual) and not recipe.initial:
         # A correction of zero gives the start itself: training begins no worse than that.
-        for head in [network.head, *network.auxiliary.values()]:
-            nn.init.zeros_(head.weight)  # type: ignore[arg-type]
-    result: MSSSFNet = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for head in network.heads():
+            nn.init.zeros_(head.weight)
+    result: Network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return result
 
 
-def batch_loss(network: MSSSFNet, batch: Batch, recipe: Recipe, device: str) -> Tensor:
+def batch_loss(network: Network, batch: Batch, recipe: Recipe, device: str) -> Tensor:
     """Return the mean weighted error over a batch, summed over levels (eq. 10)."""
     # CPUs without bfloat16 units emulate it, slower than float32.
     with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
@@ -233,14 +239,14 @@ def _reduce(error: Tensor, target: Tensor, weight: Tensor, recipe: Recipe) -> Te
 
 
 def _step(
-    network: MSSSFNet, optimiser: torch.optim.Optimizer, batch: Batch, recipe: Recipe, device: str
+    network: Network, optimiser: torch.optim.Optimizer, batch: Batch, recipe: Recipe, device: str
 ) -> float:
     network.train()
     return optimise(network, optimiser, batch_loss(network, batch, recipe, device), recipe.clip)
 
 
 def optimise(
-    network: MSSSFNet, optimiser: torch.optim.Optimizer, loss: Tensor, clip: float
+    network: Network, optimiser: torch.optim.Optimizer, loss: Tensor, clip: float
 ) -> float:
     """Take an optimiser step, the gradient's norm limited to ``clip`` unless 0; return the loss."""
     optimiser.zero_grad(set_to_none=True)
@@ -261,7 +267,7 @@ class _Validation:
         architecture: Architecture,
         recipe: Recipe,
     ) -> None:
-        self.network = MSSSFNet(architecture)
+        self.network = build(architecture)
         self.recipe = recipe
         self.batches: list[Batch] = []
         if cubes:

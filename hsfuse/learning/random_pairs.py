@@ -22,7 +22,7 @@ from hsfuse.core.psf import PSF
 from hsfuse.core.resample import FWHM_PER_SIGMA
 from hsfuse.errors import PairError, SensorError
 from hsfuse.learning.recipe import Recipe
-from hsfuse.nets.ms_ssfnet import Architecture
+from hsfuse.nets.network import Architecture
 from hsfuse.observe import Degrade, respond
 from hsfuse.pair.patch import Patch
 from hsfuse.pair.survey import Survey
@@ -146,7 +146,8 @@ def draw_pair(
         fwhm = psf.fwhm[0] * float(np.exp(recipe.belief * draw.normal()))
         given = PSF((fwhm, fwhm))
     known = None
-    if draw.random() < _SETTINGS.known_response:
+    # A network for one sensor is trained with what it is given at inference: the right response.
+    if draw.random() < _SETTINGS.known_response or recipe.predicts == "cube":
         known = _shifted(matrix, wavelength, recipe.response_shift * float(draw.normal()))
     survey = Survey((pair,), given, np.ones(len(truth), bool), wavelength, known)
     return SimulatedPair(truth, survey, psf)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from hsfuse.errors import PlanError
 
-__all__ = ["RECIPES", "Recipe"]
+__all__ = ["RECIPES", "Recipe", "default_recipe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +128,8 @@ RECIPES: dict[str, Recipe] = {
         zoom=1.0,
     ),
 }
+
+
+def default_recipe(network: str) -> str:
+    """Return the name of a network's recipe: the one for any sensor is for `ms-ssfnet` alone."""
+    return "component" if network == "ms-ssfnet" else "paper"

@@ -1,15 +1,15 @@
 """
-Training of MS-SSFNet on simulated pairs, from files of cubes to weights and their card.
+Training of networks on simulated pairs, from files of cubes to weights and their card.
 
-Pairs are simulated from high-resolution cubes (:mod:`hsfuse.learning.examples`), and the network
-is trained to invert the simulation (:mod:`hsfuse.learning.loop`).
+Pairs are simulated from high-resolution cubes (:mod:`hsfuse.learning.examples`), and a network of
+:mod:`hsfuse.nets.table` is trained to invert the simulation (:mod:`hsfuse.learning.loop`).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +19,22 @@ from hsfuse.errors import OutputError, PairError, PlanError, WeightsError
 from hsfuse.io.read import open_raster
 from hsfuse.learning.checkpoint import last_row
 from hsfuse.learning.loop import sensor_names, train_network
-from hsfuse.learning.recipe import RECIPES, Recipe
+from hsfuse.learning.recipe import RECIPES, Recipe, default_recipe
 from hsfuse.methods.ms_ssfnet.features import CHANNELS
-from hsfuse.nets.ms_ssfnet import Architecture
+from hsfuse.nets.network import Architecture
+from hsfuse.nets.table import NETWORKS, read_architecture
 from hsfuse.nets.weights import Card, Domain, find_weights, load_network, save_weights
 from hsfuse.parallel import pick_device
 from hsfuse.sensor.catalogue import Sensor, pick_sensor, response_matrix
 
-__all__ = ["RECIPES", "SCALES", "Recipe", "architecture_for", "train", "training_folder"]
+__all__ = [
+    "RECIPES",
+    "SCALES",
+    "Recipe",
+    "architecture_for",
+    "train",
+    "training_folder",
+]
 
 # Default doublings of a network: structures of up to eight MS pixels, or ratio 16.
 SCALES = {"component": 3, "cube": 4}
@@ -39,9 +47,11 @@ def train(
     out: str | os.PathLike[str],
     *,
     recipe: Recipe | None = None,
+    network: str = "ms-ssfnet",
     scales: int | None = None,
-    width: int = 32,
-    levels: int = 2,
+    width: int | None = None,
+    levels: int | None = None,
+    depth: int | None = None,
     rgb_sensors: Sequence[str | os.PathLike[str] | Sensor] = (),
     hs_sensor: str | Sensor | None = None,
     validation: Sequence[str | os.PathLike[str]] = (),
@@ -49,6 +59,7 @@ def train(
     device: str = "auto",
     overwrite: bool = False,
     start_from: str | os.PathLike[str] | None = None,
+    until: int | None = None,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> Card:
     """
@@ -63,10 +74,13 @@ def train(
         Ends in ``.safetensors``; checkpoints, the log and its plot are in ``<out>.training``
         beside it, from which an interrupted run is resumed.
     recipe : Recipe, optional
-        How to train; ``RECIPES["component"]`` by default.
-    scales, width, levels : int
-        Of the network: doublings, features of a layer, outputs in the loss. A network that
-        predicts cubes has the ratio ``2 ** scales``.
+        How to train; by default ``RECIPES["component"]``, which is for `ms-ssfnet` alone, and
+        ``RECIPES["paper"]`` for the other networks.
+    network : str
+        A name of :data:`hsfuse.nets.table.NETWORKS`.
+    scales, width, levels, depth : int, optional
+        Of the network: doublings, features of a layer, outputs in the loss, blocks or layers; its
+        own by default. A network that predicts cubes has the ratio ``2 ** scales``.
     rgb_sensors : sequence of str, path or Sensor
         MS sensors to simulate, drawn at random; ``"made"``, the default, is a random sensor
         of one to nine bands, another one for every scene.
@@ -82,6 +96,8 @@ def train(
         Replace existing weights, and the checkpoint of another training.
     start_from : path, optional
         Initial weights, of the same architecture.
+    until : int, optional
+        Step after which the training pauses, to be resumed later; the weights are those of then.
     progress : callable, optional
         Called with the finished steps, all steps and the last loss.
 
@@ -94,12 +110,14 @@ def train(
     ------
     PairError
         If the cubes do not fit the recipe.
+    PlanError
+        If the recipe is not for the network, or no such network has these numbers.
     OutputError
         If the weights exist already, or cannot be written there.
     HsfuseError
         If the loss becomes NaN or infinite; the last checkpoint is kept.
     """
-    recipe = recipe or RECIPES["component"]
+    recipe = recipe or RECIPES[default_recipe(network)]
     out = _checked_output(Path(out), overwrite=overwrite)
     device = pick_device(device)
     _check_disjoint(cubes, validation)
@@ -111,12 +129,11 @@ def train(
     if recipe.predicts == "cube":
         _check_same_bands([*rasters, *held_out])
         _check_sensors(sensors, rasters[0])
-    architecture = architecture_for(
-        recipe, rasters, sensors, scales=scales, width=width, levels=levels
-    )
+    sizes = {"scales": scales, "width": width, "levels": levels, "depth": depth}
+    architecture = architecture_for(recipe, rasters, sensors, network=network, **sizes)
     folder = training_folder(out)
     initial = None if start_from is None else _initial_card(Path(start_from), architecture)
-    network = train_network(
+    trained = train_network(
         rasters,
         sensors,
         architecture,
@@ -126,18 +143,21 @@ def train(
         device=device,
         overwrite=overwrite,
         start=None if initial is None else load_network(initial.path, initial.sha256).state_dict(),
+        until=until,
         progress=progress,
     )
+    reached = last_row(folder)
     facts: dict[str, object] = {
         "data": {
             "cubes": [Path(path).name for path in cubes],
             "validation": [Path(path).name for path in validation],
         },
-        "scores": {k: v for k, v in last_row(folder).items() if k in ("validation", "start")},
+        "scores": {k: v for k, v in reached.items() if k in ("validation", "start")},
         "terms": "those of the cubes it was trained on",
         **(about or {}),
         "recipe": {
             **asdict(recipe),
+            "steps_done": int(reached.get("step", 0)),
             "rgb_sensors": sensor_names(sensors),
             "started_from": None
             if initial is None
@@ -147,7 +167,7 @@ def train(
     if initial is not None:
         facts["data"] = _with_cubes_of(initial, facts["data"])
     domain = _domain(rasters, recipe, architecture)
-    return save_weights(network, out, domain=domain, about=facts)
+    return save_weights(trained, out, domain=domain, about=facts)
 
 
 def _initial_card(path: Path, architecture: Architecture) -> Card:
@@ -159,7 +179,7 @@ def _initial_card(path: Path, architecture: Architecture) -> Card:
         If they are of another architecture.
     """
     card = find_weights(path)
-    if replace(card.architecture, levels=architecture.levels) != architecture:
+    if card.architecture.for_inference() != architecture.for_inference():
         raise WeightsError(f"{path}: has the network {card.architecture}; expected {architecture}")
     return card
 
@@ -217,12 +237,12 @@ def architecture_for(
     cubes: Sequence[xr.DataArray] = (),
     sensors: Sequence[Sensor | None] = (),
     *,
+    network: str = "ms-ssfnet",
     scales: int | None = None,
-    width: int = 32,
-    levels: int = 2,
+    **sizes: int | None,
 ) -> Architecture:
     """
-    Return the architecture of a recipe.
+    Return the architecture of a network and a recipe.
 
     Parameters
     ----------
@@ -232,23 +252,48 @@ def architecture_for(
         Give the bands, for a network that predicts cubes.
     sensors : sequence of Sensor or None
         Give its MS bands.
-    scales, width, levels : int
+    network, scales
         As :func:`train`.
+    **sizes
+        ``width``, ``levels`` and ``depth``, as :func:`train`.
 
     Raises
     ------
     PlanError
-        If no network has these numbers.
+        If the recipe is not for the network, or no such network has these numbers.
     """
+    if network not in NETWORKS:
+        raise PlanError(f"network must be one of {', '.join(NETWORKS)}, got {network!r}")
+    if recipe.predicts == "component" and network != "ms-ssfnet":
+        raise PlanError(
+            f"the recipe predicts components, which {network} does not; expected the recipe paper"
+        )
     scales = SCALES[recipe.predicts] if scales is None else scales
+    facts = _sizes(network, sizes)
+    facts |= {"scales": scales} if network == "ms-ssfnet" else {"ratio": 2**scales}
+    if recipe.predicts == "component":
+        facts |= {"bands": 1, "fine_bands": CHANNELS, "coarse_bands": CHANNELS}
+    else:
+        known = sensors[0] if sensors else None
+        fine = 3 if known is None else len(known.band_names)
+        facts |= {"bands": int(cubes[0].sizes["band"]), "fine_bands": fine}
     try:
-        if recipe.predicts == "component":
-            return Architecture(1, CHANNELS, scales, width, levels, CHANNELS)
-        bands = int(cubes[0].sizes["band"])
-        fine = len(sensors[0].band_names) if sensors and sensors[0] is not None else 3
-        return Architecture(bands, fine, scales, width, levels)
+        return read_architecture(facts)
     except ValueError as error:
         raise PlanError(str(error)) from error
+
+
+def _sizes(network: str, given: Mapping[str, int | None]) -> dict[str, int | str]:
+    """Return the sizes that a network has, its own where none are given."""
+    spec = NETWORKS[network]
+    facts: dict[str, int | str] = {} if network == "ms-ssfnet" else {"network": network}
+    for name, own in (("width", spec.width), ("levels", spec.levels), ("depth", spec.depth)):
+        value = given.get(name)
+        if own is not None:
+            facts[name] = own if value is None else value
+        elif value is not None:
+            raise PlanError(f"{network} has no {name} to choose, got {name}={value}")
+    return facts
 
 
 def _check_same_bands(rasters: Sequence[xr.DataArray]) -> None:

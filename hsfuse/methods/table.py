@@ -35,6 +35,8 @@ class MethodSpec:
         One line for `hsfuse methods`.
     takes_weights : bool
         Whether a weights file may be given.
+    needs_weights : bool
+        Whether one has to be given: none come with hsfuse, and no other method replaces it.
     gives_standard_error : bool
         Whether it can give the standard error of each pixel.
     wants_denoised_bands : bool
@@ -45,6 +47,7 @@ class MethodSpec:
     path: str
     summary: str
     takes_weights: bool = False
+    needs_weights: bool = False
     gives_standard_error: bool = False
     wants_denoised_bands: bool = True
 
@@ -111,6 +114,31 @@ METHODS = {
         takes_weights=True,
         gives_standard_error=True,
     ),
+    "ssf-cnn": MethodSpec(
+        "hsfuse.methods.single_pathway:SSF_CNN",
+        "three convolutions on the interpolated HS image and the MS image (Han 2018); needs "
+        "weights",
+        takes_weights=True,
+        needs_weights=True,
+    ),
+    "ssf-resnet": MethodSpec(
+        "hsfuse.methods.single_pathway:SSF_RESNET",
+        "residual blocks on the interpolated HS image and the MS image (Han 2019); needs weights",
+        takes_weights=True,
+        needs_weights=True,
+    ),
+    "spectral-resnet": MethodSpec(
+        "hsfuse.methods.single_pathway:SPECTRAL_RESNET",
+        "residual blocks on the MS image alone (Han 2019); needs weights",
+        takes_weights=True,
+        needs_weights=True,
+    ),
+    "dhsis": MethodSpec(
+        "hsfuse.methods.dhsis:METHOD",
+        "Sylvester equation, residual network, Sylvester equation (Dian 2018); needs weights",
+        takes_weights=True,
+        needs_weights=True,
+    ),
 }
 # What reconstructs noisy bands, around a method.
 _DENOISING = "hsfuse.methods.denoising:DenoisedMethod"
@@ -139,7 +167,7 @@ def methods_with(capability: str) -> str:
 
     Examples
     --------
-    >>> methods_with("takes_weights")
+    >>> methods_with("gives_standard_error")
     'ms-ssfnet'
     """
     return ", ".join(name for name, spec in METHODS.items() if getattr(spec, capability))
@@ -153,7 +181,7 @@ def check_options(name: str, options: Options) -> None:
     ------
     PlanError
         If weights or standard errors are requested of a method without; the message lists
-        the methods that have.
+        the methods that have. If a method that needs weights is given none.
     """
     spec = find_method(name)
     if options.weights and not spec.takes_weights:
@@ -165,6 +193,12 @@ def check_options(name: str, options: Options) -> None:
         raise PlanError(
             f"{name} gives no standard error; methods that do: "
             f"{methods_with('gives_standard_error')}"
+        )
+    if spec.needs_weights and not options.weights:
+        raise PlanError(
+            f"{name} needs weights, and none come with hsfuse; expected --weights FILE, which "
+            f"`hsfuse train --network {name}` writes (some for CAVE at ratio 16 are in "
+            "benchmarks/weights of the repository)"
         )
 
 

@@ -16,10 +16,12 @@ pooling; ``stack`` is concatenation of channels; kernels are 3×3 with same padd
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor, nn
+
+from hsfuse.nets.network import HSInput, Network
 
 __all__ = ["Architecture", "MSSSFNet", "reach"]
 
@@ -79,7 +81,31 @@ class Architecture:
             round(self.scales * level / self.levels) for level in range(1, self.levels + 1)
         )
 
-    def to_dict(self) -> dict[str, int]:
+    @property
+    def network(self) -> str:
+        """See :class:`hsfuse.nets.network.Architecture`."""
+        return "ms-ssfnet"
+
+    @property
+    def hs_input(self) -> HSInput:
+        """See :class:`hsfuse.nets.network.Architecture`."""
+        return "coarse"
+
+    @property
+    def level_ratios(self) -> tuple[int, ...]:
+        """See :class:`hsfuse.nets.network.Architecture`."""
+        return tuple(2**scale for scale in self.level_scales)
+
+    @property
+    def reach(self) -> int:
+        """See :func:`reach`."""
+        return reach(self)
+
+    def for_inference(self) -> Architecture:
+        """Return the architecture without auxiliary heads: a network of one level has none."""
+        return replace(self, levels=1)
+
+    def to_dict(self) -> dict[str, int | str]:
         """Return the fields for a weights card."""
         return asdict(self)
 
@@ -96,12 +122,13 @@ class Block(nn.Sequential):
         )
 
 
-class MSSSFNet(nn.Module):
+class MSSSFNet(Network):
     """The network of an :class:`Architecture`; auxiliary heads serve training only."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        self.architecture = a = architecture
+        self.architecture: Architecture = architecture
+        a = architecture
         self.spatial = nn.ModuleList(
             Block(a.fine_bands if scale == 0 else a.width, a.width) for scale in range(a.scales)
         )
@@ -118,23 +145,22 @@ class MSSSFNet(nn.Module):
             {str(s): nn.Conv2d(a.width, a.bands, 3, padding=1) for s in a.level_scales[:-1]}
         )
 
-    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+    def all_levels(self, coarse: Tensor, fine: Tensor, *, auxiliary: bool = True) -> list[Tensor]:
         """
-        Return the fused cube.
+        Return the output of every level, coarsest first (eq. 8-10).
 
         Parameters
         ----------
         coarse : Tensor of shape (batch, coarse bands, h, w)
         fine : Tensor of shape (batch, M, 2^S h, 2^S w)
+        auxiliary : bool
+            Whether levels before the last are wanted.
 
         Returns
         -------
-        Tensor of shape (batch, C, 2^S h, 2^S w)
+        list of Tensor of shape (batch, C, 2^s h, 2^s w)
+            The last of S.
         """
-        return self.all_levels(coarse, fine, auxiliary=False)[-1]
-
-    def all_levels(self, coarse: Tensor, fine: Tensor, *, auxiliary: bool = True) -> list[Tensor]:
-        """Return the output of every level, coarsest first (eq. 8-10)."""
         skips: list[Tensor] = []
         feature = fine  # (batch, M, 2^S h, 2^S w)
         for scale, block in enumerate(self.spatial):
@@ -153,6 +179,11 @@ class MSSSFNet(nn.Module):
                 outputs.append(self.auxiliary[key](feature))  # (batch, C, 2^scale h, ·)
         outputs.append(self.head(feature))
         return outputs
+
+    def heads(self) -> list[nn.Conv2d]:
+        """See :class:`hsfuse.nets.network.Network`: the auxiliary ones included."""
+        auxiliary = (self.auxiliary[key] for key in self.auxiliary)
+        return [self.head, *(head for head in auxiliary if isinstance(head, nn.Conv2d))]
 
     def exported(self) -> dict[str, Tensor]:
         """Return the weights that inference needs: all but the auxiliary heads."""

@@ -21,7 +21,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from hsfuse.errors import WeightsError
-from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
+from hsfuse.nets.network import Architecture, Network
+from hsfuse.nets.table import build, read_architecture
 
 __all__ = ["Card", "Domain", "find_weights", "load_network", "save_weights", "shipped_weights"]
 
@@ -147,7 +148,7 @@ def shipped_weights() -> list[Card]:
     return sorted(cards, key=lambda c: (c.domain.range_nm[1] - c.domain.range_nm[0], c.name))
 
 
-def find_weights(path: str | Path) -> Card:
+def find_weights(path: str | Path, network: str | None = None) -> Card:
     """
     Return the card of a weights file.
 
@@ -155,13 +156,23 @@ def find_weights(path: str | Path) -> Card:
     ----------
     path : str or Path
         Ends in ``.safetensors``; its card, of the same name in ``.json``, is in the same folder.
+    network : str, optional
+        The network that is expected; by default any.
 
     Raises
     ------
     WeightsError
-        If either file is missing or the card is not one.
+        If either file is missing, the card is not one, or it is of another network.
     """
-    path = Path(path)
+    card = _read_card(Path(path))
+    if network is not None and card.architecture.network != network:
+        raise WeightsError(
+            f"{path}: holds weights of {card.architecture.network}; expected those of {network}"
+        )
+    return card
+
+
+def _read_card(path: Path) -> Card:
     card = path.with_suffix(".json")
     if path.suffix != ".safetensors":
         raise WeightsError(
@@ -181,7 +192,7 @@ def find_weights(path: str | Path) -> Card:
             facts["name"],
             str(path),
             facts["sha256"],
-            Architecture(**facts["architecture"]),
+            read_architecture(facts["architecture"]),
             Domain.from_dict(facts["domain"]),
             facts["about"],
         )
@@ -189,7 +200,7 @@ def find_weights(path: str | Path) -> Card:
         raise WeightsError(f"{card}: is not a weights card ({error})") from error
 
 
-def load_network(path: str | Path, sha256: str) -> MSSSFNet:
+def load_network(path: str | Path, sha256: str) -> Network:
     """
     Return the network of a weights file, in float32 on the CPU.
 
@@ -207,8 +218,7 @@ def load_network(path: str | Path, sha256: str) -> MSSSFNet:
         )
     try:
         state = load_file(path)
-        # Inference needs no auxiliary heads: a network of one level has none.
-        network = MSSSFNet(_one_level(card.architecture))
+        network = build(card.architecture.for_inference())
         network.load_state_dict(state)
     except (SafetensorError, RuntimeError) as error:
         raise WeightsError(
@@ -218,18 +228,18 @@ def load_network(path: str | Path, sha256: str) -> MSSSFNet:
 
 
 def save_weights(
-    network: MSSSFNet,
+    network: Network,
     path: str | Path,
     *,
     domain: Domain,
     about: Mapping[str, object],
 ) -> Card:
     """
-    Write a network's weights, without auxiliary heads, and their card.
+    Write what inference needs of a network's weights, and their card.
 
     Parameters
     ----------
-    network : MSSSFNet
+    network : Network
         Trained.
     path : str or Path
         Ends in ``.safetensors``.
@@ -252,10 +262,6 @@ def save_weights(
     }
     path.with_suffix(".json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return find_weights(path)
-
-
-def _one_level(architecture: Architecture) -> Architecture:
-    return Architecture(**architecture.to_dict() | {"levels": 1})
 
 
 def _digest(path: Path) -> str:

@@ -112,6 +112,23 @@ def test_the_summary_of_the_paper_as_json(cubes: list[Path], tmp_path: Path):
     assert network(torch.rand(1, 8, 2, 2), torch.rand(1, 3, 4, 4)).shape == (1, 8, 4, 4)
 
 
+def test_another_network_is_trained_by_its_name(cubes: list[Path], tmp_path: Path):
+    """By the recipe of the paper, at the ratio of its scales; the card names the network."""
+    out = tmp_path / "cnn.safetensors"
+    result = train(
+        cubes, out, "--network", "ssf-resnet", "--scales", "1", "--depth", "1", "--steps", "2",
+        "--rgb-sensor", RGB, "-q",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    card = find_weights(out)
+    expected = {
+        "network": "ssf-resnet", "bands": 8, "fine_bands": 3, "ratio": 2, "width": 4, "depth": 1,
+    }  # fmt: skip
+    assert card.architecture.to_dict() == expected
+    assert card.about["recipe"]["loss"] == "squared"
+    assert card.about["recipe"]["steps_done"] == 2
+
+
 def test_existing_weights_are_kept_without_overwrite(cubes: list[Path], tmp_path: Path):
     """One line that names the file; --overwrite replaces it."""
     out = tmp_path / "mine.safetensors"
@@ -166,6 +183,9 @@ def test_an_interrupted_training_is_resumed_by_the_same_command(
         (["--recipe", "paper"], "one MS sensor"),
         (["--ratio", "4", "2"], "ratio must be"),
         (["--levels", "5"], "levels must not exceed scales"),
+        (["--depth", "5"], "ms-ssfnet has no depth to choose"),
+        ([*PAPER, "--network", "ssf-cnn"], "ssf-cnn has no levels to choose"),
+        (["--network", "dhsis", "--recipe", "component"], "predicts components, which dhsis"),
         (["--validation", "absent.tif"], "absent.tif"),
         ([*PAPER, "--scales", "3", "--patch", "64"], "a patch of 512 pixels"),
     ],
@@ -193,6 +213,7 @@ def test_an_invalid_output_is_one_line(cubes: list[Path], tmp_path: Path, name: 
     ("options", "named"),
     [
         (["--recipe", "magic"], "--recipe"),
+        (["--network", "magic"], "--network"),
         (["--steps", "0"], "--steps"),
         (["--rate", "0"], "--rate"),
         (["--clean", "2"], "--clean"),

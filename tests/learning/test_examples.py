@@ -1,5 +1,6 @@
 """Examples are a pure function of the recipe and their number."""
 
+import sys
 from dataclasses import fields, replace
 from itertools import islice
 
@@ -8,15 +9,19 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from network_weights import write_weights
 
-from hsfuse.core.grid import Axis, Geometry
+from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.psf import PSF
 from hsfuse.errors import PairError, PlanError
 from hsfuse.learning.examples import Batch, TrainingScene, iterate_batches, simulate_scene
 from hsfuse.learning.random_pairs import draw_pair
 from hsfuse.learning.recipe import RECIPES, Recipe
+from hsfuse.methods import METHODS, Options, Window
+from hsfuse.methods.inference import run_network
 from hsfuse.methods.ms_ssfnet.features import CHANNELS, LEADING, with_signs
 from hsfuse.nets.ms_ssfnet import Architecture
+from hsfuse.nets.weights import Card, find_weights
 from hsfuse.observe import Degrade, respond
 from hsfuse.sensor.catalogue import pick_sensor, response_matrix
 
@@ -95,6 +100,36 @@ def test_the_example_of_the_paper_is_a_pair_and_its_cube(made_cubes):
     coarse = Degrade.between(grid, PSF((1.0, 1.0))).forward(cube)
     # The window's last row and column of the cube belong to no whole HS pixel.
     torch.testing.assert_close(seen.coarse[:, :-2, :-2], coarse[:, :-2, :-2])
+
+
+@pytest.mark.parametrize("name", ["ssf-cnn", "dhsis"])
+def test_a_network_is_trained_on_what_its_method_gives_it(
+    made_cubes, tmp_path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    """The HS input on the MS grid is that of the fuser, for the same pair."""
+    wavelength = made_cubes[0]["wavelength"].to_numpy()
+    file = write_weights(name, tmp_path, wavelength.tolist(), 2)
+    architecture = find_weights(file).architecture
+    scene = simulate_scene(made_cubes, [RGB], architecture, BY_CUBE, 0)
+    pair = draw_pair(made_cubes, [RGB], architecture, BY_CUBE, 0)
+    (patch,) = pair.survey.patches
+    method = METHODS[name].load_plain()
+    module = sys.modules[type(method).__module__]
+    given: list[torch.Tensor] = []
+
+    def watch(card: Card, coarse: torch.Tensor, fine: torch.Tensor, options: Options) -> object:
+        given.extend([coarse[0], fine[0]])
+        return run_network(card, coarse, fine, options)
+
+    monkeypatch.setattr(module, "run_network", watch)
+    rows, columns = patch.geometry.fine_shape
+    core = Span(0, rows), Span(0, columns)
+    window = Window(patch.coarse, patch.fine, patch.geometry, core, (0, 0))
+    method.prepare(pair.survey, Options(file)).fuse([window])
+    for mine, theirs in zip((scene.coarse, scene.fine), given, strict=True):
+        assert mine is not None
+        part = theirs[:, : mine.shape[1], : mine.shape[2]]
+        assert torch.allclose(mine, part, atol=1e-4)
 
 
 def test_no_data_has_no_weight(made_cubes):

@@ -13,7 +13,9 @@ from hsfuse.errors import HsfuseError, WeightsError
 from hsfuse.learning.loop import train_network
 from hsfuse.learning.recipe import RECIPES
 from hsfuse.methods.ms_ssfnet.features import CHANNELS
-from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
+from hsfuse.nets.ms_ssfnet import Architecture
+from hsfuse.nets.network import Network
+from hsfuse.nets.single_pathway import SinglePathway
 from hsfuse.sensor.catalogue import pick_sensor
 
 COMPONENT = Architecture(1, CHANNELS, 2, 4, 2, CHANNELS)
@@ -24,7 +26,7 @@ BY_CUBE = replace(RECIPES["paper"], **SMALL)
 RGB = pick_sensor("sentinel-2a:B2,B3,B4")
 
 
-def state(network: MSSSFNet) -> list[torch.Tensor]:
+def state(network: Network) -> list[torch.Tensor]:
     """Return every weight."""
     return list(network.state_dict().values())
 
@@ -133,3 +135,26 @@ def test_a_checkpoint_of_another_training_is_refused(made_cubes, tmp_path: Path,
     with pytest.raises(WeightsError, match="another training"):
         train_network(**given, folder=tmp_path)
     train_network(**given, folder=tmp_path, overwrite=True)
+
+
+SINGLE = {
+    name: SinglePathway(name, 8, 3, 2, 4, depth)
+    for name, depth in (("ssf-cnn", 3), ("ssf-resnet", 1), ("spectral-resnet", 1), ("dhsis", 3))
+}
+
+
+@pytest.mark.parametrize("name", sorted(SINGLE))
+def test_every_network_is_trained_by_the_recipe_of_the_paper(made_cubes, tmp_path: Path, name: str):
+    """Thirty steps reduce its loss; a pause and a resumption change no bit of its weights."""
+    recipe = replace(BY_CUBE, steps=30, rate=1e-2, initial=0.0, refresh=30)
+    common = (made_cubes, [RGB], SINGLE[name], recipe)
+    losses: list[float] = []
+    whole = train_network(
+        *common, tmp_path / "whole", progress=lambda _d, _n, loss: losses.append(loss)
+    )
+    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
+    train_network(*common, tmp_path / "part", until=7)
+    resumed = train_network(*common, tmp_path / "part")
+    assert all(torch.equal(a, b) for a, b in zip(state(whole), state(resumed), strict=True))
+    steps = [row.split(",")[0] for row in (tmp_path / "part/log.csv").read_text().split()]
+    assert steps == ["step", "7", "30"]

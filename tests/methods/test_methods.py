@@ -3,11 +3,13 @@
 import pickle
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from dask.base import tokenize
+from network_weights import write_weights
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry, Span
@@ -82,13 +84,26 @@ _FAST: dict[str, Method] = {
 }
 
 
+# Of the weights of methods that need some.
+_FOLDER: list[Path] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _weights_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    _FOLDER[:] = [tmp_path_factory.mktemp("weights")]
+
+
 @cache
 def prepared(name: str) -> Fuser:
     """Return a method prepared for the pair of the scene, once."""
-    method = load_method(name)
+    method, options = load_method(name), Options()
     if name in _FAST:
         method = replace(method, method=_FAST[name])  # type: ignore[type-var]
-    return method.prepare(observed(scene())[0], Options())
+    survey, _ = observed(scene())
+    if METHODS[name].needs_weights:
+        centres = survey.wavelength.tolist()
+        options = Options(write_weights(name, _FOLDER[0], centres, int(RATIO)))
+    return method.prepare(survey, options)
 
 
 @cache

@@ -21,6 +21,7 @@ from torch.nn.functional import avg_pool2d, pad
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.local_models import LocalModelGrid
 from hsfuse.methods import Options, Window
+from hsfuse.methods.inference import run_network
 from hsfuse.methods.ms_ssfnet.consistency import (
     Observations,
     apply_consistency,
@@ -29,7 +30,6 @@ from hsfuse.methods.ms_ssfnet.consistency import (
 )
 from hsfuse.methods.ms_ssfnet.estimators import Estimators, FittedWindow
 from hsfuse.methods.ms_ssfnet.features import Features, compute_features
-from hsfuse.methods.ms_ssfnet.inference import run_network
 from hsfuse.methods.ms_ssfnet.kalman_gain import KalmanGain
 from hsfuse.methods.ms_ssfnet.prediction import Prediction
 from hsfuse.methods.ms_ssfnet.scales import ComponentScales
@@ -40,7 +40,6 @@ from hsfuse.methods.ms_ssfnet.uncertainty import (
     local_contrast,
     local_rms,
 )
-from hsfuse.nets.ms_ssfnet import reach
 from hsfuse.nets.weights import Card
 
 __all__ = ["ComponentFuser"]
@@ -141,7 +140,7 @@ class ComponentFuser:
         psf, settings = self.estimators.kriging.guided.psf, self.settings.consistency
         updates, radii = update_reach(psf, settings), settings.wider(psf).reach
         along = [
-            math.ceil((update + radius + 1) * r) + reach(self.card.architecture) + self.step
+            math.ceil((update + radius + 1) * r) + self.card.architecture.reach + self.step
             for update, radius, r in zip(updates, radii, ratio, strict=True)
         ]
         return along[0], along[1]
@@ -156,7 +155,7 @@ class ComponentFuser:
             for inner, margin, outer in zip(core, margins, window, strict=True)
         )
         kept = (3 if self.gives_standard_error else 1) * components + 2
-        strip = min(rows, self._strip_rows(rows, columns) + 2 * reach(a)) * columns
+        strip = min(rows, self._strip_rows(rows, columns) + 2 * a.reach) * columns
         # Beside those of `kriging` the estimates of `guided` and `cnmf`, the interpolated HS image,
         # the residual of the MS image, and differences; for a component its input and the layers.
         estimates, layers = kriging.estimate_values + 7 * components, 6 * a.width
@@ -353,7 +352,7 @@ class ComponentFuser:
 
     def _widened(self, axis: Axis, core: Span) -> Span:
         """Return the pixels that the network needs for a span, in whole steps of the window."""
-        margin = reach(self.card.architecture)
+        margin = self.card.architecture.reach
         start = max(core.start - margin, 0) // self.step * self.step
         stop = -(-(core.stop + margin) // self.step) * self.step
         return Span(start, min(stop, axis.fine))

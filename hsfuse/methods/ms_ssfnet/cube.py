@@ -16,8 +16,7 @@ from torch.nn.functional import pad
 from hsfuse.core.grid import Axis, Span
 from hsfuse.core.resample import interpolation_matrix
 from hsfuse.methods import OnePass, Options, Window
-from hsfuse.methods.ms_ssfnet.inference import run_network
-from hsfuse.nets.ms_ssfnet import reach
+from hsfuse.methods.inference import InputScaling, run_network
 from hsfuse.nets.weights import Card
 
 __all__ = ["CubeFuser"]
@@ -32,17 +31,14 @@ class CubeFuser(OnePass):
     ----------
     card : Card
         Of the weights, with their hash.
-    mean : ndarray of shape (bands,)
-        Spectrum for HS pixels without data.
-    unit : float
-        The scene's brightness: the network works in units of it.
+    scaling : InputScaling
+        Of the pair.
     options : Options
         Device and precision.
     """
 
     card: Card
-    mean: NDArray[np.float32]
-    unit: float
+    scaling: InputScaling
     options: Options
     notes: tuple[str, ...] = ()
     name: str = "ms-ssfnet"
@@ -56,7 +52,7 @@ class CubeFuser(OnePass):
     @property
     def reach(self) -> tuple[float, float]:
         """See :class:`hsfuse.methods.Fuser`."""
-        own = math.ceil(reach(self.card.architecture) / self.step) + 2.0
+        own = math.ceil(self.card.architecture.reach / self.step) + 2.0
         return own, own
 
     @property
@@ -84,7 +80,7 @@ class CubeFuser(OnePass):
         results: dict[int, NDArray[np.float32]] = {}
         for members in groups.values():
             coarse, fine = (torch.stack([prepared[i][k] for i in members]) for k in (0, 1))
-            cubes = run_network(self.card, coarse, fine, self.options) * self.unit
+            cubes = run_network(self.card, coarse, fine, self.options) * self.scaling.unit
             for i, cube in zip(members, cubes, strict=True):
                 rows, columns = windows[i].core
                 results[i] = cube[:, rows.slice, columns.slice].cpu().numpy()
@@ -97,18 +93,16 @@ class CubeFuser(OnePass):
         The MS image is padded to whole HS pixels by repeating its last ones, at the scene's end
         alone: elsewhere windows start and end on multiples of the ratio.
         """
-        fine = torch.nan_to_num(torch.from_numpy(window.fine) / self.unit)
+        fine = self.scaling.fine(window.fine)
         rows, columns = (-size % self.step for size in fine.shape[1:])
         fine = pad(fine[None], (0, columns, 0, rows), mode="replicate")[0]
         shape = fine.shape[1] // self.step, fine.shape[2] // self.step
-        known = np.isfinite(window.coarse)
-        filled = torch.from_numpy(np.where(known, window.coarse, self.mean[:, None, None]))
         onto = (
             torch.from_numpy(_onto_blocks(axis, count, self.step))
             for axis, count in zip((window.geometry.y, window.geometry.x), shape, strict=True)
         )
-        coarse = next(onto) @ filled.double() @ next(onto).mT
-        return coarse.float() / self.unit, fine
+        coarse = next(onto) @ self.scaling.coarse(window.coarse).double() @ next(onto).mT
+        return coarse.float(), fine
 
 
 def _onto_blocks(axis: Axis, count: int, ratio: int) -> NDArray[np.float64]:

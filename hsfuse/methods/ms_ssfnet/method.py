@@ -19,6 +19,7 @@ from hsfuse.errors import WeightsError
 from hsfuse.methods import Fuser, Options
 from hsfuse.methods.guided.regression import fit
 from hsfuse.methods.guided.selection import select_parameters
+from hsfuse.methods.inference import InputScaling, find_misfit
 from hsfuse.methods.ms_ssfnet.calibration import prepare_components
 from hsfuse.methods.ms_ssfnet.cube import CubeFuser
 from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
@@ -39,18 +40,17 @@ class MSSSFNetMethod:
 
     def prepare(self, survey: Survey, options: Options) -> Fuser:
         """See :class:`hsfuse.methods.Method`."""
-        cards = [find_weights(options.weights)] if options.weights else shipped_weights()
+        cards = (
+            [find_weights(options.weights, "ms-ssfnet")] if options.weights else shipped_weights()
+        )
         if _flat(survey):
             return self._guided(survey, options, "the HS image is the same everywhere")
         reasons = []
-        # A network of fixed bands reads denoised ones as well: they are filled.
-        held = survey.good if survey.denoised is None else survey.good | survey.denoised
         for card in cards:
-            fine = survey.patches[0].fine.shape[0]
-            reason = card.domain.misfit(survey.wavelength, held, fine, survey.ratio)
+            reason = find_misfit(card, survey)
             if reason is None:
                 return self._prepared(card, survey, options)
-            reasons.append(f"{card.name} {reason}")
+            reasons.append(reason)
         if options.weights:
             raise WeightsError(
                 f"{options.weights}: these weights do not fit the pair: {reasons[0]}"
@@ -68,8 +68,7 @@ class MSSSFNetMethod:
     def _prepared(self, card: Card, survey: Survey, options: Options) -> Fuser:
         if not card.domain.wavelength:
             return prepare_components(card, survey, options, self.settings)
-        mean = np.nanmean(survey.spectra, axis=1).astype(np.float32)
-        return CubeFuser(card, mean, survey.brightness, options)
+        return CubeFuser(card, InputScaling.of(survey), options)
 
 
 def _flat(survey: Survey) -> bool:

@@ -1,0 +1,271 @@
+"""
+`dhsis`: deep hyperspectral image sharpening (Dian 2018).
+
+R. Dian, S. Li, A. Guo, L. Fang, "Deep Hyperspectral Image Sharpening", IEEE TNNLS 29(11),
+5345-5355, 2018, doi:10.1109/TNNLS.2018.2798162. Three steps, of which the first and the last solve
+
+    min_Z |X - D Z|^2 + |Y - R Z|^2 + mu |Z - Z0|^2
+
+whose normal equations are a Sylvester equation (:mod:`hsfuse.methods.sylvester`):
+
+1. initial estimate, with the interpolated HS image as Z0;
+2. a residual network maps it to the cube (:mod:`hsfuse.nets.single_pathway`);
+3. refinement, with the cube of the network as Z0.
+
+The publication solves for a circular blur and a whole ratio over the whole image; here D is that of
+the pair, and a window is solved with its surroundings as far as 1e-4 of a residual matters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hsfuse.core.grid import Axis, Geometry
+from hsfuse.core.psf import PSF
+from hsfuse.methods import OnePass, Options, Window
+from hsfuse.methods.inference import InputScaling, fitting_weights, run_network
+from hsfuse.methods.sylvester import SingularVectors, SylvesterSolver
+from hsfuse.nets.weights import Card
+from hsfuse.observe import Degrade, Interpolate, respond
+from hsfuse.pair.survey import Survey
+
+__all__ = [
+    "METHOD",
+    "Dhsis",
+    "DhsisFuser",
+    "DhsisSettings",
+    "FusionProblem",
+    "initial_estimate",
+    "solution_reach",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class DhsisSettings:
+    """Of the two quadratic problems."""
+
+    # mu of the first and of the last step, with the pair in units of its brightness. Small enough
+    # for both images to decide where they can, which without noise they do.
+    initial: float = 1e-3
+    refinement: float = 1e-3
+    # Share of a residual that may be lost beyond the halo of a window, and HS pixels of the grid
+    # on which that is found.
+    negligible: float = 1e-4
+    side: int = 49
+
+
+DEFAULT = DhsisSettings()
+
+
+@dataclass(frozen=True)
+class FusionProblem:
+    """
+    The quadratic problem of a window: both images and what is known of the sensors.
+
+    Attributes
+    ----------
+    coarse : Tensor of shape (bands, coarse rows, coarse columns)
+        X, NaN where there is no data.
+    fine : Tensor of shape (MS bands, rows, columns)
+        Y in the units of R Z, NaN where there is no data.
+    geometry : Geometry
+        Of X over Y.
+    psf : PSF
+        Of the HS sensor.
+    response : Tensor of shape (MS bands, bands)
+        R.
+    """
+
+    coarse: Tensor
+    fine: Tensor
+    geometry: Geometry
+    psf: PSF
+    response: Tensor
+
+    def solve(self, prior: Tensor, weight: float) -> Tensor:
+        """
+        Return the solution for a prior Z0 of shape (bands, rows, columns) and its weight mu.
+
+        In terms of the difference V from Z0: ``V D'D + (R'R + mu) V = D'(X - D Z0) +
+        R'(Y - R Z0)``; residuals of pixels without data are zero.
+        """
+        operator = Degrade.between(self.geometry, self.psf, device=prior.device, dtype=prior.dtype)
+        gram = self.response.mT @ self.response
+        solver = SylvesterSolver.of(operator, gram + weight * torch.eye(len(gram)).to(gram))
+        hs = torch.nan_to_num(self.coarse - operator.forward(prior))
+        ms = torch.nan_to_num(self.fine - respond(self.response, prior))
+        return prior + solver.solve(hs, respond(self.response.mT.contiguous(), ms))
+
+
+def initial_estimate(
+    problem: FusionProblem, filled: Tensor, settings: DhsisSettings = DEFAULT
+) -> Tensor:
+    """
+    Return the initial estimate, (bands, rows, columns): the input of the network.
+
+    Parameters
+    ----------
+    problem : FusionProblem
+        Of a window.
+    filled : Tensor of shape (bands, coarse rows, coarse columns)
+        Its HS image without gaps.
+    settings : DhsisSettings
+        Give mu.
+    """
+    interpolation = Interpolate.between(problem.geometry, device=filled.device, dtype=filled.dtype)
+    return problem.solve(interpolation.forward(filled), settings.initial)
+
+
+@dataclass(frozen=True)
+class DhsisFuser(OnePass):
+    """
+    The three steps for one pair.
+
+    Attributes
+    ----------
+    card : Card
+        Of the weights, with their hash.
+    scaling : InputScaling
+        Of the pair.
+    psf : PSF
+        Of the HS sensor.
+    response : ndarray of shape (MS bands, bands)
+        R.
+    reach : tuple of float
+        Of all steps, in HS pixels.
+    options : Options
+        Device and precision.
+    settings : DhsisSettings
+        Of the quadratic problems.
+    """
+
+    card: Card
+    scaling: InputScaling
+    psf: PSF
+    response: NDArray[np.float32]
+    reach: tuple[float, float]
+    options: Options
+    settings: DhsisSettings = DEFAULT
+    notes: tuple[str, ...] = ()
+    name: str = "dhsis"
+    step: int = 1
+    gives_standard_error: bool = False
+
+    @property
+    def channels(self) -> int:
+        """See :class:`hsfuse.methods.Fuser`: cubes of the solver, features of two layers."""
+        a = self.card.architecture
+        return 6 * a.bands + 2 * a.fine_bands + 2 * a.width
+
+    def describe(self) -> dict[str, object]:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return {
+            "method": self.name,
+            "weights": self.card.name,
+            "weights_sha256": self.card.sha256,
+            **self.card.architecture.to_dict(),
+            "initial_weight": self.settings.initial,
+            "refinement_weight": self.settings.refinement,
+            "precision": self.options.precision,
+        }
+
+    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return [self._fuse(window) for window in windows]
+
+    def _fuse(self, window: Window) -> NDArray[np.float32]:
+        rows, columns = window.core
+        problem, filled = self._problem(window)
+        initial = initial_estimate(problem, filled, self.settings)
+        fine = torch.nan_to_num(problem.fine)
+        learned = run_network(self.card, initial[None], fine[None], self.options)[0]
+        cube = problem.solve(learned, self.settings.refinement)
+        fused: NDArray[np.float32] = cube[:, rows.slice, columns.slice].cpu().numpy()
+        return fused * np.float32(self.scaling.unit)
+
+    def _problem(self, window: Window) -> tuple[FusionProblem, Tensor]:
+        """Return the problem of a window in units of the scene, and its HS image without gaps."""
+        filled = self.scaling.coarse(window.coarse)
+        known = torch.from_numpy(np.isfinite(window.coarse))
+        fine = self.scaling.fine(window.fine)
+        fine[~torch.from_numpy(np.isfinite(window.fine))] = torch.nan
+        coarse = torch.where(known, filled, torch.nan)
+        coarse, fine, filled, response = (
+            values.to(self.options.device)
+            for values in (coarse, fine, filled, torch.from_numpy(self.response))
+        )
+        return FusionProblem(coarse, fine, window.geometry, self.psf, response), filled
+
+
+def solution_reach(
+    psf: PSF, ratio: tuple[float, float], weight: float, settings: DhsisSettings = DEFAULT
+) -> float:
+    """
+    Return how far, in HS pixels, the solution depends on an HS pixel's residual.
+
+    ``V = D'(D D' + b)^-1 r`` for the weakest b, which is mu: beyond this distance the response of
+    the inverse to one HS pixel is below a share of its largest value.
+
+    Parameters
+    ----------
+    psf : PSF
+        Of the HS sensor.
+    ratio : tuple of float
+        MS pixels per HS pixel.
+    weight : float
+        mu.
+    settings : DhsisSettings
+        Give the share, and the side of the grid, which bounds the result.
+    """
+    side = settings.side
+    axes = (Axis(math.ceil(side * one), side, one) for one in ratio)
+    operator = Degrade.between(Geometry(*axes), psf, dtype=torch.float64)
+    vectors = SingularVectors.of(operator)
+    impulse = torch.zeros(side, side, dtype=torch.float64)
+    impulse[side // 2, side // 2] = 1
+    p_y, p_x = vectors.coarse
+    answer = p_y @ ((p_y.mT @ impulse @ p_x) / (vectors.values.square() + weight)) @ p_x.mT
+    known = torch.nonzero(answer.abs() > settings.negligible * answer.abs().max())
+    inverse = int((known - side // 2).abs().max())
+    return inverse + 2 * max(psf.reach) + 1
+
+
+@dataclass(frozen=True)
+class Dhsis:
+    """The method: weights that fit the pair, or an error."""
+
+    settings: DhsisSettings = DEFAULT
+
+    def prepare(self, survey: Survey, options: Options) -> DhsisFuser:
+        """
+        See :class:`hsfuse.methods.Method`.
+
+        Raises
+        ------
+        WeightsError
+            If no weights of this network that fit the pair are given.
+        """
+        card = fitting_weights("dhsis", survey, options)
+        weights = {self.settings.initial, self.settings.refinement}
+        solved = {w: solution_reach(survey.psf, survey.ratio, w, self.settings) for w in weights}
+        both = solved[self.settings.initial] + solved[self.settings.refinement] + 2.0
+        reach = tuple(card.architecture.reach / one + both for one in survey.ratio)
+        return DhsisFuser(
+            card,
+            InputScaling.of(survey),
+            survey.psf,
+            survey.radiometry.response.astype(np.float32),
+            (reach[0], reach[1]),
+            options,
+            self.settings,
+        )
+
+
+METHOD = Dhsis()

@@ -1,0 +1,135 @@
+"""Inference: weights that fit the pair; networks loaded once in a process, without gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hsfuse.errors import WeightsError
+from hsfuse.methods import Options, check_options
+from hsfuse.nets.network import Network
+from hsfuse.nets.weights import Card, find_weights, load_network
+from hsfuse.pair.survey import Survey
+
+__all__ = ["InputScaling", "find_misfit", "fitting_weights", "run_network"]
+
+_LOADING = Lock()
+
+
+def fitting_weights(network: str, survey: Survey, options: Options) -> Card:
+    """
+    Return the card of the weights that were given, if they fit the pair.
+
+    Parameters
+    ----------
+    network : str
+        The network whose weights they have to be.
+    survey : Survey
+        Of the pair.
+    options : Options
+        Name the weights file.
+
+    Raises
+    ------
+    PlanError
+        If none are given.
+    WeightsError
+        If they are of another network, or for other pairs.
+    """
+    check_options(network, options)
+    assert options.weights is not None
+    card = find_weights(options.weights, network)
+    reason = find_misfit(card, survey)
+    if reason is not None:
+        raise WeightsError(f"{options.weights}: these weights do not fit the pair: {reason}")
+    return card
+
+
+def find_misfit(card: Card, survey: Survey) -> str | None:
+    """Return why weights do not fit a pair, with their name, or None where they do."""
+    # A network of fixed bands reads denoised ones as well: they are filled.
+    held = survey.good if survey.denoised is None else survey.good | survey.denoised
+    fine = survey.patches[0].fine.shape[0]
+    reason = card.domain.misfit(survey.wavelength, held, fine, survey.ratio)
+    return None if reason is None else f"{card.name} {reason}"
+
+
+@dataclass(frozen=True)
+class InputScaling:
+    """
+    What brings the images of a pair into the units that networks are trained in.
+
+    Attributes
+    ----------
+    unit : float
+        The scene's brightness in HS units.
+    mean : ndarray of shape (bands,)
+        Spectrum for HS pixels without data, in HS units.
+    gain, offset : ndarray of shape (MS bands,)
+        ``Y = gain * R Z + offset``.
+    """
+
+    unit: float
+    mean: NDArray[np.float32]
+    gain: NDArray[np.float64]
+    offset: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, survey: Survey) -> InputScaling:
+        """Return the scaling of a surveyed pair."""
+        mean = np.nanmean(survey.spectra, axis=1).astype(np.float32)
+        radiometry = survey.radiometry
+        return cls(survey.brightness, mean, radiometry.gain, radiometry.offset)
+
+    def coarse(self, values: NDArray[np.float32]) -> Tensor:
+        """Return the HS image, (bands, rows, columns), without gaps and in units of the scene."""
+        known = np.isfinite(values)
+        return torch.from_numpy(np.where(known, values, self.mean[:, None, None]) / self.unit)
+
+    def fine(self, values: NDArray[np.float32]) -> Tensor:
+        """Return the MS image, (MS bands, rows, columns), in units of the scene; 0 in gaps."""
+        gain, offset = (v.astype(np.float32)[:, None, None] for v in (self.gain, self.offset))
+        return torch.from_numpy(np.nan_to_num((values - offset) / gain / self.unit))
+
+
+def run_network(card: Card, coarse: Tensor, fine: Tensor, options: Options) -> Tensor:
+    """
+    Return the output of a card's network, float32.
+
+    Parameters
+    ----------
+    card : Card
+        Of the weights, with their hash.
+    coarse, fine : Tensor of shape (batch, channels, rows, columns)
+        As :class:`hsfuse.nets.network.Network` takes them.
+    options : Options
+        Device and precision.
+    """
+    with _LOADING:  # two threads that both miss the cache would load twice
+        network = _network(card.path, card.sha256, options.device)
+    half = options.precision == "bfloat16"
+    with (
+        torch.inference_mode(),
+        torch.autocast(options.device, dtype=torch.bfloat16, enabled=half),
+    ):
+        output = network(
+            *(
+                values.to(options.device).contiguous(memory_format=torch.channels_last)
+                for values in (coarse, fine)
+            )
+        )
+    result: Tensor = output.float()
+    return result
+
+
+@lru_cache(maxsize=4)
+def _network(name: str, sha256: str, device: str) -> Network:
+    network = load_network(name, sha256).to(device).eval()
+    # Else the weights are reordered in every convolution: a third of its time.
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

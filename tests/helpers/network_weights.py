@@ -1,0 +1,27 @@
+"""Weights of untrained networks, for tests of the methods that need some."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from hsfuse.nets.table import build, read_architecture
+from hsfuse.nets.weights import Domain, save_weights
+
+ABOUT = {"data": "none", "recipe": {}, "scores": {}, "terms": "free"}
+
+
+def write_weights(
+    network: str, folder: Path, wavelength: Sequence[float], ratio: int, fine_bands: int = 3
+) -> str:
+    """Return the file of an untrained network that fits such a pair."""
+    torch.manual_seed(0)
+    numbers = {"bands": len(wavelength), "fine_bands": fine_bands, "width": 6}
+    depth = {"ssf-cnn": 3, "dhsis": 4}.get(network, 2)
+    built = build(
+        read_architecture({"network": network, "ratio": ratio, "depth": depth, **numbers})
+    )
+    domain = Domain((ratio, ratio), (fine_bands, fine_bands), wavelength=tuple(wavelength))
+    path = folder / f"{network}.safetensors"
+    save_weights(built, path, domain=domain, about=ABOUT)
+    return str(path)
