@@ -29,7 +29,7 @@ import csv
 import itertools
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,14 +149,14 @@ def survey_of(
     return Survey((patch,), PSF((fwhm, fwhm)), good, wavelength, matrix)
 
 
-def unseen(files: list[str], scene: str, survey: Survey) -> str | None:
-    """Return the first weights that fit and were not trained on the scene, or None."""
+def unseen(files: list[str], scene: str, survey: Survey, network: str = "ms-ssfnet") -> str | None:
+    """Return a network's first weights that fit and were not trained on the scene, or None."""
     fine = len(survey.patches[0].fine)
     others = [find_weights(file) for file in sorted(WEIGHTS.glob("*.safetensors"))]
     for card in [find_weights(file) for file in files] or [*shipped_weights(), *others]:
         data = card.about["data"]
         cubes = data.get("cubes", []) if isinstance(data, dict) else []
-        if scene in {Path(cube).stem for cube in cubes}:
+        if card.architecture.network != network or scene in {Path(cube).stem for cube in cubes}:
             continue
         if card.domain.misfit(survey.wavelength, survey.good, fine, survey.ratio) is None:
             return card.path
@@ -175,20 +175,26 @@ def estimates(
     weights: str | None,
     *,
     denoise: bool = False,
+    networks: Mapping[str, str | None] | None = None,
 ) -> Iterator[tuple[str, np.ndarray | None]]:
-    """Yield each method's name and cube, None where it does not fit the pair."""
+    """
+    Yield each method's name and cube, None where it does not fit the pair.
+
+    ``weights`` are those of `ms-ssfnet`, ``networks`` those of the methods that need some.
+    """
+    files = {"ms-ssfnet": weights, **(networks or {})}
     found: dict[str, np.ndarray] = {}
     hole = np.isnan(window.fine).any(axis=0)
     for name in methods:
         if name == "mean":
             yield name, (found["guided"] + found["cnmf"]) / 2
             continue
-        if name == "ms-ssfnet" and weights is None:
+        if name in files and files[name] is None:
             yield name, None
             continue
         as_run = METHODS[name].load() if denoise and name in METHODS else None
         method = as_run or FIXED.get(name) or plain_method(name)
-        fuser = method.prepare(survey, Options(weights if name == "ms-ssfnet" else None))
+        fuser = method.prepare(survey, Options(files.get(name)))
         cube = fuse_scene(fuser, window)
         found[name] = np.where(hole, np.nan, cube)
         yield name, found[name]
@@ -208,8 +214,13 @@ def table(options: argparse.Namespace, setting: tuple[int, str, float]) -> list[
         survey = survey_of(window, matrix, wavelength, fwhm)
         cells = []
         weights = unseen(options.weights, path.stem, survey)
+        networks = {
+            name: unseen(options.weights, path.stem, survey, name)
+            for name in options.methods
+            if name in METHODS and METHODS[name].needs_weights
+        }
         for name, cube_of in estimates(
-            options.methods, survey, window, weights, denoise=options.denoise
+            options.methods, survey, window, weights, denoise=options.denoise, networks=networks
         ):
             scores = (
                 (np.nan, np.nan)
@@ -252,7 +263,7 @@ def main() -> None:
         "--weights",
         action="append",
         default=[],
-        help="for ms-ssfnet; by default the shipped ones and benchmarks/weights",
+        help="of the networks; by default the shipped ones and benchmarks/weights",
     )
     parser.add_argument("--fixed", action="store_true", help="also two settings of guided")
     parser.add_argument("--rivals", action="store_true", help="also cnmf, spectralift and mean")

@@ -228,7 +228,7 @@ def main() -> None:
     held = [path for path in paths if path.stem in HELD_OUT]
     cubes = [path for path in paths if path.stem not in HELD_OUT]
     recipe = replace(
-        SERIES[options.series], steps=STEPS, batch=options.batch, patch=options.patch, scenes=12
+        SERIES[options.series], steps=STEPS, batch=options.batch, patch=options.patch, scenes=8
     )
     for step in range(options.slice, options.until + 1, options.slice):
         for name in options.rows:
