@@ -13,7 +13,7 @@ whose normal equations are a Sylvester equation (:mod:`hsfuse.methods.sylvester`
 3. refinement, with the cube of the network as Z0.
 
 The publication solves for a circular blur and a whole ratio over the whole image; here D is that of
-the pair, and a window is solved with its surroundings as far as 1e-4 of a residual matters.
+the pair, and a window is solved with its surroundings as far as they matter (`solution_reach`).
 """
 
 from __future__ import annotations
@@ -55,9 +55,10 @@ class DhsisSettings:
     # for both images to decide where they can, which without noise they do.
     initial: float = 1e-3
     refinement: float = 1e-3
-    # Share of a residual that may be lost beyond the halo of a window, and HS pixels of the grid
-    # on which that is found.
-    negligible: float = 1e-4
+    # Response of the inverse, in its largest, that is neglected beyond the halo of a window; both
+    # steps and what is beyond the images of a residual leave 1e-5 of a cube. And HS pixels of the
+    # grid on which the distance is found.
+    negligible: float = 1e-2
     side: int = 49
 
 

@@ -16,11 +16,15 @@ def write_weights(
 ) -> str:
     """Return the file of an untrained network that fits such a pair."""
     torch.manual_seed(0)
-    numbers = {"bands": len(wavelength), "fine_bands": fine_bands, "width": 6}
-    depth = {"ssf-cnn": 3, "dhsis": 4}.get(network, 2)
-    built = build(
-        read_architecture({"network": network, "ratio": ratio, "depth": depth, **numbers})
-    )
+    facts: dict[str, int | str] = {
+        "bands": len(wavelength), "fine_bands": fine_bands, "width": 6,
+    }  # fmt: skip
+    if network == "ms-ssfnet":
+        facts |= {"scales": ratio.bit_length() - 1, "levels": 1}
+    else:
+        depth = {"ssf-cnn": 3, "dhsis": 4}.get(network, 2)
+        facts |= {"network": network, "ratio": ratio, "depth": depth}
+    built = build(read_architecture(facts))
     domain = Domain((ratio, ratio), (fine_bands, fine_bands), wavelength=tuple(wavelength))
     path = folder / f"{network}.safetensors"
     save_weights(built, path, domain=domain, about=ABOUT)
