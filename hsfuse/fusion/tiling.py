@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 from hsfuse.core.grid import Span
 from hsfuse.core.tiles import Tiling
@@ -18,11 +19,12 @@ Tilings = tuple[Tiling, Tiling]
 _CHUNK = 256
 #: Bytes of a worker, by the estimate below: with the libraries and what the allocator holds back it
 #: stays below 1.5 GB.
-WORKER_BUDGET = 850_000_000
+WORKER_BUDGET = 1_000_000_000
 # Bytes per pixel of a block while it is compared and written: some bands, several copies.
 _WRITING = 400
-# Blocks that are fused in parallel, at least, where that costs less time than larger halos.
-_PARALLEL = 2
+# Cores that a small output should use, and what the time of all counts against that of the last to
+# finish: two blocks of unequal size gain little time, and read halos twice.
+_PARALLEL, _CPU_SHARE = 2, 0.125
 
 
 def tile_pair(
@@ -61,7 +63,11 @@ def tile_pair(
             f"tile overlap must be at most the reach plus half a tile, "
             f"{min(reaches) + sizes[-1] // 2} pixels, got {overlap}"
         )
-    return _best([_tilings(pair, step, size, reaches, blends) for size in fitting], pair, fuser)
+    rows, columns = (
+        [_tiling(pair, axis, size, step, reaches[axis], blends[axis]) for size in fitting]
+        for axis in (0, 1)
+    )
+    return _best(list(product(rows, columns)), pair, fuser)
 
 
 def worker_bytes(pair: Pair, fuser: Fuser, tilings: Tilings) -> int:
@@ -95,26 +101,13 @@ def _sizes(reach: int, step: int) -> list[int]:
     return [unit * count for count in range(1, math.ceil(largest / unit) + 1)]
 
 
-def _tilings(pair: Pair, step: int, size: int, reaches: list[int], blends: list[int]) -> Tilings:
-    rows, columns = (
-        Tiling(
-            len(output),
-            size,
-            blend,
-            reach,
-            step,
-            output.start // step * step,
-            axis.fine - output.stop,
-        )
-        for output, axis, reach, blend in zip(
-            pair.output,
-            (pair.fine_geometry.y, pair.fine_geometry.x),
-            reaches,
-            blends,
-            strict=True,
-        )
+def _tiling(pair: Pair, axis: int, size: int, step: int, reach: int, blend: int) -> Tiling:
+    """Return the tiles along y (0) or x (1)."""
+    output = pair.output[axis]
+    fine = (pair.fine_geometry.y, pair.fine_geometry.x)[axis].fine
+    return Tiling(
+        len(output), size, blend, reach, step, output.start // step * step, fine - output.stop
     )
-    return rows, columns
 
 
 def _best(candidates: list[Tilings], pair: Pair, fuser: Fuser) -> Tilings:
@@ -124,11 +117,10 @@ def _best(candidates: list[Tilings], pair: Pair, fuser: Fuser) -> Tilings:
 
 
 def _cost(tilings: Tilings) -> float:
-    """Return the MS pixels of all windows, over the blocks that are fused in parallel."""
-    pixels = math.prod(
-        sum(len(tiling.window(index)) for index in range(tiling.count)) for tiling in tilings
-    )
-    return pixels / min(math.prod(tiling.count for tiling in tilings), _PARALLEL)
+    """Return the MS pixels of windows that a core reads, and a share of those that all read."""
+    lengths = [[len(t.window(index)) for index in range(t.count)] for t in tilings]
+    whole, largest = (math.prod(map(each, lengths)) for each in (sum, max))
+    return max(whole / _PARALLEL, largest) + _CPU_SHARE * whole
 
 
 def _largest(tilings: Tilings) -> tuple[tuple[int, int], tuple[int, int]]:
