@@ -1,14 +1,11 @@
 """
 What each choice in training is worth: one row a choice, all on the same observations.
 
-    python benchmarks/ablation.py component CUBES --held-out CUBES --steps 600
-    python benchmarks/ablation.py paper CUBES --held-out CUBES --steps 600
+    python benchmarks/ablation.py CUBES --held-out CUBES --steps 600
 
-``component``: the default recipe and network with one thing changed at a time; the score is the
-weighted absolute error on held-out observations, as a share of that of the start which the network
-corrects. ``paper``: the paper's network, which sees the pair and predicts the cube at ratio 8, and
-a plain residual network of the same depth and width that sees the interpolated HS image stacked
-on the fine one (SSF-ResNet's way: one pathway); the score is PSNR with peak 1 on held-out patches.
+The default recipe and network with one thing changed at a time; the score is the weighted absolute
+error on held-out observations, as a share of that of the start which the network corrects. The
+networks of the paper are compared by `paper_networks.py`.
 
 Short trainings rank choices; they do not show what a long one reaches.
 """
@@ -23,49 +20,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import hsfuse
 from hsfuse.learning.examples import Batch, TrainingScene, draw_batch, simulate_scene
-from hsfuse.learning.loop import batch_loss, build_network, initialise, learning_rate, optimise
+from hsfuse.learning.loop import batch_loss, build_network, learning_rate, optimise
 from hsfuse.learning.recipe import RECIPES, Recipe
 from hsfuse.methods.ms_ssfnet.features import CHANNELS
 from hsfuse.nets.ms_ssfnet import Architecture
-from hsfuse.sensor.catalogue import load_sensor
+from hsfuse.nets.network import Network
 
 COMPONENT = Architecture(1, CHANNELS, 3, 32, 2, CHANNELS)
-PAPER = Architecture(31, 3, 3, 32, 2)
-
-
-class SinglePathway(nn.Module):
-    """A residual network of one pathway: as many 3 x 3 convolutions as MS-SSFNet has."""
-
-    def __init__(self, architecture: Architecture) -> None:
-        super().__init__()
-        self.architecture = a = architecture
-        self.up = nn.Upsample(scale_factor=a.ratio, mode="bicubic")
-        self.first = nn.Conv2d(a.bands + a.fine_bands, a.width, 3, padding=1)
-        self.blocks = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(a.width, a.width, 3, padding=1),
-                nn.PReLU(a.width),
-                nn.Conv2d(a.width, a.width, 3, padding=1),
-            )
-            for _ in range(2 * a.scales + 1)
-        )
-        self.head = nn.Conv2d(a.width, a.bands, 3, padding=1)
-
-    def all_levels(self, coarse: Tensor, fine: Tensor) -> list[Tensor]:
-        """Return the cube, as the only level."""
-        feature = self.first(torch.cat([self.up(coarse), fine], dim=1))
-        for block in self.blocks:
-            feature = feature + block(feature)
-        return [self.head(feature)]
 
 
 def learn(
-    network: nn.Module, recipe: Recipe, pool: Sequence[TrainingScene], architecture: Architecture
-) -> nn.Module:
+    network: Network, recipe: Recipe, pool: Sequence[TrainingScene], architecture: Architecture
+) -> Network:
     """Return the network after the recipe's steps on a pool of observations; its running mean."""
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.rate)
     mean = {name: value.clone() for name, value in network.state_dict().items()}
@@ -74,19 +44,12 @@ def learn(
             group["lr"] = learning_rate(recipe, step)
         draw = np.random.default_rng([recipe.seed, step])
         batch = draw_batch(pool, architecture, recipe, draw)
-        optimise(network, optimiser, matched(network, batch, recipe), recipe.clip)
+        optimise(network, optimiser, batch_loss(network, batch, recipe, "cpu"), recipe.clip)
         decay = min(recipe.average, (1 + step) / (10 + step)) if recipe.average else 0.0
         for name, value in network.state_dict().items():
             mean[name].lerp_(value, 1 - decay)
     network.load_state_dict(mean)
     return network.eval()
-
-
-def matched(network: nn.Module, batch: Batch, recipe: Recipe) -> Tensor:
-    """Return the loss over the levels that the network has: all, or the last alone."""
-    count = 1 if isinstance(network, SinglePathway) else len(network.architecture.level_scales)
-    last = Batch(batch.coarse, batch.fine, batch.targets[-count:], batch.weights[-count:])
-    return batch_loss(network, last, recipe, "cpu")
 
 
 def batches(
@@ -97,7 +60,7 @@ def batches(
     return [draw_batch(pool, architecture, recipe, draw) for _ in range(16)]
 
 
-def left(network: nn.Module, held: Sequence[Batch]) -> tuple[float, float]:
+def left(network: Network, held: Sequence[Batch]) -> tuple[float, float]:
     """Return what share of the start's error is left, absolute and squared."""
     error, start = np.zeros(2), np.zeros(2)
     with torch.inference_mode():
@@ -113,27 +76,13 @@ def left(network: nn.Module, held: Sequence[Batch]) -> tuple[float, float]:
     return float(share[0]), float(share[1])
 
 
-def decibels(network: nn.Module, held: Sequence[Batch]) -> float:
-    """Return the mean PSNR of the last level, in decibels with peak 1."""
-    with torch.inference_mode():
-        errors = [
-            (network.all_levels(b.coarse, b.fine)[-1] - b.targets[-1])
-            .square()
-            .mean(dim=(2, 3))
-            .clamp_min(1e-12)
-            for b in held
-        ]
-    return float(torch.cat([-10 * error.log10() for error in errors]).mean())
-
-
 def observations(
     paths: Sequence[Path], count: int, recipe: Recipe, architecture: Architecture, first: int
 ) -> list[TrainingScene]:
     """Return observations of cubes, made once for all rows."""
     cubes = [hsfuse.open_raster(path) for path in paths]
-    sensors = [load_sensor("nikon-d700")] if recipe.predicts == "cube" else [None]
     return [
-        simulate_scene(cubes, sensors, architecture, recipe, first + number)
+        simulate_scene(cubes, [None], architecture, recipe, first + number)
         for number in range(count)
     ]
 
@@ -184,43 +133,9 @@ def leveled(pool: Sequence[TrainingScene], architecture: Architecture) -> list[T
     return result
 
 
-def built(name: str, recipe: Recipe) -> nn.Module:
-    """Return one of the networks that are compared, with the recipe's initial weights."""
-    torch.manual_seed(0)
-    if name != "one pathway":
-        return build_network(replace(PAPER, levels=2 if "two levels" in name else 1), recipe)
-    network = SinglePathway(PAPER)
-    initialise(network, recipe)
-    return network
-
-
-def paper_rows(options: argparse.Namespace) -> None:
-    """Print a row for each network under the paper's recipe."""
-    recipes = {
-        "paper's recipe": replace(RECIPES["paper"], steps=options.steps, batch=8),
-        "Kaiming, 1e-3, absolute error": replace(
-            RECIPES["component"], predicts="cube", steps=options.steps, batch=8, clean=1.0
-        ),
-    }
-    names = ("one pathway", "two pathways, one level", "two pathways, two levels")
-    print("| recipe | network | PSNR dB | minutes |\n| --- | --- | --- | --- |")
-    for title, recipe in recipes.items():
-        pool = observations(options.cubes, options.pool, recipe, PAPER, 0)
-        held = batches(
-            observations(options.held_out, options.pool // 2, recipe, PAPER, 10_000), PAPER, recipe
-        )
-        for name in names:
-            start = time.perf_counter()
-            network = built(name, recipe)
-            learn(network, recipe, pool, PAPER)
-            spent = (time.perf_counter() - start) / 60
-            print(f"| {title} | {name} | {decibels(network, held):.2f} | {spent:.1f} |", flush=True)
-
-
 def main() -> None:
-    """Run one of the two tables."""
+    """Run the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("table", choices=["component", "paper"])
     parser.add_argument("cubes", nargs="+", type=Path)
     parser.add_argument("--held-out", nargs="+", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=600)
@@ -229,7 +144,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    (component_rows if options.table == "component" else paper_rows)(options)
+    component_rows(options)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ The networks of the paper's Table 1 and its two claims, trained on the same pair
     python benchmarks/paper_networks.py CAVE -o FOLDER --series kaiming --until 2000
     python benchmarks/paper_networks.py CAVE -o FOLDER --series kaiming --table
 
-Every row is a network of about 77 000 weights, trained on the same simulated pairs of twelve CAVE
-scenes: ratio 16, Nikon D700, PSF with an FWHM of one HS pixel, no noise. After every slice of steps
-each row is scored on four held-out scenes of 512 x 512 pixels by its own method, as in
+Every row is a network of 60 000 to 77 000 weights, trained on the same simulated pairs of twelve
+CAVE scenes: ratio 16, Nikon D700, PSF with an FWHM of one HS pixel, no noise. After every slice of
+steps each row is scored on four held-out scenes of 512 x 512 pixels by its own method, as in
 `accuracy.py cave --ratio 16`. All rows have the same number of steps at any time, so that the table
 can be read whenever the script is stopped; the same command resumes it.
 

@@ -30,7 +30,7 @@ from torch import Tensor
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.psf import PSF
 from hsfuse.methods import OnePass, Options, Window
-from hsfuse.methods.inference import InputScaling, fitting_weights, run_network
+from hsfuse.methods.inference import InputScaling, fitting_weights, run_network, sensor_notes
 from hsfuse.methods.sylvester import SingularVectors, SylvesterSolver
 from hsfuse.nets.weights import Card
 from hsfuse.observe import Degrade, Interpolate, respond
@@ -266,6 +266,7 @@ class Dhsis:
             (reach[0], reach[1]),
             options,
             self.settings,
+            sensor_notes(card),
         )
 
 

@@ -17,7 +17,7 @@ from hsfuse.nets.network import Network
 from hsfuse.nets.weights import Card, find_weights, load_network
 from hsfuse.pair.survey import Survey
 
-__all__ = ["InputScaling", "find_misfit", "fitting_weights", "run_network"]
+__all__ = ["InputScaling", "find_misfit", "fitting_weights", "run_network", "sensor_notes"]
 
 _LOADING = Lock()
 
@@ -96,6 +96,16 @@ class InputScaling:
         """Return the MS image, (MS bands, rows, columns), in units of the scene; 0 in gaps."""
         gain, offset = (v.astype(np.float32)[:, None, None] for v in (self.gain, self.offset))
         return torch.from_numpy(np.nan_to_num((values - offset) / gain / self.unit))
+
+
+def sensor_notes(card: Card) -> tuple[str, ...]:
+    """Return what the user should know of the MS sensor of weights for fixed bands, a sentence."""
+    recipe = card.about.get("recipe")
+    names = recipe.get("rgb_sensors", []) if isinstance(recipe, dict) else []
+    if not names:
+        return ()
+    sensors = ", ".join(map(str, names))
+    return (f"the weights are for the MS sensor {sensors}: of another one spectra are wrong",)
 
 
 def run_network(card: Card, coarse: Tensor, fine: Tensor, options: Options) -> Tensor:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hsfuse.methods import OnePass, Options, Window
-from hsfuse.methods.inference import InputScaling, fitting_weights, run_network
+from hsfuse.methods.inference import InputScaling, fitting_weights, run_network, sensor_notes
 from hsfuse.nets.weights import Card
 from hsfuse.observe import Interpolate
 from hsfuse.pair.survey import Survey
@@ -122,7 +122,8 @@ class SinglePathwayMethod:
             If no weights of this network that fit the pair are given.
         """
         card = fitting_weights(self.network, survey, options)
-        return SinglePathwayFuser(card, InputScaling.of(survey), survey.ratio, options)
+        scaling, notes = InputScaling.of(survey), sensor_notes(card)
+        return SinglePathwayFuser(card, scaling, survey.ratio, options, notes)
 
 
 SSF_CNN = SinglePathwayMethod("ssf-cnn")

@@ -17,6 +17,7 @@ assumed to be those of the very deep network for images (Kim 2016): twenty 3×3 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -131,6 +132,8 @@ def _convolution(inputs: int, outputs: int, size: int) -> nn.Conv2d:
 class _SinglePathwayNetwork(Network):
     """A network whose layers all work on the MS grid."""
 
+    head: nn.Conv2d
+
     def __init__(self, architecture: SinglePathway) -> None:
         super().__init__()
         self.architecture: SinglePathway = architecture
@@ -140,9 +143,13 @@ class _SinglePathwayNetwork(Network):
         del auxiliary
         return [self.fused(coarse, fine)]
 
+    @abstractmethod
     def fused(self, coarse: Tensor, fine: Tensor) -> Tensor:
         """Return the cube, (batch, bands, rows, columns)."""
-        raise NotImplementedError
+
+    def heads(self) -> list[nn.Conv2d]:
+        """See :class:`hsfuse.nets.network.Network`."""
+        return [self.head]
 
     def stacked(self, coarse: Tensor, fine: Tensor) -> Tensor:
         """Return what the first layer takes."""
@@ -162,10 +169,6 @@ class SSFCNN(_SinglePathwayNetwork):
         self.first = _convolution(a.channels, a.width, one)
         self.second = _convolution(a.width, half, two)
         self.head = _convolution(half, a.bands, three)
-
-    def heads(self) -> list[nn.Conv2d]:
-        """See :class:`hsfuse.nets.network.Network`."""
-        return [self.head]
 
     def fused(self, coarse: Tensor, fine: Tensor) -> Tensor:
         """Return the cube, (batch, bands, rows, columns)."""
@@ -192,10 +195,6 @@ class ResNet(_SinglePathwayNetwork):
         )
         self.head = _convolution(a.width, a.bands, 3)
 
-    def heads(self) -> list[nn.Conv2d]:
-        """See :class:`hsfuse.nets.network.Network`."""
-        return [self.head]
-
     def fused(self, coarse: Tensor, fine: Tensor) -> Tensor:
         """Return the cube, (batch, bands, rows, columns)."""
         feature = self.first(self.stacked(coarse, fine))
@@ -216,10 +215,6 @@ class DHSISNet(_SinglePathwayNetwork):
         self.first = _convolution(a.channels, a.width, 3)
         self.layers = nn.ModuleList(_convolution(a.width, a.width, 3) for _ in range(a.depth - 2))
         self.head = _convolution(a.width, a.bands, 3)
-
-    def heads(self) -> list[nn.Conv2d]:
-        """See :class:`hsfuse.nets.network.Network`."""
-        return [self.head]
 
     def fused(self, coarse: Tensor, fine: Tensor) -> Tensor:
         """Return the cube, (batch, bands, rows, columns)."""

@@ -8,7 +8,7 @@ import torch
 from hsfuse.nets.table import build, read_architecture
 from hsfuse.nets.weights import Domain, save_weights
 
-ABOUT = {"data": "none", "recipe": {}, "scores": {}, "terms": "free"}
+ABOUT = {"data": "none", "recipe": {"rgb_sensors": ["made"]}, "scores": {}, "terms": "free"}
 
 
 def write_weights(

@@ -88,6 +88,9 @@ def test_a_tile_of_the_stated_reach_equals_the_whole(name: str, tmp_path: Path, 
     file = write_weights(name, tmp_path, WAVELENGTH.tolist(), 2)
     fuser = METHODS[name].load_plain().prepare(survey, Options(file))
     assert fuser.name == name
+    assert fuser.notes == (
+        "the weights are for the MS sensor made: of another one spectra are wrong",
+    )
     (whole,) = fuser.fuse([window])
     middle = window.geometry.y.fine // 2
     core = Span(middle - 3, middle + 2)

@@ -19,7 +19,7 @@ from hsfuse.errors import WeightsError
 from hsfuse.methods import Fuser, Options
 from hsfuse.methods.guided.regression import fit
 from hsfuse.methods.guided.selection import select_parameters
-from hsfuse.methods.inference import InputScaling, find_misfit
+from hsfuse.methods.inference import InputScaling, find_misfit, sensor_notes
 from hsfuse.methods.ms_ssfnet.calibration import prepare_components
 from hsfuse.methods.ms_ssfnet.cube import CubeFuser
 from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
@@ -68,7 +68,7 @@ class MSSSFNetMethod:
     def _prepared(self, card: Card, survey: Survey, options: Options) -> Fuser:
         if not card.domain.wavelength:
             return prepare_components(card, survey, options, self.settings)
-        return CubeFuser(card, InputScaling.of(survey), options)
+        return CubeFuser(card, InputScaling.of(survey), options, sensor_notes(card))
 
 
 def _flat(survey: Survey) -> bool:
