@@ -19,7 +19,6 @@ from typing import TypeVar
 import numpy as np
 import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
 import xarray as xr
-from affine import Affine
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Span
@@ -29,7 +28,7 @@ from hsfuse.errors import PairError, PlanError
 from hsfuse.io.labels import raster_label
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.read import Raster, as_raster
-from hsfuse.pair.geometry import transform
+from hsfuse.pair.lattice import common_bands, lattice_offset
 from hsfuse.parallel import each, local_workers, one_thread
 
 __all__ = ["evaluate"]
@@ -45,8 +44,6 @@ class _Settings:
 
     # Values of one raster in one block with its halo: 64 MB of float32.
     block_values: int = 16_000_000
-    # Two grids are one lattice when their origins lie this close to whole pixels apart.
-    lattice_tolerance: float = 1e-2
 
 
 _SETTINGS = _Settings()
@@ -131,8 +128,8 @@ def _names(truth: xr.DataArray, estimate: xr.DataArray) -> str:
 
 def _common(truth: xr.DataArray, estimate: xr.DataArray) -> _Common:
     """Cut two rasters to their good bands and to the pixels that both have."""
-    good = _good_bands(truth, estimate)
-    rows, columns = _offsets(truth, estimate)
+    good = common_bands(truth, estimate, _names(truth, estimate))
+    rows, columns = lattice_offset(truth, estimate, _names(truth, estimate))
     cut_truth, cut_estimate = {}, {}
     for axis, start in (("y", rows), ("x", columns)):
         first, last = max(start, 0), min(start + estimate.sizes[axis], truth.sizes[axis])
@@ -155,68 +152,6 @@ def _common(truth: xr.DataArray, estimate: xr.DataArray) -> _Common:
             *(f"{raster.sizes['y']} x {raster.sizes['x']}" for raster in (truth, estimate)),
         )
     return pair
-
-
-def _good_bands(truth: xr.DataArray, estimate: xr.DataArray) -> NDArray[np.intp]:
-    """Return the indexes of the bands that are good in both."""
-    bands = truth.sizes["band"]
-    if estimate.sizes["band"] != bands:
-        raise PairError(
-            f"{_names(truth, estimate)}: have {bands} and {estimate.sizes['band']} bands; "
-            "the same bands are needed in both"
-        )
-    if "wavelength" in truth.coords and "wavelength" in estimate.coords:
-        wanted, found = (np.asarray(r["wavelength"], dtype=float) for r in (truth, estimate))
-        known = np.isfinite(wanted) & np.isfinite(found)
-        spacing = np.abs(np.diff(wanted[np.isfinite(wanted)]))
-        apart = np.abs(found - wanted)
-        if spacing.size and known.any() and apart[known].max() > np.median(spacing) / 2:
-            worst = int(np.nanargmax(apart))
-            raise PairError(
-                f"{_names(truth, estimate)}: band {worst + 1} is at {wanted[worst]:g} and "
-                f"{found[worst]:g} nm; the same bands are needed in both"
-            )
-    good = np.ones(bands, dtype=bool)
-    for raster in (truth, estimate):
-        if "good" in raster.coords:
-            good &= np.asarray(raster["good"], dtype=bool)
-    if not good.any():
-        raise PairError(f"{_names(truth, estimate)}: no band is good in both")
-    return np.flatnonzero(good)
-
-
-def _offsets(truth: xr.DataArray, estimate: xr.DataArray) -> tuple[int, int]:
-    """Return the row and column of the truth at which the estimate begins."""
-    grid, other = transform(truth), transform(estimate)
-    shapes = [f"{raster.sizes['y']} x {raster.sizes['x']}" for raster in (truth, estimate)]
-    if grid.almost_equals(Affine.identity()) and shapes[0] != shapes[1]:
-        raise PairError(
-            f"{_names(truth, estimate)}: are {shapes[0]} and {shapes[1]} pixels and the first has "
-            "no georeferencing; without it both must be of one size"
-        )
-    systems = [raster.rio.crs for raster in (truth, estimate)]
-    if None not in systems and systems[0] != systems[1]:
-        raise PairError(
-            f"{_names(truth, estimate)}: have the reference systems {systems[0]} and {systems[1]}; "
-            "warp one to the other's grid first"
-        )
-    step = ~grid * other
-    column, row = step.c, step.f
-    # How far the last pixel is off, where two pixel sizes differ a little.
-    drift = max(
-        abs(step.a - 1) * estimate.sizes["x"],
-        abs(step.e - 1) * estimate.sizes["y"],
-        abs(step.b) * estimate.sizes["y"],
-        abs(step.d) * estimate.sizes["x"],
-    )
-    shift = max(abs(row - round(row)), abs(column - round(column)))
-    if drift + shift > _SETTINGS.lattice_tolerance:
-        raise PairError(
-            f"{_names(truth, estimate)}: their pixels do not line up: "
-            f"transforms {tuple(grid)[:6]} and {tuple(other)[:6]}; the same pixel size and "
-            "corners a whole number of pixels apart are needed"
-        )
-    return round(row), round(column)
 
 
 def _each_block(pair: _Common, work: Callable[[_Common, Span, Span], _Result]) -> list[_Result]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +11,9 @@ from hsfuse.batch.manifest import BatchPair
 from hsfuse.fusion.lazy import open_input
 from hsfuse.fusion.request import differences, request_of
 from hsfuse.io.provenance import read_provenance
-from hsfuse.io.url import AnyPath
-from hsfuse.report.record import record_path
+from hsfuse.io.records import read_record
 
-__all__ = ["Existing", "inspect_output", "read_record"]
+__all__ = ["Existing", "inspect_output"]
 
 Record = Mapping[str, object]
 
@@ -77,15 +75,6 @@ def inspect_output(pair: BatchPair) -> Existing:
 def unrecorded_message(out: Path) -> str:
     """Return what is wrong with an output without a record whose plan is another."""
     return f"{out}: exists, of other inputs, options or versions, without a record; {_REPLACE}"
-
-
-def read_record(out: AnyPath) -> Record:
-    """Return the record of an output; empty where there is none that can be read."""
-    try:
-        record = json.loads(record_path(out).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return record if isinstance(record, Mapping) else {}
 
 
 def _versions(record: Record) -> str:

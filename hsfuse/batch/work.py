@@ -15,16 +15,17 @@ from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-from hsfuse.batch.existing import inspect_output, read_record, unrecorded_message
+from hsfuse.batch.existing import inspect_output, unrecorded_message
 from hsfuse.batch.manifest import BatchPair
 from hsfuse.batch.status import PairStatus
 from hsfuse.errors import HsfuseError
 from hsfuse.fusion.job import Job
 from hsfuse.fusion.run import execute, prepare
 from hsfuse.io.journal import PartialOutput
+from hsfuse.io.records import read_record, record_path
 from hsfuse.io.replacement import write_file
 from hsfuse.io.store import is_resumable
-from hsfuse.report.record import as_json, plan_as_dict, record_path
+from hsfuse.report.record import as_json, plan_as_dict
 from hsfuse.report.text import write_quicklook, write_sidecar
 
 __all__ = ["Planned", "describe_pair", "fuse_pair", "plan_pair"]

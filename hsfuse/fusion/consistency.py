@@ -13,11 +13,14 @@ from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.fusion.block import BlockInput
 from hsfuse.fusion.plan import Plan
 from hsfuse.observe import Degrade
+from hsfuse.pair.radiometry import Radiometry
 
-__all__ = ["compare_block"]
+__all__ = ["compare_block", "finite_in", "hs_bands", "ms_band"]
 
 # Bands that are compared at a time.
 _BANDS = 16
+# Share of a PSF on known pixels from which on it lies on them: the rest is rounding.
+_WHOLE_PSF = 0.999
 
 
 def compare_block(
@@ -46,16 +49,35 @@ def compare_block(
 
 
 def _against_fine(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> Discrepancy:
-    radiometry = plan.radiometry
     observed = read.fine.cut(read.rows, read.columns)
     total = Discrepancy()
-    for band, weights in enumerate(radiometry.response.astype(np.float32)):
-        seen = np.zeros_like(observed[band])
-        for used in _few(np.flatnonzero(weights)):
-            seen += np.tensordot(weights[used], values[used], axes=1)
-        seen = radiometry.gain[band] * seen + radiometry.offset[band]
-        total += Discrepancy.between(observed[band], seen)
+    for band, plane in enumerate(observed):
+        total += Discrepancy.between(plane, ms_band(values, plan.radiometry, band))
     return total
+
+
+def ms_band(values: NDArray[np.float32], radiometry: Radiometry, band: int) -> NDArray[np.float32]:
+    """
+    Return a band of R Z with gain and offset: what a fused cube gives for a band of the MS image.
+
+    Parameters
+    ----------
+    values : ndarray of shape (bands, rows, columns)
+        Z.
+    radiometry : Radiometry
+        Of the pair.
+    band : int
+        Index of the MS band.
+
+    Returns
+    -------
+    ndarray of shape (rows, columns)
+    """
+    weights = radiometry.response[band].astype(np.float32)
+    seen = np.zeros_like(values[0])
+    for used in _few(np.flatnonzero(weights)):
+        seen += np.tensordot(weights[used], values[used], axes=1)
+    return np.asarray(radiometry.gain[band] * seen + radiometry.offset[band], np.float32)
 
 
 def _against_hs(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> Discrepancy:
@@ -68,16 +90,44 @@ def _against_hs(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> Di
     window = Geometry(geometry.y.cut(rows, inner_rows), geometry.x.cut(columns, inner_columns))
     operator = Degrade.between(window, psf)
     good = np.flatnonzero(plan.radiometry.good)
-    known = torch.ones(values.shape[1:], dtype=torch.bool)
-    for band in good:
-        known &= torch.from_numpy(np.isfinite(values[band]))
+    known = finite_in(values, good)
     observed = read.hs.cut(inner_rows, inner_columns)
     total = Discrepancy()
     for bands in _few(good):
-        seen, share = operator.forward_masked(torch.from_numpy(values[bands]), known)
-        found = torch.where(share > 0.999, seen, torch.full_like(seen, torch.nan)).numpy()
+        found = hs_bands(values[bands], operator, known)
         total += Discrepancy.between(observed[bands], found)
     return total
+
+
+def finite_in(values: NDArray[np.float32], bands: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return which pixels of a cube are finite in all of some bands, of shape (rows, columns)."""
+    known = np.ones(values.shape[1:], dtype=bool)
+    for band in bands:
+        known &= np.isfinite(values[band])
+    return known
+
+
+def hs_bands(
+    values: NDArray[np.float32], operator: Degrade, known: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """
+    Return D(Z) of some bands where the PSF lies on known pixels, NaN elsewhere.
+
+    Parameters
+    ----------
+    values : ndarray of shape (bands, rows, columns)
+        Z.
+    operator : Degrade
+        D.
+    known : ndarray of bool, shape (rows, columns)
+        The pixels with data.
+
+    Returns
+    -------
+    ndarray of shape (bands, coarse rows, coarse columns)
+    """
+    seen, share = operator.forward_masked(torch.from_numpy(values), torch.from_numpy(known))
+    return torch.where(share > _WHOLE_PSF, seen, torch.full_like(seen, torch.nan)).numpy()
 
 
 def _few(bands: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:

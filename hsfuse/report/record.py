@@ -40,7 +40,6 @@ __all__ = [
     "outcome_as_dict",
     "plan_as_dict",
     "raster_as_dict",
-    "record_path",
     "repeat_command",
     "spectral_range",
     "stored_bytes",
@@ -227,11 +226,6 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
         },
     }
     return _plain_mapping(facts)
-
-
-def record_path(out: AnyPath) -> AnyPath:
-    """Return the file of the record of an output."""
-    return out.with_name(f"{out.name}.json")
 
 
 def stored_bytes(path: AnyPath) -> int:

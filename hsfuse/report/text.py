@@ -17,6 +17,7 @@ from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.text import by, image_kind, listed, numbers, table
 from hsfuse.errors import OutputError
 from hsfuse.io.layout import STANDARD_ERROR
+from hsfuse.io.records import record_path
 from hsfuse.io.replacement import write_file
 from hsfuse.io.url import AnyPath
 from hsfuse.report.inputs import input_lines, pixel_size, raster_crs, raster_size
@@ -24,7 +25,6 @@ from hsfuse.report.record import (
     as_json,
     grid_of,
     outcome_as_dict,
-    record_path,
     spectral_range,
     stored_bytes,
 )

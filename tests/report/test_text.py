@@ -16,7 +16,8 @@ from hsfuse.errors import OutputError
 from hsfuse.fusion.job import Job, Outcome
 from hsfuse.fusion.run import execute, prepare
 from hsfuse.fusion.settings import Settings
-from hsfuse.report.record import outcome_as_dict, plan_as_dict, record_path, repeat_command
+from hsfuse.io.records import record_path
+from hsfuse.report.record import outcome_as_dict, plan_as_dict, repeat_command
 from hsfuse.report.text import describe_plan, summarise, write_report, write_sidecar
 from hsfuse.synthetic.sample import write_sample
 

@@ -1,0 +1,24 @@
+"""The record that a run leaves beside its output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from hsfuse.io.url import AnyPath
+
+__all__ = ["read_record", "record_path"]
+
+
+def record_path(out: AnyPath) -> AnyPath:
+    """Return the file of the record of an output."""
+    return out.with_name(f"{out.name}.json")
+
+
+def read_record(out: AnyPath) -> Mapping[str, object]:
+    """Return the record of an output; empty where there is none that can be read."""
+    try:
+        record = json.loads(record_path(out).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, Mapping) else {}

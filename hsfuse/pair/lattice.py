@@ -1,0 +1,107 @@
+"""Whether two rasters have the same bands, and pixels of one lattice."""
+
+from __future__ import annotations
+
+import numpy as np
+import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
+import xarray as xr
+from affine import Affine
+from numpy.typing import NDArray
+
+from hsfuse.errors import PairError
+from hsfuse.pair.geometry import transform
+
+__all__ = ["common_bands", "lattice_offset"]
+
+# Two grids are one lattice when their origins lie this close to whole pixels apart.
+_LATTICE_TOLERANCE = 1e-2
+
+
+def common_bands(first: xr.DataArray, second: xr.DataArray, both: str) -> NDArray[np.intp]:
+    """
+    Return the indexes of the bands that are good in both rasters.
+
+    Parameters
+    ----------
+    first, second : DataArray
+        (band, y, x).
+    both : str
+        Labels of both, for messages.
+
+    Raises
+    ------
+    PairError
+        If the rasters have different bands, or none is good in both.
+    """
+    bands = first.sizes["band"]
+    if second.sizes["band"] != bands:
+        raise PairError(
+            f"{both}: have {bands} and {second.sizes['band']} bands; "
+            "the same bands are needed in both"
+        )
+    if "wavelength" in first.coords and "wavelength" in second.coords:
+        wanted, found = (np.asarray(r["wavelength"], dtype=float) for r in (first, second))
+        known = np.isfinite(wanted) & np.isfinite(found)
+        spacing = np.abs(np.diff(wanted[np.isfinite(wanted)]))
+        apart = np.abs(found - wanted)
+        if spacing.size and known.any() and apart[known].max() > np.median(spacing) / 2:
+            worst = int(np.nanargmax(apart))
+            raise PairError(
+                f"{both}: band {worst + 1} is at {wanted[worst]:g} and "
+                f"{found[worst]:g} nm; the same bands are needed in both"
+            )
+    good = np.ones(bands, dtype=bool)
+    for raster in (first, second):
+        if "good" in raster.coords:
+            good &= np.asarray(raster["good"], dtype=bool)
+    if not good.any():
+        raise PairError(f"{both}: no band is good in both")
+    return np.flatnonzero(good)
+
+
+def lattice_offset(first: xr.DataArray, second: xr.DataArray, both: str) -> tuple[int, int]:
+    """
+    Return the row and column of the first raster at which the second begins.
+
+    Parameters
+    ----------
+    first, second : DataArray
+        (band, y, x).
+    both : str
+        Labels of both, for messages.
+
+    Raises
+    ------
+    PairError
+        If their pixels are not those of one lattice.
+    """
+    grid, other = transform(first), transform(second)
+    shapes = [f"{raster.sizes['y']} x {raster.sizes['x']}" for raster in (first, second)]
+    if grid.almost_equals(Affine.identity()) and shapes[0] != shapes[1]:
+        raise PairError(
+            f"{both}: are {shapes[0]} and {shapes[1]} pixels and the first has "
+            "no georeferencing; without it both must be of one size"
+        )
+    systems = [raster.rio.crs for raster in (first, second)]
+    if None not in systems and systems[0] != systems[1]:
+        raise PairError(
+            f"{both}: have the reference systems {systems[0]} and {systems[1]}; "
+            "warp one to the other's grid first"
+        )
+    step = ~grid * other
+    column, row = step.c, step.f
+    # How far the last pixel is off, where two pixel sizes differ a little.
+    drift = max(
+        abs(step.a - 1) * second.sizes["x"],
+        abs(step.e - 1) * second.sizes["y"],
+        abs(step.b) * second.sizes["y"],
+        abs(step.d) * second.sizes["x"],
+    )
+    shift = max(abs(row - round(row)), abs(column - round(column)))
+    if drift + shift > _LATTICE_TOLERANCE:
+        raise PairError(
+            f"{both}: their pixels do not line up: "
+            f"transforms {tuple(grid)[:6]} and {tuple(other)[:6]}; the same pixel size and "
+            "corners a whole number of pixels apart are needed"
+        )
+    return round(row), round(column)
