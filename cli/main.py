@@ -12,6 +12,7 @@ import click
 
 from hsfuse.errors import HsfuseError
 
+from .assess import assess
 from .batch import batch
 from .benchmark import benchmark
 from .evaluate import evaluate
@@ -58,5 +59,18 @@ def main() -> None:
     """  # noqa: D301 - click reads the mark
 
 
-for _command in (run, batch, sample, simulate, evaluate, benchmark, info, methods, sensors, train):
+_COMMANDS = (
+    run,
+    batch,
+    sample,
+    simulate,
+    evaluate,
+    assess,
+    benchmark,
+    info,
+    methods,
+    sensors,
+    train,
+)
+for _command in _COMMANDS:
     main.add_command(_command)

@@ -14,7 +14,9 @@ __all__ = [
     "FileOrUrl",
     "FromLibrary",
     "KeyValue",
+    "align_option",
     "device_option",
+    "input_options",
     "json_option",
     "overwrite_option",
     "pair_options",
@@ -204,15 +206,8 @@ device_option = click.option(
     help="Device that computes; auto is a GPU where there is one.",
 )
 
-#: What decides the output of a pair.
-pair_options = _together(
-    click.option(
-        "--method",
-        type=FromLibrary(_methods),
-        default="ms-ssfnet",
-        show_default=True,
-        help="Fusion method; `hsfuse methods` describes them.",
-    ),
+#: What says how the two images of a pair are read.
+input_options = _together(
     click.option(
         "--hs-sensor",
         metavar="NAME|FILE",
@@ -251,6 +246,26 @@ pair_options = _together(
         metavar="NUMBER|none",
         help="The same for the MS image, where all its bands hold the number.",
     ),
+)
+
+align_option = click.option(
+    "--align/--no-align",
+    default=True,
+    show_default=True,
+    help="Estimate the co-registration of both images from the pair, to a fraction of an HS "
+    "pixel, and the PSF where it is unknown; or use the georeferencing as it is.",
+)
+
+#: What decides the output of a pair.
+pair_options = _together(
+    click.option(
+        "--method",
+        type=FromLibrary(_methods),
+        default="ms-ssfnet",
+        show_default=True,
+        help="Fusion method; `hsfuse methods` describes them.",
+    ),
+    input_options,
     click.option(
         "--weights",
         type=click.Path(path_type=str),
@@ -271,13 +286,7 @@ pair_options = _together(
         help="Also write the standard error of each pixel: a variable of a zarr store, a band of a "
         "GeoTIFF after the others. For ms-ssfnet.",
     ),
-    click.option(
-        "--align/--no-align",
-        default=True,
-        show_default=True,
-        help="Estimate the co-registration of both images from the pair, to a fraction of an HS "
-        "pixel, and the PSF where it is unknown; or use the georeferencing as it is.",
-    ),
+    align_option,
     click.option(
         "--tile",
         type=click.IntRange(min=1),

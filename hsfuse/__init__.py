@@ -19,6 +19,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hsfuse.assessment import assess
     from hsfuse.batch.run import run_batch
     from hsfuse.benchmarking.run import run_benchmark
     from hsfuse.errors import HsfuseError
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HsfuseError",
     "__version__",
+    "assess",
     "evaluate",
     "fuse",
     "list_methods",
@@ -55,6 +57,7 @@ __version__ = version("hsfuse")
 # import of a submodule binds its name in the package and would hide the function.
 _HOMES = {
     "HsfuseError": "hsfuse.errors",
+    "assess": "hsfuse.assessment",
     "evaluate": "hsfuse.evaluation",
     "fuse": "hsfuse.fusion.lazy",
     "list_methods": "hsfuse.methods",

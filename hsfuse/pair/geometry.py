@@ -26,7 +26,7 @@ from hsfuse.io.warp import Grid, onto_grid, without_turns
 from hsfuse.pair.response import pair_response
 from hsfuse.sensor.catalogue import Sensor
 
-__all__ = ["SETTINGS", "GeometrySettings", "Pair", "make_pair"]
+__all__ = ["SETTINGS", "GeometrySettings", "Pair", "make_pair", "shifted_by"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,11 @@ def make_pair(
     response, source = pair_response(hs, rgb, rgb_sensor, both, notes)
     psf = ASSUMED_PSF if hs_sensor is None else hs_sensor.psf
     return Pair(hs, rgb, geometry, output, psf, response, source, tuple(notes))
+
+
+def shifted_by(shift: tuple[float, float], geometry: Geometry) -> Affine:
+    """Return the ``move`` of :func:`make_pair` for a shift along y and x in HS pixels."""
+    return Affine.translation(shift[1] * geometry.x.ratio, shift[0] * geometry.y.ratio)
 
 
 def _assumed(raster: xr.DataArray) -> list[str]:

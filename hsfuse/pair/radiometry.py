@@ -18,7 +18,7 @@ from hsfuse.core.robust import tukey_biweight
 from hsfuse.pair.survey import Survey
 from hsfuse.sensor.response import band_cells
 
-__all__ = ["Radiometry", "measure_radiometry"]
+__all__ = ["Radiometry", "measure_radiometry", "paired_spectra"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def measure_radiometry(survey: Survey) -> Radiometry:
     much more.
     """
     good = survey.good
-    spectra, seen = _paired(survey)
+    spectra, seen = paired_spectra(survey)
     own, weight = _read_response(spectra, seen)
     response = survey.response
     doubts: tuple[str, ...] = ()
@@ -147,7 +147,7 @@ def _unchanged(predicted: NDArray[np.float64], seen: NDArray[np.float64]) -> NDA
     return weight
 
 
-def _paired(survey: Survey) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def paired_spectra(survey: Survey) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return good HS bands and D(Y) at the pixels that hold both, each (bands, pixels)."""
     spectra, fine = [], []
     for patch in survey.patches:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import xarray as xr
-from affine import Affine
 
 from hsfuse.errors import PairError
 from hsfuse.io.labels import raster_label
@@ -14,7 +13,7 @@ from hsfuse.pair.alignment.measurement import Alignment, measure_alignment
 from hsfuse.pair.alignment.psf import with_psf
 from hsfuse.pair.alignment.settings import DEFAULT
 from hsfuse.pair.alignment.windows import survey_windows
-from hsfuse.pair.geometry import Pair, make_pair
+from hsfuse.pair.geometry import Pair, make_pair, shifted_by
 from hsfuse.pair.pixels import PixelCache
 from hsfuse.sensor.catalogue import Sensor
 
@@ -79,8 +78,7 @@ def align_pair(
         for error in found.shift_error
     ]
     if any(abs(move) > least for move, least in zip(found.shift, limit, strict=True)):
-        (dy, dx), axes = found.shift, (pair.geometry.y, pair.geometry.x)
-        move = Affine.translation(dx * axes[1].ratio, dy * axes[0].ratio)
+        move = shifted_by(found.shift, pair.geometry)
         notes.append(
             f"co-registration: estimated shift of {raster_label(hs)} {found.description}, from "
             "the place that its file states; corrected in the output grid, the file is untouched"

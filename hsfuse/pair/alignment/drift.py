@@ -41,6 +41,7 @@ def with_drift(
         "HS image is resampled once to remove it, cubic"
     )
     pair = replace(pair, hs=displaced(pair.hs, drift))
+    found = replace(found, drift=drift, resampled=True)
     cache.forget("hs")
     # A drift looks like blur to a width that is fitted over the whole scene.
     again = measure_alignment(survey_windows(pair, cache, DEFAULT.windows.fewest))

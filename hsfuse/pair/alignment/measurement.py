@@ -48,6 +48,10 @@ class Alignment:
     local : ndarray of shape (patches, 6)
         Of each surveyed window: row and column of its centre in HS pixels, its own shift along
         y and x, and the standard errors of these.
+    drift : Drift or None
+        How the shift varies over the scene.
+    resampled : bool
+        Whether the HS image was resampled along ``drift``.
     """
 
     shift: tuple[float, float]
@@ -59,6 +63,7 @@ class Alignment:
     changed: float
     local: Array
     drift: Drift | None
+    resampled: bool = False
 
     @property
     def reliable(self) -> bool:

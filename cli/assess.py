@@ -1,0 +1,128 @@
+"""`hsfuse assess`: quality of a fused raster without a truth."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import (
+    FileOrUrl,
+    align_option,
+    input_options,
+    json_option,
+    overwrite_option,
+    verbose_option,
+)
+
+if TYPE_CHECKING:
+    from hsfuse.assessment import Assessment, Consistency
+    from hsfuse.io.url import AnyPath
+
+__all__ = ["assess"]
+
+_TABLE = {
+    "HQNR": ("hqnr", "1 is best; (1 - D_lambda_K) (1 - D_s)"),
+    "QNR": ("qnr", "1 is best; (1 - D_lambda) (1 - D_s)"),
+    "D_lambda_K": ("d_lambda_k", "spectral distortion of HQNR; 0 is best"),
+    "D_lambda": ("d_lambda", "spectral distortion of QNR; 0 is best"),
+    "D_s": ("d_s", "spatial distortion; 0 is best"),
+}
+
+
+@click.command(no_args_is_help=True)
+@click.argument("fused", type=FileOrUrl())
+@click.argument("scene", type=FileOrUrl())
+@click.argument("rgb", type=FileOrUrl(), metavar="MS")
+@click.option(
+    "--maps",
+    type=FileOrUrl(),
+    metavar="FILE",
+    help="Write maps of the differences and distortions on the pixels of the HS image, .tif or "
+    ".zarr.",
+)
+@click.option("--bands", is_flag=True, help="Show every band.")
+@input_options
+@align_option
+@overwrite_option
+@json_option
+@verbose_option
+def assess(
+    fused: AnyPath,
+    scene: AnyPath,
+    rgb: AnyPath,
+    *,
+    maps: AnyPath | None,
+    bands: bool,
+    overwrite: bool,
+    as_json: bool,
+    align: bool,
+    **choices: Any,
+) -> None:
+    """
+    Assess the raster FUSED, of the HS image SCENE and the MS image, without a truth.
+
+    Consistency with both images, QNR and HQNR, of rasters of any size. An output of `hsfuse run` is
+    assessed with the co-registration, PSF and response of the run, from the JSON record beside it;
+    otherwise, or with a sensor or --no-align, they are estimated from the pair.
+
+    \b
+    Examples:
+      hsfuse assess scene_fused.tif scene.tif rgb.tif
+      hsfuse assess other.tif scene.tif rgb.tif --hs-sensor enmap --maps quality.tif
+    """  # noqa: D301 - click reads the mark
+    from hsfuse.assessment.comparison import assess_fused, observed_for
+    from hsfuse.io.write import check_output, write_raster
+
+    if maps is not None:  # before what takes time
+        check_output(maps, overwrite=overwrite, inputs=[fused, scene, rgb])
+    observed = observed_for(fused, scene, rgb, choices | ({} if align else {"align": False}))
+    found, pictures = assess_fused(fused, observed)
+    if maps is not None:
+        write_raster(pictures, maps, overwrite=overwrite)
+    click.echo(_as_json(found) if as_json else "\n".join(_lines(found, bands)))
+
+
+def _as_json(found: Assessment) -> str:
+    from dataclasses import asdict
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(item) for item in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return json.dumps(plain(asdict(found)), indent=2)
+
+
+def _lines(found: Assessment, bands: bool) -> list[str]:
+    lines = [f"{finding.quality:<9}{finding.text}" for finding in found.findings]
+    lines.append("")
+    for label, (name, meaning) in _TABLE.items():
+        value = getattr(found, name)
+        lines.append(f"{label:<12}{'-' if math.isnan(value) else f'{value:.4f}':<10}{meaning}")
+    for image, each in (("HS", found.hs), ("MS", found.ms)):
+        unit = each.units and f" {each.units}"
+        lines.append(
+            f"{image + ' RMSE':<12}{each.rmse:.5g}{unit}, {each.relative:.2%} of the root mean "
+            f"square; SAM {each.sam:.3f}°; {len(each.band_name)} bands, {each.pixels} pixels"
+        )
+    lines.append(f"{'windows':<12}{found.windows} of 8 x 8 HS pixels")
+    lines.append(f"{'D and R':<12}{found.observed}")
+    return lines + (_band_lines(found) if bands else [])
+
+
+def _band_lines(found: Assessment) -> list[str]:
+    lines = ["", f"{'HS band':<18}{'RMSE':<12}{'relative':<10}{'D_lambda':<10}D_s"]
+    distortions = zip(found.band_d_lambda, found.band_d_s, strict=True)
+    for line, (spectral, spatial) in zip(_rmse_lines(found.hs), distortions, strict=True):
+        lines.append(f"{line}{spectral:<10.4f}{spatial:.4f}")
+    return [*lines, "", f"{'MS band':<18}{'RMSE':<12}relative", *_rmse_lines(found.ms)]
+
+
+def _rmse_lines(each: Consistency) -> list[str]:
+    figures = zip(each.band_name, each.band_rmse, each.band_relative, strict=True)
+    return [f"{name:<18}{rmse:<12.5g}{relative:<10.2%}" for name, rmse, relative in figures]

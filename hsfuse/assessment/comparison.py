@@ -1,0 +1,248 @@
+"""A fused raster and its two inputs, compared block by block."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import reduce
+from itertools import product
+from operator import add
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from affine import Affine
+from numpy.typing import NDArray
+
+from hsfuse.assessment.figures import Assessment, band_noise_share, consistency
+from hsfuse.assessment.findings import findings_of
+from hsfuse.assessment.observation import ObservedPair, observe_pair
+from hsfuse.assessment.sums import MAPS, WINDOW, Placed, Sums, take_sums
+from hsfuse.core.grid import Span
+from hsfuse.errors import PairError
+from hsfuse.fusion.settings import FusionSettings
+from hsfuse.io.labels import raster_label
+from hsfuse.io.layout import STANDARD_ERROR
+from hsfuse.io.provenance import read_provenance
+from hsfuse.io.read import Raster, as_raster
+from hsfuse.io.records import read_record, record_path
+from hsfuse.pair.geometry import transform
+from hsfuse.pair.lattice import common_bands, lattice_offset
+from hsfuse.parallel import each, local_workers, one_thread
+
+__all__ = ["assess", "assess_fused"]
+
+_LOG = logging.getLogger(__name__)
+
+# Values of the fused raster in one block without its halo: 32 MB of float32.
+_BLOCK_VALUES = 8_000_000
+# What may be chosen; the first ones decide D and R.
+_DECISIVE = ("hs_sensor", "rgb_sensor", "align")
+_CHOICES = (*_DECISIVE, "hs_mask", "rgb_mask", "hs_nodata", "rgb_nodata")
+
+
+def assess(fused: Raster, hs: Raster, ms: Raster, **choices: Any) -> Assessment:
+    """
+    Return the quality of a fused raster without a truth: QNR, HQNR and consistency.
+
+    An output of :func:`hsfuse.run` is assessed with the co-registration, PSF and response of the
+    run, from the record beside it. Otherwise they are estimated from the pair as a run would do.
+    All three rasters are read block by block, so none needs to fit in memory. To assess several
+    results of one pair, or to get maps, see :func:`hsfuse.assessment.observe_pair` and
+    :func:`hsfuse.assessment.assess_fused`, which take arrays alike.
+
+    Parameters
+    ----------
+    fused : DataArray, Dataset or path
+        On the pixels of the MS image, or a part of them, with the bands of the HS image.
+    hs, ms : DataArray, Dataset or path
+        The two images, as :func:`hsfuse.fuse` takes them.
+    **choices
+        hs_sensor, rgb_sensor, align, hs_mask, rgb_mask, hs_nodata, rgb_nodata, as for
+        :func:`hsfuse.fuse`. With one of the first three the record is not used.
+
+    Returns
+    -------
+    Assessment
+        All figures, and what they mean.
+
+    Raises
+    ------
+    PairError
+        If the rasters do not belong together.
+    RasterError
+        If a file cannot be read.
+    TypeError
+        If there is no such option.
+    """
+    for name in choices:
+        if name not in _CHOICES:
+            raise TypeError(
+                f"assess() got an unexpected option {name!r}; expected {', '.join(_CHOICES)}"
+            )
+    return assess_fused(fused, observed_for(fused, hs, ms, choices))[0]
+
+
+def observed_for(fused: Raster, hs: Raster, ms: Raster, choices: Mapping[str, Any]) -> ObservedPair:
+    """Return the pair with D and R: of the record of the fused raster, or estimated."""
+    record, name = _record_of(fused)
+    if any(choices.get(each) is not None for each in _DECISIVE):
+        record = {}
+    stated = record.get("settings", {})
+    known = {each.name for each in fields(FusionSettings)} & set(_CHOICES)
+    settings = {key: value for key, value in stated.items() if key in known}
+    chosen = {key: value for key, value in choices.items() if value is not None}
+    return observe_pair(
+        hs,
+        ms,
+        FusionSettings(**(settings | chosen)),
+        record=record or None,
+        record_name=name,
+    )
+
+
+def _record_of(fused: Raster) -> tuple[Mapping[str, Any], str]:
+    """Return the record of a fused file and its name; empty where none belongs to it."""
+    source = fused if isinstance(fused, str | Path) else None
+    if isinstance(fused, xr.DataArray | xr.Dataset):
+        source = fused.attrs.get("source")
+    if not source:
+        return {}, ""
+    path = Path(source)
+    record = read_record(path)
+    name = str(record_path(path))
+    if not record:
+        return {}, name
+    if record.get("digest") != read_provenance(path).get("plan"):
+        _LOG.warning("%s: does not belong to %s; it is not used", name, path)
+        return {}, name
+    return record, name
+
+
+def assess_fused(fused: Raster, observed: ObservedPair) -> tuple[Assessment, xr.DataArray]:
+    """
+    Return the quality of a fused raster, and maps of it.
+
+    Parameters
+    ----------
+    fused : DataArray, Dataset or path
+        As :func:`assess` takes it.
+    observed : ObservedPair
+        From :func:`observe_pair`.
+
+    Returns
+    -------
+    tuple of Assessment and DataArray of shape (maps, rows, columns)
+        The maps lie on the pixels of the HS image, co-registered; coordinate ``band_name`` names
+        them (:data:`hsfuse.assessment.sums.MAPS`), NaN where nothing was compared. They are in
+        memory: six values for each HS pixel.
+
+    Raises
+    ------
+    PairError
+        If the raster is not on the pixels of the MS image, or has other bands.
+    """
+    placed = _placed(fused, observed)
+    maps = np.full((len(MAPS), *observed.pair.geometry.coarse_shape), np.nan, np.float32)
+    total = _each_block(observed, placed, maps)
+    if not total.hs.pixels or not total.ms.pixels:
+        raise PairError(
+            f"{_names(placed.raster, observed)}: no pixel has data in all "
+            f"{len(placed.bands)} good bands of both"
+        )
+    return _assessment(total, placed, observed), _as_raster(maps, observed)
+
+
+def _placed(fused: Raster, observed: ObservedPair) -> Placed:
+    raster = as_raster(fused, "fused").drop_vars(STANDARD_ERROR, errors="ignore")
+    raster = raster.transpose("band", "y", "x")
+    both = _names(raster, observed)
+    hs = observed.pair.hs.assign_coords(good=("band", observed.radiometry.good))
+    bands = common_bands(hs, raster, both)
+    row, column = lattice_offset(
+        observed.pair.rgb, raster, f"{raster_label(observed.pair.rgb)} and {raster_label(raster)}"
+    )
+    return Placed(raster, row, column, bands)
+
+
+def _names(fused: xr.DataArray, observed: ObservedPair) -> str:
+    return f"{raster_label(observed.pair.hs)} and {raster_label(fused, 'fused')}"
+
+
+def _each_block(observed: ObservedPair, placed: Placed, maps: NDArray[np.float32]) -> Sums:
+    """Return the sums of all blocks, added in order, and fill the maps."""
+    geometry = observed.pair.geometry
+    fine = geometry.y.ratio * geometry.x.ratio * placed.raster.sizes["band"]
+    edge = max(int(math.sqrt(_BLOCK_VALUES / fine)) // WINDOW, 1) * WINDOW
+    spans = [
+        [Span(start, min(start + edge, length)) for start in range(0, length, edge)]
+        for length in geometry.coarse_shape
+    ]
+    places = list(product(*spans))
+
+    def numbered(number: int) -> tuple[int, Sums]:
+        rows, columns = places[number]
+        with one_thread():
+            sums, part = take_sums(observed, placed, rows, columns)
+        maps[:, rows.slice, columns.slice] = part
+        return number, sums
+
+    found = dict(each(numbered, range(len(places)), workers=local_workers(None, "cpu")))
+    return reduce(add, (found[number] for number in range(len(places))))
+
+
+def _assessment(total: Sums, placed: Placed, observed: ObservedPair) -> Assessment:
+    pair, distortion = observed.pair, total.distortion
+    names = tuple(str(name) for name in pair.hs["band_name"].values[placed.bands])
+    ms_names = tuple(str(name) for name in pair.rgb["band_name"].values)
+    by_band = distortion.spectral(), distortion.spatial()
+    spectral, spatial = (float(values.mean()) for values in by_band)
+    khan = distortion.khan()
+    figures = {
+        "qnr": (1 - spectral) * (1 - spatial),
+        "hqnr": (1 - khan) * (1 - spatial),
+        "d_lambda": spectral,
+        "d_lambda_k": khan,
+        "d_s": spatial,
+    }
+    hs = consistency(total.hs, total.hs_angle, names, str(pair.hs.attrs.get("units") or ""))
+    ms = consistency(total.ms, total.ms_angle, ms_names, str(pair.fine.attrs.get("units") or ""))
+    share = band_noise_share(total, observed.noise[placed.bands])
+    return Assessment(
+        **figures,
+        band_d_lambda=tuple(by_band[0].tolist()),
+        band_d_s=tuple(by_band[1].tolist()),
+        windows=distortion.windows,
+        hs=hs,
+        ms=ms,
+        noise_share=share,
+        observed=observed.source,
+        findings=findings_of(figures, hs, ms, share),
+    )
+
+
+def _as_raster(maps: NDArray[np.float32], observed: ObservedPair) -> xr.DataArray:
+    """Return the maps on the co-registered grid of the HS image."""
+    pair, (rows, columns) = observed.pair, maps.shape[1:]
+    y, x = pair.geometry.y, pair.geometry.x
+    grid = (
+        transform(pair.rgb)
+        * Affine.translation(x.origin, y.origin)
+        * Affine.scale(x.ratio, y.ratio)
+    )
+    raster = xr.DataArray(
+        maps,
+        dims=("band", "y", "x"),
+        coords={"band": np.arange(1, len(MAPS) + 1), "band_name": ("band", list(MAPS))},
+        attrs={"long_name": "assessment of a fused raster"},
+    )
+    if grid.is_rectilinear:
+        raster = raster.assign_coords(
+            x=grid.c + (np.arange(columns) + 0.5) * grid.a,
+            y=grid.f + (np.arange(rows) + 0.5) * grid.e,
+        )
+    raster = raster.rio.write_transform(grid)
+    return raster if pair.rgb.rio.crs is None else raster.rio.write_crs(pair.rgb.rio.crs)

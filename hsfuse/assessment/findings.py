@@ -1,0 +1,124 @@
+"""What the figures of an assessment mean, in words, with the limits that decide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from hsfuse.assessment.figures import Consistency, Finding, Quality
+
+__all__ = ["LIMITS", "Limits", "findings_of"]
+
+
+class Limits(NamedTuple):
+    """
+    The limits of a figure that is best at zero.
+
+    Attributes
+    ----------
+    good, fair : float
+        Up to the first the figure is good, up to the second fair, above it poor.
+    reason : str
+        Why these.
+    """
+
+    good: float
+    fair: float
+    reason: str
+
+    def quality(self, value: float) -> Quality:
+        """Return which it is."""
+        if math.isnan(value):
+            return "unknown"
+        return "good" if value <= self.good else "fair" if value <= self.fair else "poor"
+
+
+#: Of each figure. A difference from an input is relative to the input's root mean square.
+LIMITS = {
+    "noise_share": Limits(
+        1.5, 3.0, "standard deviations of the HS noise: 1 is the noise of the HS image itself"
+    ),
+    "relative": Limits(
+        0.01,
+        0.05,
+        "5 % is the absolute radiometric accuracy that EnMAP and PRISMA specify; a fifth of it "
+        "changes no conclusion",
+    ),
+    "distortion": Limits(
+        0.10,
+        0.20,
+        "on simulated pairs the truth itself reaches QNR and HQNR above 0.9, and the interpolated "
+        "HS image stays below 0.8",
+    ),
+}
+
+
+def findings_of(
+    figures: Mapping[str, float], hs: Consistency, ms: Consistency, noise_share: float
+) -> tuple[Finding, ...]:
+    """
+    Return a sentence for each: consistency with the HS and the MS image, HQNR, QNR.
+
+    Parameters
+    ----------
+    figures : mapping
+        qnr, hqnr, d_lambda, d_lambda_k and d_s.
+    hs, ms : Consistency
+        With both images.
+    noise_share : float
+        Of the difference from the HS image.
+    """
+    return (
+        _hs_finding(hs, noise_share),
+        _ms_finding(ms),
+        _index_finding(figures, "HQNR", "d_lambda_k"),
+        _index_finding(figures, "QNR", "d_lambda"),
+    )
+
+
+def _hs_finding(hs: Consistency, noise_share: float) -> Finding:
+    by_noise = LIMITS["noise_share"].quality(noise_share)
+    by_size = LIMITS["relative"].quality(hs.relative)
+    # Of noise-free data the noise says nothing, of noisy data the relative difference.
+    order: tuple[Quality, ...] = ("good", "fair", "poor", "unknown")
+    quality = min(by_noise, by_size, key=order.index)
+    share = "" if math.isnan(noise_share) else f", {noise_share:.1f} times the noise of that image"
+    text = f"degraded by the PSF it differs from the HS image by {hs.relative:.2%}{share}"
+    meaning = {
+        "good": "it keeps the spectra of the HS image",
+        "fair": "its spectra are off by more than noise",
+        "poor": "its spectra are not those of the HS image",
+        "unknown": "no figure",
+    }
+    return Finding(quality, f"{meaning[quality]}: {text}")
+
+
+def _ms_finding(ms: Consistency) -> Finding:
+    quality = LIMITS["relative"].quality(ms.relative)
+    worst = max(range(len(ms.band_relative)), key=lambda band: ms.band_relative[band])
+    meaning = {
+        "good": "it shows the detail of the MS image",
+        "fair": "it shows most of the MS image's detail, or the spectral response is not exact",
+        "poor": "it lacks detail of the MS image, or the spectral response or date differ",
+        "unknown": "no figure",
+    }
+    return Finding(
+        quality,
+        f"{meaning[quality]}: seen by the MS sensor it differs from the MS image by "
+        f"{ms.relative:.2%}, at most in {ms.band_name[worst]} by {ms.band_relative[worst]:.2%}",
+    )
+
+
+def _index_finding(figures: Mapping[str, float], index: str, spectral: str) -> Finding:
+    value = figures[index.lower()]
+    if math.isnan(value):
+        return Finding("unknown", f"{index}: no window of 8 x 8 HS pixels holds enough data")
+    quality = LIMITS["distortion"].quality(1 - value)
+    larger = "spatial" if figures["d_s"] >= figures[spectral] else "spectral"
+    cause = "" if quality == "good" else f", for the most part by {larger} distortion"
+    return Finding(
+        quality,
+        f"{index} {value:.3f}{cause}: spectral distortion {figures[spectral]:.3f}, spatial "
+        f"distortion {figures['d_s']:.3f}",
+    )

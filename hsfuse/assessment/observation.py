@@ -1,0 +1,210 @@
+"""D and R of a pair: those of the run that fused it, from its record, or estimated anew."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from affine import Affine
+from numpy.typing import NDArray
+
+from hsfuse.core.distortion import SynthesisedBands
+from hsfuse.core.drift import Drift
+from hsfuse.core.grid import Geometry
+from hsfuse.core.psf import PSF
+from hsfuse.fusion.lazy import open_input
+from hsfuse.fusion.settings import FusionSettings
+from hsfuse.io.displacement import displaced
+from hsfuse.io.layout import STANDARD_ERROR
+from hsfuse.io.missing import without_gaps
+from hsfuse.io.read import Raster, check_placed
+from hsfuse.pair.alignment import align_pair
+from hsfuse.pair.geometry import Pair, make_pair, shifted_by
+from hsfuse.pair.radiometry import Radiometry, paired_spectra
+from hsfuse.pair.survey import Survey, survey_pair
+from hsfuse.parallel import one_thread
+from hsfuse.sensor.catalogue import Sensor, known_sensor
+
+__all__ = ["ESTIMATED", "ObservedPair", "observe_pair"]
+
+_LOG = logging.getLogger(__name__)
+
+ESTIMATED = "estimated from the pair"
+# Largest difference, in MS pixels, of a grid and that of a record: more than rounding.
+_SAME_GRID = 1e-3
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ObservedPair:
+    """
+    A pair and all that is known of its two sensors.
+
+    Attributes
+    ----------
+    pair : Pair
+        The two rasters on their grids, with the PSF.
+    radiometry : Radiometry
+        Response, gain and offset, and the bands that hold data.
+    noise : ndarray of shape (bands,)
+        Standard deviation of the noise of each HS band.
+    synthesis : SynthesisedBands
+        The MS image as each of the HS bands would see it; zeros for bands that are not good.
+    source : str
+        Where D and R come from.
+    """
+
+    pair: Pair
+    radiometry: Radiometry
+    noise: NDArray[np.float64]
+    synthesis: SynthesisedBands
+    source: str = ESTIMATED
+
+
+def observe_pair(
+    hs: Raster,
+    ms: Raster,
+    settings: FusionSettings | None = None,
+    *,
+    record: Record | None = None,
+    record_name: str = "the record",
+) -> ObservedPair:
+    """
+    Return a pair with D and R: as a record states them, or as a run would estimate them.
+
+    Parameters
+    ----------
+    hs, ms : DataArray, Dataset or path
+        As :func:`hsfuse.fuse` takes them.
+    settings : FusionSettings, optional
+        Sensors, masks, no-data numbers, and whether the co-registration is estimated. Of a pair
+        with a record its settings are those of the run.
+    record : mapping, optional
+        Of :func:`hsfuse.run`: co-registration, PSF, response, gain and offset.
+    record_name : str
+        For messages.
+
+    Raises
+    ------
+    RasterError, PairError
+        As :func:`hsfuse.fuse`.
+    """
+    settings = settings or FusionSettings()
+    with one_thread():
+        opened = _open(hs, ms, settings)
+        stated = None if record is None else _recorded(opened, record)
+        if record is not None and stated is None:
+            _LOG.warning(
+                "%s: is not of this pair; co-registration, PSF and response are estimated anew",
+                record_name,
+            )
+        pair = opened.pair(settings.align) if stated is None else stated[0]
+        survey = survey_pair(pair)
+        radiometry = survey.radiometry if stated is None else stated[1]
+        source = ESTIMATED if stated is None else record_name
+        return ObservedPair(pair, radiometry, survey.noise, _synthesis(survey), source)
+
+
+class _Opened(NamedTuple):
+    """The two rasters and what is known of their sensors."""
+
+    hs: xr.DataArray
+    ms: xr.DataArray
+    hs_sensor: Sensor | None
+    ms_sensor: Sensor | None
+
+    def pair(self, align: bool) -> Pair:
+        """Return the pair, co-registered if so wished."""
+        if not align:
+            return self.placed(None)
+        return align_pair(self.hs, self.ms, hs_sensor=self.hs_sensor, rgb_sensor=self.ms_sensor)[0]
+
+    def placed(self, move: Affine | None) -> Pair:
+        """Return the pair with the HS image moved."""
+        return make_pair(
+            self.hs, self.ms, hs_sensor=self.hs_sensor, rgb_sensor=self.ms_sensor, move=move
+        )
+
+
+def _open(hs: Raster, ms: Raster, settings: FusionSettings) -> _Opened:
+    """Return both rasters as a plan sees them."""
+    rasters = open_input(hs, settings, "hs"), open_input(ms, settings, "rgb")
+    for raster in rasters:
+        check_placed(raster)
+    sensors = [
+        known_sensor(asked, raster.attrs.get("sensor"))
+        for asked, raster in zip((settings.hs_sensor, settings.rgb_sensor), rasters, strict=True)
+    ]
+    completed = [
+        without_gaps(raster.drop_vars(STANDARD_ERROR, errors="ignore"), spectra=spectra).raster
+        for raster, spectra in zip(rasters, (True, False), strict=True)
+    ]
+    return _Opened(completed[0], completed[1], sensors[0], sensors[1])
+
+
+def _synthesis(survey: Survey) -> SynthesisedBands:
+    """Return the regression of the HS bands on the MS bands at the scale of the HS image."""
+    spectra, seen = paired_spectra(survey)
+    design = np.concatenate([seen, np.ones((1, seen.shape[1]))]).T
+    fitted = np.linalg.lstsq(design, spectra.T, rcond=None)[0].T
+    weights = np.zeros((survey.good.size, len(seen) + 1))
+    weights[survey.good] = fitted
+    return SynthesisedBands(weights[:, :-1], weights[:, -1])
+
+
+def _recorded(opened: _Opened, record: Record) -> tuple[Pair, Radiometry] | None:
+    """Return pair and radiometry of a record; None where it is not of these two rasters."""
+    try:
+        pair = _recorded_pair(opened, record)
+        radiometry = _recorded_radiometry(record)
+    except (KeyError, TypeError, ValueError):  # no record of hsfuse, or of an older version
+        return None
+    shape = opened.ms.sizes["band"], opened.hs.sizes["band"]
+    if not _matches(pair.geometry, record["grid"]) or radiometry.response.shape != shape:
+        return None
+    return pair, radiometry
+
+
+def _recorded_pair(opened: _Opened, record: Record) -> Pair:
+    pair, found = opened.placed(None), record["alignment"]
+    if not _matches(pair.geometry, record["grid"]) and found is not None:
+        pair = opened.placed(shifted_by(tuple(found["shift"]), pair.geometry))
+    if found is not None and found.get("resampled", found["drift"] is not None):
+        drift = found["drift"]
+        terms = tuple(drift["terms"][0]), tuple(drift["terms"][1])
+        surface = Drift(tuple(drift["size"]), terms, drift["scatter"], drift["windows"])
+        pair = replace(pair, hs=displaced(pair.hs, surface))
+    width, response = record["psf"]["fwhm"], record["response"]
+    return replace(
+        pair,
+        psf=PSF((width["y"], width["x"]), record["psf"]["status"], record["psf"]["source"]),
+        response=np.array(response["matrix"], dtype=np.float64),
+        response_source=response["source"],
+    )
+
+
+def _recorded_radiometry(record: Record) -> Radiometry:
+    stated = record["radiometry"]
+    good, covered = (np.array(stated[name], dtype=bool) for name in ("good", "covered"))
+    gain, offset, correlation, explained = (
+        np.array(stated[name], dtype=np.float64)
+        for name in ("gain", "offset", "correlation", "explained")
+    )
+    matrix = np.array(record["response"]["matrix"], dtype=np.float64)
+    return Radiometry(good, matrix, gain, offset, correlation, covered, explained)
+
+
+def _matches(geometry: Geometry, grid: Record) -> bool:
+    """Return whether a geometry is that of a record."""
+    for name, axis in (("y", geometry.y), ("x", geometry.x)):
+        if (axis.fine, axis.coarse) != (grid["fine"][name], grid["coarse"][name]):
+            return False
+        far = (axis.ratio - grid["ratio"][name]) * axis.coarse
+        if max(abs(axis.origin - grid["origin"][name]), abs(far)) > _SAME_GRID:
+            return False
+    return True

@@ -1,0 +1,229 @@
+"""
+Distortions of a fused cube that need no truth: those of QNR and HQNR, window by window.
+
+Q is the universal image quality index (Wang and Bovik 2002, eq. 1, doi:10.1109/97.995823) of two
+images in a window, F the fused cube, X the HS image, P_l the MS image as a band l would see it:
+the regression of X_l on the MS bands at the scale of X, applied to them at the scale of F
+("synthesised band" of Selva et al. 2015, doi:10.1109/JSTARS.2015.2440092). D is the degradation of
+the HS sensor. As QNR has one panchromatic image and this fusion several MS bands, P_l takes the
+place of P. With p = q = alpha = beta = 1:
+
+- D_lambda = mean over l != r of |Q(F_l, F_r) - Q(X_l, X_r)|
+  (Alparone et al. 2008, eq. 3, doi:10.14358/PERS.74.2.193)
+- D_s = mean over l of |Q(F_l, P_l) - Q(X_l, D(P_l))| (ibid., eq. 4)
+- QNR = (1 - D_lambda) (1 - D_s) (ibid., eq. 5)
+- D_lambda_K = 1 - Q2n(X, D(F)) (Khan et al. 2009, doi:10.1109/TGRS.2009.2029094, with the Q2n of
+  Garzelli and Nencini 2009, doi:10.1109/LGRS.2009.2022650)
+- HQNR = (1 - D_lambda_K) (1 - D_s) (Aiazzi et al. 2014, doi:10.1117/12.2069018)
+
+All Q are means over windows before they are compared, as in the toolbox of Vivone et al. 2021
+(doi:10.1109/MGRS.2020.3019315). A window is one piece of ground in both images, and windows do not
+overlap, so that the sums of blocks are those of the whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Distortion", "SynthesisedBands", "WindowPixels", "window_distortion"]
+
+Array = NDArray[np.float64]
+
+# By rounding, constant values have a variance of about this fraction of their mean square.
+_FLAT = 1e-12
+
+
+class WindowPixels(NamedTuple):
+    """
+    The pixels of one window, each of shape (bands or MS bands, pixels) and finite.
+
+    Attributes
+    ----------
+    fused, ms : ndarray
+        Fused cube and MS image, at the pixels of the MS image.
+    hs, degraded_ms, degraded : ndarray
+        HS image, D of the MS image and D of the fused cube, at the pixels of the HS image.
+    """
+
+    fused: NDArray[np.floating]
+    ms: NDArray[np.floating]
+    hs: NDArray[np.floating]
+    degraded_ms: NDArray[np.floating]
+    degraded: NDArray[np.floating]
+
+
+class SynthesisedBands(NamedTuple):
+    """
+    The MS image as each HS band would see it: ``weights @ ms + offset``.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (bands, MS bands)
+    offset : ndarray of shape (bands,)
+    """
+
+    weights: Array
+    offset: Array
+
+    def of(self, bands: NDArray[np.intp]) -> SynthesisedBands:
+        """Return those of some bands."""
+        return SynthesisedBands(self.weights[bands], self.offset[bands])
+
+
+@dataclass(frozen=True, slots=True)
+class Distortion:
+    """
+    Sums over windows of the indices from which the distortions follow.
+
+    Attributes
+    ----------
+    windows : int
+        Number of windows.
+    fused, hs : ndarray of shape (bands, bands)
+        Q of each two bands of the fused cube, and of the HS image.
+    fused_ms, hs_ms : ndarray of shape (bands,)
+        Q of each band and its synthesised band, at the scale of the MS and of the HS image.
+    hypercomplex : ndarray of shape ()
+        Q2n of the HS image and the degraded fused cube.
+    """
+
+    windows: int
+    fused: Array
+    hs: Array
+    fused_ms: Array
+    hs_ms: Array
+    hypercomplex: Array
+
+    @classmethod
+    def none(cls, bands: int) -> Distortion:
+        """Return the sums of no windows."""
+        square, line = np.zeros((bands, bands)), np.zeros(bands)
+        return cls(0, square, square, line, line, np.zeros(()))
+
+    def __add__(self, other: Distortion) -> Distortion:
+        return Distortion(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def spectral(self) -> Array:
+        """Return D_lambda of each band, shape (bands,); its mean is that of the cube."""
+        bands = len(self.hs_ms)
+        apart = np.abs(self.fused - self.hs)
+        return _over(apart.sum(axis=1) - np.diag(apart), self.windows * (bands - 1))
+
+    def spatial(self) -> Array:
+        """Return D_s of each band, shape (bands,); its mean is that of the cube."""
+        return _over(np.abs(self.fused_ms - self.hs_ms), self.windows)
+
+    def khan(self) -> float:
+        """Return D_lambda_K."""
+        return float(1 - _over(self.hypercomplex, self.windows))
+
+
+def window_distortion(pixels: WindowPixels, synthesis: SynthesisedBands) -> Distortion:
+    """
+    Return the indices of one window.
+
+    Parameters
+    ----------
+    pixels : WindowPixels
+    synthesis : SynthesisedBands
+    """
+    bands = len(pixels.fused)
+    fused, own_ms = _between(pixels.fused, pixels.ms, synthesis)
+    hs, hs_ms = _between(pixels.hs, pixels.degraded_ms, synthesis)
+    both = np.concatenate([pixels.hs, pixels.degraded]).astype(np.float64)
+    mean, covariance = _moments(both)
+    index = _hypercomplex_index(
+        mean[:bands],
+        mean[bands:],
+        covariance[:bands, :bands].diagonal(),
+        covariance[bands:, bands:].diagonal(),
+        covariance[:bands, bands:],
+    )
+    return Distortion(1, fused, hs, own_ms, hs_ms, np.asarray(index))
+
+
+def _between(
+    bands: NDArray[np.floating], ms: NDArray[np.floating], synthesis: SynthesisedBands
+) -> tuple[Array, Array]:
+    """Return Q of each two bands, and of each band and its synthesised band."""
+    count = len(bands)
+    mean, covariance = _moments(np.concatenate([bands, ms]).astype(np.float64))
+    own, variance = mean[:count], covariance.diagonal()[:count]
+    weights, offset = synthesis
+    seen = weights @ mean[count:] + offset
+    power = ((weights @ covariance[count:, count:]) * weights).sum(axis=1)
+    shared = (covariance[:count, count:] * weights).sum(axis=1)
+    pairs = _index(own[:, None], own, variance[:, None], variance, covariance[:count, :count])
+    return pairs, _index(own, seen, variance, power, shared)
+
+
+def _moments(values: Array) -> tuple[Array, Array]:
+    """Return the mean of each row, and the covariance of the rows."""
+    mean = values.mean(axis=1)
+    centred = values - mean[:, None]
+    return mean, centred @ centred.T / values.shape[1]
+
+
+def _index(a: Array, b: Array, var_a: Array, var_b: Array, covariance: Array) -> Array:
+    """Return Q from means, variances and covariance; a factor without meaning is one."""
+    power, spread = a * a + b * b, var_a + var_b
+    luminance = np.divide(2 * a * b, power, out=np.ones_like(power), where=power > 0)
+    rough = spread > _FLAT * power
+    structure = np.divide(2 * covariance, spread, out=np.ones_like(power), where=rough)
+    return luminance * structure
+
+
+def _hypercomplex_index(
+    mean: Array, other: Array, variance: Array, other_variance: Array, cross: Array
+) -> float:
+    """
+    Return Q2n of two images from their moments, the first being the reference.
+
+    Bands are scaled to the mean one and the variance one of the reference, as in the toolbox. The
+    covariance of hypercomplex numbers is bilinear: each of its components is a sum of entries of
+    the real cross-covariance, with the signs of the products of units.
+    """
+    varies = variance > _FLAT * mean**2
+    scale = np.sqrt(np.where(varies, variance, np.where(mean == 0, 1.0, mean**2)))
+    second = (other - mean) / scale + 1
+    first = np.ones_like(second)
+    spread = float((variance / scale**2).sum() + (other_variance / scale**2).sum())
+    lengths = float(first @ first), float(second @ second)
+    luminance = 2 * np.sqrt(lengths[0] * lengths[1]) / sum(lengths)
+    if spread <= _FLAT * sum(lengths):
+        return float(luminance)
+    signs, partner = _conjugate_products(len(mean))
+    size = len(signs)
+    padded = np.zeros((size, size))
+    padded[: len(mean), : len(mean)] = cross / np.outer(scale, scale)
+    components = (signs * np.take_along_axis(padded, partner, axis=1)).sum(axis=0)
+    return float(luminance * 2 * np.linalg.norm(components) / spread)
+
+
+@cache
+def _conjugate_products(bands: int) -> tuple[NDArray[np.int8], NDArray[np.intp]]:
+    """
+    Return for units i and components k the unit j with e_i e_j* = ± e_k, and the sign.
+
+    Of the smallest Cayley-Dickson algebra with so many units, (a, b)(c, d) = (ac - d*b, da + bc*).
+    """
+    signs = np.ones((1, 1), dtype=np.int8)
+    while len(signs) < bands:
+        conjugate = np.full(len(signs), -1, dtype=np.int8)
+        conjugate[0] = 1
+        signs = np.block([[signs, signs.T], [signs * conjugate, -(signs.T * conjugate)]]).astype(
+            np.int8
+        )
+    units = np.arange(len(signs))
+    partner = units[:, None] ^ units
+    conjugate = np.where(units == 0, 1, -1).astype(np.int8)
+    return np.take_along_axis(signs, partner, axis=1) * conjugate[partner], partner
+
+
+def _over(total: Array, count: int) -> Array:
+    return total / count if count else np.full(np.shape(total), np.nan)
