@@ -84,6 +84,12 @@ def _by_method(
     help="Folder of tables and pictures.",
 )
 @click.option(
+    "--protocol",
+    type=click.Choice(["paper"]),
+    help="paper: CUBES is the folder of Harvard, ICVL or NUS; sizes of the split (by --seed), "
+    "Nikon D700 and factor 16 are those of the publication of ms-ssfnet.",
+)
+@click.option(
     "--methods",
     type=_Methods(_methods),
     default=(),
@@ -142,7 +148,7 @@ def _by_method(
     help="Largest possible value, for RMSE from 0 to 255, PSNR and SSIM; max: the largest of each "
     "cube.  [default: the full scale of the data set, or the 99.9th percentile of each cube]",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the noise.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of noise and split.")
 @device_option
 @click.option(
     "--workers",
@@ -167,6 +173,7 @@ def benchmark(
     cubes: tuple[Path, ...],
     *,
     pair: tuple[Path, Path] | None,
+    protocol: str | None,
     out: Path,
     overwrite: bool,
     pictures: bool,
@@ -191,6 +198,7 @@ def benchmark(
       hsfuse benchmark scenes/*.tif --rgb-sensor sentinel-2a:B2,B3,B4,B8 \\
         --hs-snr 30 --ms-snr 40 --methods bicubic,guided,cnmf -o results
       hsfuse benchmark --pair scene.tif ms.tif -o results
+      hsfuse benchmark CZ_hsdb --protocol paper -o results
     """  # noqa: D301 - click reads the mark
     if bool(cubes) == (pair is not None):
         raise click.UsageError("expected either CUBES or --pair.")
@@ -209,7 +217,8 @@ def benchmark(
         )
 
         stage("inputs", 0.5)
-        found = prepare_benchmark(cubes, out, BenchmarkSettings(**choices), pair=pair)
+        asked = BenchmarkSettings(**choices)
+        found = prepare_benchmark(cubes, out, asked, pair=pair, protocol=protocol)
     if dry_run:
         outcome = plan_benchmark(found, overwrite=overwrite)
     else:

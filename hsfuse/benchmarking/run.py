@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from hsfuse.batch.pool import Ended, Pool
 from hsfuse.benchmarking.cases import Case, list_cubes, list_pair
 from hsfuse.benchmarking.pictures import draw_angles, draw_band
 from hsfuse.benchmarking.preparation import Prepared
+from hsfuse.benchmarking.protocol import PaperSplit, paper_settings, paper_split
 from hsfuse.benchmarking.rows import (
     RunLog,
     RunRow,
@@ -52,6 +53,8 @@ Progress = Callable[[int, int], None]
 
 #: The Markdown tables, and the folder of the planes from which pictures are drawn.
 TABLES, MAPS = "benchmark.md", "maps"
+#: Scenes for training and test, of the protocol of the paper.
+SPLIT = "split.json"
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,20 @@ class Benchmark:
         Pair by pair, those of one pair in the order of the methods.
     folder : Path
         Of the tables and pictures.
+    split : PaperSplit or None
+        Scenes for training and test, where the protocol of the paper is followed.
     """
 
     runs: tuple[Run, ...]
     folder: Path
+    split: PaperSplit | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the tables say beside the figures."""
+        if self.split is None or not self.runs:
+            return ()
+        return (self.split.note(self.runs[0].case.settings),)
 
 
 @dataclass(frozen=True)
@@ -95,12 +108,15 @@ class BenchmarkOutcome:
         That it took.
     files : tuple of Path
         That were written.
+    notes : tuple of str
+        What the tables say beside the figures.
     """
 
     folder: Path
     rows: tuple[RunRow, ...]
     seconds: float
-    files: tuple[Path, ...] = field(default=())
+    files: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[RunRow, ...]:
@@ -114,6 +130,7 @@ class BenchmarkOutcome:
             "seconds": self.seconds,
             "files": [str(path) for path in self.files],
             "failed": len(self.failed),
+            "notes": list(self.notes),
             "runs": [row.as_dict() for row in self.rows],
         }
 
@@ -124,6 +141,7 @@ def run_benchmark(
     settings: BenchmarkSettings | None = None,
     *,
     pair: tuple[PathLike, PathLike] | None = None,
+    protocol: str | None = None,
     overwrite: bool = False,
     pictures: bool = True,
     progress: Progress | None = None,
@@ -146,6 +164,10 @@ def run_benchmark(
     pair : tuple of path, optional
         HS and MS image of a real pair in place of cubes: it is fused at reduced resolution, where
         the HS image is the truth, and at full resolution, where there is none.
+    protocol : {"paper"}, optional
+        Follow the protocol of the publication of `ms-ssfnet`: ``cubes`` is the folder of Harvard,
+        ICVL or NUS, see :mod:`hsfuse.benchmarking.protocol`. The split is written to
+        ``split.json``.
     overwrite : bool
         Run again what is finished with the same inputs and options.
     pictures : bool
@@ -175,7 +197,7 @@ def run_benchmark(
             f"run_benchmark() got an unexpected option {unknown[0]!r}; expected {', '.join(known)}"
         )
     settings = replace(settings or BenchmarkSettings(), **choices)
-    benchmark = prepare_benchmark(cubes, out, settings, pair=pair)
+    benchmark = prepare_benchmark(cubes, out, settings, pair=pair, protocol=protocol)
     return execute_benchmark(benchmark, overwrite=overwrite, pictures=pictures, progress=progress)
 
 
@@ -185,6 +207,7 @@ def prepare_benchmark(
     settings: BenchmarkSettings,
     *,
     pair: tuple[PathLike, PathLike] | None = None,
+    protocol: str | None = None,
 ) -> Benchmark:
     """Return the checked benchmark of :func:`run_benchmark`; nothing is written yet."""
     if bool(cubes) == (pair is not None):
@@ -192,6 +215,10 @@ def prepare_benchmark(
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is no folder; expected the folder of the tables")
+    split = None
+    if protocol is not None:
+        split = _split(cubes, settings, protocol)
+        cubes, settings = split.test, paper_settings(settings, split.dataset)
     cases = list_cubes(cubes, settings) if pair is None else list_pair(*pair, settings)
     runs = []
     for case in cases:
@@ -200,7 +227,19 @@ def prepare_benchmark(
             if find_method(method).takes_weights:
                 weights = candidate_weights(settings.weights.get(method, ()), case.scene)
             runs.append(Run(case, tuple(weights), case.row(method, weights)))
-    return Benchmark(tuple(runs), folder)
+    return Benchmark(tuple(runs), folder, split)
+
+
+def _split(cubes: Sequence[PathLike], settings: BenchmarkSettings, protocol: str) -> PaperSplit:
+    if protocol != "paper":
+        raise PlanError(f"protocol must be paper, got {protocol!r}")
+    folders = [Path(cube) for cube in cubes]
+    if len(folders) != 1 or not folders[0].is_dir():
+        raise PlanError(
+            "the protocol of the paper takes one folder, of Harvard, ICVL or NUS; got "
+            f"{', '.join(map(str, folders)) or 'a pair'}"
+        )
+    return paper_split(folders[0], settings.seed)
 
 
 def plan_benchmark(benchmark: Benchmark, *, overwrite: bool = False) -> BenchmarkOutcome:
@@ -212,7 +251,7 @@ def plan_benchmark(benchmark: Benchmark, *, overwrite: bool = False) -> Benchmar
         else replace(run.row, status="planned")
         for run in benchmark.runs
     )
-    return BenchmarkOutcome(benchmark.folder, rows, 0.0)
+    return BenchmarkOutcome(benchmark.folder, rows, 0.0, notes=benchmark.notes)
 
 
 def execute_benchmark(
@@ -245,12 +284,16 @@ def execute_benchmark(
         log.close()
         files = [
             write_rows(benchmark.folder, work.rows),
-            write_output(benchmark.folder / TABLES, as_markdown(work.rows)),
+            write_output(benchmark.folder / TABLES, as_markdown(work.rows, benchmark.notes)),
         ]
+    if benchmark.split is not None:
+        files.append(write_output(benchmark.folder / SPLIT, benchmark.split.as_json()))
     if pictures:
         files += _draw(benchmark, work.rows)
     seconds = time.monotonic() - started
-    return BenchmarkOutcome(benchmark.folder, tuple(work.rows), seconds, tuple(files))
+    return BenchmarkOutcome(
+        benchmark.folder, tuple(work.rows), seconds, tuple(files), benchmark.notes
+    )
 
 
 class _Work:

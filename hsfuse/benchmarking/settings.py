@@ -52,7 +52,7 @@ class BenchmarkSettings:
         largest value of each cube. None for the full scale of the data set where it is known,
         otherwise the 99.9th percentile of the values of each cube.
     seed : int
-        Of the noise.
+        Of the noise, and of the split of a protocol.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
     workers : int or None

@@ -67,7 +67,7 @@ class _Group:
         return f"{self.kind}, " + ", ".join(word for word in words if word)
 
 
-def as_markdown(rows: Sequence[RunRow]) -> str:
+def as_markdown(rows: Sequence[RunRow], notes: Sequence[str] = ()) -> str:
     """
     Return the tables of all runs: one for each ratio, sensor, PSF and noise.
 
@@ -75,13 +75,15 @@ def as_markdown(rows: Sequence[RunRow]) -> str:
     ----------
     rows : sequence of RunRow
         In the order of the methods.
+    notes : sequence of str
+        Paragraphs before the tables.
     """
     groups: dict[_Group, list[RunRow]] = {}
     for row in rows:
         noise = row.hs_snr, row.ms_snr
         group = _Group(row.kind, row.ratio, row.rgb_sensor, row.psf, noise)
         groups.setdefault(group, []).append(row)
-    parts = ["# Benchmark", _legend(rows)]
+    parts = ["# Benchmark", *notes, _legend(rows)]
     for group, mine in groups.items():
         parts.append(f"## {group.title[0].upper()}{group.title[1:]}")
         if group.kind != "full resolution":

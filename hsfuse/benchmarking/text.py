@@ -33,7 +33,7 @@ def summarise_plan(outcome: BenchmarkOutcome) -> str:
 def summarise_benchmark(outcome: BenchmarkOutcome) -> str:
     """Return the tables and what was written."""
     files = "\n".join(f"  {path}" for path in outcome.files)
-    return f"{as_markdown(outcome.rows)}\n{_count(outcome)}\nwritten:\n{files}"
+    return f"{as_markdown(outcome.rows, outcome.notes)}\n{_count(outcome)}\nwritten:\n{files}"
 
 
 def _count(outcome: BenchmarkOutcome) -> str:
