@@ -19,11 +19,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import rasterio
 from rasterio._err import CPLE_BaseError
+from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetWriter, MemoryFile
 
+from hsfuse.core.picture import natural_bands
 from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.layout import ITEMS, STANDARD_ERROR, OutputLayout
@@ -31,6 +34,7 @@ from hsfuse.io.overviews import build_overviews
 from hsfuse.io.planes import Planes
 from hsfuse.io.replacement import FULL, move_file
 from hsfuse.io.settings import GEOTIFF
+from hsfuse.io.statistics import Statistics
 from hsfuse.io.tiff_directory import Directory, TiffForm, read_directory, write_directories
 from hsfuse.io.tiff_tiles import write_tiles
 from hsfuse.io.zarr_layout import MEANING, read_layout
@@ -40,6 +44,8 @@ __all__ = ["PROVENANCE_TAG", "check_options", "creation_profile", "export_geotif
 
 #: Name of the tag that holds an output's attributes as JSON.
 PROVENANCE_TAG = "HSFUSE_PROVENANCE"
+
+_COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 # Share of an export's time that the overviews take, before they are encoded.
 _OVERVIEWS = 0.25
@@ -189,6 +195,7 @@ def export_geotiff(
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             images = [Planes.open(store_path, hashes)]
             count = _Count(stage or ignore_stage, images[0])
+            statistics = Statistics(images[0].count, images[0].fill)
             if overviews:
                 images += build_overviews(
                     images[0],
@@ -198,8 +205,17 @@ def export_geotiff(
                     max_error=layout.max_error,
                     workers=workers,
                     done=count.overviews,
+                    seen=statistics.add,
                 )
-            _write_images(ready, images, layout, profile, workers=workers, count=count)
+            if overviews and len(images) == 1:  # no larger than a tile, so that none was read
+                for piece in images[0].pieces(GEOTIFF.tile, GEOTIFF.tile):
+                    statistics.add(piece, images[0].read(piece))
+            form, directory = _empty_directory(layout, profile, statistics)
+            directories = [
+                directory,
+                *(directory.overview(each.rows, each.columns) for each in images[1:]),
+            ]
+            _write_images(ready, images, form, directories, profile, workers=workers, count=count)
         move_file(ready, tiff_path)
     except (RasterioError, CPLE_BaseError, OSError) as error:
         if isinstance(error, OutputError):
@@ -236,15 +252,14 @@ class _Count:
 def _write_images(
     path: Path,
     images: list[Planes],
-    layout: OutputLayout,
+    form: TiffForm,
+    directories: list[Directory],
     profile: Mapping[str, str],
     *,
     workers: int,
     count: _Count,
 ) -> None:
     """Write the file: directories, overviews from small to large, the image; all places at last."""
-    form, directory = _empty_directory(layout, profile)
-    directories = [directory, *(directory.overview(each.rows, each.columns) for each in images[1:])]
     with path.open("wb", buffering=GEOTIFF.buffer) as file, ThreadPoolExecutor(workers) as pool:
         file.write(write_directories(form, directories))
         for planes, own in reversed(list(zip(images, directories, strict=True))):
@@ -285,7 +300,7 @@ def _gdal_options(profile: Mapping[str, str]) -> dict[str, str]:
 
 
 def _empty_directory(
-    layout: OutputLayout, profile: Mapping[str, str]
+    layout: OutputLayout, profile: Mapping[str, str], statistics: Statistics
 ) -> tuple[TiffForm, Directory]:
     """Let GDAL write the directory of an image whose tiles are not there yet."""
     georeferencing: dict[str, object] = {"crs": layout.crs_wkt}
@@ -304,6 +319,8 @@ def _empty_directory(
             **_gdal_options(profile),
         ) as target:
             _describe(target, layout)
+            for plane in range(layout.planes):
+                target.update_tags(plane + 1, **statistics.items(plane))
         return read_directory(memory.getbuffer(), layout.planes)
 
 
@@ -340,6 +357,13 @@ def _describe(target: DatasetWriter, layout: OutputLayout) -> None:
             envi[key] = "{" + ", ".join(f"{value:.9g}" for value in values) + "}"
     if "wavelength" in envi:
         envi["wavelength_units"] = "Nanometers"
+    shown = _shown(layout)
+    if shown:
+        envi["default_bands"] = "{" + ", ".join(str(band + 1) for band in shown) + "}"
+        interpretation = list(target.colorinterp)
+        for band, colour in zip(shown, _COLOURS, strict=True):
+            interpretation[band] = colour
+        target.colorinterp = interpretation
     target.update_tags(ns="ENVI", **envi)
     target.update_tags(**{PROVENANCE_TAG: json.dumps(layout.provenance, sort_keys=True)})
     if layout.attributes.get("units"):
@@ -347,6 +371,15 @@ def _describe(target: DatasetWriter, layout: OutputLayout) -> None:
     if layout.dtype != "float32":
         target.scales = [layout.scale] * layout.planes
         target.offsets = [layout.offset] * layout.planes
+
+
+def _shown(layout: OutputLayout) -> list[int]:
+    """Return the indexes of the bands to show as red, green and blue; none where unknown."""
+    wavelength, good = np.array(layout.wavelength, float), np.array(layout.good, bool)
+    known = good.any() and np.isfinite(wavelength[good]).all()
+    if layout.bands < 3 or not (known or layout.bands < 5):
+        return []
+    return natural_bands(wavelength, good)
 
 
 def _description(nm: float, name: str) -> str:

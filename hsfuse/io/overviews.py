@@ -34,6 +34,7 @@ def build_overviews(
     max_error: float = 0.0,
     workers: int = 1,
     done: Callable[[int], None] = lambda values: None,
+    seen: Callable[[Piece, _Values], None] | None = None,
 ) -> list[Planes]:
     """
     Write overviews until one has no more pixels a side than a tile.
@@ -54,6 +55,8 @@ def build_overviews(
         Threads.
     done : callable
         Is called with the number of values that were read, each time some were.
+    seen : callable, optional
+        Is called with every part of the image that is read, once each, in several threads.
 
     Returns
     -------
@@ -71,19 +74,25 @@ def build_overviews(
         )
         with ThreadPoolExecutor(workers) as pool:
             jobs = {
-                pool.submit(_halve_group, planes, target, group, max_error): group
+                pool.submit(_halve_group, planes, target, group, max_error, seen): group
                 for group in planes.groups
             }
             for job in as_completed(jobs):
                 job.result()
                 group = jobs[job]
                 done((group.stop - group.start) * planes.rows * planes.columns)
-        planes = target
+        planes, seen = target, None
         levels.append(target)
     return levels
 
 
-def _halve_group(planes: Planes, target: Planes, group: slice, max_error: float) -> None:
+def _halve_group(
+    planes: Planes,
+    target: Planes,
+    group: slice,
+    max_error: float,
+    seen: Callable[[Piece, _Values], None] | None,
+) -> None:
     """Write the overview of the planes that share chunks, row by row of the target's chunks."""
     above: _Values | None = None
     for rows in _spans(target.rows, target.chunk[0]):
@@ -92,7 +101,10 @@ def _halve_group(planes: Planes, target: Planes, group: slice, max_error: float)
         last = np.zeros((group.stop - group.start, 1, planes.columns), planes.cube.dtype)
         for columns in _spans(target.columns, target.chunk[1]):
             across = Halving(planes.columns, columns)
-            body = planes.read(Piece(group, down.source, across.source))
+            piece = Piece(group, down.source, across.source)
+            body = planes.read(piece)
+            if seen is not None:
+                seen(piece, body)
             last[:, :, across.source.slice] = body[:, -1:]
             if down.margin:
                 first = body[:, :1] if above is None else above[:, :, across.source.slice]

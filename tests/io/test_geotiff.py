@@ -87,6 +87,42 @@ def test_pixels_grid_and_bands_arrive(tmp_path, dtype):
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.tif", "a.zarr"]
 
 
+def test_natural_colours_and_statistics_are_stated(tmp_path):
+    """Readers show the bands nearest 660, 560 and 480 nm, and need not look at the pixels."""
+    stored = make_store(tmp_path / "a.zarr", dtype="int16", scale=1e-4).astype(float)
+    for side in ("32", "144"):  # with overviews, and as one tile
+        path = export_geotiff(
+            tmp_path / "a.zarr",
+            tmp_path / f"{side}.tif",
+            creation_options={"BLOCKSIZE": side},
+        )
+        with rasterio.open(path) as source:
+            assert [colour.name for colour in source.colorinterp[:3]] == ["blue", "green", "red"]
+            assert source.tags(ns="ENVI")["default_bands"] == "{3, 2, 1}"
+            for band, plane in enumerate(stored, start=1):
+                known = plane[plane != -32768]
+                tags = source.tags(band)
+                found = [
+                    float(tags[f"STATISTICS_{name}"])
+                    for name in ("MINIMUM", "MAXIMUM", "MEAN", "STDDEV", "VALID_PERCENT")
+                ]
+                assert found == pytest.approx(
+                    [known.min(), known.max(), known.mean(), known.std(), 100 * known.size / 13000],
+                    rel=1e-3,
+                )
+
+
+def test_a_cube_without_visible_bands_is_shown_in_false_colour(tmp_path):
+    """And one without wavelengths as it is."""
+    infrared = tuple(np.linspace(1000.0, 2400.0, 7))
+    for name, wavelength, shown in (("a", infrared, 3), ("b", (np.nan,) * 7, 0)):
+        make_store(tmp_path / f"{name}.zarr", wavelength=wavelength)
+        export_geotiff(tmp_path / f"{name}.zarr", tmp_path / f"{name}.tif", creation_options={})
+        with rasterio.open(tmp_path / f"{name}.tif") as source:
+            colours = {"red", "green", "blue"} & {each.name for each in source.colorinterp}
+            assert len(colours) == shown
+
+
 def test_unknown_wavelengths_are_not_invented(tmp_path):
     unknown = (450.0, *[np.nan] * 6)
     make_store(tmp_path / "a.zarr", wavelength=unknown, fwhm=())
