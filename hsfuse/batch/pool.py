@@ -9,7 +9,6 @@ process that started them does, however that ends: what they write can be resume
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -18,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, Self
 
 from hsfuse.errors import PlanError
+from hsfuse.parallel.parent import end_with_parent
 
 __all__ = ["Ended", "Pool"]
 
@@ -149,7 +149,7 @@ def _serve(connection: Connection) -> None:
         # Nothing is started here, but Blosc takes a lock of this method: of another it would have a
         # name, and be left on the system by a process that is killed.
         multiprocessing.set_start_method("fork", force=True)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     connection.send(_READY)
     while True:
         try:
@@ -157,13 +157,6 @@ def _serve(connection: Connection) -> None:
         except EOFError:
             return
         connection.send(function(*arguments))
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 @contextmanager

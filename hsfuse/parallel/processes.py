@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import multiprocessing.connection
-import os
 import pickle
 import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -23,6 +20,7 @@ from typing import Any, TypeVar
 import cloudpickle
 
 from hsfuse.errors import WorkerError
+from hsfuse.parallel.parent import end_with_parent
 
 __all__ = ["in_processes"]
 
@@ -98,16 +96,8 @@ def _start(content: bytes) -> None:
     """Prepare a process: it holds the job, leaves Ctrl-C to its parent, and ends with it."""
     global _job  # noqa: PLW0603 - what the initializer of a pool leaves to its calls
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     _job = pickle.loads(content)
-
-
-def _end_with_parent() -> None:
-    """End this process if the parent was killed; it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 def _call(item: Any) -> Any:
