@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from hsfuse.batch.manifest import BatchPair
+from hsfuse.fusion.digest import versions
 from hsfuse.fusion.lazy import open_input
 from hsfuse.fusion.request import differences, request_of
 from hsfuse.io.provenance import read_provenance
@@ -79,14 +80,8 @@ def unrecorded_message(out: Path) -> str:
 
 def _versions(record: Record) -> str:
     """Return the libraries that computed an output, as far as others are installed now."""
-    from importlib.metadata import version
-
-    from hsfuse.fusion.digest import LIBRARIES
-
     before = cast("Mapping[str, str]", record.get("versions") or {})
     changed = [
-        f"{name} {before[name]}"
-        for name in LIBRARIES
-        if name in before and before[name] != version(name)
+        f"{name} {before[name]}" for name, now in versions().items() if before.get(name, now) != now
     ]
     return f"computed with {', '.join(changed)}" if changed else ""

@@ -9,7 +9,8 @@ every process.
 from __future__ import annotations
 
 import hashlib
-from importlib.metadata import version
+from functools import cache
+from importlib import metadata
 
 import numpy as np
 import xarray as xr
@@ -19,6 +20,9 @@ __all__ = ["LIBRARIES", "digest", "identify", "versions"]
 
 #: Libraries whose arithmetic is in the pixels.
 LIBRARIES = ("hsfuse", "numpy", "scipy", "torch", "dask", "rasterio")
+
+# Each time the file of a distribution's metadata would be parsed.
+version = cache(metadata.version)
 
 
 def identify(raster: xr.DataArray) -> str:

@@ -23,6 +23,7 @@ import xarray as xr
 
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.psf import PSF
+from hsfuse.fusion.digest import LIBRARIES
 from hsfuse.io.identity import STORE_FILES
 from hsfuse.io.labels import crs_text
 from hsfuse.io.layout import STANDARD_ERROR
@@ -46,7 +47,8 @@ __all__ = [
 ]
 
 _HASHED = 2**20  # bytes at the beginning of an input
-_LIBRARIES = ("hsfuse", "torch", "numpy", "dask", "xarray", "zarr", "rasterio", "rioxarray")
+# Those that compute pixels, and those that only read and write them.
+_LIBRARIES = (*LIBRARIES, "xarray", "zarr", "rioxarray")
 
 
 def raster_as_dict(raster: xr.DataArray) -> dict[str, object]:
