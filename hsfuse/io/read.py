@@ -370,7 +370,8 @@ def _coordinates(bands: BandTable, opened: Opened) -> dict[str, object]:
         "wavelength": ("band", bands.wavelength, {"units": "nm"}),
         "fwhm": ("band", bands.fwhm, {"units": "nm"}),
         "good": ("band", bands.good),
-        "band_name": ("band", list(bands.names)),
+        # Of text of fixed length zarr warns that its format 3 does not know it.
+        "band_name": ("band", np.array(bands.names, dtype=np.dtypes.StringDType())),
     }
     place = opened.transform or Affine.identity()
     if place.b == 0 and place.d == 0:

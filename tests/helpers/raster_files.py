@@ -88,7 +88,7 @@ def check_contract(raster, shape=SHAPE) -> None:
     assert raster.dtype == np.float32
     assert dask.is_dask_collection(raster)
     assert raster.data.numblocks[0] == 1
-    for name, kind in {"wavelength": "f", "fwhm": "f", "good": "b", "band_name": "U"}.items():
+    for name, kind in {"wavelength": "f", "fwhm": "f", "good": "b", "band_name": "T"}.items():
         assert raster[name].dims == ("band",)
         assert raster[name].dtype.kind == kind
     assert raster["band"].values.tolist() == list(range(1, shape[0] + 1))
