@@ -49,6 +49,21 @@ def component_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
+def few_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `kriging` have few random features, its cost, where accuracy is not the point."""
+    from dataclasses import replace
+    from functools import partial
+
+    from hsfuse.methods.ms_ssfnet import method
+    from hsfuse.methods.ms_ssfnet.estimators import Estimators
+    from hsfuse.methods.ms_ssfnet.settings import DEFAULT
+
+    few = replace(DEFAULT, kriging=replace(DEFAULT.kriging, features=96))
+    monkeypatch.setattr(method, "METHOD", replace(method.METHOD, settings=few))
+    monkeypatch.setattr(Estimators, "prepare", partial(Estimators.prepare, settings=few))
+
+
+@pytest.fixture
 def few_validation_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a training be validated on one scene, which is simulated at its start."""
     from dataclasses import replace

@@ -1,9 +1,9 @@
 """`hsfuse batch` as a user types it, and what is left of one that is killed."""
 
 import json
+import socket
 import subprocess
 import sys
-import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -134,35 +134,35 @@ def test_a_killed_batch_goes_on(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Kill -9 of a worker costs its pair, of the main process all workers; the rest is done."""
-    names = [f"{number}.zarr" for number in range(4)]
-    pairs, out = manifest(tmp_path / "pairs.csv", folder, *names), tmp_path / "out"
-    code = "from hsfuse.cli.main import main; main()"
-    words = [sys.executable, "-c", code, "batch", pairs, "-o", out, *OPTIONS, "--no-quicklook"]
-    with subprocess.Popen([*map(str, words), "-q"], stderr=subprocess.PIPE) as running:
-        _wait_for(out / "batch.jsonl", '"finished"', running)
-        main_process = psutil.Process(running.pid)
-        worker = max(main_process.children(), key=lambda each: each.memory_info().rss)
-        worker.kill()
-        _wait_for(out / "batch.jsonl", "SIGKILL", running)
-        children = main_process.children()
-        running.kill()
-    _, alive = psutil.wait_procs(children, timeout=60)
+    names, out = [f"{number}.zarr" for number in range(4)], tmp_path / "out"
+    again, pairs = manifest(tmp_path / "again.csv", folder, *names), tmp_path / "pairs.csv"
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # whoever reads from it waits
+        silent.settimeout(600)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/scene.tif"
+        lines = again.read_text().splitlines(keepends=True)
+        unread = [line.replace(str(folder / "scene.tif"), url) for line in lines[3:]]
+        pairs.write_text("".join([*lines[:3], *unread]))
+        code = "from hsfuse.cli.main import main; main()"
+        words = [sys.executable, "-c", code, "batch", pairs, "-o", out, *OPTIONS, "--no-quicklook"]
+        with subprocess.Popen([*map(str, words), "-q"], stderr=subprocess.DEVNULL) as running:
+            main_process = psutil.Process(running.pid)
+            with silent.accept()[0]:
+                max(main_process.children(), key=lambda each: each.memory_info().rss).kill()
+            with silent.accept()[0]:
+                children = main_process.children()
+                running.kill()
+        _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
-    finished = [name for name in names if (out / name).exists()]
-    assert 0 < len(finished) < len(names)
+    events = [json.loads(line) for line in (out / "batch.jsonl").read_text().splitlines()]
+    assert [event["status"] for event in events] == [*("running", "finished") * 2, "failed"]
+    assert "SIGKILL" in events[-1]["message"]
     assert not (out / "batch.csv").exists()
     monkeypatch.setattr("hsfuse.batch.run.Pool", InProcess)
-    again = batch(pairs, "-o", out)
-    assert again.exit_code == 0, again.output
-    assert f"{len(finished)} done before" in again.stdout
+    result = batch(again, "-o", out)
+    assert result.exit_code == 0, result.output
+    assert "2 finished, 2 done before" in result.stdout
     hsfuse.run(folder / "scene.tif", folder / "rgb.tif", tmp_path / "alone.zarr",
                method="bicubic", align=False)  # fmt: skip
     expected = chunk_files(tmp_path / "alone.zarr")
     assert expected
     assert all(chunk_files(out / name) == expected for name in names)
-
-
-def _wait_for(path: Path, text: str, running: subprocess.Popen[bytes]) -> None:
-    while not (path.exists() and text in path.read_text()):
-        assert running.poll() is None
-        time.sleep(0.01)

@@ -186,6 +186,7 @@ def test_a_sensor_of_other_bands_is_refused(pair: tuple[xr.DataArray, ...]) -> N
         plan_fusion(hs, rgb, method="bicubic", hs_sensor="cave-31")
 
 
+@pytest.mark.usefixtures("few_features")
 def test_standard_errors_are_a_coordinate_of_the_cube(
     corner: tuple[xr.DataArray, ...], component_weights: str
 ) -> None:
@@ -210,6 +211,7 @@ def test_standard_errors_are_a_coordinate_of_the_cube(
     assert spearmanr(true, predicted).statistic > 0.5
 
 
+@pytest.mark.usefixtures("few_features")
 def test_standard_errors_of_tiles_are_those_of_the_whole(
     corner: tuple[xr.DataArray, ...], component_weights: str
 ) -> None:

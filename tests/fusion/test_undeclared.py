@@ -23,23 +23,31 @@ REGION = (slice(None), slice(56, 60), slice(56, 60))
 SETTINGS = Settings(method="bicubic", align=False, tile=256, workers=1)
 
 
-def write_pair(folder: Path, number: float | None) -> tuple[Path, Path]:
-    """Return the files of a pair at ratio 2, a small region of the HS image a number."""
-    draw = np.random.default_rng(0)
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[int | None, tuple[Path, Path]]:
+    """Return files of pairs at ratio 2, by the number that a small region of the HS image is."""
+    folder, draw = tmp_path_factory.mktemp("pairs"), np.random.default_rng(0)
     maps = zoom(draw.random((3, SIDE // 8, SIDE // 8)), (1, 8, 8), order=1)
     hs = 1000 + 4000 * np.tensordot(draw.dirichlet(np.ones(3), 18), maps, axes=1)
     hs = (hs + draw.integers(0, 40, hs.shape)).astype(np.int16)
-    if number is not None:
-        hs[REGION] = number
     fine = (1000 + 4000 * maps.repeat(2, axis=1).repeat(2, axis=2)).astype(np.int16)
-    scene = write_tiff(folder / "scene.tif", hs, transform=Affine.scale(2, -2))
-    return scene, write_tiff(folder / "rgb.tif", fine, transform=Affine.scale(1, -1))
+    rgb = write_tiff(folder / "rgb.tif", fine, transform=Affine.scale(1, -1))
+    found = {}
+    for number in (None, -9999, 0):
+        values = hs.copy()
+        if number is not None:
+            values[REGION] = number
+        scene = write_tiff(folder / f"{number}.tif", values, transform=Affine.scale(2, -2))
+        found[number] = scene, rgb
+    return found
 
 
 @pytest.mark.parametrize("number", [-9999, 0])
-def test_fill_between_windows_and_lines_is_reported(tmp_path: Path, number: int) -> None:
+def test_fill_between_windows_and_lines_is_reported(
+    pairs: dict[int | None, tuple[Path, Path]], tmp_path: Path, number: int
+) -> None:
     """With the number, the blocks and the option, in summary and record; resumed runs know it."""
-    pair = write_pair(tmp_path, number)
+    pair = pairs[number]
     with pytest.raises(Stopped):
         run(*pair, tmp_path / "out.zarr", SETTINGS, progress=stop_after(1))
     outcome = run(*pair, tmp_path / "out.zarr", SETTINGS, resume=True)
@@ -53,20 +61,22 @@ def test_fill_between_windows_and_lines_is_reported(tmp_path: Path, number: int)
     assert record["result"]["undeclared_fill"] == [{"image": "hs", "number": number, "blocks": 1}]
 
 
-def test_measurements_are_not_reported(tmp_path: Path) -> None:
+def test_measurements_are_not_reported(
+    pairs: dict[int | None, tuple[Path, Path]], tmp_path: Path
+) -> None:
     """Nor a number that the user states to be one."""
-    pair = write_pair(tmp_path, None)
-    outcome = run(*pair, tmp_path / "out.zarr", SETTINGS)
+    outcome = run(*pairs[None], tmp_path / "out.zarr", SETTINGS)
     assert outcome.undeclared == ()
     assert "warning" not in summarise(outcome)
-    pair = write_pair(tmp_path, -9999)
-    given = run(*pair, tmp_path / "given.zarr", SETTINGS, hs_nodata="none")
+    given = run(*pairs[-9999], tmp_path / "given.zarr", SETTINGS, hs_nodata="none")
     assert given.undeclared == ()
 
 
-def test_a_chunk_of_the_lazy_array_warns(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_chunk_of_the_lazy_array_warns(
+    pairs: dict[int | None, tuple[Path, Path]], caplog: pytest.LogCaptureFixture
+) -> None:
     """When it is computed, and no other chunk."""
-    fused = hsfuse.fuse(*write_pair(tmp_path, -9999), method="bicubic", align=False, tile=256)
+    fused = hsfuse.fuse(*pairs[-9999], method="bicubic", align=False, tile=256)
     with caplog.at_level(logging.WARNING, "hsfuse"):
         fused[:, 400:410, 400:410].compute(scheduler="synchronous")
         assert not caplog.records

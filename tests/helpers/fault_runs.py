@@ -71,7 +71,9 @@ def filled(pair: list[str], out: Path, moment: str) -> dict[str, object]:
     except HsfuseError as caught:
         error = str(caught)
     filler.unlink()
-    return {"error": error, "resumed": fuse(pair, out, lambda _: None, resume=True)}
+    left = [path.name for path in out.parent.iterdir() if path.name.startswith(out.name)]
+    resumed = fuse(pair, out, lambda _: None, resume=True)
+    return {"error": error, "left": left, "resumed": resumed}
 
 
 def main() -> None:

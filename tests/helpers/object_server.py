@@ -81,6 +81,8 @@ def _serve_s3() -> None:
 class _Ranges(SimpleHTTPRequestHandler):
     """Serves files, or the range of bytes that is asked for."""
 
+    disable_nagle_algorithm = True
+
     def log_message(self, *_: object) -> None:
         pass
 
@@ -117,6 +119,7 @@ def _serve_proxy(port: int) -> None:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # an answer is written in parts, each would wait 40 ms
         lock, every = threading.Lock(), 0
         requests = refused = 0
         sent: ClassVar[dict[str, int]] = {}

@@ -1,5 +1,6 @@
 """Undeclared fill and lost values, from files to the raster that is fused."""
 
+from functools import cache
 from pathlib import Path
 
 import dask.array
@@ -80,6 +81,7 @@ def test_what_is_no_raster_is_refused() -> None:
         as_raster(np.ones((3, 4, 5)), "HS")  # type: ignore[arg-type]
 
 
+@cache
 def scene(bands: int, side: int) -> np.ndarray:
     """Return smooth measurements of a scene that is larger than the windows together."""
     draw = np.random.default_rng(bands)
@@ -97,22 +99,30 @@ def stripe(direction: str, side: int, draw: np.random.Generator) -> np.ndarray:
     return (across[direction] >= place) & (across[direction] < place + width)
 
 
-@pytest.mark.parametrize("direction", ["row", "column", "slanted"])
+DIRECTIONS = ("row", "column", "slanted")
+FILLS = ((-9999, 0), (-9999, 1), (0, 1), (0, 2))
+
+
 @pytest.mark.parametrize(
-    ("bands", "number", "seed"),
-    [(24, -9999, 0), (24, -9999, 1), (24, 0, 1), (24, 0, 2), (3, 0, 2), (3, -9999, 3)],
+    ("bands", "number", "seed", "direction"),
+    [
+        *((24, *fill, direction) for fill in FILLS for direction in DIRECTIONS),
+        (3, 0, 2, "slanted"),
+        (3, -9999, 3, "row"),
+        (3, -9999, 3, "column"),
+    ],
 )
 def test_a_narrow_stripe_across_a_large_scene_is_found(
     tmp_path: Path, bands: int, number: int, seed: int, direction: str
 ) -> None:
     """Wherever it lies between the windows that are looked at, and nothing else is masked."""
     side = 320 if bands > 16 else 1296
-    stored, fill = scene(bands, side), stripe(direction, side, np.random.default_rng(seed))
+    stored, fill = scene(bands, side).copy(), stripe(direction, side, np.random.default_rng(seed))
     stored[:, fill] = number
     path = write_tiff(tmp_path / "scene.tif", stored, tiled=True, blockxsize=64, blockysize=64)
     found = without_gaps(open_raster(path), spectra=bands > 16)
     assert found.whole is None
-    np.testing.assert_array_equal(np.isnan(found.raster.values[0]), fill)
+    np.testing.assert_array_equal(np.isnan(found.raster[0].values), fill)
     assert found.measured.low.min() >= 1000
 
 

@@ -20,6 +20,7 @@ import hsfuse
 from hsfuse.errors import OutputError, RasterError
 from hsfuse.io.journal import Journal
 from hsfuse.io.read import open_raster
+from hsfuse.io.settings import NETWORK
 from hsfuse.io.url import AnyPath, Url, as_path
 from hsfuse.io.write import (
     Block,
@@ -47,6 +48,8 @@ def store() -> Iterator[Served]:
         environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         environment.setenv("AWS_REGION", "us-east-1")
         environment.setenv("AWS_ENDPOINT_URL", served.address)
+        environment.setenv("GDAL_HTTP_RETRY_DELAY", "0.02")
+        environment.setattr("hsfuse.io.bucket.NETWORK", replace(NETWORK, retry_delay=0.02))
         create_bucket(BUCKET)
         yield served
 

@@ -29,9 +29,14 @@ def halved(values: np.ndarray, fill: float) -> np.ndarray:
     return halve(np.pad(values, ((0, 0), *margins), mode="edge"), axes[0], axes[1], fill)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "int16"])
 @pytest.mark.parametrize(
-    ("rows", "columns", "chunk"), [(96, 64, (2, 8, 8)), (93, 71, (2, 8, 6)), (99, 40, (5, 9, 7))]
+    ("dtype", "rows", "columns", "chunk"),
+    [
+        ("float32", 96, 64, (2, 8, 8)),
+        ("int16", 93, 71, (2, 8, 6)),
+        ("float32", 99, 40, (5, 9, 7)),
+        ("int16", 99, 40, (5, 9, 7)),
+    ],
 )
 def test_parts_make_the_overviews_of_the_whole(
     tmp_path: Path, dtype: str, rows: int, columns: int, chunk: tuple[int, int, int]

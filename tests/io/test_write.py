@@ -1,7 +1,4 @@
 import hashlib
-import subprocess
-import sys
-import textwrap
 import threading
 import warnings
 from pathlib import Path
@@ -354,48 +351,6 @@ def test_options_that_do_not_apply_are_refused_before_the_start(tmp_path):
     with pytest.raises(PlanError, match="needs a scale"):
         write_raster(raster(), tmp_path / "a.tif", dtype="uint16")
     assert names(tmp_path) == []
-
-
-@pytest.mark.parametrize(("name", "size"), [("out.zarr", "1m"), ("out.tif", "3m")])
-def test_a_full_disk_is_an_error_and_leaves_no_output(tmp_path, name, size):
-    code = """
-        import sys, pathlib, numpy, xarray
-        from hsfuse.errors import OutputError
-        from hsfuse.io.layout import OutputLayout, blocks
-        from hsfuse.io.journal import Journal
-        from hsfuse.io.store import create_store
-        from hsfuse.io.write import finish
-
-        path = pathlib.Path(sys.argv[1])
-        layout = OutputLayout(2, 512, 512, (1, 0, 0, 0, -1, 0))
-        values = numpy.random.default_rng(0).random(layout.shape, dtype="float32")
-        try:
-            store = create_store(path, layout, plan_hash="p")
-            with Journal(store) as journal:
-                for block in blocks(layout, 256):
-                    rows = slice(block.row, block.row + 256)
-                    columns = slice(block.column, block.column + 256)
-                    part = values[:, rows, columns]
-                    journal.append(store.write(block.row, block.column, part))
-                if path.suffix == ".zarr":
-                    sys.exit("the disk was large enough")
-                finish(store, journal)
-        except OutputError as error:
-            left = sorted(each.name for each in path.parent.iterdir())
-            sys.exit(0 if left == [path.name + ".partial"] else f"{left} {error}")
-        sys.exit("nothing was raised")
-    """
-    probe = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
-    mount = f"mount -t tmpfs -o size={size} tmpfs {tmp_path}"
-    try:
-        subprocess.run([*probe, mount], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("this machine does not let a user mount a small disk")
-    script = [*probe, mount + ' && exec "$@"', "sh", sys.executable, "-c", textwrap.dedent(code)]
-    result = subprocess.run(
-        [*script, str(tmp_path / name)], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
 
 
 def test_a_finished_store_carries_its_checksums(tmp_path: Path) -> None:

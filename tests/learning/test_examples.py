@@ -25,6 +25,8 @@ from hsfuse.nets.weights import Card, find_weights
 from hsfuse.observe import Degrade, respond
 from hsfuse.sensor.catalogue import pick_sensor, response_matrix
 
+pytestmark = pytest.mark.usefixtures("few_features")
+
 COMPONENT = Architecture(1, CHANNELS, 2, 4, 2, CHANNELS)
 CUBE = Architecture(8, 3, 1, 4, 1)
 SMALL = {"steps": 6, "batch": 3, "patch": 4, "scenes": 2, "refresh": 2}

@@ -18,6 +18,8 @@ from hsfuse.nets.network import Network
 from hsfuse.nets.single_pathway import SinglePathway
 from hsfuse.sensor.catalogue import pick_sensor
 
+pytestmark = pytest.mark.usefixtures("few_features")
+
 COMPONENT = Architecture(1, CHANNELS, 2, 4, 2, CHANNELS)
 CUBE = Architecture(8, 3, 1, 4, 1)
 SMALL = {"steps": 6, "batch": 2, "patch": 4, "scenes": 2, "refresh": 2}
@@ -80,7 +82,9 @@ def test_a_loss_that_becomes_nan_or_infinite_stops(
     made_cubes, tmp_path: Path, architecture, recipe
 ):
     """The message names step and remedy; the checkpoint is that of the last finite step."""
-    wild = replace(recipe, steps=20, rate=1e20, schedule="constant", clip=0.0, average=0.0)
+    wild = replace(
+        recipe, steps=20, refresh=20, rate=1e20, schedule="constant", clip=0.0, average=0.0
+    )
     losses: list[float] = []
     with pytest.raises(
         HsfuseError, match=r"NaN or infinite at step \d+; .*lower learning rate"

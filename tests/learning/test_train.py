@@ -12,6 +12,8 @@ from hsfuse.io.write import write_raster
 from hsfuse.learning.train import RECIPES, Recipe, architecture_for, train
 from hsfuse.nets.weights import Card, find_weights, load_network
 
+pytestmark = pytest.mark.usefixtures("few_features")
+
 SMALL = {"steps": 3, "batch": 2, "patch": 4, "scenes": 2, "refresh": 2}
 BY_COMPONENT = replace(RECIPES["component"], ratio=(2.0, 3.0), **SMALL)
 BY_CUBE = replace(RECIPES["paper"], **SMALL)

@@ -9,6 +9,8 @@ import pytest
 from hsfuse.errors import RasterError
 from hsfuse.io.read import open_raster
 
+CHUNKS = (None, (4, 3, 5))
+
 
 def test_both_detectors_are_one_raster_by_wavelength(prisma) -> None:
     product = prisma()
@@ -66,8 +68,13 @@ def test_without_the_angles_a_stored_0_is_no_data_and_that_is_said(prisma) -> No
     assert any("no data is assumed where 0 is stored" in note for note in raster.attrs["notes"])
 
 
-@pytest.mark.parametrize("chunks", [None, (4, 3, 5)])
-@pytest.mark.parametrize("scheduler", ["synchronous", "threads", "processes"])
+@pytest.mark.parametrize(
+    ("scheduler", "chunks"),
+    [
+        *((scheduler, chunks) for scheduler in ("synchronous", "threads") for chunks in CHUNKS),
+        ("processes", CHUNKS[1]),
+    ],
+)
 def test_blocks_are_those_of_the_whole_under_every_scheduler(prisma, scheduler, chunks) -> None:
     product = prisma(chunks=chunks)
     raster = pickle.loads(pickle.dumps(open_raster(product.image, chunk=5)))
