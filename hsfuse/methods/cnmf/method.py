@@ -19,7 +19,6 @@ that reason the number of updates is fixed and does not depend on a tile's conve
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,7 +31,14 @@ from hsfuse.core.endmembers import vertex_components
 from hsfuse.core.grid import Span
 from hsfuse.methods import OnePass, Options, Window
 from hsfuse.methods.cnmf.settings import DEFAULT, CnmfSettings
-from hsfuse.observe import Degrade, Interpolate
+from hsfuse.methods.coupled import (
+    CoupledWindow,
+    PairUnits,
+    band_loading,
+    coupled_windows,
+    interpolate_abundances,
+)
+from hsfuse.observe import Interpolate
 from hsfuse.pair.survey import Survey
 
 __all__ = ["METHOD", "Cnmf", "CnmfFuser"]
@@ -45,29 +51,22 @@ class CnmfFuser(OnePass):
 
     Attributes
     ----------
-    good : ndarray of bool, shape (bands,)
-        HS bands that were unmixed.
-    unit : ndarray of shape (good bands,)
-        Root mean square of each.
+    units : PairUnits
+        Of an HS band its root mean square.
     endmembers : ndarray of shape (good bands, endmembers)
         W, in those units.
     response : ndarray of shape (MS bands, endmembers)
         R W, in units of the scene's brightness.
     loading : ndarray of shape (bands, endmembers)
         W in HS units with the other bands, by regression; NaN for bands without data.
-    gain, offset : ndarray of shape (MS bands,)
-        Y is ``gain * response H + offset``.
     settings : CnmfSettings
         The other numbers.
     """
 
-    good: NDArray[np.bool_]
-    unit: NDArray[np.float32]
+    units: PairUnits
     endmembers: NDArray[np.float32]
     response: NDArray[np.float32]
     loading: NDArray[np.float32]
-    gain: NDArray[np.float64]
-    offset: NDArray[np.float64]
     settings: CnmfSettings = DEFAULT
     name: str = "cnmf"
     step: int = 1
@@ -111,7 +110,7 @@ class CnmfFuser(OnePass):
         tuple of Tensor
             Of shape (endmembers, coarse rows, coarse columns), and (coarse rows, coarse columns).
         """
-        coarse, known = _positive(window.coarse[self.good], self.unit, self.settings)
+        coarse, known = self.units.coarse(window.coarse)
         endmembers = torch.from_numpy(self.endmembers)
         start = _equal(endmembers, known.numel())
         mixed = _abundances(
@@ -136,9 +135,8 @@ class CnmfFuser(OnePass):
         """
         rows, columns = area
         interpolation = Interpolate.between(window.geometry).cut(area)
-        start = _interpolated(interpolation, mixed, known, self.settings)
-        fine = window.fine[:, rows.slice, columns.slice] - self.offset[:, None, None]
-        values, _ = _positive(fine, self.gain, self.settings)
+        start = interpolate_abundances(interpolation, mixed, known)
+        values, _ = self.units.fine(window.fine[:, rows.slice, columns.slice])
         found = _abundances(
             values.flatten(1),
             torch.from_numpy(self.response),
@@ -158,110 +156,30 @@ class Cnmf:
     def prepare(self, survey: Survey, options: Options) -> CnmfFuser:
         """See :class:`hsfuse.methods.Method`."""
         del options  # small matrices: a GPU would wait for the loop
-        radiometry = survey.radiometry
-        good = survey.good
-        spectra = survey.spectra[good].astype(np.float64)
+        settings = self.settings
+        spectra = survey.spectra[survey.good].astype(np.float64)
         # Relative errors count alike in dark and bright bands: 0.3 dB better than one unit.
         unit = np.sqrt(np.square(spectra).mean(axis=1))
         unit = np.maximum(unit, 1e-6 * max(unit.max(), 1e-30))
-        corners = vertex_components(spectra / unit[:, None], self.settings.endmembers)
-        endmembers = torch.from_numpy(np.maximum(corners, self.settings.tiny).astype(np.float32))
-        response = radiometry.response[:, good] * unit / survey.brightness
-        integrated = torch.from_numpy(response.astype(np.float32))
-        gain = radiometry.gain * survey.brightness
-        settings = self.settings
-        coupled = _coupled(survey, unit.astype(np.float32), gain, radiometry.offset, settings)
-        endmembers, mixed = _couple(coupled, endmembers, integrated, settings)
+        corners = vertex_components(spectra / unit[:, None], settings.endmembers)
+        endmembers = torch.from_numpy(np.maximum(corners, settings.tiny).astype(np.float32))
+        units = PairUnits.of(survey, unit)
+        response = torch.from_numpy(units.response)
+        windows = coupled_windows(
+            survey, units, most_pixels=settings.most_pixels, ratio=settings.ratio
+        )
+        endmembers, mixed = _couple(windows, endmembers, response, settings)
         return CnmfFuser(
-            good,
-            unit.astype(np.float32),
+            units,
             endmembers.numpy(),
-            (integrated @ endmembers).numpy(),
-            _loading(coupled, mixed, good, endmembers.numpy() * unit[:, None]),
-            gain,
-            radiometry.offset,
+            (response @ endmembers).numpy(),
+            band_loading(windows, mixed, units, endmembers),
             settings,
         )
 
 
-@dataclass(frozen=True)
-class _CoupledWindow:
-    """
-    A surveyed window, scaled for unmixing.
-
-    Attributes
-    ----------
-    raw : ndarray of shape (bands, pixels)
-        HS pixels with data in both images, in HS units.
-    coarse : Tensor of shape (good bands, pixels)
-        The same in units, non-negative.
-    fine : Tensor of shape (MS bands, fine pixels)
-        MS pixels in units, non-negative.
-    used, filled : Tensor of bool, shape (rows, columns) of HS and of MS pixels
-        Where they are.
-    degrade, interpolation
-        D and the interpolation to the fine grid.
-    settings : CnmfSettings
-        Numbers of updates.
-    """
-
-    raw: NDArray[np.float32]
-    coarse: Tensor
-    fine: Tensor
-    used: Tensor
-    filled: Tensor
-    degrade: Degrade
-    interpolation: Interpolate
-    settings: CnmfSettings
-
-    def refine(self, mixed: Tensor, response: Tensor) -> Tensor:
-        """Return D of the abundances of Y that are started from these of X."""
-        whole = torch.zeros((len(mixed), self.used.numel()))
-        whole[:, self.used.flatten()] = mixed
-        whole = whole.unflatten(1, self.used.shape)
-        start = _interpolated(self.interpolation, whole, self.used, self.settings).flatten(1)
-        found = _abundances(self.fine, response, start, self.settings.updates, self.settings)
-        again, _ = self.degrade.forward_masked(found.unflatten(1, self.filled.shape), self.filled)
-        return again[:, self.used]
-
-
-def _coupled(
-    survey: Survey,
-    unit: NDArray[np.float32],
-    gain: NDArray[np.float64],
-    offset: NDArray[np.float64],
-    settings: CnmfSettings,
-) -> list[_CoupledWindow]:
-    """Return the survey's windows with data in both images, reduced to the largest total size."""
-    coupled = []
-    pixels = sum(patch.fine[0].size for patch in survey.patches)
-    factor = math.ceil(math.sqrt(pixels / settings.most_pixels))
-    ratio = max(min(survey.ratio) / factor, settings.ratio)
-    for whole in survey.patches:
-        patch = whole.averaged(ratio) if factor > 1 else whole
-        patch = patch.middle(survey.psf, settings.most_pixels / len(survey.patches))
-        _, used = survey.degraded(patch)
-        if not used.any():
-            continue
-        coarse, _ = _positive(patch.coarse[survey.good], unit, settings)
-        fine, filled = _positive(patch.fine - offset[:, None, None], gain, settings)
-        coupled.append(
-            _CoupledWindow(
-                patch.coarse[:, used],
-                coarse[:, torch.from_numpy(used)],
-                fine.flatten(1),
-                torch.from_numpy(used),
-                filled,
-                Degrade.between(patch.geometry, survey.psf),
-                Interpolate.between(patch.geometry),
-                settings,
-            )
-        )
-    return coupled
-
-
 def _couple(
-    windows: Sequence[_CoupledWindow],
+    windows: Sequence[CoupledWindow],
     endmembers: Tensor,
     response: Tensor,
     settings: CnmfSettings,
@@ -276,12 +194,22 @@ def _couple(
     for _ in range(settings.rounds):
         integrated = response @ endmembers
         parts = zip(windows, mixed.split(counts, dim=1), strict=True)
-        mixed = torch.cat([window.refine(part, integrated) for window, part in parts], dim=1)
+        mixed = torch.cat(
+            [_refined(window, part, integrated, settings) for window, part in parts], dim=1
+        )
         mixed = mixed.clamp_min(settings.tiny)
         # The same update with both sides transposed: W is to H as H is to W.
         endmembers = _abundances(image.mT, mixed.mT, endmembers.mT, updates, settings)
         endmembers, mixed = _factors(image, endmembers.mT.contiguous(), mixed, settings)
     return endmembers, mixed
+
+
+def _refined(
+    window: CoupledWindow, mixed: Tensor, response: Tensor, settings: CnmfSettings
+) -> Tensor:
+    """Return D of the abundances of Y that are started from these of X."""
+    start = window.interpolated(mixed)
+    return window.degraded(_abundances(window.fine, response, start, settings.updates, settings))
 
 
 def _abundances(
@@ -326,43 +254,6 @@ def _factors(
 def _equal(endmembers: Tensor, pixels: int) -> Tensor:
     """Return equal abundances."""
     return torch.full((endmembers.shape[1], pixels), 1 / endmembers.shape[1])
-
-
-def _positive(
-    values: NDArray[np.floating], unit: NDArray[np.floating], settings: CnmfSettings
-) -> tuple[Tensor, Tensor]:
-    """Return an image in units, non-negative, and where all bands have data."""
-    scaled = torch.from_numpy((values / unit[:, None, None]).astype(np.float32))
-    known = torch.isfinite(scaled).all(dim=0)
-    return torch.nan_to_num(scaled, 0.0, 0.0, 0.0).clamp_min(settings.tiny), known
-
-
-def _interpolated(
-    interpolation: Interpolate, mixed: Tensor, known: Tensor, settings: CnmfSettings
-) -> Tensor:
-    """Return HS abundances on the fine grid from valid pixels, equal where there are none."""
-    weight = interpolation.forward(known.float())
-    spread = interpolation.forward(torch.where(known, mixed, torch.zeros(())))
-    equal = torch.full((), 1 / len(mixed))
-    least = settings.least_weight
-    return torch.where(weight > least, spread / weight.clamp_min(least), equal)
-
-
-def _loading(
-    windows: Sequence[_CoupledWindow],
-    mixed: Tensor,
-    good: NDArray[np.bool_],
-    endmembers: NDArray[np.float64],
-) -> NDArray[np.float32]:
-    """Return W with every band; those that were not unmixed by least squares."""
-    loading = np.full((len(good), endmembers.shape[1]), np.nan, np.float32)
-    loading[good] = endmembers
-    spectra, design = np.concatenate([window.raw for window in windows], axis=1), mixed.numpy()
-    for band in np.flatnonzero(~good):
-        known = np.isfinite(spectra[band])
-        if known.any():
-            loading[band] = np.linalg.lstsq(design[:, known].T, spectra[band, known], rcond=None)[0]
-    return loading
 
 
 METHOD = Cnmf()

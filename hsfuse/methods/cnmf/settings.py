@@ -41,8 +41,6 @@ class CnmfSettings:
     ratio: float = 4.0
     # Columns at a time, so that all their updates stay in the cache: half the time of all at once.
     block: int = 4096
-    # An interpolation from less than a quarter of its weights is not used.
-    least_weight: float = 0.25
     tiny: float = 1e-9
 
 

@@ -1,0 +1,242 @@
+"""
+What methods share that factorise both images of a pair with the same spectra.
+
+:class:`PairUnits` scales the pair, :func:`coupled_windows` gives the surveyed windows on which
+spectra are learned, :func:`interpolate_abundances` carries abundances to the fine grid, and
+:func:`band_loading` completes the spectra with the bands that were left out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hsfuse.observe import Degrade, Interpolate
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import Survey
+
+__all__ = [
+    "CoupledWindow",
+    "PairUnits",
+    "band_loading",
+    "coupled_windows",
+    "interpolate_abundances",
+]
+
+# The smallest value of an image in units: multiplicative updates divide by sums of such values.
+_TINY = 1e-9
+
+
+@dataclass(frozen=True)
+class PairUnits:
+    """
+    Units in which both images are non-negative and ``Y = R X``.
+
+    Attributes
+    ----------
+    good : ndarray of bool, shape (bands,)
+        HS bands that are unmixed.
+    unit : ndarray of shape (good bands,)
+        HS values that are one unit.
+    response : ndarray of shape (MS bands, good bands)
+        R, from HS bands in units to MS bands in units.
+    gain, offset : ndarray of shape (MS bands,)
+        The MS image is ``gain * Y + offset``.
+    """
+
+    good: NDArray[np.bool_]
+    unit: NDArray[np.float32]
+    response: NDArray[np.float32]
+    gain: NDArray[np.float64]
+    offset: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, survey: Survey, unit: NDArray[np.floating]) -> PairUnits:
+        """
+        Return the units of a surveyed pair.
+
+        Parameters
+        ----------
+        survey : Survey
+            Whose radiometry relates both images.
+        unit : ndarray of shape (good bands,)
+            HS values that are one unit; of MS bands it is the scene's brightness.
+        """
+        radiometry, good = survey.radiometry, survey.good
+        response = radiometry.response[:, good] * unit / survey.brightness
+        return cls(
+            good,
+            unit.astype(np.float32),
+            response.astype(np.float32),
+            radiometry.gain * survey.brightness,
+            radiometry.offset,
+        )
+
+    def coarse(self, values: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
+        """
+        Return an HS image, (bands, rows, columns), in units, and where its good bands have data.
+
+        Returns
+        -------
+        tuple of Tensor
+            Of shape (good bands, rows, columns), non-negative, and (rows, columns).
+        """
+        return _positive(values[self.good], self.unit)
+
+    def fine(self, values: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
+        """Return an MS image in units, non-negative, and where all its bands have data."""
+        return _positive(values - self.offset[:, None, None], self.gain)
+
+
+@dataclass(frozen=True)
+class CoupledWindow:
+    """
+    A surveyed window in units.
+
+    Attributes
+    ----------
+    raw : ndarray of shape (bands, pixels)
+        HS pixels with data in both images, in HS units.
+    coarse : Tensor of shape (good bands, pixels)
+        The same in units, non-negative.
+    fine : Tensor of shape (MS bands, fine pixels)
+        MS pixels in units, non-negative.
+    used, filled : Tensor of bool, shape (rows, columns) of HS and of MS pixels
+        Where they are.
+    degrade, interpolation
+        D and the interpolation to the fine grid.
+    """
+
+    raw: NDArray[np.float32]
+    coarse: Tensor
+    fine: Tensor
+    used: Tensor
+    filled: Tensor
+    degrade: Degrade
+    interpolation: Interpolate
+
+    def interpolated(self, mixed: Tensor) -> Tensor:
+        """Return abundances of HS pixels, (endmembers, pixels), at all MS pixels."""
+        whole = torch.zeros((len(mixed), self.used.numel()))
+        whole[:, self.used.flatten()] = mixed
+        whole = whole.unflatten(1, self.used.shape)
+        return interpolate_abundances(self.interpolation, whole, self.used).flatten(1)
+
+    def degraded(self, mixed: Tensor) -> Tensor:
+        """Return D of abundances of MS pixels, (endmembers, fine pixels), at the HS pixels."""
+        again, _ = self.degrade.forward_masked(mixed.unflatten(1, self.filled.shape), self.filled)
+        return again[:, self.used]
+
+
+def coupled_windows(
+    survey: Survey, units: PairUnits, *, most_pixels: int, ratio: float
+) -> list[CoupledWindow]:
+    """
+    Return the survey's windows with data in both images, reduced to a largest total size.
+
+    Parameters
+    ----------
+    survey : Survey
+        The pair.
+    units : PairUnits
+        Of both images.
+    most_pixels : int
+        MS pixels of all windows together, about.
+    ratio : float
+        A survey of more MS pixels is averaged while an HS pixel spans this many, then cut.
+    """
+    pixels = sum(patch.fine[0].size for patch in survey.patches)
+    factor = math.ceil(math.sqrt(pixels / most_pixels))
+    ratio = max(min(survey.ratio) / factor, ratio)
+    coupled = []
+    for whole in survey.patches:
+        patch = whole.averaged(ratio) if factor > 1 else whole
+        patch = patch.middle(survey.psf, most_pixels / len(survey.patches))
+        _, used = survey.degraded(patch)
+        if used.any():
+            coupled.append(_coupled(survey, units, patch, used))
+    return coupled
+
+
+def _coupled(
+    survey: Survey, units: PairUnits, patch: Patch, used: NDArray[np.bool_]
+) -> CoupledWindow:
+    coarse, _ = units.coarse(patch.coarse)
+    fine, filled = units.fine(patch.fine)
+    return CoupledWindow(
+        patch.coarse[:, used],
+        coarse[:, torch.from_numpy(used)],
+        fine.flatten(1),
+        torch.from_numpy(used),
+        filled,
+        Degrade.between(patch.geometry, survey.psf),
+        Interpolate.between(patch.geometry),
+    )
+
+
+def interpolate_abundances(
+    interpolation: Interpolate, mixed: Tensor, known: Tensor, least_weight: float = 0.25
+) -> Tensor:
+    """
+    Return HS abundances on the fine grid from valid pixels, equal where there are none.
+
+    Parameters
+    ----------
+    interpolation : Interpolate
+        To the fine grid.
+    mixed : Tensor of shape (endmembers, coarse rows, coarse columns)
+        Abundances.
+    known : Tensor of bool, shape (coarse rows, coarse columns)
+        Valid pixels.
+    least_weight : float
+        An interpolation from less than this part of its weights is not used.
+    """
+    weight = interpolation.forward(known.to(mixed))
+    spread = interpolation.forward(torch.where(known, mixed, torch.zeros_like(mixed)))
+    equal = torch.full_like(spread, 1 / len(mixed))
+    return torch.where(weight > least_weight, spread / weight.clamp_min(least_weight), equal)
+
+
+def band_loading(
+    windows: list[CoupledWindow], mixed: Tensor, units: PairUnits, endmembers: Tensor
+) -> NDArray[np.float32]:
+    """
+    Return endmembers in HS units with every band; those left out by least squares.
+
+    Parameters
+    ----------
+    windows : list of CoupledWindow
+        The HS pixels.
+    mixed : Tensor of shape (endmembers, pixels)
+        Their abundances.
+    units : PairUnits
+        Of the endmembers.
+    endmembers : Tensor of shape (good bands, endmembers)
+
+    Returns
+    -------
+    ndarray of shape (bands, endmembers)
+        NaN for bands without data.
+    """
+    good = units.good
+    loading = np.full((len(good), endmembers.shape[1]), np.nan, np.float32)
+    loading[good] = endmembers.cpu().numpy() * units.unit[:, None]
+    spectra = np.concatenate([window.raw for window in windows], axis=1)
+    design = mixed.cpu().numpy()
+    for band in np.flatnonzero(~good):
+        known = np.isfinite(spectra[band])
+        if known.any():
+            loading[band] = np.linalg.lstsq(design[:, known].T, spectra[band, known], rcond=None)[0]
+    return loading
+
+
+def _positive(values: NDArray[np.floating], unit: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
+    """Return an image in units, non-negative, and where all bands have data."""
+    scaled = torch.from_numpy((values / unit[:, None, None]).astype(np.float32))
+    known = torch.isfinite(scaled).all(dim=0)
+    return torch.nan_to_num(scaled, 0.0, 0.0, 0.0).clamp_min(_TINY), known
