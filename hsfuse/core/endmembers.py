@@ -1,11 +1,11 @@
-"""Endmembers of a scene by vertex component analysis."""
+"""Endmembers of a scene: its purest pixels, or the corners of the smallest simplex about it."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["vertex_components"]
+__all__ = ["minimum_volume_simplex", "vertex_components"]
 
 
 def vertex_components(
@@ -51,3 +51,90 @@ def vertex_components(
         chosen.append(int(np.argmax(along)))
         corners[:, index] = projected[:, chosen[-1]]
     return spectra[:, chosen].copy()
+
+
+def minimum_volume_simplex(
+    spectra: NDArray[np.float64],
+    count: int,
+    *,
+    penalty: float = 0.006,
+    rounds: int = 80,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """
+    Return the corners of the smallest simplex about most of the spectra, by SISAL.
+
+    Bioucas-Dias 2009, "A variable splitting augmented Lagrangian approach to linear spectral
+    unmixing", WHISPERS, doi:10.1109/WHISPERS.2009.5289072: with Q the inverse of the corners and
+    Y the spectra in the affine set of the leading components, minimise
+    ``-log |det Q| + penalty * sum(max(-Q Y, 0))`` over Q with ``1'Q Y = 1'``. The corners
+    need be no pixels, and spectra beyond the simplex cost in proportion to their distance.
+
+    Parameters
+    ----------
+    spectra : ndarray of shape (bands, pixels)
+        Finite values of any unit.
+    count : int
+        Number of corners; limited to the number of bands and of pixels.
+    penalty : float
+        Of what lies outside, for all pixels together.
+    rounds : int
+        Quadratic approximations of the determinant.
+    seed : int
+        Of the initial endmembers (:func:`vertex_components`).
+
+    Returns
+    -------
+    ndarray of shape (bands, count)
+        Values may be negative.
+    """
+    mean = spectra.mean(axis=1, keepdims=True)
+    power, vectors = np.linalg.eigh(np.cov(spectra, bias=True))
+    count = min(count, *spectra.shape, 1 + int((power > 1e-12 * power[-1]).sum()))
+    # Whitened and lifted: the last coordinate is constant, so that abundances sum to one.
+    basis = vectors[:, ::-1][:, : count - 1] * np.sqrt(power[::-1][: count - 1])
+    whitened = np.linalg.pinv(basis) @ (spectra - mean)
+    lifted = np.vstack([whitened, np.ones(spectra.shape[1])]) / np.sqrt(count)
+    corners = vertex_components(lifted, count, seed=seed)
+    # About the corners found, wide enough to hold every spectrum.
+    corners = corners + count * (corners - corners.mean(axis=1, keepdims=True))
+    inverse = _smallest_simplex(lifted, np.linalg.inv(corners), penalty, rounds)
+    return np.asarray(mean + basis @ (np.linalg.inv(inverse) * np.sqrt(count))[:-1])
+
+
+def _smallest_simplex(
+    lifted: NDArray[np.float64], start: NDArray[np.float64], penalty: float, rounds: int
+) -> NDArray[np.float64]:
+    """Return Q; every round is an augmented Lagrangian step of the quadratic approximation."""
+    count, pixels = lifted.shape
+    weight, curvature, steps = count * 1000 / pixels, 1e-6, 3
+    normal = np.linalg.inv(curvature * np.eye(count) + weight * lifted @ lifted.T)
+    total = np.linalg.inv(lifted @ lifted.T) @ lifted.sum(axis=1)  # 1'Q, so that 1'Q Y = 1'
+
+    def objective(matrix: NDArray[np.float64]) -> float:
+        outside = np.minimum(matrix @ lifted, 0).sum()
+        return float(-np.linalg.slogdet(matrix)[1] - penalty * outside)
+
+    inverse = start
+    split, dual = start @ lifted, np.zeros((count, pixels))
+    for index in range(rounds):
+        before = inverse
+        linear = curvature * before + np.linalg.inv(before).T  # minus the gradient of -log |det|
+        for _ in range(steps if index < rounds - 1 else 99):
+            right = linear + weight * (split + dual) @ lifted.T
+            multiplier = (np.linalg.solve(normal, total) - right.sum(axis=0)) / count
+            inverse = (right + multiplier) @ normal
+            mixed = inverse @ lifted
+            split = _hinge_step(mixed - dual, penalty / weight)
+            dual = dual - (mixed - split)
+        value = objective(before)
+        for _ in range(60):  # halve the step until the objective does not rise
+            if objective(inverse) <= value:
+                break
+            inverse = (inverse + before) / 2
+    return inverse
+
+
+def _hinge_step(values: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    """Return the proximal point of ``step * max(-v, 0)``."""
+    return np.asarray(np.maximum(values, 0) + np.minimum(values + step, 0))

@@ -102,6 +102,11 @@ METHODS = {
         "hsfuse.methods.fuse:METHOD",
         "Bayesian estimate with a Gaussian prior by a Sylvester equation in closed form (Wei 2015)",
     ),
+    "csu": MethodSpec(
+        "hsfuse.methods.csu:METHOD",
+        "coupled spectral unmixing (Lanaras 2015): abundances that sum to one, by proximal "
+        "alternating linearised minimisation",
+    ),
     "spectralift": MethodSpec(
         "hsfuse.methods.spectralift:METHOD",
         "a per-pixel network trained on the pair itself (Shah 2025); needs the spectral response "

@@ -28,6 +28,7 @@ from hsfuse.methods import (
 from hsfuse.methods.cnmf.method import Cnmf
 from hsfuse.methods.cnmf.settings import CnmfSettings
 from hsfuse.methods.conditioning import fuse_scene, with_models
+from hsfuse.methods.csu import Csu, CsuSettings
 from hsfuse.methods.fuse import Fuse, FuseSettings
 from hsfuse.methods.gsa import Gsa, GsaSettings
 from hsfuse.methods.guided.method import Guided
@@ -78,6 +79,7 @@ def observed(cube: NDArray[np.float32]) -> tuple[Survey, Window]:
 _KRIGING = KrigingSettings(features=96)
 _CNMF = CnmfSettings(updates=10, updates_coarse=10, updates_fine=10)
 _FAST: dict[str, Method] = {
+    "csu": Csu(CsuSettings(endmembers=6, most_rounds=5)),
     "kriging": Kriging(_KRIGING),
     "spectralift": SpectraLift(SpectraLiftSettings(steps=30)),
     "ms-ssfnet": MSSSFNetMethod(ComponentSettings(kriging=_KRIGING, cnmf=_CNMF)),
@@ -185,6 +187,10 @@ def test_a_hole_does_not_leak(name: str) -> None:
         (
             Cnmf(CnmfSettings(updates=5, updates_fine=5)),
             Cnmf(CnmfSettings(updates=5, updates_fine=6)),
+        ),
+        (
+            Csu(CsuSettings(endmembers=5, most_rounds=2)),
+            Csu(CsuSettings(endmembers=5, most_rounds=2, updates_coarse=100)),
         ),
         (
             SpectraLift(SpectraLiftSettings(steps=2)),

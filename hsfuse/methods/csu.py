@@ -1,0 +1,340 @@
+"""
+`csu`: coupled spectral unmixing.
+
+C. Lanaras, E. Baltsavias, K. Schindler, "Hyperspectral Super-Resolution by Coupled Spectral
+Unmixing", ICCV 2015, doi:10.1109/ICCV.2015.409. With H the HS image, M the MS image, S the
+degradation D and R the response, the endmembers E and the abundances A of MS pixels minimise
+
+    ||H - E A S||^2 + ||M - R E A||^2  with  0 <= E <= 1,  A >= 0,  1'A = 1'     (5)
+
+E is started by SISAL, the abundances of the HS pixels by SUnSAL; interpolated they start A. Then
+E is fitted to H with A fixed (6) and A to M with E fixed (7), in turn, each by the steps of
+proximal alternating linearised minimisation (PALM; Bolte, Sabach, Teboulle 2014): a gradient step
+with 1 over a bound of the curvature, then the projection on the constraints (8, 9). Each such
+step lowers its sum of squares.
+
+What differs: E is learned on the survey. A tile unmixes its HS pixels with E and starts
+A from them; it then takes as many steps (9) as the survey took until convergence. So a pixel
+depends on its own MS bands and the HS pixels around it, and tiles equal the whole. The unit, one
+in the publication for images in 0..1, is the scene's brightest value.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hsfuse.core.endmembers import minimum_volume_simplex
+from hsfuse.methods import OnePass, Options, Window
+from hsfuse.methods.coupled import (
+    CoupledWindow,
+    PairUnits,
+    band_loading,
+    coupled_windows,
+    interpolate_abundances,
+)
+from hsfuse.methods.nonnegative import nonnegative_codes
+from hsfuse.methods.simplex import project_simplex
+from hsfuse.observe import Interpolate
+from hsfuse.pair.survey import Survey
+
+__all__ = ["METHOD", "Csu", "CsuFuser", "CsuSettings", "abundance_steps", "endmember_steps"]
+
+
+@dataclass(frozen=True, slots=True)
+class CsuSettings:
+    """All numbers of `csu`."""
+
+    # Section 5: p = 10 for CAVE and Harvard; 30 in the comparison of Yokoya et al. 2017,
+    # doi:10.1109/MGRS.2016.2637824, on remote-sensing scenes.
+    endmembers: int = 30
+    # Penalty and rounds of SISAL in the authors' release.
+    penalty: float = 0.006
+    rounds: int = 80
+    # gamma of the step sizes, below (8) and (9).
+    margin: float = 1.01
+    # Of the authors' release: the steps (8) or (9) end after this many, or where one lowers the
+    # root mean square residual by less than this part.
+    most_steps: int = 100
+    least_decrease: float = 0.01
+    # Rounds: 200 in that comparison, 1500 in the release; or where the sum of both residuals
+    # changes by less than this part, as in the release.
+    most_rounds: int = 200
+    tolerance: float = 1e-4
+    # Iterations of ADMM that unmix HS pixels.
+    updates_coarse: int = 200
+    # MS pixels of the survey, and least ratio to which they are averaged, as in `cnmf`.
+    most_pixels: int = 2**16
+    ratio: float = 4.0
+    # Pixels at a time, so that all their steps stay in the cache.
+    block: int = 8192
+
+
+DEFAULT = CsuSettings()
+
+
+@dataclass(frozen=True)
+class CsuFuser(OnePass):
+    """
+    The endmembers of one pair.
+
+    Attributes
+    ----------
+    units : PairUnits
+        Of both images; one for all HS bands.
+    endmembers : ndarray of shape (good bands, endmembers)
+        E, in units.
+    loading : ndarray of shape (bands, endmembers)
+        E in HS units with the other bands, by regression; NaN for bands without data.
+    rounds, steps : int
+        Rounds of (6) and (7) on the survey, and steps (9) in all of them.
+    device : str
+        Where it runs.
+    settings : CsuSettings
+        The other numbers.
+    notes : tuple of str
+        For the user.
+    """
+
+    units: PairUnits
+    endmembers: NDArray[np.float32]
+    loading: NDArray[np.float32]
+    rounds: int
+    steps: int
+    device: str = "cpu"
+    settings: CsuSettings = DEFAULT
+    name: str = "csu"
+    step: int = 1
+    gives_standard_error: bool = False
+    reach: tuple[float, float] = (2.0, 2.0)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return 3 * self.endmembers.shape[1]
+
+    def describe(self) -> dict[str, object]:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return {
+            "method": self.name,
+            "endmembers": self.endmembers.shape[1],
+            "rounds": self.rounds,
+            "steps": self.steps,
+        }
+
+    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return [self._fuse(window) for window in windows]
+
+    def _fuse(self, window: Window) -> NDArray[np.float32]:
+        abundances = self._abundances(window)
+        loading = torch.from_numpy(self.loading).to(self.device)
+        cube: NDArray[np.float32] = torch.tensordot(loading, abundances, dims=1).cpu().numpy()
+        return cube
+
+    def _abundances(self, window: Window) -> Tensor:
+        """Return A over the core, shape (endmembers, core rows, core columns)."""
+        settings, (rows, columns) = self.settings, window.core
+        coarse, known = (each.to(self.device) for each in self.units.coarse(window.coarse))
+        endmembers = torch.from_numpy(self.endmembers).to(self.device)
+        mixed = nonnegative_codes(
+            endmembers, coarse.flatten(1), sum_to_one=True, iterations=settings.updates_coarse
+        ).unflatten(1, known.shape)
+        interpolation = Interpolate.between(window.geometry, device=self.device).cut(window.core)
+        found = interpolate_abundances(interpolation, mixed, known).flatten(1)
+        fine, filled = self.units.fine(window.fine[:, rows.slice, columns.slice])
+        response = torch.from_numpy(self.units.response).to(self.device) @ endmembers
+        for part, values in zip(
+            found.split(settings.block, 1),
+            fine.flatten(1).to(self.device).split(settings.block, 1),
+            strict=True,
+        ):
+            steps = abundance_steps(values, response, project_simplex(part), settings.margin)
+            for _, mixture in zip(range(self.steps), steps, strict=False):
+                part.copy_(mixture)
+        return found.unflatten(1, filled.shape)
+
+
+@dataclass(frozen=True)
+class Csu:
+    """The method: coupled on the survey, unmixed tile by tile."""
+
+    settings: CsuSettings = DEFAULT
+
+    def prepare(self, survey: Survey, options: Options) -> CsuFuser:
+        """See :class:`hsfuse.methods.Method`."""
+        settings, device = self.settings, options.device
+        spectra = survey.spectra[survey.good].astype(np.float64)
+        units = PairUnits.of(survey, np.full(len(spectra), survey.brightness))
+        windows = coupled_windows(
+            survey, units, most_pixels=settings.most_pixels, ratio=settings.ratio
+        )
+        corners = minimum_volume_simplex(
+            spectra / survey.brightness,
+            settings.endmembers,
+            penalty=settings.penalty,
+            rounds=settings.rounds,
+        )
+        coupling = _Coupling.of(windows, units, settings, device)
+        endmembers, mixed, rounds, steps = coupling.solve(
+            torch.from_numpy(corners.astype(np.float32)).clamp(0, 1).to(device)
+        )
+        notes: tuple[str, ...] = ()
+        if rounds == settings.most_rounds:
+            notes = (f"csu: the endmembers have not converged after {rounds} rounds",)
+        return CsuFuser(
+            units,
+            endmembers.cpu().numpy(),
+            band_loading(windows, mixed, units, endmembers),
+            rounds,
+            steps,
+            device,
+            settings,
+            notes=notes,
+        )
+
+
+@dataclass(frozen=True)
+class _Coupling:
+    """
+    The survey on which E is learned.
+
+    Attributes
+    ----------
+    windows : sequence of CoupledWindow
+        In units.
+    coarse, fine : Tensor of shape (bands, pixels)
+        H and M of all windows.
+    response : Tensor of shape (MS bands, good bands)
+        R.
+    settings : CsuSettings
+        Steps and rounds.
+    """
+
+    windows: Sequence[CoupledWindow]
+    coarse: Tensor
+    fine: Tensor
+    response: Tensor
+    settings: CsuSettings
+
+    @classmethod
+    def of(
+        cls, windows: Sequence[CoupledWindow], units: PairUnits, settings: CsuSettings, device: str
+    ) -> _Coupling:
+        return cls(
+            windows,
+            torch.cat([window.coarse for window in windows], dim=1).to(device),
+            torch.cat([window.fine for window in windows], dim=1).to(device),
+            torch.from_numpy(units.response).to(device),
+            settings,
+        )
+
+    def solve(self, endmembers: Tensor) -> tuple[Tensor, Tensor, int, int]:
+        """Return E, the abundances of the HS pixels, the rounds and the steps (9) in all."""
+        settings = self.settings
+        seen = nonnegative_codes(
+            endmembers, self.coarse, sum_to_one=True, iterations=settings.updates_coarse
+        )
+        mixed = project_simplex(self._interpolated(seen))
+        count, rounds, before = 0, 0, 1.0
+        while rounds < settings.most_rounds:
+            rounds += 1
+            endmembers, residual, _ = self._descend(
+                endmember_steps(self.coarse, endmembers, seen, settings.margin),
+                lambda found, seen=seen: self.coarse - found @ seen,  # type: ignore[misc]
+            )
+            response = self.response @ endmembers
+            mixed, other, taken = self._descend(
+                abundance_steps(self.fine, response, mixed, settings.margin),
+                lambda found, response=response: self.fine - response @ found,  # type: ignore[misc]
+            )
+            seen = self._degraded(mixed)
+            count += taken
+            if abs(before / max(residual + other, 1e-30) - 1) < settings.tolerance:
+                break
+            before = residual + other
+        return endmembers, seen, rounds, count
+
+    def _descend(
+        self, steps: Iterator[Tensor], misfit: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, float, int]:
+        """Return the last step, its root mean square residual and the number of steps."""
+        taken, before, residual = 0, float("inf"), 0.0
+        for found in itertools.islice(steps, self.settings.most_steps):
+            taken += 1
+            residual = float(misfit(found).square().mean().sqrt())
+            if before < (1 + self.settings.least_decrease) * residual:
+                break
+            before = residual
+        return found, residual, taken
+
+    def _interpolated(self, seen: Tensor) -> Tensor:
+        """Return abundances of HS pixels at all MS pixels."""
+        parts = seen.cpu().split([int(window.used.sum()) for window in self.windows], dim=1)
+        found = [w.interpolated(part) for w, part in zip(self.windows, parts, strict=True)]
+        return torch.cat(found, dim=1).to(seen)
+
+    def _degraded(self, mixed: Tensor) -> Tensor:
+        """Return A S."""
+        parts = mixed.cpu().split([window.filled.numel() for window in self.windows], dim=1)
+        found = [w.degraded(part) for w, part in zip(self.windows, parts, strict=True)]
+        return torch.cat(found, dim=1).to(mixed)
+
+
+def endmember_steps(
+    coarse: Tensor, endmembers: Tensor, seen: Tensor, margin: float
+) -> Iterator[Tensor]:
+    """
+    Yield E after each step on (6), ``||H - E A S||^2`` over ``0 <= E <= 1``.
+
+    Parameters
+    ----------
+    coarse : Tensor of shape (bands, HS pixels)
+        H.
+    endmembers : Tensor of shape (bands, endmembers)
+        To begin with.
+    seen : Tensor of shape (endmembers, HS pixels)
+        A S.
+    margin : float
+        gamma, above one.
+    """
+    gram, correlated = seen @ seen.mT, coarse @ seen.mT
+    rate = 1 / (margin * torch.linalg.matrix_norm(gram))  # c below (8)
+    while True:
+        gradient = endmembers @ gram - correlated
+        endmembers = (endmembers - rate * gradient).clamp(0, 1)  # (8a), (8b)
+        yield endmembers
+
+
+def abundance_steps(
+    fine: Tensor, response: Tensor, mixed: Tensor, margin: float
+) -> Iterator[Tensor]:
+    """
+    Yield A after each step on (7), ``||M - R E A||^2`` over ``A >= 0`` with ``1'A = 1'``.
+
+    Parameters
+    ----------
+    fine : Tensor of shape (MS bands, pixels)
+        M.
+    response : Tensor of shape (MS bands, endmembers)
+        R E.
+    mixed : Tensor of shape (endmembers, pixels)
+        To begin with.
+    margin : float
+        gamma, above one.
+    """
+    rate = 1 / (margin * torch.linalg.matrix_norm(response @ response.mT))  # d below (9)
+    while True:
+        gradient = response.mT @ (response @ mixed - fine)
+        mixed = project_simplex(mixed - rate * gradient)  # (9a), (9b)
+        yield mixed
+
+
+METHOD = Csu()

@@ -1,0 +1,158 @@
+"""Unmixing and sparse coding: exact mixtures, objectives, and pairs of any shape."""
+
+import itertools
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from hsfuse.core.endmembers import minimum_volume_simplex
+from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.core.psf import PSF
+from hsfuse.methods import Method, Options, Window
+from hsfuse.methods.csu import Csu, CsuSettings, abundance_steps, endmember_steps
+from hsfuse.methods.nonnegative import nonnegative_codes
+from hsfuse.methods.simplex import project_simplex
+from hsfuse.observe import Degrade, respond
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import Survey
+
+# Each method with settings for the four materials of the scene, and the decibels it reaches there.
+METHODS: dict[str, tuple[Method, float]] = {
+    "csu": (Csu(CsuSettings(endmembers=4, penalty=1.0, most_rounds=40)), 45.0),
+}
+
+
+def mixture(side: int, bands: int) -> NDArray[np.float32]:
+    """Return a cube of four materials whose smooth abundances sum to one, with pure pixels."""
+    draw = np.random.default_rng(0)
+    centres = np.linspace(0, bands, 4)[:, None]
+    spectra = 0.1 + 0.8 * np.exp(-0.5 * ((np.arange(bands) - centres) / (0.25 * bands)) ** 2)
+    waves = draw.uniform(0.08, 0.25, size=(4, 2))
+    rows, columns = np.mgrid[:side, :side]
+    height = [6 * np.sin(y * rows + x * columns + 9 * y) for y, x in waves]
+    share = np.exp(height) / np.exp(height).sum(axis=0)
+    return np.tensordot(spectra.T, share, axes=1).astype(np.float32)
+
+
+def observed(
+    cube: NDArray[np.float32], ratio: float, fine_bands: int, covered: int
+) -> tuple[Survey, Window]:
+    """Return the survey and the whole window; MS bands respond to the first HS bands alone."""
+    bands, side, _ = cube.shape
+    axis = Axis(side, int(side / ratio), ratio)
+    geometry = Geometry(axis, axis)
+    response = np.zeros((fine_bands, bands))
+    for band, part in enumerate(np.array_split(np.arange(covered), fine_bands)):
+        response[band, part] = 1 / len(part)
+    values = torch.from_numpy(cube)
+    coarse = Degrade.between(geometry, PSF((1.0, 1.0))).forward(values).numpy()
+    fine = respond(torch.from_numpy(response.astype(np.float32)), values).numpy()
+    survey = Survey(
+        (Patch(coarse, fine, geometry, (0, 0)),),
+        PSF((1.0, 1.0)),
+        np.ones(bands, bool),
+        np.linspace(400, 900, bands),
+        response,
+    )
+    return survey, Window(coarse, fine, geometry, (Span(0, side), Span(0, side)), (0, 0))
+
+
+@cache
+def scene() -> tuple[NDArray[np.float32], Survey, Window]:
+    """Return an exact pair of four MS bands at ratio 4, and its truth."""
+    cube = mixture(64, 24)
+    return cube, *observed(cube, 4.0, 4, 24)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_an_exact_mixture_is_recovered(name: str) -> None:
+    """Four materials under four MS bands without noise."""
+    method, decibels = METHODS[name]
+    cube, survey, window = scene()
+    (values,) = method.prepare(survey, Options()).fuse([window])
+    error = np.square(values - cube).mean()
+    assert 10 * np.log10(np.square(cube).max() / error) > decibels
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(("ratio", "fine_bands", "covered"), [(3.3, 1, 12), (5.0, 8, 10)])
+def test_any_pair_is_fused(name: str, ratio: float, fine_bands: int, covered: int) -> None:
+    """A real ratio, one MS band or more than materials, HS bands that no MS band covers."""
+    cube = mixture(50, 12)
+    survey, window = observed(cube, ratio, fine_bands, covered)
+    (values,) = METHODS[name][0].prepare(survey, Options()).fuse([window])
+    assert values.shape == cube.shape
+    assert np.isfinite(values).all()
+    assert (
+        np.abs(values - cube).mean()
+        < 0.5 * np.abs(cube - cube.mean(axis=(1, 2))[:, None, None]).mean()
+    )
+
+
+def test_every_step_of_csu_lowers_its_sum_of_squares() -> None:
+    """PALM with steps below 1 / curvature, from any start."""
+    draw = torch.Generator().manual_seed(0)
+    coarse, seen = (torch.rand(shape, generator=draw) for shape in ((24, 60), (6, 60)))
+    start = torch.rand((24, 6), generator=draw)
+    steps = itertools.islice(endmember_steps(coarse, start, seen, 1.01), 60)
+    falls([float((coarse - found @ seen).square().sum()) for found in (start, *steps)])
+    fine, response = (torch.rand(shape, generator=draw) for shape in ((3, 60), (3, 6)))
+    start = project_simplex(seen)
+    steps = itertools.islice(abundance_steps(fine, response, start, 1.01), 60)
+    falls([float((fine - response @ found).square().sum()) for found in (start, *steps)])
+
+
+def falls(values: list[float]) -> None:
+    """Assert that an objective never rises and ends below its start."""
+    assert (np.diff(values) <= 1e-6 * values[0]).all()
+    assert values[-1] < 0.9 * values[0]
+
+
+def test_the_nearest_abundances_are_on_the_simplex() -> None:
+    """No other point of the simplex is nearer, and a point of it stays."""
+    draw = torch.Generator().manual_seed(0)
+    values = 3 * torch.randn((7, 50), generator=draw)
+    found = project_simplex(values)
+    assert found.min() >= 0
+    torch.testing.assert_close(found.sum(dim=0), torch.ones(50))
+    torch.testing.assert_close(project_simplex(found), found)
+    # Where the projection is positive the distance is the same, elsewhere larger (KKT).
+    distance = values - found
+    level = (distance * (found > 0)).sum(dim=0) / (found > 0).sum(dim=0)
+    assert ((distance - level) * (found > 0)).abs().max() < 1e-4
+    assert ((distance - level)[found == 0]).max() < 1e-4
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.3])
+def test_codes_are_optimal(penalty: float) -> None:
+    """The gradient vanishes where codes are positive and is not negative elsewhere (KKT)."""
+    draw = torch.Generator().manual_seed(0)
+    dictionary, image = (torch.rand(shape, generator=draw) for shape in ((20, 8), (20, 30)))
+    codes = nonnegative_codes(dictionary, image, penalty=penalty, iterations=500)
+    gradient = dictionary.mT @ (dictionary @ codes - image) + penalty
+    assert codes.min() >= 0
+    assert gradient[codes > 1e-3].abs().max() < 1e-2
+    assert gradient.min() > -1e-2
+
+
+def test_abundances_may_sum_to_one() -> None:
+    """Mixtures are unmixed exactly."""
+    draw = np.random.default_rng(0)
+    endmembers = torch.from_numpy(draw.random((20, 5)).astype(np.float32))
+    mixed = torch.from_numpy(draw.dirichlet(np.full(5, 0.3), 40).T.astype(np.float32))
+    found = nonnegative_codes(endmembers, endmembers @ mixed, sum_to_one=True, iterations=500)
+    torch.testing.assert_close(found, mixed, atol=2e-3, rtol=0)
+
+
+def test_the_smallest_simplex_is_found_without_pure_pixels() -> None:
+    """The corners are those of the materials, though no pixel holds more than 80 % of one."""
+    draw = np.random.default_rng(0)
+    endmembers = draw.random((12, 4))
+    mixed = draw.dirichlet(np.ones(4), 600).T
+    mixed = mixed[:, mixed.max(axis=0) < 0.8]
+    corners = minimum_volume_simplex(endmembers @ mixed, 4, penalty=1.0)
+    distance = np.abs(corners[:, :, None] - endmembers[:, None]).max(axis=0).min(axis=0)
+    assert distance.max() < 0.03
