@@ -43,7 +43,7 @@ class _Group(click.Group):
         return list(self.commands)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("hsfuse", cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hsfuse", message="hsfuse %(version)s")
 def main() -> None:
     """

@@ -30,13 +30,24 @@ def test_help_imports_neither_torch_nor_xarray():
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["run"], ["sample"], ["simulate"], ["evaluate"], ["info"], ["train"]]
+    "command",
+    [[], ["run"], ["sample"], ["simulate"], ["evaluate"], ["assess"], ["info"], ["train"]],
 )
 def test_every_command_shows_an_example(command: list[str]):
     result = CliRunner().invoke(main, [*command, "--help"])
     assert result.exit_code == 0
     example = f"\n    hsfuse {command[0] if command else 'run'} "
     assert example in result.stdout.split("\nOptions")[0]
+
+
+def test_rasterio_shows_it_under_its_name():
+    """`rio hsfuse info`; the plugin's command is named after the group."""
+    from rasterio.rio.main import main_group
+
+    result = CliRunner().invoke(main_group, ["hsfuse", "methods"])
+    assert result.exit_code == 0, result.output
+    assert "guided" in result.stdout
+    assert "main" not in main_group.list_commands(None)
 
 
 def test_version():
