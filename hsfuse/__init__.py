@@ -22,19 +22,23 @@ if TYPE_CHECKING:
     from hsfuse.assessment import assess
     from hsfuse.batch.run import run_batch
     from hsfuse.benchmarking.run import run_benchmark
-    from hsfuse.errors import HsfuseError
+    from hsfuse.errors import HsfuseError, PairError
     from hsfuse.evaluation import evaluate
     from hsfuse.fusion.lazy import fuse
     from hsfuse.fusion.run import run
+    from hsfuse.fusion.settings import Settings
     from hsfuse.io.read import open_raster
     from hsfuse.io.write import write_raster
     from hsfuse.learning.train import train
     from hsfuse.methods import list_methods
     from hsfuse.sensor.catalogue import list_sensors, load_sensor
+    from hsfuse.synthetic.sample import write_sample
     from hsfuse.synthetic.simulation import simulate
 
 __all__ = [
     "HsfuseError",
+    "PairError",
+    "Settings",
     "__version__",
     "assess",
     "evaluate",
@@ -49,6 +53,7 @@ __all__ = [
     "simulate",
     "train",
     "write_raster",
+    "write_sample",
 ]
 
 __version__ = version("hsfuse")
@@ -57,6 +62,8 @@ __version__ = version("hsfuse")
 # import of a submodule binds its name in the package and would hide the function.
 _HOMES = {
     "HsfuseError": "hsfuse.errors",
+    "PairError": "hsfuse.errors",
+    "Settings": "hsfuse.fusion.settings",
     "assess": "hsfuse.assessment",
     "evaluate": "hsfuse.evaluation",
     "fuse": "hsfuse.fusion.lazy",
@@ -70,6 +77,7 @@ _HOMES = {
     "simulate": "hsfuse.synthetic.simulation",
     "train": "hsfuse.learning.train",
     "write_raster": "hsfuse.io.write",
+    "write_sample": "hsfuse.synthetic.sample",
 }
 
 

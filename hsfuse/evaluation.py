@@ -107,7 +107,15 @@ def evaluate(
             f"{_names(pair.truth, pair.estimate)}: no pixel has data in all "
             f"{pair.truth.sizes['band']} bands of both"
         )
-    return replace(summarise(tally, peak, ratio), units=_units(pair))
+    score = summarise(tally, peak, ratio)
+    if math.isnan(score.ergas):
+        reason = (
+            "it needs the ratio, MS pixels per HS pixel of the pair that was fused"
+            if ratio is None
+            else "a band of the truth is zero on average"
+        )
+        _log.warning("%s: no ERGAS: %s", _names(pair.truth, pair.estimate), reason)
+    return replace(score, units=_units(pair))
 
 
 def _units(pair: _Common) -> str:

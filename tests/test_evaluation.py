@@ -84,10 +84,14 @@ def test_the_default_peak_is_the_largest_true_value_and_is_said(cubes):
     same(found, score(truth, estimate, peak=found.peak))
 
 
-def test_without_a_ratio_there_is_no_ergas(cubes):
+def test_without_a_ratio_there_is_no_ergas_and_this_is_said(cubes, caplog):
     found = evaluate(*map(raster, cubes), peak=1.0)
     assert math.isnan(found.ergas)
     assert found.ratio is None
+    assert "no ERGAS: it needs the ratio" in caplog.text
+    caplog.clear()
+    assert evaluate(*map(raster, cubes), peak=1.0, ratio=3.0).ergas > 0
+    assert not caplog.text
 
 
 def test_bands_that_either_marks_as_bad_are_left_out(cubes):
@@ -110,10 +114,10 @@ def test_a_cut_of_one_lattice_is_compared_on_the_common_part_and_this_is_said(
     truth, estimate = cubes
     moved = raster(estimate[:, :100, :120], GRID * Affine.translation(column, row))
     with caplog.at_level(logging.INFO, logger="hsfuse"):
-        found = evaluate(raster(truth), moved, peak=1.0)
+        found = evaluate(raster(truth), moved, peak=1.0, ratio=3.0)
     rows = slice(max(row, 0), row + 100)
     part = truth[:, rows, column : column + 120]
-    same(found, score(part, estimate[:, max(-row, 0) : 100, :120]))
+    same(found, score(part, estimate[:, max(-row, 0) : 100, :120], ratio=3.0))
     assert f"{part.shape[1]} x {part.shape[2]} pixels" in caplog.text
     (record,) = caplog.records
     assert (record.levelno == logging.WARNING) is (row < 0)

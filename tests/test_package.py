@@ -80,8 +80,8 @@ def test_every_data_file_is_shipped(setup):
     assert shipped == {f for f in files if f.is_file() and f.suffix not in {".py", ".pyc"}}
 
 
-def test_fewer_than_fifteen_names_are_public():
-    assert len(hsfuse.__all__) < 15
+def test_fewer_than_twenty_names_are_public():
+    assert len(hsfuse.__all__) < 20
     assert sorted(hsfuse.__all__) == sorted(set(hsfuse.__all__))
 
 

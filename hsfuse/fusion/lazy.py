@@ -21,6 +21,7 @@ from hsfuse.fusion.block import fuse_input, read_block
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.settings import FusionSettings, with_choices
 from hsfuse.fusion.undeclared import count_undeclared, find_undeclared
+from hsfuse.io.labels import raster_label
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.masks import mask_raster
 from hsfuse.io.read import Raster, as_raster
@@ -130,9 +131,19 @@ def lazy_result(plan: Plan) -> xr.DataArray:
     if plan.fuser.gives_standard_error:
         coords[STANDARD_ERROR] = (("y", "x"), data[bands])
     attrs = {k: hs.attrs[k] for k in ("wavelength_source", "units") if k in hs.attrs}
-    attrs |= {"source": "", "sensor": "", "method": plan.fuser.name}
-    cube = data[:bands]
-    return xr.DataArray(cube, dims=("band", "y", "x"), coords=coords, attrs=attrs, name="fused")
+    # No sensor has made it, so that its PSF is not taken for that of one.
+    attrs |= {
+        "source": f"fusion of {raster_label(hs, 'HS image')} and {raster_label(rgb, 'MS image')}",
+        "sensor": "",
+        "hs_sensor": str(hs.attrs.get("sensor", "")),
+        "ms_sensor": str(rgb.attrs.get("sensor", "")),
+        "method": plan.fuser.name,
+    }
+    fused = xr.DataArray(
+        data[:bands], dims=("band", "y", "x"), coords=coords, attrs=attrs, name="fused"
+    )
+    fused.encoding["_FillValue"] = np.nan  # as no data, which rioxarray and xarray then write
+    return fused
 
 
 def _chunk(block_id: tuple[int, int, int], plan: Plan) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
 import xarray as xr
 from affine import Affine
 
+import hsfuse.io.accessor  # noqa: F401 - gives DataArray its .hsfuse accessor
 from hsfuse.errors import PlanError, RasterError
 from hsfuse.io.arrays import PACKING, open_array
 from hsfuse.io.bands import BandTable, with_sensor

@@ -1,5 +1,6 @@
 """`fuse` takes what a run takes and gives what a run gives."""
 
+import warnings
 from pathlib import Path
 
 import cloudpickle
@@ -122,3 +123,25 @@ def test_what_is_wrong_is_refused_before_the_survey(
             hsfuse.fuse(*pair, **(CHOICES | choices))
     with pytest.raises(TypeError, match="overwrite"):
         hsfuse.fuse(scene, rgb, overwrite=True)
+
+
+def test_other_libraries_write_it_without_a_warning_and_keep_what_it_states(
+    files: Path, tmp_path: Path
+) -> None:
+    """Names and wavelengths in zarr, no data in a GeoTIFF; source and sensors in both."""
+    fused = hsfuse.fuse(files / "scene.tif", files / "rgb.tif", **CHOICES)
+    assert "scene.tif" in fused.attrs["source"]
+    assert "rgb.tif" in fused.attrs["source"]
+    part = fused.isel(y=slice(16), x=slice(16)).assign_attrs(hs_sensor="enmap")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", category=PendingDeprecationWarning)  # of affine
+        part.to_zarr(tmp_path / "a.zarr", consolidated=False)
+        part.rio.to_raster(tmp_path / "a.tif")
+        again = xr.open_zarr(tmp_path / "a.zarr", consolidated=False)["fused"]
+    assert again["band_name"].values.tolist() == fused["band_name"].values.tolist()
+    assert again.attrs["source"] == fused.attrs["source"]
+    np.testing.assert_array_equal(again["wavelength"], fused["wavelength"])
+    with rasterio.open(tmp_path / "a.tif") as source:
+        assert np.isnan(source.nodata)
+        assert source.tags()["hs_sensor"] == "enmap"

@@ -1,0 +1,37 @@
+"""Bands by wavelength, where detectors overlap and bands are bad."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import hsfuse.io.read  # noqa: F401 - gives DataArray its .hsfuse accessor
+from hsfuse.errors import RasterError
+
+WAVELENGTH = [480.0, 560.0, 900.0, 990.0, 940.0, 664.0, 662.0]  # two detectors, 900 to 990 nm
+
+
+def raster(**coords: object) -> xr.DataArray:
+    values = np.arange(7.0)[:, None, None] * np.ones((1, 2, 2))
+    named = {name: ("band", value) for name, value in coords.items()}
+    return xr.DataArray(values, dims=("band", "y", "x"), coords=named)
+
+
+def test_the_nearest_good_band_is_found_among_overlapping_detectors():
+    """Which `sel` of xarray refuses."""
+    every = raster(wavelength=WAVELENGTH)
+    assert every.hsfuse.nearest(660).dims == ("y", "x")
+    assert float(every.hsfuse.nearest(660)[0, 0]) == 6
+    assert every.hsfuse.nearest([945, 470])[:, 0, 0].values.tolist() == [4, 0]
+    bad = raster(wavelength=WAVELENGTH, good=[True] * 6 + [False])
+    assert float(bad.hsfuse.nearest(660)[0, 0]) == 5
+
+
+def test_natural_colours_are_three_bands():
+    assert raster(wavelength=WAVELENGTH).hsfuse.rgb()[:, 0, 0].values.tolist() == [6, 1, 0]
+    assert raster().hsfuse.rgb().sizes["band"] == 3
+
+
+def test_a_raster_without_wavelengths_has_no_nearest_band():
+    for unknown in (raster(), raster(wavelength=[np.nan] * 7)):
+        with pytest.raises(RasterError, match="states no wavelengths"):
+            unknown.hsfuse.nearest(660)
