@@ -48,7 +48,14 @@ demo: $(VENV)/.installed
 	$(BIN)/hsfuse sample $(DEMO) --overwrite
 	$(BIN)/hsfuse run $(DEMO)/scene.tif $(DEMO)/rgb.tif -o $(DEMO)/fused.tif --overwrite \
 	  --hs-sensor enmap --rgb-sensor sentinel-2a:B2,B3,B4,B8
-	$(BIN)/hsfuse evaluate $(DEMO)/truth.tif $(DEMO)/fused.tif --ratio 3
+	$(BIN)/hsfuse run $(DEMO)/scene.tif $(DEMO)/rgb.tif -o $(DEMO)/bicubic.tif --overwrite --quiet \
+	  --hs-sensor enmap --rgb-sensor sentinel-2a:B2,B3,B4,B8 --method bicubic
+	@echo
+	@echo "metrics of the fused raster against the truth:"
+	@$(BIN)/hsfuse evaluate $(DEMO)/truth.tif $(DEMO)/fused.tif --ratio 3
+	@echo
+	@echo "metrics of the HS image interpolated without the MS image (bicubic), for comparison:"
+	@$(BIN)/hsfuse evaluate $(DEMO)/truth.tif $(DEMO)/bicubic.tif --ratio 3
 	@echo
 	@echo "fused raster  $(CURDIR)/$(DEMO)/fused.tif"
 	@echo "quicklook     $(CURDIR)/$(DEMO)/fused.tif.png"

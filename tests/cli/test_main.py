@@ -1,8 +1,11 @@
 """The group: what every command owes to whoever types it."""
 
 import inspect
+import shlex
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -48,6 +51,23 @@ def test_rasterio_shows_it_under_its_name():
     assert result.exit_code == 0, result.output
     assert "guided" in result.stdout
     assert "main" not in main_group.list_commands(None)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_the_demo_scores_the_fusion_beside_interpolation_with_commands_that_exist():
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        ["make", "--dry-run", "demo"], cwd=root, capture_output=True, text=True, check=True
+    )
+    lines = [shlex.split(line) for line in done.stdout.replace("\\\n", " ").splitlines()]
+    asked = [words[1:] for words in lines if words and words[0].endswith("/hsfuse")]
+    for words in asked:
+        main.commands[words[0]].make_context(words[0], words[1:], resilient_parsing=True)
+    scored = [words[2] for words in asked if words[0] == "evaluate"]
+    made = {words[words.index("-o") + 1]: words for words in asked if words[0] == "run"}
+    assert len(scored) == 2
+    assert set(scored) == set(made)
+    assert "bicubic" in made[scored[1]]
 
 
 def test_version():
