@@ -110,6 +110,10 @@ def _lines(found: Assessment, bands: bool) -> list[str]:
             f"{image + ' RMSE':<12}{each.rmse:.5g}{unit}, {each.relative:.2%} of the root mean "
             f"square; SAM {each.sam:.3f}°; {len(each.band_name)} bands, {each.pixels} pixels"
         )
+    lines.append(
+        f"{'limits':<12}HQNR {found.hqnr_limit:.4f}, QNR {found.qnr_limit:.4f} without any error, "
+        "by the noise of the HS image"
+    )
     lines.append(f"{'windows':<12}{found.windows} of 8 x 8 HS pixels")
     lines.append(f"{'D and R':<12}{found.observed}")
     return lines + (_band_lines(found) if bands else [])

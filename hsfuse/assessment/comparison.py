@@ -17,7 +17,7 @@ import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
 
-from hsfuse.assessment.figures import Assessment, band_noise_share, consistency
+from hsfuse.assessment.figures import Assessment, band_noise_share, consistency, indices
 from hsfuse.assessment.findings import findings_of
 from hsfuse.assessment.observation import ObservedPair, observe_pair
 from hsfuse.assessment.sums import MAPS, WINDOW, Placed, Sums, take_sums
@@ -199,14 +199,10 @@ def _assessment(total: Sums, placed: Placed, observed: ObservedPair) -> Assessme
     names = tuple(str(name) for name in pair.hs["band_name"].values[placed.bands])
     ms_names = tuple(str(name) for name in pair.rgb["band_name"].values)
     by_band = distortion.spectral(), distortion.spatial()
-    spectral, spatial = (float(values.mean()) for values in by_band)
-    khan = distortion.khan()
-    figures = {
-        "qnr": (1 - spectral) * (1 - spatial),
-        "hqnr": (1 - khan) * (1 - spatial),
-        "d_lambda": spectral,
-        "d_lambda_k": khan,
-        "d_s": spatial,
+    limits = indices(total.noise)
+    figures = indices(distortion) | {
+        "qnr_limit": limits["qnr"],
+        "hqnr_limit": limits["hqnr"],
     }
     hs = consistency(total.hs, total.hs_angle, names, str(pair.hs.attrs.get("units") or ""))
     ms = consistency(total.ms, total.ms_angle, ms_names, str(pair.fine.attrs.get("units") or ""))

@@ -10,9 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsfuse.assessment.sums import Sums
+from hsfuse.core.distortion import Distortion
 from hsfuse.core.tally import Mean, Moments
 
-__all__ = ["Assessment", "Consistency", "Finding", "Quality", "band_noise_share", "consistency"]
+__all__ = [
+    "Assessment",
+    "Consistency",
+    "Finding",
+    "Quality",
+    "band_noise_share",
+    "consistency",
+    "indices",
+]
 
 Quality = Literal["good", "fair", "poor", "unknown"]
 
@@ -77,6 +86,8 @@ class Assessment:
     qnr, hqnr : float
         (1 - d_lambda) (1 - d_s), and (1 - d_lambda_k) (1 - d_s); 1 is best. NaN where no window
         holds enough data, as in scenes smaller than one.
+    qnr_limit, hqnr_limit : float
+        Both indices of a fused cube without any error: the noise of the HS image lowers them.
     d_lambda, d_lambda_k, d_s : float
         Spectral distortion of QNR and of HQNR, and spatial distortion; 0 is best
         (:mod:`hsfuse.core.distortion`).
@@ -98,6 +109,8 @@ class Assessment:
 
     qnr: float
     hqnr: float
+    qnr_limit: float
+    hqnr_limit: float
     d_lambda: float
     d_lambda_k: float
     d_s: float
@@ -124,6 +137,19 @@ def consistency(moments: Moments, angle: Mean, names: tuple[str, ...], units: st
         pixels=moments.pixels,
         units=units,
     )
+
+
+def indices(distortion: Distortion) -> dict[str, float]:
+    """Return qnr, hqnr, d_lambda, d_lambda_k and d_s."""
+    spectral, spatial = (float(v.mean()) for v in (distortion.spectral(), distortion.spatial()))
+    khan = distortion.khan()
+    return {
+        "qnr": (1 - spectral) * (1 - spatial),
+        "hqnr": (1 - khan) * (1 - spatial),
+        "d_lambda": spectral,
+        "d_lambda_k": khan,
+        "d_s": spatial,
+    }
 
 
 def band_noise_share(sums: Sums, noise: NDArray[np.float64]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hsfuse.assessment.observation import ObservedPair
-from hsfuse.core.distortion import Distortion, WindowPixels, window_distortion
+from hsfuse.core.distortion import Distortion, WindowPixels, noise_distortion, window_distortion
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.tally import Mean, Moments, angles_between, take_angle, take_moments
 from hsfuse.fusion.consistency import finite_in, hs_bands, ms_band
@@ -86,8 +86,8 @@ class Sums:
         Of the HS and the MS image ("truth"), and of what the fused cube gives for them.
     hs_angle, ms_angle : Mean
         Spectral angles in degrees, over pixels.
-    distortion : Distortion
-        Of the windows.
+    distortion, noise : Distortion
+        Of the windows, and what the noise of the HS image alone makes of it.
     """
 
     hs: Moments
@@ -95,6 +95,7 @@ class Sums:
     hs_angle: Mean
     ms_angle: Mean
     distortion: Distortion
+    noise: Distortion
 
     def __add__(self, other: Sums) -> Sums:
         return Sums(
@@ -103,6 +104,7 @@ class Sums:
             self.hs_angle + other.hs_angle,
             self.ms_angle + other.ms_angle,
             self.distortion + other.distortion,
+            self.noise + other.noise,
         )
 
 
@@ -151,6 +153,7 @@ def take_sums(
         take_moments(ms, block.given, block.known_fine),
         take_angle(hs, block.degraded, degraded),
         take_angle(ms, block.given, block.known_fine),
+        Distortion.none(len(placed.bands)),
         Distortion.none(len(placed.bands)),
     )
     maps = np.full((len(MAPS), len(rows), len(columns)), np.nan, np.float32)
@@ -236,7 +239,8 @@ def _with_windows(
     observed: ObservedPair, placed: Placed, block: _Block, sums: Sums, maps: Cube
 ) -> Sums:
     """Return the sums with those of the windows, and fill their maps."""
-    total = sums.distortion
+    total, noisy = sums.distortion, sums.noise
+    noise = observed.noise[placed.bands]
     geometry, synthesis = observed.pair.geometry, observed.synthesis.of(placed.bands)
     enough = _LEAST_KNOWN * WINDOW**2
     enough_fine = enough * geometry.y.ratio * geometry.x.ratio
@@ -257,6 +261,7 @@ def _with_windows(
             )
             found = window_distortion(pixels, synthesis)
             total += found
+            noisy += noise_distortion(pixels, synthesis, noise)
             local = found.spectral().mean(), found.khan(), found.spatial().mean()
             maps[3:, *place] = np.array(local)[:, None, None]
-    return Sums(sums.hs, sums.ms, sums.hs_angle, sums.ms_angle, total)
+    return replace(sums, distortion=total, noise=noisy)

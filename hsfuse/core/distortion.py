@@ -30,7 +30,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Distortion", "SynthesisedBands", "WindowPixels", "window_distortion"]
+__all__ = [
+    "Distortion",
+    "SynthesisedBands",
+    "WindowPixels",
+    "noise_distortion",
+    "window_distortion",
+]
 
 Array = NDArray[np.float64]
 
@@ -133,10 +139,9 @@ def window_distortion(pixels: WindowPixels, synthesis: SynthesisedBands) -> Dist
     synthesis : SynthesisedBands
     """
     bands = len(pixels.fused)
-    fused, own_ms = _between(pixels.fused, pixels.ms, synthesis)
-    hs, hs_ms = _between(pixels.hs, pixels.degraded_ms, synthesis)
-    both = np.concatenate([pixels.hs, pixels.degraded]).astype(np.float64)
-    mean, covariance = _moments(both)
+    fused, own_ms = _indices(*_moments(pixels.fused, pixels.ms), synthesis)
+    hs, hs_ms = _indices(*_moments(pixels.hs, pixels.degraded_ms), synthesis)
+    mean, covariance = _moments(pixels.hs, pixels.degraded)
     index = _hypercomplex_index(
         mean[:bands],
         mean[bands:],
@@ -147,12 +152,39 @@ def window_distortion(pixels: WindowPixels, synthesis: SynthesisedBands) -> Dist
     return Distortion(1, fused, hs, own_ms, hs_ms, np.asarray(index))
 
 
-def _between(
-    bands: NDArray[np.floating], ms: NDArray[np.floating], synthesis: SynthesisedBands
-) -> tuple[Array, Array]:
+def noise_distortion(pixels: WindowPixels, synthesis: SynthesisedBands, noise: Array) -> Distortion:
+    """
+    Return the indices of one window for a fused cube without any error.
+
+    What the HS sensor sees of it is the HS image without noise, and windows show the same at
+    both scales: what is left of the distortions is due to noise.
+
+    Parameters
+    ----------
+    pixels : WindowPixels
+        Of which the HS image and D of the MS image are used.
+    synthesis : SynthesisedBands
+    noise : ndarray of shape (bands,)
+        Standard deviation of the noise of the HS image.
+    """
+    bands = len(pixels.hs)
+    mean, covariance = _moments(pixels.hs, pixels.degraded_ms)
+    hs, hs_ms = _indices(mean, covariance, synthesis)
+    clean = covariance.copy()
+    noisy = covariance.diagonal()[:bands]
+    power = np.maximum(noisy - noise**2, 0.0)
+    # Without noise a window may be flat: no covariance is larger than its variances allow.
+    limit = np.sqrt(np.concatenate([power, covariance.diagonal()[bands:]]))
+    clean = np.clip(clean, -np.outer(limit, limit), np.outer(limit, limit))
+    clean[range(bands), range(bands)] = power
+    own, own_ms = _indices(mean, clean, synthesis)
+    index = _hypercomplex_index(mean[:bands], mean[:bands], noisy, power, clean[:bands, :bands])
+    return Distortion(1, own, hs, own_ms, hs_ms, np.asarray(index))
+
+
+def _indices(mean: Array, covariance: Array, synthesis: SynthesisedBands) -> tuple[Array, Array]:
     """Return Q of each two bands, and of each band and its synthesised band."""
-    count = len(bands)
-    mean, covariance = _moments(np.concatenate([bands, ms]).astype(np.float64))
+    count = len(synthesis.offset)
     own, variance = mean[:count], covariance.diagonal()[:count]
     weights, offset = synthesis
     seen = weights @ mean[count:] + offset
@@ -162,8 +194,9 @@ def _between(
     return pairs, _index(own, seen, variance, power, shared)
 
 
-def _moments(values: Array) -> tuple[Array, Array]:
-    """Return the mean of each row, and the covariance of the rows."""
+def _moments(first: NDArray[np.floating], second: NDArray[np.floating]) -> tuple[Array, Array]:
+    """Return the means of the bands of two images, and their covariance."""
+    values = np.concatenate([first, second]).astype(np.float64)
     mean = values.mean(axis=1)
     centred = values - mean[:, None]
     return mean, centred @ centred.T / values.shape[1]

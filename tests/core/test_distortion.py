@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from hsfuse.core.distortion import Distortion, SynthesisedBands, WindowPixels, window_distortion
+from hsfuse.core.distortion import (
+    Distortion,
+    SynthesisedBands,
+    WindowPixels,
+    noise_distortion,
+    window_distortion,
+)
 
 BANDS, MS = 5, 2
 
@@ -99,6 +105,28 @@ def test_a_cube_with_the_relations_of_the_hs_image_has_no_distortion(windows):
     assert found.spectral() == pytest.approx(0, abs=1e-12)
     assert found.spatial() == pytest.approx(0, abs=1e-12)
     assert found.khan() == pytest.approx(0, abs=1e-12)
+
+
+def test_the_limit_by_noise_is_what_a_perfect_cube_gets():
+    """Of an HS image that is the degraded cube and noise, over many pixels."""
+    draw = np.random.default_rng(8)
+    clean = 0.3 + 0.1 * draw.standard_normal((BANDS, 1)) * draw.standard_normal(40_000)
+    clean += 0.02 * draw.standard_normal(clean.shape)
+    ms = clean[:MS] + 0.1
+    noise = np.linspace(0.01, 0.05, BANDS)
+    hs = clean + noise[:, None] * draw.standard_normal(clean.shape)
+    synthesis = SynthesisedBands(draw.random((BANDS, MS)), np.zeros(BANDS))
+    pixels = WindowPixels(clean, ms, hs, ms, clean)
+    perfect, limit = (
+        window_distortion(pixels, synthesis),
+        noise_distortion(pixels, synthesis, noise),
+    )
+    assert limit.khan() == pytest.approx(perfect.khan(), rel=0.02)
+    assert limit.spectral() == pytest.approx(perfect.spectral(), abs=0.005)
+    assert limit.spatial() == pytest.approx(perfect.spatial(), abs=0.005)
+    assert perfect.khan() > 0.02
+    none = noise_distortion(pixels, synthesis, np.zeros(BANDS))
+    assert (none.khan(), none.spectral().sum(), none.spatial().sum()) == pytest.approx((0, 0, 0))
 
 
 def test_flat_bands_have_figures(windows):
