@@ -37,6 +37,7 @@ import numpy as np
 import torch
 
 import hsfuse
+from hsfuse.benchmarking.weights import is_unseen
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.metrics import psnr, sam
 from hsfuse.core.psf import PSF
@@ -154,9 +155,7 @@ def unseen(files: list[str], scene: str, survey: Survey, network: str = "ms-ssfn
     fine = len(survey.patches[0].fine)
     others = [find_weights(file) for file in sorted(WEIGHTS.glob("*.safetensors"))]
     for card in [find_weights(file) for file in files] or [*shipped_weights(), *others]:
-        data = card.about["data"]
-        cubes = data.get("cubes", []) if isinstance(data, dict) else []
-        if card.architecture.network != network or scene in {Path(cube).stem for cube in cubes}:
+        if card.architecture.network != network or not is_unseen(card, scene):
             continue
         if card.domain.misfit(survey.wavelength, survey.good, fine, survey.ratio) is None:
             return card.path

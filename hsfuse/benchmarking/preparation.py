@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from dask.utils import format_bytes
 
+from hsfuse.assessment import ObservedPair, observe_pair
 from hsfuse.batch.memory import available_memory
 from hsfuse.benchmarking.cases import Case
 from hsfuse.benchmarking.maps import write_truth
@@ -52,6 +53,8 @@ class Prepared:
         The largest possible value.
     settings : Settings
         Of the run, but for method and weights.
+    observed : ObservedPair or None
+        By which outputs without truth are assessed.
     """
 
     folder: Path
@@ -61,6 +64,7 @@ class Prepared:
     ratio: float
     peak: float | None
     settings: Settings
+    observed: ObservedPair | None = None
 
 
 def prepare_case(case: Case, folder: Path, maps: Path | None) -> Prepared:
@@ -90,7 +94,8 @@ def prepare_case(case: Case, folder: Path, maps: Path | None) -> Prepared:
     )
     if case.kind == "full resolution":
         scene, rgb = case.files
-        return Prepared(folder, scene, rgb, None, case.ratio, None, run)
+        observed = observe_pair(scene, rgb, run)
+        return Prepared(folder, scene, rgb, None, case.ratio, None, run, observed)
     rasters, psf = _simulated(case) if case.kind == "simulated" else _reduced(case)
     files = write_simulated(rasters, folder, overwrite=True)
     truth = rasters.truth

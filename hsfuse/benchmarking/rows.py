@@ -53,6 +53,8 @@ class RunRow:
         The largest possible value.
     rmse, rmse_8bit, psnr, sam, ssim, ergas, uiqi, cc : float or None
         See :class:`hsfuse.core.metrics.Score`; None without truth.
+    qnr, hqnr, d_lambda, d_lambda_k, d_s : float or None
+        See :class:`hsfuse.assessment.Assessment`; of full resolution alone.
     hs_consistency, ms_consistency : float or None
         RMSE of the output against HS and MS image, relative to their signal.
     seconds, planning_seconds : float or None
@@ -86,6 +88,11 @@ class RunRow:
     ergas: float | None = None
     uiqi: float | None = None
     cc: float | None = None
+    qnr: float | None = None
+    hqnr: float | None = None
+    d_lambda: float | None = None
+    d_lambda_k: float | None = None
+    d_s: float | None = None
     hs_consistency: float | None = None
     ms_consistency: float | None = None
     seconds: float | None = None

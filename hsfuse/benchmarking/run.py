@@ -35,7 +35,6 @@ from hsfuse.benchmarking.weights import candidate_weights
 from hsfuse.benchmarking.work import prepare_or_say, run_method
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.fusion.settings import PathLike
-from hsfuse.methods import find_method
 from hsfuse.nets.weights import Card
 
 __all__ = [
@@ -223,9 +222,7 @@ def prepare_benchmark(
     runs = []
     for case in cases:
         for method in settings.chosen_methods:
-            weights: list[Card] = []
-            if find_method(method).takes_weights:
-                weights = candidate_weights(settings.weights.get(method, ()), case.scene)
+            weights = candidate_weights(method, settings.weights.get(method, ()), case.scene)
             runs.append(Run(case, tuple(weights), case.row(method, weights)))
     return Benchmark(tuple(runs), folder, split)
 

@@ -113,8 +113,7 @@ class BenchmarkSettings:
 
     def _usable(self, name: str) -> bool:
         """Return whether a method needs no weights, or has some."""
-        needed = getattr(METHODS[name], "needs_weights", False)
-        return not needed or bool(self.weights.get(name))
+        return not METHODS[name].needs_weights or bool(self.weights.get(name))
 
 
 def _listed(numbers: Sequence[float]) -> str:

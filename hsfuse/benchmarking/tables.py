@@ -33,6 +33,13 @@ _FURTHER = (
     _Figure("ERGAS", "ergas", 2, min),
     _Figure("UIQI", "uiqi", 4, max),
 )
+_WITHOUT_TRUTH = (
+    _Figure("QNR", "qnr", 4, max),
+    _Figure("HQNR", "hqnr", 4, max),
+    _Figure("D_lambda", "d_lambda", 4, min),
+    _Figure("D_lambda K", "d_lambda_k", 4, min),
+    _Figure("D_s", "d_s", 4, min),
+)
 _CONSISTENCY = (
     _Figure("HS consistency %", "hs_consistency", 2, None, 0.01),
     _Figure("MS consistency %", "ms_consistency", 2, None, 0.01),
@@ -90,6 +97,7 @@ def as_markdown(rows: Sequence[RunRow], notes: Sequence[str] = ()) -> str:
             parts.append(_table(mine, _QUALITY))
             parts.append(_table(mine, (*_FURTHER, *_COST)))
         else:
+            parts.append(_table(mine, _WITHOUT_TRUTH))
             parts.append(_table(mine, (*_CONSISTENCY, *_COST)))
     failed = [row for row in rows if row.status == "failed"]
     if failed:

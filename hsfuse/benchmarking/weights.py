@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hsfuse.fusion.settings import PathLike
+from hsfuse.methods import find_method
 from hsfuse.nets.weights import Card, find_weights, shipped_weights
 
 __all__ = ["candidate_weights", "is_unseen"]
@@ -28,16 +29,23 @@ def is_unseen(card: Card, scene: str) -> bool:
     return scene not in {Path(str(cube)).stem for cube in cubes}
 
 
-def candidate_weights(files: Sequence[PathLike], scene: str) -> list[Card]:
+def candidate_weights(method: str, files: Sequence[PathLike], scene: str) -> list[Card]:
     """
     Return the weights that were not trained on a scene, in the order in which they are tried.
 
     Parameters
     ----------
+    method : str
+        Name of the method; one that takes no weights has none.
     files : sequence of path
-        Those that are given; empty for those that come with hsfuse.
+        Those that are given; empty for those that come with hsfuse, if any.
     scene : str
         Name of the scene.
     """
-    cards = [find_weights(os.fspath(file)) for file in files] or shipped_weights()
+    spec = find_method(method)
+    if not spec.takes_weights:
+        return []
+    cards = [find_weights(os.fspath(file)) for file in files]
+    if not files and not spec.needs_weights:
+        cards = shipped_weights()
     return [card for card in cards if is_unseen(card, scene)]

@@ -13,7 +13,9 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from hsfuse.assessment import assess_fused
 from hsfuse.benchmarking.cases import Case
 from hsfuse.benchmarking.maps import write_maps
 from hsfuse.benchmarking.preparation import Prepared, prepare_case
@@ -27,6 +29,12 @@ from hsfuse.methods import find_method
 from hsfuse.nets.weights import Card
 
 __all__ = ["prepare_or_say", "run_method"]
+
+# Figures of a row, as :class:`Score` and :class:`Assessment` call them.
+_WITH_TRUTH = (
+    "bands", "pixels", "peak", "rmse", "rmse_8bit", "psnr", "sam", "ssim", "ergas", "uiqi", "cc",
+)  # fmt: skip
+_WITHOUT_TRUTH = ("qnr", "hqnr", "d_lambda", "d_lambda_k", "d_s")
 
 _LOG = logging.getLogger(__name__)
 
@@ -64,17 +72,18 @@ def run_method(
         outcome = execute(job)
         memory = peak_memory()  # before the output is compared
         row = _with_run(row, outcome, card, memory)
+        if prepared.observed is not None:
+            assessment, _ = assess_fused(out, prepared.observed)
+            figures: dict[str, Any] = {
+                name: _finite(getattr(assessment, name)) for name in _WITHOUT_TRUTH
+            }
+            return replace(row, **figures)
         if prepared.truth is None:
             return row
         score = evaluate(prepared.truth, out, ratio=prepared.ratio, peak=prepared.peak)
-        figures = {
-            name: getattr(score, name)
-            for name in ("bands", "pixels", "peak", "rmse", "rmse_8bit", "psnr", "sam", "ssim",
-                         "ergas", "uiqi", "cc")
-        }  # fmt: skip
         if maps is not None:
             write_maps(prepared.truth, out, maps, case.name, row.method)
-        return replace(row, **figures)
+        return replace(row, **{name: getattr(score, name) for name in _WITH_TRUTH})
     except Exception as error:  # noqa: BLE001 - a method must not stop the others
         return replace(row, status="failed", message=_reason(error, f"{case.name} {row.method}"))
     finally:

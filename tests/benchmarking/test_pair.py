@@ -42,12 +42,14 @@ def test_a_pair_is_scored_with_and_without_truth(pair, tmp_path, in_process) -> 
     assert (reduced.kind, full.kind) == ("reduced resolution", "full resolution")
     assert reduced.psnr is not None
     assert full.psnr is None
+    assert reduced.qnr is None
     assert full.ratio == pytest.approx(2.0)
     for row in outcome.rows:
         assert row.hs_consistency is not None
     text = (out / "benchmark.md").read_text()
     assert "## Reduced resolution, ratio 3" in text
     assert "## Full resolution, ratio 2" in text
+    assert "| method | pair0 (1) QNR | HQNR | D_lambda | D_lambda K | D_s |" in text
     assert "HS consistency %" in text
 
 

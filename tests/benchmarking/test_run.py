@@ -138,8 +138,9 @@ def test_weights_score_only_scenes_they_have_not_seen(
     card = find_weights(component_weights)
     seen = replace(card, about={**card.about, "data": {"cubes": ["data/north.tif"]}})
     monkeypatch.setattr("hsfuse.benchmarking.weights.find_weights", lambda _: seen)
-    assert candidate_weights([component_weights], "north") == []
-    assert candidate_weights([component_weights], "south") == [seen]
+    assert candidate_weights("ms-ssfnet", [component_weights], "north") == []
+    assert candidate_weights("ms-ssfnet", [component_weights], "south") == [seen]
+    assert candidate_weights("dhsis", [], "south") == []
     asked = replace(settings, methods=("ms-ssfnet",), weights={"ms-ssfnet": [component_weights]})
     outcome = run_benchmark(cubes[:1], tmp_path / "out", asked)
     assert "all weights were trained on this scene" in outcome.failed[0].message
