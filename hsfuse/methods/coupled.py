@@ -26,6 +26,7 @@ __all__ = [
     "band_loading",
     "coupled_windows",
     "interpolate_abundances",
+    "regress_bands",
 ]
 
 # The smallest value of an image in units: multiplicative updates divide by sums of such values.
@@ -87,6 +88,10 @@ class PairUnits:
             Of shape (good bands, rows, columns), non-negative, and (rows, columns).
         """
         return _positive(values[self.good], self.unit)
+
+    def spectra(self, values: NDArray[np.floating]) -> Tensor:
+        """Return HS pixels, (bands, pixels), in units: good bands, non-negative."""
+        return self.coarse(values[:, None])[0].flatten(1)
 
     def fine(self, values: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
         """Return an MS image in units, non-negative, and where all its bands have data."""
@@ -223,15 +228,36 @@ def band_loading(
     ndarray of shape (bands, endmembers)
         NaN for bands without data.
     """
-    good = units.good
-    loading = np.full((len(good), endmembers.shape[1]), np.nan, np.float32)
-    loading[good] = endmembers.cpu().numpy() * units.unit[:, None]
+    loading = np.empty((len(units.good), endmembers.shape[1]), np.float32)
+    loading[units.good] = endmembers.cpu().numpy() * units.unit[:, None]
     spectra = np.concatenate([window.raw for window in windows], axis=1)
-    design = mixed.cpu().numpy()
-    for band in np.flatnonzero(~good):
-        known = np.isfinite(spectra[band])
+    loading[~units.good] = regress_bands(spectra[~units.good], mixed.cpu().numpy())
+    return loading
+
+
+def regress_bands(
+    spectra: NDArray[np.floating], codes: NDArray[np.floating]
+) -> NDArray[np.float32]:
+    """
+    Return the least-squares loading of bands on codes, shape (bands, endmembers).
+
+    Parameters
+    ----------
+    spectra : ndarray of shape (bands, pixels)
+        In HS units; pixels that are not finite are left out.
+    codes : ndarray of shape (endmembers, pixels)
+        Of the same pixels.
+
+    Returns
+    -------
+    ndarray of shape (bands, endmembers)
+        NaN for bands without data.
+    """
+    loading = np.full((len(spectra), len(codes)), np.nan, np.float32)
+    for row, band in zip(loading, spectra, strict=True):
+        known = np.isfinite(band)
         if known.any():
-            loading[band] = np.linalg.lstsq(design[:, known].T, spectra[band, known], rcond=None)[0]
+            row[:] = np.linalg.lstsq(codes[:, known].T, band[known], rcond=None)[0]
     return loading
 
 

@@ -107,6 +107,20 @@ METHODS = {
         "coupled spectral unmixing (Lanaras 2015): abundances that sum to one, by proximal "
         "alternating linearised minimisation",
     ),
+    "nnsr": MethodSpec(
+        "hsfuse.methods.nnsr:METHOD",
+        "non-negative structured sparse representation (Dong 2016): codes of a spectral dictionary "
+        "with non-local means, by the alternating direction method of multipliers",
+    ),
+    "gsomp": MethodSpec(
+        "hsfuse.methods.gsomp:METHOD",
+        "sparse spatio-spectral representation (Akhtar 2014): codes of a spectral dictionary, "
+        "patch by patch, by simultaneous orthogonal matching pursuit",
+    ),
+    "snnmf": MethodSpec(
+        "hsfuse.methods.snnmf:METHOD",
+        "sparse non-negative matrix factorisation of both images at once (Wycoff 2013)",
+    ),
     "spectralift": MethodSpec(
         "hsfuse.methods.spectralift:METHOD",
         "a per-pixel network trained on the pair itself (Shah 2025); needs the spectral response "

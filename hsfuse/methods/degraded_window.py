@@ -1,0 +1,89 @@
+"""A window as the data of a fusion problem: X, Y and D, with gaps that are filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hsfuse.core.psf import PSF
+from hsfuse.core.resample import share_inside
+from hsfuse.methods import Window
+from hsfuse.methods.coupled import PairUnits
+from hsfuse.observe import Degrade
+from hsfuse.pair.patch import Patch
+
+__all__ = ["DegradedWindow"]
+
+# HS pixels whose PSF lies mostly beyond the window's MS pixels are left out, along each axis.
+_LEAST_INSIDE = 0.5
+
+
+@dataclass(frozen=True)
+class DegradedWindow:
+    """
+    A window in units, and D between its grids.
+
+    Pixels without data take the values of the current estimate in every iteration, which is the
+    same as no weight (expectation maximisation; Dempster et al. 1977) and keeps D separable.
+
+    Attributes
+    ----------
+    coarse : Tensor of shape (good bands, coarse rows, coarse columns)
+        X.
+    known : Tensor of bool, shape (coarse rows, coarse columns)
+        Where it has data.
+    fine : Tensor of shape (MS bands, rows, columns)
+        Y.
+    filled : Tensor of bool, shape (rows, columns)
+        Where it has data.
+    degrade : Degrade
+        D.
+    """
+
+    coarse: Tensor
+    known: Tensor
+    fine: Tensor
+    filled: Tensor
+    degrade: Degrade
+
+    @classmethod
+    def of(cls, window: Window | Patch, units: PairUnits, psf: PSF, device: str) -> DegradedWindow:
+        """Return the window in units on a device."""
+        rows, columns = (
+            torch.from_numpy(np.flatnonzero(share_inside(axis, width) > _LEAST_INSIDE))
+            for axis, width in zip((window.geometry.y, window.geometry.x), psf.fwhm, strict=True)
+        )
+        operator = Degrade.between(window.geometry, psf)
+        coarse, known = units.coarse(window.coarse)
+        fine, filled = units.fine(window.fine)
+        return cls(
+            coarse[:, rows][:, :, columns].to(device),
+            known[rows][:, columns].to(device),
+            fine.to(device),
+            filled.to(device),
+            Degrade(operator.rows[rows].to(device), operator.columns[columns].to(device)),
+        )
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether a pixel of either image has no data."""
+        return not bool(self.known.all() and self.filled.all())
+
+    def image(self, pixels: Tensor) -> Tensor:
+        """Return (bands, pixels) as (bands, rows, columns)."""
+        return pixels.unflatten(1, self.filled.shape)
+
+    def filled_coarse(self, estimate: Tensor) -> Tensor:
+        """Return X with gaps filled by D of an estimate, (bands, pixels)."""
+        if bool(self.known.all()):
+            return self.coarse
+        return torch.where(self.known, self.coarse, self.degrade.forward(self.image(estimate)))
+
+    def filled_fine(self, estimate: Tensor) -> Tensor:
+        """Return Y, (MS bands, pixels), with gaps filled by R of an estimate, of that shape."""
+        if bool(self.filled.all()):
+            return self.fine.flatten(1)
+        return torch.where(self.filled.flatten(), self.fine.flatten(1), estimate)

@@ -1,0 +1,286 @@
+"""
+`snnmf`: sparse non-negative matrix factorisation of both images at once.
+
+E. Wycoff, T.-H. Chan, K. Jia, W.-K. Ma, Y. Ma, "A Non-Negative Sparse Promoting Algorithm for High
+Resolution Hyperspectral Imaging", ICASSP 2013, doi:10.1109/ICASSP.2013.6637883. With X the HS
+image, Y the MS image, G the degradation D and R the response, spectra W and codes H minimise
+
+    ||X - W H G||^2 / 2 + ||Y - R W H||^2 / 2 + lambda ||H||_1   with  W, H >= 0.
+
+The problem is convex in W and in H; both are solved in turn by the alternating direction method
+of multipliers (ADMM), each with a copy of the variable that is non-negative and, of H, sparse.
+
+What differs: the linear equations of ADMM are Sylvester equations and are solved in closed form
+(:mod:`hsfuse.methods.sylvester`). W is learned on the survey; a tile then finds H, from zero, with
+the MS and HS pixels within the reach about it. A fixed number of iterations, and the decaying
+influence of distant pixels through G, make tiles equal the whole to about a thousandth of the
+scene's brightness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hsfuse.core.endmembers import vertex_components
+from hsfuse.core.psf import PSF
+from hsfuse.methods import OnePass, Options, Window
+from hsfuse.methods.coupled import PairUnits, regress_bands
+from hsfuse.methods.degraded_window import DegradedWindow
+from hsfuse.methods.nonnegative import nonnegative_codes
+from hsfuse.methods.sylvester import SylvesterSolver
+from hsfuse.pair.survey import Survey
+
+__all__ = ["METHOD", "Snnmf", "SnnmfFuser", "SnnmfSettings", "objective"]
+
+
+@dataclass(frozen=True, slots=True)
+class SnnmfSettings:
+    """All numbers of `snnmf`; the publication states none for remote-sensing scenes."""
+
+    # As many as `cnmf` has.
+    endmembers: int = 20
+    sparsity: float = 1e-4  # lambda, for images of brightness one
+    # Weight of the copies, and iterations of ADMM for H and for W in a round.
+    weight: float = 0.01
+    iterations: int = 60
+    updates: int = 30
+    # Of W and H on the survey; or until the objective falls by less than this part.
+    rounds: int = 8
+    tolerance: float = 1e-3
+    # MS pixels of the survey, in its middle.
+    most_pixels: int = 2**15
+    # HS pixels about a tile.
+    reach: float = 8.0
+
+
+DEFAULT = SnnmfSettings()
+
+
+@dataclass(frozen=True)
+class SnnmfFuser(OnePass):
+    """
+    The spectra of one pair.
+
+    Attributes
+    ----------
+    units : PairUnits
+        Of both images; one for all HS bands.
+    endmembers : ndarray of shape (good bands, endmembers)
+        W, in units.
+    loading : ndarray of shape (bands, endmembers)
+        W in HS units with the other bands, by regression; NaN for bands without data.
+    psf : PSF
+        Of the HS sensor.
+    objectives : tuple of float
+        On the survey, after each round.
+    device : str
+        Where it runs.
+    settings : SnnmfSettings
+        The other numbers.
+    notes : tuple of str
+        For the user.
+    """
+
+    units: PairUnits
+    endmembers: NDArray[np.float32]
+    loading: NDArray[np.float32]
+    psf: PSF
+    objectives: tuple[float, ...]
+    device: str = "cpu"
+    settings: SnnmfSettings = DEFAULT
+    name: str = "snnmf"
+    step: int = 1
+    gives_standard_error: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return self.settings.reach, self.settings.reach
+
+    @property
+    def channels(self) -> int:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return 7 * self.endmembers.shape[1] + len(self.loading)
+
+    def describe(self) -> dict[str, object]:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return {
+            "method": self.name,
+            "endmembers": self.endmembers.shape[1],
+            "rounds": len(self.objectives),
+            "iterations": self.settings.iterations,
+        }
+
+    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
+        """See :class:`hsfuse.methods.Fuser`."""
+        return [self._fuse(window) for window in windows]
+
+    def _fuse(self, window: Window) -> NDArray[np.float32]:
+        seen = DegradedWindow.of(window, self.units, self.psf, self.device)
+        endmembers, response, loading = (
+            torch.from_numpy(each).to(self.device)
+            for each in (self.endmembers, self.units.response, self.loading)
+        )
+        codes = seen.image(_codes(seen, endmembers, response @ endmembers, self.settings))
+        rows, columns = (span.slice for span in window.core)
+        cube = torch.tensordot(loading, codes[:, rows, columns], dims=1)
+        fused: NDArray[np.float32] = cube.cpu().numpy()
+        return fused
+
+
+def _codes(
+    seen: DegradedWindow,
+    endmembers: Tensor,
+    response: Tensor,
+    settings: SnnmfSettings,
+    start: Tensor | None = None,
+) -> Tensor:
+    """Return H, shape (endmembers, pixels), for W and R W; ADMM from a start or from zero."""
+    gram, fine_gram = endmembers.mT @ endmembers, response.mT @ response
+    identity = torch.eye(len(gram), device=gram.device)
+    # Parallel spectra leave the equation of the HS image singular but for a trace of a ridge.
+    ridge = 1e-6 * float(gram.diagonal().max()) * identity
+    weight = settings.weight
+    solver = SylvesterSolver.of(seen.degrade, fine_gram + weight * identity, gram + ridge)
+    fine = seen.fine.flatten(1)
+    codes = fine.new_zeros((len(gram), fine.shape[1])) if start is None else start
+    dual = torch.zeros_like(codes)
+    for _ in range(settings.iterations):
+        coarse = seen.filled_coarse(endmembers @ codes) if seen.has_gaps else seen.coarse
+        fine = seen.filled_fine(response @ codes) if seen.has_gaps else fine
+        right = weight * (codes - dual) + response.mT @ fine
+        projected = (endmembers.mT @ coarse.flatten(1)).unflatten(1, coarse.shape[1:])
+        free = solver.solve(projected, seen.image(right)).flatten(1)
+        codes = (free + dual - settings.sparsity / weight).clamp_min_(0)
+        dual += free - codes
+    return codes
+
+
+def _spectra(
+    windows: Sequence[DegradedWindow],
+    codes: Sequence[Tensor],
+    response: Tensor,
+    start: Tensor,
+    settings: SnnmfSettings,
+) -> Tensor:
+    """Return W of the windows' codes: ``W A + R'R W B = C``, A = H G (H G)' and B = H H'."""
+    seen = [
+        window.degrade.forward(window.image(each))
+        for window, each in zip(windows, codes, strict=True)
+    ]
+    used = [window.known.flatten() for window in windows]
+    seen_codes = torch.cat([s.flatten(1)[:, u] for s, u in zip(seen, used, strict=True)], dim=1)
+    coarse = torch.cat(
+        [w.coarse.flatten(1)[:, u] for w, u in zip(windows, used, strict=True)], dim=1
+    )
+    filled = [window.filled.flatten() for window in windows]
+    fine_codes = torch.cat([c[:, f] for c, f in zip(codes, filled, strict=True)], dim=1)
+    fine = torch.cat([w.fine.flatten(1)[:, f] for w, f in zip(windows, filled, strict=True)], dim=1)
+    count = max(seen_codes.shape[1], 1)
+    right = (coarse @ seen_codes.mT + response.mT @ (fine @ fine_codes.mT)).double() / count
+    first = (seen_codes @ seen_codes.mT).double() / count
+    second = (fine_codes @ fine_codes.mT).double() / count
+    weight = settings.weight * float(first.diagonal().mean().clamp_min(1e-12))
+    # Bands are rotated to the eigenvectors of R'R: each rotated band is a system of its own.
+    power, rotation = torch.linalg.eigh((response.mT @ response).double())
+    identity = torch.eye(len(first), dtype=first.dtype, device=first.device)
+    systems = first + power.clamp_min(0)[:, None, None] * second + weight * identity
+    inverse = torch.linalg.inv(systems)
+    found, dual = start.double(), torch.zeros_like(start, dtype=torch.double)
+    for _ in range(settings.updates):
+        turned = rotation.mT @ (right + weight * (found - dual))
+        free = rotation @ (turned[:, None] @ inverse)[:, 0]
+        found = (free + dual).clamp_min(0)
+        dual = dual + free - found
+    return found.to(start)
+
+
+def objective(
+    seen: DegradedWindow, endmembers: Tensor, codes: Tensor, response: Tensor, sparsity: float
+) -> float:
+    """
+    Return the objective of a window's pixels with data.
+
+    Parameters
+    ----------
+    seen : DegradedWindow
+        X, Y and G.
+    endmembers : Tensor of shape (bands, endmembers)
+        W.
+    codes : Tensor of shape (endmembers, pixels)
+        H.
+    response : Tensor of shape (MS bands, bands)
+        R.
+    sparsity : float
+        lambda.
+    """
+    mixed = seen.degrade.forward(seen.image(codes))
+    coarse = seen.coarse - torch.tensordot(endmembers, mixed, dims=1)
+    fine = seen.fine.flatten(1) - (response @ endmembers) @ codes
+    misfit = coarse[:, seen.known].square().sum() + fine[:, seen.filled.flatten()].square().sum()
+    return float(misfit / 2 + sparsity * codes.sum())
+
+
+@dataclass(frozen=True)
+class Snnmf:
+    """The method: factorised on the survey, codes tile by tile."""
+
+    settings: SnnmfSettings = DEFAULT
+
+    def prepare(self, survey: Survey, options: Options) -> SnnmfFuser:
+        """See :class:`hsfuse.methods.Method`."""
+        settings, good, device = self.settings, survey.good, options.device
+        units = PairUnits.of(survey, np.full(int(good.sum()), survey.brightness))
+        windows = [
+            DegradedWindow.of(patch, units, survey.psf, device)
+            for patch in survey.sample(9, settings.most_pixels)
+        ]
+        spectra = survey.spectra[good].astype(np.float64) / survey.brightness
+        corners = vertex_components(spectra, settings.endmembers)
+        endmembers = torch.from_numpy(np.maximum(corners, 0).astype(np.float32)).to(device)
+        response = torch.from_numpy(units.response).to(device)
+        endmembers, objectives = _factorise(windows, endmembers, response, settings)
+        loading = np.empty((len(good), endmembers.shape[1]), np.float32)
+        loading[good] = endmembers.cpu().numpy() * units.unit[:, None]
+        if not good.all():
+            raw = survey.spectra
+            codes = nonnegative_codes(endmembers, units.spectra(raw).to(device))
+            loading[~good] = regress_bands(raw[~good], codes.cpu().numpy())
+        return SnnmfFuser(
+            units, endmembers.cpu().numpy(), loading, survey.psf, objectives, device, settings
+        )
+
+
+def _factorise(
+    windows: Sequence[DegradedWindow], endmembers: Tensor, response: Tensor, settings: SnnmfSettings
+) -> tuple[Tensor, tuple[float, ...]]:
+    """Return W and the objective after each round."""
+    starts: list[Tensor | None] = [None] * len(windows)
+    objectives: list[float] = []
+    for _ in range(settings.rounds):
+        integrated = response @ endmembers
+        codes = [
+            _codes(window, endmembers, integrated, settings, start)
+            for window, start in zip(windows, starts, strict=True)
+        ]
+        changed = _spectra(windows, codes, response, endmembers, settings)
+        value = sum(
+            objective(window, changed, each, response, settings.sparsity)
+            for window, each in zip(windows, codes, strict=True)
+        )
+        if objectives and value > (1 - settings.tolerance) * objectives[-1]:
+            break
+        endmembers = changed
+        objectives.append(value)
+        starts = [*codes]
+    return endmembers, tuple(objectives)
+
+
+METHOD = Snnmf()
