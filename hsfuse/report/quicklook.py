@@ -31,8 +31,10 @@ from hsfuse.core.picture import (
     stretched,
 )
 from hsfuse.core.text import image_kind
+from hsfuse.fusion.consistency import finite_in, hs_bands
 from hsfuse.io.preview import preview_file, preview_raster, read_file_window, read_window
 from hsfuse.io.url import AnyPath
+from hsfuse.observe import Degrade
 
 if TYPE_CHECKING:
     from hsfuse.fusion.plan import Plan
@@ -53,6 +55,8 @@ class _Style:
     detail: tuple[int, int] = (64, 128)
     # Of three spectra; colour-blind safe (Okabe and Ito).
     colours: tuple[str, str, str] = ("#D55E00", "#0072B2", "#009E73")
+    # Share of the detail's side at its edges where no dot is: dots are drawn whole.
+    dot_margin: float = 0.04
     # Of the frame of the detail: no ground has it.
     frame: str = "#FFD400"
     # Band distances, in medians: a wider one breaks the line of a spectrum.
@@ -68,7 +72,11 @@ _STYLE = _Style()
 
 @dataclass(frozen=True)
 class _Part:
-    """A window at full size: fine span, HS span, and the pixels of both and of the output."""
+    """
+    A window at full size: fine span, HS span, and the pixels of both and of the output.
+
+    ``degraded`` is D of the output at the HS pixels, NaN where their PSF reaches beyond it.
+    """
 
     rows: Span
     columns: Span
@@ -77,6 +85,7 @@ class _Part:
     hs: Image
     rgb: Image
     fused: Image
+    degraded: Image
 
 
 def draw_quicklook(plan: Plan, path: AnyPath) -> bytes:
@@ -136,13 +145,22 @@ def draw_quicklook(plan: Plan, path: AnyPath) -> bytes:
 def _part(plan: Plan, path: AnyPath, rows: Span, columns: Span) -> _Part:
     geometry = plan.pair.geometry
     coarse = geometry.y.coarse_span(rows), geometry.x.coarse_span(columns)
+    psf = plan.pair.psf
+    wide = tuple(
+        axis.fine_span(span, reach)
+        for axis, span, reach in zip((geometry.y, geometry.x), coarse, psf.reach, strict=True)
+    )
+    fused = read_file_window(path, *wide)[: plan.pair.hs.sizes["band"]]
+    window = Geometry(geometry.y.cut(wide[0], coarse[0]), geometry.x.cut(wide[1], coarse[1]))
+    known = finite_in(fused, np.flatnonzero(plan.radiometry.good))
     return _Part(
         rows,
         columns,
         *coarse,
         read_window(plan.pair.hs, None, *coarse),
         read_window(plan.pair.rgb, None, rows, columns),
-        read_file_window(path, rows, columns)[: plan.pair.hs.sizes["band"]],
+        fused[:, rows.within(wide[0]), columns.within(wide[1])],
+        hs_bands(fused, Degrade.between(window, psf), known),
     )
 
 
@@ -211,10 +229,9 @@ def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) ->
     gaps = np.flatnonzero(steps > _STYLE.gap * np.median(steps)) + 1
     pixels = _dissimilar_pixels(plan, part)
     for colour, (row, column, fine_row, fine_column) in zip(_STYLE.colours, pixels, strict=False):
-        below = _below(plan, part, row, column)
         for values, style, width, alpha in (
             (part.hs[:, row, column], "-", 4.0, 0.35),
-            (part.fused[:, below[0], below[1]].mean(axis=(1, 2)), "-", 1.3, 1.0),
+            (part.degraded[:, row, column], "-", 1.3, 1.0),
             (part.fused[:, fine_row, fine_column], ":", 1.1, 1.0),
         ):
             spectrum = np.insert(np.where(good, values, np.nan)[order], gaps, np.nan)
@@ -223,11 +240,11 @@ def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) ->
         place = part.columns.start + fine_column + 0.5, part.rows.start + fine_row + 0.5
         for panel in (close[0], close[2]):
             panel.plot(*place, "o", markersize=7, color=colour, markeredgecolor="white")
-    units = str(hs.attrs.get("units", ""))
+    units = str(hs.attrs.get("units") or "") or "value (the file states no units)"
     _title(
         axes,
-        "spectra at the dots: HS pixel (thick line), mean of the output within it (thin line), "
-        "output pixel at its centre (dotted)",
+        "spectra at the dots: HS pixel (thick line), output as the HS sensor would see it, blurred "
+        "by the PSF (thin line), output pixel at its centre (dotted)",
     )
     axes.set_xlabel("wavelength [nm]" if known else "band", fontsize=_STYLE.text)
     axes.set_ylabel(units, fontsize=_STYLE.text)
@@ -235,19 +252,6 @@ def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) ->
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
     axes.margins(x=0.01)
-
-
-def _below(plan: Plan, part: _Part, row: int, column: int) -> tuple[slice, slice]:
-    """Return the output pixels of the part that one HS pixel covers."""
-    geometry = plan.pair.geometry
-    found = []
-    for axis, place, span in (
-        (geometry.y, part.coarse_rows.start + row, part.rows),
-        (geometry.x, part.coarse_columns.start + column, part.columns),
-    ):
-        edge = axis.origin + place * axis.ratio - span.start
-        found.append(slice(max(round(edge), 0), max(round(edge + axis.ratio), 1)))
-    return found[0], found[1]
 
 
 def _dissimilar_pixels(plan: Plan, part: _Part) -> list[tuple[int, int, int, int]]:
@@ -258,10 +262,14 @@ def _dissimilar_pixels(plan: Plan, part: _Part) -> list[tuple[int, int, int, int
     columns = np.floor(geometry.x.centres(part.coarse_columns)).astype(int) - part.columns.start
     for row, fine_row in enumerate(rows):
         for column, fine_column in enumerate(columns):
-            inside = 0 <= fine_row < len(part.rows) and 0 <= fine_column < len(part.columns)
+            inside = all(
+                _STYLE.dot_margin <= (place + 0.5) / len(span) <= 1 - _STYLE.dot_margin
+                for place, span in ((fine_row, part.rows), (fine_column, part.columns))
+            )
             if (
                 inside
                 and np.isfinite(part.hs[good, row, column]).all()
+                and np.isfinite(part.degraded[good, row, column]).all()
                 and np.isfinite(part.fused[good, fine_row, fine_column]).all()
             ):
                 places.append((row, column, int(fine_row), int(fine_column)))

@@ -12,11 +12,16 @@ from hsfuse.cli.main import main
 from matplotlib.image import imread
 from rasterio.transform import from_origin
 
+from hsfuse.core.grid import Span
 from hsfuse.errors import OutputError
 from hsfuse.fusion.job import Job, Outcome
 from hsfuse.fusion.run import execute, prepare
 from hsfuse.fusion.settings import Settings
+from hsfuse.io.read import open_raster
 from hsfuse.io.records import record_path
+from hsfuse.io.write import write_raster
+from hsfuse.pair.lattice import lattice_offset
+from hsfuse.report.quicklook import _dissimilar_pixels, _part
 from hsfuse.report.record import outcome_as_dict, plan_as_dict, repeat_command
 from hsfuse.report.text import describe_plan, summarise, write_report, write_sidecar
 from hsfuse.synthetic.sample import write_sample
@@ -112,6 +117,25 @@ def test_the_picture_shows_something(outcome: Outcome):
     picture = imread(paths.quicklook)
     assert picture.shape[1] == pytest.approx(1386, abs=2)
     assert picture.std() > 0.1
+
+
+def test_spectra_are_compared_as_the_hs_sensor_sees_the_output(outcome: Outcome, tmp_path: Path):
+    """Of the truth the PSF leaves the HS image and its noise; dots lie whole in the picture."""
+    plan = outcome.job.plan
+    truth = open_raster(Path(str(outcome.job.scene)).parent / "truth.tif")
+    row, column = lattice_offset(truth, plan.pair.rgb, "truth and output")
+    cut = truth.isel(y=slice(row, row + 60), x=slice(column, column + 90))
+    part = _part(plan, write_raster(cut, tmp_path / "cut.tif"), Span(2, 50), Span(10, 70))
+    known = np.isfinite(part.degraded).all(axis=0)
+    assert known.sum() > 100
+    assert part.degraded.shape == part.hs.shape
+    difference = (part.degraded - part.hs)[:, known]
+    assert np.sqrt((difference**2).mean()) < 0.03 * np.sqrt((part.hs[:, known] ** 2).mean())
+    pixels = _dissimilar_pixels(plan, part)
+    assert len(pixels) == 3
+    for _, _, fine_row, fine_column in pixels:
+        assert 1 < fine_row < 46
+        assert 1 < fine_column < 58
 
 
 def test_a_report_that_cannot_be_written_spares_the_output(outcome: Outcome, tmp_path: Path):
