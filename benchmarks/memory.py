@@ -4,7 +4,11 @@ Peak memory of `hsfuse run` for a small and a large output, as two processes in 
     python benchmarks/memory.py --sizes 2048 8192 --bands 60
 
 Simulates a pair of each size (HS at an eighth of it, four MS bands), fuses it with `guided`
-into zarr, and prints the peak resident memory of each process.
+into zarr, and prints the peak resident memory of each process. For sizes that would take too long,
+
+    python benchmarks/memory.py --method ms-ssfnet --sizes 2048 8192 --part 1024
+
+plans the whole pair and writes the first 1024 rows and columns of the lazy array to zarr.
 """
 
 from __future__ import annotations
@@ -25,15 +29,18 @@ from rasterio.windows import Window
 RATIO = 8
 # The child measures itself: only the process that fuses counts.
 CHILD = """
-import json, resource, sys
-from hsfuse.fusion.run import run
-from hsfuse.fusion.settings import Settings
-scene, rgb, out = sys.argv[1:4]
-scale = None if sys.argv[4] == "float32" else 1e-4
-settings = Settings(method="guided", dtype=sys.argv[4], scale=scale)
-outcome = run(scene, rgb, out, settings)
+import json, resource, sys, time
+import hsfuse
+scene, rgb, out, dtype, method, part = sys.argv[1:]
+scale, part = None if dtype == "float32" else 1e-4, int(part)
+started = time.monotonic()
+if part:
+    fused = hsfuse.fuse(scene, rgb, method=method)
+    hsfuse.write_raster(fused[:, :part, :part], out, dtype=dtype, scale=scale)
+else:
+    hsfuse.run(scene, rgb, out, method=method, dtype=dtype, scale=scale)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({"peak_mb": peak / 1024, "seconds": outcome.seconds}))
+print(json.dumps({"peak_mb": peak / 1024, "seconds": time.monotonic() - started}))
 """
 
 
@@ -88,6 +95,8 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[2048, 8192])
     parser.add_argument("--bands", type=int, default=60)
     parser.add_argument("--dtype", default="float32", choices=["float32", "int16", "uint16"])
+    parser.add_argument("--method", default="guided")
+    parser.add_argument("--part", type=int, default=0, help="rows and columns to fuse; 0 for all")
     options = parser.parse_args()
     peaks = []
     with tempfile.TemporaryDirectory() as folder:
@@ -95,14 +104,17 @@ def main() -> None:
             scene, rgb, out = (Path(folder) / n for n in ("scene.tif", "rgb.tif", "out.zarr"))
             write(scene, size, RATIO, options.bands)
             write(rgb, size, 1, 4)
-            command = [sys.executable, "-c", CHILD, str(scene), str(rgb), str(out), options.dtype]
+            words = scene, rgb, out, options.dtype, options.method, options.part
+            command = [sys.executable, "-c", CHILD, *map(str, words)]
             text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             figures = json.loads(text.splitlines()[-1])
             peaks.append(figures["peak_mb"])
-            speed = size * size / 1e6 / figures["seconds"]
+            fused = options.part or size
+            speed = fused * fused / 1e6 / figures["seconds"]
             print(
-                f"{size}² x {options.bands}: peak {figures['peak_mb']:.0f} MB, "
-                f"{figures['seconds']:.0f} s, {speed:.2f} Mpx/s",
+                f"{size}² x {options.bands}, {fused}² of it by {options.method}: "
+                f"peak {figures['peak_mb']:.0f} MB, "
+                f"{figures['seconds']:.0f} s with planning, {speed:.2f} Mpx/s",
                 flush=True,
             )
             shutil.rmtree(out)
