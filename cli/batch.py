@@ -63,6 +63,12 @@ _MOST_FAULTS = 100  # of a manifest that are printed
 )
 @pair_options
 @click.option(
+    "--share-psf",
+    is_flag=True,
+    help="Where the width of the PSF is not known, estimate it from the first three pairs of each "
+    "sensor couple, and give it to the other pairs.",
+)
+@click.option(
     "--overwrite",
     is_flag=True,
     help="Replace outputs of other inputs or options; what is finished as asked is left.",
@@ -85,6 +91,7 @@ def batch(
     assets: tuple[str, str] | None,
     suffix: str,
     memory: str | None,
+    share_psf: bool,
     quicklook: bool,
     dry_run: bool,
     as_json: bool,
@@ -122,7 +129,13 @@ def batch(
         stage("manifest", 0.5)
         try:
             found = prepare_batch(
-                source, out, Settings(**choices), memory=memory, suffix=suffix, assets=assets
+                source,
+                out,
+                Settings(**choices),
+                memory=memory,
+                suffix=suffix,
+                assets=assets,
+                share_psf=share_psf,
             )
         except ManifestError as error:
             for fault in error.faults[:_MOST_FAULTS]:

@@ -286,6 +286,14 @@ pair_options = _together(
         help="Also write the standard error of each pixel: a variable of a zarr store, a band of a "
         "GeoTIFF after the others. For ms-ssfnet.",
     ),
+    click.option(
+        "--fwhm",
+        type=float,
+        nargs=2,
+        metavar="Y X",
+        help="FWHM of the PSF of the HS image along y and x, in HS pixels, where it is known "
+        "better than by the sensor's definition or by an estimate from the pair.",
+    ),
     align_option,
     click.option(
         "--tile",

@@ -105,8 +105,10 @@ def _value(name: str, value: object, base: Path) -> object:
     """Return the value of an option."""
     if name in _SENSORS:
         return _sensor(value, base)
-    if name == "creation_options" and isinstance(value, str):
+    if isinstance(value, str) and name == "creation_options":
         value = _creation_options(value)
+    if isinstance(value, str) and name == "fwhm":
+        value = value.split()
     try:
         found = _adapter(name).validate_python(value)
     except ValidationError as error:

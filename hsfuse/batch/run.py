@@ -11,27 +11,19 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dask.utils import format_bytes
-
+from hsfuse.batch.execution import Execution, Progress, Rows
 from hsfuse.batch.manifest import BatchPair, Manifest, Pairs, read_manifest
 from hsfuse.batch.memory import memory_budget
-from hsfuse.batch.pool import Ended, Pool
+from hsfuse.batch.pool import Pool
 from hsfuse.batch.schedule import (
     Limits,
-    Load,
-    free_bytes,
-    planning_load,
     set_limits,
-    share_workers,
 )
 from hsfuse.batch.status import STATUS, PairStatus, StatusFile, write_summary
-from hsfuse.batch.work import Planned, describe_pair, fuse_pair, plan_pair
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.fusion.settings import Settings, with_choices
 from hsfuse.io.url import Url, as_path
@@ -42,8 +34,6 @@ from hsfuse.sensor.catalogue import known_sensor
 __all__ = ["Batch", "BatchOutcome", "execute_batch", "plan_batch", "prepare_batch", "run_batch"]
 
 _LOG = logging.getLogger(__name__)
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -63,6 +53,8 @@ class Batch:
         Replace outputs of other inputs or options.
     notes : tuple of str
         Files that are in no pair.
+    share_psf : bool
+        Give the FWHM that the first pairs of a sensor couple show to its others.
     """
 
     pairs: tuple[BatchPair, ...]
@@ -70,6 +62,7 @@ class Batch:
     limits: Limits
     overwrite: bool
     notes: tuple[str, ...] = ()
+    share_psf: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +78,8 @@ class BatchOutcome:
         In the order of the manifest.
     seconds : float
         From the first pair to the last.
+    shared : tuple of str
+        What the pairs of each sensor couple share, a sentence each.
     status_file, summary : Path or None
         The two files of the batch; None for a dry run.
     """
@@ -92,6 +87,7 @@ class BatchOutcome:
     batch: Batch = field(repr=False)
     pairs: tuple[PairStatus, ...]
     seconds: float
+    shared: tuple[str, ...] = ()
     status_file: Path | None = None
     summary: Path | None = None
 
@@ -102,6 +98,7 @@ class BatchOutcome:
             "limits": self.batch.limits._asdict(),
             "notes": list(self.batch.notes),
             "seconds": self.seconds,
+            "shared": list(self.shared),
             "status_file": None if self.status_file is None else str(self.status_file),
             "summary": None if self.summary is None else str(self.summary),
             "failed": len(self.failed),
@@ -122,6 +119,7 @@ def run_batch(
     memory: int | str | None = None,
     suffix: str = ".tif",
     assets: tuple[str, str] | None = None,
+    share_psf: bool = False,
     quicklook: bool = True,
     progress: Progress | None = None,
     **choices: Any,
@@ -154,6 +152,9 @@ def run_batch(
     assets : tuple of str, optional
         Keys of the assets of STAC items that are HS and MS image; by default they are found by
         key or role (``hyperspectral``, ``rgb``, ``multispectral``, ...).
+    share_psf : bool
+        Where the width of the PSF is not known, estimate it from the first three pairs of a sensor
+        couple, and give it to the others: their own estimates are left out.
     quicklook : bool
         Write ``<output>.png`` besides the record ``<output>.json``.
     progress : callable, optional
@@ -177,7 +178,9 @@ def run_batch(
         If there is no such option.
     """
     settings = with_choices(settings or Settings(), choices, "run_batch")
-    batch = prepare_batch(manifest, out, settings, memory=memory, suffix=suffix, assets=assets)
+    batch = prepare_batch(
+        manifest, out, settings, memory=memory, suffix=suffix, assets=assets, share_psf=share_psf
+    )
     return execute_batch(batch, quicklook=quicklook, progress=progress)
 
 
@@ -189,6 +192,7 @@ def prepare_batch(
     memory: int | str | None = None,
     suffix: str = ".tif",
     assets: tuple[str, str] | None = None,
+    share_psf: bool = False,
 ) -> Batch:
     """Return the checked batch of :func:`run_batch`; nothing is written yet."""
     if settings.scheduler != "local":
@@ -215,22 +219,16 @@ def prepare_batch(
     pairs = tuple(
         replace(pair, settings=replace(pair.settings, workers=each)) for pair in found.pairs
     )
-    return Batch(pairs, folder, limits, settings.overwrite, found.notes)
+    return Batch(pairs, folder, limits, settings.overwrite, found.notes, share_psf)
 
 
 def plan_batch(batch: Batch, *, progress: Progress | None = None) -> BatchOutcome:
     """Return the plan of each pair of a batch: size, memory and time; nothing is written."""
     started = time.monotonic()
-    rows = _Rows(batch.pairs, progress)
-    todo = deque(range(len(batch.pairs)))
+    rows = Rows(batch.pairs, progress)
     with Pool(batch.limits.processes) as pool:
-        while rows.left:
-            while todo and pool.idle:
-                index = todo.popleft()
-                pool.submit(index, describe_pair, batch.pairs[index])
-            for index, result in pool.results():
-                rows.finish(index, result)
-    return BatchOutcome(batch, tuple(rows.now), time.monotonic() - started)
+        shared = Execution(batch, pool, rows, dry_run=True).work()
+    return BatchOutcome(batch, tuple(rows.now), time.monotonic() - started, shared)
 
 
 def execute_batch(
@@ -247,10 +245,10 @@ def execute_batch(
     _make_folders(batch)
     started = time.monotonic()
     status = StatusFile(batch.folder)
-    rows = _Rows(batch.pairs, progress, status)
+    rows = Rows(batch.pairs, progress, status)
     try:
         with Pool(batch.limits.processes) as pool:
-            _Run(batch, pool, rows, quicklook).work()
+            shared = Execution(batch, pool, rows, quicklook=quicklook).work()
     except BaseException:
         rows.stop()
         raise
@@ -258,7 +256,7 @@ def execute_batch(
         status.close()
         summary = write_summary(batch.folder, rows.now)
     seconds = time.monotonic() - started
-    return BatchOutcome(batch, tuple(rows.now), seconds, batch.folder / STATUS, summary)
+    return BatchOutcome(batch, tuple(rows.now), seconds, shared, batch.folder / STATUS, summary)
 
 
 def _make_folders(batch: Batch) -> None:
@@ -267,114 +265,3 @@ def _make_folders(batch: Batch) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{folder}: cannot be made ({error.strerror or error})") from error
-
-
-class _Rows:
-    """What is known of each pair, and how many are over."""
-
-    def __init__(
-        self,
-        pairs: Sequence[BatchPair],
-        progress: Progress | None,
-        status: StatusFile | None = None,
-    ) -> None:
-        self.pairs, self.now = pairs, [PairStatus.of(pair) for pair in pairs]
-        self.left = len(pairs)
-        self._progress, self._status = progress, status
-
-    def begin(self, index: int) -> None:
-        """Note that a pair is planned and its fusion begins."""
-        self._set(index, PairStatus.of(self.pairs[index], "running"))
-
-    def finish(self, index: int, result: PairStatus | Ended) -> None:
-        """Note what became of a pair."""
-        if isinstance(result, Ended):
-            result = PairStatus.of(
-                self.pairs[index],
-                "failed",
-                f"its process {result.reason}, such as when memory is short; run the batch again "
-                "to resume it",
-            )
-        self._set(index, result)
-        self.left -= 1
-        if not result.good:
-            _LOG.warning("%s: %s", result.out, result.message)
-        if self._progress is not None:
-            self._progress(len(self.pairs) - self.left, len(self.pairs))
-
-    def stop(self) -> None:
-        """Note that the pairs under way are stopped."""
-        for index, row in enumerate(self.now):
-            if row.status == "running":
-                self._set(index, PairStatus.of(self.pairs[index], "stopped"))
-
-    def _set(self, index: int, row: PairStatus) -> None:
-        self.now[index] = row
-        if self._status is not None:
-            self._status.append(row)
-
-
-@dataclass
-class _Run:
-    """The pairs of a batch on their way: to be planned, planned, under way."""
-
-    batch: Batch
-    pool: Pool
-    rows: _Rows
-    quicklook: bool
-    todo: deque[int] = field(default_factory=deque)
-    planned: deque[tuple[int, Planned]] = field(default_factory=deque)
-    running: dict[int, Load] = field(default_factory=dict)
-
-    def work(self) -> None:
-        """Plan and fuse all pairs."""
-        self.todo.extend(range(len(self.batch.pairs)))
-        while self.rows.left:
-            self._start()
-            for index, result in self.pool.results():
-                del self.running[index]
-                if isinstance(result, Planned):
-                    self.planned.append((index, result))
-                else:
-                    self.rows.finish(index, result)
-
-    def _start(self) -> None:
-        """Give idle processes what memory and workers allow; planned pairs come first."""
-        while self.pool.idle:
-            if self.planned:
-                index, plan = self.planned[0]
-                workers = self._workers(Load(plan.blocks, plan.worker_bytes))
-                if not workers and self.running:
-                    return
-                self.planned.popleft()
-                if not workers:
-                    self.rows.finish(index, self._too_large(plan))
-                    continue
-                load = Load(workers, workers * plan.worker_bytes)
-                self.rows.begin(index)
-                self._submit(index, load, fuse_pair, plan.job, workers, self.quicklook)
-            elif self.todo and self._workers(planning_load()):
-                index = self.todo.popleft()
-                self._submit(index, planning_load(), plan_pair, self.batch.overwrite)
-            else:
-                return
-
-    def _submit(
-        self, index: int, load: Load, function: Callable[..., object], *words: object
-    ) -> None:
-        self.running[index] = load
-        self.pool.submit(index, function, self.batch.pairs[index], *words)
-
-    def _workers(self, most: Load) -> int:
-        """Return with how many workers a task may start that takes so many bytes for each."""
-        running = list(self.running.values())
-        return share_workers(most, running, self.batch.limits, left=self.rows.left)
-
-    def _too_large(self, plan: Planned) -> PairStatus:
-        available = free_bytes(self.batch.limits, [])
-        message = (
-            f"takes about {format_bytes(plan.worker_bytes)} with one worker, and the memory of "
-            f"the batch leaves {format_bytes(available)} for it; pass a larger --memory, or a "
-            "smaller --tile"
-        )
-        return replace(plan.status, status="failed", message=message)

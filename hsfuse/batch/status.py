@@ -46,6 +46,8 @@ class PairStatus:
         Why it failed or differs.
     place : str
         Where it stands in the manifest.
+    fwhm : str
+        FWHM of the PSF along y and x that was given to the pair, or is shared with others.
     planning_seconds, seconds : float or None
         Of planning, and of fusing.
     expected_seconds : float or None
@@ -68,6 +70,7 @@ class PairStatus:
     status: State = "pending"
     message: str = ""
     place: str = ""
+    fwhm: str = ""
     planning_seconds: float | None = None
     seconds: float | None = None
     expected_seconds: float | None = None
@@ -89,7 +92,8 @@ class PairStatus:
     ) -> Self:
         """Return the status of a pair."""
         scene, rgb, out = str(pair.scene), str(pair.rgb), str(pair.out)
-        return cls(scene, rgb, out, status, " ".join(message.split()), pair.place, **facts)
+        fwhm = " ".join(f"{width:g}" for width in pair.settings.fwhm or ())
+        return cls(scene, rgb, out, status, " ".join(message.split()), pair.place, fwhm, **facts)
 
     @classmethod
     def from_record(

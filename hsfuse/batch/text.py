@@ -59,6 +59,7 @@ def summarise_batch(outcome: BatchOutcome) -> str:
     lines = [
         ("pairs", _counts(outcome)),
         ("time", format_time(outcome.seconds)),
+        *(("shared PSF", each) for each in outcome.shared),
         *_messages(outcome),
         ("table", str(outcome.summary)),
         ("status file", str(outcome.status_file)),
@@ -88,6 +89,7 @@ def summarise_plans(outcome: BatchOutcome) -> str:
         ("pairs", _counts(outcome)),
         ("size", f"{format_bytes(size)} before compression"),
         ("time", f"{about}, planning included; small pairs are not timed"),
+        *(("shared PSF", each) for each in outcome.shared),
         *_messages(outcome),
     ]
     return f"{_columns([header, *rows])}\n{_more(outcome)}\n{table(lines)}"

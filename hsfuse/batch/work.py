@@ -1,7 +1,7 @@
 """
-What a process of a batch does: plan one pair, or carry out a plan.
+What a process of a batch does: look up the sensors of a pair, plan it, or carry out a plan.
 
-Both are functions of picklable values and return what became of the pair, whatever happens.
+All are functions of picklable values and return what became of the pair, whatever happens.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from hsfuse.batch.existing import inspect_output, unrecorded_message
 from hsfuse.batch.manifest import BatchPair
+from hsfuse.batch.sharing import Couple, WidthEstimate, find_couple, width_of_plan
 from hsfuse.batch.status import PairStatus
 from hsfuse.errors import HsfuseError
 from hsfuse.fusion.job import Job
@@ -28,7 +29,7 @@ from hsfuse.io.store import is_resumable
 from hsfuse.report.record import as_json, plan_as_dict
 from hsfuse.report.text import write_quicklook, write_sidecar
 
-__all__ = ["Planned", "describe_pair", "fuse_pair", "plan_pair"]
+__all__ = ["Planned", "fuse_pair", "look_up_pair", "plan_pair"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,12 +52,16 @@ class Planned:
         Of the output.
     job : bytes
         The pickled :class:`hsfuse.fusion.run.Job`: the process that hands it on need not read it.
+        Empty in a dry run.
+    width : WidthEstimate or None
+        Estimate of the FWHM of its PSF.
     """
 
     status: PairStatus
     worker_bytes: int
     blocks: int
     job: bytes
+    width: WidthEstimate | None
 
 
 def _reported(
@@ -80,7 +85,13 @@ def _reported(
 
 
 @_reported
-def plan_pair(pair: BatchPair, overwrite: bool) -> PairStatus | Planned:
+def look_up_pair(pair: BatchPair) -> Couple:
+    """Return the sensor couple of a pair, and what was shared with it before."""
+    return find_couple(pair)
+
+
+@_reported
+def plan_pair(pair: BatchPair, overwrite: bool, dry_run: bool = False) -> PairStatus | Planned:
     """
     Plan a pair, unless its output is there already.
 
@@ -90,6 +101,8 @@ def plan_pair(pair: BatchPair, overwrite: bool) -> PairStatus | Planned:
         What is asked.
     overwrite : bool
         Replace an output, or what an interrupted run left of one, of other inputs or options.
+    dry_run : bool
+        Nothing is written, and no job returned.
     """
     found = inspect_output(pair)
     if found.state == "same":
@@ -99,10 +112,13 @@ def plan_pair(pair: BatchPair, overwrite: bool) -> PairStatus | Planned:
     partial = PartialOutput(pair.out).partial
     replaced = found.state != "absent"
     settings = replace(pair.settings, overwrite=replaced, resume=partial.exists())
-    job = prepare(pair.scene, pair.rgb, pair.out, settings)
+    out = pair.out
+    if dry_run:  # the folder may be absent
+        out = next(each for each in out.absolute().parents if each.is_dir()) / out.name
+    job = prepare(pair.scene, pair.rgb, out, settings, dry_run=dry_run)
     if found.state == "unrecorded":
         if found.plan == job.plan.digest:
-            return _record_plan(pair, job)
+            return PairStatus.of(pair, "done") if dry_run else _record_plan(pair, job)
         if not overwrite:
             return PairStatus.of(pair, "differs", unrecorded_message(pair.out))
     if settings.resume and not is_resumable(job.out, job.layout, plan_hash=job.plan.digest):
@@ -113,7 +129,7 @@ def plan_pair(pair: BatchPair, overwrite: bool) -> PairStatus | Planned:
             )
             return PairStatus.of(pair, "differs", message)
         job = replace(job, settings=replace(settings, overwrite=True, resume=False))
-    return _planned(pair, job)
+    return _planned(pair, job, dry_run)
 
 
 @_reported
@@ -140,26 +156,7 @@ def fuse_pair(pair: BatchPair, job: bytes, workers: int, quicklook: bool) -> Pai
     return PairStatus.from_record(pair, "finished", read_record(outcome.path))
 
 
-@_reported
-def describe_pair(pair: BatchPair) -> PairStatus:
-    """Return the plan of a pair, or what there is of its output; nothing is written."""
-    found = inspect_output(pair)
-    if found.state == "same":
-        return PairStatus.from_record(pair, "done", found.record, found.message)
-    if found.state == "other":
-        return PairStatus.of(pair, "differs", found.message)
-    folder = next(each for each in pair.out.absolute().parents if each.is_dir())
-    partial = PartialOutput(pair.out).partial
-    settings = replace(pair.settings, resume=partial.exists())
-    job = prepare(pair.scene, pair.rgb, folder / pair.out.name, settings, dry_run=True)
-    if found.state == "unrecorded":
-        if found.plan == job.plan.digest:
-            return PairStatus.of(pair, "done")
-        return PairStatus.of(pair, "differs", unrecorded_message(pair.out))
-    return _planned(pair, job).status
-
-
-def _planned(pair: BatchPair, job: Job) -> Planned:
+def _planned(pair: BatchPair, job: Job, dry_run: bool) -> Planned:
     bands, rows, columns = job.plan.shape
     status = PairStatus.of(
         pair,
@@ -174,7 +171,9 @@ def _planned(pair: BatchPair, job: Job) -> Planned:
         bytes=job.output_bytes,
         blocks=len(job.plan.blocks),
     )
-    return Planned(status, job.block_bytes, len(job.plan.blocks), pickle.dumps(job))
+    content = b"" if dry_run else pickle.dumps(job)
+    width = width_of_plan(job.plan)
+    return Planned(status, job.block_bytes, len(job.plan.blocks), content, width)
 
 
 def _record_plan(pair: BatchPair, job: Job) -> PairStatus:

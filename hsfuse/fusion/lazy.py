@@ -56,7 +56,7 @@ def fuse(
     **choices
         Fields of :class:`~hsfuse.fusion.settings.FusionSettings` that replace those of
         ``settings``: method, hs_sensor, rgb_sensor, hs_mask, rgb_mask, hs_nodata, rgb_nodata,
-        weights, device, precision, uncertainty, align, tile, overlap.
+        weights, device, precision, uncertainty, fwhm, align, tile, overlap.
 
     Returns
     -------

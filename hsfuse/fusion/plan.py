@@ -164,12 +164,14 @@ def plan_fusion(
     inputs = identify(hs), identify(rgb)
     for raster in (hs, rgb):
         check_placed(raster)
-    known = {
-        "hs_sensor": known_sensor(settings.hs_sensor, hs.attrs.get("sensor")),
+    hs_sensor = known_sensor(settings.hs_sensor, hs.attrs.get("sensor"))
+    known: dict[str, Any] = {
+        "hs_sensor": hs_sensor,
         "rgb_sensor": known_sensor(settings.rgb_sensor, rgb.attrs.get("sensor")),
+        "psf": settings.psf,
     }
     # A sensor that a product names itself is part of what was read, and has no such check.
-    asked = known["hs_sensor"] if settings.hs_sensor is not None else None
+    asked = hs_sensor if settings.hs_sensor is not None else None
     sensor_notes = [] if asked is None else check_hs_sensor(hs, asked)
     device, cache = pick_device(options.device), PixelCache()
     stage = stage or ignore_stage

@@ -71,7 +71,9 @@ def request_of(hs: xr.DataArray, rgb: xr.DataArray, settings: Settings) -> dict[
 
 
 def _plain(value: object) -> object:
-    """Return a value as JSON holds it, which knows no number that is not finite."""
+    """Return a value as JSON holds it, which knows no tuple and no number that is not finite."""
+    if isinstance(value, tuple):
+        return list(value)
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar
 
+from hsfuse.core.psf import PSF
 from hsfuse.errors import PlanError
 from hsfuse.io.layout import check_stored_type
 from hsfuse.io.read import NoData
@@ -23,6 +24,8 @@ SensorLike = Sensor | str | os.PathLike[str]
 
 _Chosen = TypeVar("_Chosen", bound="FusionSettings")
 
+# Of a PSF, in HS pixels: beyond, an HS pixel would be no resolution element.
+_WIDEST = 8.0
 _PRECISIONS = ("float32", "bfloat16")
 
 
@@ -50,6 +53,9 @@ class FusionSettings:
     uncertainty : bool
         Also give the standard error of each pixel's spectrum, as a coordinate ``standard_error``
         of :func:`hsfuse.fuse`, a variable of a zarr store, a band of a GeoTIFF after the others.
+    fwhm : tuple of float or None
+        FWHM of the PSF of the HS image along y and x, in HS pixels; None for that of the sensor's
+        definition, or estimated from the pair where that has none.
     align : bool
         Estimate the co-registration from the pair, to a fraction of an HS pixel; otherwise the
         georeferencing of the files is used as it is.
@@ -74,6 +80,7 @@ class FusionSettings:
     device: str = "auto"
     precision: str = "float32"
     uncertainty: bool = False
+    fwhm: tuple[float, float] | None = None
     align: bool = True
     tile: int | None = None
     overlap: int | None = None
@@ -85,9 +92,17 @@ class FusionSettings:
         if self.precision not in _PRECISIONS:
             raise PlanError(f"precision must be {' or '.join(_PRECISIONS)}, got {self.precision!r}")
         check_options(self.method, self.options)
+        if self.fwhm is not None and not all(0 < width <= _WIDEST for width in self.fwhm):
+            y, x = self.fwhm
+            raise PlanError(f"fwhm must be above 0 and at most {_WIDEST:g} HS pixels, got {y} {x}")
         for name, value, least in (("tile", self.tile, 1), ("tile overlap", self.overlap, 0)):
             if value is not None and value < least:
                 raise PlanError(f"{name} must be at least {least} MS pixels, got {value}")
+
+    @property
+    def psf(self) -> PSF | None:
+        """The PSF of the HS image, where it is given."""
+        return None if self.fwhm is None else PSF(self.fwhm)
 
     @property
     def options(self) -> Options:

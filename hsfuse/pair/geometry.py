@@ -99,6 +99,7 @@ def make_pair(
     *,
     hs_sensor: Sensor | None = None,
     rgb_sensor: Sensor | None = None,
+    psf: PSF | None = None,
     move: Affine | None = None,
 ) -> Pair:
     """
@@ -110,6 +111,8 @@ def make_pair(
         From :func:`hsfuse.open_raster`.
     hs_sensor, rgb_sensor : Sensor, optional
         What is known beyond the files' own metadata.
+    psf : PSF, optional
+        Of the HS sensor, in HS pixels, instead of what ``hs_sensor`` states.
     move : Affine, optional
         Of the HS image over the grid of ``rgb``, in pixels of that grid.
 
@@ -131,8 +134,8 @@ def make_pair(
     hs = hs.isel(y=coarse[0].slice, x=coarse[1].slice)
     rgb = _cut(rgb, fine)
     response, source = pair_response(hs, rgb, rgb_sensor, both, notes)
-    psf = ASSUMED_PSF if hs_sensor is None else hs_sensor.psf
-    return Pair(hs, rgb, geometry, output, psf, response, source, tuple(notes))
+    stated = ASSUMED_PSF if hs_sensor is None else hs_sensor.psf
+    return Pair(hs, rgb, geometry, output, psf or stated, response, source, tuple(notes))
 
 
 def shifted_by(shift: tuple[float, float], geometry: Geometry) -> Affine:

@@ -275,7 +275,7 @@ def repeat_command(job: Job) -> str:
         elif value is True:
             words.append(option)
         elif value not in (None, False) and value != field.default:
-            words += [option, str(value)]
+            words += [option, *map(str, value if isinstance(value, tuple) else [value])]
     return shlex.join(words)
 
 
@@ -323,7 +323,9 @@ def _versions() -> dict[str, str]:
 
 
 def _alignment(found: Alignment | None) -> dict[str, object] | None:
-    return None if found is None else {**asdict(found), "psf": _psf(found.psf)}
+    if found is None:
+        return None
+    return {**asdict(found), "reliable": found.reliable, "psf": _psf(found.psf)}
 
 
 def _psf(psf: PSF) -> dict[str, object]:

@@ -12,7 +12,7 @@ GIGABYTE = 10**9
 
 
 @given(
-    memory=st.integers(2 * GIGABYTE, 64 * GIGABYTE),
+    memory=st.integers(3 * GIGABYTE, 64 * GIGABYTE),
     workers=st.integers(1, 32),
     pairs=st.lists(
         st.tuples(st.integers(1, 40), st.integers(10**7, 3 * GIGABYTE)), min_size=1, max_size=30

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import xarray as xr
 
+from hsfuse.core.psf import PSF
 from hsfuse.errors import PairError
 from hsfuse.io.labels import raster_label
 from hsfuse.pair.alignment.drift import with_drift
@@ -28,6 +30,7 @@ def align_pair(
     *,
     hs_sensor: Sensor | None = None,
     rgb_sensor: Sensor | None = None,
+    psf: PSF | None = None,
     cache: PixelCache | None = None,
 ) -> tuple[Pair, Alignment | None]:
     """
@@ -39,8 +42,8 @@ def align_pair(
 
     Parameters
     ----------
-    hs, rgb, hs_sensor, rgb_sensor
-        As :func:`hsfuse.pair.geometry.make_pair`.
+    hs, rgb, hs_sensor, rgb_sensor, psf
+        As :func:`hsfuse.pair.geometry.make_pair`; a PSF that is given is not estimated.
     cache : PixelCache, optional
         To which the pixels that are read are added, for the next survey.
 
@@ -55,8 +58,9 @@ def align_pair(
         If the rasters make no pair, or show different things.
     """
     cache = cache or PixelCache()
-    pair = make_pair(hs, rgb, hs_sensor=hs_sensor, rgb_sensor=rgb_sensor)
-    found = measure_alignment(survey_windows(pair, cache))
+    known: dict[str, Any] = {"hs_sensor": hs_sensor, "rgb_sensor": rgb_sensor, "psf": psf}
+    pair = make_pair(hs, rgb, **known)
+    found = measure_alignment(survey_windows(pair, cache), psf)
     if found is None:
         return pair, None
     if found.mismatched:
@@ -83,7 +87,7 @@ def align_pair(
             f"co-registration: estimated shift of {raster_label(hs)} {found.description}, from "
             "the place that its file states; corrected in the output grid, the file is untouched"
         )
-        pair = make_pair(hs, rgb, hs_sensor=hs_sensor, rgb_sensor=rgb_sensor, move=move)
+        pair = make_pair(hs, rgb, **known, move=move)
     pair, found = with_drift(pair, found, notes, cache)
     pair = with_psf(pair, found, notes)
     if found.changed > _SETTINGS.reported_change:

@@ -43,6 +43,8 @@ def with_drift(
     pair = replace(pair, hs=displaced(pair.hs, drift))
     found = replace(found, drift=drift, resampled=True)
     cache.forget("hs")
+    if found.psf.status == "given":
+        return pair, found
     # A drift looks like blur to a width that is fitted over the whole scene.
     again = measure_alignment(survey_windows(pair, cache, DEFAULT.windows.fewest))
     if again is not None and again.reliable:

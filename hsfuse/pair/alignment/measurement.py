@@ -86,7 +86,7 @@ class Alignment:
         return self.textured and self.detail > _SETTINGS.mismatch
 
 
-def measure_alignment(survey: Survey) -> Alignment | None:
+def measure_alignment(survey: Survey, psf: PSF | None = None) -> Alignment | None:
     """
     Return how the two images of a surveyed pair lie on each other.
 
@@ -94,6 +94,8 @@ def measure_alignment(survey: Survey) -> Alignment | None:
     ----------
     survey : Survey
         Its PSF is not used, nor its response.
+    psf : PSF, optional
+        Of the HS sensor; estimated by default.
 
     Returns
     -------
@@ -103,12 +105,13 @@ def measure_alignment(survey: Survey) -> Alignment | None:
     windows = window_pairs(survey)
     # Some nine windows fix one shift and one width; the others give how the shift varies.
     some = windows[:: -(-len(windows) // _SETTINGS.most_windows)] if windows else []
-    best, start = None, DEFAULT.search.initial_fwhm
+    best, initial = None, DEFAULT.search.initial_fwhm
+    start = (initial, initial) if psf is None else psf.fwhm
     for shift in search_shifts(some) if some else ():
         trial = Fit.of(some, shift)
         if trial is None:
             continue
-        place = trial.solve(np.array([*shift, start, start]))
+        place = trial.solve(np.array([*shift, *start], float), widths=psf is None)
         detail = trial.detail(place)
         if best is None or detail < best[0]:
             best = (detail, trial, place)
@@ -123,7 +126,7 @@ def measure_alignment(survey: Survey) -> Alignment | None:
     local = local_shifts(windows, found)
     return Alignment(
         shift=at,
-        psf=PSF(fwhm, "estimated from the pair", standard_error=fwhm_error),
+        psf=psf or PSF(fwhm, "estimated from the pair", standard_error=fwhm_error),
         shift_error=(float(error[0]), float(error[1])),
         unexplained=fit.unexplained(found),
         detail=detail,

@@ -1,0 +1,243 @@
+"""
+What the pairs of one sensor couple share: the FWHM of the PSF of their HS images.
+
+It is a property of the sensor, unlike shift, gains and noise, which are the scene's, and R, which
+one scene does not determine. The first pairs of a couple in the order of the manifest, the
+references, estimate it as they do alone; the others are given the weighted mean, and estimate the
+shift alone. Which pairs are references, and so every output, does not depend on which pair is over
+first. What was shared once stays: pairs that are added later are given the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from hsfuse.batch.existing import inspect_output
+from hsfuse.batch.manifest import BatchPair
+from hsfuse.core.psf import ASSUMED_PSF, PSF
+from hsfuse.fusion.lazy import open_input
+from hsfuse.fusion.plan import Plan
+from hsfuse.io.records import read_record
+from hsfuse.sensor.catalogue import known_sensor
+
+__all__ = ["Couple", "Sharing", "WidthEstimate", "find_couple", "takes_part", "width_of_plan"]
+
+# Pairs whose estimates are averaged.
+_REFERENCES = 3
+# HS pixels: an estimate without noise has no smaller weight than others are rounded to.
+_LEAST_ERROR = 1e-4
+
+Widths = tuple[float, float]
+
+
+class WidthEstimate(NamedTuple):
+    """FWHM along y and x in HS pixels, as a pair shows it, and the standard errors."""
+
+    fwhm: Widths
+    error: Widths
+
+
+@dataclass(frozen=True, slots=True)
+class Couple:
+    """
+    To which pairs one belongs, and what is known of it without planning.
+
+    Attributes
+    ----------
+    key : str
+        The same for all pairs of a couple; empty where nothing is to be shared, since the PSF of
+        the HS sensor is known.
+    given : tuple of float or None
+        FWHM that was shared with this pair when its output was made.
+    finished : bool
+        Whether its output is finished, with an estimate of its own.
+    estimate : WidthEstimate or None
+        That of a finished output.
+    """
+
+    key: str
+    given: Widths | None = None
+    finished: bool = False
+    estimate: WidthEstimate | None = None
+
+
+def takes_part(pair: BatchPair) -> bool:
+    """Return whether a pair estimates the width of its PSF."""
+    return pair.settings.align and pair.settings.fwhm is None
+
+
+def find_couple(pair: BatchPair) -> Couple:
+    """
+    Return the couple of a pair by the metadata of its inputs, and what its record holds.
+
+    Raises
+    ------
+    HsfuseError
+        If an input cannot be opened.
+    """
+    hs = open_input(pair.scene, pair.settings, "hs")
+    rgb = open_input(pair.rgb, pair.settings, "rgb")
+    sensor = known_sensor(pair.settings.hs_sensor, hs.attrs.get("sensor"))
+    psf = ASSUMED_PSF if sensor is None else sensor.psf
+    if psf.status != "assumed":
+        return Couple("")
+    names = "" if sensor is None else sensor.id, _name(pair.settings.rgb_sensor, rgb)
+    key = " ".join(f"{name} {_grid(each)}" for name, each in zip(names, (hs, rgb), strict=True))
+    record = read_record(pair.out)
+    asked = _mapping(record.get("request")).get("fwhm")
+    given = (float(asked[0]), float(asked[1])) if isinstance(asked, list) else None
+    before = replace(pair, settings=replace(pair.settings, fwhm=given))
+    if inspect_output(before).state != "same":
+        return Couple(key)
+    return Couple(key, given, given is None, None if given else _of_record(record))
+
+
+def _name(asked: object, raster: xr.DataArray) -> str:
+    sensor = known_sensor(asked, raster.attrs.get("sensor"))  # type: ignore[arg-type]
+    return "" if sensor is None else f"{sensor.id}:{','.join(sensor.band_names)}"
+
+
+def _grid(raster: xr.DataArray) -> str:
+    """Return the number of bands and the pixel size, as those of one product agree."""
+    along = (abs(step) for step in raster.rio.resolution())
+    return f"{raster.sizes['band']} bands of {' by '.join(f'{step:.4g}' for step in along)}"
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def width_of_plan(plan: Plan) -> WidthEstimate | None:
+    """Return the estimate of a planned pair, where it is reliable and the PSF is not known."""
+    found = plan.alignment
+    if found is None or not found.reliable or found.psf.standard_error is None:
+        return None
+    return WidthEstimate(found.psf.fwhm, found.psf.standard_error)
+
+
+def _of_record(record: Mapping[str, object]) -> WidthEstimate | None:
+    """Return the estimate of a finished pair, as :func:`width_of_plan` does before it is fused."""
+    found = _mapping(record.get("alignment"))
+    psf = _mapping(found.get("psf"))
+    if not found.get("reliable") or not psf.get("standard_error"):
+        return None
+    return WidthEstimate(*((psf[k]["y"], psf[k]["x"]) for k in ("fwhm", "standard_error")))
+
+
+def weighted_mean(estimates: Sequence[WidthEstimate]) -> Widths:
+    """
+    Return the mean of estimates, weighted by their inverse variances, to four digits.
+
+    Examples
+    --------
+    >>> exact, rough = WidthEstimate((1.2, 1.0), (0.01, 0.01)), WidthEstimate((1.8, 1.0), (0.1, 9))
+    >>> weighted_mean([exact, rough])
+    (1.2059, 1.0)
+    """
+    fwhm, error = (np.array(each) for each in zip(*estimates, strict=True))
+    weights = 1 / np.maximum(error, _LEAST_ERROR) ** 2
+    y, x = np.round((fwhm * weights).sum(axis=0) / weights.sum(axis=0), 4).tolist()
+    return y, x
+
+
+@dataclass(slots=True)
+class _Member:
+    """A pair of a couple; ``alone`` is None until it is decided whether it is given the FWHM."""
+
+    alone: bool | None = None
+    over: bool = False
+    estimate: WidthEstimate | None = None
+
+
+@dataclass(slots=True)
+class _Group:
+    """The pairs of one couple by their place in the manifest."""
+
+    members: dict[int, _Member] = field(default_factory=dict)
+    before: dict[int, Widths] = field(default_factory=dict)
+    shared: Widths | None = None
+    references: list[int] = field(default_factory=list)
+
+    def decide(self) -> list[tuple[int, Widths | None]]:
+        """Return the pairs that can be planned from now on, and what each is given."""
+        used: list[int] = []
+        estimates: list[WidthEstimate] = []
+        waiting, found = 0, list[tuple[int, Widths | None]]()
+        for index, member in sorted(self.members.items()):
+            wanted = len(used) + waiting < _REFERENCES
+            if member.alone is None and wanted:
+                member.alone = True
+                found.append((index, None))
+            elif member.alone is None and not waiting:
+                member.alone = False
+                self._share(used, estimates)
+                found.append((index, self.shared))
+            if member.alone and wanted:
+                waiting += not member.over
+                if member.estimate is not None:
+                    used.append(index)
+                    estimates.append(member.estimate)
+        return found
+
+    def _share(self, references: list[int], estimates: list[WidthEstimate]) -> None:
+        """Decide what is shared: what was shared before, where outputs were made with it."""
+        if self.shared is None:
+            if self.before:
+                self.shared = self.before[min(self.before)]
+            else:
+                self.shared, self.references = weighted_mean(estimates), references
+
+
+class Sharing:
+    """Which pairs of a batch can be planned, and which FWHM each of them is given."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, _Group] = {}
+        self._of: dict[int, _Group] = {}
+        self._free: list[tuple[int, Widths | None]] = []
+
+    def add(self, index: int, couple: Couple) -> None:
+        """Note the couple of a pair; all are added before the first call of :meth:`ready`."""
+        if not couple.key:
+            self._free.append((index, None))
+            return
+        group = self._of[index] = self._groups.setdefault(couple.key, _Group())
+        member = group.members[index] = _Member()
+        if couple.given is not None:
+            member.alone, group.before[index] = False, couple.given
+        elif couple.finished:
+            member.alone, member.over, member.estimate = True, True, couple.estimate
+        else:
+            return
+        self._free.append((index, couple.given))
+
+    def learn(self, index: int, estimate: WidthEstimate | None) -> None:
+        """Note what a pair showed that was planned; None where it could not be, or showed none."""
+        if index in self._of:
+            member = self._of[index].members[index]
+            if not member.over:
+                member.over, member.estimate = True, estimate
+
+    def ready(self) -> list[tuple[int, Widths | None]]:
+        """Return the pairs that can be planned from now on, and what each is given."""
+        found, self._free = self._free, []
+        return [*found, *(each for group in self._groups.values() for each in group.decide())]
+
+    def describe(self, pairs: Sequence[BatchPair]) -> tuple[str, ...]:
+        """Return a sentence for each couple that shares something."""
+        sentences = []
+        for group in self._groups.values():
+            if group.shared is None:
+                continue
+            count = sum(member.alone is False for member in group.members.values())
+            names = ", ".join(pairs[index].out.name for index in group.references)
+            sentences.append(
+                f"{PSF(group.shared).describe()}, from {names or 'finished outputs'}, given to "
+                f"{count} {'pair' if count == 1 else 'pairs'}"
+            )
+        return tuple(sentences)
