@@ -367,8 +367,8 @@ class ComponentFuser:
         units = self.correction_weight * self.scales.prior_deviation
         for component in self.network_components:
             fine = _rows([each.of_component(component) for each in pieces])[None]
-            # At the scene's end alone: windows start and end on whole steps elsewhere.
-            fine = pad(fine, (0, short[0], 0, short[1]), mode="replicate")
+            if any(short):  # at the scene's end: windows start and end on whole steps elsewhere
+                fine = pad(fine, (0, short[0], 0, short[1]), mode="replicate")
             output = run_network(self.card, avg_pool2d(fine, self.step), fine, self.options)
             correction = output[0, 0, :rows, :columns][inside]
             result[component] += correction * float(units[component])
