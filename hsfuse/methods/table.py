@@ -121,6 +121,11 @@ METHODS = {
         "hsfuse.methods.snnmf:METHOD",
         "sparse non-negative matrix factorisation of both images at once (Wycoff 2013)",
     ),
+    "bsr": MethodSpec(
+        "hsfuse.methods.bsr:METHOD",
+        "Bayesian sparse representation (Akhtar 2015): a dictionary with a beta process prior and "
+        "codes of MS pixels, by Gibbs sampling",
+    ),
     "spectralift": MethodSpec(
         "hsfuse.methods.spectralift:METHOD",
         "a per-pixel network trained on the pair itself (Shah 2025); needs the spectral response "

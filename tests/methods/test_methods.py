@@ -25,6 +25,7 @@ from hsfuse.methods import (
     list_methods,
     load_method,
 )
+from hsfuse.methods.bsr import Bsr, BsrSettings
 from hsfuse.methods.cnmf.method import Cnmf
 from hsfuse.methods.cnmf.settings import CnmfSettings
 from hsfuse.methods.conditioning import fuse_scene, with_models
@@ -87,6 +88,7 @@ _FAST: dict[str, Method] = {
     "nnsr": Nnsr(NnsrSettings(atoms=12, rounds=2, radius=4)),
     "gsomp": Gsomp(GsompSettings(atoms=24, rounds=2)),
     "snnmf": Snnmf(SnnmfSettings(endmembers=5, rounds=2)),
+    "bsr": Bsr(BsrSettings(atoms=12, iterations=30, chains=2, draws=10)),
     "spectralift": SpectraLift(SpectraLiftSettings(steps=30)),
     "ms-ssfnet": MSSSFNetMethod(ComponentSettings(kriging=_KRIGING, cnmf=_CNMF)),
 }
@@ -213,6 +215,10 @@ def test_a_hole_does_not_leak(name: str) -> None:
         (
             Snnmf(SnnmfSettings(endmembers=5, rounds=1)),
             Snnmf(SnnmfSettings(endmembers=5, rounds=1, iterations=59)),
+        ),
+        (
+            Bsr(BsrSettings(atoms=5, iterations=2, chains=1, draws=2)),
+            Bsr(BsrSettings(atoms=5, iterations=2, chains=1, draws=3)),
         ),
         (
             SpectraLift(SpectraLiftSettings(steps=2)),

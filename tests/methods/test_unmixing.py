@@ -14,6 +14,8 @@ from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.psf import PSF
 from hsfuse.methods import Method, Options, Window
 from hsfuse.methods.active_set import nonnegative_least_squares
+from hsfuse.methods.beta_process import Chain, learn_dictionary_by_gibbs, sample_codes
+from hsfuse.methods.bsr import Bsr, BsrSettings
 from hsfuse.methods.csu import Csu, CsuSettings, abundance_steps, endmember_steps
 from hsfuse.methods.dictionary import learn_dictionary
 from hsfuse.methods.gsomp import Gsomp, GsompSettings, pursue
@@ -31,8 +33,11 @@ METHODS: dict[str, tuple[Method, float]] = {
     "csu": (Csu(CsuSettings(endmembers=4, penalty=1.0, most_rounds=40)), 45.0),
     "nnsr": (Nnsr(NnsrSettings(atoms=12, radius=6)), 55.0),
     "gsomp": (Gsomp(GsompSettings(atoms=20)), 45.0),
+    "bsr": (Bsr(BsrSettings(atoms=8, iterations=200, chains=4, draws=40)), 24.0),
     "snnmf": (Snnmf(SnnmfSettings(endmembers=4)), 60.0),
 }
+# Fewer draws, where accuracy does not matter.
+QUICK: dict[str, Method] = {"bsr": Bsr(BsrSettings(atoms=8, iterations=10, chains=1, draws=5))}
 
 
 def mixture(side: int, bands: int) -> NDArray[np.float32]:
@@ -93,7 +98,8 @@ def test_any_pair_is_fused(name: str, ratio: float, fine_bands: int, covered: in
     """A real ratio, one MS band or more than materials, HS bands that no MS band covers."""
     cube = mixture(50, 12)
     survey, window = observed(cube, ratio, fine_bands, covered)
-    (values,) = METHODS[name][0].prepare(survey, Options()).fuse([window])
+    method = QUICK.get(name, METHODS[name][0])
+    (values,) = method.prepare(survey, Options()).fuse([window])
     assert values.shape == cube.shape
     assert np.isfinite(values).all()
     assert np.abs(values).max() < 2 * cube.max()
@@ -224,3 +230,27 @@ def test_similar_pixels_have_similar_patches() -> None:
     inside = (slice(None), slice(2, 7), slice(2, 18))
     torch.testing.assert_close(mean[inside], image[inside])
     assert not (similar.index[: 8 * 20] == 9 * 20 + 9).any()
+
+
+def test_gibbs_sampling_draws_from_the_posterior() -> None:
+    """With one atom the mean of many chains is that of the posterior in closed form."""
+    atom, usage, precisions = torch.tensor([[0.8], [0.6]]), 0.3, (2.0, 5.0)
+    values = torch.tensor([[0.1, 0.9, -0.5], [0.2, 0.4, 0.1]])
+    chains = (Chain(atom, torch.tensor([usage]), seed) for seed in range(150))
+    mean = sum(sample_codes(chain, values, [precisions] * 8)[0] for chain in chains) / 150
+    along = (atom.mT @ values)[0]
+    total = precisions[0] + precisions[1]  # the atom has length one
+    bayes = (precisions[0] / total) ** 0.5 * torch.exp((precisions[1] * along) ** 2 / (2 * total))
+    used = usage * bayes / (usage * bayes + 1 - usage)
+    torch.testing.assert_close(mean, used * precisions[1] * along / total, atol=0.07, rtol=0)
+
+
+def test_atoms_that_no_pixel_uses_are_removed() -> None:
+    """Spectra of two materials leave few of twenty atoms, which explain them."""
+    draw = torch.Generator().manual_seed(0)
+    spectra = torch.rand((30, 2), generator=draw) @ torch.rand((2, 100), generator=draw)
+    dictionary, usage, codes = learn_dictionary_by_gibbs(
+        spectra, 20, usage=0.005, prior=1e-6, iterations=80, seed=0
+    )
+    assert dictionary.shape[1] == len(usage) == len(codes) < 12
+    assert (dictionary @ codes - spectra).square().mean() < 0.05 * spectra.var()

@@ -1,0 +1,264 @@
+"""
+Gibbs sampling of a dictionary with a beta process prior, and of codes for a fixed dictionary.
+
+Akhtar, Shafait and Mian 2015, doi:10.1109/CVPR.2015.7298986, section 4, after Zhou et al. 2012,
+doi:10.1109/TIP.2011.2160072. ``y_i = Phi (z_i * s_i) + e_i`` with
+
+    phi_k ~ N(0, 1/L),  z_ik ~ Bernoulli(pi_k),  pi_k ~ Beta(a0/K, b0 (K-1)/K),
+    s_ik ~ N(0, 1/g_s),  e_i ~ N(0, 1/g_e),  g_s ~ Gamma(c0, d0),  g_e ~ Gamma(e0, f0).
+
+Every conditional distribution is of a known form; atoms are drawn one after the other, each for
+all pixels at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["Chain", "learn_dictionary_by_gibbs", "sample_codes", "sample_precisions"]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """
+    A chain of codes for a fixed dictionary; all pixels share its random numbers.
+
+    Attributes
+    ----------
+    dictionary : Tensor of shape (bands, atoms)
+        Phi.
+    usage : Tensor of shape (atoms,)
+        pi.
+    seed : int
+        Of the random numbers.
+    """
+
+    dictionary: Tensor
+    usage: Tensor
+    seed: int
+
+    def draws(self, count: int) -> Tensor:
+        """Return a uniform and two normal numbers for each atom of each draw."""
+        generator = torch.Generator().manual_seed(self.seed)
+        shape = (count, self.dictionary.shape[1])
+        uniform = torch.rand((*shape, 1), generator=generator)
+        normal = torch.randn((*shape, 2), generator=generator)
+        return torch.cat([uniform, normal], dim=2)
+
+
+@dataclass
+class _Codes:
+    """
+    Codes while they are drawn.
+
+    Attributes
+    ----------
+    residual : Tensor of shape (bands, pixels)
+        ``y - Phi (z * s)``.
+    code : Tensor of shape (atoms, pixels)
+        ``z * s``, zero where an atom is not used.
+    """
+
+    residual: Tensor
+    code: Tensor
+
+    def draw(
+        self,
+        index: int,
+        atom: Tensor,
+        usage: Tensor,
+        numbers: tuple[Tensor, Tensor, Tensor],
+        precisions: tuple[float, float],
+    ) -> None:
+        """
+        Draw z and s of one atom for all pixels.
+
+        Parameters
+        ----------
+        index : int
+            Of the atom.
+        atom : Tensor of shape (bands,)
+            phi.
+        usage : Tensor
+            pi, a scalar.
+        numbers : tuple of Tensor
+            A uniform and two normal numbers, scalars or one for each pixel.
+        precisions : tuple of float
+            Of weights and noise.
+        """
+        weight_precision, noise_precision = precisions
+        uniform, proposal, normal = numbers
+        before = self.code[index]
+        power = float(atom @ atom)
+        # The atom's correlation with what the other atoms leave.
+        along = torch.addmv(before, self.residual.mT, atom, beta=power)
+        # An unused atom's weight is a draw of its prior.
+        weight = torch.where(before != 0, before, proposal / weight_precision**0.5)
+        # Used where u > (1 - pi) / (pi exp(-g_e / 2 (s^2 phi'phi - 2 s phi'r)) + 1 - pi).
+        odds = torch.log((1 - usage) * (1 / uniform - 1) / usage)
+        used = weight * (weight * power - 2 * along) < odds * (-2 / noise_precision)
+        variance = 1 / (weight_precision + noise_precision * power)
+        code = (along * (variance * noise_precision) + normal * variance**0.5) * used
+        self.residual.addr_(atom, code - before, alpha=-1)
+        self.code[index] = code
+
+
+def sample_codes(chain: Chain, values: Tensor, precisions: Iterable[tuple[float, float]]) -> Tensor:
+    """
+    Return the codes of pixels after the draws of a chain, shape (atoms, pixels).
+
+    Parameters
+    ----------
+    chain : Chain
+        Dictionary and random numbers.
+    values : Tensor of shape (bands, pixels)
+        The pixels.
+    precisions : iterable of tuple of float
+        Of weights and noise in each draw, as from :func:`sample_precisions`.
+    """
+    steps = [(float(weight), float(noise)) for weight, noise in precisions]
+    state = _start(chain.dictionary, values)
+    for numbers, step in zip(chain.draws(len(steps)).to(values), steps, strict=True):
+        _sweep(chain, state, numbers, step)
+    return state.code
+
+
+def sample_precisions(
+    chain: Chain, values: Tensor, draws: int, prior: float
+) -> list[tuple[float, float]]:
+    """
+    Return the precisions of weights and noise in each draw of a chain.
+
+    Parameters
+    ----------
+    chain : Chain
+        Dictionary and random numbers.
+    values : Tensor of shape (bands, pixels)
+        Pixels of the survey.
+    draws : int
+        Of codes and precisions in turn.
+    prior : float
+        c0 to f0.
+    """
+    generator = torch.Generator().manual_seed(chain.seed + 1_000_003)
+    state = _start(chain.dictionary, values)
+    step = (1.0, 1 / max(float(values.var()), 1e-12))
+    steps = []
+    for numbers in chain.draws(draws).to(values):
+        steps.append(step)
+        _sweep(chain, state, numbers, step)
+        step = _precisions(state, step[0], prior, generator)
+    return steps
+
+
+def _start(dictionary: Tensor, values: Tensor) -> _Codes:
+    return _Codes(values.clone(), values.new_zeros((dictionary.shape[1], values.shape[1])))
+
+
+def _sweep(chain: Chain, state: _Codes, numbers: Tensor, step: tuple[float, float]) -> None:
+    """Draw the codes of every atom once."""
+    for index, (uniform, proposal, normal) in enumerate(numbers):
+        atom = chain.dictionary[:, index]
+        state.draw(index, atom, chain.usage[index], (uniform, proposal, normal), step)
+
+
+def _precisions(
+    state: _Codes, weight: float, prior: float, generator: torch.Generator
+) -> tuple[float, float]:
+    """Draw the precisions of weights and noise; unused weights count with their expectation."""
+    used = int(torch.count_nonzero(state.code))
+    rest = (state.code.numel() - used) / weight
+    total = float(state.code.square().sum())
+    noise = float(state.residual.square().sum())
+    return (
+        _gamma(prior + state.code.numel() / 2, prior + (total + rest) / 2, generator),
+        _gamma(prior + state.residual.numel() / 2, prior + noise / 2, generator),
+    )
+
+
+def _gamma(shape: float, rate: float, generator: torch.Generator) -> float:
+    """Draw from a gamma distribution."""
+    drawn = torch._standard_gamma(torch.tensor(shape, dtype=torch.double), generator=generator)
+    return float(drawn) / max(rate, 1e-30)
+
+
+def learn_dictionary_by_gibbs(
+    spectra: Tensor,
+    atoms: int,
+    *,
+    usage: float,
+    prior: float,
+    iterations: int,
+    seed: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """
+    Return a dictionary of spectra, the probability of each atom, and the codes of the spectra.
+
+    Parameters
+    ----------
+    spectra : Tensor of shape (bands, pixels)
+        In units of the scene's brightness.
+    atoms : int
+        At the start; those that no pixel uses are removed.
+    usage : float
+        Probability of every atom at the start.
+    prior : float
+        a0 to f0.
+    iterations : int
+        Draws; the dictionary is the mean over the second half.
+    seed : int
+        Of the random numbers.
+
+    Returns
+    -------
+    tuple of Tensor of shape (bands, atoms), (atoms,) and (atoms, pixels)
+    """
+    generator = torch.Generator().manual_seed(seed)
+    bands, pixels = spectra.shape
+    dictionary = torch.rand((bands, atoms), generator=generator) - 0.5
+    dictionary = dictionary - dictionary.mean(dim=0)
+    dictionary = dictionary / torch.linalg.vector_norm(dictionary, dim=0).clamp_min(1e-12)
+    state = _start(dictionary, spectra)
+    chance = torch.full((atoms,), usage)
+    step = (1.0, 1 / max(float(spectra.var()), 1e-12))
+    total, total_code = torch.zeros_like(dictionary), torch.zeros_like(state.code)
+    for iteration in range(iterations):
+        for index in range(dictionary.shape[1]):
+            code = state.code[index]
+            # phi given its codes: the residual without this atom, on its weights.
+            variance = 1 / (step[1] * float(code.square().sum()) + bands)
+            along = state.residual @ code + dictionary[:, index] * code.square().sum()
+            atom = step[1] * variance * along
+            atom = atom + torch.randn(bands, generator=generator) * variance**0.5
+            state.residual.sub_((atom - dictionary[:, index])[:, None] * code)
+            dictionary[:, index] = atom
+            uniform = torch.rand(pixels, generator=generator)
+            proposal, normal = torch.randn((2, pixels), generator=generator)
+            state.draw(index, atom, chance[index], (uniform, proposal, normal), step)
+        used = torch.count_nonzero(state.code, dim=1)
+        chance = _beta(used, pixels, prior, generator)
+        step = _precisions(state, step[0], prior, generator)
+        kept = used > 0
+        if not bool(kept.any()):
+            continue
+        dictionary, chance = dictionary[:, kept], chance[kept]
+        state.code, total, total_code = state.code[kept], total[:, kept], total_code[kept]
+        if iteration >= iterations // 2:
+            total += dictionary
+            total_code += state.code
+    count = iterations - iterations // 2
+    return total / count, chance, total_code / count
+
+
+def _beta(used: Tensor, pixels: int, prior: float, generator: torch.Generator) -> Tensor:
+    """Draw pi of every atom."""
+    count = len(used)
+    first = torch._standard_gamma((used + prior / count).double(), generator=generator)
+    second = torch._standard_gamma(
+        (pixels - used + prior * (count - 1) / count).double(), generator=generator
+    )
+    return (first / (first + second).clamp_min(1e-300)).float()
