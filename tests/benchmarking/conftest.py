@@ -42,7 +42,7 @@ def finished(
     folder = tmp_path_factory.mktemp("benchmark") / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hsfuse.benchmarking.run.Pool", InProcess)
-        return run_benchmark(cubes, folder, settings)
+        return run_benchmark(cubes, folder, settings, pictures=False)
 
 
 @pytest.fixture

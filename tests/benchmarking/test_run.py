@@ -63,11 +63,19 @@ def test_there_is_a_line_for_each_run_and_a_table_of_means(finished) -> None:
     assert "noise HS 40 dB, MS none" in text
 
 
-def test_pictures_of_each_pair_are_drawn(finished) -> None:
-    names = {path.name for path in finished.files if path.suffix == ".png"}
+def test_pictures_of_each_pair_are_drawn(cubes, copied, settings, idle, monkeypatch) -> None:
+    """Of all methods, also where nothing is left to run; no temporary folder is left."""
+    drawn = []
+    for kind in ("band", "angles"):
+        monkeypatch.setattr(
+            f"hsfuse.benchmarking.run.draw_{kind}", lambda *words: drawn.append(words) or b"PNG"
+        )
+    outcome = run_benchmark(cubes, copied, settings)
+    names = {path.name for path in outcome.files if path.suffix == ".png"}
     scenes = [f"fields-{scene}-4-sentinel_2a_B2_B3_B4" for scene in ("north", "south")]
     assert names == {f"{scene}_{kind}.png" for scene in scenes for kind in ("band", "sam")}
-    assert not list(finished.folder.glob(".work-*"))
+    assert {(words[1], *words[2]) for words in drawn} == {(s, "bicubic", "guided") for s in scenes}
+    assert not list(copied.glob(".work-*"))
 
 
 def test_what_is_finished_is_kept(cubes, copied, finished, idle, settings) -> None:
