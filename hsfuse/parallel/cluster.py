@@ -37,6 +37,8 @@ Result = TypeVar("Result")
 _ANSWER, _FIRST_WORKER = 10, 120
 # Seconds without a result after which the scheduler is asked whether it is there.
 _SILENCE = 5.0
+# Seconds in which a scheduler that is there answers, however busy: one that is stopped never does.
+_LONGEST_ANSWER = 60.0
 # Blocks under way for a thread of the workers: the next one waits at the worker.
 _AHEAD = 2
 # Losses of the job's last copy, in turn and without a result between.
@@ -150,7 +152,7 @@ class _Work:
         self.finished: SimpleQueue[Future] = SimpleQueue()
         self.running: dict[Future, Any] = {}
         self.losses, self.waiting = 0, False
-        self.identity = _ask(client.scheduler_info)["id"]
+        self.identity = _identity(client)
         self.send()
 
     def send(self) -> None:
@@ -160,7 +162,7 @@ class _Work:
 
     def count(self) -> None:
         """Let as many items be under way as the workers of this moment need."""
-        self.limit = max(_AHEAD * sum(_ask(self.client.nthreads).values()), _AHEAD)
+        self.limit = max(_AHEAD * sum(_threads(self.client).values()), _AHEAD)
 
     def submit(self, item: Any) -> None:
         """Let a worker do an item."""
@@ -193,9 +195,9 @@ class _Work:
         """Raise an error if the scheduler is not there any more, or is another one."""
         if self.client.status != "running":
             raise _NoAnswerError
-        if _ask(self.client.scheduler_info)["id"] != self.identity:
+        if _identity(self.client) != self.identity:
             raise _NoAnswerError
-        workers = _ask(self.client.nthreads)
+        workers = _threads(self.client)
         if not workers and not self.waiting:
             _LOG.warning("the dask scheduler at %s waits for workers", _address(self.client))
         self.waiting = not workers
@@ -313,6 +315,16 @@ def _losses(client: Client) -> Iterator[None]:
 
 class _NoAnswerError(Exception):
     """The scheduler is not there any more."""
+
+
+def _identity(client: Client) -> str:
+    found = _ask(client.sync, client.scheduler.identity, callback_timeout=_LONGEST_ANSWER)
+    return str(found["id"])
+
+
+def _threads(client: Client) -> dict[str, int]:
+    """Return the threads of each worker."""
+    return _ask(client.nthreads, callback_timeout=_LONGEST_ANSWER)
 
 
 def _ask(question: Callable[..., Result], *words: Any, **options: Any) -> Result:

@@ -1,6 +1,7 @@
 """Every scheduler writes the same bytes, whatever dies on the way."""
 
 import gc
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -159,13 +160,24 @@ def test_a_killed_worker_costs_its_blocks(
 
 
 def test_a_scheduler_that_goes_away_costs_the_blocks_under_way(
-    files: Path, local: Outcome, dask_cluster: DaskCluster, tmp_path: Path
-) -> None:
-    """One line, and a store from which a run on this machine continues with the same bytes."""
+    files: Path, local: Outcome, dask_cluster: DaskCluster, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Stopped or killed: one line, and a store from which other runs continue to the same bytes."""
     words = files / "scene.tif", files / "rgb.tif", tmp_path / "out.zarr"
     settings = replace(GUIDED, scheduler=dask_cluster.address)
-    with pytest.raises(WorkerError, match=r"does not answer any more; .* pass --resume to go on"):
-        run(*words, settings, progress=at(1, lambda: kill(dask_cluster.scheduler)))
+    message = r"does not answer any more; .* pass --resume to go on"
+
+    def stop() -> None:
+        monkeypatch.setattr(parallel, "_LONGEST_ANSWER", 0.5)
+        dask_cluster.scheduler.send_signal(signal.SIGSTOP)
+
+    with pytest.raises(WorkerError, match=message):
+        run(*words, settings, progress=at(1, stop))
+    monkeypatch.setattr(parallel, "_LONGEST_ANSWER", 600)
+    dask_cluster.scheduler.send_signal(signal.SIGCONT)
+    with pytest.raises(WorkerError, match=message):
+        run(*words, settings, resume=True, progress=at(1, lambda: kill(dask_cluster.scheduler)))
     outcome = run(*words, GUIDED, resume=True)
     assert 1 <= outcome.resumed < outcome.blocks
     assert chunk_files(outcome.path) == chunk_files(local.path)

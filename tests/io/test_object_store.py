@@ -1,5 +1,6 @@
 """Inputs and outputs in a real S3-compatible store, which refuses requests now and then."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -147,7 +148,7 @@ def test_a_run_in_a_store_that_refuses_requests_has_the_same_bits(
     )
     out = f"s3://{BUCKET}/run/out.zarr"
     store.counts(refuse_every=5)
-    arguments = ["--method", "bicubic", "--no-align", "--rgb-mask", mask, "-q", "--no-report"]
+    arguments = ["--method", "bicubic", "--no-align", "--rgb-mask", mask, "-q"]
     result = CliRunner().invoke(main, ["run", scene, rgb, "-o", out, *arguments])
     counts = store.counts()
     assert result.exit_code == 0, result.output
@@ -155,6 +156,9 @@ def test_a_run_in_a_store_that_refuses_requests_has_the_same_bits(
     made = objects(out)
     assert chunks_of(made) == chunk_files(Path(local.path))
     xr.testing.assert_equal(open_raster(out), open_raster(local.path))
+    record = json.loads(objects(f"s3://{BUCKET}/run")["out.zarr.json"])
+    assert record["result"]["blocks"] == local.blocks
+    assert record["scene"]["path"] == scene
 
 
 def test_a_stopped_output_goes_on_with_the_same_bits(store: Served, tmp_path: Path) -> None:
