@@ -1,7 +1,7 @@
 """
 Gibbs sampling of a dictionary with a beta process prior, and of codes for a fixed dictionary.
 
-Akhtar, Shafait and Mian 2015, doi:10.1109/CVPR.2015.7298986, section 4, after Zhou et al. 2012,
+Akhtar, Shafait and Mian 2015, doi:10.1109/CVPR.2015.7298986, after Zhou et al. 2012,
 doi:10.1109/TIP.2011.2160072. ``y_i = Phi (z_i * s_i) + e_i`` with
 
     phi_k ~ N(0, 1/L),  z_ik ~ Bernoulli(pi_k),  pi_k ~ Beta(a0/K, b0 (K-1)/K),

@@ -51,7 +51,7 @@ __all__ = ["METHOD", "Csu", "CsuFuser", "CsuSettings", "abundance_steps", "endme
 class CsuSettings:
     """All numbers of `csu`."""
 
-    # Section 5: p = 10 for CAVE and Harvard; 30 in the comparison of Yokoya et al. 2017,
+    # p; 10 in the authors' demonstration on CAVE, 30 in the comparison of Yokoya et al. 2017,
     # doi:10.1109/MGRS.2016.2637824, on remote-sensing scenes.
     endmembers: int = 30
     # Penalty and rounds of SISAL in the authors' release.

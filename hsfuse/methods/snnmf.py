@@ -41,7 +41,7 @@ __all__ = ["METHOD", "Snnmf", "SnnmfFuser", "SnnmfSettings", "objective"]
 
 @dataclass(frozen=True, slots=True)
 class SnnmfSettings:
-    """All numbers of `snnmf`; the publication states none for remote-sensing scenes."""
+    """All numbers of `snnmf`, selected here: the publication's own were not at hand."""
 
     # As many as `cnmf` has.
     endmembers: int = 20
