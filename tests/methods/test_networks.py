@@ -80,10 +80,10 @@ def test_weights_for_other_pairs_are_refused(name: str, tmp_path: Path) -> None:
         load_method(name).prepare(pair(3.0, 12)[0], Options(file))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "ms-ssfnet"])
 def test_a_tile_of_the_stated_reach_equals_the_whole(name: str, tmp_path: Path, read_tile) -> None:
     """In a scene that is larger than the window, at a ratio that is not whole."""
-    coarse = 48 if name == "dhsis" else 16
+    coarse = 24 if name != "dhsis" else 48
     survey, window = pair(2.01, coarse)
     file = write_weights(name, tmp_path, WAVELENGTH.tolist(), 2)
     fuser = METHODS[name].load_plain().prepare(survey, Options(file))
