@@ -3,6 +3,7 @@ The networks of the paper's Table 1 and its two claims, trained on the same pair
 
     python benchmarks/paper_networks.py CAVE -o FOLDER --series kaiming --until 2000
     python benchmarks/paper_networks.py CAVE -o FOLDER --series kaiming --table
+    python benchmarks/paper_networks.py CAVE -o FOLDER --series kaiming --export benchmarks/weights
 
 Every row is a network of 60 000 to 77 000 weights, trained on the same simulated pairs of twelve
 CAVE scenes: ratio 16, Nikon D700, PSF with an FWHM of one HS pixel, no noise. After every slice of
@@ -36,6 +37,7 @@ from hsfuse.learning.recipe import RECIPES, Recipe
 from hsfuse.learning.train import train
 from hsfuse.methods import METHODS, Options
 from hsfuse.methods.conditioning import fuse_scene
+from hsfuse.nets.weights import find_weights, load_network, save_weights
 
 RATIO = 16
 
@@ -197,6 +199,25 @@ def report(folder: Folder) -> str:
     return "\n".join(lines)
 
 
+def export(folder: Folder, out: Path) -> None:
+    """Write the last weights of every row of Table 1, with their scores, to benchmarks/weights."""
+    found = means(folder)
+    for name in (name for name, row in ROWS.items() if name == row.network):
+        step, _ = folder.reached(name)
+        if step == 0:
+            continue
+        db, angle, _ = found[name, step]
+        card = find_weights(folder.weights(name))
+        data = dict(card.about["data"]) | {"name": CAVE, "held_out": list(HELD_OUT)}  # type: ignore[call-overload]
+        scores = {"held_out_psnr": round(db, 2), "held_out_sam": round(angle, 2)}
+        save_weights(
+            load_network(card.path, card.sha256),
+            out / f"cave-16-{name}.safetensors",
+            domain=card.domain,
+            about=dict(card.about) | {"data": data, "scores": scores},
+        )
+
+
 def weight_count(folder: Folder, name: str) -> int:
     """Return how many numbers a row's weights file holds."""
     from safetensors.torch import load_file
@@ -216,12 +237,16 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=2, help="patches a step")
     parser.add_argument("--patch", type=int, default=6, help="HS pixels a side of a patch")
     parser.add_argument("--table", action="store_true", help="print the table and stop")
+    parser.add_argument("--export", type=Path, help="write the weights to this folder and stop")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     folder = Folder(options.out / options.series)
     if options.table:
         print(report(folder))
+        return
+    if options.export:
+        export(folder, options.export)
         return
     folder.path.mkdir(parents=True, exist_ok=True)
     paths = sorted(options.cave.glob("*.tif"))
