@@ -19,7 +19,7 @@ What differs from the publication:
 - N, M and S are estimated from the pair; theirs are known or fixed. The subspace has as many
   components as rise above the noise, where they use HySime, which also separates signal from noise.
 - A pixel without data has no residual, as if it showed the prior mean.
-- A tile is solved with a halo in which the influence of an HS pixel falls below 1e-4 of the whole.
+- A tile is solved with a halo that holds all but 1e-4 of the influence of an HS pixel.
 """
 
 from __future__ import annotations
@@ -32,14 +32,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hsfuse.core.grid import Axis, Span
+from hsfuse.core.grid import Span
 from hsfuse.core.psf import PSF
-from hsfuse.core.resample import degrade_matrix
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods import OnePass, Options, Window
 from hsfuse.methods.bicubic import interpolate
 from hsfuse.methods.component_model import ComponentModel
-from hsfuse.methods.sylvester import SylvesterSolver
+from hsfuse.methods.sylvester import SylvesterSolver, influence
 from hsfuse.observe import Degrade
 from hsfuse.pair.survey import Survey
 
@@ -62,9 +61,6 @@ class FuseSettings:
     spread: float = 2.0
     # Smallest prior variance, in mean variances of a component: S has to have an inverse.
     least_variance: float = 1e-6
-    # Share of an HS pixel's influence that a tile's halo may miss, and the most HS pixels of it.
-    tolerance: float = 1e-4
-    most_reach: int = 24
 
 
 DEFAULT = FuseSettings()
@@ -170,7 +166,9 @@ class Fuse:
             model,
             precision,
             survey.psf,
-            _influence(model, precision, survey, settings),
+            influence(
+                (model.coarse_weight, model.fine_weight + precision), survey.psf, survey.ratio
+            ),
             options.device,
             settings,
         )
@@ -190,29 +188,6 @@ def _difference_covariance(subspace: Subspace, survey: Survey) -> NDArray[np.flo
             step = (components[second] - components[first])[:, both].astype(np.float64)
             total, count = total + step @ step.T, count + step.shape[1]
     return total / max(count, 1)
-
-
-def _influence(
-    model: ComponentModel,
-    precision: NDArray[np.float64],
-    survey: Survey,
-    settings: FuseSettings,
-) -> int:
-    """Return the distance in HS pixels beyond which an HS pixel has no influence."""
-    values = np.linalg.eigvals(np.linalg.solve(model.coarse_weight, model.fine_weight + precision))
-    most, least = settings.most_reach, float(values.real.min())
-    decays = []
-    for ratio, width in zip(survey.ratio, survey.psf.fwhm, strict=True):
-        # A row of HS pixels shows how (b + D D')^-1 falls off; a ratio of 8 stands for all above.
-        axis = Axis(int((2 * most + 1) * min(ratio, 8)) + 1, 2 * most + 1, min(ratio, 8))
-        rows = degrade_matrix(axis, width)
-        decays.append(np.linalg.eigh(rows @ rows.T))
-    (y, p), (x, q) = decays
-    kernel = np.abs((p * p[most]) @ (1 / (least + np.outer(y, x))) @ (q * q[most]).T)
-    offset = np.abs(np.arange(-most, most + 1))
-    distance = np.maximum(offset[:, None], offset)
-    beyond = [kernel[distance > radius].sum() for radius in range(most + 1)]
-    return next(r for r, rest in enumerate(beyond) if rest <= settings.tolerance * kernel.sum())
 
 
 METHOD = Fuse()

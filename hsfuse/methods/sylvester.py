@@ -21,12 +21,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from hsfuse.core.grid import Axis
+from hsfuse.core.psf import PSF
+from hsfuse.core.resample import degrade_matrix
 from hsfuse.observe import Degrade
 
-__all__ = ["SingularVectors", "SylvesterSolver"]
+__all__ = ["SingularVectors", "SylvesterSolver", "influence"]
+
+# Share of an HS pixel's influence on the others that is left out, and the most HS pixels over which
+# it is followed: at a PSF of one pixel, and a weight b of 1e-5, it ends after seven.
+_LEFT_OUT = 1e-4
+_MOST_INFLUENCE = 24
+# Above this ratio ``D D'`` no longer depends on it.
+_LARGE_RATIO = 8.0
 
 
 @dataclass(frozen=True)
@@ -138,6 +150,40 @@ class SylvesterSolver:
             values + s.square()
         )
         return _mixed(self.transform, f.add_(vectors.expand_fine(inside)))
+
+
+def influence(
+    weights: tuple[NDArray[np.float64], NDArray[np.float64]], psf: PSF, ratio: tuple[float, float]
+) -> int:
+    """
+    Return the distance in HS pixels beyond which an HS pixel has hardly an influence on U.
+
+    The influence falls off as ``(b I + D D')^-1`` does, slowest for the smallest b. A tile that is
+    solved with such a halo has all but 1e-4 of it.
+
+    Parameters
+    ----------
+    weights : tuple of ndarray of shape (components, components)
+        A and B.
+    psf : PSF
+        Of the HS sensor.
+    ratio : tuple of float
+        MS pixels per HS pixel along y and x.
+    """
+    _, values = _simultaneous(torch.from_numpy(weights[1]), torch.from_numpy(weights[0]))
+    most, decays = _MOST_INFLUENCE, []
+    for along_axis, width in zip(ratio, psf.fwhm, strict=True):
+        fine = min(along_axis, _LARGE_RATIO)
+        axis = Axis(int((2 * most + 1) * fine) + 1, 2 * most + 1, fine)
+        rows = degrade_matrix(axis, width)
+        decays.append(np.linalg.eigh(rows @ rows.T))
+    (y, p), (x, q) = decays
+    # The row of the inverse that belongs to the pixel in the middle.
+    kernel = np.abs((p * p[most]) @ (1 / (float(values.min()) + np.outer(y, x))) @ (q * q[most]).T)
+    offset = np.abs(np.arange(-most, most + 1))
+    distance = np.maximum(offset[:, None], offset)
+    beyond = (kernel[distance > radius].sum() for radius in range(most + 1))
+    return next(r for r, rest in enumerate(beyond) if rest <= _LEFT_OUT * kernel.sum())
 
 
 def _simultaneous(fine: Tensor, coarse: Tensor | None) -> tuple[Tensor, Tensor]:

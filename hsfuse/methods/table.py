@@ -102,6 +102,10 @@ METHODS = {
         "hsfuse.methods.fuse:METHOD",
         "Bayesian estimate with a Gaussian prior by a Sylvester equation in closed form (Wei 2015)",
     ),
+    "hysure": MethodSpec(
+        "hsfuse.methods.hysure:METHOD",
+        "endmembers of the scene with vector total variation (Simoes 2015), by ADMM",
+    ),
     "csu": MethodSpec(
         "hsfuse.methods.csu:METHOD",
         "coupled spectral unmixing (Lanaras 2015): abundances that sum to one, by proximal "

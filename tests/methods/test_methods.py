@@ -35,6 +35,7 @@ from hsfuse.methods.gsa import Gsa, GsaSettings
 from hsfuse.methods.gsomp import Gsomp, GsompSettings
 from hsfuse.methods.guided.method import Guided
 from hsfuse.methods.guided.settings import GuidedSettings
+from hsfuse.methods.hysure import Hysure, HysureSettings
 from hsfuse.methods.kriging.method import Kriging
 from hsfuse.methods.kriging.settings import KrigingSettings
 from hsfuse.methods.ms_ssfnet.method import MSSSFNetMethod
@@ -84,6 +85,7 @@ _KRIGING = KrigingSettings(features=96)
 _CNMF = CnmfSettings(updates=10, updates_coarse=10, updates_fine=10)
 _FAST: dict[str, Method] = {
     "csu": Csu(CsuSettings(endmembers=6, most_rounds=5)),
+    "hysure": Hysure(HysureSettings(iterations=50)),
     "kriging": Kriging(_KRIGING),
     "nnsr": Nnsr(NnsrSettings(atoms=12, rounds=2, radius=4)),
     "gsomp": Gsomp(GsompSettings(atoms=24, rounds=2)),
@@ -226,6 +228,10 @@ def test_a_hole_does_not_leak(name: str) -> None:
         ),
         (Gsa(), Gsa(GsaSettings(ridge=1e-3))),
         (Fuse(), Fuse(FuseSettings(spread=3.0))),
+        (
+            Hysure(HysureSettings(iterations=2)),
+            Hysure(HysureSettings(iterations=2, penalty=0.1)),
+        ),
     ],
 )
 def test_a_changed_setting_is_a_changed_fuser(one: Method, other: Method) -> None:
@@ -254,7 +260,7 @@ def test_a_flat_scene_stays_flat() -> None:
     """No texture in, none out."""
     cube = np.full((BANDS, 136, 136), 0.3, np.float32)
     survey, window = observed(cube)
-    for name in ("bicubic", "guided", "gsa", "sfim", "mtf-glp-hpm", "fuse"):
+    for name in ("bicubic", "guided", "gsa", "sfim", "mtf-glp-hpm", "fuse", "hysure"):
         (values,) = load_method(name).prepare(survey, Options()).fuse([window])
         assert np.abs(values - 0.3).max() < 1e-4
 

@@ -1,0 +1,123 @@
+"""Vector total variation, and the objective that `hysure` minimises."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from hsfuse.core.grid import Axis, Geometry, Span
+from hsfuse.core.metrics import psnr
+from hsfuse.core.psf import PSF
+from hsfuse.methods import Options, Window
+from hsfuse.methods.hysure import Hysure, HysureSettings, Objective
+from hsfuse.methods.total_variation import Gradient, GradientSystem, shrink, total_variation
+from hsfuse.observe import Degrade
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import Survey
+
+
+def field(seed: int = 0) -> Gradient:
+    """Return a random field of three components."""
+    generator = torch.Generator().manual_seed(seed)
+    return Gradient(*torch.randn(2, 3, 5, 6, generator=generator, dtype=torch.float64))
+
+
+def test_the_adjoint_of_the_gradient_is_its_adjoint() -> None:
+    """<grad u, g> = <u, grad' g>."""
+    image, other = field().y, field(1)
+    found = Gradient.of(image)
+    left = (found.y * other.y + found.x * other.x).sum()
+    assert float(left) == pytest.approx(float((image * other.adjoint()).sum()))
+
+
+@pytest.mark.parametrize("columns", [5, 6])
+def test_the_gradient_system_is_solved(columns: int) -> None:
+    """(I + grad' grad) U = F, for an even and an odd width."""
+    right = field().y[..., :columns].contiguous()
+    found = GradientSystem.of(right).solve(right.clone())
+    assert torch.allclose(found + Gradient.of(found).adjoint(), right, atol=1e-12)
+
+
+def test_total_variation_is_the_sum_of_the_norms_within_the_image() -> None:
+    """A step between two halves counts once a row, and not between opposite borders."""
+    image = torch.zeros(2, 4, 6)
+    image[:, :, 3:] = torch.tensor([3.0, 4.0])[:, None, None]
+    assert float(total_variation(image)) == pytest.approx(4 * 5.0)
+
+
+def test_shrinking_is_the_proximal_operator() -> None:
+    """No random field near the result has a lower ``t sum |g| + |g - f|² / 2``."""
+    given, threshold = field(), 1.5
+    result = shrink(given, threshold)
+
+    def cost(candidate: Gradient) -> float:
+        rest = candidate.plus(given, -1.0)
+        fit = rest.y.square().sum() + rest.x.square().sum()
+        return float(threshold * candidate.norm().sum() + fit / 2)
+
+    least = cost(result)
+    assert all(cost(result.plus(field(k), 1e-3)) > least for k in range(1, 20))
+
+
+def scene(endmembers: int) -> tuple[np.ndarray, Survey, Window]:
+    """Return a cube of flat fields of some materials, its survey and its whole window."""
+    draw = np.random.default_rng(1)
+    sides = Axis(24, 6, 4.0), Axis(28, 7, 4.0)
+    rows, columns = np.mgrid[:24, :28]
+    materials = (rows // 5 + 2 * (columns // 6)) % endmembers
+    spectra = np.cumsum(draw.uniform(0.0, 0.15, size=(endmembers, 16)), axis=1)
+    cube = spectra[materials].transpose(2, 0, 1)
+    response = np.repeat(np.eye(4), 4, axis=1) / 4
+    geometry, psf = Geometry(*sides), PSF((1.0, 1.0))
+    operator = Degrade.between(geometry, psf, dtype=torch.float64)
+    coarse = operator.forward(torch.from_numpy(cube)).numpy().astype(np.float32)
+    fine = np.tensordot(response, cube, 1).astype(np.float32)
+    wavelength = np.linspace(400, 900, 16)
+    patch = Patch(coarse, fine, geometry, (0, 0))
+    survey = Survey((patch,), psf, np.ones(16, bool), wavelength, response)
+    return cube, survey, Window(coarse, fine, geometry, (Span(0, 24), Span(0, 28)), (0, 0))
+
+
+def objective_of(survey: Survey, window: Window, settings: HysureSettings) -> Objective:
+    """Return the objective over the whole scene."""
+    return Hysure(settings).prepare(survey, Options()).objective(window)
+
+
+def test_the_objective_falls_to_a_minimum() -> None:
+    """Each part of the iterations ends lower; other penalties lead to the same minimum."""
+    _, survey, window = scene(6)
+    ends = []
+    for penalty in (2e-3, 8e-3):
+        settings = HysureSettings(endmembers=6, penalty=penalty, iterations=400)
+        objective = objective_of(survey, window, settings)
+        found: list[torch.Tensor] = []
+        objective.minimise(found.append)
+        values = [objective.value(found[k]) for k in (1, 20, 399)]
+        assert values == sorted(values, reverse=True)
+        ends.append(found[-1])
+    first, second = (objective.value(found) - objective.value(0 * found) for found in ends)
+    assert first == pytest.approx(second, rel=1e-5)
+    assert torch.allclose(ends[0], ends[1], atol=2e-2)
+
+
+def test_exact_data_of_low_rank_are_recovered() -> None:
+    """Without noise, as many materials as MS bands, and a weak total variation: 55 dB."""
+    cube, survey, window = scene(4)
+    settings = HysureSettings(endmembers=4, total_variation=1e-6)
+    (fused,) = Hysure(settings).prepare(survey, Options()).fuse([window])
+    assert psnr(cube, fused, peak=float(cube.max())) > 55
+
+
+def test_pixels_without_data_have_no_weight() -> None:
+    """An HS pixel without data changes little, since its surroundings show the same materials."""
+    _, survey, window = scene(6)
+    fuser = Hysure(HysureSettings(endmembers=6)).prepare(survey, Options())
+    (whole,) = fuser.fuse([window])
+    coarse, fine = window.coarse.copy(), window.fine.copy()
+    coarse[:, 2, 4] = np.nan
+    fine[:, 21:23, 2:4] = np.nan
+    (fused,) = fuser.fuse([replace(window, coarse=coarse, fine=fine)])
+    assert np.abs(fused - whole)[:, :18].max() < 0.05 * np.abs(whole).max()
+    # Within the gap of the MS image total variation continues what is beside it.
+    assert np.abs(fused - whole)[:, 18:].max() < 0.1 * np.abs(whole).max()
