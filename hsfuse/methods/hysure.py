@@ -26,8 +26,8 @@ What differs from the publication:
 - A pixel without data is what the components of the iteration before show there.
 - The number of iterations is fixed, as in their release, so that it does not depend on a tile; the
   change in the last iteration is measured on the middle of the survey. A tile is solved with a
-  halo that holds all but 1e-4 of the influence of an HS pixel in step 2; that of total variation
-  falls off faster.
+  halo of twice the distance that holds all but 1e-4 of the influence of an HS pixel in step 2.
+  Total variation has no finite reach: what is left there is some 1e-5 of the largest value.
 """
 
 from __future__ import annotations
@@ -214,9 +214,9 @@ class HysureFuser(OnePass):
 
     @property
     def reach(self) -> tuple[float, float]:
-        """See :class:`hsfuse.methods.Fuser`: interpolation, PSF and the inverse of the system."""
+        """See :class:`hsfuse.methods.Fuser`: twice the influence, for step 2 and what follows."""
         y, x = self.psf.reach
-        return 2 + self.influence + y, 2 + self.influence + x
+        return 2 + 2 * self.influence + y, 2 + 2 * self.influence + x
 
     @property
     def channels(self) -> int:
