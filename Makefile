@@ -62,8 +62,9 @@ demo: $(VENV)/.installed
 	@echo "record        $(CURDIR)/$(DEMO)/fused.tif.json"
 
 # In parallel, one thread each: two processes of two threads are slower than one on two cores.
+# worksteal keeps most modules, and so their fixtures, in one process.
 test: $(VENV)/.installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
