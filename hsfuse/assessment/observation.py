@@ -174,8 +174,8 @@ def _recorded_pair(opened: _Opened, record: Record) -> Pair:
     pair, found = opened.placed(None), record["alignment"]
     if not _matches(pair.geometry, record["grid"]) and found is not None:
         pair = opened.placed(shifted_by(tuple(found["shift"]), pair.geometry))
-    if found is not None and found.get("resampled", found["drift"] is not None):
-        drift = found["drift"]
+    drift = None if found is None else found["resampled"]
+    if drift is not None:
         terms = tuple(drift["terms"][0]), tuple(drift["terms"][1])
         surface = Drift(tuple(drift["size"]), terms, drift["scatter"], drift["windows"])
         pair = replace(pair, hs=displaced(pair.hs, surface))

@@ -41,7 +41,7 @@ def with_drift(
         "HS image is resampled once to remove it, cubic"
     )
     pair = replace(pair, hs=displaced(pair.hs, drift))
-    found = replace(found, drift=drift, resampled=True)
+    found = replace(found, resampled=drift)
     cache.forget("hs")
     if found.psf.status == "given":
         return pair, found

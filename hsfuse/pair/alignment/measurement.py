@@ -50,8 +50,8 @@ class Alignment:
         y and x, and the standard errors of these.
     drift : Drift or None
         How the shift varies over the scene.
-    resampled : bool
-        Whether the HS image was resampled along ``drift``.
+    resampled : Drift or None
+        Along which the HS image was resampled, once it had been shifted; None where it was not.
     """
 
     shift: tuple[float, float]
@@ -63,7 +63,7 @@ class Alignment:
     changed: float
     local: Array
     drift: Drift | None
-    resampled: bool = False
+    resampled: Drift | None = None
 
     @property
     def reliable(self) -> bool:
