@@ -221,7 +221,8 @@ class HysureFuser(OnePass):
     @property
     def channels(self) -> int:
         """See :class:`hsfuse.methods.Fuser`."""
-        return 16 * self.endmembers.shape[1] + len(self.gain)
+        # Four fields of ADMM, their temporaries and the complex transform: 30 measured.
+        return 32 * self.endmembers.shape[1] + len(self.gain)
 
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""
