@@ -31,18 +31,38 @@ def lines(text):
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def loaded_after(code):
-    """Return the names of all modules that a fresh interpreter holds after running the code."""
-    code += "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return set(json.loads(run.stdout.splitlines()[-1]))
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    """
+    Return the modules that one fresh process holds after each of several steps.
 
-
-def loaded_after_command(*arguments):
-    """Return the names of all modules that a process holds after a command of `hsfuse`."""
-    return loaded_after(
-        f"from hsfuse.cli.main import main\nmain({list(arguments)!r}, standalone_mode=False)"
+    What one step loads, the next ones hold as well: each may load more than those before it.
+    """
+    folder = tmp_path_factory.mktemp("pair")
+    scene = write_tiff(folder / "scene.tif", np.ones((5, 8, 8), np.float32))
+    rgb = write_tiff(
+        folder / "rgb.tif", np.ones((3, 16, 16), "f4"), transform=TRANSFORM * Affine.scale(0.5)
     )
+    command = "from hsfuse.cli.main import main; main({}, standalone_mode=False)"
+    steps = {
+        "import": "import hsfuse",
+        "help": command.format(["--help"]),
+        "help of run": command.format(["run", "--help"]),
+        "sensors": "hsfuse.list_sensors()",
+        "metadata": f"{command.format(['info', str(scene)])}\n"
+        "from pathlib import Path\n"
+        "from hsfuse.report.inputs import describe_inputs\n"
+        f"describe_inputs(Path({str(scene)!r}), Path({str(rgb)!r}))",
+        "plan": "import hsfuse.fusion.run, hsfuse.report.text\n"
+        "from hsfuse.methods import load_method\n"
+        "load_method('guided')",
+    }
+    code = "import json, sys\nheld = {}\n" + "".join(
+        f"{step}\nheld[{name!r}] = sorted(sys.modules)\n" for name, step in steps.items()
+    )
+    code += "print(); print(json.dumps(held))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name: set(modules) for name, modules in json.loads(run.stdout.splitlines()[-1]).items()}
 
 
 def test_the_list_of_packages_is_that_of_the_folders(setup):
@@ -105,46 +125,32 @@ def test_an_unknown_name_is_an_attribute_error():
         hsfuse.fuze  # noqa: B018 - the access is the test
 
 
-def test_importing_hsfuse_imports_nothing_heavy():
+def test_importing_hsfuse_imports_nothing_heavy(loaded):
     heavy = {"torch", "xarray", "dask", "rasterio", "numpy", "matplotlib", "pydantic"}
-    assert not heavy & loaded_after("import hsfuse")
+    assert not heavy & loaded["import"]
 
 
-def test_listing_the_sensors_needs_no_torch_and_no_pydantic():
-    assert not {"torch", "pydantic"} & loaded_after("import hsfuse; hsfuse.list_sensors()")
+def test_listing_the_sensors_needs_no_torch_and_no_pydantic(loaded):
+    assert not {"torch", "pydantic"} & loaded["sensors"]
 
 
-@pytest.mark.parametrize("command", [["--help"], ["run", "--help"]])
-def test_help_is_shown_without_what_reads_and_computes(command):
+@pytest.mark.parametrize("command", ["help", "help of run"])
+def test_help_is_shown_without_what_reads_and_computes(loaded, command):
     """It is loaded by the run."""
-    heavy = {"torch", "xarray", "dask", "rasterio", "scipy", "zarr", "matplotlib"}
-    assert not heavy & loaded_after_command(*command)
+    heavy = {"torch", "xarray", "dask", "rasterio", "scipy", "zarr", "matplotlib", "pydantic"}
+    assert not heavy & loaded[command]
 
 
-def test_metadata_are_shown_without_what_computes_draws_and_writes(tmp_path):
+def test_metadata_are_shown_without_what_computes_draws_and_writes(loaded):
     """`hsfuse info` of a file, and the first lines of `hsfuse run`; nor by readers of products."""
-    scene = write_tiff(tmp_path / "scene.tif", np.ones((5, 8, 8), np.float32))
-    rgb = write_tiff(
-        tmp_path / "rgb.tif", np.ones((3, 16, 16), "f4"), transform=TRANSFORM * Affine.scale(0.5)
-    )
     heavy = {"torch", "matplotlib", "zarr", "h5py", "scipy.optimize", "scipy.stats", "distributed"}
-    assert not heavy & loaded_after(
-        "from pathlib import Path\n"
-        "from hsfuse.cli.main import main\n"
-        "from hsfuse.report.inputs import describe_inputs\n"
-        f"main(['info', {str(scene)!r}], standalone_mode=False)\n"
-        f"describe_inputs(Path({str(scene)!r}), Path({str(rgb)!r}))"
-    )
+    assert not heavy & loaded["metadata"]
 
 
-def test_a_plan_is_shown_without_what_draws():
+def test_a_plan_is_shown_without_what_draws(loaded):
     """Nor with all of scipy."""
-    heavy = {"matplotlib", "h5py", "scipy.stats", "distributed"}
-    assert not heavy & loaded_after(
-        "import hsfuse.fusion.run, hsfuse.report.text\n"
-        "from hsfuse.methods import load_method\n"
-        "load_method('guided')"
-    )
+    assert "torch" in loaded["plan"]
+    assert not {"matplotlib", "h5py", "scipy.stats", "distributed"} & loaded["plan"]
 
 
 def test_hsfuse_is_a_command_and_a_command_of_rio():
@@ -152,13 +158,3 @@ def test_hsfuse_is_a_command_and_a_command_of_rio():
         (entry,) = entry_points(group=group, name="hsfuse")
         assert entry.value == "hsfuse.cli.main:main"
         assert callable(entry.load())
-
-
-def test_showing_the_help_imports_nothing_heavy():
-    code = (
-        "from click.testing import CliRunner\n"
-        "from hsfuse.cli.main import main\n"
-        "result = CliRunner().invoke(main, ['--help'])\n"
-        "assert result.exit_code == 0, result.output"
-    )
-    assert not {"torch", "pydantic"} & loaded_after(code)
