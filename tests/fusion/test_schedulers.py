@@ -167,6 +167,7 @@ def test_a_scheduler_that_goes_away_costs_the_blocks_under_way(
     words = files / "scene.tif", files / "rgb.tif", tmp_path / "out.zarr"
     settings = replace(GUIDED, scheduler=dask_cluster.address)
     message = r"does not answer any more; .* pass --resume to go on"
+    monkeypatch.setattr(parallel, "_SILENCE", 0.5)
 
     def stop() -> None:
         monkeypatch.setattr(parallel, "_LONGEST_ANSWER", 0.5)
