@@ -62,9 +62,11 @@ demo: $(VENV)/.installed
 	@echo "record        $(CURDIR)/$(DEMO)/fused.tif.json"
 
 # In parallel, one thread each: two processes of two threads are slower than one on two cores.
+# Three processes for two cores, at most four: some tests wait for processes that they start.
 # worksteal keeps most modules, and so their fixtures, in one process.
 test: $(VENV)/.installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal --maxprocesses 4 \
+	  -n $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 ))
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
