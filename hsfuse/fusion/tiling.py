@@ -20,8 +20,9 @@ _CHUNK = 256
 #: Bytes of a worker, by the estimate below: with the libraries and what the allocator holds back it
 #: stays below 1.5 GB.
 WORKER_BUDGET = 1_000_000_000
-# Bytes per pixel of a block while it is compared and written: some bands, several copies.
-_WRITING = 400
+# Bytes per pixel of a block while it is compared and written: some bands, several copies. As
+# measured with 60 bands by benchmarks/memory.py.
+_WRITING = 650
 # Cores that a small output should use, and what the time of all counts against that of the last to
 # finish: two blocks of unequal size gain little time, and read halos twice.
 _PARALLEL, _CPU_SHARE = 2, 0.125
