@@ -270,7 +270,7 @@ pair_options = _together(
         "--weights",
         type=click.Path(path_type=str),
         metavar="FILE",
-        help="Network weights for ms-ssfnet, instead of those that come with hsfuse.",
+        help="Network weights of a method that takes them; ms-ssfnet alone has some without.",
     ),
     device_option,
     click.option(

@@ -35,6 +35,7 @@ from hsfuse.benchmarking.weights import candidate_weights
 from hsfuse.benchmarking.work import prepare_or_say, run_method
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.fusion.settings import PathLike
+from hsfuse.methods import find_method
 from hsfuse.nets.weights import Card
 
 __all__ = [
@@ -214,6 +215,7 @@ def prepare_benchmark(
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is no folder; expected the folder of the tables")
+    _check_methods(settings)
     split = None
     if protocol is not None:
         split = _split(cubes, settings, protocol)
@@ -225,6 +227,18 @@ def prepare_benchmark(
             weights = candidate_weights(method, settings.weights.get(method, ()), case.scene)
             runs.append(Run(case, tuple(weights), case.row(method, weights)))
     return Benchmark(tuple(runs), folder, split)
+
+
+def _check_methods(settings: BenchmarkSettings) -> None:
+    """Refuse methods without the weights that they need, before any cube is read."""
+    for method in settings.chosen_methods:
+        files = settings.weights.get(method, ())
+        if find_method(method).needs_weights and not files:
+            raise PlanError(
+                f"{method} needs weights, and none come with hsfuse; expected --weights "
+                f"{method}=FILE"
+            )
+        candidate_weights(method, files, scene="")
 
 
 def _split(cubes: Sequence[PathLike], settings: BenchmarkSettings, protocol: str) -> PaperSplit:

@@ -15,8 +15,8 @@ def describe_benchmark(benchmark: Benchmark) -> str:
     cases = {run.case.name for run in benchmark.runs}
     methods = list(dict.fromkeys(run.row.method for run in benchmark.runs))
     return (
-        f"{len(cases)} pairs, {len(methods)} methods: {', '.join(methods)}\n"
-        f"tables and pictures in {benchmark.folder}"
+        f"pairs: {len(cases)}; methods: {', '.join(methods)}\n"
+        f"tables and pictures are written to {benchmark.folder}"
     )
 
 

@@ -158,6 +158,7 @@ def test_weights_score_only_scenes_they_have_not_seen(
     ("choices", "message"),
     [
         ({"methods": ("best",)}, "method must be one of bicubic"),
+        ({"methods": ("dhsis",)}, "dhsis needs weights, and none come with hsfuse"),
         ({"weights": {"bicubic": ["a.safetensors"]}}, "bicubic takes no weights"),
         ({"ratios": (1.0,)}, "ratios must be numbers greater than 1, got 1"),
         ({"psf": "average", "fwhm": 1.0}, "psf 'average' has no FWHM, got 1"),
