@@ -19,7 +19,7 @@ PIP_ARGS ?=
 # 3.11 first: it is the Python that constraints.txt pins torch for.
 CANDIDATES := $(if $(PYTHON),$(PYTHON),python3.11 python3.12 python3.13 python3.14 python3)
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test test-slow lint clean
 help:
 	@sed -n '3,5s/^#   //p' Makefile
 
@@ -64,9 +64,15 @@ demo: $(VENV)/.installed
 # In parallel, one thread each: two processes of two threads are slower than one on two cores.
 # Three processes for two cores, at most four: some tests wait for processes that they start.
 # worksteal keeps most modules, and so their fixtures, in one process.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal --maxprocesses 4 \
+  -n $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 ))
+
 test: $(VENV)/.installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal --maxprocesses 4 \
-	  -n $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 ))
+	$(PYTEST) -m "not slow"
+
+# Those that start clusters, stores and processes, or fuse large scenes.
+test-slow: $(VENV)/.installed-test
+	$(PYTEST) -m slow
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

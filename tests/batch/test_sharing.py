@@ -84,6 +84,7 @@ def run(pairs: list[dict[str, object]], out: Path) -> BatchOutcome:
     return run_batch(pairs, out, SETTINGS, quicklook=False, share_psf=True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_process")
 def test_a_batch_says_what_is_shared_and_resumes_with_it(
     pairs: list[dict[str, object]], tmp_path: Path

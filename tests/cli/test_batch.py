@@ -130,6 +130,7 @@ def test_options_of_a_pair_are_those_of_run() -> None:
     assert Settings(**chosen) == Settings()
 
 
+@pytest.mark.slow
 def test_a_killed_batch_goes_on(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def error(fused: xr.DataArray, truth: xr.DataArray) -> float:
     return float(np.sqrt(np.square(at.to_numpy() - truth.to_numpy()).mean()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["guided", "kriging"])
 def test_a_border_cut_off_the_hs_image_costs_the_rest_nothing(
     pair: tuple[xr.DataArray, ...], method: str

@@ -56,6 +56,7 @@ def interpolated(files: Path) -> Plan:
     return plan(files / "scene.tif", files / "rgb.tif")
 
 
+@pytest.mark.slow
 def test_another_process_finds_the_same_digest(usual: Plan, files: Path, tmp_path: Path):
     """Whether the grids are parallel or the scene has to be warped."""
     scenes = [files / "scene.tif", *(make(files, tmp_path) for make in (warped, rotated))]

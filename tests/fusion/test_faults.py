@@ -42,6 +42,7 @@ def faults(files: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_five_moments_is_the_run(faults: dict[str, Any]) -> None:
     """While it planned, and after some blocks; nothing is left beside the output."""
     assert faults["same"]

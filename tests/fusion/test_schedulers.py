@@ -65,6 +65,7 @@ def at(count: int, act: Callable[[], object]) -> Callable[[int, int], None]:
     return progress
 
 
+@pytest.mark.slow
 def test_every_scheduler_writes_the_same_bytes(
     files: Path, local: Outcome, dask_cluster: DaskCluster, tmp_path: Path
 ) -> None:
@@ -99,6 +100,7 @@ def test_methods_of_two_passes_write_the_same_bytes(
     assert chunk_files(remote.path) == chunk_files(threads.path)
 
 
+@pytest.mark.slow
 def test_workers_write_a_crop_of_the_lazy_array(
     files: Path, local: Outcome, dask_cluster: DaskCluster, tmp_path: Path
 ) -> None:
@@ -143,6 +145,7 @@ def test_a_client_and_a_scheduler_are_one_too_many(files: Path, tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_its_blocks(
     files: Path, local: Outcome, dask_cluster: DaskCluster, tmp_path: Path
 ) -> None:
@@ -159,6 +162,7 @@ def test_a_killed_worker_costs_its_blocks(
     assert chunk_files(outcome.path) == chunk_files(local.path)
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_goes_away_costs_the_blocks_under_way(
     files: Path, local: Outcome, dask_cluster: DaskCluster, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -42,6 +42,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[int | None, tuple[Pa
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [-9999, 0])
 def test_fill_between_windows_and_lines_is_reported(
     pairs: dict[int | None, tuple[Path, Path]], tmp_path: Path, number: int

@@ -131,6 +131,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_in_a_store_that_refuses_requests_has_the_same_bits(
     store: Served, pair: Path, tmp_path: Path
 ) -> None:
@@ -161,6 +162,7 @@ def test_a_run_in_a_store_that_refuses_requests_has_the_same_bits(
     assert record["scene"]["path"] == scene
 
 
+@pytest.mark.slow
 def test_a_stopped_output_goes_on_with_the_same_bits(store: Served, tmp_path: Path) -> None:
     """Finished blocks are kept but for one whose object is not what was written."""
     out = f"s3://{BUCKET}/stopped/out.zarr"
@@ -182,6 +184,7 @@ def test_a_stopped_output_goes_on_with_the_same_bits(store: Served, tmp_path: Pa
     assert objects(f"{out}.partial") == {}
 
 
+@pytest.mark.slow
 def test_an_output_that_exists_is_kept_unless_it_is_to_be_replaced(store: Served) -> None:
     """Nothing is left of the old one afterwards."""
     out = f"s3://{BUCKET}/kept/out.zarr"

@@ -201,6 +201,7 @@ def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "_SETTINGS", replace(survey._SETTINGS, side=36))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_windows")
 def test_a_shift_that_changes_over_the_scene_comes_back(
     large: xr.DataArray, seen_large: SimulatedRasters
