@@ -70,7 +70,7 @@ PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal --maxprocess
 test: $(VENV)/.installed-test
 	$(PYTEST) -m "not slow"
 
-# Those that start clusters, stores and processes, or fuse large scenes.
+# Those that start clusters, stores and processes, train networks, or fuse large scenes.
 test-slow: $(VENV)/.installed-test
 	$(PYTEST) -m slow
 

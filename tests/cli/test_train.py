@@ -16,7 +16,7 @@ from hsfuse.io.write import write_raster
 from hsfuse.learning.train import RECIPES, SCALES
 from hsfuse.nets.weights import Card, find_weights, load_network
 
-pytestmark = pytest.mark.usefixtures("few_features")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_features")]
 
 RGB = "sentinel-2a:B2,B3,B4"
 SMALL = ["--batch", "2", "--patch", "4", "--scenes", "2", "--width", "4"]

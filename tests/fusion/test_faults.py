@@ -18,6 +18,8 @@ from hsfuse.fusion.run import run
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.journal import PartialOutput
 
+pytestmark = pytest.mark.slow
+
 BICUBIC = Settings(method="bicubic", tile=64, align=False, workers=1)
 SCRIPT = Path(__file__).parents[1] / "helpers" / "fault_runs.py"
 
@@ -42,7 +44,6 @@ def faults(files: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.slow
 def test_a_run_killed_at_five_moments_is_the_run(faults: dict[str, Any]) -> None:
     """While it planned, and after some blocks; nothing is left beside the output."""
     assert faults["same"]

@@ -26,7 +26,7 @@ from hsfuse.report.record import plan_as_dict
 from hsfuse.report.text import describe_plan
 
 # distributed leaves sockets to the collector.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 GUIDED = Settings(method="guided", tile=64, workers=2, align=False)
 
@@ -65,7 +65,6 @@ def at(count: int, act: Callable[[], object]) -> Callable[[int, int], None]:
     return progress
 
 
-@pytest.mark.slow
 def test_every_scheduler_writes_the_same_bytes(
     files: Path, local: Outcome, dask_cluster: DaskCluster, tmp_path: Path
 ) -> None:
@@ -100,7 +99,6 @@ def test_methods_of_two_passes_write_the_same_bytes(
     assert chunk_files(remote.path) == chunk_files(threads.path)
 
 
-@pytest.mark.slow
 def test_workers_write_a_crop_of_the_lazy_array(
     files: Path, local: Outcome, dask_cluster: DaskCluster, tmp_path: Path
 ) -> None:
@@ -145,7 +143,6 @@ def test_a_client_and_a_scheduler_are_one_too_many(files: Path, tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
 def test_a_killed_worker_costs_its_blocks(
     files: Path, local: Outcome, dask_cluster: DaskCluster, tmp_path: Path
 ) -> None:
@@ -162,7 +159,6 @@ def test_a_killed_worker_costs_its_blocks(
     assert chunk_files(outcome.path) == chunk_files(local.path)
 
 
-@pytest.mark.slow
 def test_a_scheduler_that_goes_away_costs_the_blocks_under_way(
     files: Path, local: Outcome, dask_cluster: DaskCluster, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

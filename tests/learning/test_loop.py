@@ -18,7 +18,7 @@ from hsfuse.nets.network import Network
 from hsfuse.nets.single_pathway import SinglePathway
 from hsfuse.sensor.catalogue import pick_sensor
 
-pytestmark = pytest.mark.usefixtures("few_features")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_features")]
 
 COMPONENT = Architecture(1, CHANNELS, 2, 4, 2, CHANNELS)
 CUBE = Architecture(8, 3, 1, 4, 1)
