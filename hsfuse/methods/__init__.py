@@ -185,7 +185,7 @@ class Fuser(Protocol):
 
 
 class OnePass(ABC):
-    """What a :class:`Fuser` without local models says of them, and of memory."""
+    """What a :class:`Fuser` without local models says of them, and of memory and windows."""
 
     @property
     @abstractmethod
@@ -201,6 +201,14 @@ class OnePass(ABC):
         """See :class:`Fuser`."""
         del core
         return 4 * self.channels * window[0] * window[1]
+
+    def fuse_window(self, window: Window) -> NDArray[np.float32]:
+        """Return the fused core of a window; a fuser without this batches them in ``fuse``."""
+        raise NotImplementedError(f"{type(self).__name__} does not fuse windows one by one")
+
+    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
+        """See :class:`Fuser`."""
+        return [self.fuse_window(window) for window in windows]
 
     def condition(self, window: Window) -> NDArray[np.float32]:
         """See :class:`Fuser`; there is no unit to condition."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,9 +32,9 @@ class BicubicFuser(OnePass):
         """See :class:`hsfuse.methods.Fuser`."""
         return {"method": self.name}
 
-    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
-        """See :class:`hsfuse.methods.Fuser`."""
-        return [interpolate(window, window.coarse, self.device).cpu().numpy() for window in windows]
+    def fuse_window(self, window: Window) -> NDArray[np.float32]:
+        """See :class:`hsfuse.methods.OnePass`."""
+        return interpolate(window, window.coarse, self.device).cpu().numpy()
 
 
 def interpolate(window: Window, image: NDArray[np.float32], device: str = "cpu") -> Tensor:

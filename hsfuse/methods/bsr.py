@@ -21,7 +21,6 @@ errors of the mean over Q chains are correlated, not larger.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,11 +115,8 @@ class BsrFuser(OnePass):
             "draws": self.precisions.shape[1],
         }
 
-    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
-        """See :class:`hsfuse.methods.Fuser`."""
-        return [self._fuse(window) for window in windows]
-
-    def _fuse(self, window: Window) -> NDArray[np.float32]:
+    def fuse_window(self, window: Window) -> NDArray[np.float32]:
+        """See :class:`hsfuse.methods.OnePass`."""
         rows, columns = (span.slice for span in window.core)
         fine, filled = self.units.fine(window.fine[:, rows, columns])
         response, usage, loading = (

@@ -129,11 +129,8 @@ class CsuFuser(OnePass):
             "steps": self.steps,
         }
 
-    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
-        """See :class:`hsfuse.methods.Fuser`."""
-        return [self._fuse(window) for window in windows]
-
-    def _fuse(self, window: Window) -> NDArray[np.float32]:
+    def fuse_window(self, window: Window) -> NDArray[np.float32]:
+        """See :class:`hsfuse.methods.OnePass`."""
         abundances = self._abundances(window)
         loading = torch.from_numpy(self.loading).to(self.device)
         cube: NDArray[np.float32] = torch.tensordot(loading, abundances, dims=1).cpu().numpy()

@@ -19,7 +19,6 @@ the pair, and a window is solved with its surroundings as far as they matter (`s
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -177,11 +176,8 @@ class DhsisFuser(OnePass):
             "precision": self.options.precision,
         }
 
-    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
-        """See :class:`hsfuse.methods.Fuser`."""
-        return [self._fuse(window) for window in windows]
-
-    def _fuse(self, window: Window) -> NDArray[np.float32]:
+    def fuse_window(self, window: Window) -> NDArray[np.float32]:
+        """See :class:`hsfuse.methods.OnePass`."""
         rows, columns = window.core
         problem, filled = self._problem(window)
         initial = initial_estimate(problem, filled, self.settings)

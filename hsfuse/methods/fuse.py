@@ -24,7 +24,6 @@ What differs from the publication:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -117,11 +116,8 @@ class FuseFuser(OnePass):
             "influence_hs_pixels": self.influence,
         }
 
-    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
-        """See :class:`hsfuse.methods.Fuser`."""
-        return [self._fuse(window) for window in windows]
-
-    def _fuse(self, window: Window) -> NDArray[np.float32]:
+    def fuse_window(self, window: Window) -> NDArray[np.float32]:
+        """See :class:`hsfuse.methods.OnePass`."""
         rows, columns = (span.slice for span in window.core)
         components = self.components(window)[:, rows, columns]
         return self.model.subspace.expand(components.cpu().numpy())

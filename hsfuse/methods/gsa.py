@@ -21,7 +21,6 @@ equal the whole; the regression of step 1 has a weak ridge, since HS bands are m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,11 +88,8 @@ class GsaFuser(OnePass):
         """See :class:`hsfuse.methods.Fuser`."""
         return {"method": self.name, "ridge": self.settings.ridge}
 
-    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
-        """See :class:`hsfuse.methods.Fuser`."""
-        return [self._fuse(window) for window in windows]
-
-    def _fuse(self, window: Window) -> NDArray[np.float32]:
+    def fuse_window(self, window: Window) -> NDArray[np.float32]:
+        """See :class:`hsfuse.methods.OnePass`."""
         coarse = np.tensordot(self.intensity, window.coarse[self.good], axes=1)
         coarse += self.offset[:, None, None]
         intensity = interpolate(window, coarse, self.device)

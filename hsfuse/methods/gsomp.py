@@ -15,7 +15,6 @@ windows start with one, so tiles equal the whole. The HS image serves the dictio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,11 +111,8 @@ class GsompFuser(OnePass):
             "patch": self.settings.patch,
         }
 
-    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
-        """See :class:`hsfuse.methods.Fuser`."""
-        return [self._fuse(window) for window in windows]
-
-    def _fuse(self, window: Window) -> NDArray[np.float32]:
+    def fuse_window(self, window: Window) -> NDArray[np.float32]:
+        """See :class:`hsfuse.methods.OnePass`."""
         side = self.settings.patch
         fine, filled = self.units.fine(window.fine)
         _, height, width = fine.shape

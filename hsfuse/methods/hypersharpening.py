@@ -10,7 +10,6 @@ takes any number of bands; gain and offset of the MS bands are in the regression
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,11 +135,8 @@ class Modulation(OnePass):
         """
         raise NotImplementedError
 
-    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
-        """See :class:`hsfuse.methods.Fuser`."""
-        return [self._fuse(window) for window in windows]
-
-    def _fuse(self, window: Window) -> NDArray[np.float32]:
+    def fuse_window(self, window: Window) -> NDArray[np.float32]:
+        """See :class:`hsfuse.methods.OnePass`."""
         fine = torch.from_numpy(window.fine).to(self.device)
         valid = torch.isfinite(fine).all(dim=0)
         low = self.low_pass(window, fine, valid)

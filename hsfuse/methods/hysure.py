@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -234,11 +234,8 @@ class HysureFuser(OnePass):
             "relative_change_in_last_iteration": float(f"{self.change:.2g}"),
         }
 
-    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
-        """See :class:`hsfuse.methods.Fuser`."""
-        return [self._fuse(window) for window in windows]
-
-    def _fuse(self, window: Window) -> NDArray[np.float32]:
+    def fuse_window(self, window: Window) -> NDArray[np.float32]:
+        """See :class:`hsfuse.methods.OnePass`."""
         rows, columns = (span.slice for span in window.core)
         components = self.objective(window).minimise()[:, rows, columns].cpu()
         return np.tensordot(self.loading, components.numpy(), axes=1)

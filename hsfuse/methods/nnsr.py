@@ -26,7 +26,6 @@ images, is left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,11 +124,8 @@ class NnsrFuser(OnePass):
             "iterations": self.settings.iterations,
         }
 
-    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
-        """See :class:`hsfuse.methods.Fuser`."""
-        return [self._fuse(window) for window in windows]
-
-    def _fuse(self, window: Window) -> NDArray[np.float32]:
+    def fuse_window(self, window: Window) -> NDArray[np.float32]:
+        """See :class:`hsfuse.methods.OnePass`."""
         seen = DegradedWindow.of(window, self.units, self.psf, self.device)
         cube, codes = _Solver.of(seen, self.dictionary, self.units.response, self.settings).solve()
         rows, columns = (span.slice for span in window.core)

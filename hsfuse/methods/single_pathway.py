@@ -8,7 +8,6 @@ interpolated to the MS grid by cubic convolution and stacked with the MS image;
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,11 +78,8 @@ class SinglePathwayFuser(OnePass):
             "precision": self.options.precision,
         }
 
-    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
-        """See :class:`hsfuse.methods.Fuser`."""
-        return [self._fuse(window) for window in windows]
-
-    def _fuse(self, window: Window) -> NDArray[np.float32]:
+    def fuse_window(self, window: Window) -> NDArray[np.float32]:
+        """See :class:`hsfuse.methods.OnePass`."""
         rows, columns = window.core
         coarse = self.scaling.coarse(window.coarse)
         if self.card.architecture.hs_input == "interpolated":

@@ -118,11 +118,8 @@ class SnnmfFuser(OnePass):
             "iterations": self.settings.iterations,
         }
 
-    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
-        """See :class:`hsfuse.methods.Fuser`."""
-        return [self._fuse(window) for window in windows]
-
-    def _fuse(self, window: Window) -> NDArray[np.float32]:
+    def fuse_window(self, window: Window) -> NDArray[np.float32]:
+        """See :class:`hsfuse.methods.OnePass`."""
         seen = DegradedWindow.of(window, self.units, self.psf, self.device)
         endmembers, response, loading = (
             torch.from_numpy(each).to(self.device)

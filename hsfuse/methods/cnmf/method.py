@@ -88,11 +88,8 @@ class CnmfFuser(OnePass):
             "rounds": self.settings.rounds,
         }
 
-    def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
-        """See :class:`hsfuse.methods.Fuser`."""
-        return [self._fuse(window) for window in windows]
-
-    def _fuse(self, window: Window) -> NDArray[np.float32]:
+    def fuse_window(self, window: Window) -> NDArray[np.float32]:
+        """See :class:`hsfuse.methods.OnePass`."""
         cube = torch.tensordot(torch.from_numpy(self.loading), self.abundances(window), dims=1)
         result: NDArray[np.float32] = cube.numpy()
         return result
