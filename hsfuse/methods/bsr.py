@@ -35,7 +35,7 @@ from hsfuse.methods.beta_process import (
     sample_codes,
     sample_precisions,
 )
-from hsfuse.methods.coupled import PairUnits, regress_bands
+from hsfuse.methods.coupled import PairUnits
 from hsfuse.pair.survey import Survey
 
 __all__ = ["METHOD", "Bsr", "BsrFuser", "BsrSettings"]
@@ -142,8 +142,8 @@ class Bsr:
 
     def prepare(self, survey: Survey, options: Options) -> BsrFuser:
         """See :class:`hsfuse.methods.Method`."""
-        settings, good = self.settings, survey.good
-        units = PairUnits.of(survey, np.full(int(good.sum()), survey.brightness))
+        settings = self.settings
+        units = PairUnits.of(survey)
         raw = survey.spectra[:, :: -(-survey.spectra.shape[1] // settings.most_spectra)]
         dictionary, usage, codes = learn_dictionary_by_gibbs(
             units.spectra(raw),
@@ -164,9 +164,7 @@ class Bsr:
             )
             for index in range(settings.chains)
         ]
-        loading = np.empty((len(good), dictionary.shape[1]), np.float32)
-        loading[good] = dictionary.numpy() * units.unit[:, None]
-        loading[~good] = regress_bands(raw[~good], codes.numpy())
+        loading = units.loading(dictionary, raw, lambda: codes)
         return BsrFuser(
             units,
             response.numpy(),

@@ -9,6 +9,7 @@ spectra are learned, :func:`interpolate_abundances` carries abundances to the fi
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +58,7 @@ class PairUnits:
     offset: NDArray[np.float64]
 
     @classmethod
-    def of(cls, survey: Survey, unit: NDArray[np.floating]) -> PairUnits:
+    def of(cls, survey: Survey, unit: NDArray[np.floating] | None = None) -> PairUnits:
         """
         Return the units of a surveyed pair.
 
@@ -65,10 +66,12 @@ class PairUnits:
         ----------
         survey : Survey
             Whose radiometry relates both images.
-        unit : ndarray of shape (good bands,)
-            HS values that are one unit; of MS bands it is the scene's brightness.
+        unit : ndarray of shape (good bands,), optional
+            HS values that are one unit; by default, and for MS bands, the scene's brightness.
         """
         radiometry, good = survey.radiometry, survey.good
+        if unit is None:
+            unit = np.full(int(good.sum()), survey.brightness)
         response = radiometry.response[:, good] * unit / survey.brightness
         return cls(
             good,
@@ -96,6 +99,33 @@ class PairUnits:
     def fine(self, values: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
         """Return an MS image in units, non-negative, and where all its bands have data."""
         return _positive(values - self.offset[:, None, None], self.gain)
+
+    def loading(
+        self, endmembers: Tensor, spectra: NDArray[np.floating], codes: Callable[[], Tensor]
+    ) -> NDArray[np.float32]:
+        """
+        Return endmembers in HS units with every band; those left out by least squares on codes.
+
+        Parameters
+        ----------
+        endmembers : Tensor of shape (good bands, endmembers)
+            In units.
+        spectra : ndarray of shape (bands, pixels)
+            HS pixels in HS units.
+        codes : callable
+            Returns the codes of these pixels, (endmembers, pixels); called where bands are left
+            out.
+
+        Returns
+        -------
+        ndarray of shape (bands, endmembers)
+            NaN for bands without data.
+        """
+        loading = np.empty((len(self.good), endmembers.shape[1]), np.float32)
+        loading[self.good] = endmembers.cpu().numpy() * self.unit[:, None]
+        if not self.good.all():
+            loading[~self.good] = regress_bands(spectra[~self.good], codes().cpu().numpy())
+        return loading
 
 
 @dataclass(frozen=True)
@@ -228,11 +258,8 @@ def band_loading(
     ndarray of shape (bands, endmembers)
         NaN for bands without data.
     """
-    loading = np.empty((len(units.good), endmembers.shape[1]), np.float32)
-    loading[units.good] = endmembers.cpu().numpy() * units.unit[:, None]
     spectra = np.concatenate([window.raw for window in windows], axis=1)
-    loading[~units.good] = regress_bands(spectra[~units.good], mixed.cpu().numpy())
-    return loading
+    return units.loading(endmembers, spectra, lambda: mixed)
 
 
 def regress_bands(

@@ -169,7 +169,7 @@ class Csu:
         """See :class:`hsfuse.methods.Method`."""
         settings, device = self.settings, options.device
         spectra = survey.spectra[survey.good].astype(np.float64)
-        units = PairUnits.of(survey, np.full(len(spectra), survey.brightness))
+        units = PairUnits.of(survey)
         windows = coupled_windows(
             survey, units, most_pixels=settings.most_pixels, ratio=settings.ratio
         )

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from hsfuse.methods import OnePass, Options, Window
 from hsfuse.methods.active_set import nonnegative_least_squares
-from hsfuse.methods.coupled import PairUnits, regress_bands
+from hsfuse.methods.coupled import PairUnits
 from hsfuse.methods.dictionary import learn_dictionary
 from hsfuse.methods.nonnegative import nonnegative_codes
 from hsfuse.pair.survey import Survey
@@ -198,7 +198,7 @@ class Gsomp:
     def prepare(self, survey: Survey, options: Options) -> GsompFuser:
         """See :class:`hsfuse.methods.Method`."""
         settings, good, device = self.settings, survey.good, options.device
-        units = PairUnits.of(survey, np.full(int(good.sum()), survey.brightness))
+        units = PairUnits.of(survey)
         raw = survey.spectra[:, :: -(-survey.spectra.shape[1] // settings.most_spectra)]
         spectra = units.spectra(raw).to(device)
         noise = float(np.linalg.norm(survey.noise[good])) / survey.brightness
@@ -209,11 +209,7 @@ class Gsomp:
             rounds=settings.rounds,
             seed=settings.seed,
         )
-        loading = np.empty((len(good), dictionary.shape[1]), np.float32)
-        loading[good] = dictionary.cpu().numpy() * units.unit[:, None]
-        if not good.all():
-            codes = nonnegative_codes(dictionary, spectra)
-            loading[~good] = regress_bands(raw[~good], codes.cpu().numpy())
+        loading = units.loading(dictionary, raw, lambda: nonnegative_codes(dictionary, spectra))
         ratio = survey.ratio
         return GsompFuser(
             units,

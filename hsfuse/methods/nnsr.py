@@ -243,7 +243,7 @@ class Nnsr:
     def prepare(self, survey: Survey, options: Options) -> NnsrFuser:
         """See :class:`hsfuse.methods.Method`."""
         settings, good, device = self.settings, survey.good, options.device
-        units = PairUnits.of(survey, np.full(int(good.sum()), survey.brightness))
+        units = PairUnits.of(survey)
         raw = survey.spectra[:, :: max(survey.spectra.shape[1] // settings.most_spectra, 1)]
         spectra = units.spectra(raw).to(device)
         dictionary = learn_dictionary(

@@ -30,7 +30,7 @@ from torch import Tensor
 from hsfuse.core.endmembers import vertex_components
 from hsfuse.core.psf import PSF
 from hsfuse.methods import OnePass, Options, Window
-from hsfuse.methods.coupled import PairUnits, regress_bands
+from hsfuse.methods.coupled import PairUnits
 from hsfuse.methods.degraded_window import DegradedWindow
 from hsfuse.methods.nonnegative import nonnegative_codes
 from hsfuse.methods.sylvester import SylvesterSolver
@@ -234,7 +234,7 @@ class Snnmf:
     def prepare(self, survey: Survey, options: Options) -> SnnmfFuser:
         """See :class:`hsfuse.methods.Method`."""
         settings, good, device = self.settings, survey.good, options.device
-        units = PairUnits.of(survey, np.full(int(good.sum()), survey.brightness))
+        units = PairUnits.of(survey)
         windows = [
             DegradedWindow.of(patch, units, survey.psf, device)
             for patch in survey.sample(9, settings.most_pixels)
@@ -244,12 +244,10 @@ class Snnmf:
         endmembers = torch.from_numpy(np.maximum(corners, 0).astype(np.float32)).to(device)
         response = torch.from_numpy(units.response).to(device)
         endmembers, objectives = _factorise(windows, endmembers, response, settings)
-        loading = np.empty((len(good), endmembers.shape[1]), np.float32)
-        loading[good] = endmembers.cpu().numpy() * units.unit[:, None]
-        if not good.all():
-            raw = survey.spectra
-            codes = nonnegative_codes(endmembers, units.spectra(raw).to(device))
-            loading[~good] = regress_bands(raw[~good], codes.cpu().numpy())
+        raw = survey.spectra
+        loading = units.loading(
+            endmembers, raw, lambda: nonnegative_codes(endmembers, units.spectra(raw).to(device))
+        )
         return SnnmfFuser(
             units, endmembers.cpu().numpy(), loading, survey.psf, objectives, device, settings
         )
