@@ -12,10 +12,10 @@ import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
 
-from hsfuse.core.distortion import SynthesisedBands
 from hsfuse.core.drift import Drift
 from hsfuse.core.grid import Geometry
 from hsfuse.core.psf import PSF
+from hsfuse.core.synthesis import SynthesisedBands
 from hsfuse.fusion.lazy import open_input
 from hsfuse.fusion.settings import FusionSettings
 from hsfuse.io.displacement import displaced
@@ -25,7 +25,7 @@ from hsfuse.io.read import Raster, check_placed
 from hsfuse.pair.alignment import align_pair
 from hsfuse.pair.geometry import Pair, make_pair, shifted_by
 from hsfuse.pair.radiometry import Radiometry, paired_spectra
-from hsfuse.pair.survey import Survey, survey_pair
+from hsfuse.pair.survey import survey_pair
 from hsfuse.parallel import one_thread
 from hsfuse.sensor.catalogue import Sensor, known_sensor
 
@@ -54,7 +54,7 @@ class ObservedPair:
     noise : ndarray of shape (bands,)
         Standard deviation of the noise of each HS band.
     synthesis : SynthesisedBands
-        The MS image as each of the HS bands would see it; zeros for bands that are not good.
+        The MS image as each of the HS bands would see it.
     source : str
         Where D and R come from.
     """
@@ -107,7 +107,8 @@ def observe_pair(
         survey = survey_pair(pair)
         radiometry = survey.radiometry if stated is None else stated[1]
         source = ESTIMATED if stated is None else record_name
-        return ObservedPair(pair, radiometry, survey.noise, _synthesis(survey), source)
+        synthesis = SynthesisedBands.fit(*paired_spectra(survey, np.ones_like(survey.good)))
+        return ObservedPair(pair, radiometry, survey.noise, synthesis, source)
 
 
 class _Opened(NamedTuple):
@@ -145,16 +146,6 @@ def _open(hs: Raster, ms: Raster, settings: FusionSettings) -> _Opened:
         for raster, spectra in zip(rasters, (True, False), strict=True)
     ]
     return _Opened(completed[0], completed[1], sensors[0], sensors[1])
-
-
-def _synthesis(survey: Survey) -> SynthesisedBands:
-    """Return the regression of the HS bands on the MS bands at the scale of the HS image."""
-    spectra, seen = paired_spectra(survey)
-    design = np.concatenate([seen, np.ones((1, seen.shape[1]))]).T
-    fitted = np.linalg.lstsq(design, spectra.T, rcond=None)[0].T
-    weights = np.zeros((survey.good.size, len(seen) + 1))
-    weights[survey.good] = fitted
-    return SynthesisedBands(weights[:, :-1], weights[:, -1])
 
 
 def _recorded(opened: _Opened, record: Record) -> tuple[Pair, Radiometry] | None:

@@ -30,9 +30,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hsfuse.core.synthesis import SynthesisedBands
+
 __all__ = [
     "Distortion",
-    "SynthesisedBands",
     "WindowPixels",
     "noise_distortion",
     "window_distortion",
@@ -61,24 +62,6 @@ class WindowPixels(NamedTuple):
     hs: NDArray[np.floating]
     degraded_ms: NDArray[np.floating]
     degraded: NDArray[np.floating]
-
-
-class SynthesisedBands(NamedTuple):
-    """
-    The MS image as each HS band would see it: ``weights @ ms + offset``.
-
-    Attributes
-    ----------
-    weights : ndarray of shape (bands, MS bands)
-    offset : ndarray of shape (bands,)
-    """
-
-    weights: Array
-    offset: Array
-
-    def of(self, bands: NDArray[np.intp]) -> SynthesisedBands:
-        """Return those of some bands."""
-        return SynthesisedBands(self.weights[bands], self.offset[bands])
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from hsfuse.core.noise import signal_components
 from hsfuse.core.psf import PSF
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods import Window
-from hsfuse.methods.hypersharpening import paired_pixels
 from hsfuse.observe import unseen_share
+from hsfuse.pair.radiometry import paired_spectra
 from hsfuse.pair.survey import Survey
 
 __all__ = ["ComponentModel"]
@@ -135,7 +135,7 @@ def _fine_noise(survey: Survey) -> NDArray[np.float64]:
     Its noise from pixel to pixel, and what R leaves of it on the HS grid: on a real pair the
     images differ by more than noise.
     """
-    _, seen = paired_pixels(survey)
+    _, seen = paired_spectra(survey)
     unexplained = (1 - survey.radiometry.correlation**2) * seen.var(axis=1)
     noise = np.sqrt(np.square(survey.fine_noise) + unexplained)
     return _limited(noise, np.sqrt(np.square(seen).mean(axis=1)))

@@ -27,9 +27,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hsfuse.core.synthesis import SynthesisedBands
 from hsfuse.methods import OnePass, Options, Window
 from hsfuse.methods.bicubic import interpolate
-from hsfuse.methods.hypersharpening import SynthesisedBands, paired_pixels
+from hsfuse.pair.radiometry import paired_spectra
 from hsfuse.pair.survey import Survey
 
 __all__ = ["METHOD", "Gsa", "GsaFuser", "GsaSettings"]
@@ -110,9 +111,9 @@ class Gsa:
 
     def prepare(self, survey: Survey, options: Options) -> GsaFuser:
         """See :class:`hsfuse.methods.Method`."""
-        spectra, fine = paired_pixels(survey)
         good = survey.good
-        bands = SynthesisedBands.fit(survey)
+        spectra, fine = paired_spectra(survey, np.ones_like(good))
+        bands = SynthesisedBands.fit(spectra, fine)
         weights, offset = _intensity(spectra[good], fine, self.settings.ridge)
         gains = _gains(spectra, bands.weights @ (weights @ spectra[good]))
         return GsaFuser(

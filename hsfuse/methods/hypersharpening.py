@@ -17,73 +17,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hsfuse.core.synthesis import SynthesisedBands
 from hsfuse.methods import OnePass, Window
 from hsfuse.methods.bicubic import interpolate
+from hsfuse.pair.radiometry import paired_spectra
 from hsfuse.pair.survey import Survey
 
-__all__ = ["Modulation", "SynthesisedBands", "paired_pixels"]
+__all__ = ["Modulation"]
 
 # Smallest value of a synthesised band that divides, in units of the scene's brightness: a stop of
 # a 10-bit sensor. Water and shade would have quotients of noise below it.
 _LEAST = 1e-3
-
-
-def paired_pixels(survey: Survey) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """
-    Return the surveyed HS pixels with data in both images, and D(Y) there.
-
-    Returns
-    -------
-    tuple of ndarray
-        Of shape (bands, pixels), NaN only in bands that are not good, and (MS bands, pixels).
-    """
-    spectra, fine = [], []
-    for patch in survey.patches:
-        seen, used = survey.degraded(patch)
-        spectra.append(patch.coarse[:, used])
-        fine.append(seen[:, used])
-    return np.concatenate(spectra, axis=1).astype(np.float64), np.concatenate(fine, axis=1)
-
-
-@dataclass(frozen=True)
-class SynthesisedBands:
-    """
-    The regression of the HS bands on the MS bands.
-
-    Attributes
-    ----------
-    weights : ndarray of shape (bands, MS bands)
-        w; zero for bands without data.
-    offset : ndarray of shape (bands,)
-        b, in HS units.
-    """
-
-    weights: NDArray[np.float64]
-    offset: NDArray[np.float64]
-
-    @classmethod
-    def fit(cls, survey: Survey) -> SynthesisedBands:
-        """Return the least-squares regression over the surveyed HS pixels."""
-        spectra, fine = paired_pixels(survey)
-        weights = np.zeros((len(spectra), len(fine)))
-        offset = np.zeros(len(spectra))
-        groups = {known.tobytes(): known for known in np.isfinite(spectra) if known.any()}
-        for known in groups.values():
-            bands = (np.isfinite(spectra) == known).all(axis=1)
-            values, predictors = spectra[bands][:, known], fine[:, known]
-            level, mean = values.mean(axis=1), predictors.mean(axis=1)
-            found = np.linalg.lstsq(
-                (predictors - mean[:, None]).T, (values - level[:, None]).T, rcond=None
-            )[0].T
-            weights[bands], offset[bands] = found, level - found @ mean
-        return cls(weights, offset)
-
-    def apply(self, image: Tensor) -> Tensor:
-        """Return P, shape (bands, rows, columns), of (MS bands, rows, columns)."""
-        weights, offset = (
-            torch.from_numpy(array).to(image) for array in (self.weights, self.offset)
-        )
-        return torch.tensordot(weights, image, dims=1) + offset[:, None, None]
 
 
 @dataclass(frozen=True)
@@ -113,7 +57,9 @@ class Modulation(OnePass):
     @classmethod
     def settings_of(cls, survey: Survey, device: str) -> tuple[SynthesisedBands, float, str]:
         """Return the first attributes, from the survey."""
-        return SynthesisedBands.fit(survey), _LEAST * survey.brightness, device
+        every = np.ones_like(survey.good)
+        bands = SynthesisedBands.fit(*paired_spectra(survey, every))
+        return bands, _LEAST * survey.brightness, device
 
     @property
     def channels(self) -> int:
@@ -144,6 +90,12 @@ class Modulation(OnePass):
         sharp = torch.where(valid, fine, torch.zeros_like(fine))[:, rows, columns]
         sharp = torch.where(valid[rows, columns], sharp, low)
         fused = interpolate(window, window.coarse, self.device)
-        fused *= self.bands.apply(sharp).clamp_min_(self.least)
-        fused /= self.bands.apply(low).clamp_min_(self.least)
+        fused *= self._synthesised(sharp)
+        fused /= self._synthesised(low)
         return fused.cpu().numpy()
+
+    def _synthesised(self, image: Tensor) -> Tensor:
+        """Return P, (bands, rows, columns), of (MS bands, rows, columns), not below the limit."""
+        weights, offset = (torch.from_numpy(array).to(image) for array in self.bands)
+        synthesised = torch.tensordot(weights, image, dims=1) + offset[:, None, None]
+        return synthesised.clamp_min_(self.least)

@@ -147,12 +147,29 @@ def _unchanged(predicted: NDArray[np.float64], seen: NDArray[np.float64]) -> NDA
     return weight
 
 
-def paired_spectra(survey: Survey) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return good HS bands and D(Y) at the pixels that hold both, each (bands, pixels)."""
+def paired_spectra(
+    survey: Survey, bands: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """
+    Return the surveyed HS pixels with data in both images, and D(Y) there.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the pair.
+    bands : ndarray of bool, shape (bands,), optional
+        HS bands that are wanted; the good ones by default.
+
+    Returns
+    -------
+    tuple of ndarray
+        Of shape (bands, pixels), NaN only in bands that are not good, and (MS bands, pixels).
+    """
+    bands = survey.good if bands is None else bands
     spectra, fine = [], []
     for patch in survey.patches:
         seen, used = survey.degraded(patch)
-        spectra.append(patch.coarse[survey.good][:, used])
+        spectra.append(patch.coarse[bands][:, used])
         fine.append(seen[:, used])
     return np.concatenate(spectra, axis=1).astype(np.float64), np.concatenate(fine, axis=1)
 

@@ -5,11 +5,11 @@ import pytest
 
 from hsfuse.core.distortion import (
     Distortion,
-    SynthesisedBands,
     WindowPixels,
     noise_distortion,
     window_distortion,
 )
+from hsfuse.core.synthesis import SynthesisedBands
 
 BANDS, MS = 5, 2
 
