@@ -7,8 +7,6 @@ line that was cut off is removed. One batch at a time writes to it.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -17,9 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from hsfuse.batch.manifest import BatchPair
-from hsfuse.errors import OutputError
-from hsfuse.io.lines import LineFile
-from hsfuse.io.replacement import write_file
+from hsfuse.io.reports import hold_lines, write_table
 
 __all__ = ["STATUS", "SUMMARY", "PairStatus", "State", "StatusFile", "write_summary"]
 
@@ -143,15 +139,7 @@ class StatusFile:
     """
 
     def __init__(self, folder: Path) -> None:
-        path = folder / STATUS
-        try:
-            self._lines = LineFile(path)
-        except BlockingIOError as error:
-            raise OutputError(
-                f"{path}: another batch is writing there; wait for it to end"
-            ) from error
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+        self._lines = hold_lines(folder / STATUS, "batch")
         self._last = self._read()
 
     def _read(self) -> dict[str, str]:
@@ -189,12 +177,5 @@ def write_summary(folder: Path, rows: Sequence[PairStatus]) -> Path:
     OutputError
         If it cannot be written.
     """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(PairStatus)])
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
-    path = folder / SUMMARY
-    try:
-        return write_file(path, text.getvalue().encode())
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    names = [field.name for field in fields(PairStatus)]
+    return write_table(folder / SUMMARY, names, (asdict(row) for row in rows))

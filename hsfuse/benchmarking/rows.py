@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -12,11 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from hsfuse.errors import OutputError
-from hsfuse.io.lines import LineFile
-from hsfuse.io.replacement import write_file
+from hsfuse.io.reports import hold_lines, write_table
 
-__all__ = ["LOG", "TABLE", "RunLog", "RunRow", "finished_rows", "write_output", "write_rows"]
+__all__ = ["LOG", "TABLE", "RunLog", "RunRow", "finished_rows", "write_rows"]
 
 #: Names of the files in the folder of a benchmark.
 LOG, TABLE = "benchmark.jsonl", "benchmark.csv"
@@ -131,15 +127,7 @@ class RunLog:
     """
 
     def __init__(self, folder: Path) -> None:
-        path = folder / LOG
-        try:
-            self._lines = LineFile(path)
-        except BlockingIOError as error:
-            raise OutputError(
-                f"{path}: another benchmark is writing there; wait for it to end"
-            ) from error
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+        self._lines = hold_lines(folder / LOG, "benchmark")
 
     def append(self, row: RunRow) -> None:
         """Add a run."""
@@ -177,23 +165,5 @@ def write_rows(folder: Path, rows: Sequence[RunRow]) -> Path:
     OutputError
         If it cannot be written.
     """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(RunRow)])
-    writer.writeheader()
-    writer.writerows(row.as_dict() for row in rows)
-    return write_output(folder / TABLE, text.getvalue())
-
-
-def write_output(path: Path, content: str | bytes) -> Path:
-    """
-    Replace a file of a benchmark.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
-    try:
-        return write_file(path, content.encode() if isinstance(content, str) else content)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    names = [field.name for field in fields(RunRow)]
+    return write_table(folder / TABLE, names, (row.as_dict() for row in rows))

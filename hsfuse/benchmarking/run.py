@@ -26,7 +26,6 @@ from hsfuse.benchmarking.rows import (
     RunLog,
     RunRow,
     finished_rows,
-    write_output,
     write_rows,
 )
 from hsfuse.benchmarking.settings import BenchmarkSettings
@@ -35,6 +34,7 @@ from hsfuse.benchmarking.weights import candidate_weights
 from hsfuse.benchmarking.work import prepare_or_say, run_method
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.fusion.settings import PathLike
+from hsfuse.io.reports import write_report
 from hsfuse.methods import find_method
 from hsfuse.nets.weights import Card
 
@@ -295,10 +295,10 @@ def execute_benchmark(
         log.close()
         files = [
             write_rows(benchmark.folder, work.rows),
-            write_output(benchmark.folder / TABLES, as_markdown(work.rows, benchmark.notes)),
+            write_report(benchmark.folder / TABLES, as_markdown(work.rows, benchmark.notes)),
         ]
     if benchmark.split is not None:
-        files.append(write_output(benchmark.folder / SPLIT, benchmark.split.as_json()))
+        files.append(write_report(benchmark.folder / SPLIT, benchmark.split.as_json()))
     if pictures:
         files += _draw(benchmark, work.rows)
     seconds = time.monotonic() - started
@@ -387,5 +387,5 @@ def _draw(benchmark: Benchmark, rows: Sequence[RunRow]) -> list[Path]:
         ):
             if picture is not None:
                 path = benchmark.folder / f"{name}_{kind}.png"
-                written.append(write_output(path, picture))
+                written.append(write_report(path, picture))
     return written
