@@ -18,7 +18,6 @@ the pair, and a window is solved with its surroundings as far as they matter (`s
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +25,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hsfuse.core.grid import Axis, Geometry
+from hsfuse.core.grid import Geometry
 from hsfuse.core.psf import PSF
 from hsfuse.methods import OnePass, Options, Window
-from hsfuse.methods.inference import InputScaling, fitting_weights, run_network, sensor_notes
-from hsfuse.methods.sylvester import SingularVectors, SylvesterSolver
+from hsfuse.methods.inference import (
+    InputScaling,
+    describe_network,
+    fitting_weights,
+    run_network,
+    sensor_notes,
+)
+from hsfuse.methods.sylvester import SylvesterSolver, impulse_response
 from hsfuse.nets.weights import Card
 from hsfuse.observe import Degrade, Interpolate, respond
 from hsfuse.pair.survey import Survey
@@ -55,10 +60,8 @@ class DhsisSettings:
     initial: float = 1e-3
     refinement: float = 1e-3
     # Response of the inverse, in its largest, that is neglected beyond the halo of a window; both
-    # steps and what is beyond the images of a residual leave 1e-5 of a cube. And HS pixels of the
-    # grid on which the distance is found.
+    # steps and what is beyond the images of a residual leave 1e-5 of a cube.
     negligible: float = 1e-2
-    side: int = 49
 
 
 DEFAULT = DhsisSettings()
@@ -168,12 +171,9 @@ class DhsisFuser(OnePass):
         """See :class:`hsfuse.methods.Fuser`."""
         return {
             "method": self.name,
-            "weights": self.card.name,
-            "weights_sha256": self.card.sha256,
-            **self.card.architecture.to_dict(),
+            **describe_network(self.card, self.options),
             "initial_weight": self.settings.initial,
             "refinement_weight": self.settings.refinement,
-            "precision": self.options.precision,
         }
 
     def fuse_window(self, window: Window) -> NDArray[np.float32]:
@@ -219,18 +219,11 @@ def solution_reach(
     weight : float
         mu.
     settings : DhsisSettings
-        Give the share, and the side of the grid, which bounds the result.
+        Give the share.
     """
-    side = settings.side
-    axes = (Axis(math.ceil(side * one), side, one) for one in ratio)
-    operator = Degrade.between(Geometry(*axes), psf, dtype=torch.float64)
-    vectors = SingularVectors.of(operator)
-    impulse = torch.zeros(side, side, dtype=torch.float64)
-    impulse[side // 2, side // 2] = 1
-    p_y, p_x = vectors.coarse
-    answer = p_y @ ((p_y.mT @ impulse @ p_x) / (vectors.values.square() + weight)) @ p_x.mT
-    known = torch.nonzero(answer.abs() > settings.negligible * answer.abs().max())
-    inverse = int((known - side // 2).abs().max())
+    response = impulse_response(weight, psf, ratio)
+    known = np.argwhere(response > settings.negligible * response.max())
+    inverse = int(np.abs(known - len(response) // 2).max())
     return inverse + 2 * max(psf.reach) + 1
 
 

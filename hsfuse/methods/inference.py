@@ -17,7 +17,14 @@ from hsfuse.nets.network import Network
 from hsfuse.nets.weights import Card, find_weights, load_network
 from hsfuse.pair.survey import Survey
 
-__all__ = ["InputScaling", "find_misfit", "fitting_weights", "run_network", "sensor_notes"]
+__all__ = [
+    "InputScaling",
+    "describe_network",
+    "find_misfit",
+    "fitting_weights",
+    "run_network",
+    "sensor_notes",
+]
 
 _LOADING = Lock()
 
@@ -106,6 +113,16 @@ def sensor_notes(card: Card) -> tuple[str, ...]:
         return ()
     sensors = ", ".join(map(str, names))
     return (f"the weights are for the MS sensor {sensors}: of another one spectra are wrong",)
+
+
+def describe_network(card: Card, options: Options) -> dict[str, object]:
+    """Return weights, architecture and precision in JSON types, for the plan and the record."""
+    return {
+        "weights": card.name,
+        "weights_sha256": card.sha256,
+        **card.architecture.to_dict(),
+        "precision": options.precision,
+    }
 
 
 def run_network(card: Card, coarse: Tensor, fine: Tensor, options: Options) -> Tensor:

@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hsfuse.methods import OnePass, Options, Window
-from hsfuse.methods.inference import InputScaling, fitting_weights, run_network, sensor_notes
+from hsfuse.methods.inference import (
+    InputScaling,
+    describe_network,
+    fitting_weights,
+    run_network,
+    sensor_notes,
+)
 from hsfuse.nets.weights import Card
 from hsfuse.observe import Interpolate
 from hsfuse.pair.survey import Survey
@@ -70,13 +76,7 @@ class SinglePathwayFuser(OnePass):
 
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""
-        return {
-            "method": self.name,
-            "weights": self.card.name,
-            "weights_sha256": self.card.sha256,
-            **self.card.architecture.to_dict(),
-            "precision": self.options.precision,
-        }
+        return {"method": self.name, **describe_network(self.card, self.options)}
 
     def fuse_window(self, window: Window) -> NDArray[np.float32]:
         """See :class:`hsfuse.methods.OnePass`."""

@@ -31,13 +31,13 @@ from hsfuse.core.psf import PSF
 from hsfuse.core.resample import degrade_matrix
 from hsfuse.observe import Degrade
 
-__all__ = ["SingularVectors", "SylvesterSolver", "influence"]
+__all__ = ["SingularVectors", "SylvesterSolver", "impulse_response", "influence"]
 
 # Share of an HS pixel's influence on the others that is left out, and the most HS pixels over which
 # it is followed: at a PSF of one pixel, and a weight b of 1e-5, it ends after seven.
 _LEFT_OUT = 1e-4
 _MOST_INFLUENCE = 24
-# Above this ratio ``D D'`` no longer depends on it.
+# A larger ratio is taken for this one: ``D D'`` falls with it, so the halo is rather too large.
 _LARGE_RATIO = 8.0
 
 
@@ -171,19 +171,41 @@ def influence(
         MS pixels per HS pixel along y and x.
     """
     _, values = _simultaneous(torch.from_numpy(weights[1]), torch.from_numpy(weights[0]))
-    most, decays = _MOST_INFLUENCE, []
-    for along_axis, width in zip(ratio, psf.fwhm, strict=True):
-        fine = min(along_axis, _LARGE_RATIO)
-        axis = Axis(int((2 * most + 1) * fine) + 1, 2 * most + 1, fine)
-        rows = degrade_matrix(axis, width)
-        decays.append(np.linalg.eigh(rows @ rows.T))
-    (y, p), (x, q) = decays
-    # The row of the inverse that belongs to the pixel in the middle.
-    kernel = np.abs((p * p[most]) @ (1 / (float(values.min()) + np.outer(y, x))) @ (q * q[most]).T)
+    most = _MOST_INFLUENCE
+    bounded = min(ratio[0], _LARGE_RATIO), min(ratio[1], _LARGE_RATIO)
+    kernel = impulse_response(float(values.min()), psf, bounded)
     offset = np.abs(np.arange(-most, most + 1))
     distance = np.maximum(offset[:, None], offset)
     beyond = (kernel[distance > radius].sum() for radius in range(most + 1))
     return next(r for r, rest in enumerate(beyond) if rest <= _LEFT_OUT * kernel.sum())
+
+
+def impulse_response(weight: float, psf: PSF, ratio: tuple[float, float]) -> NDArray[np.float64]:
+    """
+    Return the size of ``(b I + D D')^-1`` of one HS pixel, at the HS pixels about it.
+
+    Parameters
+    ----------
+    weight : float
+        b.
+    psf : PSF
+        Of the HS sensor.
+    ratio : tuple of float
+        MS pixels per HS pixel along y and x.
+
+    Returns
+    -------
+    ndarray of shape (HS rows, HS columns)
+        That pixel is in the middle.
+    """
+    most, decays = _MOST_INFLUENCE, []
+    for one, width in zip(ratio, psf.fwhm, strict=True):
+        axis = Axis(int((2 * most + 1) * one) + 1, 2 * most + 1, one)
+        rows = degrade_matrix(axis, width)
+        decays.append(np.linalg.eigh(rows @ rows.T))
+    (y, p), (x, q) = decays
+    # The row of the inverse that belongs to the pixel in the middle.
+    return np.abs((p * p[most]) @ (1 / (weight + np.outer(y, x))) @ (q * q[most]).T)
 
 
 def _simultaneous(fine: Tensor, coarse: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from torch.nn.functional import pad
 from hsfuse.core.grid import Axis, Span
 from hsfuse.core.resample import interpolation_matrix
 from hsfuse.methods import OnePass, Options, Window
-from hsfuse.methods.inference import InputScaling, run_network
+from hsfuse.methods.inference import InputScaling, describe_network, run_network
 from hsfuse.nets.weights import Card
 
 __all__ = ["CubeFuser"]
@@ -63,13 +63,7 @@ class CubeFuser(OnePass):
 
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""
-        return {
-            "method": self.name,
-            "weights": self.card.name,
-            "weights_sha256": self.card.sha256,
-            **self.card.architecture.to_dict(),
-            "precision": self.options.precision,
-        }
+        return {"method": self.name, **describe_network(self.card, self.options)}
 
     def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
         """See :class:`hsfuse.methods.Fuser`; windows of one shape are batched."""
