@@ -3,6 +3,7 @@
 #   make demo    simulate a small pair, fuse it, print where the result is
 #   make test    run the tests
 #   make lint    what CI checks before the tests
+#   make docs    build the documentation site
 #
 # PYTHON=python3.12 chooses an interpreter. PIP_ARGS is passed to pip: an index with CPU builds
 # of torch, say, where the default one of your platform brings CUDA packages.
@@ -19,9 +20,9 @@ PIP_ARGS ?=
 # 3.11 first: it is the Python that constraints.txt pins torch for.
 CANDIDATES := $(if $(PYTHON),$(PYTHON),python3.11 python3.12 python3.13 python3.14 python3)
 
-.PHONY: help demo test test-slow lint clean
+.PHONY: help demo test test-slow lint docs linkcheck clean
 help:
-	@sed -n '3,5s/^#   //p' Makefile
+	@sed -n '3,6s/^#   //p' Makefile
 
 # The venv is made once; each stamp is redone when the requirements change.
 $(BIN)/python:
@@ -81,5 +82,18 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
+# Warnings are errors. The notebooks are executed, those that have not changed are taken from
+# build/docs/notebooks; NOTEBOOKS=off leaves their outputs out.
+NOTEBOOKS ?= cache
+SPHINX = OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -D nb_execution_mode=$(NOTEBOOKS) -d build/docs/doctrees
+
+docs: $(VENV)/.installed-docs
+	$(SPHINX) -W --keep-going -b html docs build/docs/html
+	@echo "documentation $(CURDIR)/build/docs/html/index.html"
+
+# Asks the servers of all links, so it needs the network; `make docs` checks links inside the site.
+linkcheck: $(VENV)/.installed-docs
+	$(SPHINX) -b linkcheck docs build/docs/linkcheck
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist docs/generated docs/reference/generated *.egg-info

@@ -2,7 +2,8 @@
 `dhsis`: deep hyperspectral image sharpening (Dian 2018).
 
 R. Dian, S. Li, A. Guo, L. Fang, "Deep Hyperspectral Image Sharpening", IEEE TNNLS 29(11),
-5345-5355, 2018, doi:10.1109/TNNLS.2018.2798162. Three steps, of which the first and the last solve
+5345-5355, 2018, doi:10.1109/TNNLS.2018.2798162. Three steps, of which the first and the last
+solve::
 
     min_Z |X - D Z|^2 + |Y - R Z|^2 + mu |Z - Z0|^2
 
