@@ -1,7 +1,10 @@
 """Every scheduler writes the same bytes, whatever dies on the way."""
 
 import gc
+import multiprocessing
+import random
 import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -143,19 +146,33 @@ def test_a_client_and_a_scheduler_are_one_too_many(files: Path, tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_killed_worker_costs_its_blocks(
-    files: Path, local: Outcome, dask_cluster: DaskCluster, tmp_path: Path
+@pytest.mark.parametrize("scheduler", ["dask", "processes"])
+def test_workers_killed_at_five_moments_cost_their_blocks(
+    files: Path, local: Outcome, dask_cluster: DaskCluster, tmp_path: Path, scheduler: str
 ) -> None:
-    """The run ends with the same bytes."""
-    dask_cluster.start_workers(2)
-    settings = replace(GUIDED, scheduler=dask_cluster.address)
+    """The run ends with the same bytes, whichever worker is killed and whenever."""
+    address = dask_cluster.address if scheduler == "dask" else scheduler
+    moments = set(random.Random(time.time_ns()).sample(range(1, local.blocks - 1), 5))
+    killed = []
+
+    def strike(done: int, total: int) -> None:
+        if done not in moments:
+            return
+        time.sleep(random.uniform(0, 0.1))
+        if scheduler == "dask":
+            dask_cluster.start_workers(2)
+            kill(dask_cluster.workers[0])
+        else:
+            for process in multiprocessing.active_children()[:1]:
+                process.kill()
+        killed.append(done)
+
     outcome = run(
-        files / "scene.tif",
-        files / "rgb.tif",
-        tmp_path / "out.zarr",
-        settings,
-        progress=at(2, lambda: kill(dask_cluster.workers[0])),
+        *(files / "scene.tif", files / "rgb.tif", tmp_path / "out.zarr"),
+        replace(GUIDED, scheduler=address),
+        progress=strike,
     )
+    assert set(killed) == moments
     assert chunk_files(outcome.path) == chunk_files(local.path)
 
 
