@@ -267,6 +267,24 @@ pair_options = _together(
     ),
     input_options,
     click.option(
+        "--bbox",
+        type=float,
+        nargs=4,
+        metavar="LEFT BOTTOM RIGHT TOP",
+        help="Fuse the MS pixels whose centres lie in this box, in the CRS of the MS image.",
+    ),
+    click.option(
+        "--bbox-crs",
+        metavar="CRS",
+        help="CRS of --bbox, such as EPSG:4326 (longitude before latitude).",
+    ),
+    click.option(
+        "--bands",
+        metavar="BANDS",
+        help="Fuse these bands of the HS image: numbers from 1, ranges, and wavelength ranges, as "
+        "in 1-50,60,900-1000nm.",
+    ),
+    click.option(
         "--weights",
         type=click.Path(path_type=str),
         metavar="FILE",

@@ -71,12 +71,13 @@ def run(
     if talks:  # before the libraries are loaded that compute, which takes seconds
         with Stages("inputs", hidden=quiet) as stage:
             stage("metadata", 0.0)
-            from hsfuse.report.inputs import describe_inputs
+            from hsfuse.report.inputs import PartOfPair, describe_inputs
 
             sensors, masks = (
                 (choices[f"hs_{name}"], choices[f"rgb_{name}"]) for name in ("sensor", "mask")
             )
-            inputs = describe_inputs(scene, rgb, sensors=sensors, masks=masks)
+            part = PartOfPair(*(choices[name] for name in PartOfPair._fields))
+            inputs = describe_inputs(scene, rgb, sensors=sensors, masks=masks, part=part)
         click.echo(inputs)
     with Stages("planning", hidden=quiet) as stage:
         stage("loading libraries", 0.0)

@@ -42,6 +42,7 @@ _BLOCK_VALUES = 8_000_000
 # What may be chosen; the first ones decide D and R.
 _DECISIVE = ("hs_sensor", "rgb_sensor", "align")
 _CHOICES = (*_DECISIVE, "hs_mask", "rgb_mask", "hs_nodata", "rgb_nodata")
+_PART = ("bbox", "bbox_crs", "bands")
 
 
 def assess(fused: Raster, hs: Raster, ms: Raster, **choices: Any) -> Assessment:
@@ -89,11 +90,13 @@ def assess(fused: Raster, hs: Raster, ms: Raster, **choices: Any) -> Assessment:
 def observed_for(fused: Raster, hs: Raster, ms: Raster, choices: Mapping[str, Any]) -> ObservedPair:
     """Return the pair with D and R: of the record of the fused raster, or estimated."""
     record, name = _record_of(fused)
+    whole = record.get("settings", {})
     if any(choices.get(each) is not None for each in _DECISIVE):
         record = {}
-    stated = record.get("settings", {})
     known = {each.name for each in fields(FusionSettings)} & set(_CHOICES)
-    settings = {key: value for key, value in stated.items() if key in known}
+    settings = {key: value for key, value in record.get("settings", {}).items() if key in known}
+    # What the raster is of, however it is assessed.
+    settings |= {key: value for key, value in whole.items() if key in _PART}
     chosen = {key: value for key, value in choices.items() if value is not None}
     return observe_pair(
         hs,

@@ -12,10 +12,12 @@ import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
 
+from hsfuse.core.differences import find_differences
 from hsfuse.core.drift import Drift
-from hsfuse.core.grid import Geometry
+from hsfuse.core.grid import Geometry, Span
 from hsfuse.core.psf import PSF
 from hsfuse.core.synthesis import SynthesisedBands
+from hsfuse.core.text import by
 from hsfuse.fusion.lazy import open_input
 from hsfuse.fusion.settings import FusionSettings
 from hsfuse.io.displacement import displaced
@@ -24,6 +26,7 @@ from hsfuse.io.missing import without_gaps
 from hsfuse.io.read import Raster, check_placed
 from hsfuse.pair.alignment import align_pair
 from hsfuse.pair.geometry import Pair, make_pair, shifted_by
+from hsfuse.pair.part import restrict_ms
 from hsfuse.pair.radiometry import Radiometry, paired_spectra
 from hsfuse.pair.survey import survey_pair
 from hsfuse.parallel import one_thread
@@ -97,12 +100,17 @@ def observe_pair(
     settings = settings or FusionSettings()
     with one_thread():
         opened = _open(hs, ms, settings)
-        stated = None if record is None else _recorded(opened, record)
-        if record is not None and stated is None:
-            _LOG.warning(
-                "%s: is not of this pair; co-registration, PSF and response are estimated anew",
-                record_name,
-            )
+        stated = None
+        if record is not None:
+            try:
+                stated = _recorded(opened, record)
+            except _OtherPair as difference:
+                _LOG.warning(
+                    "%s: is not of this pair: %s; co-registration, PSF and response are estimated "
+                    "anew",
+                    record_name,
+                    difference,
+                )
         pair = opened.pair(settings.align) if stated is None else stated[0]
         survey = survey_pair(pair)
         radiometry = survey.radiometry if stated is None else stated[1]
@@ -118,18 +126,25 @@ class _Opened(NamedTuple):
     ms: xr.DataArray
     hs_sensor: Sensor | None
     ms_sensor: Sensor | None
+    window: tuple[Span, Span] | None
 
     def pair(self, align: bool) -> Pair:
         """Return the pair, co-registered if so wished."""
         if not align:
             return self.placed(None)
-        return align_pair(self.hs, self.ms, hs_sensor=self.hs_sensor, rgb_sensor=self.ms_sensor)[0]
+        return align_pair(self.hs, self.ms, **self._known)[0]
 
     def placed(self, move: Affine | None) -> Pair:
         """Return the pair with the HS image moved."""
-        return make_pair(
-            self.hs, self.ms, hs_sensor=self.hs_sensor, rgb_sensor=self.ms_sensor, move=move
-        )
+        return make_pair(self.hs, self.ms, **self._known, move=move)
+
+    @property
+    def _known(self) -> dict[str, Any]:
+        return {
+            "hs_sensor": self.hs_sensor,
+            "rgb_sensor": self.ms_sensor,
+            "window": self.window,
+        }
 
 
 def _open(hs: Raster, ms: Raster, settings: FusionSettings) -> _Opened:
@@ -141,24 +156,59 @@ def _open(hs: Raster, ms: Raster, settings: FusionSettings) -> _Opened:
         known_sensor(asked, raster.attrs.get("sensor"))
         for asked, raster in zip((settings.hs_sensor, settings.rgb_sensor), rasters, strict=True)
     ]
+    restricted = restrict_ms(*rasters, sensors[1], settings.bbox, settings.bbox_crs)
+    rasters = rasters[0], restricted.rgb
     completed = [
         without_gaps(raster.drop_vars(STANDARD_ERROR, errors="ignore"), spectra=spectra).raster
         for raster, spectra in zip(rasters, (True, False), strict=True)
     ]
-    return _Opened(completed[0], completed[1], sensors[0], sensors[1])
+    return _Opened(completed[0], completed[1], sensors[0], restricted.sensor, restricted.window)
 
 
-def _recorded(opened: _Opened, record: Record) -> tuple[Pair, Radiometry] | None:
-    """Return pair and radiometry of a record; None where it is not of these two rasters."""
+class _OtherPair(Exception):
+    """A record is not of a pair; says in what it differs."""
+
+
+def _recorded(opened: _Opened, record: Record) -> tuple[Pair, Radiometry]:
+    """Return pair and radiometry of a record; raise _OtherPair where it is of another."""
     try:
         pair = _recorded_pair(opened, record)
         radiometry = _recorded_radiometry(record)
-    except (KeyError, TypeError, ValueError):  # no record of hsfuse, or of an older version
-        return None
+        grid = record["grid"]
+        stated = {name: grid[name] for name in ("ratio", "origin", "coarse", "fine")}
+    except (KeyError, TypeError, ValueError) as error:
+        raise _OtherPair("it is no record of hsfuse, or of an older version") from error
     shape = opened.ms.sizes["band"], opened.hs.sizes["band"]
-    if not _matches(pair.geometry, record["grid"]) or radiometry.response.shape != shape:
-        return None
+    if not _matches(pair.geometry, grid) or radiometry.response.shape != shape:
+        before = _facts(radiometry.response.shape, stated)
+        now = _facts(shape, _grid(pair.geometry))
+        raise _OtherPair("; ".join(find_differences(before, now)))
     return pair, radiometry
+
+
+def _grid(geometry: Geometry) -> Record:
+    axes = {"y": geometry.y, "x": geometry.x}
+    return {
+        name: {axis: getattr(found, name) for axis, found in axes.items()}
+        for name in ("ratio", "origin", "coarse", "fine")
+    }
+
+
+def _facts(bands: tuple[int, ...], grid: Record) -> dict[str, object]:
+    """Return what is compared of two pairs, as messages name it."""
+    both = {
+        name: by(round(grid[name]["y"], 3), round(grid[name]["x"], 3))
+        for name in ("ratio", "origin")
+    }
+    sizes = {name: f"{grid[name]['y']} x {grid[name]['x']}" for name in ("coarse", "fine")}
+    return {
+        "number of MS bands": bands[0],
+        "number of HS bands": bands[1],
+        "ratio": both["ratio"],
+        "size of the overlap in MS pixels": sizes["fine"],
+        "size of the overlap in HS pixels": sizes["coarse"],
+        "place of the HS image in MS pixels": both["origin"],
+    }
 
 
 def _recorded_pair(opened: _Opened, record: Record) -> Pair:

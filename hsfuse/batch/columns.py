@@ -107,7 +107,7 @@ def _value(name: str, value: object, base: Path) -> object:
         return _sensor(value, base)
     if isinstance(value, str) and name == "creation_options":
         value = _creation_options(value)
-    if isinstance(value, str) and name == "fwhm":
+    if isinstance(value, str) and name in ("fwhm", "bbox"):
         value = value.split()
     try:
         found = _adapter(name).validate_python(value)

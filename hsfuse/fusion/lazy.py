@@ -25,6 +25,7 @@ from hsfuse.io.labels import raster_label
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.masks import mask_raster
 from hsfuse.io.read import Raster, as_raster
+from hsfuse.pair.part import select_bands
 from hsfuse.parallel import pick_device
 
 __all__ = ["fuse", "lazy_result", "open_input"]
@@ -56,7 +57,7 @@ def fuse(
     **choices
         Fields of :class:`~hsfuse.fusion.settings.FusionSettings` that replace those of
         ``settings``: method, hs_sensor, rgb_sensor, hs_mask, rgb_mask, hs_nodata, rgb_nodata,
-        weights, device, precision, uncertainty, fwhm, align, tile, overlap.
+        bbox, bbox_crs, bands, weights, device, precision, uncertainty, fwhm, align, tile, overlap.
 
     Returns
     -------
@@ -93,12 +94,15 @@ def fuse(
 def open_input(
     raster: Raster, settings: FusionSettings, role: Literal["hs", "rgb"]
 ) -> xr.DataArray:
-    """Return an input with the sensor, mask and no-data number asked for, opened if it is not."""
+    """Return an input with the sensor, mask, no-data number and bands that are asked for."""
     sensor, mask, nodata = (
         getattr(settings, f"{role}_{name}") for name in ("sensor", "mask", "nodata")
     )
     opened = as_raster(raster, role.upper(), sensor=sensor, nodata=nodata)
-    return opened if mask is None else mask_raster(opened, mask)
+    opened = opened if mask is None else mask_raster(opened, mask)
+    if role == "rgb" or settings.bands is None:
+        return opened
+    return select_bands(opened, settings.bands)
 
 
 def lazy_result(plan: Plan) -> xr.DataArray:

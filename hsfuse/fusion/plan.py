@@ -28,7 +28,8 @@ from hsfuse.io.read import Raster, as_raster, check_placed
 from hsfuse.methods import Fuser, Options, load_method, methods_with, place
 from hsfuse.nets.weights import find_weights
 from hsfuse.pair.alignment import Alignment, align_pair
-from hsfuse.pair.geometry import Pair, make_pair
+from hsfuse.pair.geometry import Pair, make_pair, transform
+from hsfuse.pair.part import restrict_ms
 from hsfuse.pair.pixels import PixelCache
 from hsfuse.pair.radiometry import Radiometry
 from hsfuse.pair.response import check_hs_sensor
@@ -111,6 +112,7 @@ class Plan:
         """Hash of each part that was found by planning, by its name."""
         pair = self.pair
         found = {
+            "place of the output": tuple(transform(pair.rgb))[:6],
             "grids, PSF or R": (pair.fine_geometry, pair.output, pair.psf.fwhm, pair.response),
             "co-registration": self.alignment,
             "radiometry": self.radiometry,
@@ -135,7 +137,8 @@ def plan_fusion(
     Parameters
     ----------
     hs, rgb : DataArray, Dataset or path
-        As :func:`hsfuse.fuse` takes them, masked already where they are to be.
+        As :func:`hsfuse.fuse` takes them; of :func:`hsfuse.fusion.lazy.open_input`, masked and
+        with the bands that are asked for.
     settings : FusionSettings, optional
         What is asked.
     stage : callable, optional
@@ -165,10 +168,19 @@ def plan_fusion(
     for raster in (hs, rgb):
         check_placed(raster)
     hs_sensor = known_sensor(settings.hs_sensor, hs.attrs.get("sensor"))
+    restricted = restrict_ms(
+        hs,
+        rgb,
+        known_sensor(settings.rgb_sensor, rgb.attrs.get("sensor")),
+        settings.bbox,
+        settings.bbox_crs,
+    )
+    rgb = restricted.rgb
     known: dict[str, Any] = {
         "hs_sensor": hs_sensor,
-        "rgb_sensor": known_sensor(settings.rgb_sensor, rgb.attrs.get("sensor")),
+        "rgb_sensor": restricted.sensor,
         "psf": settings.psf,
+        "window": restricted.window,
     }
     # A sensor that a product names itself is part of what was read, and has no such check.
     asked = hs_sensor if settings.hs_sensor is not None else None

@@ -14,6 +14,7 @@ from hsfuse.io.layout import check_stored_type
 from hsfuse.io.read import NoData
 from hsfuse.io.settings import StoredType
 from hsfuse.methods import Options, check_options, load_method
+from hsfuse.pair.part import Bands, BBox, check_bands, check_bbox
 from hsfuse.parallel import check_device, check_scheduler
 from hsfuse.sensor.model import Sensor
 
@@ -44,6 +45,15 @@ class FusionSettings:
         Raster files on the grids of the inputs: 0 or no data means no data there.
     hs_nodata, rgb_nodata : float, "none" or None
         The stored number that means no data in an input, in place of what its file declares.
+    bbox : tuple of float or None
+        Left, bottom, right and top of the part to fuse: the MS pixels whose centres lie in it. The
+        pair is restricted to it before it is planned.
+    bbox_crs : str or None
+        Coordinate reference system of ``bbox``, such as ``EPSG:4326`` (longitude before latitude);
+        None for that of the MS image.
+    bands : str, sequence of int or None
+        Of the HS image: numbers from 1, ranges and wavelength ranges, as in ``1-50,60,900-1000nm``.
+        The other bands are not read.
     weights : path or None
         Weights file for a network.
     device : str
@@ -76,6 +86,9 @@ class FusionSettings:
     rgb_mask: PathLike | None = None
     hs_nodata: NoData | None = None
     rgb_nodata: NoData | None = None
+    bbox: BBox | None = None
+    bbox_crs: str | None = None
+    bands: Bands | None = None
     weights: PathLike | None = None
     device: str = "auto"
     precision: str = "float32"
@@ -95,6 +108,12 @@ class FusionSettings:
         if self.fwhm is not None and not all(0 < width <= _WIDEST for width in self.fwhm):
             y, x = self.fwhm
             raise PlanError(f"fwhm must be above 0 and at most {_WIDEST:g} HS pixels, got {y} {x}")
+        if self.bbox is not None:
+            check_bbox(self.bbox, self.bbox_crs)
+        elif self.bbox_crs is not None:
+            raise PlanError(f"bbox_crs: found {self.bbox_crs!r} without a bbox; expected both")
+        if self.bands is not None:
+            check_bands(self.bands)
         for name, value, least in (("tile", self.tile, 1), ("tile overlap", self.overlap, 0)):
             if value is not None and value < least:
                 raise PlanError(f"{name} must be at least {least} MS pixels, got {value}")

@@ -101,6 +101,7 @@ def make_pair(
     rgb_sensor: Sensor | None = None,
     psf: PSF | None = None,
     move: Affine | None = None,
+    window: tuple[Span, Span] | None = None,
 ) -> Pair:
     """
     Return the pair that two rasters make.
@@ -115,6 +116,8 @@ def make_pair(
         Of the HS sensor, in HS pixels, instead of what ``hs_sensor`` states.
     move : Affine, optional
         Of the HS image over the grid of ``rgb``, in pixels of that grid.
+    window : tuple of Span, optional
+        Rows and columns of ``rgb`` to which the output is restricted.
 
     Raises
     ------
@@ -130,7 +133,7 @@ def make_pair(
     hs, relative = _same_orientation(hs, relative)
     relative = (move or Affine.identity()) * relative
     _refuse_small_ratio(relative, both)
-    geometry, fine, coarse, output = _overlap(hs, rgb, relative, both)
+    geometry, fine, coarse, output = _overlap(hs, rgb, relative, both, window)
     hs = hs.isel(y=coarse[0].slice, x=coarse[1].slice)
     rgb = _cut(rgb, fine)
     response, source = pair_response(hs, rgb, rgb_sensor, both, notes)
@@ -293,11 +296,17 @@ def _refuse_small_ratio(relative: Affine, both: str) -> None:
 
 
 def _overlap(
-    hs: xr.DataArray, rgb: xr.DataArray, relative: Affine, both: str
+    hs: xr.DataArray,
+    rgb: xr.DataArray,
+    relative: Affine,
+    both: str,
+    window: tuple[Span, Span] | None,
 ) -> tuple[Geometry, tuple[Span, Span], tuple[Span, Span], tuple[Span, Span]]:
     """Return the geometry, the fine and the HS pixels it is of, and which of them are output."""
     axes, fines, coarses, outputs = [], [], [], []
-    for axis, ratio, origin in (("y", relative.e, relative.f), ("x", relative.a, relative.c)):
+    for place, (axis, ratio, origin) in enumerate(
+        (("y", relative.e, relative.f), ("x", relative.a, relative.c))
+    ):
         whole = Axis(rgb.sizes[axis], hs.sizes[axis], ratio, _snapped(origin))
         # A fine pixel belongs to the output when its centre lies on the HS image.
         start = max(0, math.ceil(whole.origin - 0.5 - 1e-6))
@@ -307,6 +316,10 @@ def _overlap(
                 f"{both}: no overlap, {_extent(hs)} and {_extent(rgb)}; "
                 "expected rasters of the same place"
             )
+        if window is not None:
+            start, stop = max(start, window[place].start), min(stop, window[place].stop)
+            if stop <= start:
+                raise PairError(f"{both}: the bbox lies outside the overlap of both")
         beyond = math.ceil(SETTINGS.ms_margin * ratio)
         fine = Span(max(start - beyond, 0), min(stop + beyond, whole.fine))
         coarse = whole.coarse_span(Span(start, stop), SETTINGS.hs_margin)

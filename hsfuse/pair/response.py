@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from hsfuse.errors import PairError, SensorError
 from hsfuse.io.labels import raster_label
-from hsfuse.sensor.catalogue import Sensor, response_matrix, sensor_from_bands
+from hsfuse.sensor.catalogue import Response, Sensor, response_matrix, sensor_from_bands
 
-__all__ = ["check_hs_sensor", "pair_response"]
+__all__ = ["check_hs_sensor", "covered_bands", "pair_response"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,73 @@ def pair_response(
     PairError
         If the bands of the sensor do not match, or the HS bands do not cover an MS band.
     """
+    stated = sensor is None
+    sensor = _bands_of(rgb, sensor, notes)
+    if sensor is None:
+        notes.append(
+            f"{raster_label(rgb)} states no response and no sensor was named: the response is "
+            "estimated from the pair, which leaves the spectral coverage of the MS bands unknown"
+        )
+        return None, "estimated from the pair"
+    source = (
+        f"band centres and widths of {raster_label(rgb)}"
+        if stated
+        else f"response curves of {sensor.id}"
+    )
+    if not np.isfinite(hs["wavelength"].values).all():
+        notes.append(
+            f"{raster_label(hs)} states no wavelengths and no sensor was named: the response is "
+            "estimated from the pair"
+        )
+        return None, "estimated from the pair"
+    response = _response(hs, sensor, both)
+    _check_coverage(hs, rgb, response.coverage, response.band_names, notes)
+    return response.matrix, source
+
+
+def covered_bands(
+    hs: xr.DataArray, rgb: xr.DataArray, sensor: Sensor | None
+) -> tuple[NDArray[np.bool_], Sensor | None]:
+    """
+    Return which MS bands the HS bands cover by half or more, and the sensor with all MS bands.
+
+    All of them where the response is not known.
+
+    Parameters
+    ----------
+    hs, rgb, sensor
+        As :func:`pair_response`.
+
+    Raises
+    ------
+    PairError
+        If the bands of the sensor do not match.
+    """
+    sensor = _bands_of(rgb, sensor, [])
+    if sensor is None or not np.isfinite(hs["wavelength"].values).all():
+        return np.ones(rgb.sizes["band"], dtype=bool), sensor
+    response = _response(hs, sensor, f"{raster_label(hs)} and {raster_label(rgb)}")
+    return response.coverage >= _SETTINGS.least_coverage, sensor
+
+
+def _response(hs: xr.DataArray, sensor: Sensor, both: str) -> Response:
+    try:
+        return response_matrix(
+            sensor, hs["wavelength"].values, hs["fwhm"].values, good=hs["good"].values
+        )
+    except SensorError as error:
+        raise PairError(f"{both}: {error}") from error
+
+
+def _bands_of(rgb: xr.DataArray, sensor: Sensor | None, notes: list[str]) -> Sensor | None:
+    """Return the sensor with the bands of an MS image; None where nothing is known of them."""
     centre = np.asarray(rgb["wavelength"].values, dtype=np.float64)
     width = np.asarray(rgb["fwhm"].values, dtype=np.float64)
     names = tuple(str(name) for name in rgb["band_name"].values)
     bands = rgb.sizes["band"]
     if sensor is None and np.isfinite(centre).all() and np.isfinite(width).all():
-        sensor = sensor_from_bands(centre, width, names)
-        source = f"band centres and widths of {raster_label(rgb)}"
-    elif sensor is not None:
+        return sensor_from_bands(centre, width, names)
+    if sensor is not None:
         if sensor.kind == "hs" and len(sensor.band_names) != bands:
             raise PairError(
                 f"{raster_label(rgb)}: sensor {sensor.id} is hyperspectral; expected an RGB, "
@@ -80,27 +139,7 @@ def pair_response(
                 f"{len(sensor.band_names)} ({', '.join(sensor.band_names)}); name those it has "
                 f"as {sensor.id}:BAND,BAND"
             )
-        source = f"response curves of {sensor.id}"
-    else:
-        notes.append(
-            f"{raster_label(rgb)} states no response and no sensor was named: the response is "
-            "estimated from the pair, which leaves the spectral coverage of the MS bands unknown"
-        )
-        return None, "estimated from the pair"
-    if not np.isfinite(hs["wavelength"].values).all():
-        notes.append(
-            f"{raster_label(hs)} states no wavelengths and no sensor was named: the response is "
-            "estimated from the pair"
-        )
-        return None, "estimated from the pair"
-    try:
-        response = response_matrix(
-            sensor, hs["wavelength"].values, hs["fwhm"].values, good=hs["good"].values
-        )
-    except SensorError as error:
-        raise PairError(f"{both}: {error}") from error
-    _check_coverage(hs, rgb, response.coverage, response.band_names, notes)
-    return response.matrix, source
+    return sensor
 
 
 def check_hs_sensor(hs: xr.DataArray, sensor: Sensor) -> list[str]:

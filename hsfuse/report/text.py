@@ -20,7 +20,13 @@ from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.records import record_path
 from hsfuse.io.replacement import write_file
 from hsfuse.io.url import AnyPath
-from hsfuse.report.inputs import input_lines, pixel_size, raster_crs, raster_size
+from hsfuse.report.inputs import (
+    PartOfPair,
+    input_lines,
+    pixel_size,
+    raster_crs,
+    raster_size,
+)
 from hsfuse.report.record import (
     as_json,
     grid_of,
@@ -232,6 +238,7 @@ def _inputs(job: Job) -> list[tuple[str, str]]:
         job.rgb,
         sensors=(settings.hs_sensor, settings.rgb_sensor),
         masks=(settings.hs_mask, settings.rgb_mask),
+        part=PartOfPair(settings.bbox, settings.bbox_crs, settings.bands),
     )
 
 

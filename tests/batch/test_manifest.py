@@ -257,3 +257,14 @@ def test_an_item_without_a_pair_is_named(read, made: dict[str, Any], words: str)
     (fault,) = faults(lambda: read("items.json", json.dumps(made)))
     assert "items.json, item 1" in fault
     assert words in fault
+
+
+def test_a_part_is_a_column(tmp_path):
+    for name in ("scene.tif", "rgb.tif"):
+        (tmp_path / name).touch()
+    (tmp_path / "pairs.csv").write_text(
+        'scene,rgb,bbox,bands\nscene.tif,rgb.tif,-3 2 4.5 5,"1-9"\n'
+    )
+    (found,) = read_manifest(tmp_path / "pairs.csv", tmp_path / "out", Settings()).pairs
+    assert found.settings.bbox == (-3, 2, 4.5, 5)
+    assert found.settings.bands == "1-9"

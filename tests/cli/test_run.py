@@ -250,3 +250,25 @@ def test_run_and_fuse_take_the_fields_of_the_settings():
         assert settings.__name__ in str(inspect.signature(function).parameters["settings"])
     for name in fusion:
         assert name in str(hsfuse.fuse.__doc__)
+
+
+def test_a_part_is_said_and_recorded_and_assessed(pair: Path, tmp_path: Path):
+    """Plan, record and command name the part; `assess` takes it from the record."""
+    left, bottom, right, top = open_raster(pair / "rgb.tif").rio.bounds()
+    middle = (left + right) / 2
+    box = ["--bbox", *map(str, (left, bottom, middle, top)), "--bands", "400-700nm"]
+    result = run(pair, tmp_path / "out.tif", *box)
+    assert result.exit_code == 0, result.output
+    assert "31 bands 400 to 700 nm (1-31 of 61)" in result.stdout
+    assert "overlap of both images within the bbox" in result.stdout
+    fused = open_raster(tmp_path / "out.tif")
+    assert fused.sizes["band"] == 31
+    assert fused.rio.bounds()[2] <= middle + abs(fused.rio.resolution()[0]) / 2
+    record = json.loads((tmp_path / "out.tif.json").read_text())
+    assert " ".join(box) in record["command"]
+    assert record["request"]["bands"] == "400-700nm"
+    files = [str(tmp_path / "out.tif"), *(str(pair / name) for name in ("scene.tif", "rgb.tif"))]
+    assessed = CliRunner().invoke(main, ["assess", *files])
+    assert assessed.exit_code == 0, assessed.output
+    assert str(tmp_path / "out.tif.json") in assessed.stdout
+    assert assessed.stderr == ""

@@ -7,6 +7,7 @@ from typing import Any
 
 import xarray as xr
 
+from hsfuse.core.grid import Span
 from hsfuse.core.psf import PSF
 from hsfuse.errors import PairError
 from hsfuse.io.labels import raster_label
@@ -31,6 +32,7 @@ def align_pair(
     hs_sensor: Sensor | None = None,
     rgb_sensor: Sensor | None = None,
     psf: PSF | None = None,
+    window: tuple[Span, Span] | None = None,
     cache: PixelCache | None = None,
 ) -> tuple[Pair, Alignment | None]:
     """
@@ -42,7 +44,7 @@ def align_pair(
 
     Parameters
     ----------
-    hs, rgb, hs_sensor, rgb_sensor, psf
+    hs, rgb, hs_sensor, rgb_sensor, psf, window
         As :func:`hsfuse.pair.geometry.make_pair`; a PSF that is given is not estimated.
     cache : PixelCache, optional
         To which the pixels that are read are added, for the next survey.
@@ -58,7 +60,9 @@ def align_pair(
         If the rasters make no pair, or show different things.
     """
     cache = cache or PixelCache()
-    known: dict[str, Any] = {"hs_sensor": hs_sensor, "rgb_sensor": rgb_sensor, "psf": psf}
+    known: dict[str, Any] = {
+        "hs_sensor": hs_sensor, "rgb_sensor": rgb_sensor, "psf": psf, "window": window
+    }  # fmt: skip
     pair = make_pair(hs, rgb, **known)
     found = measure_alignment(survey_windows(pair, cache), psf)
     if found is None:

@@ -1,0 +1,339 @@
+"""
+A part of a pair: some bands of the HS image, and the MS pixels within a bounding box.
+
+Both are restricted before anything is planned, so that survey, method and tiles are those of the
+part. Beyond the box the MS image is read as it is beyond the overlap of both images.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import dask.array
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError, ProjError
+
+from hsfuse.core.grid import Span
+from hsfuse.core.text import listed
+from hsfuse.errors import PairError, PlanError
+from hsfuse.io.labels import crs_label, raster_label
+from hsfuse.pair.geometry import transform
+from hsfuse.pair.response import covered_bands
+from hsfuse.sensor.model import Sensor
+
+__all__ = [
+    "BBox",
+    "Bands",
+    "check_bands",
+    "check_bbox",
+    "find_window",
+    "restrict_ms",
+    "select_bands",
+]
+
+#: Left, bottom, right and top.
+BBox = tuple[float, float, float, float]
+#: ``"1-50,60,900-1000nm"``, or numbers from 1.
+Bands = str | Sequence[int]
+
+_NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
+_LENGTHS = re.compile(r"(\d+\.?\d*)-(\d+\.?\d*) *nm", re.IGNORECASE)
+_SYNTAX = "numbers from 1, ranges, or wavelength ranges, as in 1-50,60,900-1000nm"
+# Points along each edge of a bounding box that is transformed to another CRS, as GDAL takes.
+_DENSIFIED = 21
+
+
+class _Range(NamedTuple):
+    """First and last of some bands: numbers from 1, or nanometres."""
+
+    first: float
+    last: float
+    nanometres: bool
+    text: str
+
+
+def check_bands(bands: Bands) -> None:
+    """
+    Refuse what is no selection of bands, whatever the raster is.
+
+    Parameters
+    ----------
+    bands : str or sequence of int
+        Numbers from 1, ranges of numbers and ranges of wavelengths in nanometres, separated by
+        commas; or a sequence of numbers.
+
+    Raises
+    ------
+    PlanError
+        If it cannot be understood.
+
+    Examples
+    --------
+    >>> check_bands("1-50, 60, 900-1000nm")
+    """
+    _ranges(bands)
+
+
+def _ranges(bands: Bands) -> list[_Range]:
+    words = bands.split(",") if isinstance(bands, str) else [str(number) for number in bands]
+    if not words:
+        raise PlanError(f"bands: found none; expected {_SYNTAX}")
+    return [_range(word.strip()) for word in words]
+
+
+def _range(text: str) -> _Range:
+    if found := _NUMBERS.fullmatch(text):
+        first, last = int(found[1]), int(found[2] or found[1])
+        nanometres = False
+    elif found := _LENGTHS.fullmatch(text):
+        first, last, nanometres = float(found[1]), float(found[2]), True  # type: ignore[assignment]
+    else:
+        raise PlanError(f"bands: found {text!r}; expected {_SYNTAX}")
+    if first > last or (first < 1 and not nanometres):
+        raise PlanError(f"bands: found {text!r}; expected {_SYNTAX}, the smaller number first")
+    return _Range(first, last, nanometres, text)
+
+
+def select_bands(hs: xr.DataArray, bands: Bands) -> xr.DataArray:
+    """
+    Return some bands of a raster, in its order and numbered from 1; other bands are not read.
+
+    Parameters
+    ----------
+    hs : DataArray of shape (bands, rows, columns)
+        From :func:`hsfuse.open_raster`.
+    bands : str or sequence of int
+        See :func:`check_bands`. A wavelength range holds the bands whose centre lies in it.
+
+    Returns
+    -------
+    DataArray of shape (selected bands, rows, columns)
+        Lazy; its attribute ``selected_bands`` says which these are.
+
+    Raises
+    ------
+    PairError
+        If the raster has no such bands, or fewer than two are selected.
+    """
+    chosen = np.zeros(hs.sizes["band"], dtype=bool)
+    for each in _ranges(bands):
+        chosen |= _bands_within(hs, each)
+    index = np.flatnonzero(chosen)
+    if index.size < 2:
+        raise PairError(
+            f"{raster_label(hs)}: bands {_text(bands)} are one band; expected two or more"
+        )
+    # One slice for each run of neighbours: dask hands slices down to the file, but not lists.
+    runs = np.split(index, np.flatnonzero(np.diff(index) > 1) + 1)
+    pieces = [hs.data[run[0] : run[-1] + 1] for run in runs]
+    data = pieces[0]
+    if len(pieces) > 1:
+        data = dask.array.concatenate(pieces).rechunk({0: -1})
+    part = hs.isel(band=index).copy(data=data)
+    part = part.assign_coords(band=np.arange(1, index.size + 1))
+    return part.assign_attrs(selected_bands=f"{_runs(index + 1)} of {hs.sizes['band']}")
+
+
+def _bands_within(hs: xr.DataArray, wanted: _Range) -> NDArray[np.bool_]:
+    """Return which bands lie in a range; refuse a range of none."""
+    count = hs.sizes["band"]
+    if not wanted.nanometres:
+        if wanted.last > count:
+            raise PairError(f"{raster_label(hs)}: has {count} bands, no band {wanted.last:g}")
+        number = np.arange(1, count + 1)
+        return (number >= wanted.first) & (number <= wanted.last)
+    centre = np.asarray(hs["wavelength"].values, dtype=np.float64)
+    known = centre[np.isfinite(centre)]
+    if not known.size:
+        raise PairError(
+            f"{raster_label(hs)}: states no wavelengths, by which {wanted.text} is selected; name "
+            "its sensor (--hs-sensor), or select bands by number"
+        )
+    found = (centre >= wanted.first) & (centre <= wanted.last)
+    if not found.any():
+        raise PairError(
+            f"{raster_label(hs)}: has no band within {wanted.text}; its bands are "
+            f"{known.min():.0f} to {known.max():.0f} nm"
+        )
+    return found
+
+
+def _text(bands: Bands) -> str:
+    return bands if isinstance(bands, str) else ",".join(map(str, bands))
+
+
+def _runs(numbers: NDArray[np.intp]) -> str:
+    """Return numbers as text, runs of neighbours by their first and last."""
+    ends = np.flatnonzero(np.diff(numbers) > 1) + 1
+    return ",".join(
+        f"{run[0]}-{run[-1]}" if run.size > 1 else f"{run[0]}" for run in np.split(numbers, ends)
+    )
+
+
+class RestrictedMS(NamedTuple):
+    """
+    The MS image of a part of a pair.
+
+    Attributes
+    ----------
+    rgb : DataArray of shape (MS bands, rows, columns)
+        Without bands outside the selected HS bands; notes in its attributes name these.
+    sensor : Sensor or None
+        With the bands of ``rgb``, where it was known.
+    window : tuple of Span or None
+        Rows and columns within the bounding box, where there is one.
+    """
+
+    rgb: xr.DataArray
+    sensor: Sensor | None
+    window: tuple[Span, Span] | None
+
+
+def restrict_ms(
+    hs: xr.DataArray,
+    rgb: xr.DataArray,
+    sensor: Sensor | None,
+    bbox: BBox | None,
+    crs: str | None,
+) -> RestrictedMS:
+    """
+    Return the MS image of a part of a pair.
+
+    Parameters
+    ----------
+    hs : DataArray
+        Of :func:`select_bands`, where bands were selected.
+    rgb : DataArray
+        The MS image.
+    sensor : Sensor or None
+        Of ``rgb``.
+    bbox, crs
+        As for :func:`find_window`; None for all pixels.
+
+    Raises
+    ------
+    PairError
+        If no MS band lies within the selected HS bands, or no pixel in the box.
+    """
+    window = None if bbox is None else find_window(rgb, bbox, crs)
+    if "selected_bands" not in hs.attrs:
+        return RestrictedMS(rgb, sensor, window)
+    covered, matched = covered_bands(hs, rgb, sensor)
+    if covered.all():
+        return RestrictedMS(rgb, sensor, window)
+    label, names = raster_label(rgb, "MS image"), rgb["band_name"].values
+    selected = f"the selected HS bands ({hs.attrs['selected_bands']})"
+    if not covered.any():
+        raise PairError(
+            f"{label}: no MS band lies within {selected}; expected HS bands that cover one; for "
+            "others fuse all bands and select them from the output"
+        )
+    note = (
+        f"MS band {listed([str(name) for name in names[~covered]])} lies outside {selected} and "
+        "is left out"
+    )
+    index = np.flatnonzero(covered)
+    part = rgb.isel(band=index)
+    part = part.assign_coords(band=np.arange(1, index.size + 1))
+    part = part.assign_attrs(notes=[*rgb.attrs.get("notes", ()), note])
+    if sensor is not None and matched is not None:
+        sensor = matched.select([matched.band_names[number] for number in index])
+    return RestrictedMS(part, sensor, window)
+
+
+def check_bbox(bbox: BBox, crs: str | None) -> None:
+    """
+    Refuse what is no bounding box, whatever the raster is.
+
+    Parameters
+    ----------
+    bbox : tuple of float
+        Left, bottom, right and top.
+    crs : str or None
+        Its coordinate reference system, as pyproj takes it.
+
+    Raises
+    ------
+    PlanError
+        If the box is empty or the CRS unknown.
+    """
+    text = " ".join(f"{number:.10g}" for number in bbox)
+    left, bottom, right, top = bbox
+    if not all(map(math.isfinite, bbox)) or left >= right or bottom >= top:
+        raise PlanError(
+            f"bbox: found {text}; expected LEFT BOTTOM RIGHT TOP, of increasing x and y"
+        )
+    if crs is not None:
+        _parsed(crs)
+
+
+def _parsed(crs: str) -> CRS:
+    try:
+        return CRS.from_user_input(crs)
+    except CRSError as error:
+        raise PlanError(f"bbox CRS: found {crs!r}; expected one such as EPSG:4326") from error
+
+
+def find_window(rgb: xr.DataArray, bbox: BBox, crs: str | None = None) -> tuple[Span, Span]:
+    """
+    Return the rows and columns of a raster whose pixel centres lie in a bounding box.
+
+    Of a rotated grid they are those of the rectangle about the box.
+
+    Parameters
+    ----------
+    rgb : DataArray of shape (bands, rows, columns)
+        Georeferenced.
+    bbox : tuple of float
+        Left, bottom, right and top, in ``crs``: x before y, longitude before latitude.
+    crs : str, optional
+        Of ``bbox``; by default that of the raster.
+
+    Raises
+    ------
+    PairError
+        If the raster is not georeferenced or has no pixel in the box.
+    """
+    label = raster_label(rgb, "MS image")
+    if not rgb.attrs.get("georeferenced", True):
+        raise PairError(f"{label}: is not georeferenced; expected an MS image that is, for a bbox")
+    left, bottom, right, top = bbox if crs is None else _transformed(rgb, bbox, crs)
+    inside = ~transform(rgb)
+    corners = [
+        inside * corner for corner in ((left, top), (right, top), (left, bottom), (right, bottom))
+    ]
+    spans = []
+    for axis, along in (("y", 1), ("x", 0)):
+        places = [corner[along] for corner in corners]
+        first = max(math.ceil(min(places) - 0.5 - 1e-6), 0)
+        last = min(math.floor(max(places) - 0.5 + 1e-6) + 1, rgb.sizes[axis])
+        spans.append((first, last))
+    if any(last <= first for first, last in spans):
+        box = " ".join(f"{number:.10g}" for number in (left, bottom, right, top))
+        own = " ".join(f"{number:.10g}" for number in rgb.rio.bounds())
+        raise PairError(f"{label}: has no pixel in the bbox {box}; its own bounds are {own}")
+    rows, columns = (Span(first, last) for first, last in spans)
+    return rows, columns
+
+
+def _transformed(rgb: xr.DataArray, bbox: BBox, crs: str) -> BBox:
+    """Return a bounding box in the CRS of a raster: that about its densified edges."""
+    own, label = rgb.rio.crs, raster_label(rgb, "MS image")
+    if own is None:
+        raise PairError(
+            f"{label}: states no CRS; expected a bbox in its coordinates, without a CRS"
+        )
+    there = Transformer.from_crs(_parsed(crs), CRS.from_wkt(own.to_wkt()), always_xy=True)
+    try:
+        found = there.transform_bounds(*bbox, densify_pts=_DENSIFIED, errcheck=True)
+    except ProjError as error:
+        raise PairError(
+            f"{label}: the bbox cannot be transformed from {crs} to {crs_label(own)} ({error})"
+        ) from error
+    return found
