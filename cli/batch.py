@@ -42,7 +42,7 @@ _MOST_FAULTS = 100  # of a manifest that are printed
 @click.option(
     "--format",
     "suffix",
-    type=click.Choice(["tif", "zarr"]),
+    type=click.Choice(["tif", "zarr", "dat", "nc"]),
     default="tif",
     show_default=True,
     callback=lambda _context, _parameter, value: f".{value}",

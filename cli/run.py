@@ -23,7 +23,8 @@ __all__ = ["run"]
     "--out",
     type=FileOrUrl(),
     metavar="OUT",
-    help="Output, .tif (cloud-optimised GeoTIFF) or .zarr.  [default: <scene>_fused.tif]",
+    help="Output: .tif (cloud-optimised GeoTIFF), .zarr, .dat or .bsq (ENVI), .nc (netCDF).  "
+    "[default: <scene>_fused.tif]",
 )
 @run_options
 @click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")

@@ -148,7 +148,7 @@ def run_batch(
         That all processes together may take, such as ``"8GB"``; by default three quarters of
         what is available. What pairs take is estimated; it is no limit of the system.
     suffix : str
-        ``.tif`` or ``.zarr``, of outputs that the manifest does not name.
+        ``.tif``, ``.zarr``, ``.dat`` or ``.nc``, of outputs that the manifest does not name.
     assets : tuple of str, optional
         Keys of the assets of STAC items that are HS and MS image; by default they are found by
         key or role (``hyperspectral``, ``rgb``, ``multispectral``, ...).

@@ -22,6 +22,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy
+from hsfuse.core.json_types import json_mapping
 from hsfuse.core.stages import Stage
 from hsfuse.errors import PlanError
 from hsfuse.fusion.block import fuse_input, read_block
@@ -93,7 +94,7 @@ def run(
     scene, rgb : str or path
         The hyperspectral and the RGB or multispectral raster; a path or a URL.
     out : str or path, optional
-        Ends in .tif or .zarr; ``<scene>_fused.tif`` beside the scene by default.
+        Ends in .tif, .zarr, .dat, .bsq or .nc; ``<scene>_fused.tif`` beside the scene by default.
     settings : Settings, optional
         Method, sensors, tiles and so on.
     client : distributed.Client, optional
@@ -221,7 +222,7 @@ def _layout(
         "plan": plan.digest,
         **({"stored_numbers": numbers.reason} if numbers.reason else {}),
         **({"units": template.attrs["units"]} if "units" in template.attrs else {}),
-        **{key: str(value) for key, value in plan.fuser.describe().items()},
+        **json_mapping(plan.fuser.describe()),
     }
     layout = OutputLayout.of(
         template,

@@ -11,13 +11,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from hsfuse.core.stages import Stage, ignore_stage
+from numpy.typing import NDArray
+
+from hsfuse.core.stages import Stage, StageCount, ignore_stage
 from hsfuse.errors import OutputError, PlanError
+from hsfuse.io.band_labels import shown_bands
+from hsfuse.io.envi import divides_reflectance, envi_files, export_envi
 from hsfuse.io.geotiff import check_options, export_geotiff
+from hsfuse.io.layout import OutputLayout
+from hsfuse.io.netcdf_output import export_netcdf
+from hsfuse.io.planes import Piece
+from hsfuse.io.pyramid import write_pyramid
+from hsfuse.io.qgis_style import ShownValues, write_style
 from hsfuse.io.replacement import move_folder
 from hsfuse.io.url import AnyPath
-from hsfuse.io.zarr_layout import consolidate
+from hsfuse.io.zarr_layout import consolidate, read_layout
+from hsfuse.parallel import local_workers
 
 __all__ = ["FORMATS", "Finishing", "OutputFormat", "find_format"]
 
@@ -39,12 +50,15 @@ class Finishing:
         Threads; one per core by default.
     stage : callable
         Called with the name of each stage and the share of all done before it.
+    uploaded : bool
+        Whether the file goes to an object store, where nobody looks for a style beside it.
     """
 
     options: Mapping[str, str] = field(default_factory=dict)
     hashes: Mapping[str, str | None] = field(default_factory=dict)
     workers: int | None = None
     stage: Stage = ignore_stage
+    uploaded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,9 @@ class OutputFormat:
         Takes a path that exists; says why it is not replaced, or nothing.
     finish : callable
         Takes a complete store, the final path and how it is done; gives the output its name.
+    companions : callable
+        Takes the final path; returns the files that may belong to it, the one without which it is
+        none last.
     """
 
     name: str
@@ -75,6 +92,7 @@ class OutputFormat:
     check_options: Callable[[Mapping[str, str], str], object]
     refusal: Callable[[AnyPath], str]
     finish: Callable[[AnyPath, AnyPath, Finishing], object]
+    companions: Callable[[AnyPath], list[AnyPath]] = lambda path: []
 
 
 def find_format(path: AnyPath) -> OutputFormat:
@@ -99,32 +117,88 @@ def find_format(path: AnyPath) -> OutputFormat:
 
 
 def _finish_geotiff(store: AnyPath, path: AnyPath, how: Finishing) -> None:
-    store, path = Path(store), Path(path)  # on this machine, wherever it goes then
+    layout, shown = _shown_values(store)
     export_geotiff(
-        store,
-        path,
+        Path(store),  # on this machine, wherever it goes then
+        Path(path),
         creation_options=how.options,
         hashes=how.hashes,
+        seen=shown.add,
         workers=how.workers,
         stage=how.stage,
     )
+    _finish_file(Path(path), shown, layout.scale, layout.offset, how)
+
+
+def _finish_envi(store: AnyPath, path: AnyPath, how: Finishing) -> None:
+    layout, shown = _shown_values(store)
+    count = _count_of(how.stage, "export", layout)
+
+    def see(piece: Piece, values: NDArray[Any]) -> None:
+        shown.add(piece, values)
+        count.add(piece.size)
+
+    export_envi(Path(store), Path(path), hashes=how.hashes, seen=see)
+    scale = 1.0 if divides_reflectance(layout) else layout.scale
+    _finish_file(Path(path), shown, scale, layout.offset, how)
+
+
+def _finish_netcdf(store: AnyPath, path: AnyPath, how: Finishing) -> None:
+    layout, shown = _shown_values(store)
+    count = _count_of(how.stage, "export", layout)
+
+    def see(piece: Piece, values: NDArray[Any]) -> None:
+        shown.add(piece, values)
+        count.add(piece.size)
+
+    export_netcdf(Path(store), Path(path), hashes=how.hashes, seen=see)
+    _finish_file(Path(path), shown, layout.scale, layout.offset, how)
+
+
+def _shown_values(store: AnyPath) -> tuple[OutputLayout, ShownValues]:
+    layout = read_layout(store)
+    return layout, ShownValues(shown_bands(layout), layout.shape[1:], layout.fill)
+
+
+def _count_of(stage: Stage, name: str, layout: OutputLayout) -> StageCount:
+    return StageCount(stage, name, layout.planes * layout.rows * layout.columns)
+
+
+def _finish_file(
+    path: Path, shown: ShownValues, scale: float, offset: float, how: Finishing
+) -> None:
+    """Remove what GDAL would read of an older file into the new one, and write a QGIS style."""
     for suffix in _SIDECARS:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+    if not how.uploaded:
+        write_style(path, shown, scale, offset)
 
 
 def _finish_zarr(store: AnyPath, path: AnyPath, how: Finishing) -> None:
-    del how  # it is one
+    layout = read_layout(store)
+    count = StageCount(how.stage, "overviews", 4 / 3 * layout.planes * layout.rows * layout.columns)
+    write_pyramid(
+        store,
+        layout,
+        hashes=how.hashes,
+        workers=local_workers(how.workers, "cpu"),
+        done=count.add,
+    )
     consolidate(store)
     if isinstance(store, Path) and isinstance(path, Path):
         move_folder(store, path)
 
 
-def _no_options(options: Mapping[str, str], dtype: str) -> None:
-    del dtype
-    if options:
-        raise PlanError(
-            f"a zarr output takes no creation options, got {', '.join(options)}; a GeoTIFF does"
-        )
+def _no_options(name: str) -> Callable[[Mapping[str, str], str], None]:
+    def check(options: Mapping[str, str], dtype: str) -> None:
+        del dtype
+        if options:
+            raise PlanError(
+                f"a {name} output takes no creation options, got {', '.join(options)}; "
+                "a GeoTIFF does"
+            )
+
+    return check
 
 
 def _is_folder(path: AnyPath) -> str:
@@ -140,5 +214,16 @@ FORMATS = (
     # Store, overviews and file exist for a moment: the first two compressed to about three
     # quarters, the file perhaps not at all; overviews are a third of their image.
     OutputFormat("GeoTIFF", (".tif", ".tiff"), 2.4, check_options, _is_folder, _finish_geotiff),
-    OutputFormat("zarr", (".zarr",), 1.1, _no_options, _is_no_store, _finish_zarr),
+    OutputFormat("zarr", (".zarr",), 1.5, _no_options("zarr"), _is_no_store, _finish_zarr),
+    # No .img, by which Erdas Imagine is known.
+    OutputFormat(
+        "ENVI",
+        (".dat", ".bsq"),
+        2.1,
+        _no_options("ENVI"),
+        _is_folder,
+        _finish_envi,
+        envi_files,
+    ),
+    OutputFormat("netCDF", (".nc",), 2.1, _no_options("netCDF"), _is_folder, _finish_netcdf),
 )

@@ -16,12 +16,13 @@ from hsfuse.io.bands import file_bands
 from hsfuse.io.checks import open_file
 from hsfuse.io.handles import GDAL_ERRORS, gdal_options
 from hsfuse.io.identity import companions
-from hsfuse.io.layout import ITEMS, STANDARD_ERROR
+from hsfuse.io.layout import ITEMS, STANDARD_ERROR, STANDARD_ERROR_FIELD, error_file
 from hsfuse.io.location import stamp
 from hsfuse.io.packing import means_together
 from hsfuse.io.pixels import FilePixels, Opened
 from hsfuse.io.placement import place_of
 from hsfuse.io.settings import CHECKS
+from hsfuse.io.url import as_path
 
 __all__ = ["open_dataset"]
 
@@ -99,6 +100,8 @@ def _open(path: str | os.PathLike[str]) -> Opened:
             standard_error = replace(
                 pixels, indexes=(error,), nodata=(number,), scale=(scale,), offset=(offset,)
             )
+        elif dataset.tags(ns="ENVI").get(STANDARD_ERROR_FIELD.replace(" ", "_")) == "1":
+            standard_error = _standard_error_file(pixels)
         place = place_of(dataset)
         if place.without:
             attributes["georeferencing"] = place.without
@@ -121,6 +124,23 @@ def _standard_error_band(dataset: DatasetReader) -> int:
     """Return the band that hsfuse wrote as the standard error of the others, 0 if none is."""
     roles = (dataset.tags(index, ns=ITEMS).get("ROLE") for index in dataset.indexes)
     return next((index for index, role in enumerate(roles, start=1) if role == STANDARD_ERROR), 0)
+
+
+def _standard_error_file(pixels: FilePixels) -> FilePixels | None:
+    """Return the pixels of the file of standard errors beside an ENVI file of hsfuse, if any."""
+    path = error_file(as_path(pixels.path))
+    if not path.is_file():
+        return None
+    return replace(
+        pixels,
+        path=str(path),
+        state=stamp(str(path)),
+        indexes=(1,),
+        nodata=pixels.nodata[:1],
+        scale=pixels.scale[:1],
+        offset=pixels.offset[:1],
+        beside=(),
+    )
 
 
 def _check_scaling(dataset: DatasetReader, indexes: list[int]) -> None:

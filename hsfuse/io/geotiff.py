@@ -14,24 +14,25 @@ import math
 import re
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import rasterio
+from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetWriter, MemoryFile
 
-from hsfuse.core.picture import natural_bands
 from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.errors import OutputError, PlanError
+from hsfuse.io.band_labels import describe_band, shown_bands
 from hsfuse.io.layout import ITEMS, STANDARD_ERROR, OutputLayout
 from hsfuse.io.overviews import build_overviews
-from hsfuse.io.planes import Planes
+from hsfuse.io.planes import Piece, Planes
 from hsfuse.io.replacement import FULL, move_file
 from hsfuse.io.settings import GEOTIFF
 from hsfuse.io.statistics import Statistics
@@ -146,6 +147,7 @@ def export_geotiff(
     creation_options: Mapping[str, str],
     overviews: bool = True,
     hashes: Mapping[str, str | None] | None = None,
+    seen: Callable[[Piece, NDArray[Any]], None] | None = None,
     workers: int | None = None,
     stage: Stage | None = None,
 ) -> Path:
@@ -165,6 +167,9 @@ def export_geotiff(
         cloud-optimised GeoTIFF; without, a plain tiled one.
     hashes : mapping of str to str or None, optional
         SHA-256 of the store's chunks, with which they are compared as they are read.
+    seen : callable, optional
+        Called with every part of the image that is read for overviews and statistics, and its
+        stored numbers, in several threads.
     workers : int, optional
         Threads; one per core by default.
     stage : callable, optional
@@ -196,20 +201,26 @@ def export_geotiff(
             images = [Planes.open(store_path, hashes)]
             count = _Count(stage or ignore_stage, images[0])
             statistics = Statistics(images[0].count, images[0].fill)
+
+            def read(piece: Piece, values: NDArray[Any]) -> None:
+                statistics.add(piece, values)
+                if seen is not None:
+                    seen(piece, values)
+
             if overviews:
                 images += build_overviews(
                     images[0],
-                    levels,
+                    lambda number, *shape: images[0].create(levels / str(number), *shape),
                     longest=int(profile["BLOCKSIZE"]),
                     least=GEOTIFF.tile,
                     max_error=layout.max_error,
                     workers=workers,
                     done=count.overviews,
-                    seen=statistics.add,
+                    seen=read,
                 )
             if overviews and len(images) == 1:  # no larger than a tile, so that none was read
                 for piece in images[0].pieces(GEOTIFF.tile, GEOTIFF.tile):
-                    statistics.add(piece, images[0].read(piece))
+                    read(piece, images[0].read(piece))
             form, directory = _empty_directory(layout, profile, statistics)
             directories = [
                 directory,
@@ -342,7 +353,7 @@ def _describe(target: DatasetWriter, layout: OutputLayout) -> None:
         if not covered:
             facts["COVERED_BY_MS_BANDS"] = "NO"
         target.update_tags(index, ns=ITEMS, **facts)
-        description = _description(nm, name)
+        description = describe_band(nm, name)
         if description:
             target.set_band_description(index, description)
     if layout.standard_error:
@@ -357,7 +368,7 @@ def _describe(target: DatasetWriter, layout: OutputLayout) -> None:
             envi[key] = "{" + ", ".join(f"{value:.9g}" for value in values) + "}"
     if "wavelength" in envi:
         envi["wavelength_units"] = "Nanometers"
-    shown = _shown(layout)
+    shown = shown_bands(layout)
     if shown:
         envi["default_bands"] = "{" + ", ".join(str(band + 1) for band in shown) + "}"
         interpretation = list(target.colorinterp)
@@ -371,29 +382,3 @@ def _describe(target: DatasetWriter, layout: OutputLayout) -> None:
     if layout.dtype != "float32":
         target.scales = [layout.scale] * layout.planes
         target.offsets = [layout.offset] * layout.planes
-
-
-def _shown(layout: OutputLayout) -> list[int]:
-    """Return the indexes of the bands to show as red, green and blue; none where unknown."""
-    wavelength, good = np.array(layout.wavelength, float), np.array(layout.good, bool)
-    known = good.any() and np.isfinite(wavelength[good]).all()
-    if layout.bands < 3 or not (known or layout.bands < 5):
-        return []
-    return natural_bands(wavelength, good)
-
-
-def _description(nm: float, name: str) -> str:
-    """
-    Describe a band by its wavelength, and by its name where that says more.
-
-    Examples
-    --------
-    >>> _description(650.0, "Red"), _description(650.0, "band 7"), _description(650.0, "650 nm")
-    ('Red (650.0 nm)', '650.0 nm', '650 nm')
-    """
-    name = name.strip()
-    if math.isnan(nm) or re.search(r"\d\s*(nm|nanomet|um|µm|micromet)", name, re.IGNORECASE):
-        return name
-    wavelength = f"{nm:.1f} nm"
-    meaningless = re.fullmatch(r"(band|b|channel)?[ _#-]*\d*(\.\d+)?", name, re.IGNORECASE)
-    return wavelength if meaningless else f"{name} ({wavelength})"

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from zarr.abc.store import Store
-from zarr.storage import LocalStore, WrapperStore
+from zarr.storage import WrapperStore
 
 from hsfuse.errors import OutputError
+from hsfuse.io.replacement import sync
+from hsfuse.io.url import AnyPath
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
     from zarr.core.buffer import Buffer, BufferPrototype
 
-__all__ = ["CheckedStore", "RecordingStore"]
+__all__ = ["CHECKSUMS", "CheckedStore", "RecordingStore", "write_checksums"]
+
+#: Name of the file of hashes in the folder of an array.
+CHECKSUMS = "checksums.sha256"
 
 
 class RecordingStore(WrapperStore[Store]):
@@ -45,25 +49,29 @@ class RecordingStore(WrapperStore[Store]):
         await super().set(key, value)
 
 
-class CheckedStore(WrapperStore[LocalStore]):
+class CheckedStore(WrapperStore[Store]):
     """
     A folder that is read, each chunk compared with its hash.
 
     Parameters
     ----------
-    store : LocalStore
-        The folder.
+    store : Store
+        Of a folder, or of objects.
+    place : Path or Url
+        Where it is, for messages.
     hashes : mapping of str to str or None, optional
         SHA-256 of chunks by their path inside the folder, None for one that has no file. Others are
         not compared.
     """
 
-    def __init__(self, store: LocalStore, hashes: Mapping[str, str | None] | None = None) -> None:
+    def __init__(
+        self, store: Store, place: AnyPath, hashes: Mapping[str, str | None] | None = None
+    ) -> None:
         super().__init__(store)
-        self.hashes = hashes or {}
+        self.place, self.hashes = place, hashes or {}
 
-    def _with_store(self, store: LocalStore) -> Self:
-        return type(self)(store, self.hashes)
+    def _with_store(self, store: Store) -> Self:
+        return type(self)(store, self.place, self.hashes)
 
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
@@ -81,11 +89,29 @@ class CheckedStore(WrapperStore[LocalStore]):
             found = None if value is None else await asyncio.to_thread(_hash, value)
             if found != self.hashes[key]:
                 raise OutputError(
-                    f"{Path(self._store.root) / key}: is not what was written; pass --resume to "
-                    "write it again"
+                    f"{self.place / key}: is not what was written; pass --resume to write it again"
                 )
         return value
 
 
 def _hash(value: Buffer) -> str:
     return hashlib.sha256(value.as_numpy_array().data).hexdigest()
+
+
+def write_checksums(folder: AnyPath, hashes: Mapping[str, str | None]) -> None:
+    """
+    Leave the hash of every chunk file of an array beside the chunks, as ``sha256sum`` reads it.
+
+    It lies in the folder of the array: in that of a group zarr warns of a file that is no array.
+
+    Parameters
+    ----------
+    folder : Path or Url
+        Of the array.
+    hashes : mapping of str to str or None
+        SHA-256 of chunks by their path inside; None for one that has no file.
+    """
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(hashes.items()) if digest]
+    path = folder / CHECKSUMS
+    path.write_bytes("".join(lines).encode())
+    sync(path)

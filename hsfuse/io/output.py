@@ -10,8 +10,10 @@ from dask.utils import format_bytes
 
 from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.errors import OutputError, RasterError
+from hsfuse.io.checks import header_of
 from hsfuse.io.formats import Finishing, find_format
-from hsfuse.io.journal import Journal, PartialOutput, Receipt
+from hsfuse.io.hashed_store import write_checksums
+from hsfuse.io.journal import Journal, PartialOutput
 from hsfuse.io.layout import STANDARD_ERROR, OutputLayout
 from hsfuse.io.location import locate_file
 from hsfuse.io.replacement import remove_folder, sync
@@ -21,8 +23,6 @@ from hsfuse.io.zarr_layout import COMPLETE, CUBE, PROVENANCE
 from hsfuse.io.zarr_store import zarr_store
 
 __all__ = ["check_output", "check_space", "default_output", "finish", "space_needed", "verify"]
-
-CHECKSUMS = "checksums.sha256"
 
 
 def default_output(scene: AnyPath) -> AnyPath:
@@ -73,14 +73,20 @@ def check_output(
     path = as_path(path)
     form = find_format(path)
     others = [as_path(source) for source in inputs]
+    companions = form.companions(path)
     there = _check_url(path, others) if isinstance(path, Url) else _check_folder(path, others)
-    if not there:
+    _check_companions(path, companions, others)
+    beside = [each for each in companions if each.is_file()]
+    if not (there or beside):
         return path
     if not overwrite:
+        found = path if there else beside[0]
         raise OutputError(
-            f"{path}: exists already and is complete; pass --overwrite (overwrite=True) "
+            f"{found}: exists already and is complete; pass --overwrite (overwrite=True) "
             "to replace it"
         )
+    if not there:
+        return path
     refusal = form.refusal(path)
     if refusal:
         raise OutputError(f"{path}: {refusal}, so it is not replaced")
@@ -102,6 +108,20 @@ def _check_folder(path: Path, inputs: Iterable[AnyPath]) -> bool:
         if same or own == other or own in other.parents or other in own.parents:
             raise OutputError(f"{path}: is also an input; give the output another name")
     return path.exists()
+
+
+def _check_companions(
+    path: AnyPath, companions: Iterable[AnyPath], inputs: Iterable[AnyPath]
+) -> None:
+    """Refuse an output that would replace an input, or its header, by a file of its own."""
+    own = {str(each.absolute()) for each in companions}
+    for source in inputs if own else ():
+        parts = [source, header_of(source) if isinstance(source, Path) else None]
+        if any(str(part.absolute()) in own for part in parts if part is not None):
+            raise OutputError(
+                f"{path}: its header would replace that of the input {source}; give the output "
+                "another name"
+            )
 
 
 def _check_url(url: Url, inputs: Iterable[AnyPath]) -> bool:
@@ -246,19 +266,34 @@ def finish(
     group.update_attributes({COMPLETE: True, PROVENANCE: provenance})
     for path in store.root.rglob("*.partial") if isinstance(store.root, Path) else ():
         path.unlink(missing_ok=True)
-    _write_checksums(store, receipts)
+    hashes = {key: digest for each in receipts for key, digest in each.chunks.items()}
+    for array in (CUBE, STANDARD_ERROR) if store.layout.standard_error else (CUBE,):
+        own = {
+            key.removeprefix(f"{array}/"): hashes[key] for key in hashes if key.startswith(array)
+        }
+        write_checksums(store.root / array, own)
     sync(store.root / "zarr.json")
     sync(store.root)
-    hashes = {key: digest for each in receipts for key, digest in each.chunks.items()}
-    how = Finishing(creation_options or {}, hashes, workers, stage)
+    uploaded = store.destination is not None
+    how = Finishing(creation_options or {}, hashes, workers, stage, uploaded)
     find_format(store.path).finish(store.root, store.path, how)
     if store.destination is not None:
         stage("upload", 0.95)
-        _upload(Path(store.path), store.destination)
+        _upload_all(store.path, store.destination)
     journal.close()
     remove_folder(store.partial)
     sync(store.path.parent)
     return store.destination or store.path
+
+
+def _upload_all(path: AnyPath, url: Url) -> None:
+    """Give a finished file its final place, and those that belong to it; its header comes last."""
+    companions = find_format(path).companions
+    names = [each.name for each in companions(url)]
+    _upload(Path(path), url)
+    for part, name in zip(companions(path), names, strict=True):
+        if Path(part).is_file():
+            _upload(Path(part), url.with_name(name))
 
 
 def _upload(path: Path, url: Url) -> None:
@@ -270,21 +305,3 @@ def _upload(path: Path, url: Url) -> None:
             f"{path}: cannot be uploaded ({error}); pass --resume to go on"
         ) from error
     path.unlink()
-
-
-def _write_checksums(store: Store, receipts: Iterable[Receipt]) -> None:
-    """
-    Leave every chunk file's hash beside the chunks, as ``sha256sum --check`` reads it.
-
-    They lie in the arrays' folders: in a group's, zarr warns of a file that is no array.
-    """
-    chunks = {name: digest for receipt in receipts for name, digest in receipt.chunks.items()}
-    for array in (CUBE, STANDARD_ERROR) if store.layout.standard_error else (CUBE,):
-        lines = [
-            f"{digest}  {name.removeprefix(f'{array}/')}\n"
-            for name, digest in sorted(chunks.items())
-            if digest and name.startswith(f"{array}/")
-        ]
-        path = store.root / array / CHECKSUMS
-        path.write_bytes("".join(lines).encode())
-        sync(path)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ _Values = NDArray[Any]
 
 def build_overviews(
     planes: Planes,
-    folder: Path,
+    create: Callable[[int, int, int, tuple[int, int]], Planes],
     *,
     longest: int,
     least: int,
@@ -43,8 +42,9 @@ def build_overviews(
     ----------
     planes : Planes
         The image.
-    folder : Path
-        Gets a folder for each overview.
+    create : callable
+        Takes the number of an overview, from 0, its rows and columns, and those of a chunk; returns
+        where it is written.
     longest : int
         Pixels a side of the last overview at most; none is made of an image that is not larger.
     least : int
@@ -66,8 +66,8 @@ def build_overviews(
     levels: list[Planes] = []
     while max(planes.rows, planes.columns) > longest:
         side = tuple(whole_chunks(chunk, least) // 2 for chunk in planes.chunk)
-        target = planes.create(
-            folder / str(len(levels)),
+        target = create(
+            len(levels),
             halved_length(planes.rows),
             halved_length(planes.columns),
             (side[0], side[1]),

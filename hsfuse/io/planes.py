@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.abc.store import Store
 from zarr.codecs import BloscCodec
-from zarr.storage import LocalStore
 
 from hsfuse.core.grid import Span
 from hsfuse.io.hashed_store import CheckedStore
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.settings import OUTPUTS
+from hsfuse.io.url import AnyPath
 from hsfuse.io.zarr_layout import CUBE
+from hsfuse.io.zarr_store import zarr_store
 
 __all__ = ["Piece", "Planes", "whole_chunks"]
 
@@ -52,16 +53,21 @@ class Planes:
     error: zarr.Array[Any] | None = None
 
     @classmethod
-    def open(cls, folder: Path, hashes: Mapping[str, str | None] | None = None) -> Planes:
+    def open(cls, folder: AnyPath, hashes: Mapping[str, str | None] | None = None) -> Planes:
         """Open what a store holds; chunks with a hash are compared with it as they are read."""
-        store = CheckedStore(LocalStore(folder, read_only=True), hashes)
-        group = zarr.open_group(store, mode="r", zarr_format=3)
-        names = (CUBE, STANDARD_ERROR) if STANDARD_ERROR in group else (CUBE,)
-        return cls(*(zarr.open_array(store, path=n, mode="r", zarr_format=3) for n in names))
+        return cls.of(CheckedStore(zarr_store(folder, read_only=True), folder, hashes))
 
-    def create(self, folder: Path, rows: int, columns: int, chunk: tuple[int, int]) -> Planes:
+    @classmethod
+    def of(cls, store: Store) -> Planes:
+        """Open the planes of a store, for writing as well where it is not for reading alone."""
+        mode: Literal["r", "r+"] = "r" if store.read_only else "r+"
+        group = zarr.open_group(store, mode=mode, zarr_format=3)
+        names = (CUBE, STANDARD_ERROR) if STANDARD_ERROR in group else (CUBE,)
+        return cls(*(zarr.open_array(store, path=n, mode=mode, zarr_format=3) for n in names))
+
+    def create(self, folder: AnyPath, rows: int, columns: int, chunk: tuple[int, int]) -> Planes:
         """Make a folder for as many planes of other rows and columns."""
-        group = zarr.create_group(folder, zarr_format=3, overwrite=True)
+        group = zarr.create_group(zarr_store(folder), zarr_format=3, overwrite=True)
         codec = BloscCodec(cname="lz4", clevel=OUTPUTS.compression_level, shuffle="shuffle")
         side = min(chunk[0], rows), min(chunk[1], columns)
         return Planes(
@@ -121,6 +127,13 @@ class Planes:
                         Span(y, min(y + rows, self.rows)),
                         Span(x, min(x + columns, self.columns)),
                     )
+
+    def strips(self, most: int) -> Iterator[Piece]:
+        """Cut into parts of whole chunks, as wide as so many bytes allow, row by row."""
+        rows, chunk = self.chunk
+        depth = min(int(self.cube.chunks[0]), self.count)
+        wide = most // (depth * rows * chunk * self.cube.dtype.itemsize)
+        return self.pieces(rows, max(wide, 1) * chunk)
 
     def read(self, piece: Piece) -> NDArray[Any]:
         """Return the stored numbers of a part, (planes, rows, columns)."""

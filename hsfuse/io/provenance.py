@@ -6,12 +6,16 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import h5py
 import rasterio
 import zarr
 from rasterio.errors import RasterioError
 from zarr.errors import BaseZarrError
 
+from hsfuse.io.envi import PROVENANCE_FIELD
 from hsfuse.io.geotiff import PROVENANCE_TAG
+from hsfuse.io.netcdf import is_netcdf
+from hsfuse.io.netcdf_output import PROVENANCE_ATTRIBUTE
 from hsfuse.io.zarr_layout import PROVENANCE
 
 __all__ = ["read_provenance"]
@@ -24,7 +28,7 @@ def read_provenance(path: Path) -> Mapping[str, object]:
     Parameters
     ----------
     path : Path
-        A GeoTIFF or a zarr store.
+        Of any of :data:`hsfuse.io.formats.FORMATS`.
 
     Returns
     -------
@@ -35,8 +39,18 @@ def read_provenance(path: Path) -> Mapping[str, object]:
         if path.is_dir():
             found = zarr.open_group(path, mode="r").attrs.asdict().get(PROVENANCE)
         else:
-            with rasterio.open(path) as dataset:
-                found = json.loads(dataset.tags().get(PROVENANCE_TAG, "{}"))
+            found = json.loads(_provenance_text(path))
     except (OSError, ValueError, KeyError, RasterioError, BaseZarrError):
         return {}
     return found if isinstance(found, Mapping) else {}
+
+
+def _provenance_text(path: Path) -> str:
+    """Return the text of a file that states its provenance; that of nothing if it has none."""
+    if is_netcdf(path):
+        with h5py.File(path) as file:
+            return str(file.attrs.get(PROVENANCE_ATTRIBUTE, "{}"))
+    with rasterio.open(path) as dataset:
+        field = PROVENANCE_FIELD.replace(" ", "_")
+        header = dataset.tags(ns="ENVI") if dataset.driver == "ENVI" else {}
+        return str(dataset.tags().get(PROVENANCE_TAG) or header.get(field, "{}"))

@@ -7,27 +7,35 @@ from typing import Literal
 
 __all__ = [
     "CHECKS",
+    "ENVI",
     "GEOTIFF",
     "GRIDS",
+    "NETCDF",
     "NETWORK",
     "OUTPUTS",
     "PACKING",
     "PREVIEW",
+    "PYRAMID",
     "READING",
     "RESAMPLING",
     "SAMPLING",
+    "STYLE",
     "WAVELENGTHS",
     "CheckSettings",
+    "EnviSettings",
     "GeotiffSettings",
     "GridSettings",
+    "NetcdfSettings",
     "NetworkSettings",
     "OutputSettings",
     "PackingSettings",
     "PreviewSettings",
+    "PyramidSettings",
     "ReadingSettings",
     "ResamplingSettings",
     "SamplingSettings",
     "StoredType",
+    "StyleSettings",
     "WavelengthSettings",
 ]
 
@@ -201,6 +209,16 @@ class OutputSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PyramidSettings:
+    """Of the levels of a zarr output."""
+
+    # Pixels a side of the last level at most: one chunk.
+    longest: int = 256
+    # Pixels a side that are read at a time at least: two chunks, of which one of a level is made.
+    least: int = 512
+
+
+@dataclass(frozen=True, slots=True)
 class GeotiffSettings:
     """Of the export to a cloud-optimised GeoTIFF."""
 
@@ -219,6 +237,34 @@ class GeotiffSettings:
     zstd_level: int = 1
     # Free bytes below which an error is put down to a full disk: a tile does not fit.
     full_disk: int = MEBIBYTE
+
+
+@dataclass(frozen=True, slots=True)
+class EnviSettings:
+    """Of the export to ENVI."""
+
+    # Bytes of the cube in memory at a time.
+    piece_bytes: int = 64 * MEBIBYTE
+
+
+@dataclass(frozen=True, slots=True)
+class NetcdfSettings:
+    """Of the export to netCDF."""
+
+    # Bytes of the cube in memory at a time.
+    piece_bytes: int = 64 * MEBIBYTE
+    # Of zlib: the fastest; 4, which is usual, takes twice as long for a few percent.
+    compression_level: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StyleSettings:
+    """Of the QGIS style beside an output."""
+
+    # Pixels of a band from which its stretch is computed, about.
+    pixels: int = 250_000
+    # Of QGIS: the oldest that is tried.
+    version: str = "3.22"
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +291,11 @@ class NetworkSettings:
 
 
 CHECKS = CheckSettings()
+ENVI = EnviSettings()
 GEOTIFF = GeotiffSettings()
+NETCDF = NetcdfSettings()
+PYRAMID = PyramidSettings()
+STYLE = StyleSettings()
 GRIDS = GridSettings()
 NETWORK = NetworkSettings()
 OUTPUTS = OutputSettings()

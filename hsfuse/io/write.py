@@ -90,7 +90,8 @@ def write_raster(
         As :func:`hsfuse.fuse` takes them; lazy arrays (band, y, x), NaN for no data, stay lazy. A
         coordinate ``standard_error`` (y, x) is written with it.
     path : str or path
-        A path or a URL; ends in .zarr (a zarr v3 store) or .tif (a cloud-optimised GeoTIFF).
+        A path or a URL; ends in .zarr (a zarr v3 store), .tif (a cloud-optimised GeoTIFF), .dat or
+        .bsq (ENVI), or .nc (netCDF).
     overwrite : bool
         Replace an output, or what an interrupted run left of one.
     resume : bool
@@ -107,7 +108,7 @@ def write_raster(
     workers : int, optional
         Blocks computed in parallel, for ``local``; one per core by default.
     temporary : path, optional
-        The folder in which a GeoTIFF is written that is uploaded to a URL; the working folder by
+        The folder in which a file is written that is uploaded to a URL; the working folder by
         default.
     progress : callable, optional
         Called with the number of finished blocks and of all blocks.

@@ -12,7 +12,8 @@ import base64
 import math
 import struct
 import warnings
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pyproj
@@ -31,11 +32,16 @@ from hsfuse.io.zarr_store import zarr_store
 
 __all__ = [
     "COMPLETE",
+    "CONVENTIONS",
     "CUBE",
     "MEANING",
+    "Coordinate",
     "PROVENANCE",
     "consolidate",
+    "coordinates",
+    "image_attributes",
     "read_layout",
+    "spatial_attributes",
     "write_template",
 ]
 
@@ -51,8 +57,9 @@ MEANING = (
 
 _Six = tuple[float, float, float, float, float, float]
 
-_CONVENTIONS = [
-    {
+#: The conventions that a store declares, by name: https://github.com/zarr-conventions
+CONVENTIONS = {
+    name: {
         "schema_url": f"https://raw.githubusercontent.com/zarr-conventions/{name}/refs/tags/v0.1/schema.json",
         "spec_url": f"https://github.com/zarr-conventions/{name}/blob/v0.1/README.md",
         "uuid": uuid,
@@ -66,8 +73,13 @@ _CONVENTIONS = [
             "Coordinate reference system information for geospatial data",
         ),
         ("spatial", "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4", "Spatial coordinate information"),
+        (
+            "multiscales",
+            "d35379db-88df-4056-af3a-620245f8e347",
+            "Multiscale layout of zarr datasets",
+        ),
     )
-]
+}
 
 
 def _parse_crs(layout: OutputLayout) -> pyproj.CRS | None:
@@ -87,19 +99,25 @@ def _grid_mapping(layout: OutputLayout, crs: pyproj.CRS | None) -> dict[str, obj
     return attributes | {"GeoTransform": " ".join(repr(float(number)) for number in gdal_order)}
 
 
-def _conventions(layout: OutputLayout, crs: pyproj.CRS | None) -> dict[str, object]:
+def spatial_attributes(layout: OutputLayout) -> dict[str, object]:
+    """Return where the pixels lie, in the attributes of the convention ``spatial``."""
     a, b, c, d, e, f = layout.transform
     corners = [(column, row) for column in (0, layout.columns) for row in (0, layout.rows)]
     xs = [a * column + b * row + c for column, row in corners]
     ys = [d * column + e * row + f for column, row in corners]
-    attributes: dict[str, object] = {
-        "zarr_conventions": _CONVENTIONS[1:] if crs is None else _CONVENTIONS,
+    return {
         "spatial:dimensions": ["y", "x"],
         "spatial:transform": list(layout.transform),
         "spatial:bbox": [min(xs), min(ys), max(xs), max(ys)],
         "spatial:shape": [layout.rows, layout.columns],
         "spatial:registration": "pixel",
     }
+
+
+def _conventions(layout: OutputLayout, crs: pyproj.CRS | None) -> dict[str, object]:
+    names = ("spatial",) if crs is None else ("proj", "spatial")
+    attributes: dict[str, object] = {"zarr_conventions": [CONVENTIONS[name] for name in names]}
+    attributes |= spatial_attributes(layout)
     if crs is not None:
         authority = crs.to_authority(min_confidence=100)
         key, value = ("proj:wkt2", crs.to_wkt()) if authority is None else ("proj:code", "")
@@ -107,36 +125,36 @@ def _conventions(layout: OutputLayout, crs: pyproj.CRS | None) -> dict[str, obje
     return attributes
 
 
-def _cube_attributes(layout: OutputLayout) -> dict[str, object]:
-    names = f"band wavelength fwhm good covered explained {_place(layout)}"
-    attributes: dict[str, object] = {"coordinates": names}
-    if layout.standard_error:
-        attributes["ancillary_variables"] = STANDARD_ERROR
-    return attributes | _number_attributes(layout)
-
-
-def _place(layout: OutputLayout) -> str:
-    """Return the coordinates that place a pixel; a rotated grid has none of each column."""
+def image_attributes(layout: OutputLayout) -> dict[str, dict[str, object]]:
+    """Return what the arrays of an output state in the words of CF, but for their fill values."""
     rotated = layout.transform[1] != 0 or layout.transform[3] != 0
-    return "spatial_ref" if rotated else "spatial_ref y x"
-
-
-def _number_attributes(layout: OutputLayout) -> dict[str, object]:
-    """Return what the stored numbers of the cube, and of its standard error, mean."""
-    attributes: dict[str, object] = {"grid_mapping": "spatial_ref"}
+    place = "spatial_ref" if rotated else "spatial_ref y x"
+    numbers: dict[str, object] = {"grid_mapping": "spatial_ref"}
     if layout.attributes.get("units"):
-        attributes["units"] = layout.attributes["units"]
+        numbers["units"] = layout.attributes["units"]
+    if layout.dtype != "float32":
+        numbers["scale_factor"] = layout.scale
+        if layout.offset:  # xarray decodes to float64 as soon as there is an offset, even 0
+            numbers["add_offset"] = layout.offset
+    bands = f"band wavelength fwhm good covered explained {place}"
+    images = {CUBE: {"coordinates": bands, **numbers}}
+    if layout.standard_error:
+        images[CUBE]["ancillary_variables"] = STANDARD_ERROR
+        images[STANDARD_ERROR] = {"coordinates": place, "long_name": MEANING, **numbers}
+    return images
+
+
+def _fill_value(layout: OutputLayout) -> str | int:
+    """Return the fill value as an attribute, which xarray looks for."""
     if layout.dtype == "float32":
         # xarray writes the fill value of zarr v3 floats as base64, JSON having no NaN
-        attributes["_FillValue"] = base64.b64encode(struct.pack("<d", layout.fill)).decode()
-        return attributes
-    attributes |= {"_FillValue": int(layout.fill), "scale_factor": layout.scale}
-    if layout.offset:  # xarray decodes to float64 as soon as there is an offset, even 0
-        attributes["add_offset"] = layout.offset
-    return attributes
+        return base64.b64encode(struct.pack("<d", layout.fill)).decode()
+    return int(layout.fill)
 
 
-def write_template(root: AnyPath, layout: OutputLayout) -> None:
+def write_template(
+    root: AnyPath, layout: OutputLayout, state: Mapping[str, object] | None = None
+) -> None:
     """
     Write the group, its coordinates and the empty cube.
 
@@ -146,25 +164,19 @@ def write_template(root: AnyPath, layout: OutputLayout) -> None:
         A folder that does not exist yet, or holds an unfinished template.
     layout : OutputLayout
         What to write.
+    state : mapping, optional
+        Attributes of the group; by default its provenance, and that it is not complete.
     """
     crs = _parse_crs(layout)
     places = _conventions(layout, crs)
-    attributes = {
-        "Conventions": "CF-1.11",
-        COMPLETE: False,
-        PROVENANCE: layout.provenance,
-        **places,
-    }
+    if state is None:
+        state = {COMPLETE: False, PROVENANCE: layout.provenance}
+    attributes = {"Conventions": "CF-1.11", **state, **places}
     group = zarr.create_group(
         zarr_store(root), attributes=attributes, zarr_format=3, overwrite=True
     )
-    images: dict[str, tuple[tuple[str, ...], dict[str, object]]] = {
-        CUBE: (("band", "y", "x"), _cube_attributes(layout))
-    }
-    if layout.standard_error:
-        error = {"coordinates": _place(layout), "long_name": MEANING} | _number_attributes(layout)
-        images[STANDARD_ERROR] = (("y", "x"), error)
-    for image, (dimensions, facts) in images.items():
+    for image, facts in image_attributes(layout).items():
+        dimensions = ("band", "y", "x") if image == CUBE else ("y", "x")
         group.create_array(
             image,
             shape=layout.shape[-len(dimensions) :],
@@ -175,37 +187,60 @@ def write_template(root: AnyPath, layout: OutputLayout) -> None:
                 cname="lz4", clevel=OUTPUTS.compression_level, shuffle="shuffle"
             ),
             dimension_names=dimensions,
-            attributes=facts | places,  # type: ignore[arg-type]
+            attributes=facts | {"_FillValue": _fill_value(layout)} | places,  # type: ignore[arg-type]
         )
 
-    def add(
-        name: str, values: NDArray[np.generic], dimension: str | None, **attributes: object
-    ) -> None:
+    for each in coordinates(layout):
+        # Names are an attribute: GDAL 3.12 reports an error of zarr v3 strings.
+        names = {"band_name": list(layout.band_name)} if each.name == "band" else {}
         array = group.create_array(
-            name,
-            data=values,
-            chunks="auto" if dimension is None else values.shape,
-            fill_value=math.nan if values.dtype.kind == "f" else 0,
-            dimension_names=None if dimension is None else (dimension,),
+            each.name,
+            data=each.values,
+            chunks="auto" if each.dimension is None else each.values.shape,
+            fill_value=math.nan if each.values.dtype.kind == "f" else 0,
+            dimension_names=None if each.dimension is None else (each.dimension,),
             config={"write_empty_chunks": True},
         )
-        array.update_attributes(attributes)  # type: ignore[arg-type]
+        array.update_attributes(each.attributes | names)  # type: ignore[arg-type]
 
-    # Names are an attribute: GDAL cannot read zarr v3 strings and would refuse the group.
-    add("band", np.arange(1, layout.bands + 1), "band", band_name=list(layout.band_name))
-    radiation = {"units": "nm", "standard_name": "radiation_wavelength"}
-    add("wavelength", np.array(layout.wavelength), "band", **radiation)
-    add("fwhm", np.array(layout.fwhm), "band", units="nm", long_name="full width at half maximum")
-    add("good", np.array(layout.good), "band", long_name="band can be trusted")
-    add("covered", np.array(layout.covered), "band", long_name="an MS band sees this band")
+
+class Coordinate(NamedTuple):
+    """A coordinate of an output in the words of CF; one without dimension is the grid mapping."""
+
+    name: str
+    values: NDArray[np.generic]
+    dimension: str | None
+    attributes: dict[str, object]
+
+
+def coordinates(layout: OutputLayout) -> list[Coordinate]:
+    """Return the coordinates of an output: of its bands, of its pixels, and where they lie."""
+    crs = _parse_crs(layout)
+    nm: dict[str, object] = {"units": "nm"}
     explained = "share of the band's variance that the MS bands explain"
-    add("explained", np.array(layout.explained), "band", units="1", long_name=explained)
-    add("spatial_ref", np.array(0), None, **_grid_mapping(layout, crs))
+    found = [
+        Coordinate(name, values, "band", attributes)
+        for name, values, attributes in (
+            ("band", np.arange(1, layout.bands + 1), dict[str, object]()),
+            (
+                "wavelength",
+                np.array(layout.wavelength),
+                nm | {"standard_name": "radiation_wavelength"},
+            ),
+            ("fwhm", np.array(layout.fwhm), nm | {"long_name": "full width at half maximum"}),
+            ("good", np.array(layout.good), {"long_name": "band can be trusted"}),
+            ("covered", np.array(layout.covered), {"long_name": "an MS band sees this band"}),
+            ("explained", np.array(layout.explained), {"units": "1", "long_name": explained}),
+        )
+    ]
+    found.append(Coordinate("spatial_ref", np.array(0), None, _grid_mapping(layout, crs)))
     a, b, c, d, e, f = layout.transform
     if b == 0 and d == 0:  # a rotated grid has no coordinate per column
         axes = {} if crs is None else {axis["axis"]: axis for axis in crs.cs_to_cf()}
-        add("x", c + a * (np.arange(layout.columns) + 0.5), "x", **axes.get("X", {"axis": "X"}))
-        add("y", f + e * (np.arange(layout.rows) + 0.5), "y", **axes.get("Y", {"axis": "Y"}))
+        x, y = c + a * (np.arange(layout.columns) + 0.5), f + e * (np.arange(layout.rows) + 0.5)
+        found.append(Coordinate("x", x, "x", dict(axes.get("X", {"axis": "X"}))))
+        found.append(Coordinate("y", y, "y", dict(axes.get("Y", {"axis": "Y"}))))
+    return found
 
 
 def consolidate(root: AnyPath) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 import xarray as xr
 
 from hsfuse.core.discrepancy import Discrepancy
+from hsfuse.core.json_types import json_mapping
 from hsfuse.core.psf import PSF
 from hsfuse.fusion.digest import LIBRARIES
 from hsfuse.io.identity import STORE_FILES
@@ -74,7 +75,7 @@ def raster_as_dict(raster: xr.DataArray) -> dict[str, object]:
         "band_name": [str(name) for name in raster["band_name"].values],
         **{key: raster[key].values for key in ("wavelength", "fwhm", "good")},
     }
-    return _plain_mapping(facts)
+    return json_mapping(facts)
 
 
 def grid_of(raster: xr.DataArray) -> dict[str, object]:
@@ -186,7 +187,7 @@ def plan_as_dict(job: Job) -> dict[str, object]:
         "notes": plan.notes,
         "digest": plan.digest,
     }
-    return _plain_mapping(facts)
+    return json_mapping(facts)
 
 
 def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
@@ -227,7 +228,7 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
             "spectral": _discrepancy(outcome.spectral),
         },
     }
-    return _plain_mapping(facts)
+    return json_mapping(facts)
 
 
 def stored_bytes(path: AnyPath) -> int:
@@ -344,22 +345,3 @@ def _discrepancy(difference: Discrepancy) -> dict[str, object]:
         "relative": difference.relative,
         "values": difference.count,
     }
-
-
-def _plain_mapping(values: Mapping[str, object]) -> dict[str, object]:
-    return {str(key): _plain(value) for key, value in values.items()}
-
-
-def _plain(value: object) -> object:
-    """Return a value in JSON types; a number that is not finite becomes None."""
-    if isinstance(value, Mapping):
-        return _plain_mapping(value)
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    return str(value)

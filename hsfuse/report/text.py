@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.text import by, image_kind, listed, numbers, table
 from hsfuse.errors import OutputError
-from hsfuse.io.layout import STANDARD_ERROR
+from hsfuse.io.formats import find_format
+from hsfuse.io.layout import STANDARD_ERROR, error_file
 from hsfuse.io.records import record_path
 from hsfuse.io.replacement import write_file
 from hsfuse.io.url import AnyPath
@@ -383,9 +384,10 @@ def _standard_error(outcome: Outcome, units: str) -> str:
     if outcome.standard_error is None:
         return ""
     median = f"{outcome.standard_error:.4g}{' ' + units if units else ''}"
-    place = "variable standard_error"
-    if outcome.path.suffix != ".zarr":
-        place = f"band {outcome.job.plan.planes}"
+    place = {
+        "GeoTIFF": f"band {outcome.job.plan.planes}",
+        "ENVI": f"the file {error_file(outcome.path).name}",
+    }.get(find_format(outcome.path).name, f"variable {STANDARD_ERROR}")
     return f"median standard error {median}, in {place}"
 
 

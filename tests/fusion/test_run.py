@@ -26,6 +26,7 @@ from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.run import execute, prepare, run
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.pixels import Cube, FilePixels, Key
+from hsfuse.io.provenance import read_provenance
 from hsfuse.io.write import Journal, OutputLayout, Store, create_store
 
 BICUBIC = Settings(method="bicubic", tile=64, workers=2, align=False)
@@ -51,9 +52,13 @@ def test_both_formats_hold_the_same_georeferenced_cube(files: Path, tmp_path: Pa
 
 
 def test_the_fused_cube_agrees_with_both_inputs(files: Path, tmp_path: Path) -> None:
-    """Noise-free inputs are reproduced to a few per cent."""
+    """Noise-free inputs are reproduced to a few per cent; what it states are JSON types."""
     outcome = run(files / "scene.tif", files / "rgb.tif", tmp_path / "out.zarr", BICUBIC,
                   method="guided")  # fmt: skip
+    stated = read_provenance(outcome.path)
+    assert (stated["method"], type(stated["radius"]), type(stated["ridge"])) == (
+        "guided", int, float,
+    )  # fmt: skip
     assert outcome.spatial.relative < 0.03
     assert outcome.spectral.relative < 0.05
     assert outcome.spatial.count > 0

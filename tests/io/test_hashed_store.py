@@ -41,7 +41,7 @@ def test_a_chunk_that_is_not_the_one_written_is_not_read(tmp_path: Path, damage:
     """One flipped bit, a lost file and one where none belongs are all found by reading."""
     store, values = made(tmp_path)
     hashes = store.hashes | {"c/0/0": None}
-    checked = CheckedStore(LocalStore(tmp_path, read_only=True), hashes)
+    checked = CheckedStore(LocalStore(tmp_path, read_only=True), tmp_path, hashes)
     np.testing.assert_array_equal(zarr.open_array(checked, mode="r")[:], values)
     chunk = tmp_path / ("c/0/0" if damage == "added" else "c/1/1")
     content = (tmp_path / "c/1/1").read_bytes()

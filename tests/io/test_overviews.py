@@ -52,7 +52,13 @@ def test_parts_make_the_overviews_of_the_whole(
     zarr.open_array(tmp_path / "a.zarr", path="cube", mode="r+")[:] = values[:5]
     zarr.open_array(tmp_path / "a.zarr", path="standard_error", mode="r+")[:] = values[5]
     planes = Planes.open(tmp_path / "a.zarr")
-    levels = build_overviews(planes, tmp_path / "levels", longest=16, least=16, workers=2)
+    levels = build_overviews(
+        planes,
+        lambda number, *shape: planes.create(tmp_path / "levels" / str(number), *shape),
+        longest=16,
+        least=16,
+        workers=2,
+    )
     assert len(levels) == 3
     for level in levels:
         values = halved(values, layout.fill)

@@ -61,6 +61,11 @@ def names(folder) -> list[str]:
     return sorted(each.name for each in folder.iterdir())
 
 
+def with_style(name: str) -> list[str]:
+    """Return the files of an output that shows colours in QGIS."""
+    return [name] if name.endswith(".zarr") else ["out.qml", name]
+
+
 def layout(**options) -> OutputLayout:
     return OutputLayout(2, 48, 32, tuple(TRANSFORM)[:6], chunk=(2, 16, 16), **options)
 
@@ -79,7 +84,7 @@ def write_blocks(store, count=None):
 def test_the_output_is_alone_in_its_folder_and_keeps_everything(tmp_path, name):
     array = raster()
     assert write_raster(array, tmp_path / name) == tmp_path / name
-    assert names(tmp_path) == [name]
+    assert names(tmp_path) == with_style(name)
     if name == "out.zarr":
         with xr.open_zarr(tmp_path / name, consolidated=False) as dataset:
             read = dataset["cube"].load()
@@ -223,7 +228,18 @@ def test_a_partial_output_is_refused_before_a_block_is_computed(tmp_path):
 def test_every_format_says_what_it_is_called_and_takes():
     """No two formats claim one name, and each refuses options that it does not know."""
     suffixes = [suffix for row in FORMATS for suffix in row.suffixes]
-    assert sorted(set(suffixes)) == sorted(suffixes) == [".tif", ".tiff", ".zarr"]
+    assert (
+        sorted(set(suffixes))
+        == sorted(suffixes)
+        == [
+            ".bsq",
+            ".dat",
+            ".nc",
+            ".tif",
+            ".tiff",
+            ".zarr",
+        ]
+    )
     for row in FORMATS:
         assert all(find_format(Path(f"a{suffix.upper()}")) is row for suffix in row.suffixes)
         row.check_options({}, "int16")
@@ -315,7 +331,7 @@ def test_outputs_that_cannot_be_are_refused(tmp_path):
     (tmp_path / "in.tif").touch()
     (tmp_path / "photos.zarr").mkdir()
     for path, options, message in (
-        (tmp_path / "out.img", {}, r"\.tif, \.tiff, \.zarr"),
+        (tmp_path / "out.img", {}, r"\.tif, \.tiff, \.zarr, \.dat, \.bsq, \.nc"),
         (tmp_path / "none" / "out.tif", {}, "no folder"),
         (tmp_path / "in.tif", {}, "--overwrite"),
         (tmp_path / "in.tif", {"overwrite": True, "inputs": [tmp_path / "in.tif"]}, "input"),

@@ -1,0 +1,127 @@
+"""
+A finished store as one netCDF-4 file by the CF conventions, chunked and compressed.
+
+It has the arrays, coordinates and attributes of the store (:mod:`hsfuse.io.zarr_layout`), and the
+names of bands as a variable. Chunks are compressed by zlib after a byte shuffle, the one
+compression that every netCDF library reads.
+
+Conventions: https://cfconventions.org/Data/cf-conventions/cf-conventions-1.11/cf-conventions.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5netcdf
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from hsfuse.errors import OutputError
+from hsfuse.io.band_labels import describe_band
+from hsfuse.io.layout import STANDARD_ERROR, OutputLayout
+from hsfuse.io.planes import Piece, Planes
+from hsfuse.io.replacement import failure, move_file
+from hsfuse.io.settings import NETCDF
+from hsfuse.io.zarr_layout import CUBE, coordinates, image_attributes, read_layout
+
+__all__ = ["PROVENANCE_ATTRIBUTE", "export_netcdf"]
+
+#: Name of the global attribute that holds an output's attributes as JSON.
+PROVENANCE_ATTRIBUTE = "hsfuse_provenance"
+
+
+def export_netcdf(
+    store_path: Path,
+    path: Path,
+    *,
+    hashes: Mapping[str, str | None] | None = None,
+    seen: Callable[[Piece, NDArray[Any]], None] = lambda piece, values: None,
+) -> Path:
+    """
+    Write a store as a netCDF file, which gets its name when all of it is on the disk.
+
+    Parameters
+    ----------
+    store_path : Path
+        A zarr store with every block written.
+    path : Path
+        Is replaced if it exists.
+    hashes : mapping of str to str or None, optional
+        SHA-256 of the store's chunks, with which they are compared as they are read.
+    seen : callable
+        Called with every part of the image, and its stored numbers.
+
+    Raises
+    ------
+    OutputError
+        If the disk does not take it, or a chunk is not what was written.
+    """
+    layout = read_layout(store_path)
+    planes = Planes.open(store_path, hashes)
+    ready = path.with_name(f"{path.name}.export.partial")
+    try:
+        with h5netcdf.File(ready, "w") as file:
+            images = _create(file, layout)
+            for piece in planes.strips(NETCDF.piece_bytes):
+                values = planes.read(piece)
+                place = piece.rows.slice, piece.columns.slice
+                if piece.planes.start == layout.bands:
+                    images[STANDARD_ERROR][place] = values[0]
+                else:
+                    images[CUBE][(piece.planes, *place)] = values
+                seen(piece, values)
+        move_file(ready, path)
+    except (OSError, RuntimeError) as error:  # h5py raises either where the disk is full
+        if isinstance(error, OutputError):
+            raise
+        reason = failure(error) if isinstance(error, OSError) else str(error)
+        raise OutputError(f"{path}: could not be written: {reason}") from error
+    finally:
+        ready.unlink(missing_ok=True)
+    return path
+
+
+def _create(file: h5netcdf.File, layout: OutputLayout) -> dict[str, Any]:
+    """Write all but the pixels; return the variables that they go to."""
+    file.dimensions = {"band": layout.bands, "y": layout.rows, "x": layout.columns}
+    file.attrs["Conventions"] = "CF-1.11"
+    file.attrs["title"] = "hyperspectral image fused by hsfuse"
+    file.attrs[PROVENANCE_ATTRIBUTE] = json.dumps(layout.provenance, sort_keys=True)
+    for each in coordinates(layout):
+        own = () if each.dimension is None else (each.dimension,)
+        truth = each.values.dtype == bool  # which netCDF has not
+        values = each.values.astype(np.int8) if truth else each.values
+        variable = file.create_variable(each.name, own, values.dtype, data=values)
+        flags = {"flag_values": np.array([0, 1], np.int8), "flag_meanings": "no yes"}
+        for key, value in (each.attributes | (flags if truth else {})).items():
+            variable.attrs[key] = value
+    pairs = zip(layout.wavelength, layout.band_name, strict=True)
+    names = np.array([describe_band(nm, name) for nm, name in pairs], dtype=object)
+    variable = file.create_variable("band_name", ("band",), h5py.string_dtype(), data=names)
+    variable.attrs["long_name"] = "name of the band"
+    return {name: _create_image(file, layout, name) for name in image_attributes(layout)}
+
+
+def _create_image(file: h5netcdf.File, layout: OutputLayout, name: str) -> Any:
+    axes = ("band", "y", "x") if name == CUBE else ("y", "x")
+    fill = np.array(layout.fill).astype(layout.dtype)[()]
+    variable = file.create_variable(
+        name,
+        axes,
+        layout.dtype,
+        chunks=layout.chunk[-len(axes) :],
+        fillvalue=fill,
+        compression="gzip",
+        compression_opts=NETCDF.compression_level,
+        shuffle=True,
+    )
+    attributes = image_attributes(layout)[name]
+    if name == CUBE:
+        attributes["coordinates"] = f"{attributes['coordinates']} band_name"
+    for key, value in attributes.items():
+        variable.attrs[key] = value
+    return variable
