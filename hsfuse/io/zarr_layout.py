@@ -216,23 +216,22 @@ class Coordinate(NamedTuple):
 def coordinates(layout: OutputLayout) -> list[Coordinate]:
     """Return the coordinates of an output: of its bands, of its pixels, and where they lie."""
     crs = _parse_crs(layout)
-    nm: dict[str, object] = {"units": "nm"}
     explained = "share of the band's variance that the MS bands explain"
-    found = [
-        Coordinate(name, values, "band", attributes)
-        for name, values, attributes in (
-            ("band", np.arange(1, layout.bands + 1), dict[str, object]()),
-            (
-                "wavelength",
-                np.array(layout.wavelength),
-                nm | {"standard_name": "radiation_wavelength"},
-            ),
-            ("fwhm", np.array(layout.fwhm), nm | {"long_name": "full width at half maximum"}),
-            ("good", np.array(layout.good), {"long_name": "band can be trusted"}),
-            ("covered", np.array(layout.covered), {"long_name": "an MS band sees this band"}),
-            ("explained", np.array(layout.explained), {"units": "1", "long_name": explained}),
-        )
-    ]
+    facts: dict[str, tuple[NDArray[np.generic], dict[str, object]]] = {
+        "band": (np.arange(1, layout.bands + 1), {}),
+        "wavelength": (
+            np.array(layout.wavelength),
+            {"units": "nm", "standard_name": "radiation_wavelength"},
+        ),
+        "fwhm": (
+            np.array(layout.fwhm),
+            {"units": "nm", "long_name": "full width at half maximum"},
+        ),
+        "good": (np.array(layout.good), {"long_name": "band can be trusted"}),
+        "covered": (np.array(layout.covered), {"long_name": "an MS band sees this band"}),
+        "explained": (np.array(layout.explained), {"units": "1", "long_name": explained}),
+    }
+    found = [Coordinate(name, values, "band", more) for name, (values, more) in facts.items()]
     found.append(Coordinate("spatial_ref", np.array(0), None, _grid_mapping(layout, crs)))
     a, b, c, d, e, f = layout.transform
     if b == 0 and d == 0:  # a rotated grid has no coordinate per column
