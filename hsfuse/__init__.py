@@ -3,7 +3,8 @@ Fuse a low-resolution hyperspectral raster with a high-resolution RGB or multisp
 
 The names below are all that is promised; everything else may move. They are
 imported when first used (PEP 562), so that ``import hsfuse`` and ``hsfuse --help``
-load neither torch nor xarray.
+load neither torch nor xarray. ``import hsfuse.xarray`` gives every DataArray the accessor
+``.hsfuse``; so does the first use of a function that takes or returns rasters.
 
 Examples
 --------
@@ -14,6 +15,7 @@ True
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from hsfuse.fusion.settings import Settings
     from hsfuse.io.read import open_raster
     from hsfuse.io.write import write_raster
+    from hsfuse.learning.recipe import Recipe
     from hsfuse.learning.train import train
     from hsfuse.methods import list_methods
     from hsfuse.sensor.catalogue import list_sensors, load_sensor
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HsfuseError",
     "PairError",
+    "Recipe",
     "Settings",
     "__version__",
     "assess",
@@ -63,6 +67,7 @@ __version__ = version("hsfuse")
 _HOMES = {
     "HsfuseError": "hsfuse.errors",
     "PairError": "hsfuse.errors",
+    "Recipe": "hsfuse.learning.recipe",
     "Settings": "hsfuse.fusion.settings",
     "assess": "hsfuse.assessment",
     "evaluate": "hsfuse.evaluation",
@@ -87,8 +92,18 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
+    _register_accessor()
     return value
+
+
+def _register_accessor() -> None:
+    """Give DataArray its accessor ``hsfuse`` where xarray is imported, but do not import it."""
+    if "xarray" in sys.modules:
+        import_module("hsfuse.xarray")
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+_register_accessor()

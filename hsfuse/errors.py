@@ -24,6 +24,10 @@ __all__ = [
 class HsfuseError(Exception):
     """The root of all that hsfuse raises on purpose."""
 
+    def _render_traceback_(self) -> list[str]:
+        """Return the message for IPython and notebooks, which show no traceback then."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class RasterError(HsfuseError, OSError):
     """A file cannot be read as the raster that was asked for."""

@@ -53,6 +53,10 @@ def loaded(tmp_path_factory):
         "from pathlib import Path\n"
         "from hsfuse.report.inputs import describe_inputs\n"
         f"describe_inputs(Path({str(scene)!r}), Path({str(rgb)!r}))",
+        "accessor": "import xarray\n"
+        "assert not hasattr(xarray.DataArray, 'hsfuse')\n"
+        "hsfuse.load_sensor\n"
+        "assert hasattr(xarray.DataArray, 'hsfuse')",
         "plan": "import hsfuse.fusion.run, hsfuse.report.text\n"
         "from hsfuse.methods import load_method\n"
         "load_method('guided')",
@@ -145,6 +149,12 @@ def test_metadata_are_shown_without_what_computes_draws_and_writes(loaded):
     """`hsfuse info` of a file, and the first lines of `hsfuse run`; nor by readers of products."""
     heavy = {"torch", "matplotlib", "zarr", "h5py", "scipy.optimize", "scipy.stats", "distributed"}
     assert not heavy & loaded["metadata"]
+
+
+def test_the_accessor_comes_with_the_first_public_name_and_without_torch(loaded):
+    """Where xarray is imported; `import hsfuse.xarray` does the same."""
+    assert "hsfuse.xarray" in loaded["accessor"]
+    assert not {"torch", "matplotlib", "holoviews"} & loaded["accessor"]
 
 
 def test_a_plan_is_shown_without_what_draws(loaded):

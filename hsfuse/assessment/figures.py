@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hsfuse.assessment.sums import Sums
 from hsfuse.core.distortion import Distortion
 from hsfuse.core.tally import Mean, Moments
+from hsfuse.core.text import html_table
 
 __all__ = [
     "Assessment",
@@ -52,9 +53,9 @@ class Consistency:
     rmse: float
     relative: float
     sam: float
-    band_rmse: tuple[float, ...]
-    band_relative: tuple[float, ...]
-    band_name: tuple[str, ...]
+    band_rmse: tuple[float, ...] = field(repr=False)
+    band_relative: tuple[float, ...] = field(repr=False)
+    band_name: tuple[str, ...] = field(repr=False)
     pixels: int
     units: str
 
@@ -114,14 +115,21 @@ class Assessment:
     d_lambda: float
     d_lambda_k: float
     d_s: float
-    band_d_lambda: tuple[float, ...]
-    band_d_s: tuple[float, ...]
+    band_d_lambda: tuple[float, ...] = field(repr=False)
+    band_d_s: tuple[float, ...] = field(repr=False)
     windows: int
     hs: Consistency
     ms: Consistency
     noise_share: float
     observed: str
     findings: tuple[Finding, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """Return the findings as a notebook shows them."""
+        return html_table(
+            f"quality without a truth; PSF and response: {self.observed}",
+            [(finding.quality, finding.text) for finding in self.findings],
+        )
 
 
 def consistency(moments: Moments, angle: Mean, names: tuple[str, ...], units: str) -> Consistency:

@@ -24,11 +24,12 @@ from hsfuse.batch.schedule import (
     set_limits,
 )
 from hsfuse.batch.status import STATUS, PairStatus, StatusFile, write_summary
+from hsfuse.core.text import html_table
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.fusion.settings import Settings, with_choices
 from hsfuse.io.url import Url, as_path
 from hsfuse.nets.weights import find_weights
-from hsfuse.parallel import local_workers, pick_device
+from hsfuse.parallel import ShownProgress, local_workers, pick_device, shown_progress
 from hsfuse.sensor.catalogue import known_sensor
 
 __all__ = ["Batch", "BatchOutcome", "execute_batch", "plan_batch", "prepare_batch", "run_batch"]
@@ -110,6 +111,22 @@ class BatchOutcome:
         """The pairs whose outputs are not as asked."""
         return tuple(row for row in self.pairs if not row.good)
 
+    def _repr_html_(self) -> str:
+        """Return a row for each pair as a notebook shows them."""
+        rows = [
+            (
+                Path(row.out).name,
+                row.status,
+                "" if row.hs_consistency is None else f"{row.hs_consistency:.2%}",
+                "" if row.ms_consistency is None else f"{row.ms_consistency:.2%}",
+                "" if row.seconds is None else f"{row.seconds:.1f}",
+                row.message,
+            )
+            for row in self.pairs
+        ]
+        head = ("output", "status", "HS consistency", "MS consistency", "seconds", "message")
+        return html_table(f"{len(rows)} pairs in {self.seconds:.0f} s", rows, head)
+
 
 def run_batch(
     manifest: Pairs,
@@ -121,7 +138,7 @@ def run_batch(
     assets: tuple[str, str] | None = None,
     share_psf: bool = False,
     quicklook: bool = True,
-    progress: Progress | None = None,
+    progress: ShownProgress | None = None,
     **choices: Any,
 ) -> BatchOutcome:
     """
@@ -157,8 +174,8 @@ def run_batch(
         couple, and give it to the others: their own estimates are left out.
     quicklook : bool
         Write ``<output>.png`` besides the record ``<output>.json``.
-    progress : callable, optional
-        Called with the number of pairs that are over and of all.
+    progress : callable or True, optional
+        Called with the number of pairs that are over and of all; True shows a bar.
     **choices
         Fields of :class:`~hsfuse.fusion.settings.Settings` that replace those of ``settings``.
 
@@ -181,7 +198,8 @@ def run_batch(
     batch = prepare_batch(
         manifest, out, settings, memory=memory, suffix=suffix, assets=assets, share_psf=share_psf
     )
-    return execute_batch(batch, quicklook=quicklook, progress=progress)
+    with shown_progress(progress, "pairs") as shown:
+        return execute_batch(batch, quicklook=quicklook, progress=shown)
 
 
 def prepare_batch(

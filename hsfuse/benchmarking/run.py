@@ -32,11 +32,13 @@ from hsfuse.benchmarking.settings import BenchmarkSettings
 from hsfuse.benchmarking.tables import as_markdown
 from hsfuse.benchmarking.weights import candidate_weights
 from hsfuse.benchmarking.work import prepare_or_say, run_method
+from hsfuse.core.text import html_table
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.fusion.settings import PathLike
 from hsfuse.io.reports import write_report
 from hsfuse.methods import find_method
 from hsfuse.nets.weights import Card
+from hsfuse.parallel import ShownProgress, shown_progress
 
 __all__ = [
     "Benchmark",
@@ -123,6 +125,23 @@ class BenchmarkOutcome:
         """The runs without figures."""
         return tuple(row for row in self.rows if not row.good)
 
+    def _repr_html_(self) -> str:
+        """Return a row for each run as a notebook shows them."""
+        rows = [
+            (
+                row.method,
+                row.scene,
+                row.kind,
+                row.status,
+                "" if row.psnr is None else f"{row.psnr:.2f}",
+                "" if row.sam is None else f"{row.sam:.3f}",
+                row.message,
+            )
+            for row in self.rows
+        ]
+        head = ("method", "scene", "pair", "status", "PSNR [dB]", "SAM [degrees]", "message")
+        return html_table(f"{len(rows)} runs in {self.seconds:.0f} s", rows, head)
+
     def as_dict(self) -> dict[str, object]:
         """Return the outcome in JSON types."""
         return {
@@ -144,7 +163,7 @@ def run_benchmark(
     protocol: str | None = None,
     overwrite: bool = False,
     pictures: bool = True,
-    progress: Progress | None = None,
+    progress: ShownProgress | None = None,
     **choices: Any,
 ) -> BenchmarkOutcome:
     """
@@ -172,8 +191,8 @@ def run_benchmark(
         Run again what is finished with the same inputs and options.
     pictures : bool
         Draw one band with its error and the spectral angles of all methods, for each pair.
-    progress : callable, optional
-        Called with the number of runs that are over and of all.
+    progress : callable or True, optional
+        Called with the number of runs that are over and of all; True shows a bar.
     **choices
         Fields of :class:`~hsfuse.benchmarking.settings.BenchmarkSettings` that replace those of
         ``settings``.
@@ -198,7 +217,8 @@ def run_benchmark(
         )
     settings = replace(settings or BenchmarkSettings(), **choices)
     benchmark = prepare_benchmark(cubes, out, settings, pair=pair, protocol=protocol)
-    return execute_benchmark(benchmark, overwrite=overwrite, pictures=pictures, progress=progress)
+    with shown_progress(progress, "runs") as shown:
+        return execute_benchmark(benchmark, overwrite=overwrite, pictures=pictures, progress=shown)
 
 
 def prepare_benchmark(

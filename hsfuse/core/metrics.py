@@ -23,6 +23,7 @@ from hsfuse.core.tally import (
     take_tally,
     take_windows,
 )
+from hsfuse.core.text import html_table
 
 __all__ = [
     "Score",
@@ -88,6 +89,20 @@ class Score:
     bands: int
     pixels: int
     units: str = ""
+
+    def _repr_html_(self) -> str:
+        """Return the figures as a notebook shows them."""
+        units = f" {self.units}" if self.units else ""
+        rows = [
+            ("PSNR", f"{self.psnr:.2f} dB, peak {self.peak:.4g}{units}"),
+            ("SAM", f"{self.sam:.3f} degrees"),
+            ("SSIM", f"{self.ssim:.4f}"),
+            ("UIQI", f"{self.uiqi:.4f}"),
+            ("ERGAS", f"{self.ergas:.3f} %"),
+            ("CC", f"{self.cc:.4f}"),
+            ("RMSE", f"{self.rmse:.4g}{units}"),
+        ]
+        return html_table(f"{self.bands} bands, {self.pixels} pixels", rows)
 
 
 def rmse(truth: Cube, estimate: Cube) -> float:

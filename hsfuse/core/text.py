@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from html import escape
 
-__all__ = ["by", "image_kind", "listed", "numbers", "table"]
+__all__ = ["by", "html_table", "image_kind", "listed", "numbers", "table"]
 
 _LABEL = 16  # width of the column of labels in characters
 
@@ -12,6 +13,27 @@ _LABEL = 16  # width of the column of labels in characters
 def table(lines: Iterable[tuple[str, str]]) -> str:
     """Return a table of labels and texts, a line each, without lines that have no text."""
     return "\n".join(f"{label:<{_LABEL}}{text}" for label, text in lines if text)
+
+
+def html_table(caption: str, rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> str:
+    """
+    Return a table in HTML, as notebooks show it; the first cell of a row is its heading.
+
+    Examples
+    --------
+    >>> html_table("pair", [("HS < MS", "3")])  # doctest: +ELLIPSIS
+    '<table><caption>pair</caption><tr><th style="text-align: left">HS &lt; MS</th><td ...
+    """
+    left = ' style="text-align: left"'
+    top = "".join(f"<th{left}>{escape(cell)}</th>" for cell in head)
+    body = "".join(
+        f"<tr><th{left}>{escape(first)}</th>"
+        + "".join(f"<td{left}>{escape(cell)}</td>" for cell in rest)
+        + "</tr>"
+        for first, *rest in rows
+    )
+    heading = f"<tr>{top}</tr>" if head else ""
+    return f"<table><caption>{escape(caption)}</caption>{heading}{body}</table>"
 
 
 def numbers(values: object) -> str:

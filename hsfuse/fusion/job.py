@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from dask.utils import format_time
 from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy
+from hsfuse.core.text import html_table
 from hsfuse.fusion.conditioning import Unit
 from hsfuse.fusion.digest import versions
 from hsfuse.fusion.duration import Duration
@@ -173,3 +175,33 @@ class Outcome:
         """Share of the values in the bands of the HS image that were below their limit."""
         _, rows, columns = self.job.plan.shape
         return self.limited / (len(self.job.plan.lower_limit) * rows * columns)
+
+    def _repr_html_(self) -> str:
+        """Return output and consistency as a notebook shows them."""
+        plan = self.job.plan
+        bands, rows, columns = plan.shape
+        found = plan.alignment
+        lines = [
+            ("output", str(self.path)),
+            ("size", f"{bands} bands, {rows} x {columns} pixels"),
+            ("method", plan.fuser.name),
+            (
+                "HS consistency",
+                f"{self.spatial.relative:.2%}: output degraded by the PSF, against the HS image",
+            ),
+            (
+                "MS consistency",
+                f"{self.spectral.relative:.2%}: output through the SRF, against the MS image",
+            ),
+            ("shift", found.description if found is not None and found.reliable else ""),
+            ("PSF", f"{plan.pair.psf.describe()}, {plan.pair.psf.status}"),
+            ("SRF", plan.pair.response_source),
+            (
+                "time",
+                f"{format_time(self.job.seconds)} planning, {format_time(self.seconds)} fusing, "
+                f"{self.blocks} {'block' if self.blocks == 1 else 'blocks'}",
+            ),
+            *(("note", note) for note in plan.notes),
+            *(("warning", fill.advice) for fill in self.undeclared),
+        ]
+        return html_table("finished run", [line for line in lines if line[1]])

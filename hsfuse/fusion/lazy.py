@@ -147,6 +147,7 @@ def lazy_result(plan: Plan) -> xr.DataArray:
         data[:bands], dims=("band", "y", "x"), coords=coords, attrs=attrs, name="fused"
     )
     fused.encoding["_FillValue"] = np.nan  # as no data, which rioxarray and xarray then write
+    fused.encoding["original_shape"] = fused.shape  # as of a raster that is opened
     return fused
 
 

@@ -60,11 +60,13 @@ from hsfuse.io.write import (
 from hsfuse.parallel import (
     Cluster,
     Scheduler,
+    ShownProgress,
     inspect_cluster,
     is_local,
     one_thread,
     pick_device,
     release_memory,
+    shown_progress,
 )
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ def run(
     settings: Settings | None = None,
     *,
     client: Client | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ShownProgress | None = None,
     **choices: Any,
 ) -> Outcome:
     """
@@ -100,8 +102,8 @@ def run(
     client : distributed.Client, optional
         Of a dask cluster, whose workers fuse the blocks in place of ``settings.scheduler``. It is
         not closed.
-    progress : callable, optional
-        Called with the number of finished blocks and of all blocks.
+    progress : callable or True, optional
+        Called with the number of finished blocks and of all blocks; True shows a bar.
     **choices
         Fields of :class:`~hsfuse.fusion.settings.Settings` that replace those of
         ``settings``, as in ``hsfuse.run("scene.tif", "rgb.tif", method="guided")``.
@@ -121,7 +123,8 @@ def run(
     job = prepare(
         scene, rgb, out, with_choices(settings or Settings(), choices, "run"), client=client
     )
-    return execute(job, progress=progress)
+    with shown_progress(progress, "blocks") as shown:
+        return execute(job, progress=shown)
 
 
 def prepare(

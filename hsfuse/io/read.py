@@ -16,7 +16,6 @@ import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
 import xarray as xr
 from affine import Affine
 
-import hsfuse.io.accessor  # noqa: F401 - gives DataArray its .hsfuse accessor
 from hsfuse.errors import PlanError, RasterError
 from hsfuse.io.arrays import PACKING, open_array
 from hsfuse.io.bands import BandTable, with_sensor
@@ -282,6 +281,7 @@ def _assembled(
     )
     rows, columns = opened.block
     array.encoding["preferred_chunks"] = {"y": rows, "x": columns}
+    array.encoding["original_shape"] = opened.pixels.shape  # a part of a rotated grid is refused
     if opened.crs is not None:
         array = array.rio.write_crs(opened.crs)
     # An identity is how rasterio says that there is no transform.

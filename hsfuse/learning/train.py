@@ -8,7 +8,7 @@ Pairs are simulated from high-resolution cubes (:mod:`hsfuse.learning.examples`)
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from hsfuse.methods.ms_ssfnet.features import CHANNELS
 from hsfuse.nets.network import Architecture
 from hsfuse.nets.table import NETWORKS, read_architecture
 from hsfuse.nets.weights import Card, Domain, find_weights, load_network, save_weights
-from hsfuse.parallel import pick_device
+from hsfuse.parallel import ShownProgress, pick_device, shown_progress
 from hsfuse.sensor.catalogue import Sensor, pick_sensor, response_matrix
 
 __all__ = [
@@ -60,7 +60,7 @@ def train(
     overwrite: bool = False,
     start_from: str | os.PathLike[str] | None = None,
     until: int | None = None,
-    progress: Callable[[int, int, float], None] | None = None,
+    progress: ShownProgress | None = None,
 ) -> Card:
     """
     Train a network on pairs simulated from cubes, and write its weights and card.
@@ -98,8 +98,8 @@ def train(
         Initial weights, of the same architecture.
     until : int, optional
         Step after which the training pauses, to be resumed later; the weights are those of then.
-    progress : callable, optional
-        Called with the finished steps, all steps and the last loss.
+    progress : callable or True, optional
+        Called with the finished steps, all steps and the last loss; True shows a bar.
 
     Returns
     -------
@@ -133,19 +133,21 @@ def train(
     architecture = architecture_for(recipe, rasters, sensors, network=network, **sizes)
     folder = training_folder(out)
     initial = None if start_from is None else _initial_card(Path(start_from), architecture)
-    trained = train_network(
-        rasters,
-        sensors,
-        architecture,
-        recipe,
-        folder,
-        validation=held_out,
-        device=device,
-        overwrite=overwrite,
-        start=None if initial is None else load_network(initial.path, initial.sha256).state_dict(),
-        until=until,
-        progress=progress,
-    )
+    start = None if initial is None else load_network(initial.path, initial.sha256).state_dict()
+    with shown_progress(progress, "steps") as shown:
+        trained = train_network(
+            rasters,
+            sensors,
+            architecture,
+            recipe,
+            folder,
+            validation=held_out,
+            device=device,
+            overwrite=overwrite,
+            start=start,
+            until=until,
+            progress=shown,
+        )
     reached = last_row(folder)
     facts: dict[str, object] = {
         "data": {

@@ -12,7 +12,7 @@ from hsfuse.errors import PairError, SensorError
 from hsfuse.io.labels import raster_label
 from hsfuse.sensor.catalogue import Response, Sensor, response_matrix, sensor_from_bands
 
-__all__ = ["check_hs_sensor", "covered_bands", "pair_response"]
+__all__ = ["SETTINGS", "check_hs_sensor", "covered_bands", "pair_response"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class _Settings:
     rounded_centre: float = 10.0
 
 
-_SETTINGS = _Settings()
+SETTINGS = _Settings()
 
 
 def pair_response(
@@ -99,7 +99,7 @@ def covered_bands(
     if sensor is None or not np.isfinite(hs["wavelength"].values).all():
         return np.ones(rgb.sizes["band"], dtype=bool), sensor
     response = _response(hs, sensor, f"{raster_label(hs)} and {raster_label(rgb)}")
-    return response.coverage >= _SETTINGS.least_coverage, sensor
+    return response.coverage >= SETTINGS.least_coverage, sensor
 
 
 def _response(hs: xr.DataArray, sensor: Sensor, both: str) -> Response:
@@ -195,7 +195,7 @@ def check_hs_sensor(hs: xr.DataArray, sensor: Sensor) -> list[str]:
 
 def _nominal_centres(rgb: xr.DataArray, centre: NDArray[np.float64], sensor: Sensor) -> list[str]:
     """Say where a file's centres are round numbers for the bands of its sensor."""
-    if np.abs(sensor.wavelength - centre).max() <= _SETTINGS.rounded_centre:
+    if np.abs(sensor.wavelength - centre).max() <= SETTINGS.rounded_centre:
         return []
     stated, known = (", ".join(f"{w:.0f}" for w in w_s) for w_s in (centre, sensor.wavelength))
     return [
@@ -214,13 +214,13 @@ def _check_coverage(
     known = hs["wavelength"].values
     span = f"{np.nanmin(known):.0f} to {np.nanmax(known):.0f} nm"
     for name, share in zip(names, coverage, strict=True):
-        if share < _SETTINGS.least_coverage:
+        if share < SETTINGS.least_coverage:
             raise PairError(
                 f"{raster_label(rgb)}: {1 - share:.0%} of the response of {name!r} lies outside "
                 f"the good HS bands of {raster_label(hs)}, {span}; "
-                f"expected at most {1 - _SETTINGS.least_coverage:.0%}"
+                f"expected at most {1 - SETTINGS.least_coverage:.0%}"
             )
-        if share < _SETTINGS.full_coverage:
+        if share < SETTINGS.full_coverage:
             notes.append(
                 f"{1 - share:.0%} of the response of {name!r} lies outside the good HS bands, "
                 f"{span}"

@@ -9,11 +9,13 @@ the number of items.
 from hsfuse.parallel.cluster import Cluster, inspect_cluster
 from hsfuse.parallel.devices import check_device, local_workers, pick_device
 from hsfuse.parallel.limits import one_thread, release_memory
+from hsfuse.parallel.progress import ShownProgress, shown_progress
 from hsfuse.parallel.schedulers import Scheduler, check_scheduler, each, is_local
 
 __all__ = [
     "Cluster",
     "Scheduler",
+    "ShownProgress",
     "check_device",
     "check_scheduler",
     "each",
@@ -23,4 +25,5 @@ __all__ = [
     "one_thread",
     "pick_device",
     "release_memory",
+    "shown_progress",
 ]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-import hsfuse.io.read  # noqa: F401 - gives DataArray its .hsfuse accessor
+import hsfuse.xarray  # noqa: F401 - gives DataArray its .hsfuse accessor
 from hsfuse.errors import RasterError
 
 WAVELENGTH = [480.0, 560.0, 900.0, 990.0, 940.0, 664.0, 662.0]  # two detectors, 900 to 990 nm

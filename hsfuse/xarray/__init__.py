@@ -1,0 +1,18 @@
+"""
+The accessor ``.hsfuse`` of a DataArray: ``import hsfuse.xarray`` registers it.
+
+So does every function of :mod:`hsfuse` that takes or returns rasters, when it is first used. It
+loads no torch.
+
+Examples
+--------
+>>> import xarray as xr
+>>> import hsfuse.xarray
+>>> bands = xr.DataArray([3.0, 4.0], dims="band", coords={"wavelength": ("band", [560.0, 660.0])})
+>>> bands.hsfuse.nearest(650).item()
+4.0
+"""
+
+from hsfuse.xarray.accessor import RasterAccessor
+
+__all__ = ["RasterAccessor"]

@@ -1,0 +1,52 @@
+"""What the coordinates of a raster say of its bands."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from hsfuse.errors import RasterError
+from hsfuse.io.labels import raster_label
+
+__all__ = ["band_values", "good_bands", "known_bands", "take_bands"]
+
+
+def band_values(raster: xr.DataArray, name: str) -> NDArray[np.float64]:
+    """Return a coordinate of the bands in nanometres; NaN where it is absent."""
+    if name not in raster.coords:
+        return np.full(raster.sizes["band"], np.nan)
+    return np.asarray(raster[name].values, dtype=float)
+
+
+def good_bands(raster: xr.DataArray) -> NDArray[np.bool_]:
+    """Return which bands are good; all where the raster does not say."""
+    if "good" not in raster.coords:
+        return np.ones(raster.sizes["band"], dtype=bool)
+    return np.asarray(raster["good"].values, dtype=bool)
+
+
+def known_bands(raster: xr.DataArray) -> NDArray[np.intp]:
+    """
+    Return the indexes of the good bands whose wavelengths are known.
+
+    Raises
+    ------
+    RasterError
+        If there are none.
+    """
+    known = np.flatnonzero(good_bands(raster) & np.isfinite(band_values(raster, "wavelength")))
+    if not known.size:
+        raise RasterError(
+            f"{raster_label(raster, 'raster')}: states no wavelengths of good bands; "
+            "name the sensor when it is opened"
+        )
+    return known
+
+
+def take_bands(raster: xr.DataArray, bands: list[int]) -> xr.DataArray:
+    """Return some bands: as slices, which dask hands down to the file, unlike lists."""
+    if not raster.chunks:
+        return raster.isel(band=bands)
+    parts = [raster.isel(band=slice(band, band + 1)) for band in bands]
+    return xr.concat(parts, "band", coords="minimal", compat="override", join="override")

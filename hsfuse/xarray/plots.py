@@ -1,0 +1,234 @@
+"""Pictures and spectra of a raster, drawn by matplotlib: ``da.hsfuse.plot``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from hsfuse.core.picture import NO_DATA, Limits, natural_bands, stretch_limits, stretched
+from hsfuse.core.spectra import SpectrumLine, spectrum_line
+from hsfuse.io.layout import STANDARD_ERROR
+from hsfuse.xarray.bands import band_values, good_bands, take_bands
+from hsfuse.xarray.maps import find_grid
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["PlotAccessor", "line_of", "picture_of", "value_label"]
+
+Image = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """Of the pictures."""
+
+    # Pixels of the longer side: what a screen shows, and the sample of the contrast stretch.
+    longest: int = 1000
+    ticks: int = 4  # at most; map coordinates are long numbers
+    error_alpha: float = 0.25  # of the band of the standard error
+
+
+STYLE = _Style()
+
+
+class PlotAccessor:
+    """
+    Pictures of a raster; ``da.hsfuse.plot()`` is :meth:`rgb`.
+
+    Parameters
+    ----------
+    raster : DataArray
+        Dimensions band, y and x.
+    """
+
+    def __init__(self, raster: xr.DataArray) -> None:
+        self._raster = raster
+
+    def __call__(self, **options: Any) -> Axes:
+        """Draw the raster in colour, as :meth:`rgb` does."""
+        return self.rgb(**options)
+
+    def rgb(self, ax: Axes | None = None, *, like: xr.DataArray | None = None) -> Axes:
+        """
+        Draw red, green and blue (:meth:`RasterAccessor.rgb`) on map coordinates.
+
+        Each colour is stretched between its 2nd and 98th percentile, with a gamma of 0.8; pixels
+        without data are light grey. A raster of more than 1000 rows or columns is averaged to at
+        most that many, so that memory remains bounded; all its pixels are read in three bands.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            The current axes by default.
+        like : DataArray, optional
+            A raster of the same bands and units, such as the HS image, whose percentiles are used
+            in place of its own, to compare both by eye.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        return draw_rgb(self._raster, ax, like=like)
+
+    def spectrum(
+        self, x: Any, y: Any, crs: Any = None, *, ax: Axes | None = None, **options: Any
+    ) -> Axes:
+        """
+        Draw the spectra at points of the map over wavelength; bad bands are left out.
+
+        With an uncertainty (``standard_error``) the spectrum plus and minus one standard error is
+        shaded.
+
+        Parameters
+        ----------
+        x, y, crs
+            As of :meth:`RasterAccessor.spectrum`.
+        ax : matplotlib Axes, optional
+            The current axes by default.
+        **options
+            Of :meth:`matplotlib.axes.Axes.plot`, such as ``label``, ``color`` or ``linestyle``.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        return draw_spectrum(self._raster, x, y, crs, ax=ax, **options)
+
+    def interactive(self, *, width: int = 420) -> Any:
+        """
+        Return the picture beside the spectrum of the pixel that is clicked, by holoviews.
+
+        Parameters
+        ----------
+        width : int
+            Of the picture, in pixels of the screen.
+
+        Returns
+        -------
+        holoviews Layout
+            In a notebook it is shown as it is, with zoom and pan.
+
+        Raises
+        ------
+        PlanError
+            If holoviews is not installed: ``pip install 'hsfuse[plot]'``.
+        """
+        from hsfuse.xarray.interactive import linked_views
+
+        return linked_views(self._raster, width)
+
+
+def draw_rgb(raster: xr.DataArray, ax: Axes | None, *, like: xr.DataArray | None) -> Axes:
+    """Draw a raster in colour; see :meth:`PlotAccessor.rgb`."""
+    axes = _current(ax)
+    shown = picture_of(raster, like=like)
+    rows, columns = (shown.step * length for length in shown.image.shape[:2])
+    grid = find_grid(raster)
+    axes.set(aspect="equal", facecolor=(NO_DATA,) * 3)
+    axes.set_title(shown.title, fontsize="medium")
+    options: dict[str, Any] = {"extent": (0, columns, rows, 0), "interpolation": "nearest"}
+    if grid is None:
+        axes.imshow(shown.image, **options)
+        axes.set(xlabel="column [pixels]", ylabel="row [pixels]")
+    else:
+        from matplotlib.transforms import Affine2D
+
+        a, b, c, d, e, f = grid.transform[:6]
+        onto_map = Affine2D.from_values(a, d, b, e, c, f)
+        axes.imshow(shown.image, **options, transform=onto_map + axes.transData)
+        axes.set(xlim=grid.bounds[:2], ylim=grid.bounds[2:])
+        axes.set_xlabel(grid.labels[0])
+        axes.set_ylabel(grid.labels[1])
+        axes.ticklabel_format(useOffset=False, style="plain")
+        axes.locator_params(nbins=STYLE.ticks)
+    return axes
+
+
+def draw_spectrum(
+    raster: xr.DataArray, x: Any, y: Any, crs: Any, *, ax: Axes | None, **options: Any
+) -> Axes:
+    """Draw spectra; see :meth:`PlotAccessor.spectrum`."""
+    from hsfuse.xarray.points import point_spectra
+
+    axes = _current(ax)
+    spectra = point_spectra(raster, x, y, crs).compute().transpose("band", ...)
+    line, label = line_of(raster)
+    values = line.values(spectra.values.reshape(len(spectra), -1))
+    drawn = axes.plot(line.place, values, **options)
+    if STANDARD_ERROR in spectra.coords:
+        errors = spectra[STANDARD_ERROR].values.reshape(-1)
+        for artist, column, error in zip(drawn, values.T, errors, strict=True):
+            axes.fill_between(
+                line.place, column - error, column + error,
+                color=artist.get_color(), alpha=STYLE.error_alpha, linewidth=0,
+            )  # fmt: skip
+    axes.set(xlabel=label, ylabel=value_label(raster))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    if "label" in options:
+        axes.legend(frameon=False)
+    return axes
+
+
+class Picture(NamedTuple):
+    """A raster in colour: (rows, columns, 3), the pixels along a side of its own, and its title."""
+
+    image: Image
+    step: int
+    title: str
+
+
+def picture_of(raster: xr.DataArray, *, like: xr.DataArray | None = None) -> Picture:
+    """Return a raster in colour, of bounded size, in the stretch of its own or of another."""
+    model = raster if like is None else like
+    bands = natural_bands(band_values(model, "wavelength"), good_bands(model))
+    image, step = thinned_bands(raster, bands)
+    limits: Limits = stretch_limits(image if like is None else thinned_bands(like, bands)[0])
+    return Picture(stretched(image, limits), step, _title(raster, bands, step))
+
+
+def thinned_bands(raster: xr.DataArray, bands: list[int]) -> tuple[Image, int]:
+    """Return bands (bands, rows, columns) of bounded size, and the pixels averaged along a side."""
+    taken = take_bands(raster, bands).transpose("band", "y", "x").reset_coords(drop=True)
+    step = max(math.ceil(max(taken.sizes["y"], taken.sizes["x"]) / STYLE.longest), 1)
+    if step > 1:
+        taken = taken.coarsen(y=step, x=step, boundary="pad").mean()
+    return np.asarray(taken.to_numpy(), dtype=np.float32), step
+
+
+def line_of(raster: xr.DataArray) -> tuple[SpectrumLine, str]:
+    """Return how the spectra of a raster are drawn, and the label of their axis."""
+    wavelength, good = band_values(raster, "wavelength"), good_bands(raster)
+    known = bool(np.isfinite(wavelength[good]).all())
+    return spectrum_line(wavelength, good), "wavelength [nm]" if known else "band"
+
+
+def value_label(raster: xr.DataArray) -> str:
+    """Return the label of an axis of values."""
+    return str(raster.attrs.get("units") or "value")
+
+
+def _title(raster: xr.DataArray, bands: list[int], step: int) -> str:
+    wavelength = band_values(raster, "wavelength")[bands]
+    size = f"{raster.sizes['y']} x {raster.sizes['x']} pixels"
+    shown = (
+        f"{', '.join(f'{nm:.0f}' for nm in wavelength)} nm"
+        if np.isfinite(wavelength).all()
+        else f"bands {', '.join(str(band + 1) for band in bands)}"
+    )
+    thinned = f", means of {step} x {step}" if step > 1 else ""
+    return f"{size}{thinned}; {shown}"
+
+
+def _current(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.gca()

@@ -1,0 +1,96 @@
+"""What hsfuse returns, in xarray and in notebooks: one small pair."""
+
+import dask
+import numpy as np
+import pytest
+import xarray as xr
+
+import hsfuse
+from hsfuse.errors import PairError
+
+SENSORS = {"hs_sensor": "wyvern-dragonette-3", "rgb_sensor": "planetscope-dove"}
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    return hsfuse.write_sample(tmp_path_factory.mktemp("pair"), size=(16, 16), ratio=4, **SENSORS)
+
+
+@pytest.fixture(scope="module")
+def outcome(pair):
+    """Return the finished run of the pair, in a zarr store."""
+    seen = []
+    out = pair.scene.with_name("fused.zarr")
+    done = hsfuse.run(
+        pair.scene, pair.rgb, out, method="bicubic", tile=32, progress=lambda *at: seen.append(at),
+        **SENSORS,
+    )  # fmt: skip
+    assert seen[-1] == (done.blocks, done.blocks)
+    return done
+
+
+@pytest.fixture(scope="module")
+def fused(pair):
+    """Return the lazy result of the pair."""
+    return hsfuse.fuse(pair.scene, pair.rgb, method="bicubic", tile=32, **SENSORS)
+
+
+def test_the_assessment_of_the_accessor_is_that_of_the_function(pair, fused):
+    fused = fused.compute()
+    found = fused.hsfuse.assess(pair.scene, pair.rgb, **SENSORS)
+    assert found == hsfuse.assess(fused, pair.scene, pair.rgb, **SENSORS)
+    assert found.findings[0].text in found._repr_html_()
+    assert len(repr(found)) < 2000  # a figure for each band would fill pages
+
+
+def test_a_fused_raster_is_not_computed_by_its_accessor(fused):
+    def computing(*_: object) -> None:
+        raise AssertionError("a chunk is computed")
+
+    x, y = float(fused.x[9]), float(fused.y[20])
+    with dask.config.set(scheduler=computing):
+        spectrum = fused.hsfuse.spectrum(x, y)
+        seen = fused.hsfuse.resample_to("planetscope-dove:green,red")
+        red = fused.hsfuse.rgb()
+    np.testing.assert_array_equal(spectrum, fused[:, 20, 9])
+    np.testing.assert_allclose(
+        seen[:, 20, 9], spectrum.hsfuse.resample_to("planetscope-dove:green,red"), rtol=1e-6
+    )
+    assert red.sizes["band"] == 3
+
+
+def test_bands_are_selected_by_wavelength_as_xarray_does_it(fused):
+    """Where wavelengths increase, as those of one detector do."""
+    band = fused.sel(wavelength=660, method="nearest")
+    assert band.band == fused.hsfuse.nearest(660).band
+
+
+def test_a_store_opened_by_xarray_has_what_the_accessor_needs(outcome, fused):
+    """Wavelengths, FWHM, good bands and the place."""
+    with xr.open_zarr(outcome.path) as dataset:
+        (stored,) = (each for each in dataset.data_vars.values() if each.ndim == 3)
+        x, y = float(fused.x[40]), float(fused.y[3])
+        step = 1e-4  # of the stored numbers
+        np.testing.assert_allclose(
+            stored.hsfuse.spectrum(x, y), fused.hsfuse.spectrum(x, y), atol=step
+        )
+        np.testing.assert_allclose(
+            stored.hsfuse.resample_to("planetscope-dove").isel(y=3, x=40),
+            fused.hsfuse.resample_to("planetscope-dove").isel(y=3, x=40),
+            atol=step,
+        )
+        np.testing.assert_array_equal(stored.hsfuse.rgb().wavelength, fused.hsfuse.rgb().wavelength)
+
+
+def test_results_are_tables_in_a_notebook(pair, outcome):
+    html = outcome._repr_html_()
+    assert str(outcome.path) in html
+    assert f"{outcome.spatial.relative:.2%}" in html
+    score = hsfuse.evaluate(pair.truth, outcome.path, ratio=4)
+    assert f"{score.psnr:.2f} dB" in score._repr_html_()
+
+
+def test_errors_are_one_line_in_a_notebook():
+    """IPython shows this in place of the traceback."""
+    error = PairError("a.tif and b.tif: no common place")
+    assert error._render_traceback_() == ["PairError: a.tif and b.tif: no common place"]
