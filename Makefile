@@ -20,7 +20,7 @@ PIP_ARGS ?=
 # 3.11 first: it is the Python that constraints.txt pins torch for.
 CANDIDATES := $(if $(PYTHON),$(PYTHON),python3.11 python3.12 python3.13 python3.14 python3)
 
-.PHONY: help demo test test-slow lint docs linkcheck clean
+.PHONY: help demo picture test test-slow lint docs linkcheck clean
 help:
 	@sed -n '3,6s/^#   //p' Makefile
 
@@ -62,6 +62,10 @@ demo: $(VENV)/.installed
 	@echo "quicklook     $(CURDIR)/$(DEMO)/fused.tif.png"
 	@echo "record        $(CURDIR)/$(DEMO)/fused.tif.json"
 
+# The picture of the README, from the files of the demo.
+picture: demo
+	$(BIN)/python docs/images/result.py
+
 # In parallel, one thread each: two processes of two threads are slower than one on two cores.
 # Three processes for two cores, at most four: some tests wait for processes that they start.
 # worksteal keeps most modules, and so their fixtures, in one process.
@@ -82,13 +86,14 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-# Warnings are errors. The notebooks are executed, those that have not changed are taken from
-# build/docs/notebooks; NOTEBOOKS=off leaves their outputs out.
+# Warnings are errors, and all pages are read (-E): those of an earlier build repeat no warning.
+# The notebooks are executed; those that have not changed are taken from build/docs/notebooks.
+# NOTEBOOKS=off leaves their outputs out.
 NOTEBOOKS ?= cache
 SPHINX = OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -D nb_execution_mode=$(NOTEBOOKS) -d build/docs/doctrees
 
 docs: $(VENV)/.installed-docs
-	$(SPHINX) -W --keep-going -b html docs build/docs/html
+	$(SPHINX) -E -W --keep-going -b html docs build/docs/html
 	@echo "documentation $(CURDIR)/build/docs/html/index.html"
 
 # Asks the servers of all links, so it needs the network; `make docs` checks links inside the site.

@@ -10,15 +10,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import mathml, methods, model_cards, notebooks, sensors
+from . import (
+    command_line,
+    figures,
+    mathml,
+    methods,
+    model_cards,
+    notebooks,
+    project,
+    results,
+    sensors,
+)
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the generated pages and the renderer of formulas."""
+    """Register the generated pages, the texts of commands and the renderer of formulas."""
     app.connect("builder-inited", _write_pages)
+    command_line.register(app)
     mathml.register(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -26,10 +37,13 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def _write_pages(app: Sphinx) -> None:
     folder = Path(app.srcdir) / "generated"
     pages: dict[str, str | bytes] = {
+        **figures.pages(),
         **methods.pages(),
         **sensors.pages(),
         **model_cards.pages(),
         **notebooks.pages(),
+        **project.pages(),
+        **results.pages(),
     }
     for name, content in pages.items():
         _write(folder / name, content.encode() if isinstance(content, str) else content)

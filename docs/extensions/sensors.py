@@ -38,8 +38,8 @@ def _row(sensor: Sensor) -> tuple[str, ...]:
         sensor.title,
         sensor.kind,
         str(len(sensor.band_names)),
-        f"{known.min():.0f} to {known.max():.0f}" if known.size else "-",
-        "-" if math.isnan(sensor.gsd) else f"{sensor.gsd:g}",
+        f"{known.min():.0f} to {known.max():.0f}" if known.size else "unknown",
+        "varies" if math.isnan(sensor.gsd) else f"{sensor.gsd:g}",
         f"{psf.fwhm[0]:.3g} × {psf.fwhm[1]:.3g}, {psf.status}",
     )
 
