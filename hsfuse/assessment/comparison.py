@@ -21,7 +21,7 @@ from hsfuse.assessment.figures import Assessment, band_noise_share, consistency,
 from hsfuse.assessment.findings import findings_of
 from hsfuse.assessment.observation import ObservedPair, observe_pair
 from hsfuse.assessment.sums import MAPS, WINDOW, Placed, Sums, take_sums
-from hsfuse.core.grid import Span
+from hsfuse.core.grid import Span, spread_evenly
 from hsfuse.errors import PairError
 from hsfuse.fusion.settings import FusionSettings
 from hsfuse.io.labels import raster_label
@@ -33,12 +33,14 @@ from hsfuse.pair.geometry import transform
 from hsfuse.pair.lattice import common_bands, lattice_offset
 from hsfuse.parallel import each, local_workers, one_thread
 
-__all__ = ["assess", "assess_fused"]
+__all__ = ["assess", "assess_fused", "observed_for", "record_of"]
 
 _LOG = logging.getLogger(__name__)
 
 # Values of the fused raster in one block without its halo: 32 MB of float32.
 _BLOCK_VALUES = 8_000_000
+# Of a sample: small blocks lie in more places.
+_SAMPLE_VALUES = 4_000_000
 # What may be chosen; the first ones decide D and R.
 _DECISIVE = ("hs_sensor", "rgb_sensor", "align")
 _CHOICES = (*_DECISIVE, "hs_mask", "rgb_mask", "hs_nodata", "rgb_nodata")
@@ -89,7 +91,7 @@ def assess(fused: Raster, hs: Raster, ms: Raster, **choices: Any) -> Assessment:
 
 def observed_for(fused: Raster, hs: Raster, ms: Raster, choices: Mapping[str, Any]) -> ObservedPair:
     """Return the pair with D and R: of the record of the fused raster, or estimated."""
-    record, name = _record_of(fused)
+    record, name = record_of(fused)
     whole = record.get("settings", {})
     if any(choices.get(each) is not None for each in _DECISIVE):
         record = {}
@@ -107,7 +109,7 @@ def observed_for(fused: Raster, hs: Raster, ms: Raster, choices: Mapping[str, An
     )
 
 
-def _record_of(fused: Raster) -> tuple[Mapping[str, Any], str]:
+def record_of(fused: Raster) -> tuple[Mapping[str, Any], str]:
     """Return the record of a fused file and its name; empty where none belongs to it."""
     source = fused if isinstance(fused, str | Path) else None
     if isinstance(fused, xr.DataArray | xr.Dataset):
@@ -125,7 +127,9 @@ def _record_of(fused: Raster) -> tuple[Mapping[str, Any], str]:
     return record, name
 
 
-def assess_fused(fused: Raster, observed: ObservedPair) -> tuple[Assessment, xr.DataArray]:
+def assess_fused(
+    fused: Raster, observed: ObservedPair, *, most_values: int | None = None
+) -> tuple[Assessment, xr.DataArray]:
     """
     Return the quality of a fused raster, and maps of it.
 
@@ -135,6 +139,9 @@ def assess_fused(fused: Raster, observed: ObservedPair) -> tuple[Assessment, xr.
         As :func:`assess` takes it.
     observed : ObservedPair
         From :func:`observe_pair`.
+    most_values : int, optional
+        Of the fused raster that are compared, about; of a larger one only blocks spread evenly
+        over it. All by default.
 
     Returns
     -------
@@ -150,7 +157,7 @@ def assess_fused(fused: Raster, observed: ObservedPair) -> tuple[Assessment, xr.
     """
     placed = _placed(fused, observed)
     maps = np.full((len(MAPS), *observed.pair.geometry.coarse_shape), np.nan, np.float32)
-    total = _each_block(observed, placed, maps)
+    total = _each_block(observed, placed, maps, most_values)
     if not total.hs.pixels or not total.ms.pixels:
         raise PairError(
             f"{_names(placed.raster, observed)}: no pixel has data in all "
@@ -175,16 +182,33 @@ def _names(fused: xr.DataArray, observed: ObservedPair) -> str:
     return f"{raster_label(observed.pair.hs)} and {raster_label(fused, 'fused')}"
 
 
-def _each_block(observed: ObservedPair, placed: Placed, maps: NDArray[np.float32]) -> Sums:
-    """Return the sums of all blocks, added in order, and fill the maps."""
+def _blocks(
+    observed: ObservedPair, placed: Placed, most_values: int | None
+) -> list[tuple[Span, Span]]:
+    """Return the blocks of HS pixels that are compared: all, or some spread evenly."""
     geometry = observed.pair.geometry
     fine = geometry.y.ratio * geometry.x.ratio * placed.raster.sizes["band"]
-    edge = max(int(math.sqrt(_BLOCK_VALUES / fine)) // WINDOW, 1) * WINDOW
-    spans = [
+    sampled = most_values is not None and placed.raster.size > most_values
+    values = _SAMPLE_VALUES if sampled else _BLOCK_VALUES
+    edge = max(int(math.sqrt(values / fine)) // WINDOW, 1) * WINDOW
+    down, across = (
         [Span(start, min(start + edge, length)) for start in range(0, length, edge)]
         for length in geometry.coarse_shape
-    ]
-    places = list(product(*spans))
+    )
+    if most_values is not None and sampled:
+        share = math.sqrt(most_values / (edge**2 * fine) / (len(down) * len(across)))
+        down, across = (
+            [spans[index] for index in spread_evenly(len(spans), round(share * len(spans)))]
+            for spans in (down, across)
+        )
+    return list(product(down, across))
+
+
+def _each_block(
+    observed: ObservedPair, placed: Placed, maps: NDArray[np.float32], most_values: int | None
+) -> Sums:
+    """Return the sums of all blocks, added in order, and fill the maps."""
+    places = _blocks(observed, placed, most_values)
 
     def numbered(number: int) -> tuple[int, Sums]:
         rows, columns = places[number]

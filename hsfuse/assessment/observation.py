@@ -32,7 +32,7 @@ from hsfuse.pair.survey import survey_pair
 from hsfuse.parallel import one_thread
 from hsfuse.sensor.catalogue import Sensor, known_sensor
 
-__all__ = ["ESTIMATED", "ObservedPair", "observe_pair"]
+__all__ = ["ESTIMATED", "ObservedPair", "observe_pair", "survey_observed"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -111,12 +111,30 @@ def observe_pair(
                     record_name,
                     difference,
                 )
-        pair = opened.pair(settings.align) if stated is None else stated[0]
+        if stated is None:
+            return survey_observed(opened.pair(settings.align))
+        return survey_observed(*stated, source=record_name)
+
+
+def survey_observed(
+    pair: Pair, radiometry: Radiometry | None = None, *, source: str = ESTIMATED
+) -> ObservedPair:
+    """
+    Return what :func:`observe_pair` does, of a pair whose grids and PSF are known.
+
+    Parameters
+    ----------
+    pair : Pair
+        With co-registration and PSF.
+    radiometry : Radiometry, optional
+        Response, gain and offset; estimated from the pair by default.
+    source : str
+        Where they come from.
+    """
+    with one_thread():
         survey = survey_pair(pair)
-        radiometry = survey.radiometry if stated is None else stated[1]
-        source = ESTIMATED if stated is None else record_name
         synthesis = SynthesisedBands.fit(*paired_spectra(survey, np.ones_like(survey.good)))
-        return ObservedPair(pair, radiometry, survey.noise, synthesis, source)
+        return ObservedPair(pair, radiometry or survey.radiometry, survey.noise, synthesis, source)
 
 
 class _Opened(NamedTuple):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Axis", "Geometry", "Span"]
+__all__ = ["Axis", "Geometry", "Span", "spread_evenly"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -150,3 +150,16 @@ class Geometry:
     def ratio(self) -> float:
         """The mean of both axes' ratios."""
         return (self.y.ratio + self.x.ratio) / 2
+
+
+def spread_evenly(length: int, count: int) -> list[int]:
+    """
+    Return so many of ``length`` indexes, or all, with like distances from each other.
+
+    Examples
+    --------
+    >>> spread_evenly(10, 3), spread_evenly(2, 5), spread_evenly(7, 0)
+    ([1, 5, 8], [0, 1], [3])
+    """
+    count = min(max(count, 1), length)
+    return [int((index + 0.5) * length / count) for index in range(count)]

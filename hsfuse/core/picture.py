@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-__all__ = ["NO_DATA", "busiest_window", "natural_bands", "stretch_limits", "stretched"]
+__all__ = [
+    "NO_DATA",
+    "busiest_window",
+    "false_colour_bands",
+    "natural_bands",
+    "stretch_limits",
+    "stretched",
+]
 
 Image = NDArray[np.float32]
 Limits = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -28,6 +35,8 @@ class _Settings:
     # ``largest_distance`` does not show that colour.
     red_green_blue: tuple[float, float, float] = (660.0, 560.0, 480.0)
     largest_distance: float = 60.0
+    # The same with near infrared as red, red as green and green as blue: vegetation is red.
+    near_infrared_first: tuple[float, float, float] = (850.0, 660.0, 560.0)
     # Places of three bands in a spectrum that has none of these: spread, and not at its noisy ends.
     spread: tuple[float, float, float] = (0.85, 0.5, 0.15)
     # Percentiles of the contrast stretch: outliers do not decide it.
@@ -68,14 +77,42 @@ def natural_bands(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> l
     if usable.size == 0:
         usable = np.arange(len(wavelength))
     known = usable[np.isfinite(wavelength[usable])]
-    if known.size:
-        distance = np.abs(wavelength[known, None] - np.array(_SETTINGS.red_green_blue))
-        if distance.min(axis=0).max() <= _SETTINGS.largest_distance:
-            return [int(known[index]) for index in distance.argmin(axis=0)]
+    near = _bands_near(wavelength, known, _SETTINGS.red_green_blue)
+    if near is not None:
+        return near
     if len(usable) in (3, 4) and not known.size:
         return [int(index) for index in usable[:3]]
     spread = np.array(_SETTINGS.spread) * len(usable)
     return [int(usable[min(int(place), len(usable) - 1)]) for place in spread]
+
+
+def false_colour_bands(
+    wavelength: NDArray[np.float64], good: NDArray[np.bool_]
+) -> list[int] | None:
+    """
+    Return the indexes of the bands of near infrared, red and green, which make vegetation red.
+
+    None where there are no good bands within 60 nm of 850, 660 and 560 nm.
+
+    Examples
+    --------
+    >>> false_colour_bands(np.array([480.0, 560.0, 665.0, 842.0]), np.ones(4, bool))
+    [3, 2, 1]
+    """
+    known = np.flatnonzero(good & np.isfinite(wavelength))
+    return _bands_near(wavelength, known, _SETTINGS.near_infrared_first)
+
+
+def _bands_near(
+    wavelength: NDArray[np.float64], known: NDArray[np.intp], wanted: tuple[float, ...]
+) -> list[int] | None:
+    """Return which of some bands are nearest to some wavelengths; None where one is too far."""
+    if not known.size:
+        return None
+    distance = np.abs(wavelength[known, None] - np.array(wanted))
+    if distance.min(axis=0).max() > _SETTINGS.largest_distance:
+        return None
+    return [int(known[index]) for index in distance.argmin(axis=0)]
 
 
 def stretch_limits(image: Image) -> Limits:

@@ -1,1 +1,11 @@
-"""The report of a run as one HTML file that needs no server and no network."""
+"""
+The report of a run as one HTML file that needs no server and no network.
+
+Images of the same ground with a swipe, spectra at sampled pixels, maps, quality in words, sensors
+and the command that repeats the run. :func:`render_page` makes it of a :class:`Subject`.
+"""
+
+from hsfuse.report.page.document import render_page
+from hsfuse.report.page.subject import Subject, file_subject, outcome_subject
+
+__all__ = ["Subject", "file_subject", "outcome_subject", "render_page"]

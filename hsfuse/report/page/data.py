@@ -1,0 +1,247 @@
+"""The data that a page embeds: pictures, sampled spectra and maps, with their sizes bounded."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsfuse.core.grid import Span
+from hsfuse.report.page.charts import band_axis, ms_centres
+from hsfuse.report.page.packing import Packed, largest_error, pack_cube
+from hsfuse.report.page.pictures import Extent, Pictures, draw_pictures
+from hsfuse.report.page.quality import Quality, assess_subject
+from hsfuse.report.page.sampling import Region, choose_pixels, read_region, thin_region
+from hsfuse.report.page.subject import Subject
+from hsfuse.report.record import grid_of
+
+__all__ = ["ReportData", "page_data"]
+
+# Characters of packed spectra of the whole image, and of the detail; with the pictures, whose bound
+# is in pictures.py, and the maps a page stays below 15 MB.
+_WHOLE, _DETAIL = 4_000_000, 1_500_000
+# Bytes of the spectra before they are deflated, which takes about half of them: first attempt.
+_INFLATED = 1.6
+
+
+class ReportData(NamedTuple):
+    """
+    What a page embeds.
+
+    Attributes
+    ----------
+    content : dict
+        For main.js, in JSON types.
+    quality : Quality
+        Assessment and maps.
+    pictures_note, spectra_note : str
+        How both were reduced.
+    """
+
+    content: dict[str, Any]
+    quality: Quality
+    pictures_note: str
+    spectra_note: str
+
+
+class _PackedRegion(NamedTuple):
+    """A region, packed, and by how much a spectrum may differ from the raster's."""
+
+    region: Region
+    content: dict[str, Any]
+    error: float
+
+
+def page_data(subject: Subject) -> ReportData:
+    """Return the data of a page."""
+    fused = subject.fused
+    shape = fused.sizes["y"], fused.sizes["x"]
+    pictures = draw_pictures(subject)
+    quality = assess_subject(subject)
+    windows = [(Span(0, shape[0]), Span(0, shape[1]))]
+    if pictures.detail is not None:
+        windows.append(pictures.detail)
+    regions = [
+        _packed_region(subject, window, most)
+        for window, most in zip(windows, (_WHOLE, _DETAIL), strict=False)
+    ]
+    along, label = band_axis(subject)
+    grid = grid_of(fused)
+    sizes = grid["pixel_size"]
+    pixel = sizes if isinstance(sizes, list) else [1.0, 1.0]
+    content = {
+        "size": {"rows": shape[0], "columns": shape[1], "aspect": pixel[0] / pixel[1]},
+        "pixelSize": pixel[1],
+        "unit": (grid["unit"] or "units") if isinstance(sizes, list) else "pixels",
+        "transform": grid["transform"],
+        "msName": subject.ms_name,
+        "layers": _layers(pictures, quality),
+        "detail": None if pictures.detail is None else _box(pictures.detail),
+        "start": _start(regions[-1].region, subject.good),
+        "regions": [each.content for each in regions],
+        "axes": {"x": label, "y": _value_label(subject)},
+        "bands": {
+            "x": along.round(3).tolist(),
+            "names": _band_names(subject, along, label),
+            "good": subject.good.tolist(),
+            "named": _named_bands(subject),
+        },
+        "msBands": {
+            "x": ms_centres(subject).round(3).tolist(),
+            "names": [str(name) for name in subject.observed.pair.rgb["band_name"].values],
+        },
+    }
+    return ReportData(content, quality, _pictures_note(subject, pictures), _note(subject, regions))
+
+
+def _packed_region(subject: Subject, window: tuple[Span, Span], most: int) -> _PackedRegion:
+    """Return the sampled spectra of a window, thinned until they take few enough characters."""
+    bands = subject.fused.sizes["band"]
+    pixels = choose_pixels(window, bands, max(int(_INFLATED * most / (2 * bands)), 1))
+    region = read_region(subject, window, pixels)
+    step = _stored_step(subject)
+    while True:
+        packed = {
+            "fused": pack_cube(region.fused, step),
+            "hs": pack_cube(region.hs, step),
+            "ms": pack_cube(region.ms),
+        }
+        if region.error is not None:
+            packed["error"] = pack_cube(region.error)
+        single = region.pixels.rows.size < 2 and region.pixels.columns.size < 2
+        if sum(len(each.data) for each in packed.values()) <= most or single:
+            break
+        region = thin_region(region)
+    error = max(largest_error(packed[name], step) for name in ("fused", "hs"))
+    return _PackedRegion(region, _region_content(region, packed), error)
+
+
+def _stored_step(subject: Subject) -> float:
+    """Return the step of the integers in which the fused raster is stored; 0 for none."""
+    attributes = subject.fused.attrs
+    if np.dtype(str(np.ravel(attributes.get("source_dtype", "float32"))[0])).kind not in "iu":
+        return 0.0
+    scale = attributes.get("source_scale", 1.0)
+    return float(scale) if isinstance(scale, int | float) else 0.0
+
+
+def _region_content(region: Region, packed: dict[str, Packed]) -> dict[str, Any]:
+    def places(indexes: NDArray[np.intp]) -> list[int | None]:
+        return [None if index < 0 else int(index) for index in indexes]
+
+    return {
+        "window": _box(region.window),
+        "rows": region.pixels.rows.tolist(),
+        "columns": region.pixels.columns.tolist(),
+        "hsRow": places(region.hs_rows),
+        "hsColumn": places(region.hs_columns),
+        **{name: cube._asdict() for name, cube in packed.items()},
+    }
+
+
+def _box(window: tuple[Span, Span]) -> list[int]:
+    """Return left, top, right and bottom."""
+    rows, columns = window
+    return [columns.start, rows.start, columns.stop, rows.stop]
+
+
+def _layers(pictures: Pictures, quality: Quality) -> list[dict[str, Any]]:
+    layers = [
+        {
+            "name": layer.name,
+            "pictures": [
+                _picture(each.composite, each.label, each.png, each.extent)
+                for each in layer.pictures
+            ],
+        }
+        for layer in pictures.layers
+    ]
+    for each in quality.maps:
+        label = f"{each.low:.3g} (dark) to {each.high:.3g} {each.units} (light)"
+        picture = _picture("map", label, each.png, each.extent)
+        layers.append({"name": f"Map: {each.title}", "pictures": [picture]})
+    return layers
+
+
+def _picture(composite: str, label: str, png: bytes, extent: Extent) -> dict[str, Any]:
+    source = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+    return {"composite": composite, "label": label, "source": source, "extent": list(extent)}
+
+
+def _start(region: Region, good: NDArray[np.bool_]) -> list[int]:
+    """Return column and row of the sampled pixel with data that is nearest to the middle."""
+    rows, columns = region.pixels.rows, region.pixels.columns
+    known = np.isfinite(region.fused[good]).all(axis=0)
+    down, across = (
+        (indexes - (span.start + span.stop) / 2) ** 2
+        for indexes, span in zip((rows, columns), region.window, strict=True)
+    )
+    distance = np.where(known, down[:, None] + across, np.inf)
+    row, column = np.unravel_index(int(np.argmin(distance)), distance.shape)
+    return [int(columns[column]), int(rows[row])]
+
+
+def _value_label(subject: Subject) -> str:
+    units = subject.units
+    return units[:1].upper() + units[1:] if units else "Value (the file states no unit)"
+
+
+def _band_names(subject: Subject, along: NDArray[np.float64], label: str) -> list[str]:
+    names = [str(name) for name in subject.observed.pair.hs["band_name"].values]
+    if label == "Band":
+        return [name or f"band {index + 1}" for index, name in enumerate(names)]
+    return [name or f"{nm:.0f} nm" for name, nm in zip(names, along, strict=True)]
+
+
+def _named_bands(subject: Subject) -> list[int]:
+    """Return the bands whose values are read out at the crosshair."""
+    from hsfuse.core.picture import natural_bands
+
+    return natural_bands(subject.observed.pair.hs["wavelength"].values, subject.good)
+
+
+def _pictures_note(subject: Subject, pictures: Pictures) -> str:
+    if pictures.detail is None:
+        return "The pictures have every pixel of the three images."
+    rows, columns = pictures.detail
+    return (
+        "The pictures of the whole are reduced (means of pixels); the framed window, rows "
+        f"{rows.start} to {rows.stop - 1} and columns {columns.start} to {columns.stop - 1}, has "
+        "every pixel."
+    )
+
+
+def _note(subject: Subject, regions: list[_PackedRegion]) -> str:
+    """Return of which pixels spectra are embedded, and how exactly."""
+    whole, *details = [each.region.pixels for each in regions]
+    every = "every pixel" if whole.step == 1 else f"every {_ordinal(whole.step)} row and column"
+    text = f"Spectra are embedded of {every}"
+    if whole.parts is not None:
+        text += f" within {whole.parts[0]} x {whole.parts[1]} parts of the image"
+    for detail in details:
+        every = "every pixel" if detail.step == 1 else f"every {_ordinal(detail.step)} one"
+        text += f", and of {every} in the framed window"
+    if whole.step > 1 or whole.parts or details:
+        text += "; the crosshair goes to the nearest of these pixels"
+    error = max(each.error for each in regions)
+    exact = (
+        "The values are those of the rasters"
+        if error == 0
+        else f"The values are those of the rasters, rounded by at most {error:.2g} {subject.units}"
+    )
+    return f"{text}. {exact.strip()}; none is an average."
+
+
+def _ordinal(number: int) -> str:
+    """
+    Return an ordinal number.
+
+    Examples
+    --------
+    >>> _ordinal(2), _ordinal(3), _ordinal(11), _ordinal(21)
+    ('2nd', '3rd', '11th', '21st')
+    """
+    suffix = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else suffix}"

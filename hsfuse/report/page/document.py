@@ -1,0 +1,240 @@
+"""The HTML file: data, sections and script in one template."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib.metadata import version
+from importlib.resources import files
+from string import Template
+
+import matplotlib
+import numpy as np
+
+from hsfuse.report.page.charts import psf_chart, srf_chart
+from hsfuse.report.page.data import ReportData, page_data
+from hsfuse.report.page.facts import (
+    fusion_facts,
+    lead,
+    ms_band_rows,
+    notes_of,
+    pair_facts,
+    run_facts,
+)
+from hsfuse.report.page.pictures import COMPOSITES
+from hsfuse.report.page.quality import COLOURS, Map, Quality
+from hsfuse.report.page.subject import Subject
+
+__all__ = ["render_page"]
+
+_STYLES = ("chart.css", "page.css")
+# In the order in which they need each other.
+_SCRIPTS = ("chart.js", "cube.js", "scale.js", "scene.js", "main.js")
+_COLOUR_STEPS = 12
+
+
+def render_page(subject: Subject) -> str:
+    """
+    Return the HTML of a report, which refers to nothing outside itself.
+
+    Raises
+    ------
+    RasterError
+        If a file cannot be read.
+    """
+    found = page_data(subject)
+    charts = [chart for chart in (srf_chart(subject), psf_chart(subject)) if chart["series"]]
+    content = found.content | {"charts": charts}
+    layers = [layer["name"] for layer in content["layers"]]
+    composites = {picture["composite"] for layer in content["layers"]
+                  for picture in layer["pictures"]}  # fmt: skip
+    page = Template(_resource("page.html"))
+    return page.substitute(
+        version=version("hsfuse"),
+        title=escape(subject.path.name),
+        lead=escape(lead(subject)),
+        style="\n".join(_resource(name) for name in _STYLES),
+        script=_joined_modules(),
+        data=_script_json(content),
+        left_options=_options(layers, "HS image"),
+        right_options=_options(layers, "fused image"),
+        composite_options=_options(
+            [name for name in COMPOSITES if name in composites], "natural", COMPOSITES
+        ),
+        detail_button=(
+            '<button type="button" id="to-detail">Full-resolution detail</button>'
+            if content["detail"]
+            else ""
+        ),
+        spectra_note=escape(found.spectra_note),
+        quality=_quality(found.quality),
+        maps=_maps(found.quality.maps),
+        srf_caption=escape(
+            f"SRF: response of each band of the {subject.ms_name} at the HS bands, as used "
+            f"({subject.observed.pair.response_source})."
+        ),
+        psf_caption=escape(
+            f"PSF of the HS image as used ({subject.observed.pair.psf.status}); an HS pixel is one "
+            "unit wide."
+        ),
+        pair=_list(pair_facts(subject)),
+        bands=_bands(subject),
+        run=_run(subject),
+        about=_about(subject, found),
+    )
+
+
+def _resource(name: str) -> str:
+    return files("hsfuse.report.page").joinpath(name).read_text(encoding="utf-8")
+
+
+def _joined_modules() -> str:
+    """Return the modules as one: names are unique among them, so imports and exports go."""
+    text = "\n".join(_resource(name) for name in _SCRIPTS)
+    text = re.sub(r"^import .*;\n", "", text, flags=re.MULTILINE)
+    return re.sub(r"^export ", "", text, flags=re.MULTILINE)
+
+
+def _script_json(content: object) -> str:
+    """Return JSON that ends no script element."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def _options(names: Iterable[str], chosen: str, labels: dict[str, str] | None = None) -> str:
+    return "".join(
+        f'<option value="{escape(name)}"{" selected" if name == chosen else ""}>'
+        f"{escape((labels or {}).get(name, name))}</option>"
+        for name in names
+    )
+
+
+def _list(facts: Iterable[tuple[str, str]]) -> str:
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>\n" for name, text in facts)
+    return f"<dl>\n{rows}</dl>"
+
+
+def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
+    """Return a table, of which the columns from ``texts`` on are numbers."""
+
+    def cell(tag: str, place: int, text: str, scope: str = "") -> str:
+        number = ' class="number"' if place >= texts else ""
+        return f"<{tag}{scope}{number}>{escape(text)}</{tag}>"
+
+    names = "".join(cell("th", place, name, ' scope="col"') for place, name in enumerate(head))
+    lines = "".join(
+        f"<tr>{''.join(cell('td', place, text) for place, text in enumerate(row))}</tr>\n"
+        for row in rows
+    )
+    return (
+        f"<table><caption>{escape(caption)}</caption><thead><tr>{names}</tr></thead>\n"
+        f"<tbody>\n{lines}</tbody></table>"
+    )
+
+
+def _quality(quality: Quality) -> str:
+    found = quality.assessment
+    if found is None:
+        return f'<p class="note">{escape(quality.scope)}</p>'
+    findings = "".join(
+        f'<li><span class="{finding.quality}">{finding.quality}</span>'
+        f"<span>{escape(_sentence(finding.text))}</span></li>\n"
+        for finding in found.findings
+    )
+    rows = [
+        ("HQNR", _figure(found.hqnr), f"1 is best; {_figure(found.hqnr_limit)} without any error"),
+        ("QNR", _figure(found.qnr), f"1 is best; {_figure(found.qnr_limit)} without any error"),
+        ("D_lambda_K", _figure(found.d_lambda_k), "spectral distortion of HQNR; 0 is best"),
+        ("D_lambda", _figure(found.d_lambda), "spectral distortion of QNR; 0 is best"),
+        ("D_s", _figure(found.d_s), "spatial distortion; 0 is best"),
+        ("HS RMSE", _with_units(found.hs.rmse, found.hs.units), f"{found.hs.relative:.2%}"),
+        ("HS SAM", f"{found.hs.sam:.3f}°", "mean spectral angle"),
+        ("MS RMSE", _with_units(found.ms.rmse, found.ms.units), f"{found.ms.relative:.2%}"),
+    ]
+    table = _table("Figures without a truth", ("Figure", "Value", "Meaning"), rows, texts=3)
+    return (
+        f'<ul class="findings">\n{findings}</ul>\n'
+        f'<p class="caption">{escape(_sentence(quality.scope))}. PSF and SRF: '
+        f"{escape(found.observed)}.</p>\n<details><summary>Figures</summary>{table}</details>"
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4f}" if np.isfinite(value) else "not known"
+
+
+def _with_units(value: float, units: str) -> str:
+    return f"{value:.4g} {units}".strip()
+
+
+def _maps(maps: Sequence[Map]) -> str:
+    if not maps:
+        return "<p>There are no values to map.</p>"
+    figures = "\n".join(_map_figure(each) for each in maps)
+    return (
+        f'<div class="maps">\n{figures}\n</div>\n<p class="caption">Colours run from the 2nd to '
+        "the 98th percentile. The viewer above shows each map over the images as well.</p>"
+    )
+
+
+def _map_figure(each: Map) -> str:
+    colours = matplotlib.colormaps[COLOURS](np.linspace(0, 1, _COLOUR_STEPS))
+    stops = ", ".join(
+        "#" + "".join(f"{round(255 * part):02x}" for part in colour[:3]) for colour in colours
+    )
+    low, high, median = (f"{value:.3g}" for value in (each.low, each.high, each.median))
+    units = each.units or "value"
+    alt = f"Map: {each.text}. Median {median}, from {low} to {high} {units}."
+    return (
+        f'<figure id="map-{each.key}"><h3>{escape(each.title)}</h3>'
+        f'<img src="{data_url(each.png)}" alt="{escape(alt)}">'
+        f'<div class="colours" style="background: linear-gradient(to right, {stops})"></div>'
+        f'<div class="ends"><span>{low}</span><span>{escape(units)}, median {median}</span>'
+        f"<span>{high}</span></div><figcaption>{escape(_sentence(each.text))}.</figcaption></figure>"
+    )
+
+
+def data_url(png: bytes) -> str:
+    """Return a PNG as the address of itself."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+
+
+def _bands(subject: Subject) -> str:
+    caption = (
+        f"Bands of the {subject.ms_name}: band = gain x (HS image seen through the SRF) + offset"
+    )
+    head = ("Band", "Centre", "Gain", "Offset", "Correlation")
+    return f'<div class="scroll">{_table(caption, head, ms_band_rows(subject))}</div>'
+
+
+def _run(subject: Subject) -> str:
+    notes = "".join(f"<li>{escape(_sentence(note))}</li>\n" for note in notes_of(subject))
+    command = str(subject.record.get("command") or "")
+    parts = [_list(fusion_facts(subject)), _list(run_facts(subject))]
+    if notes:
+        parts.append(f"<h3>Notes</h3>\n<ul>\n{notes}</ul>")
+    if command:
+        parts.append(
+            "<h3>Command that repeats this run</h3>\n"
+            f'<pre><code id="command">{escape(command)}</code></pre>\n'
+            '<button type="button" id="copy">Copy</button> '
+            '<output id="copied" aria-live="polite"></output>'
+        )
+    return "\n".join(parts)
+
+
+def _about(subject: Subject, found: ReportData) -> str:
+    sentences = [
+        "This file holds all that it shows: it needs no server and no network.",
+        found.pictures_note,
+        found.spectra_note,
+        "Larger windows and other bands are read from the raster itself, for example in QGIS.",
+    ]
+    return "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences)

@@ -1,0 +1,174 @@
+"""What a report states of pair, sensors and run: labels and texts, without markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from dask.utils import format_bytes, format_time
+
+from hsfuse.core.text import by
+from hsfuse.fusion.undeclared import UndeclaredFill
+from hsfuse.report.inputs import pixel_size, raster_crs, raster_size
+from hsfuse.report.page.subject import Subject
+
+__all__ = ["fusion_facts", "lead", "ms_band_rows", "notes_of", "pair_facts", "run_facts"]
+
+Facts = list[tuple[str, str]]
+Record = Mapping[str, Any]
+
+
+def lead(subject: Subject) -> str:
+    """Return one sentence that says what the fused raster is."""
+    fused, record = subject.fused, subject.record
+    parts = [f"{fused.sizes['band']} bands", raster_size(fused)]
+    if size := pixel_size(fused):
+        parts.append(size)
+    method = (record.get("method") or {}).get("method")
+    sentence = ", ".join(parts)
+    return f"{sentence}, fused by the method {method}" if method else sentence
+
+
+def pair_facts(subject: Subject) -> Facts:
+    """Return the two images, their grids and the co-registration."""
+    pair, record = subject.observed.pair, subject.record
+    axes = pair.geometry
+    alignment = record.get("alignment")
+    facts = [
+        ("HS image", _raster_text(pair.hs, record.get("scene"))),
+        (subject.ms_name, _raster_text(pair.rgb, record.get("rgb"))),
+        ("ratio", f"{by(axes.y.ratio, axes.x.ratio)} pixels of the {subject.ms_name} per HS pixel"),
+        ("reference system", raster_crs(subject.fused)),
+        ("co-registration", _alignment_text(alignment, bool(record))),
+        ("PSF of the HS image", f"Gaussian, {pair.psf.describe()}, {pair.psf.status}"),
+    ]
+    if alignment and alignment.get("reliable") and alignment.get("psf"):
+        width = alignment["psf"]["fwhm"]
+        text = f"FWHM {width['y']:.2f} × {width['x']:.2f} HS pixels (y × x)"
+        facts.append(("PSF estimated from the pair", text))
+    facts.append(("SRF", pair.response_source))
+    return facts
+
+
+def _raster_text(raster: Any, stated: Record | None) -> str:
+    """Return file and size of an input: those of the file where the record has them."""
+    wavelength = raster["wavelength"].values
+    known = wavelength[np.isfinite(wavelength)]
+    span = f" from {known.min():.0f} to {known.max():.0f} nm" if known.size else ""
+    size = raster_size(raster)
+    if stated and "rows" in stated:
+        size = f"{stated['rows']} x {stated['columns']} pixels"
+    parts = [
+        str(raster.attrs.get("source", "")),
+        size,
+        pixel_size(raster) or "not georeferenced",
+        f"{raster.sizes['band']} bands{span}",
+    ]
+    if raster.attrs.get("sensor"):
+        parts.append(f"sensor {raster.attrs['sensor']}")
+    return ", ".join(parts)
+
+
+def _alignment_text(found: Record | None, recorded: bool) -> str:
+    if found is None:
+        return "as the files state it" if recorded else "estimated from the pair for this report"
+    if not found.get("reliable"):
+        return "as the files state it: no reliable estimate from the pair"
+    (down, across), error = found["shift"], found["shift_error"]
+    return (
+        f"estimated shift of the HS image {down:+.3f} HS pixels along y (down) and {across:+.3f} "
+        f"along x (right), standard error {max(error):.3f}; {found['changed']:.1%} of the pixels "
+        "differ between the images"
+    )
+
+
+def ms_band_rows(subject: Subject) -> list[tuple[str, str, str, str, str]]:
+    """Return name, centre, gain, offset and correlation of each MS band."""
+    rgb, found = subject.observed.pair.rgb, subject.observed.radiometry
+    rows = []
+    for band, name in enumerate(rgb["band_name"].values):
+        centre = float(rgb["wavelength"].values[band])
+        rows.append(
+            (
+                str(name) or f"band {band + 1}",
+                f"{centre:.1f} nm" if np.isfinite(centre) else "unknown",
+                f"{found.gain[band]:.4g}",
+                f"{found.offset[band]:+.4g}",
+                f"{found.correlation[band]:.3f}",
+            )
+        )
+    return rows
+
+
+def fusion_facts(subject: Subject) -> Facts:
+    """Return method, options and the figures of the run."""
+    record = subject.record
+    if not record:
+        return [("run", "no record of hsfuse belongs to this file")]
+    method, result = record.get("method") or {}, record.get("result") or {}
+    options = [
+        f"{key.replace('_', ' ')} {_option(value)}"
+        for key, value in method.items()
+        if key != "method" and not key.endswith("sha256") and not isinstance(value, dict)
+    ]
+    facts = [
+        ("method", str(method.get("method", ""))),
+        ("parameters", ", ".join(options)),
+        *_difference("consistency with the HS image", result.get("spatial"), subject.units),
+        *_difference(f"consistency with the {subject.ms_name}", result.get("spectral"), ""),
+    ]
+    if result.get("median_standard_error") is not None:
+        error = f"{result['median_standard_error']:.4g} {subject.units}".strip()
+        facts.append(("median standard error", error))
+    if result.get("missing_share") is not None:
+        share = result["missing_share"]
+        facts.append(("no data", f"{share:.3g} of the values" if share else "none"))
+    return [fact for fact in facts if fact[1]]
+
+
+def _option(value: object) -> str:
+    if isinstance(value, list):
+        return " and ".join(map(str, value)) or "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _difference(label: str, found: Record | None, units: str) -> Facts:
+    if not found or found.get("rmse") is None:
+        return []
+    rmse = f"{found['rmse']:.4g} {units}".strip()
+    return [(label, f"RMSE {rmse}, {found['relative']:.2%} of the signal, over the whole raster")]
+
+
+def run_facts(subject: Subject) -> Facts:
+    """Return when, where and how long the run was, and the versions."""
+    record = subject.record
+    result, versions = record.get("result") or {}, record.get("versions") or {}
+    output = record.get("output") or {}
+    facts: Facts = [("file", str(subject.path))]
+    if result.get("finished"):
+        facts.append(("finished", str(result["finished"])))
+    if result.get("seconds") is not None:
+        planning, fusing = result.get("planning_seconds") or 0, result["seconds"]
+        text = f"{format_time(planning)} planning, {format_time(fusing)} fusing"
+        facts.append(("time", f"{text}, on {record.get('device', '')}"))
+    if output.get("dtype"):
+        stored = str(output["dtype"])
+        if output.get("scale", 1.0) != 1.0:
+            stored += f" x {output['scale']:g}"
+        size = f", {format_bytes(result['bytes'])} on disk" if result.get("bytes") else ""
+        facts.append(("stored as", stored + size))
+    listed = [f"{name} {versions[name]}" for name in ("hsfuse", "torch", "gdal", "python")
+              if name in versions]  # fmt: skip
+    facts.append(("versions", ", ".join(listed)))
+    facts.append(("digest of the plan", str(record.get("digest") or "")))
+    return [fact for fact in facts if fact[1]]
+
+
+def notes_of(subject: Subject) -> list[str]:
+    """Return what was assumed, chosen or found odd, a sentence each."""
+    record = subject.record
+    stated = list(record.get("notes") or ()) if record else list(subject.observed.pair.notes)
+    result = record.get("result") or {}
+    stated += [UndeclaredFill(**fill).advice for fill in result.get("undeclared_fill") or ()]
+    return [str(note) for note in stated]

@@ -1,0 +1,255 @@
+"""Pictures of the three images on the ground of the fused raster, as PNG of bounded size."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from matplotlib.image import imsave
+from numpy.typing import NDArray
+
+from hsfuse.core.grid import Geometry, Span
+from hsfuse.core.picture import (
+    Limits,
+    busiest_window,
+    false_colour_bands,
+    natural_bands,
+    stretch_limits,
+    stretched,
+)
+from hsfuse.io.preview import preview_file, preview_raster, read_window
+from hsfuse.report.page.subject import Subject
+
+__all__ = ["Layer", "Picture", "Pictures", "draw_pictures", "encode_png", "hs_extent"]
+
+Image = NDArray[np.float32]
+Extent = tuple[float, float, float, float]
+
+#: Names of the composites.
+COMPOSITES = {"natural": "natural colours", "false": "false colours (near infrared as red)"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Of the pictures."""
+
+    # Pixels of the longer side of a picture of the whole: what a screen shows of it.
+    longest: int = 900
+    # Pixels a side of the part that is shown at full resolution, where the whole is not.
+    detail: int = 256
+    # Bytes of all pictures together.
+    most_bytes: int = 5_000_000
+    # Of PNG: 6, the default, takes twice as long for 3 % in size.
+    png_level: int = 3
+
+
+_SETTINGS = _Settings()
+
+
+class Picture(NamedTuple):
+    """
+    A PNG and where it lies.
+
+    ``extent`` is left, top, right and bottom in pixels of the fused raster; ``label`` says what is
+    shown, such as the wavelengths.
+    """
+
+    composite: str
+    label: str
+    png: bytes
+    extent: Extent
+
+
+class Layer(NamedTuple):
+    """An image by its name, in several composites; later pictures of one lie on earlier ones."""
+
+    name: str
+    pictures: tuple[Picture, ...]
+
+
+class Pictures(NamedTuple):
+    """
+    The layers of HS, MS and fused image.
+
+    ``detail`` is the window (rows, columns) of the fused raster at full resolution, None where the
+    whole is; ``centre`` a window with many edges, for a start.
+    """
+
+    layers: tuple[Layer, ...]
+    detail: tuple[Span, Span] | None
+    centre: tuple[Span, Span]
+
+
+class _Preview(NamedTuple):
+    """Some bands of a raster as a picture shows them: an image for the whole or a part of it."""
+
+    image: Image
+    extent: Extent
+
+
+@dataclass(frozen=True)
+class _Source:
+    """
+    A raster that is shown: its name, composites (bands of each), and its parts.
+
+    ``bands`` are those of ``parts``; ``limits`` of the contrast stretch, one for each of them.
+    """
+
+    name: str
+    raster: xr.DataArray
+    composites: Mapping[str, list[int]]
+    bands: list[int]
+    parts: tuple[_Preview, ...]
+    limits: Limits | None = None
+
+
+def draw_pictures(subject: Subject) -> Pictures:
+    """
+    Return the pictures of a report.
+
+    The fused image has the bands and the contrast stretch of the HS image, so that the two differ
+    by the fusion alone.
+
+    Raises
+    ------
+    RasterError
+        If a file cannot be read.
+    """
+    pair, fused = subject.observed.pair, subject.fused
+    shape = fused.sizes["y"], fused.sizes["x"]
+    hs = _source("HS image", pair.hs, subject.good, hs_extent(subject))
+    left, top = -float(subject.column), -float(subject.row)
+    rgb = pair.rgb
+    ms_good = np.asarray(rgb["good"].values, dtype=bool)
+    ms_extent = (left, top, left + rgb.sizes["x"], top + rgb.sizes["y"])
+    ms = _source(subject.ms_name, rgb, ms_good, ms_extent)
+    whole = _fused_preview(subject, hs.bands)
+    own = replace(hs, name="fused image", raster=fused, parts=(whole,), limits=hs.limits)
+    natural = [own.bands.index(band) for band in own.composites["natural"]]
+    picture = stretched(whole.image[natural], _picked(hs.limits, natural))
+    side = min(_SETTINGS.detail, *shape)
+    rows, columns = (Span(*span) for span in busiest_window(picture, shape, side))
+    reduced = whole.image.shape[1] < shape[0]
+    sources = [hs, ms, own]
+    if reduced:
+        sources[1] = _with_detail(ms, rows.shifted(subject.row), columns.shifted(subject.column))
+        sources[2] = _with_detail(own, rows, columns)
+        moved = (float(columns.start), float(rows.start), float(columns.stop), float(rows.stop))
+        ms_part = sources[1].parts[-1]._replace(extent=moved)
+        sources[1] = replace(sources[1], parts=(ms.parts[0], ms_part))
+    layers = _bounded(sources)
+    return Pictures(layers, (rows, columns) if reduced else None, (rows, columns))
+
+
+def hs_extent(subject: Subject) -> Extent:
+    """Return left, top, right and bottom of the HS image in pixels of the fused raster."""
+    geometry: Geometry = subject.observed.pair.geometry
+    (top, bottom), (left, right) = (
+        (axis.origin - start, axis.origin + axis.coarse * axis.ratio - start)
+        for axis, start in ((geometry.y, subject.row), (geometry.x, subject.column))
+    )
+    return left, top, right, bottom
+
+
+def _source(name: str, raster: xr.DataArray, good: NDArray[np.bool_], extent: Extent) -> _Source:
+    wavelength = raster["wavelength"].values
+    composites = {"natural": natural_bands(wavelength, good)}
+    false = false_colour_bands(wavelength, good)
+    if false is not None:
+        composites["false"] = false
+    bands = sorted({band for each in composites.values() for band in each})
+    image = preview_raster(raster, bands, _SETTINGS.longest)
+    part = _Preview(image, _over(extent, raster, image))
+    return _Source(name, raster, composites, bands, (part,), stretch_limits(image))
+
+
+def _fused_preview(subject: Subject, bands: list[int]) -> _Preview:
+    fused = subject.fused
+    extent = (0.0, 0.0, float(fused.sizes["x"]), float(fused.sizes["y"]))
+    if not subject.held and subject.path.suffix.lower() in (".tif", ".tiff", ".zarr"):
+        image = preview_file(subject.path, bands, _SETTINGS.longest)  # from its overviews
+        return _Preview(image, extent)
+    image = preview_raster(fused, bands, _SETTINGS.longest)
+    return _Preview(image, _over(extent, fused, image))
+
+
+def _over(extent: Extent, raster: xr.DataArray, image: Image) -> Extent:
+    """Return the extent of a reduced image, whose last pixels reach beyond the raster."""
+    left, top, right, bottom = extent
+    lengths = []
+    for length, count, span in zip(
+        (raster.sizes["y"], raster.sizes["x"]), image.shape[1:], (bottom - top, right - left),
+        strict=True,
+    ):  # fmt: skip
+        step = -(-length // count)
+        lengths.append(span * step * count / length)
+    return left, top, left + lengths[1], top + lengths[0]
+
+
+def _with_detail(source: _Source, rows: Span, columns: Span) -> _Source:
+    """Return a source with a window of it at full resolution, as far as it reaches."""
+    image = read_window(source.raster, source.bands, rows, columns)
+    extent = (float(columns.start), float(rows.start), float(columns.stop), float(rows.stop))
+    return replace(source, parts=(*source.parts, _Preview(image, extent)))
+
+
+def _bounded(sources: Sequence[_Source]) -> tuple[Layer, ...]:
+    """Return the layers; pictures of the whole are thinned where all take too many bytes."""
+    while True:
+        layers = tuple(_layer(source) for source in sources)
+        size = sum(len(picture.png) for layer in layers for picture in layer.pictures)
+        if size <= _SETTINGS.most_bytes:
+            return layers
+        sources = [_thinned(source) for source in sources]
+
+
+def _thinned(source: _Source) -> _Source:
+    whole, *details = source.parts
+    image = whole.image[:, ::2, ::2]
+    if max(image.shape[1:]) < _SETTINGS.detail // 2:
+        return source
+    left, top, right, bottom = whole.extent
+    down, across = (
+        2 * count / length for count, length in zip(image.shape[1:], whole.image.shape[1:],
+                                                    strict=True)
+    )  # fmt: skip
+    extent = (left, top, left + (right - left) * across, top + (bottom - top) * down)
+    return replace(source, parts=(_Preview(image, extent), *details))
+
+
+def _layer(source: _Source) -> Layer:
+    assert source.limits is not None
+    pictures = []
+    for name, bands in source.composites.items():
+        places = [source.bands.index(band) for band in bands]
+        limits = _picked(source.limits, places)
+        label = f"{COMPOSITES[name]}, {_band_text(source.raster, bands)}"
+        pictures += [
+            Picture(name, label, encode_png(stretched(part.image[places], limits)), part.extent)
+            for part in source.parts
+        ]
+    return Layer(source.name, tuple(pictures))
+
+
+def _picked(limits: Limits | None, places: list[int]) -> Limits:
+    assert limits is not None
+    return limits[0][places], limits[1][places]
+
+
+def _band_text(raster: xr.DataArray, bands: list[int]) -> str:
+    wavelength = raster["wavelength"].values[bands]
+    if np.isfinite(wavelength).all():
+        return f"{', '.join(f'{nm:.0f}' for nm in wavelength)} nm"
+    return f"bands {', '.join(str(band + 1) for band in bands)}"
+
+
+def encode_png(picture: NDArray[np.float32]) -> bytes:
+    """Return the PNG of a picture, shape (rows, columns, 3 or 4), values 0 to 1."""
+    stream = io.BytesIO()
+    pixels = np.round(np.ascontiguousarray(picture) * 255).astype(np.uint8)
+    imsave(stream, pixels, format="png", pil_kwargs={"compress_level": _SETTINGS.png_level})
+    return stream.getvalue()

@@ -1,0 +1,149 @@
+"""What a report is of: a fused raster with its pair, and the record of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dask.array
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from hsfuse.assessment.comparison import observed_for, record_of
+from hsfuse.assessment.observation import ObservedPair, survey_observed
+from hsfuse.core.text import image_kind
+from hsfuse.errors import RasterError
+from hsfuse.io.layout import STANDARD_ERROR
+from hsfuse.io.read import open_raster
+from hsfuse.io.records import record_path
+from hsfuse.io.url import AnyPath
+from hsfuse.pair.lattice import common_bands, lattice_offset
+from hsfuse.report.page.pixels import read_pixels
+from hsfuse.report.record import outcome_as_dict
+
+if TYPE_CHECKING:
+    from hsfuse.fusion.job import Outcome
+
+__all__ = ["Subject", "file_subject", "outcome_subject"]
+
+# Values of a fused raster that are held in memory: 256 MB.
+_HELD_VALUES = 2**26
+
+
+@dataclass(frozen=True)
+class Subject:
+    """
+    A fused raster, its pair, and what is known of its run.
+
+    Attributes
+    ----------
+    path : Path or Url
+        The fused raster.
+    fused : DataArray
+        It, (band, y, x), lazy, or in memory where it is small; with the coordinate
+        ``standard_error`` where the file has one.
+    held : bool
+        Whether it is in memory: a file of tiles is decoded once, not for each of its parts.
+    observed : ObservedPair
+        The pair with PSF, response, gain and offset.
+    row, column : int
+        Of the MS image (``observed.pair.rgb``), at which the fused raster begins.
+    good : ndarray of bool, shape (bands,)
+        Bands that are shown: good in both the fused raster and the HS image.
+    record : mapping
+        Of the run; empty where there is none.
+    """
+
+    path: AnyPath
+    fused: xr.DataArray
+    held: bool
+    observed: ObservedPair
+    row: int
+    column: int
+    good: NDArray[np.bool_]
+    record: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, path: AnyPath, observed: ObservedPair, record: Mapping[str, Any]) -> Subject:
+        """
+        Return a file with the pair that it was fused from.
+
+        Raises
+        ------
+        PairError
+            If the file is not on the pixels of the MS image, or has other bands.
+        """
+        fused = open_raster(path)
+        pair = observed.pair
+        both = f"{pair.hs.attrs.get('source')} and {path}"
+        hs = pair.hs.assign_coords(good=("band", observed.radiometry.good))
+        good = np.zeros(fused.sizes["band"], dtype=bool)
+        good[common_bands(hs, fused, both)] = True
+        row, column = lattice_offset(pair.rgb, fused, f"{pair.rgb.attrs.get('source')} and {path}")
+        held = fused.size <= _HELD_VALUES
+        if held:
+            values = read_pixels(fused, *(np.arange(fused.sizes[axis]) for axis in ("y", "x")))
+            fused = fused.copy(data=dask.array.from_array(values, chunks=-1))
+        return cls(path, fused, held, observed, row, column, good, record)
+
+    @property
+    def ms_name(self) -> str:
+        """What the high-resolution image is called."""
+        return f"{image_kind(self.observed.pair.rgb.sizes['band'])} image"
+
+    @property
+    def units(self) -> str:
+        """Of the HS image and of the fused raster; empty where the file states none."""
+        return str(self.observed.pair.hs.attrs.get("units") or "")
+
+    @property
+    def standard_error(self) -> xr.DataArray | None:
+        """The standard error (y, x); None where the file has none."""
+        return self.fused.coords.get(STANDARD_ERROR)
+
+
+def outcome_subject(outcome: Outcome) -> Subject:
+    """Return what the report of a finished run is of."""
+    plan = outcome.job.plan
+    source = str(record_path(outcome.path))
+    observed = survey_observed(plan.pair, plan.radiometry, source=source)
+    return Subject.of(outcome.path, observed, outcome_as_dict(outcome))
+
+
+def file_subject(
+    path: AnyPath,
+    hs: AnyPath | None = None,
+    ms: AnyPath | None = None,
+    choices: Mapping[str, Any] | None = None,
+) -> Subject:
+    """
+    Return what the report of a file is of.
+
+    Parameters
+    ----------
+    path : Path or Url
+        An output of :func:`hsfuse.run`, or a fused raster of another program.
+    hs, ms : path, optional
+        The two images; those of the record beside the file by default.
+    choices : mapping, optional
+        As for :func:`hsfuse.assess`.
+
+    Raises
+    ------
+    RasterError, PairError
+        If a file cannot be read, no image is named, or they do not belong together.
+    """
+    record, name = record_of(path)
+    if hs is None or ms is None:
+        if not record:
+            raise RasterError(
+                f"{path}: has no record {name} of its run; expected the HS image and the MS image "
+                "as well: hsfuse report FUSED SCENE RGB"
+            )
+        hs, ms = (record[role]["path"] for role in ("scene", "rgb"))
+    observed = observed_for(path, hs, ms, choices or {})
+    # A record that is not used states nothing of what the page shows.
+    used = record if observed.source == name else {}
+    return Subject.of(path, observed, used)
