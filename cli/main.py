@@ -17,6 +17,7 @@ from .batch import batch
 from .benchmark import benchmark
 from .evaluate import evaluate
 from .info import info, methods
+from .report import report
 from .run import run
 from .sensors import sensors
 from .simulate import sample, simulate
@@ -66,6 +67,7 @@ _COMMANDS = (
     simulate,
     evaluate,
     assess,
+    report,
     benchmark,
     info,
     methods,

@@ -32,7 +32,13 @@ __all__ = ["run"]
     "--report/--no-report",
     default=True,
     show_default=True,
-    help="Write a picture (OUT.png) and a record (OUT.json) beside the output.",
+    help="Write a record (OUT.json), a picture (OUT.png) and a page (OUT.html) beside the output.",
+)
+@click.option(
+    "--page/--no-page",
+    default=True,
+    show_default=True,
+    help="Write the page (OUT.html): images, spectra, maps and quality, for a browser.",
 )
 @json_option
 @quiet_option
@@ -44,6 +50,7 @@ def run(
     *,
     dry_run: bool,
     report: bool,
+    page: bool,
     as_json: bool,
     quiet: bool,
     **choices: Any,
@@ -84,9 +91,10 @@ def run(
         stage("loading libraries", 0.0)
         from hsfuse.fusion.run import execute, prepare
         from hsfuse.fusion.settings import Settings
+        from hsfuse.report.files import write_report
         from hsfuse.report.record import as_json as to_text
         from hsfuse.report.record import outcome_as_dict, plan_as_dict
-        from hsfuse.report.text import describe_plan, summarise, write_report
+        from hsfuse.report.text import describe_plan, summarise
 
         job = prepare(scene, rgb, out, Settings(**choices), dry_run=dry_run, stage=stage)
     if dry_run:
@@ -108,7 +116,11 @@ def run(
     except KeyboardInterrupt:
         click.echo("stopped; run again with --resume to continue", err=True)
         raise click.exceptions.Exit(130) from None
-    paths = write_report(outcome) if report else None
+    paths = None
+    if report:
+        with Stages("report", hidden=quiet) as stage:
+            stage("record, quicklook and page" if page else "record and quicklook", 0.0)
+            paths = write_report(outcome, page=page)
     if as_json:
         click.echo(to_text(outcome_as_dict(outcome)))
     elif not quiet:

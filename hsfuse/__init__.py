@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from hsfuse.learning.recipe import Recipe
     from hsfuse.learning.train import train
     from hsfuse.methods import list_methods
+    from hsfuse.report.files import write_html_report
     from hsfuse.sensor.catalogue import list_sensors, load_sensor
     from hsfuse.synthetic.sample import write_sample
     from hsfuse.synthetic.simulation import simulate
@@ -56,6 +57,7 @@ __all__ = [
     "run_benchmark",
     "simulate",
     "train",
+    "write_html_report",
     "write_raster",
     "write_sample",
 ]
@@ -81,6 +83,7 @@ _HOMES = {
     "run_benchmark": "hsfuse.benchmarking.run",
     "simulate": "hsfuse.synthetic.simulation",
     "train": "hsfuse.learning.train",
+    "write_html_report": "hsfuse.report.files",
     "write_raster": "hsfuse.io.write",
     "write_sample": "hsfuse.synthetic.sample",
 }

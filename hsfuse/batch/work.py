@@ -26,8 +26,8 @@ from hsfuse.io.journal import PartialOutput
 from hsfuse.io.records import read_record, record_path
 from hsfuse.io.replacement import write_file
 from hsfuse.io.store import is_resumable
+from hsfuse.report.files import write_quicklook, write_sidecar
 from hsfuse.report.record import as_json, plan_as_dict
-from hsfuse.report.text import write_quicklook, write_sidecar
 
 __all__ = ["Planned", "fuse_pair", "look_up_pair", "plan_pair"]
 

@@ -1,12 +1,12 @@
 """
-Text of a run for its user: the plan, the closing summary, and where the report files lie.
+Text of a run for its user: the plan and the closing summary.
 
 The wording may change between versions; the keys of the record (JSON) are stable.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -15,12 +15,8 @@ from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.text import by, image_kind, listed, numbers, table
-from hsfuse.errors import OutputError
 from hsfuse.io.formats import find_format
 from hsfuse.io.layout import STANDARD_ERROR, error_file
-from hsfuse.io.records import record_path
-from hsfuse.io.replacement import write_file
-from hsfuse.io.url import AnyPath
 from hsfuse.report.inputs import (
     PartOfPair,
     input_lines,
@@ -29,9 +25,7 @@ from hsfuse.report.inputs import (
     raster_size,
 )
 from hsfuse.report.record import (
-    as_json,
     grid_of,
-    outcome_as_dict,
     spectral_range,
     stored_bytes,
 )
@@ -39,66 +33,11 @@ from hsfuse.report.record import (
 if TYPE_CHECKING:
     from hsfuse.fusion.job import Job, Outcome
     from hsfuse.pair.alignment import Alignment
+    from hsfuse.report.files import ReportPaths
 
-__all__ = [
-    "ReportPaths",
-    "describe_plan",
-    "describe_raster",
-    "summarise",
-    "write_quicklook",
-    "write_report",
-    "write_sidecar",
-]
+__all__ = ["describe_plan", "describe_raster", "summarise"]
 
 _MOST_LISTED = 8  # MS bands whose gain and offset are written out
-
-
-class ReportPaths(NamedTuple):
-    """The files that :func:`write_report` wrote."""
-
-    quicklook: AnyPath
-    sidecar: AnyPath
-
-
-def write_report(outcome: Outcome) -> ReportPaths:
-    """
-    Write the quicklook and the record of a run beside its output.
-
-    Returns
-    -------
-    ReportPaths
-        ``<output>.png`` and ``<output>.json``.
-
-    Raises
-    ------
-    OutputError
-        If one cannot be written; the output itself is complete.
-    """
-    return ReportPaths(write_quicklook(outcome), write_sidecar(outcome))
-
-
-def write_sidecar(outcome: Outcome) -> AnyPath:
-    """Write ``<output>.json``: the record of a run, with all that is needed to repeat it."""
-    path = record_path(outcome.path)
-    return _replace(path, f"{as_json(outcome_as_dict(outcome))}\n".encode())
-
-
-def write_quicklook(outcome: Outcome) -> AnyPath:
-    """Write ``<output>.png``: both inputs and the output, a full-size detail, and spectra."""
-    from hsfuse.report.quicklook import draw_quicklook  # matplotlib takes a while to load
-
-    path = outcome.path.with_name(f"{outcome.path.name}.png")
-    return _replace(path, draw_quicklook(outcome.job.plan, outcome.path))
-
-
-def _replace(path: AnyPath, content: bytes) -> AnyPath:
-    """Replace a file atomically; say that the output is complete where that fails."""
-    try:
-        return write_file(path, content)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); the output is complete"
-        ) from error
 
 
 def describe_raster(raster: xr.DataArray) -> str:
@@ -188,7 +127,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
     outcome : Outcome
         From :func:`hsfuse.fusion.run.run`.
     paths : ReportPaths, optional
-        From :func:`write_report`.
+        From :func:`hsfuse.report.files.write_report`.
     """
     bands, rows, columns = outcome.job.plan.shape
     done = outcome.blocks - outcome.resumed
@@ -228,6 +167,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
         ),
         ("quicklook", str(paths.quicklook) if paths else ""),
         ("record", str(paths.sidecar) if paths else ""),
+        ("report", str(paths.page) if paths and paths.page else ""),
     ]
     return table(lines)
 

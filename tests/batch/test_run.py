@@ -161,7 +161,7 @@ def test_another_request_replaces_an_output_if_asked(inputs: Path, tmp_path: Pat
 
 def test_an_output_of_a_run_alone_is_done(inputs: Path, tmp_path: Path) -> None:
     """As `hsfuse run` leaves it, with its record; what is no output of hsfuse is left."""
-    from hsfuse.report.text import write_sidecar
+    from hsfuse.report.files import write_sidecar
 
     one, two = rows(inputs, 1, 2)
     write_sidecar(hsfuse.run(one["scene"], one["rgb"], tmp_path / "1.zarr", SETTINGS))

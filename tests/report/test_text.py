@@ -21,9 +21,10 @@ from hsfuse.io.read import open_raster
 from hsfuse.io.records import record_path
 from hsfuse.io.write import write_raster
 from hsfuse.pair.lattice import lattice_offset
+from hsfuse.report.files import write_report, write_sidecar
 from hsfuse.report.quicklook import _dissimilar_pixels, _part
 from hsfuse.report.record import outcome_as_dict, plan_as_dict, repeat_command
-from hsfuse.report.text import describe_plan, summarise, write_report, write_sidecar
+from hsfuse.report.text import describe_plan, summarise
 from hsfuse.synthetic.sample import write_sample
 
 

@@ -9,11 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Span
+from hsfuse.core.picture import natural_bands
 from hsfuse.report.page.charts import band_axis, ms_centres
 from hsfuse.report.page.packing import Packed, largest_error, pack_cube
 from hsfuse.report.page.pictures import Extent, Pictures, draw_pictures
 from hsfuse.report.page.quality import Quality, assess_subject
-from hsfuse.report.page.sampling import Region, choose_pixels, read_region, thin_region
+from hsfuse.report.page.sampling import (
+    Region,
+    area_of,
+    choose_pixels,
+    read_region,
+    thin_region,
+)
 from hsfuse.report.page.subject import Subject
 from hsfuse.report.record import grid_of
 
@@ -21,9 +28,9 @@ __all__ = ["ReportData", "page_data"]
 
 # Characters of packed spectra of the whole image, and of the detail; with the pictures, whose bound
 # is in pictures.py, and the maps a page stays below 15 MB.
-_WHOLE, _DETAIL = 4_000_000, 1_500_000
-# Bytes of the spectra before they are deflated, which takes about half of them: first attempt.
-_INFLATED = 1.6
+_WHOLE, _DETAIL = 5_000_000, 1_500_000
+# Characters that a value takes, about: of its two bytes deflating leaves six tenths.
+_CHARACTERS = 1.6
 
 
 class ReportData(NamedTuple):
@@ -86,7 +93,7 @@ def page_data(subject: Subject) -> ReportData:
             "x": along.round(3).tolist(),
             "names": _band_names(subject, along, label),
             "good": subject.good.tolist(),
-            "named": _named_bands(subject),
+            "named": _named_bands(subject, label),
         },
         "msBands": {
             "x": ms_centres(subject).round(3).tolist(),
@@ -99,7 +106,12 @@ def page_data(subject: Subject) -> ReportData:
 def _packed_region(subject: Subject, window: tuple[Span, Span], most: int) -> _PackedRegion:
     """Return the sampled spectra of a window, thinned until they take few enough characters."""
     bands = subject.fused.sizes["band"]
-    pixels = choose_pixels(window, bands, max(int(_INFLATED * most / (2 * bands)), 1))
+    ratio = subject.geometry.y.ratio * subject.geometry.x.ratio
+    values = most / _CHARACTERS / bands
+    # Each sampled pixel has an HS pixel under it, at most one for each of these.
+    hs = 2 * area_of(window) / ratio
+    count = values - hs if hs < 2 * values / 3 else values / 3
+    pixels = choose_pixels(window, bands, max(int(count), 1))
     region = read_region(subject, window, pixels)
     step = _stored_step(subject)
     while True:
@@ -108,6 +120,8 @@ def _packed_region(subject: Subject, window: tuple[Span, Span], most: int) -> _P
             "hs": pack_cube(region.hs, step),
             "ms": pack_cube(region.ms),
         }
+        if region.degraded is not None:
+            packed["degraded"] = pack_cube(region.degraded)
         if region.error is not None:
             packed["error"] = pack_cube(region.error)
         single = region.pixels.rows.size < 2 and region.pixels.columns.size < 2
@@ -195,11 +209,16 @@ def _band_names(subject: Subject, along: NDArray[np.float64], label: str) -> lis
     return [name or f"{nm:.0f} nm" for name, nm in zip(names, along, strict=True)]
 
 
-def _named_bands(subject: Subject) -> list[int]:
-    """Return the bands whose values are read out at the crosshair."""
-    from hsfuse.core.picture import natural_bands
-
-    return natural_bands(subject.observed.pair.hs["wavelength"].values, subject.good)
+def _named_bands(subject: Subject, label: str) -> list[dict[str, Any]]:
+    """Return the bands whose values are read out at the crosshair, and what they are called."""
+    wavelength = subject.observed.pair.hs["wavelength"].values
+    return [
+        {
+            "band": band,
+            "name": f"band {band + 1}" if label == "Band" else f"{wavelength[band]:.0f} nm",
+        }
+        for band in natural_bands(wavelength, subject.good)
+    ]
 
 
 def _pictures_note(subject: Subject, pictures: Pictures) -> str:

@@ -33,7 +33,7 @@ async function loadLayers() {
 async function loadRegions() {
   return Promise.all(
     data.regions.map(async (region) => {
-      const names = ["fused", "hs", "ms", "error"].filter((name) => region[name]);
+      const names = ["fused", "hs", "degraded", "ms", "error"].filter((name) => region[name]);
       const cubes = await Promise.all(names.map((name) => unpackCube(region[name])));
       return { ...region, ...Object.fromEntries(names.map((name, i) => [name, cubes[i]])) };
     }),
@@ -107,6 +107,14 @@ function seriesAt({ region, row, column }) {
       y: good(region.hs.spectrum(hsRow, hsColumn)),
       colour: "var(--spectrum-2)",
     });
+    if (region.degraded) {
+      series.push({
+        ...bands,
+        name: "fused image as the HS sensor sees it",
+        y: good(region.degraded.spectrum(hsRow, hsColumn)),
+        colour: "var(--spectrum-4)",
+      });
+    }
   }
   if (region.ms) {
     series.push({
@@ -130,7 +138,7 @@ function showSpectrum() {
   find("table").replaceChildren(spectrumTable(series, data.axes.x, `Spectra at ${where}`));
   const error = region.error ? `, standard error ${valueText(region.error.value(0, row, column))}` : "";
   const examples = data.bands.named.map(
-    (band) => `${data.bands.names[band]}: ${valueText(series[0].y[band])}`,
+    ({ band, name }) => `${name}: ${valueText(series[0].y[band])}`,
   );
   find("pixel").textContent = `${where}${mapPlace(x, y)}. Fused: ${examples.join(", ")}${error}`;
 }

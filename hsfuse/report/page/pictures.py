@@ -12,7 +12,7 @@ import xarray as xr
 from matplotlib.image import imsave
 from numpy.typing import NDArray
 
-from hsfuse.core.grid import Geometry, Span
+from hsfuse.core.grid import Span
 from hsfuse.core.picture import (
     Limits,
     busiest_window,
@@ -147,10 +147,9 @@ def draw_pictures(subject: Subject) -> Pictures:
 
 def hs_extent(subject: Subject) -> Extent:
     """Return left, top, right and bottom of the HS image in pixels of the fused raster."""
-    geometry: Geometry = subject.observed.pair.geometry
     (top, bottom), (left, right) = (
-        (axis.origin - start, axis.origin + axis.coarse * axis.ratio - start)
-        for axis, start in ((geometry.y, subject.row), (geometry.x, subject.column))
+        (axis.origin, axis.origin + axis.coarse * axis.ratio)
+        for axis in (subject.geometry.y, subject.geometry.x)
     )
     return left, top, right, bottom
 

@@ -64,11 +64,7 @@ def _tiles(indexes: Indexes, length: int) -> list[slice]:
     """Return which of some indexes lie within each tile of an axis."""
     edges = np.arange(0, length + TILE, TILE).clip(max=length)
     cuts = np.searchsorted(indexes, edges)
-    return [
-        slice(int(start), int(stop))
-        for start, stop in pairwise(cuts)
-        if start < stop
-    ]
+    return [slice(int(start), int(stop)) for start, stop in pairwise(cuts) if start < stop]
 
 
 def _band_spans(bands: int, rows: Indexes, columns: Indexes) -> list[Span]:

@@ -14,11 +14,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hsfuse.core.grid import Axis, Span, spread_evenly
+from hsfuse.core.grid import Axis, Geometry, Span, spread_evenly
+from hsfuse.fusion.consistency import finite_in, hs_bands
+from hsfuse.io.preview import read_window
+from hsfuse.observe import Degrade
 from hsfuse.report.page.pixels import TILE, read_pixels
 from hsfuse.report.page.subject import Subject
 
-__all__ = ["Pixels", "Region", "choose_pixels", "read_region", "thin_region"]
+__all__ = ["Pixels", "Region", "area_of", "choose_pixels", "read_region", "thin_region"]
 
 Cube = NDArray[np.float32]
 Indexes = NDArray[np.intp]
@@ -30,6 +33,10 @@ class _Settings:
 
     # Values of the fused raster that are read for the whole image: 1 GB of float32.
     most_read: int = 2**28
+    # Values of a window that is read to be degraded to the HS image.
+    most_degraded: int = 2**26
+    # Bands that are degraded at a time.
+    bands: int = 16
 
 
 _SETTINGS = _Settings()
@@ -63,6 +70,9 @@ class Region:
         At the sampled pixels, NaN for no data.
     hs : ndarray of shape (bands, HS rows, HS columns)
         The HS pixels under them.
+    degraded : ndarray of shape (bands, HS rows, HS columns) or None
+        The fused raster as the HS sensor would see it there, blurred by the PSF; NaN where the PSF
+        reaches beyond it. None for windows too large to be read for it.
     hs_rows, hs_columns : ndarray of int
         Of ``hs``, for each sampled row and column; -1 beyond the HS image.
     ms : ndarray of shape (MS bands, rows, columns)
@@ -75,6 +85,7 @@ class Region:
     pixels: Pixels
     fused: Cube
     hs: Cube
+    degraded: Cube | None
     hs_rows: Indexes
     hs_columns: Indexes
     ms: Cube
@@ -103,10 +114,9 @@ def choose_pixels(
     >>> choose_pixels((Span(0, 9), Span(0, 6)), 10, most_pixels=6).rows.tolist()
     [1, 4, 7]
     """
-    down, across = window
-    step = max(math.ceil(math.sqrt(len(down) * len(across) / most_pixels)), 1)
+    step = max(math.ceil(math.sqrt(area_of(window) / most_pixels)), 1)
     most_read = _SETTINGS.most_read if most_read is None else most_read
-    if len(down) * len(across) * bands <= most_read:
+    if area_of(window) * bands <= most_read:
         rows, columns = (
             np.arange(span.start + min((step - 1) // 2, len(span) - 1), span.stop, step)
             for span in window
@@ -137,10 +147,11 @@ def choose_pixels(
 def read_region(subject: Subject, window: tuple[Span, Span], pixels: Pixels) -> Region:
     """Return the sampled spectra of a window, from all three rasters."""
     pair, radiometry = subject.observed.pair, subject.observed.radiometry
-    geometry = pair.geometry
+    geometry = subject.geometry
     rows, columns = pixels.rows + subject.row, pixels.columns + subject.column
-    hs_rows, down = _under(geometry.y, rows)
-    hs_columns, across = _under(geometry.x, columns)
+    hs_rows, down = _under(geometry.y, pixels.rows)
+    hs_columns, across = _under(geometry.x, pixels.columns)
+    small = subject.held or subject.fused.sizes["band"] * area_of(window) <= _SETTINGS.most_degraded
     ms = read_pixels(pair.rgb, rows, columns).astype(np.float64)
     gain = np.where(radiometry.gain != 0, radiometry.gain, np.nan)
     scaled = (ms - radiometry.offset[:, None, None]) / gain[:, None, None]
@@ -150,6 +161,7 @@ def read_region(subject: Subject, window: tuple[Span, Span], pixels: Pixels) -> 
         pixels,
         read_pixels(subject.fused, pixels.rows, pixels.columns),
         read_pixels(pair.hs, hs_rows, hs_columns),
+        _degraded(subject, hs_rows, hs_columns) if small else None,
         down,
         across,
         scaled.astype(np.float32),
@@ -157,6 +169,32 @@ def read_region(subject: Subject, window: tuple[Span, Span], pixels: Pixels) -> 
         if error is None
         else read_pixels(error.expand_dims("band"), pixels.rows, pixels.columns),
     )
+
+
+def area_of(window: tuple[Span, Span]) -> int:
+    """Return the number of pixels of a window."""
+    return len(window[0]) * len(window[1])
+
+
+def _degraded(subject: Subject, hs_rows: Indexes, hs_columns: Indexes) -> Cube:
+    """Return the fused raster as the HS sensor sees it in some HS pixels."""
+    geometry, psf = subject.geometry, subject.observed.pair.psf
+    axes = geometry.y, geometry.x
+    coarse = [Span(int(each[0]), int(each[-1]) + 1) for each in (hs_rows, hs_columns)]
+    fine = [
+        axis.fine_span(span, reach)
+        for axis, span, reach in zip(axes, coarse, psf.reach, strict=True)
+    ]
+    values = read_window(subject.fused, None, *fine)
+    known = finite_in(values, np.flatnonzero(subject.good))
+    y, x = (axis.cut(*spans) for axis, *spans in zip(axes, fine, coarse, strict=True))
+    operator = Degrade.between(Geometry(y, x), psf)
+    parts = [
+        hs_bands(values[first : first + _SETTINGS.bands], operator, known)
+        for first in range(0, len(values), _SETTINGS.bands)
+    ]
+    down, across = hs_rows - coarse[0].start, hs_columns - coarse[1].start
+    return np.concatenate(parts)[:, down][:, :, across]
 
 
 def _under(axis: Axis, fine: Indexes) -> tuple[Indexes, Indexes]:
@@ -175,14 +213,15 @@ def thin_region(region: Region) -> Region:
     rows, columns = (_middle(indexes) for indexes in (pixels.rows, pixels.columns))
     hs_rows, down = _kept(region.hs_rows[rows])
     hs_columns, across = _kept(region.hs_columns[columns])
-    inner = np.s_[:, rows, columns]
+    inner, under = np.s_[:, rows, columns], np.ix_(np.arange(len(region.hs)), hs_rows, hs_columns)
     return replace(
         region,
         pixels=pixels._replace(
             rows=pixels.rows[rows], columns=pixels.columns[columns], step=2 * pixels.step
         ),
         fused=region.fused[inner],
-        hs=region.hs[:, hs_rows][:, :, hs_columns],
+        hs=region.hs[under],
+        degraded=None if region.degraded is None else region.degraded[under],
         hs_rows=down,
         hs_columns=across,
         ms=region.ms[inner],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import dask.array
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hsfuse.assessment.comparison import observed_for, record_of
 from hsfuse.assessment.observation import ObservedPair, survey_observed
+from hsfuse.core.grid import Geometry
 from hsfuse.core.text import image_kind
 from hsfuse.errors import RasterError
 from hsfuse.io.layout import STANDARD_ERROR
@@ -87,6 +88,15 @@ class Subject:
             values = read_pixels(fused, *(np.arange(fused.sizes[axis]) for axis in ("y", "x")))
             fused = fused.copy(data=dask.array.from_array(values, chunks=-1))
         return cls(path, fused, held, observed, row, column, good, record)
+
+    @property
+    def geometry(self) -> Geometry:
+        """Of the HS image over the fused raster."""
+        y, x = self.observed.pair.geometry.y, self.observed.pair.geometry.x
+        return Geometry(
+            replace(y, fine=self.fused.sizes["y"], origin=y.origin - self.row),
+            replace(x, fine=self.fused.sizes["x"], origin=x.origin - self.column),
+        )
 
     @property
     def ms_name(self) -> str:

@@ -1,0 +1,156 @@
+"""The files of a report beside an output: record, quicklook and page."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hsfuse.errors import OutputError
+from hsfuse.io.records import record_path
+from hsfuse.io.replacement import write_file
+from hsfuse.io.url import AnyPath, as_path
+from hsfuse.report.record import as_json, outcome_as_dict
+
+if TYPE_CHECKING:
+    from hsfuse.fusion.job import Outcome
+    from hsfuse.fusion.settings import PathLike
+
+__all__ = [
+    "ReportPaths",
+    "page_path",
+    "write_html_report",
+    "write_page",
+    "write_quicklook",
+    "write_report",
+    "write_sidecar",
+]
+
+_COMPLETE = "; the output is complete"
+
+
+class ReportPaths(NamedTuple):
+    """The files that :func:`write_report` wrote; ``page`` is None where it was left out."""
+
+    sidecar: AnyPath
+    quicklook: AnyPath
+    page: AnyPath | None
+
+
+def write_report(outcome: Outcome, *, page: bool = True) -> ReportPaths:
+    """
+    Write record, quicklook and page of a run beside its output.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        From :func:`hsfuse.run`.
+    page : bool
+        Also write the page.
+
+    Returns
+    -------
+    ReportPaths
+        ``<output>.json``, ``<output>.png`` and ``<output>.html``.
+
+    Raises
+    ------
+    OutputError
+        If one cannot be written; the output itself is complete.
+    """
+    sidecar = write_sidecar(outcome)
+    return ReportPaths(sidecar, write_quicklook(outcome), write_page(outcome) if page else None)
+
+
+def write_sidecar(outcome: Outcome) -> AnyPath:
+    """Write ``<output>.json``: the record of a run, with all that is needed to repeat it."""
+    path = record_path(outcome.path)
+    return _replace(path, f"{as_json(outcome_as_dict(outcome))}\n".encode(), _COMPLETE)
+
+
+def write_quicklook(outcome: Outcome) -> AnyPath:
+    """Write ``<output>.png``: both inputs and the output, a full-size detail, and spectra."""
+    from hsfuse.report.quicklook import draw_quicklook  # matplotlib takes a while to load
+
+    path = outcome.path.with_name(f"{outcome.path.name}.png")
+    return _replace(path, draw_quicklook(outcome.job.plan, outcome.path), _COMPLETE)
+
+
+def write_page(outcome: Outcome) -> AnyPath:
+    """Write ``<output>.html``: images, spectra, maps and quality, to be looked at in a browser."""
+    from hsfuse.report.page import outcome_subject, render_page
+
+    text = render_page(outcome_subject(outcome))
+    return _replace(page_path(outcome.path), text.encode(), _COMPLETE)
+
+
+def page_path(out: AnyPath) -> AnyPath:
+    """Return the file of the page of an output."""
+    return out.with_name(f"{out.name}.html")
+
+
+def write_html_report(
+    fused: PathLike,
+    hs: PathLike | None = None,
+    ms: PathLike | None = None,
+    out: PathLike | None = None,
+    *,
+    overwrite: bool = False,
+    **choices: Any,
+) -> AnyPath:
+    """
+    Write the report of a fused raster: one HTML file that needs no server and no network.
+
+    It shows the HS, MS and fused image of the same ground, the spectra at the pixel that is
+    clicked, maps of the consistency with both images and of the standard error, the quality in
+    words (:func:`hsfuse.assess`), the sensors' SRF and PSF as used, and the run. It is below 15 MB
+    for a raster of any size.
+
+    Parameters
+    ----------
+    fused : str or path
+        An output of :func:`hsfuse.run`, or a fused raster of another program on the pixels of the
+        MS image with the bands of the HS image.
+    hs, ms : str or path, optional
+        The two images; by default those of the record beside ``fused``.
+    out : str or path, optional
+        The file to write, ``<fused>.html`` by default.
+    overwrite : bool
+        Replace a file of that name.
+    **choices
+        As of :func:`hsfuse.assess`: how the images are read where no record says it.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    OutputError
+        If the file exists or cannot be written.
+    RasterError, PairError
+        If a raster cannot be read, no image is named, or they do not belong together.
+    """
+    path = as_path(fused)
+    page = page_path(path) if out is None else as_path(out)
+    if page.suffix.lower() != ".html":
+        raise OutputError(f"{page}: a report ends in .html, not in {page.suffix!r}")
+    if page.exists() and not overwrite:
+        raise OutputError(
+            f"{page}: exists already; pass --overwrite (overwrite=True) to replace it"
+        )
+    from hsfuse.report.page import file_subject, render_page
+
+    images = [None if each is None else as_path(os.fspath(each)) for each in (hs, ms)]
+    subject = file_subject(path, images[0], images[1], choices)
+    return _replace(page, render_page(subject).encode())
+
+
+def _replace(path: AnyPath, content: bytes, suffix: str = "") -> AnyPath:
+    """Replace a file atomically; say whether the output is complete where that fails."""
+    try:
+        return write_file(path, content)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror or error}){suffix}"
+        ) from error
