@@ -49,7 +49,9 @@ def test_writes_a_raster_with_its_report(pair: Path, tmp_path: Path, name: str):
     record = json.loads((tmp_path / f"{name}.json").read_text())
     assert record["result"]["missing_values"] == 0
     assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [name, f"{name}.json", f"{name}.png"]
+    assert (tmp_path / f"{name}.html").read_text().startswith("<!doctype html>")
+    found = sorted(path.name for path in tmp_path.iterdir())
+    assert found == [name, f"{name}.html", f"{name}.json", f"{name}.png"]
     for word in (
         "HS image",
         "method          bicubic",

@@ -100,13 +100,6 @@ function seriesAt({ region, row, column }) {
     },
   ];
   if (hsRow !== null && hsColumn !== null) {
-    series.push({
-      ...bands,
-      name: "HS pixel under it",
-      kind: "dashed",
-      y: good(region.hs.spectrum(hsRow, hsColumn)),
-      colour: "var(--spectrum-2)",
-    });
     if (region.degraded) {
       series.push({
         ...bands,
@@ -115,6 +108,13 @@ function seriesAt({ region, row, column }) {
         colour: "var(--spectrum-4)",
       });
     }
+    series.push({
+      ...bands,
+      name: "HS pixel under it",
+      kind: "dashed",
+      y: good(region.hs.spectrum(hsRow, hsColumn)),
+      colour: "var(--spectrum-2)",
+    });
   }
   if (region.ms) {
     series.push({
