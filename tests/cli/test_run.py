@@ -233,7 +233,7 @@ def test_uncertainty_of_another_method_is_refused(pair: Path, tmp_path: Path):
 
 def test_the_options_of_the_command_are_the_settings():
     """Every field has its option, of the same name, default and choices; no other option has."""
-    own = {"scene", "rgb", "out", "dry_run", "report", "as_json", "quiet", "verbose"}
+    own = {"scene", "rgb", "out", "dry_run", "report", "page", "as_json", "quiet", "verbose"}
     options = {parameter.name: parameter for parameter in main.commands["run"].params}
     assert options.keys() - own == {field.name for field in fields(Settings)}
     context = main.commands["run"].make_context("run", ["scene.tif", "rgb.tif"])
