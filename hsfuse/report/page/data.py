@@ -235,13 +235,11 @@ def _pictures_note(subject: Subject, pictures: Pictures) -> str:
 def _note(subject: Subject, regions: list[_PackedRegion]) -> str:
     """Return of which pixels spectra are embedded, and how exactly."""
     whole, *details = [each.region.pixels for each in regions]
-    every = "every pixel" if whole.step == 1 else f"every {_ordinal(whole.step)} row and column"
-    text = f"Spectra are embedded of {every}"
+    text = f"Spectra are embedded of {_share(whole.step)}"
     if whole.parts is not None:
         text += f" within {whole.parts[0]} x {whole.parts[1]} parts of the image"
     for detail in details:
-        every = "every pixel" if detail.step == 1 else f"every {_ordinal(detail.step)} one"
-        text += f", and of {every} in the framed window"
+        text += f", and of {_share(detail.step)} in the framed window"
     if whole.step > 1 or whole.parts or details:
         text += "; the crosshair goes to the nearest of these pixels"
     error = max(each.error for each in regions)
@@ -253,14 +251,5 @@ def _note(subject: Subject, regions: list[_PackedRegion]) -> str:
     return f"{text}. {exact.strip()}; none is an average."
 
 
-def _ordinal(number: int) -> str:
-    """
-    Return an ordinal number.
-
-    Examples
-    --------
-    >>> _ordinal(2), _ordinal(3), _ordinal(11), _ordinal(21)
-    ('2nd', '3rd', '11th', '21st')
-    """
-    suffix = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{'th' if number % 100 in (11, 12, 13) else suffix}"
+def _share(step: int) -> str:
+    return "every pixel" if step == 1 else f"one pixel of {step} x {step}"
