@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from .config import config_option
+from .interrupt import stop
 from .options import json_option, pair_options, quiet_option, verbose_option
 from .progress import Progress, Stages
 
@@ -62,6 +64,7 @@ _MOST_FAULTS = 100  # of a manifest that are printed
     "GPU]",
 )
 @pair_options
+@config_option
 @click.option(
     "--share-psf",
     is_flag=True,
@@ -153,8 +156,7 @@ def batch(
                 else execute_batch(found, quicklook=quicklook, progress=progress)
             )
         except KeyboardInterrupt:
-            click.echo("stopped; the same command goes on", err=True)
-            raise click.exceptions.Exit(130) from None
+            stop()
     if as_json:
         from hsfuse.report.record import as_json as to_text
 

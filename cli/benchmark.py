@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .interrupt import stop
 from .options import (
     FileOrUrl,
     FromLibrary,
@@ -230,8 +231,7 @@ def benchmark(
                     found, overwrite=overwrite, pictures=pictures, progress=progress
                 )
             except KeyboardInterrupt:
-                click.echo("stopped; the same command goes on", err=True)
-                raise click.exceptions.Exit(130) from None
+                stop()
     if as_json:
         from hsfuse.report.record import as_json as to_text
 
@@ -243,4 +243,4 @@ def benchmark(
 
 
 def _progress(runs: int, *, hidden: bool) -> Progress:
-    return Progress(runs, item="run", unit="runs", closing="tables", hidden=hidden)
+    return Progress(runs, item="run", unit="runs", closing="tables", each=True, hidden=hidden)

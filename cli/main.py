@@ -17,6 +17,7 @@ from .batch import batch
 from .benchmark import benchmark
 from .evaluate import evaluate
 from .info import info, methods
+from .interrupt import keep_command
 from .report import report
 from .run import run
 from .sensors import sensors
@@ -28,6 +29,11 @@ __all__ = ["main"]
 
 class _Group(click.Group):
     """A group that prints hsfuse's errors as one line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the command as it was typed."""
+        keep_command(ctx, args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""

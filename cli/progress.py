@@ -73,10 +73,11 @@ class _Display:
         unit: str = "",
         hidden: bool,
         stream: TextIO | None,
+        each: bool = False,
     ) -> None:
         stream = sys.stderr if stream is None else stream
         self._terminal = stream.isatty()
-        kind, every = (_Bar, 0.1) if self._terminal else (_Lines, _EVERY)
+        kind, every = (_Bar, 0.1) if self._terminal else (_Lines, 0.0 if each else _EVERY)
         self._bar = kind(
             total=total,
             desc=f"{text} ",
@@ -85,7 +86,7 @@ class _Display:
             disable=hidden,
             bar_format=self._form(forms),
             mininterval=every,
-            delay=0 if self._terminal else every,
+            delay=0 if self._terminal else every or 1e-9,  # nothing before the first item
             miniters=0,
             position=0,
             smoothing=0,  # the mean rate of the run
@@ -166,6 +167,8 @@ class Progress(_Display):
         Seconds that all the work takes, shown until as many items as run in parallel are done.
     parallel : int
         Items that run in parallel.
+    each : bool
+        Write a line for each item where there is no terminal; otherwise one in half a minute.
     hidden : bool
         Show nothing.
     stream : text stream, optional
@@ -181,11 +184,13 @@ class Progress(_Display):
         closing: str = "finishing the file",
         expected: float | None = None,
         parallel: int = 1,
+        each: bool = False,
         hidden: bool = False,
         stream: TextIO | None = None,
     ) -> None:
-        text = f"first {item}"
-        super().__init__(amount, _ITEMS, text=text, unit=unit, hidden=hidden, stream=stream)
+        super().__init__(
+            amount, _ITEMS, text=f"first {item}", unit=unit, hidden=hidden, stream=stream, each=each
+        )
         self._amount, self._item, self._closing = amount, item, closing
         self._bar.expected, self._bar.parallel = expected, parallel
         self._begun = self._closed = False

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .config import CONFIG, config_option
+from .interrupt import stop
 from .options import FileOrUrl, json_option, quiet_option, run_options, verbose_option
 from .progress import Progress, Stages
 
@@ -27,6 +30,7 @@ __all__ = ["run"]
     "[default: <scene>_fused.tif]",
 )
 @run_options
+@config_option
 @click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
 @click.option(
     "--report/--no-report",
@@ -76,6 +80,10 @@ def run(
       hsfuse run scene.tif rgb.tif --dtype int16 --scale 0.0001 --co COMPRESS=DEFLATE
     """  # noqa: D301 - click reads the mark
     talks = not (quiet or as_json)
+    from hsfuse.fusion.settings import Settings, check_weights
+
+    settings = Settings(**choices)  # refuses what is wrong before an input is opened
+    check_weights(settings)
     if talks:  # before the libraries are loaded that compute, which takes seconds
         with Stages("inputs", hidden=quiet) as stage:
             stage("metadata", 0.0)
@@ -90,13 +98,13 @@ def run(
     with Stages("planning", hidden=quiet) as stage:
         stage("loading libraries", 0.0)
         from hsfuse.fusion.run import execute, prepare
-        from hsfuse.fusion.settings import Settings
         from hsfuse.report.files import write_report
         from hsfuse.report.record import as_json as to_text
         from hsfuse.report.record import outcome_as_dict, plan_as_dict
         from hsfuse.report.text import describe_plan, summarise
 
-        job = prepare(scene, rgb, out, Settings(**choices), dry_run=dry_run, stage=stage)
+        job = prepare(scene, rgb, out, settings, dry_run=dry_run, stage=stage)
+    job = replace(job, config=click.get_current_context().meta.get(CONFIG))
     if dry_run:
         click.echo(to_text(plan_as_dict(job)) if as_json else describe_plan(job, inputs=quiet))
         return
@@ -114,8 +122,7 @@ def run(
         ) as progress:
             outcome = execute(job, progress=progress, stage=progress.close_with)
     except KeyboardInterrupt:
-        click.echo("stopped; run again with --resume to continue", err=True)
-        raise click.exceptions.Exit(130) from None
+        stop("--resume")
     paths = None
     if report:
         with Stages("report", hidden=quiet) as stage:

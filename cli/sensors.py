@@ -80,8 +80,9 @@ def show(name: str, *, plot: Path | None, overwrite: bool, as_json: bool) -> Non
 
 @sensors.command(no_args_is_help=True)
 @click.argument("file", type=click.Path(path_type=Path))
+@json_option
 @click.pass_context
-def check(ctx: click.Context, file: Path) -> None:
+def check(ctx: click.Context, file: Path, *, as_json: bool) -> None:
     """
     Check the sensor definition in FILE (TOML, with its tables in the same folder).
 
@@ -95,8 +96,14 @@ def check(ctx: click.Context, file: Path) -> None:
     faults = check_definition(file, file.parent)
     for fault in faults:
         click.echo(f"Error: {' '.join(fault.split())}", err=True)
+    if as_json:
+        facts = {"file": str(file), "valid": not faults, "faults": faults}
+        sensor = None if faults else _facts(load_sensor(file))
+        click.echo(json.dumps({**facts, "sensor": sensor}, indent=2))
     if faults:
         ctx.exit(1)
+    if as_json:
+        return
     click.echo(f"{_describe(load_sensor(file))}\n{file}: a valid definition")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import overwrite_option, store_options, verbose_option
+from .options import json_option, overwrite_option, store_options, verbose_option
 
 if TYPE_CHECKING:
     from hsfuse.synthetic.simulation import SimulatedFiles
@@ -66,8 +67,9 @@ _ratio_help = "MS pixels per HS pixel, a real number greater than 1."
 )
 @_seed
 @overwrite_option
+@json_option
 @verbose_option
-def sample(directory: Path, **choices: Any) -> None:
+def sample(directory: Path, *, as_json: bool, **choices: Any) -> None:
     """
     Write a small synthetic pair and its truth to DIRECTORY.
 
@@ -81,7 +83,7 @@ def sample(directory: Path, **choices: Any) -> None:
     """  # noqa: D301 - click reads the mark
     from hsfuse.synthetic.sample import write_sample
 
-    _print_paths(write_sample(directory, **choices))
+    _print_paths(write_sample(directory, **choices), as_json)
 
 
 @click.command(no_args_is_help=True)
@@ -143,8 +145,11 @@ def sample(directory: Path, **choices: Any) -> None:
 @_seed
 @store_options
 @overwrite_option
+@json_option
 @verbose_option
-def simulate(cube: Path, directory: Path, *, hs_sensor: str | None, **choices: Any) -> None:
+def simulate(
+    cube: Path, directory: Path, *, hs_sensor: str | None, as_json: bool, **choices: Any
+) -> None:
     """
     Simulate the pair that two sensors observe of the high-resolution CUBE.
 
@@ -160,9 +165,14 @@ def simulate(cube: Path, directory: Path, *, hs_sensor: str | None, **choices: A
     from hsfuse.synthetic.simulation import simulate as make
 
     raster = open_raster(cube, sensor=hs_sensor)
-    _print_paths(make(raster, directory, hs_sensor=hs_sensor, **choices))
+    _print_paths(make(raster, directory, hs_sensor=hs_sensor, **choices), as_json)
 
 
-def _print_paths(files: SimulatedFiles) -> None:
+def _print_paths(files: SimulatedFiles, as_json: bool) -> None:
+    if as_json:
+        click.echo(
+            json.dumps({name: str(path) for name, path in files._asdict().items()}, indent=2)
+        )
+        return
     for name, path in files._asdict().items():
         click.echo(f"{name:<12}{path}")

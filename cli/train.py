@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .interrupt import stop
 from .options import (
     FromLibrary,
     device_option,
@@ -260,8 +261,7 @@ def train(
                 **choices,
             )
     except KeyboardInterrupt:
-        click.echo("stopped; run the same command again to resume", err=True)
-        raise click.exceptions.Exit(130) from None
+        stop()
     facts = _facts(card)
     if as_json:
         click.echo(json.dumps(facts, indent=2))

@@ -99,6 +99,15 @@ class RunRow:
     request: str = ""
 
     @property
+    def title(self) -> str:
+        """What was run and what became of it, for progress."""
+        figure = "" if self.psnr is None else f", PSNR {self.psnr:.2f} dB"
+        where = (
+            f"{self.scene}, {self.kind}, ratio {'?' if self.ratio is None else f'{self.ratio:g}'}"
+        )
+        return f"{self.method} on {where}: {self.status}{figure}"
+
+    @property
     def good(self) -> bool:
         """Whether the figures are there, or would be computed."""
         return self.status != "failed"

@@ -52,6 +52,8 @@ __all__ = [
 _LOG = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
+#: Called with the runs that are over, all of them, and what the last one was.
+RunProgress = Callable[[int, int, str], None]
 
 #: The Markdown tables, and the folder of the planes from which pictures are drawn.
 TABLES, MAPS = "benchmark.md", "maps"
@@ -218,7 +220,10 @@ def run_benchmark(
     settings = replace(settings or BenchmarkSettings(), **choices)
     benchmark = prepare_benchmark(cubes, out, settings, pair=pair, protocol=protocol)
     with shown_progress(progress, "runs") as shown:
-        return execute_benchmark(benchmark, overwrite=overwrite, pictures=pictures, progress=shown)
+        counted = None if shown is None else lambda done, total, _: shown(done, total)
+        return execute_benchmark(
+            benchmark, overwrite=overwrite, pictures=pictures, progress=counted
+        )
 
 
 def prepare_benchmark(
@@ -290,10 +295,10 @@ def execute_benchmark(
     *,
     overwrite: bool = False,
     pictures: bool = True,
-    progress: Progress | None = None,
+    progress: RunProgress | None = None,
 ) -> BenchmarkOutcome:
     """
-    Carry out a benchmark; see :func:`run_benchmark`.
+    Carry out a benchmark; see :func:`run_benchmark`. ``progress`` gets a text of each run as well.
 
     Raises
     ------
@@ -331,7 +336,7 @@ class _Work:
     """The runs of a benchmark on their way."""
 
     def __init__(
-        self, benchmark: Benchmark, log: RunLog, pictures: bool, progress: Progress | None
+        self, benchmark: Benchmark, log: RunLog, pictures: bool, progress: RunProgress | None
     ) -> None:
         self.benchmark, self.log, self.progress = benchmark, log, progress
         self.maps = benchmark.folder / MAPS if pictures else None
@@ -377,7 +382,7 @@ class _Work:
             _LOG.warning("%s %s: %s", row.scene, row.method, row.message)
         self.over += 1
         if self.progress is not None:
-            self.progress(self.over, len(self.rows))
+            self.progress(self.over, len(self.rows), row.title)
 
 
 def _alone(function: Callable[..., object], *words: object) -> object:

@@ -102,7 +102,7 @@ def as_markdown(rows: Sequence[RunRow], notes: Sequence[str] = ()) -> str:
     failed = [row for row in rows if row.status == "failed"]
     if failed:
         lines = (
-            f"- {row.method} on {row.dataset} {row.scene}, {row.kind}, ratio "
+            f"- {row.method} on {row.scene} ({row.dataset}), {row.kind}, ratio "
             f"{'?' if row.ratio is None else format(row.ratio, 'g')}: {row.message}"
             for row in failed
         )

@@ -23,7 +23,7 @@ def describe_benchmark(benchmark: Benchmark) -> str:
 def summarise_plan(outcome: BenchmarkOutcome) -> str:
     """Return a line for each run, and how many are done."""
     lines = [
-        f"{row.status:<9}{row.method:<18}{row.dataset} {row.scene}, {row.kind}, "
+        f"{row.status:<9}{row.method:<18}{row.scene} ({row.dataset}), {row.kind}, "
         f"ratio {row.ratio:.4g} {row.rgb_sensor}".rstrip()
         for row in outcome.rows
     ]

@@ -63,6 +63,8 @@ class Job:
         Whose workers do, where it is not this machine.
     request : mapping
         What was asked; see :func:`hsfuse.fusion.request.request_of`.
+    config : str or None
+        Path of the file from which the command line took options.
     """
 
     scene: AnyPath
@@ -77,6 +79,7 @@ class Job:
     client: Client | None = field(default=None, repr=False)
     cluster: Cluster | None = None
     request: Request = field(default_factory=dict)
+    config: str | None = None
 
     @property
     def scheduler(self) -> Scheduler:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hsfuse.fusion.block import fuse_input, read_block
 from hsfuse.fusion.plan import Plan, plan_fusion
-from hsfuse.fusion.settings import FusionSettings, with_choices
+from hsfuse.fusion.settings import FusionSettings, check_weights, with_choices
 from hsfuse.fusion.undeclared import count_undeclared, find_undeclared
 from hsfuse.io.labels import raster_label
 from hsfuse.io.layout import STANDARD_ERROR
@@ -84,6 +84,7 @@ def fuse(
     """
     settings = with_choices(settings or FusionSettings(), choices, "fuse")
     pick_device(settings.device)
+    check_weights(settings)
     inputs = (
         open_input(hs, settings, "hs"),
         open_input(rgb, settings, "rgb"),

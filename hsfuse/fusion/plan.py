@@ -19,20 +19,19 @@ from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.core.tiles import Tiling
 from hsfuse.errors import PlanError
 from hsfuse.fusion.digest import digest, identify
-from hsfuse.fusion.settings import FusionSettings, with_choices
+from hsfuse.fusion.settings import FusionSettings, check_weights, with_choices
 from hsfuse.fusion.tiling import tile_pair
 from hsfuse.fusion.value_range import find_lower_limit
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.missing import without_gaps
 from hsfuse.io.read import Raster, as_raster, check_placed
 from hsfuse.methods import Fuser, Options, load_method, methods_with, place
-from hsfuse.nets.weights import find_weights
 from hsfuse.pair.alignment import Alignment, align_pair
 from hsfuse.pair.geometry import Pair, make_pair, transform
 from hsfuse.pair.part import restrict_ms
 from hsfuse.pair.pixels import PixelCache
 from hsfuse.pair.radiometry import Radiometry
-from hsfuse.pair.response import check_hs_sensor
+from hsfuse.pair.response import check_hs_sensor, suggest_hs_sensor
 from hsfuse.pair.survey import Survey, survey_pair
 from hsfuse.parallel import one_thread, pick_device
 from hsfuse.sensor.catalogue import known_sensor
@@ -153,9 +152,7 @@ def plan_fusion(
     """
     settings = with_choices(settings or FusionSettings(), choices, "plan_fusion")
     method, options = load_method(settings.method), settings.options
-    if options.weights is not None:
-        # Before the pair is surveyed, which takes longer. Methods have the names of their networks.
-        find_weights(options.weights, settings.method)
+    check_weights(settings)  # before the pair is surveyed, which takes longer
     hs, rgb = (
         # The standard error of an image that was fused itself has no part in this fusion.
         as_raster(raster, role, sensor=sensor).drop_vars(STANDARD_ERROR, errors="ignore")
@@ -184,7 +181,7 @@ def plan_fusion(
     }
     # A sensor that a product names itself is part of what was read, and has no such check.
     asked = hs_sensor if settings.hs_sensor is not None else None
-    sensor_notes = [] if asked is None else check_hs_sensor(hs, asked)
+    sensor_notes = suggest_hs_sensor(hs) if asked is None else check_hs_sensor(hs, asked)
     device, cache = pick_device(options.device), PixelCache()
     stage = stage or ignore_stage
     with one_thread():  # a plan resumed on another machine is the same

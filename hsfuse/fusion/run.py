@@ -34,7 +34,7 @@ from hsfuse.fusion.job import Job, Outcome
 from hsfuse.fusion.lazy import lazy_result, open_input
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.request import request_of
-from hsfuse.fusion.settings import PathLike, Settings, with_choices
+from hsfuse.fusion.settings import PathLike, Settings, check_weights, with_choices
 from hsfuse.fusion.stored_numbers import StoredNumbers, choose_numbers
 from hsfuse.fusion.undeclared import count_undeclared, find_undeclared
 from hsfuse.io.formats import find_format
@@ -151,6 +151,7 @@ def prepare(
     """
     started = time.monotonic()
     settings = settings or Settings()
+    check_weights(settings)
     scene, rgb = as_path(scene), as_path(rgb)
     masks = [as_path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
     files = [scene, rgb, *masks]

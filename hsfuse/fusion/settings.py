@@ -13,12 +13,12 @@ from hsfuse.errors import PlanError
 from hsfuse.io.layout import check_stored_type
 from hsfuse.io.read import NoData
 from hsfuse.io.settings import StoredType
-from hsfuse.methods import Options, check_options, load_method
+from hsfuse.methods import Options, check_options, find_method
 from hsfuse.pair.part import Bands, BBox, check_bands, check_bbox
 from hsfuse.parallel import check_device, check_scheduler
 from hsfuse.sensor.model import Sensor
 
-__all__ = ["FusionSettings", "PathLike", "SensorLike", "Settings", "with_choices"]
+__all__ = ["FusionSettings", "PathLike", "SensorLike", "Settings", "check_weights", "with_choices"]
 
 PathLike = str | os.PathLike[str]
 SensorLike = Sensor | str | os.PathLike[str]
@@ -100,7 +100,7 @@ class FusionSettings:
 
     def __post_init__(self) -> None:
         """Refuse what is wrong whatever the pair is, before anything is read."""
-        load_method(self.method)
+        find_method(self.method)
         check_device(self.device)
         if self.precision not in _PRECISIONS:
             raise PlanError(f"precision must be {' or '.join(_PRECISIONS)}, got {self.precision!r}")
@@ -186,6 +186,21 @@ class Settings(FusionSettings):
     def likely_dtype(self) -> StoredType:
         """The stored type, or that of most HS images where it is theirs and none is read yet."""
         return "float32" if self.dtype == "input" else self.dtype
+
+
+def check_weights(settings: FusionSettings) -> None:
+    """
+    Refuse weights that are none, or of another network, before an input is opened.
+
+    Raises
+    ------
+    WeightsError
+        If the file or its card cannot be read, or is of another network than the method.
+    """
+    if settings.weights is not None:
+        from hsfuse.nets.weights import find_weights  # imports torch, which takes seconds
+
+        find_weights(os.fspath(settings.weights), settings.method)
 
 
 def with_choices(settings: _Chosen, choices: Mapping[str, Any], caller: str) -> _Chosen:

@@ -10,9 +10,21 @@ from numpy.typing import NDArray
 
 from hsfuse.errors import PairError, SensorError
 from hsfuse.io.labels import raster_label
-from hsfuse.sensor.catalogue import Response, Sensor, response_matrix, sensor_from_bands
+from hsfuse.sensor.catalogue import (
+    Response,
+    Sensor,
+    fitting_sensors,
+    response_matrix,
+    sensor_from_bands,
+)
 
-__all__ = ["SETTINGS", "check_hs_sensor", "covered_bands", "pair_response"]
+__all__ = [
+    "SETTINGS",
+    "check_hs_sensor",
+    "covered_bands",
+    "pair_response",
+    "suggest_hs_sensor",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +38,8 @@ class _Settings:
     # Nanometres between a band's stated centre and that of its sensor beyond which both are
     # named: what rounding to tens of nanometres does not explain.
     rounded_centre: float = 10.0
+    # Sensors that are suggested for an image that names none; more would be no hint.
+    most_suggested: int = 3
 
 
 SETTINGS = _Settings()
@@ -190,6 +204,26 @@ def check_hs_sensor(hs: xr.DataArray, sensor: Sensor) -> list[str]:
     return [
         f"{raster_label(hs)} states wavelengths that are not those of sensor {sensor.id}; the "
         "file's are used, and the definition's PSF"
+    ]
+
+
+def suggest_hs_sensor(hs: xr.DataArray) -> list[str]:
+    """
+    Return a note that names the sensors whose bands an HS image has, if it names none itself.
+
+    None is chosen: a sensor of other width, or of the same bands, may have made the image.
+    """
+    if hs.attrs.get("sensor") or "selected_bands" in hs.attrs:
+        return []
+    fitting = fitting_sensors(hs.sizes["band"], hs["wavelength"].values)
+    if not 0 < len(fitting) <= SETTINGS.most_suggested:
+        return []
+    known = np.isfinite(hs["wavelength"].values).all()
+    like = "number and wavelengths" if known else "number"
+    return [
+        f"{raster_label(hs)} names no sensor; its {hs.sizes['band']} bands fit "
+        f"{' or '.join(fitting)} by their {like}; if such a sensor made it, try --hs-sensor "
+        f"{fitting[0]}, which gives the PSF{'' if known else ' and the wavelengths'}"
     ]
 
 

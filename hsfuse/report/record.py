@@ -133,6 +133,7 @@ def plan_as_dict(job: Job) -> dict[str, object]:
     axes = {"y": geometry.y, "x": geometry.x}
     facts = {
         "command": repeat_command(job),
+        "config": job.config,
         "settings": asdict(settings),
         "request": job.request,
         "versions": _versions(),

@@ -17,6 +17,7 @@ from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.text import by, image_kind, listed, numbers, table
 from hsfuse.io.formats import find_format
 from hsfuse.io.layout import STANDARD_ERROR, error_file
+from hsfuse.pair.response import suggest_hs_sensor
 from hsfuse.report.inputs import (
     PartOfPair,
     input_lines,
@@ -71,7 +72,8 @@ def describe_raster(raster: xr.DataArray) -> str:
         ("sensor", str(attributes.get("sensor") or "")),
         ("note", str(attributes.get("georeferencing") or "")),
     ]
-    return table([*lines, *(("note", str(note)) for note in attributes.get("notes", ()))])
+    notes = [*attributes.get("notes", ()), *suggest_hs_sensor(raster)]
+    return table([*lines, *(("note", str(note)) for note in notes)])
 
 
 def describe_plan(job: Job, *, inputs: bool = True) -> str:

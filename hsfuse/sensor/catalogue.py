@@ -38,6 +38,7 @@ __all__ = [
     "ResponseCurves",
     "Sensor",
     "Source",
+    "fitting_sensors",
     "fwhm_from_mtf",
     "known_sensor",
     "list_sensors",
@@ -119,6 +120,34 @@ def pick_sensor(sensor: str | os.PathLike[str] | Sensor) -> Sensor:
     name, colon, bands = os.fspath(sensor).partition(":")
     found = load_sensor(name)
     return found.select([band.strip() for band in bands.split(",")]) if colon else found
+
+
+def fitting_sensors(count: int, wavelength: ArrayLike) -> tuple[str, ...]:
+    """
+    Return the real hyperspectral sensors whose bands a raster may have, by name.
+
+    Parameters
+    ----------
+    count : int
+        Of the raster's bands.
+    wavelength : array_like of shape (count,)
+        Their centres in nanometres, NaN where unknown: then the number of bands alone decides.
+
+    Examples
+    --------
+    >>> fitting_sensors(426, np.full(426, np.nan))
+    ('neon-nis',)
+    """
+    centre = np.asarray(wavelength, dtype=np.float64)
+    known = bool(np.isfinite(centre).all())
+    found = (load_sensor(name) for name in list_sensors() if not name.startswith("generic-"))
+    return tuple(
+        sensor.id
+        for sensor in found
+        if sensor.kind == "hs"
+        and len(sensor.band_names) == count
+        and (not known or sensor.contains(centre))
+    )
 
 
 def known_sensor(

@@ -20,7 +20,13 @@ from affine import Affine
 from hsfuse.errors import PairError, SensorError
 from hsfuse.sensor.catalogue import Sensor, pick_sensor
 from hsfuse.synthetic.landscape import make_scene
-from hsfuse.synthetic.simulation import SimulatedFiles, SimulatedRasters, observe, write_simulated
+from hsfuse.synthetic.simulation import (
+    SimulatedFiles,
+    SimulatedRasters,
+    check_simulated,
+    observe,
+    write_simulated,
+)
 
 __all__ = ["make_sample", "make_scene", "write_sample"]
 
@@ -162,6 +168,7 @@ def write_sample(
     PairError, SensorError
         See :func:`make_sample`.
     """
+    check_simulated(directory, overwrite=overwrite)  # before the landscape is made
     rasters = make_sample(
         hs_sensor=hs_sensor,
         rgb_sensor=rgb_sensor,

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Required, TypedDict, Unpack
 
@@ -30,7 +31,7 @@ from numpy.typing import NDArray
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.psf import ASSUMED_PSF, PSF
 from hsfuse.errors import OutputError, PairError, SensorError
-from hsfuse.io.write import StoredType, check_output, write_raster
+from hsfuse.io.write import StoredType, check_output, check_partial, write_raster
 from hsfuse.pair.geometry import Pair
 from hsfuse.sensor.catalogue import Sensor, pick_sensor, response_matrix
 from hsfuse.synthetic.observation import HSObservation, MSObservation, lazy_observation
@@ -255,17 +256,45 @@ def write_simulated(
     OutputError
         If a file exists already or cannot be written.
     """
+    source = rasters.truth.attrs.get("source")
+    files = check_simulated(directory, overwrite=overwrite, inputs=[source] if source else [])
+    for raster, path in zip(rasters, files, strict=True):
+        write_raster(raster, path, dtype=dtype, scale=scale, overwrite=overwrite)
+    return files
+
+
+def check_simulated(
+    directory: str | os.PathLike[str], *, overwrite: bool, inputs: Sequence[str] = ()
+) -> SimulatedFiles:
+    """
+    Return the paths of a simulated pair in a folder, which is made, if they may be written.
+
+    Parameters
+    ----------
+    directory, overwrite
+        As for :func:`simulate`.
+    inputs : sequence of str
+        Files that are read.
+
+    Raises
+    ------
+    OutputError
+        If a file exists already or was left by an interrupted command, or there can be no folder.
+    """
     folder = Path(directory)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: the folder cannot be created ({error})") from error
-    source = rasters.truth.attrs.get("source")
     files = SimulatedFiles(*(folder / f"{name}.tif" for name in SimulatedRasters._fields))
     for path in files:
-        check_output(path, overwrite=overwrite, inputs=[source] if source else [])
-    for raster, path in zip(rasters, files, strict=True):
-        write_raster(raster, path, dtype=dtype, scale=scale, overwrite=overwrite)
+        check_output(path, overwrite=overwrite, inputs=inputs)
+        # Asked as for a resumed run, which these commands have not, so that it is only counted.
+        if check_partial(path, resume=True) and not overwrite:
+            raise OutputError(
+                f"{path}: an interrupted command left a part of it; pass --overwrite "
+                "(overwrite=True) to start again"
+            )
     return files
 
 

@@ -116,7 +116,9 @@ def test_an_interrupted_batch_says_how_to_go_on(
     monkeypatch.setattr("hsfuse.cli.progress.Progress.__call__", stop)
     result = batch(pairs, "-o", tmp_path / "out")
     assert result.exit_code == 130
-    assert result.stderr.endswith("stopped; the same command goes on\n")
+    stopped, command = result.stderr.splitlines()[-2:]
+    assert stopped == "stopped; to continue, run"
+    assert " batch " in command
 
 
 def test_options_of_a_pair_are_those_of_run() -> None:

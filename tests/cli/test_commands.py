@@ -46,6 +46,26 @@ def test_simulate_makes_a_pair_of_a_cube(pair: Path, tmp_path: Path):
     assert scene["pixel_size"][0] == pytest.approx(2.5 * truth["pixel_size"][0])
 
 
+def test_simulated_files_as_json(pair: Path, tmp_path: Path):
+    words = ("--rgb-sensor", "sentinel-2a:B3", "--ratio", "3", "--json")
+    made = json.loads(hsfuse("simulate", pair / "truth.tif", "-o", tmp_path, *words).stdout)
+    assert made == {name: str(tmp_path / f"{name}.tif") for name in ("scene", "rgb", "truth")}
+
+
+def test_a_checked_definition_as_json(tmp_path: Path):
+    """Faults are in the document, and on standard error as without it."""
+    for name in ("generic-rgb.toml", "generic-rgb_bands.csv"):
+        (tmp_path / name).write_bytes((files("hsfuse.sensors") / name).read_bytes())
+    file = tmp_path / "generic-rgb.toml"
+    facts = json.loads(hsfuse("sensors", "check", file, "--json").stdout)
+    assert (facts["valid"], facts["faults"], facts["sensor"]["id"]) == (True, [], "generic-rgb")
+    file.write_text(file.read_text() + "\ncolour = 3\n")
+    result = hsfuse("sensors", "check", file, "--json")
+    facts = json.loads(result.stdout)
+    assert (result.exit_code, facts["valid"], facts["sensor"]) == (1, False, None)
+    assert len(facts["faults"]) == result.stderr.count("Error: ")
+
+
 def test_evaluate_a_raster_against_itself(pair: Path):
     truth = pair / "truth.tif"
     figures = json.loads(hsfuse("evaluate", truth, truth, "--json").stdout)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 from hsfuse.cli.main import main
 
@@ -109,3 +110,40 @@ def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(main.commands, "stop", click.Command("stop", callback=stop))
     result = CliRunner().invoke(main, ["stop"])
     assert (result.exit_code, result.stderr) == (130, "stopped\n")
+
+
+def leaves(command: click.Command) -> list[click.Command]:
+    """Return a command, or all commands of a group."""
+    if not isinstance(command, click.Group):
+        return [command]
+    return [leaf for each in command.commands.values() for leaf in leaves(each)]
+
+
+def test_every_command_prints_json():
+    lacking = [
+        command.name
+        for command in leaves(main)
+        if not any("--json" in option.opts for option in command.params)
+    ]
+    assert lacking == []
+
+
+@pytest.mark.parametrize(
+    ("words", "incomplete", "expected"),
+    [
+        ([], "ben", {"benchmark"}),
+        (["run"], "", {"file"}),
+        (["run", "scene.tif"], "", {"file"}),
+        (["run", "--weights"], "", {"file"}),
+        (["run", "--config"], "", {"file"}),
+        (["info"], "sc", {"file"}),
+        (["run"], "--bb", {"--bbox", "--bbox-crs"}),
+        (["run", "--method"], "gu", {"guided"}),
+        (["run", "--device"], "c", {"cpu", "cuda"}),
+        (["sensors"], "sh", {"show"}),
+    ],
+)
+def test_the_shell_completes_commands_options_names_and_files(words, incomplete, expected):
+    """An item of the type file is what bash, zsh and fish complete with their own files."""
+    found = ShellComplete(main, {}, "hsfuse", "_HSFUSE_COMPLETE").get_completions(words, incomplete)
+    assert {item.value if item.type == "plain" else item.type for item in found} == expected

@@ -150,3 +150,16 @@ def test_finishing_is_a_bar_of_its_own(monkeypatch: pytest.MonkeyPatch):
     assert "Mpx/s" not in last
     lines = [line.rsplit(" ", 1)[0] for line in log.getvalue().splitlines()]
     assert lines[-2:] == ["finishing the file: tiles", "finishing the file: overviews"]
+
+
+def test_a_line_for_each_item_where_it_is_wished():
+    """In a log a long run leaves a line, however soon the next one follows."""
+    log = io.StringIO()
+    with Progress(3, item="run", unit="runs", each=True, stream=log) as progress:
+        for done in (1, 2, 3):
+            progress(done, 3, f"note {done}")
+    lines = log.getvalue().splitlines()
+    assert [line.split(" ")[:4] for line in lines] == [
+        ["run", f"{n}", "of", "3"] for n in (1, 2, 3)
+    ]
+    assert all(f"note {n}" in line for n, line in enumerate(lines, start=1))

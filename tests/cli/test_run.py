@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import shlex
 from dataclasses import fields
 from pathlib import Path
 
@@ -173,11 +174,17 @@ def test_an_interrupt_says_how_to_go_on(
 
     with monkeypatch.context() as patch:
         patch.setattr("hsfuse.cli.progress.Progress.__call__", stop)
-        result = run(pair, tmp_path / "out.tif")
+        files = [str(pair / "scene.tif"), str(pair / "rgb.tif"), "-o", str(tmp_path / "out.tif")]
+        words = ["run", *files, "--method", "bicubic", "--no-align"]
+        result = CliRunner().invoke(main, words, prog_name="hsfuse")
     assert result.exit_code == 130
-    assert result.stderr == "stopped; run again with --resume to continue\n"
+    first, command = result.stderr.splitlines()
+    assert first == "stopped; to continue, run"
     assert not (tmp_path / "out.tif").exists()
-    again = run(pair, tmp_path / "out.tif", "--resume", "--no-report")
+    program, *words = shlex.split(command)
+    assert program == "hsfuse"
+    assert words[-1] == "--resume"
+    again = CliRunner().invoke(main, [*words, "--no-report"], prog_name=program)
     assert again.exit_code == 0, again.output
     assert "1 of 1 blocks were complete before this run" in again.stdout
     whole = run(pair, tmp_path / "whole.tif", "--no-report")
@@ -231,9 +238,23 @@ def test_uncertainty_of_another_method_is_refused(pair: Path, tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
+def test_weights_are_refused_before_an_input_is_opened(tmp_path: Path):
+    """Missing ones, and a method that has none: neither image exists here."""
+    files = [str(tmp_path / "no.tif"), str(tmp_path / "none.tif")]
+    for words, found in (
+        (["--weights", str(tmp_path / "no.safetensors")], "no.safetensors: no such file"),
+        (["--method", "dhsis"], "dhsis needs weights"),
+    ):
+        result = CliRunner().invoke(main, ["run", *files, *words])
+        assert result.exit_code == 1
+        assert found in result.stderr
+        assert result.stdout == ""
+
+
 def test_the_options_of_the_command_are_the_settings():
     """Every field has its option, of the same name, default and choices; no other option has."""
     own = {"scene", "rgb", "out", "dry_run", "report", "page", "as_json", "quiet", "verbose"}
+    own |= {"config"}
     options = {parameter.name: parameter for parameter in main.commands["run"].params}
     assert options.keys() - own == {field.name for field in fields(Settings)}
     context = main.commands["run"].make_context("run", ["scene.tif", "rgb.tif"])

@@ -156,7 +156,9 @@ def test_an_interrupted_training_is_resumed_by_the_same_command(
     finished = count_steps(monkeypatch, interrupt_at=250)
     stopped = train(cubes, out, *words)
     assert (stopped.exit_code, stopped.stdout) == (130, "")
-    assert stopped.stderr.splitlines()[-1] == "stopped; run the same command again to resume"
+    told, command = stopped.stderr.splitlines()[-2:]
+    assert told == "stopped; to continue, run"
+    assert f" train {cubes[0]} " in command
     assert finished == [*range(1, 251)]
     assert not out.exists()
     (before,) = rows(folder)

@@ -6,7 +6,7 @@ import xarray as xr
 
 from hsfuse.errors import PairError
 from hsfuse.io.read import as_raster
-from hsfuse.pair.response import check_hs_sensor
+from hsfuse.pair.response import check_hs_sensor, suggest_hs_sensor
 from hsfuse.sensor.catalogue import load_sensor
 
 
@@ -54,3 +54,28 @@ def test_as_many_bands_at_other_wavelengths_are_noted() -> None:
     """The file's wavelengths are used, and the user sees that they are not the sensor's."""
     (note,) = check_hs_sensor(image(224, np.linspace(400.0, 700.0, 224)), load_sensor("enmap"))
     assert "not those of sensor enmap" in note
+
+
+@pytest.mark.parametrize(
+    ("sensor", "shift", "suggested"),
+    [("neon-nis", 0.0, ["neon-nis"]), ("aviris", 3.0, ["aviris"]), ("enmap", np.nan, ["aviris", "enmap"]),
+     ("aviris", 400.0, []), ("generic-vnir", 0.0, [])],
+)  # fmt: skip
+def test_a_sensor_is_suggested_by_bands_and_wavelengths_and_not_chosen(sensor, shift, suggested):
+    """Number and wavelengths have to fit; nothing else of the raster changes."""
+    known = load_sensor(sensor)
+    count = len(known.band_names)
+    raster = xr.DataArray(
+        np.zeros((count, 1, 1), np.float32),
+        dims=("band", "y", "x"),
+        coords={"wavelength": ("band", known.wavelength + shift)},
+        attrs={"source": "scene.tif", "sensor": ""},
+    )
+    notes = suggest_hs_sensor(raster)
+    assert len(notes) == bool(suggested)
+    for name in suggested:
+        assert name in notes[0]
+    if suggested:
+        assert f"scene.tif names no sensor; its {count} bands fit" in notes[0]
+        assert f"try --hs-sensor {suggested[0]}" in notes[0]
+    assert suggest_hs_sensor(raster.assign_attrs(sensor="emit")) == []

@@ -141,3 +141,22 @@ def test_an_existing_sample_is_kept_without_overwrite(tmp_path):
     with pytest.raises(OutputError, match="exists already"):
         write_sample(tmp_path, size=(4, 4))
     write_sample(tmp_path, size=(4, 4), overwrite=True)
+
+
+def test_what_is_there_is_refused_before_the_landscape_is_made(files, tmp_path, monkeypatch):
+    """A finished file, and a part that an interrupt left; --overwrite is what both name."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hsfuse.io.passes.finish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            write_sample(tmp_path, **SMALL)
+    monkeypatch.setattr("hsfuse.synthetic.sample.make_sample", None)
+    with pytest.raises(OutputError, match=r"scene\.tif: an interrupted command left") as caught:
+        write_sample(tmp_path, **SMALL)
+    assert "--overwrite" in str(caught.value)
+    assert "resume" not in str(caught.value)
+    with pytest.raises(OutputError, match="exists already"):
+        write_sample(files.scene.parent, **SMALL)
