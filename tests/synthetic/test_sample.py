@@ -146,7 +146,7 @@ def test_an_existing_sample_is_kept_without_overwrite(tmp_path):
 def test_what_is_there_is_refused_before_the_landscape_is_made(files, tmp_path, monkeypatch):
     """A finished file, and a part that an interrupt left; --overwrite is what both name."""
 
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
