@@ -58,9 +58,14 @@ def test_as_many_bands_at_other_wavelengths_are_noted() -> None:
 
 @pytest.mark.parametrize(
     ("sensor", "shift", "suggested"),
-    [("neon-nis", 0.0, ["neon-nis"]), ("aviris", 3.0, ["aviris"]), ("enmap", np.nan, ["aviris", "enmap"]),
-     ("aviris", 400.0, []), ("generic-vnir", 0.0, [])],
-)  # fmt: skip
+    [
+        ("neon-nis", 0.0, ["neon-nis"]),
+        ("aviris", 3.0, ["aviris"]),
+        ("enmap", np.nan, ["aviris", "enmap"]),
+        ("aviris", 400.0, []),
+        ("generic-vnir", 0.0, []),
+    ],
+)
 def test_a_sensor_is_suggested_by_bands_and_wavelengths_and_not_chosen(sensor, shift, suggested):
     """Number and wavelengths have to fit; nothing else of the raster changes."""
     known = load_sensor(sensor)
