@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +11,7 @@ from .options import (
     FileOrUrl,
     align_option,
     input_options,
+    json_option,
     overwrite_option,
     quiet_option,
     verbose_option,
@@ -36,6 +38,7 @@ __all__ = ["report"]
 @input_options
 @align_option
 @overwrite_option
+@json_option
 @quiet_option
 @verbose_option
 def report(
@@ -45,6 +48,7 @@ def report(
     *,
     out: AnyPath | None,
     overwrite: bool,
+    as_json: bool,
     quiet: bool,
     align: bool,
     **choices: Any,
@@ -63,12 +67,14 @@ def report(
     """  # noqa: D301 - click reads the mark
     if scene is not None and rgb is None:
         raise click.UsageError("expected both SCENE and MS, or neither.")
-    with Stages("report", hidden=quiet) as stage:
+    with Stages("report", hidden=quiet or as_json) as stage:
         stage("loading libraries", 0.0)
         from hsfuse.report.files import write_html_report
 
         stage("images, spectra and quality", 0.2)
         asked = choices | ({} if align else {"align": False})
         path = write_html_report(fused, scene, rgb, out, overwrite=overwrite, **asked)
-    if not quiet:
+    if as_json:
+        click.echo(json.dumps({"report": str(path)}, indent=2))
+    elif not quiet:
         click.echo(f"report          {path}")

@@ -120,10 +120,11 @@ def leaves(command: click.Command) -> list[click.Command]:
 
 
 def test_every_command_prints_json():
+    """A viewer, which is looked at and prints no result, needs none."""
     lacking = [
         command.name
         for command in leaves(main)
-        if not any("--json" in option.opts for option in command.params)
+        if command.name != "view" and not any("--json" in option.opts for option in command.params)
     ]
     assert lacking == []
 
