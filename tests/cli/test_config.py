@@ -63,7 +63,7 @@ def test_the_command_line_takes_precedence(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("methd = 'guided'", ["'methd' is no option", "did you mean method?"]),
+        ("methods = 'guided'", ["'methods' is no option", "did you mean method?"]),
         ("method = 'magic'", ["method: 'magic' is not one of", "guided"]),
         ("tile = 0", ["tile: 0 is not in the range"]),
         ("tile = true", ["tile: found True"]),
