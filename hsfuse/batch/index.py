@@ -62,7 +62,7 @@ def write_index(folder: Path, rows: Sequence[PairStatus]) -> Path:
 
 def _row(folder: Path, row: PairStatus) -> str:
     out = Path(row.out)
-    picture, page = out.with_name(f"{out.name}.png"), page_path(out)
+    picture, page = out.with_name(f"{out.name}.png"), Path(str(page_path(out)))
     name = str(out.relative_to(folder)) if out.is_relative_to(folder) else row.out
     shown = ""
     if row.good and picture.exists():
