@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,21 +13,19 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from hsfuse.core.differences import find_differences
-from hsfuse.core.drift import Drift
 from hsfuse.core.grid import Geometry, Span
-from hsfuse.core.psf import PSF
 from hsfuse.core.synthesis import SynthesisedBands
 from hsfuse.core.text import by
 from hsfuse.fusion.lazy import open_input
 from hsfuse.fusion.settings import FusionSettings
-from hsfuse.io.displacement import displaced
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.missing import without_gaps
 from hsfuse.io.read import Raster, check_placed
 from hsfuse.pair.alignment import align_pair
-from hsfuse.pair.geometry import Pair, make_pair, shifted_by
+from hsfuse.pair.geometry import Pair, make_pair
 from hsfuse.pair.part import restrict_ms
 from hsfuse.pair.radiometry import Radiometry, paired_spectra
+from hsfuse.pair.recorded import recorded_pair, same_grid
 from hsfuse.pair.survey import survey_pair
 from hsfuse.parallel import one_thread
 from hsfuse.sensor.catalogue import Sensor, known_sensor
@@ -37,8 +35,6 @@ __all__ = ["ESTIMATED", "ObservedPair", "observe_pair", "survey_observed"]
 _LOG = logging.getLogger(__name__)
 
 ESTIMATED = "estimated from the pair"
-# Largest difference, in MS pixels, of a grid and that of a record: more than rounding.
-_SAME_GRID = 1e-3
 
 Record = Mapping[str, Any]
 
@@ -190,14 +186,14 @@ class _OtherPair(Exception):
 def _recorded(opened: _Opened, record: Record) -> tuple[Pair, Radiometry]:
     """Return pair and radiometry of a record; raise _OtherPair where it is of another."""
     try:
-        pair = _recorded_pair(opened, record)
+        pair = recorded_pair(opened.placed, record)
         radiometry = _recorded_radiometry(record)
         grid = record["grid"]
         stated = {name: grid[name] for name in ("ratio", "origin", "coarse", "fine")}
     except (KeyError, TypeError, ValueError) as error:
         raise _OtherPair("it is no record of hsfuse, or of an older version") from error
     shape = opened.ms.sizes["band"], opened.hs.sizes["band"]
-    if not _matches(pair.geometry, grid) or radiometry.response.shape != shape:
+    if not same_grid(pair.geometry, grid) or radiometry.response.shape != shape:
         before = _facts(radiometry.response.shape, stated)
         now = _facts(shape, _grid(pair.geometry))
         raise _OtherPair("; ".join(find_differences(before, now)))
@@ -229,24 +225,6 @@ def _facts(bands: tuple[int, ...], grid: Record) -> dict[str, object]:
     }
 
 
-def _recorded_pair(opened: _Opened, record: Record) -> Pair:
-    pair, found = opened.placed(None), record["alignment"]
-    if not _matches(pair.geometry, record["grid"]) and found is not None:
-        pair = opened.placed(shifted_by(tuple(found["shift"]), pair.geometry))
-    drift = None if found is None else found["resampled"]
-    if drift is not None:
-        terms = tuple(drift["terms"][0]), tuple(drift["terms"][1])
-        surface = Drift(tuple(drift["size"]), terms, drift["scatter"], drift["windows"])
-        pair = replace(pair, hs=displaced(pair.hs, surface))
-    width, response = record["psf"]["fwhm"], record["response"]
-    return replace(
-        pair,
-        psf=PSF((width["y"], width["x"]), record["psf"]["status"], record["psf"]["source"]),
-        response=np.array(response["matrix"], dtype=np.float64),
-        response_source=response["source"],
-    )
-
-
 def _recorded_radiometry(record: Record) -> Radiometry:
     stated = record["radiometry"]
     good, covered = (np.array(stated[name], dtype=bool) for name in ("good", "covered"))
@@ -256,14 +234,3 @@ def _recorded_radiometry(record: Record) -> Radiometry:
     )
     matrix = np.array(record["response"]["matrix"], dtype=np.float64)
     return Radiometry(good, matrix, gain, offset, correlation, covered, explained)
-
-
-def _matches(geometry: Geometry, grid: Record) -> bool:
-    """Return whether a geometry is that of a record."""
-    for name, axis in (("y", geometry.y), ("x", geometry.x)):
-        if (axis.fine, axis.coarse) != (grid["fine"][name], grid["coarse"][name]):
-            return False
-        far = (axis.ratio - grid["ratio"][name]) * axis.coarse
-        if max(abs(axis.origin - grid["origin"][name]), abs(far)) > _SAME_GRID:
-            return False
-    return True
