@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hsfuse.core.grid import Span
 
-__all__ = ["Halving", "halve", "halved_length"]
+__all__ = ["Halving", "block_means", "halve", "halved_length"]
 
 
 def halved_length(length: int) -> int:
@@ -131,3 +131,32 @@ def _rounded(means: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
     if dtype.kind == "f":
         return means.astype(dtype, copy=False)
     return np.trunc(means + np.copysign(np.float32(0.5), means)).astype(dtype)
+
+
+def block_means(plane: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+    """
+    Return the means of squares of pixels; those at the far edges are smaller.
+
+    Parameters
+    ----------
+    plane : ndarray of shape (rows, columns)
+        NaN where there is no data.
+    step : int
+        Pixels a side.
+
+    Examples
+    --------
+    >>> block_means(np.array([[1, 2, 3], [4, 5, np.nan]], np.float32), 2).tolist()
+    [[3.0, 3.0]]
+    """
+    if step == 1:
+        return plane
+    rows, columns = (math.ceil(length / step) * step for length in plane.shape)
+    padded = np.full((rows, columns), np.nan, np.float32)
+    padded[: plane.shape[0], : plane.shape[1]] = plane
+    squares = padded.reshape(rows // step, step, columns // step, step)
+    known = np.isfinite(squares)
+    total = np.where(known, squares, 0).sum(axis=(1, 3), dtype=np.float64)
+    count = known.sum(axis=(1, 3))
+    means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return means.astype(np.float32)

@@ -41,15 +41,20 @@ _opening = threading.Lock()
 _opened = threading.local()
 
 
-def open_quietly(path: str) -> DatasetReader:
-    """Open a file with GDAL; neither a missing place nor a no-data number like 1e99 warns."""
+def open_quietly(path: str, overview: int | None = None) -> DatasetReader:
+    """
+    Open a file with GDAL, or one of its overviews, counted from 0.
+
+    Neither a missing place nor a no-data number like 1e99 warns.
+    """
+    level = {} if overview is None else {"overview_level": overview}
     with _opening, warnings.catch_warnings():  # filters belong to the process, not to a thread
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with np.errstate(over="ignore"), gdal_options(path):
             url = Url.parse(path)
             if url is None:
-                return rasterio.open(path, sharing=False)
-            return rasterio.open(url.virtual, sharing=False, driver=_driver(url))
+                return rasterio.open(path, sharing=False, **level)
+            return rasterio.open(url.virtual, sharing=False, driver=_driver(url), **level)
 
 
 def _driver(url: Url) -> str:
@@ -78,15 +83,15 @@ def gdal_options(path: str) -> rasterio.Env:
     return rasterio.Env(GDAL_CACHEMAX=READING.cache_bytes, **_OPTIONS, **options)
 
 
-def open_in_thread(path: str, state: tuple[int, int]) -> DatasetReader:
+def open_in_thread(path: str, state: tuple[int, int], overview: int | None = None) -> DatasetReader:
     """Return this thread's own handle: GDAL's are not safe to share."""
     if stamp(path) != state:
         raise RasterError(f"{path}: changed since it was opened; open it again")
-    handles: OrderedDict[tuple[str, tuple[int, int]], DatasetReader]
+    handles: OrderedDict[tuple[str, tuple[int, int], int | None], DatasetReader]
     handles = _opened.__dict__.setdefault("handles", OrderedDict())
-    key = (path, state)
+    key = (path, state, overview)
     if key not in handles:
-        handles[key] = open_quietly(path)
+        handles[key] = open_quietly(path, overview)
         while len(handles) > READING.handles_per_thread:
             handles.popitem(last=False)[1].close()
     handles.move_to_end(key)

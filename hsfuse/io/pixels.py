@@ -111,6 +111,8 @@ class FilePixels:
         More stored numbers that are no measurement, in every band: saturation, say.
     beside : tuple of (str, int, int)
         Other files that decide the values, see :func:`companions`.
+    overview : int, optional
+        Which of the file's overviews is read, counted from 0; ``size`` is then that of it.
     """
 
     path: str
@@ -124,6 +126,7 @@ class FilePixels:
     together: bool = False
     void: tuple[float, ...] = ()
     beside: tuple[tuple[str, int, int], ...] = ()
+    overview: int | None = None
     dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
     ndim: int = 3
     __dask_tokenize__ = identity
@@ -152,7 +155,7 @@ class FilePixels:
         indexes = [self.indexes[band] for band in bands]
         if not indexes or not window.width or not window.height:
             return np.empty((len(bands), window.height, window.width), dtype=np.float32)
-        dataset = open_in_thread(self.path, self.state)
+        dataset = open_in_thread(self.path, self.state, self.overview)
         with gdal_options(self.path):
             kind = np.result_type(*dataset.dtypes)
             raw = dataset.read(indexes, window=window, out_dtype=kind)

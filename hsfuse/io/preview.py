@@ -17,6 +17,7 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
 from hsfuse.core.grid import Span
+from hsfuse.core.overview import block_means
 from hsfuse.errors import RasterError
 from hsfuse.io.handles import open_quietly
 from hsfuse.io.pixels import StorePixels
@@ -117,7 +118,7 @@ def _shrunk(
                     Span(top, min(top + down, rows)),
                     Span(left, min(left + across, columns)),
                 )
-                small = _means(piece, step)
+                small = block_means(piece, step)
                 part = image[place, top // step :, left // step :]
                 part[: small.shape[0], : small.shape[1]] = small
     return image
@@ -169,18 +170,3 @@ def read_window(
 
 def _step(length: int, longest: int) -> int:
     return max(math.ceil(length / longest), 1)
-
-
-def _means(plane: Image, step: int) -> Image:
-    """Return the means of squares of pixels; those at the far edges are smaller."""
-    if step == 1:
-        return plane
-    rows, columns = (math.ceil(length / step) * step for length in plane.shape)
-    padded = np.full((rows, columns), np.nan, np.float32)
-    padded[: plane.shape[0], : plane.shape[1]] = plane
-    squares = padded.reshape(rows // step, step, columns // step, step)
-    known = np.isfinite(squares)
-    total = np.where(known, squares, 0).sum(axis=(1, 3), dtype=np.float64)
-    count = known.sum(axis=(1, 3))
-    means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    return means.astype(np.float32)

@@ -111,7 +111,7 @@ def open_raster(
     if chunk is not None and chunk < 1:
         raise PlanError(f"chunk is a positive number of pixels, got {chunk}")
     definition = _definition(sensor)
-    opened = open_product(path) or _open_file(locate(path))
+    opened = open_pixels(path)
     if opened.attributes.pop("colour_table", False):
         raise RasterError(
             f"{path}: its pixels are numbers of a colour table, no measurements; expand it to RGB "
@@ -122,6 +122,11 @@ def open_raster(
     if mask is not None:
         opened = masked(opened, as_path(mask))
     return _assembled(opened, sensor, definition, chunk)
+
+
+def open_pixels(path: str | os.PathLike[str]) -> Opened:
+    """Return what the file or product of :func:`open_raster` says, as it says it."""
+    return open_product(path) or _open_file(locate(path))
 
 
 def as_raster(

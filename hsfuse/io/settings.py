@@ -189,6 +189,10 @@ class PreviewSettings:
 
     # Values read at a time: 32 MB of float32, some four times that at work.
     piece_values: int = 8_000_000
+    # Values of the blocks that a window is averaged from: a second or so where they are compressed.
+    # A window of more, of a raster without overviews, is sampled by so many values and blocks.
+    most_values: int = 2**28
+    most_reads: int = 1024
 
 
 @dataclass(frozen=True, slots=True)

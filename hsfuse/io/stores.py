@@ -7,10 +7,13 @@ Imported where there is a store: zarr takes a while to load.
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
+import zarr
 from zarr.errors import BaseZarrError, UnstableSpecificationWarning
 
 from hsfuse.errors import RasterError
@@ -21,7 +24,9 @@ from hsfuse.io.url import AnyPath
 from hsfuse.io.zarr_layout import COMPLETE
 from hsfuse.io.zarr_store import BoundedStore, zarr_store
 
-__all__ = ["open_store"]
+__all__ = ["open_levels", "open_store"]
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def open_store(path: AnyPath) -> Opened:
@@ -63,3 +68,32 @@ def open_store(path: AnyPath) -> Opened:
     if raw.attrs.get(COMPLETE) is False:
         warnings.warn(f"{path}: an unfinished output of hsfuse, parts are empty", stacklevel=4)
     return open_stored(path, raw, "", store_metadata(path))
+
+
+def open_levels(path: AnyPath) -> list[Opened]:
+    """
+    Open the levels of reduced size that a store names by the convention ``multiscales``.
+
+    Parameters
+    ----------
+    path : Path or Url
+        A store that :func:`open_store` opens.
+
+    Returns
+    -------
+    list of Opened
+        From large to small; empty where there are none, or the store names what is not in it.
+
+    Raises
+    ------
+    RasterError
+        If a level is no raster.
+    """
+    try:
+        attributes = zarr.open_group(zarr_store(path, read_only=True), mode="r").attrs.asdict()
+        layout: Any = attributes.get("multiscales", {})
+        names = [str(entry["asset"]) for entry in layout.get("layout", [])[1:]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, BaseZarrError):
+        return []
+    # A name that leads out of the store would read other files.
+    return [open_store(path / name) for name in names] if all(map(_PLAIN.fullmatch, names)) else []
