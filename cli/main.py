@@ -23,6 +23,7 @@ from .run import run
 from .sensors import sensors
 from .simulate import sample, simulate
 from .train import train
+from .view import view
 
 __all__ = ["main"]
 
@@ -68,6 +69,7 @@ def main() -> None:
 
 _COMMANDS = (
     run,
+    view,
     batch,
     sample,
     simulate,

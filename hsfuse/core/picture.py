@@ -115,7 +115,7 @@ def _bands_near(
     return [int(known[index]) for index in distance.argmin(axis=0)]
 
 
-def stretch_limits(image: Image) -> Limits:
+def stretch_limits(image: Image, percentiles: tuple[float, float] | None = None) -> Limits:
     """
     Return the limits of a linear contrast stretch.
 
@@ -123,18 +123,21 @@ def stretch_limits(image: Image) -> Limits:
     ----------
     image : ndarray of shape (bands, rows, columns)
         NaN where there is no data.
+    percentiles : tuple of float, optional
+        Of the values of each band; the 2nd and the 98th by default.
 
     Returns
     -------
     tuple of ndarray of shape (bands,)
-        The 2nd and the 98th percentile of each band; 0 and 1 where it has no data.
+        The percentiles of each band; 0 and 1 where it has no data.
     """
     low = np.zeros(len(image), np.float32)
     high = np.ones(len(image), np.float32)
     for band, plane in enumerate(image):
         known = plane[np.isfinite(plane)]
         if known.size:
-            low[band], high[band] = np.percentile(known, _SETTINGS.percentiles)
+            shares = percentiles or _SETTINGS.percentiles
+            low[band], high[band] = np.percentile(known, shares)
     return low, np.maximum(high, low + np.maximum(np.abs(low), 1) * 1e-6)
 
 

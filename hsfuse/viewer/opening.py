@@ -1,0 +1,215 @@
+"""What is shown of a fused raster: itself, its standard error, and the two images of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from affine import Affine
+
+from hsfuse.core.grid import Axis
+from hsfuse.core.text import image_kind
+from hsfuse.errors import HsfuseError
+from hsfuse.io.identity import STORE_FILES
+from hsfuse.io.levels import Pyramid, array_pyramid, open_pyramid
+from hsfuse.io.provenance import read_provenance
+from hsfuse.io.read import check_placed, open_raster
+from hsfuse.io.records import read_record, record_path
+from hsfuse.io.url import AnyPath, as_path
+from hsfuse.pair.geometry import Pair, make_pair, transform
+from hsfuse.pair.lattice import lattice_offset
+from hsfuse.pair.part import restrict_ms, select_bands
+from hsfuse.pair.recorded import recorded_pair, same_grid
+from hsfuse.sensor.catalogue import known_sensor
+from hsfuse.viewer.scene import BandFacts, Layer, MSRelation, Scene
+
+__all__ = ["open_scene"]
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """The two images of a fused raster, and whether they were named or found in its record."""
+
+    hs: AnyPath
+    ms: AnyPath
+    named: bool
+
+
+def open_scene(fused: AnyPath, inputs: tuple[AnyPath, AnyPath] | None = None) -> Scene:
+    """
+    Return what is shown of a fused raster; no pixel is read.
+
+    Parameters
+    ----------
+    fused : Path or Url
+    inputs : tuple of (Path or Url), optional
+        The HS image and the MS image; those that the record of the run names by default, where
+        they are still there.
+
+    Raises
+    ------
+    RasterError
+        If a raster cannot be read.
+    PairError
+        If the two images that were given do not belong to the fused raster.
+    """
+    raster = open_raster(fused)
+    pyramid, error = open_pyramid(fused)
+    record, notes = _record(fused)
+    layers = {"fused": _own("fused", raster, pyramid)}
+    found = _inputs(inputs, record)
+    relation = None
+    if found is not None:
+        try:
+            pair, recorded = _pair(found, record, notes)
+            layers |= _input_layers(pair, raster, found)
+            relation = _relation(record, layers["ms"]) if recorded else None
+        except (HsfuseError, OSError) as fault:
+            if found.named:
+                raise
+            notes.append(f"the images that its record names are not shown: {fault}")
+    if error is not None:
+        whole = raster.isel(band=[0]).assign_coords(
+            wavelength=("band", [np.nan]), fwhm=("band", [np.nan]), good=("band", [True])
+        )
+        whole = whole.assign_coords(band_name=("band", ["standard error"]))
+        layers["standard_error"] = _own("standard error", whole, error)
+    if layers["fused"].pyramid.sampled(2 ** Scene(fused.name, layers).deepest):
+        notes.append(
+            "it has no overviews: zoomed out far, the picture is a sample of its blocks, and exact "
+            "when you zoom in"
+        )
+    placed = bool(raster.attrs.get("georeferenced", True))
+    return Scene(
+        fused.name,
+        layers,
+        transform(raster) if placed else None,
+        raster.rio.crs,
+        relation,
+        tuple(notes),
+    )
+
+
+def _record(fused: AnyPath) -> tuple[Record, list[str]]:
+    """Return the record of a fused raster, empty where it has none, and what to say of it."""
+    record: Record = read_record(fused)
+    if not record:
+        return {}, []
+    if isinstance(fused, Path) and record.get("digest") != read_provenance(fused).get("plan"):
+        return {}, [f"{record_path(fused).name} belongs to another raster and is not used"]
+    return record, []
+
+
+def _own(label: str, raster: xr.DataArray, pyramid: Pyramid) -> Layer:
+    """Return a layer on the pixels of the fused raster."""
+    rows, columns = (Axis(size, size, 1.0) for size in pyramid.shape[1:])
+    return _placed(label, pyramid, (rows, columns), raster)
+
+
+def _inputs(given: tuple[AnyPath, AnyPath] | None, record: Record) -> _Inputs | None:
+    """Return the two images that are named, or those of a record where both are still there."""
+    if given is not None:
+        return _Inputs(*given, named=True)
+    try:
+        hs, ms = (as_path(str(record[name]["file"]["path"])) for name in ("scene", "rgb"))
+    except (KeyError, TypeError):
+        return None
+    stores = [path.parent if path.name in STORE_FILES else path for path in (hs, ms)]
+    if not all(path.exists() for path in stores):
+        return None
+    return _Inputs(stores[0], stores[1], named=False)
+
+
+def _pair(inputs: _Inputs, record: Record, notes: list[str]) -> tuple[Pair, bool]:
+    """Return the pair, co-registered as its record states, and whether it does."""
+    settings = record.get("settings") or {}
+    hs, ms = (
+        _opened(path, settings, role) for path, role in ((inputs.hs, "hs"), (inputs.ms, "rgb"))
+    )
+    if settings.get("bands") is not None:
+        hs = select_bands(hs, settings["bands"])
+    sensors = [
+        known_sensor(settings.get(f"{role}_sensor"), raster.attrs.get("sensor"))
+        for role, raster in (("hs", hs), ("rgb", ms))
+    ]
+    box = settings.get("bbox")
+    part = restrict_ms(hs, ms, sensors[1], box and tuple(box), settings.get("bbox_crs"))
+
+    def placed(move: Affine | None) -> Pair:
+        return make_pair(
+            hs,
+            part.rgb,
+            hs_sensor=sensors[0],
+            rgb_sensor=part.sensor,
+            move=move,
+            window=part.window,
+        )
+
+    if not record:
+        notes.append("it has no record: the georeferencing of the two images is used as it is")
+        return placed(None), False
+    try:
+        pair = recorded_pair(placed, record)
+        recorded = same_grid(pair.geometry, record["grid"])
+    except (KeyError, TypeError, ValueError):
+        recorded = False
+    if recorded:
+        return pair, True
+    notes.append("its record is not of these two images: their georeferencing is used as it is")
+    return placed(None), False
+
+
+def _opened(path: AnyPath, settings: Record, role: str) -> xr.DataArray:
+    """Return one of the two images with the sensor, mask and no-data number of the run."""
+    options = {name: settings.get(f"{role}_{name}") for name in ("sensor", "mask", "nodata")}
+    raster = open_raster(path, **options)
+    check_placed(raster)
+    return raster
+
+
+def _input_layers(pair: Pair, fused: xr.DataArray, inputs: _Inputs) -> dict[str, Layer]:
+    """Return both images on the grid of the fused raster."""
+    both = f"{inputs.ms} and {fused.attrs.get('source', 'fused')}"
+    row, column = lattice_offset(pair.rgb, fused, both)
+    size = fused.sizes["y"], fused.sizes["x"]
+    geometry = pair.geometry
+    coarse = [
+        Axis(length, axis.coarse, axis.ratio, axis.origin - start)
+        for length, axis, start in zip(size, (geometry.y, geometry.x), (row, column), strict=True)
+    ]
+    file = open_raster(inputs.ms)
+    corner = (
+        ~transform(file) * transform(pair.rgb) if file.attrs["georeferenced"] else Affine.scale(1)
+    )
+    pyramid, _ = open_pyramid(inputs.ms)
+    fine = [
+        Axis(length, whole, 1.0, float(-start - round(begin)))
+        for length, whole, start, begin in zip(
+            size, pyramid.shape[1:], (row, column), (corner.f, corner.c), strict=True
+        )
+    ]
+    same_bands = pair.rgb.sizes["band"] == file.sizes["band"]
+    ms = pair.rgb if same_bands else file
+    return {
+        "hs": _placed("HS image", array_pyramid(pair.hs), (coarse[0], coarse[1]), pair.hs),
+        "ms": _placed(f"{image_kind(ms.sizes['band'])} image", pyramid, (fine[0], fine[1]), ms),
+    }
+
+
+def _placed(label: str, pyramid: Pyramid, axes: tuple[Axis, Axis], raster: xr.DataArray) -> Layer:
+    units = str(raster.attrs.get("units") or "")
+    return Layer(label, pyramid, *axes, BandFacts.of(raster), units)
+
+
+def _relation(record: Record, ms: Layer) -> MSRelation | None:
+    """Return the gain and offset that a record states of the MS bands; None if not of all."""
+    stated = record["radiometry"]
+    gain, offset = (np.array(stated[name], dtype=np.float64) for name in ("gain", "offset"))
+    known = gain.shape == (ms.pyramid.shape[0],) and np.isfinite(gain).all() and gain.all()
+    return MSRelation(gain, offset) if known else None

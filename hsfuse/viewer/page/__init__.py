@@ -1,0 +1,1 @@
+"""The page of the viewer: HTML, CSS and JavaScript, and Leaflet, which draws the tiles."""

@@ -1,0 +1,136 @@
+"""The spectra of a pixel of the fused raster: its own, the HS image's and the MS image's."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from pyproj.exceptions import ProjError
+
+from hsfuse.viewer.scene import Scene
+
+__all__ = ["longitude_latitude", "spectra_at", "spectra_table"]
+
+# Of the table: the pixel of the fused raster, the image and its pixel, the band, the value.
+_COLUMNS = (
+    *("row", "column", "x", "y", "longitude", "latitude"),
+    *("image", "image_row", "image_column"),
+    *("band", "band_name", "wavelength_nm"),
+    *("value", "standard_error"),
+)
+
+
+def spectra_at(scene: Scene, row: int, column: int) -> dict[str, Any]:
+    """
+    Return the values of all images at a pixel of the fused raster.
+
+    Parameters
+    ----------
+    scene : Scene
+    row, column : int
+        From 0.
+
+    Returns
+    -------
+    dict
+        Of JSON types, None for no data: ``row``, ``column``, ``x`` and ``y`` of the centre,
+        ``longitude`` and ``latitude``; ``fused``, ``hs`` and ``ms`` with ``row``, ``column`` and
+        ``values`` of their pixels, the values exactly those of the rasters; ``ms`` also
+        ``in_hs_units``, by the gain and offset of the run; ``standard_error``.
+
+    Raises
+    ------
+    LookupError
+        If the raster has no such pixel.
+    """
+    rows, columns = scene.size
+    if not (0 <= row < rows and 0 <= column < columns):
+        raise LookupError(
+            f"expected a row of 0 to {rows - 1} and a column of 0 to {columns - 1}, "
+            f"got {row} and {column}"
+        )
+    found: dict[str, Any] = {"row": row, "column": column, **_place(scene, row, column)}
+    for name, layer in scene.layers.items():
+        place = layer.pixel_at(row, column)
+        if place is None:
+            continue
+        values = layer.spectrum(*place)
+        if name == "standard_error":
+            found[name] = _plain(values)[0]
+            continue
+        found[name] = {"row": place[0], "column": place[1], "values": _plain(values)}
+        if name == "ms" and scene.relation is not None:
+            scaled = (values - scene.relation.offset) / scene.relation.gain
+            found[name]["in_hs_units"] = _plain(scaled)
+    return found
+
+
+def spectra_table(scene: Scene, pixels: Iterable[tuple[int, int]]) -> str:
+    """
+    Return the spectra of some pixels as CSV, a line for each value.
+
+    Raises
+    ------
+    LookupError
+        If the raster has no such pixel.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for row, column in pixels:
+        found = spectra_at(scene, row, column)
+        place = [found[name] for name in ("row", "column", "x", "y", "longitude", "latitude")]
+        for image in ("fused", "hs", "ms"):
+            if image not in found:
+                continue
+            bands, part = scene.layers[image].bands, found[image]
+            error = found.get("standard_error") if image == "fused" else None
+            for index, value in enumerate(part["values"]):
+                wavelength = _plain(bands.wavelength[index : index + 1])[0]
+                band = [index + 1, bands.names[index], wavelength]
+                writer.writerow([*place, image, part["row"], part["column"], *band, value, error])
+    return text.getvalue()
+
+
+def longitude_latitude(scene: Scene, x: float, y: float) -> tuple[float, float] | None:
+    """Return longitude and latitude (WGS 84) of coordinates in the CRS; None where unknown."""
+    if scene.crs is None:
+        return None
+    transformer = _transformer(scene.crs.to_wkt())
+    if transformer is None:
+        return None
+    longitude, latitude = transformer.transform(x, y)
+    known = math.isfinite(longitude) and math.isfinite(latitude)
+    return (float(longitude), float(latitude)) if known else None
+
+
+def _place(scene: Scene, row: int, column: int) -> dict[str, float | None]:
+    """Return the centre of a pixel in the CRS, and in longitude and latitude."""
+    place: dict[str, float | None] = dict.fromkeys(("x", "y", "longitude", "latitude"))
+    if scene.transform is not None:
+        x, y = scene.transform * (column + 0.5, row + 0.5)
+        place |= {"x": float(x), "y": float(y)}
+        found = longitude_latitude(scene, x, y)
+        if found is not None:
+            place |= {"longitude": found[0], "latitude": found[1]}
+    return place
+
+
+@lru_cache(maxsize=4)
+def _transformer(wkt: str) -> Transformer | None:
+    try:
+        return Transformer.from_crs(CRS.from_wkt(wkt), CRS.from_epsg(4326), always_xy=True)
+    except ProjError:  # a local system, which lies nowhere on the earth
+        return None
+
+
+def _plain(values: NDArray[np.floating[Any]]) -> list[float | None]:
+    """Return numbers as JSON has them; None for no data."""
+    return [float(value) if np.isfinite(value) else None for value in values]
