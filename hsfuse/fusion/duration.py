@@ -37,9 +37,8 @@ _SIZES = (32, 64, 128, 256)  # pixels a side of the blocks that are timed
 _LARGEST_SHARE = 0.04  # of the time of all blocks that two of them may take,
 _LEAST = 0.5  # or so many seconds
 _FEWEST_PIXELS = 80_000  # of an output whose time is estimated
-# Seconds a byte on one core, before compression: blocks to the store and the store to a GeoTIFF
-# (benchmarks/export.py).
-_STORING, _EXPORT = 8e-9, 12e-9
+# Seconds a byte on one core, before compression, of blocks to the store (benchmarks/export.py).
+_STORING = 8e-9
 
 
 class Duration(NamedTuple):
@@ -53,7 +52,7 @@ class Duration(NamedTuple):
     fusing : float
         Of the blocks, until they are in the store.
     export : float
-        Of the store to a GeoTIFF.
+        Of the store to a file, or of its levels.
     """
 
     conditioning: float
@@ -89,7 +88,7 @@ class _Pixels(NamedTuple):
     block: int
 
 
-def time_parts(plan: Plan, workers: int, stored: int, *, exported: bool) -> Timing:
+def time_parts(plan: Plan, workers: int, stored: int, *, finishing: float) -> Timing:
     """
     Return how long a run takes on this machine, and the local models that are known now.
 
@@ -101,8 +100,8 @@ def time_parts(plan: Plan, workers: int, stored: int, *, exported: bool) -> Timi
         Blocks that are fused in parallel, each on a core of its own.
     stored : int
         Bytes of the output before compression.
-    exported : bool
-        Whether the store is exported to a GeoTIFF.
+    finishing : float
+        Seconds that a complete store takes to become the output.
     """
     whole = _all_pixels(plan)
     if whole.block < _FEWEST_PIXELS:
@@ -114,7 +113,7 @@ def time_parts(plan: Plan, workers: int, stored: int, *, exported: bool) -> Timi
     duration = Duration(
         clock.wait * units.seconds_of_all * _idle(units.count, workers),
         fusing * _idle(len(plan.blocks), workers),
-        clock.wait * _EXPORT * stored / workers if exported else 0.0,
+        clock.wait * finishing,
     )
     return Timing(duration, units.models)
 

@@ -178,8 +178,8 @@ def prepare(
     if cluster is None:
         if stage is not None:
             stage("estimate of the time", 0.9)
-        exported = path.suffix != ".zarr"
-        timing = time_parts(plan, job.workers, layout.bytes, exported=exported)
+        finishing = find_format(path).seconds(layout.bytes, job.workers)
+        timing = time_parts(plan, job.workers, layout.bytes, finishing=finishing)
         job = replace(job, expected=timing.duration, models=timing.models)
     release_memory()  # of the survey
     return replace(job, seconds=time.monotonic() - started)

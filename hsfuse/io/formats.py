@@ -74,6 +74,10 @@ class OutputFormat:
         With which the names of its files end; the first is the usual one.
     space : float
         Bytes of disk per stored byte before compression, at the peak.
+    effort : float
+        Seconds on one core per such byte, in which a complete store becomes the output.
+    parallel : bool
+        Whether more threads take less.
     check_options : callable
         Takes creation options and the stored number type; raises PlanError for those that
         the format does not accept.
@@ -89,10 +93,16 @@ class OutputFormat:
     name: str
     suffixes: tuple[str, ...]
     space: float
+    effort: float
+    parallel: bool
     check_options: Callable[[Mapping[str, str], str], object]
     refusal: Callable[[AnyPath], str]
     finish: Callable[[AnyPath, AnyPath, Finishing], object]
     companions: Callable[[AnyPath], list[AnyPath]] = lambda path: []
+
+    def seconds(self, stored: int, workers: int) -> float:
+        """Return how long so many stored bytes take to become the output, on an idle machine."""
+        return self.effort * stored / (workers if self.parallel else 1)
 
 
 def find_format(path: AnyPath) -> OutputFormat:
@@ -213,17 +223,46 @@ def _is_no_store(path: AnyPath) -> str:
 FORMATS = (
     # Store, overviews and file exist for a moment: the first two compressed to about three
     # quarters, the file perhaps not at all; overviews are a third of their image.
-    OutputFormat("GeoTIFF", (".tif", ".tiff"), 2.4, check_options, _is_folder, _finish_geotiff),
-    OutputFormat("zarr", (".zarr",), 1.5, _no_options("zarr"), _is_no_store, _finish_zarr),
-    # No .img, by which Erdas Imagine is known.
+    # Efforts are those of float32 (benchmarks/export.py, benchmarks/outputs.py).
+    OutputFormat(
+        "GeoTIFF",
+        (".tif", ".tiff"),
+        space=2.4,
+        effort=12e-9,
+        parallel=True,
+        check_options=check_options,
+        refusal=_is_folder,
+        finish=_finish_geotiff,
+    ),
+    OutputFormat(
+        "zarr",
+        (".zarr",),
+        space=1.5,
+        effort=4.5e-9,
+        parallel=True,
+        check_options=_no_options("zarr"),
+        refusal=_is_no_store,
+        finish=_finish_zarr,
+    ),
     OutputFormat(
         "ENVI",
-        (".dat", ".bsq"),
-        2.1,
-        _no_options("ENVI"),
-        _is_folder,
-        _finish_envi,
-        envi_files,
+        (".dat", ".bsq"),  # no .img, by which Erdas Imagine is known
+        space=2.1,
+        effort=2.5e-9,
+        parallel=False,
+        check_options=_no_options("ENVI"),
+        refusal=_is_folder,
+        finish=_finish_envi,
+        companions=envi_files,
     ),
-    OutputFormat("netCDF", (".nc",), 2.1, _no_options("netCDF"), _is_folder, _finish_netcdf),
+    OutputFormat(
+        "netCDF",
+        (".nc",),
+        space=2.1,
+        effort=26e-9,
+        parallel=False,
+        check_options=_no_options("netCDF"),
+        refusal=_is_folder,
+        finish=_finish_netcdf,
+    ),
 )

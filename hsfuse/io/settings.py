@@ -257,7 +257,7 @@ class NetcdfSettings:
 
     # Bytes of the cube in memory at a time.
     piece_bytes: int = 64 * MEBIBYTE
-    # Of zlib: the fastest; 4, which is usual, takes twice as long for a few percent.
+    # Of zlib: the fastest; 4, which is usual, gains one percent on a fused image of floats.
     compression_level: int = 1
 
 

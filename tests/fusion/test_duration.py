@@ -30,7 +30,7 @@ def plan(files: Path) -> Plan:
 
 def test_a_run_as_short_as_its_timing_is_not_estimated(plan: Plan):
     """Nothing is timed, and no unit conditioned."""
-    assert time_parts(plan, 1, 0, exported=False) == Timing(None, {})
+    assert time_parts(plan, 1, 0, finishing=0.0) == Timing(None, {})
 
 
 def test_the_estimate_is_the_cost_of_all_windows_and_blocks(
@@ -38,7 +38,7 @@ def test_the_estimate_is_the_cost_of_all_windows_and_blocks(
 ):
     """With known costs a pixel, on any number of workers, and with what is stored."""
     monkeypatch.setattr(duration, "_FEWEST_PIXELS", 0)
-    found = time_parts(plan, 1, 0, exported=False).duration
+    found = time_parts(plan, 1, 0, finishing=0.0).duration
     assert found is not None
     assert found.fusing > 0 == found.conditioning
 
@@ -57,14 +57,14 @@ def test_the_estimate_is_the_cost_of_all_windows_and_blocks(
     ]
     whole = sum(cost(*block) for block in blocks)
 
-    def estimated(workers: int, stored: int = 0, *, exported: bool = False) -> float:
-        expected = time_parts(plan, workers, stored, exported=exported).duration
+    def estimated(workers: int, stored: int = 0, *, finishing: float = 0.0) -> float:
+        expected = time_parts(plan, workers, stored, finishing=finishing).duration
         assert expected is not None
         return expected.total
 
     assert estimated(1) == pytest.approx(whole)
     assert estimated(5) == pytest.approx(whole * math.ceil(len(blocks) / 5) / len(blocks))
-    assert whole < estimated(1, 10**9) < estimated(1, 10**9, exported=True)
+    assert whole < estimated(1, 10**9) < estimated(1, 10**9, finishing=2.0)
 
 
 def test_units_are_timed_by_one_of_their_own_size(plan: Plan, monkeypatch: pytest.MonkeyPatch):
