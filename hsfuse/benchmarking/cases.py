@@ -69,8 +69,10 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Name for files: of the scene, the ratio and the sensor."""
-        words = self.dataset, self.scene, f"{self.ratio:g}", self.rgb_sensor or self.kind
+        """Name for files: of the scene, the ratio, the sensor and the kind of a real pair."""
+        words = [self.dataset, self.scene, f"{self.ratio:g}"]
+        words += [self.rgb_sensor] if self.rgb_sensor else []
+        words += [] if self.kind == "simulated" else [self.kind]
         return "-".join(re.sub(r"[^\w.]+", "_", Path(word).stem if "/" in word else word)
                         for word in words)  # fmt: skip
 

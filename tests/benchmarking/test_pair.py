@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from hsfuse.benchmarking.cases import list_pair
 from hsfuse.benchmarking.run import run_benchmark
+from hsfuse.benchmarking.settings import BenchmarkSettings
 from hsfuse.errors import PlanError
 from hsfuse.io.read import open_raster
 from hsfuse.pair.geometry import make_pair
@@ -51,6 +53,14 @@ def test_a_pair_is_scored_with_and_without_truth(pair, tmp_path, in_process) -> 
     assert "## Full resolution, ratio 2" in text
     assert "| method | pair0 (1) QNR | HQNR | D_lambda | D_lambda K | D_s |" in text
     assert "HS consistency %" in text
+
+
+def test_cases_of_a_pair_have_names_of_their_own(pair) -> None:
+    """Runs are prepared, and files written, by the name: also where both ratios are the same."""
+    settings = BenchmarkSettings(rgb_sensors=("sentinel-2a:B2,B3,B4",))
+    reduced, full = list_pair(pair.scene, pair.rgb, settings)
+    assert reduced.ratio == full.ratio == 2
+    assert reduced.name != full.name
 
 
 @pytest.mark.parametrize(
