@@ -14,5 +14,6 @@ Examples
 """
 
 from hsfuse.xarray.accessor import RasterAccessor
+from hsfuse.xarray.plots import PlotAccessor
 
-__all__ = ["RasterAccessor"]
+__all__ = ["PlotAccessor", "RasterAccessor"]

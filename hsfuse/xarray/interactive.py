@@ -15,11 +15,12 @@ from hsfuse.xarray.points import point_spectra
 __all__ = ["linked_views"]
 
 _SPECTRUM = 480, 300  # width and height in pixels of the screen
+_MARKER = "#FFD400"  # no ground has it
 
 
 def linked_views(raster: xr.DataArray, width: int) -> Any:
     """
-    Return picture and spectrum; see :meth:`hsfuse.xarray.plots.PlotAccessor.interactive`.
+    Return picture and spectrum; see :meth:`hsfuse.xarray.PlotAccessor.interactive`.
 
     Raises
     ------
@@ -35,7 +36,7 @@ def linked_views(raster: xr.DataArray, width: int) -> Any:
             "interactive plots need the package holoviews; pip install 'hsfuse[plot]'"
         ) from error
     grid = grid_of_raster(raster)
-    if not grid.transform.is_rectilinear:
+    if grid.rotated:
         raise RasterError(
             "an interactive plot needs a grid along x and y, and this one is rotated; plot.rgb() "
             "draws it"
@@ -45,13 +46,20 @@ def linked_views(raster: xr.DataArray, width: int) -> Any:
     west, east, south, north = grid.bounds
     clicked = hv.streams.Tap(source=image, x=(west + east) / 2, y=(south + north) / 2)
 
+    def marker(x: float, y: float) -> Any:
+        place = hv.Points([(x, y)], kdims=image.kdims)
+        return place.opts(marker="o", size=9, fill_alpha=0, line_color=_MARKER, line_width=2)
+
     def spectrum(x: float, y: float) -> Any:
         return _curve(hv, raster, x, y)
 
-    return image + hv.DynamicMap(spectrum, streams=[clicked])
+    marked = image * hv.DynamicMap(marker, streams=[clicked])
+    return marked + hv.DynamicMap(spectrum, streams=[clicked])
 
 
 def _image(hv: Any, raster: xr.DataArray, grid: MapGrid, width: int) -> Any:
+    from bokeh.models import BasicTickFormatter
+
     shown = picture_of(raster)
     rows, columns = (
         (np.arange(length, dtype=np.float64) + 0.5) * shown.step for length in shown.image.shape[:2]
@@ -65,6 +73,9 @@ def _image(hv: Any, raster: xr.DataArray, grid: MapGrid, width: int) -> Any:
         frame_width=width,
         data_aspect=1,
         tools=["tap"],
+        xticks=4,
+        xformatter=BasicTickFormatter(use_scientific=False),
+        yformatter=BasicTickFormatter(use_scientific=False),
         fontsize={"title": "9pt"},
     )
 

@@ -38,6 +38,11 @@ class MapGrid(NamedTuple):
     rows: int
     columns: int
 
+    @property
+    def rotated(self) -> bool:
+        """Whether rows and columns do not follow the axes of the map."""
+        return bool(self.transform.b or self.transform.d)
+
     def place(self, column: Vector, row: Vector) -> tuple[Vector, Vector]:
         """Return map coordinates x and y of pixel coordinates."""
         return _apply(self.transform, column, row)
@@ -89,13 +94,14 @@ def grid_of_raster(raster: xr.DataArray) -> MapGrid:
         raise RasterError(
             f"{label}: is not georeferenced; select pixels with isel(y=row, x=column)"
         )
+    grid = MapGrid(place.transform, place.crs, *size)
     whole = raster.encoding.get("original_shape")
-    if not place.transform.is_rectilinear and whole is not None and tuple(whole[-2:]) != size:
+    if grid.rotated and whole is not None and tuple(whole[-2:]) != size:
         raise RasterError(
             f"{label}: its grid is rotated, and a part of it does not state its place; use the "
             "whole raster"
         )
-    return MapGrid(place.transform, place.crs, *size)
+    return grid
 
 
 def find_grid(raster: xr.DataArray) -> MapGrid | None:

@@ -122,12 +122,15 @@ def test_a_click_shows_the_spectrum_of_the_pixel():
     holoviews = pytest.importorskip("holoviews", reason="holoviews is of the extra plot")
     whole = raster()
     layout = whole.hsfuse.plot.interactive(width=200)
-    image, spectrum = layout
+    marked, spectrum = layout
+    image, marker = marked[()]
     assert isinstance(image, holoviews.RGB)
     np.testing.assert_allclose(image.bounds.lbrt(), (1000, 4920, 1120, 5000))
     spectrum.event(x=1033.0, y=4968.0)
     values = spectrum[()].dimension_values("value")
     np.testing.assert_array_equal(values[[0, 1, 2, 4]], whole[[0, 1, 2, 4], 3, 3])
+    image, marker = marked[()]
+    assert marker.array().tolist() == [[1033, 4968]]
     spectrum.event(x=0.0, y=0.0)
     assert np.isnan(spectrum[()].dimension_values("value")).all()
     with pytest.raises(RasterError, match="this one is rotated"):
