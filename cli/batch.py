@@ -82,6 +82,12 @@ _MOST_FAULTS = 100  # of a manifest that are printed
     show_default=True,
     help="Write a picture (OUT.png) of each pair; the record (OUT.json) is always written.",
 )
+@click.option(
+    "--page/--no-page",
+    default=True,
+    show_default=True,
+    help="Write a report (OUT.html) of each pair; DIR/index.html lists all pairs.",
+)
 @click.option("--dry-run", is_flag=True, help="List the plans of all pairs and write nothing.")
 @json_option
 @quiet_option
@@ -96,6 +102,7 @@ def batch(
     memory: str | None,
     share_psf: bool,
     quicklook: bool,
+    page: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -110,7 +117,8 @@ def batch(
 
     The same command again goes on: what is finished with the same inputs and options is left, and
     what was interrupted is resumed. DIR/batch.jsonl has a line for every event, DIR/batch.csv the
-    table of all pairs. The exit status is 1 if any pair failed.
+    table of all pairs, and DIR/index.html shows it with links to the reports. The exit status is 1
+    if any pair failed.
 
     \b
     Examples:
@@ -153,7 +161,7 @@ def batch(
             outcome = (
                 plan_batch(found, progress=progress)
                 if dry_run
-                else execute_batch(found, quicklook=quicklook, progress=progress)
+                else execute_batch(found, quicklook=quicklook, page=page, progress=progress)
             )
         except KeyboardInterrupt:
             stop()

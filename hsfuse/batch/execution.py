@@ -90,8 +90,8 @@ class Execution:
         The processes.
     rows : Rows
         What is known of each pair.
-    quicklook : bool
-        Also write the pictures.
+    quicklook, page : bool
+        Also write the pictures, and the reports.
     dry_run : bool
         Plan and write nothing.
     """
@@ -100,6 +100,7 @@ class Execution:
     pool: Pool
     rows: Rows
     quicklook: bool = False
+    page: bool = False
     dry_run: bool = False
     _unknown: deque[int] = field(default_factory=deque)
     _todo: deque[int] = field(default_factory=deque)
@@ -155,14 +156,15 @@ class Execution:
                     continue
                 load = Load(workers, workers * plan.worker_bytes)
                 self.rows.begin(index)
-                self._submit(index, load, fuse_pair, plan.job, workers, self.quicklook)
+                words = plan.job, workers, self.quicklook, self.page
+                self._submit(index, load, fuse_pair, *words)
             elif not self._workers(planning_load()):
                 return
             elif self._unknown:
                 self._submit(self._unknown.popleft(), planning_load(), look_up_pair)
             elif self._todo:
-                words = self.batch.overwrite, self.dry_run
-                self._submit(self._todo.popleft(), planning_load(), plan_pair, *words)
+                asked = self.batch.overwrite, self.dry_run
+                self._submit(self._todo.popleft(), planning_load(), plan_pair, *asked)
             else:
                 return
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hsfuse.batch.execution import Execution, Progress, Rows
+from hsfuse.batch.index import write_index
 from hsfuse.batch.manifest import BatchPair, Manifest, Pairs, read_manifest
 from hsfuse.batch.memory import memory_budget
 from hsfuse.batch.pool import Pool
@@ -81,8 +82,8 @@ class BatchOutcome:
         From the first pair to the last.
     shared : tuple of str
         What the pairs of each sensor couple share, a sentence each.
-    status_file, summary : Path or None
-        The two files of the batch; None for a dry run.
+    status_file, summary, index : Path or None
+        The three files of the batch; None for a dry run.
     """
 
     batch: Batch = field(repr=False)
@@ -91,6 +92,7 @@ class BatchOutcome:
     shared: tuple[str, ...] = ()
     status_file: Path | None = None
     summary: Path | None = None
+    index: Path | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Return the outcome in JSON types."""
@@ -102,6 +104,7 @@ class BatchOutcome:
             "shared": list(self.shared),
             "status_file": None if self.status_file is None else str(self.status_file),
             "summary": None if self.summary is None else str(self.summary),
+            "index": None if self.index is None else str(self.index),
             "failed": len(self.failed),
             "pairs": [asdict(row) for row in self.pairs],
         }
@@ -138,6 +141,7 @@ def run_batch(
     assets: tuple[str, str] | None = None,
     share_psf: bool = False,
     quicklook: bool = True,
+    page: bool = True,
     progress: ShownProgress | None = None,
     **choices: Any,
 ) -> BatchOutcome:
@@ -174,6 +178,8 @@ def run_batch(
         couple, and give it to the others: their own estimates are left out.
     quicklook : bool
         Write ``<output>.png`` besides the record ``<output>.json``.
+    page : bool
+        Write the report ``<output>.html``, see :func:`hsfuse.write_html_report`.
     progress : callable or True, optional
         Called with the number of pairs that are over and of all; True shows a bar.
     **choices
@@ -183,7 +189,8 @@ def run_batch(
     -------
     BatchOutcome
         What became of each pair; also in ``batch.jsonl``, to which a line is added for every
-        event, and in the table ``batch.csv``. A pair that fails stops no other.
+        event, in the table ``batch.csv``, and on the page ``index.html`` with links to all
+        reports. A pair that fails stops no other.
 
     Raises
     ------
@@ -199,7 +206,7 @@ def run_batch(
         manifest, out, settings, memory=memory, suffix=suffix, assets=assets, share_psf=share_psf
     )
     with shown_progress(progress, "pairs") as shown:
-        return execute_batch(batch, quicklook=quicklook, progress=shown)
+        return execute_batch(batch, quicklook=quicklook, page=page, progress=shown)
 
 
 def prepare_batch(
@@ -250,7 +257,11 @@ def plan_batch(batch: Batch, *, progress: Progress | None = None) -> BatchOutcom
 
 
 def execute_batch(
-    batch: Batch, *, quicklook: bool = True, progress: Progress | None = None
+    batch: Batch,
+    *,
+    quicklook: bool = True,
+    page: bool = True,
+    progress: Progress | None = None,
 ) -> BatchOutcome:
     """
     Carry out a batch; see :func:`run_batch`.
@@ -266,15 +277,17 @@ def execute_batch(
     rows = Rows(batch.pairs, progress, status)
     try:
         with Pool(batch.limits.processes) as pool:
-            shared = Execution(batch, pool, rows, quicklook=quicklook).work()
+            shared = Execution(batch, pool, rows, quicklook=quicklook, page=page).work()
     except BaseException:
         rows.stop()
         raise
     finally:
         status.close()
         summary = write_summary(batch.folder, rows.now)
+        index = write_index(batch.folder, rows.now)
     seconds = time.monotonic() - started
-    return BatchOutcome(batch, tuple(rows.now), seconds, shared, batch.folder / STATUS, summary)
+    files = batch.folder / STATUS, summary, index
+    return BatchOutcome(batch, tuple(rows.now), seconds, shared, *files)
 
 
 def _make_folders(batch: Batch) -> None:

@@ -62,6 +62,7 @@ def summarise_batch(outcome: BatchOutcome) -> str:
         *(("shared PSF", each) for each in outcome.shared),
         *_messages(outcome),
         ("table", str(outcome.summary)),
+        ("reports", str(outcome.index)),
         ("status file", str(outcome.status_file)),
     ]
     return f"{_columns([header, *rows])}\n{_more(outcome)}\n{table(lines)}"

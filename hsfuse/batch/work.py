@@ -26,7 +26,7 @@ from hsfuse.io.journal import PartialOutput
 from hsfuse.io.records import read_record, record_path
 from hsfuse.io.replacement import write_file
 from hsfuse.io.store import is_resumable
-from hsfuse.report.files import write_quicklook, write_sidecar
+from hsfuse.report.files import write_page, write_quicklook, write_sidecar
 from hsfuse.report.record import as_json, plan_as_dict
 
 __all__ = ["Planned", "fuse_pair", "look_up_pair", "plan_pair"]
@@ -133,7 +133,7 @@ def plan_pair(pair: BatchPair, overwrite: bool, dry_run: bool = False) -> PairSt
 
 
 @_reported
-def fuse_pair(pair: BatchPair, job: bytes, workers: int, quicklook: bool) -> PairStatus:
+def fuse_pair(pair: BatchPair, job: bytes, workers: int, quicklook: bool, page: bool) -> PairStatus:
     """
     Carry out a planned pair, and write its record.
 
@@ -145,14 +145,16 @@ def fuse_pair(pair: BatchPair, job: bytes, workers: int, quicklook: bool) -> Pai
         From :func:`plan_pair`.
     workers : int
         Blocks that are fused in parallel.
-    quicklook : bool
-        Also write the picture.
+    quicklook, page : bool
+        Also write the picture, and the report.
     """
     planned: Job = pickle.loads(job)
     outcome = execute(replace(planned, settings=replace(planned.settings, workers=workers)))
     write_sidecar(outcome)  # first: it is what says that the output is finished
     if quicklook:
         write_quicklook(outcome)
+    if page:
+        write_page(outcome)
     return PairStatus.from_record(pair, "finished", read_record(outcome.path))
 
 

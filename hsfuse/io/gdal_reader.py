@@ -6,7 +6,6 @@ import os
 from dataclasses import replace
 
 import numpy as np
-import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
@@ -53,7 +52,8 @@ def open_dataset(path: str | os.PathLike[str]) -> Opened:
 
 def _open(path: str | os.PathLike[str]) -> Opened:
     # Within an Env GDAL's messages become log lines; a no-data number like 1e99 is no overflow.
-    with rasterio.Env(), open_file(path) as dataset, np.errstate(over="ignore"):
+    # GDAL asks for files again when they are listed, so the endpoint is stated here.
+    with gdal_options(str(path)), open_file(path) as dataset, np.errstate(over="ignore"):
         notes: list[str] = []
         tagged = _tagged_alpha(dataset)
         alpha = tagged if tagged and _is_mask(dataset, tagged) else 0

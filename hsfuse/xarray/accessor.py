@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from hsfuse.core.picture import natural_bands
-from hsfuse.xarray.bands import band_values, good_bands, known_bands, take_bands
+from hsfuse.xarray.bands import band_names, band_values, good_bands, known_bands, take_bands
 from hsfuse.xarray.plots import PlotAccessor
 
 if TYPE_CHECKING:
@@ -93,6 +93,15 @@ class RasterAccessor:
             self._raster,
             natural_bands(band_values(self._raster, "wavelength"), good_bands(self._raster)),
         )
+
+    def described(self) -> xr.DataArray:
+        """
+        Return the raster with the names of its bands in ``attrs["long_name"]``.
+
+        ``rio.to_raster`` of rioxarray writes them as the descriptions of the bands, and refuses
+        more or fewer names than bands: select bands first.
+        """
+        return self._raster.assign_attrs(long_name=band_names(self._raster))
 
     def spectrum(
         self, x: Any, y: Any, crs: Any = None, *, missing: Missing = "raise"

@@ -7,9 +7,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hsfuse.errors import RasterError
+from hsfuse.io.band_labels import describe_band
 from hsfuse.io.labels import raster_label
 
-__all__ = ["band_values", "good_bands", "known_bands", "take_bands"]
+__all__ = ["band_names", "band_values", "good_bands", "known_bands", "take_bands"]
 
 
 def band_values(raster: xr.DataArray, name: str) -> NDArray[np.float64]:
@@ -17,6 +18,29 @@ def band_values(raster: xr.DataArray, name: str) -> NDArray[np.float64]:
     if name not in raster.coords:
         return np.full(raster.sizes["band"], np.nan)
     return np.asarray(raster[name].values, dtype=float)
+
+
+def band_names(raster: xr.DataArray) -> tuple[str, ...]:
+    """
+    Return what each band is called: its name, its wavelength, or both.
+
+    In a zarr store of hsfuse names are an attribute of the numbers of the bands.
+
+    Examples
+    --------
+    >>> wavelength, numbers = ("band", [660.2, 900.0]), ("band", [2, 1], {"band_name": ["", "red"]})
+    >>> band_names(xr.DataArray([1, 2], {"wavelength": wavelength, "band": numbers}, "band"))
+    ('red (660.2 nm)', '900.0 nm')
+    """
+    names = [""] * raster.sizes["band"]
+    if "band_name" in raster.coords:
+        names = [str(name) for name in raster["band_name"].values]
+    elif "band" in raster.coords and "band_name" in raster["band"].attrs:
+        every = raster["band"].attrs["band_name"]
+        names = [str(every[int(number) - 1]) for number in raster["band"].values]
+    pairs = zip(band_values(raster, "wavelength").tolist(), names, strict=True)
+    texts = [describe_band(*pair) for pair in pairs]
+    return tuple(text or f"band {number}" for number, text in enumerate(texts, start=1))
 
 
 def good_bands(raster: xr.DataArray) -> NDArray[np.bool_]:

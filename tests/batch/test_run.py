@@ -34,7 +34,7 @@ def rows(inputs: Path, *names: int) -> list[dict[str, object]]:
 
 
 def run(pairs: Any, out: Path, **options: Any) -> BatchOutcome:
-    return run_batch(pairs, out, SETTINGS, quicklook=False, **options)
+    return run_batch(pairs, out, SETTINGS, quicklook=False, page=False, **options)
 
 
 def states(outcome: BatchOutcome) -> list[str]:

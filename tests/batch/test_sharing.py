@@ -81,7 +81,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
 
 
 def run(pairs: list[dict[str, object]], out: Path) -> BatchOutcome:
-    return run_batch(pairs, out, SETTINGS, quicklook=False, share_psf=True)
+    return run_batch(pairs, out, SETTINGS, quicklook=False, page=False, share_psf=True)
 
 
 @pytest.mark.slow
@@ -109,6 +109,6 @@ def test_a_batch_says_what_is_shared_and_resumes_with_it(
     alone = hsfuse.run(pairs[3]["scene"], pairs[3]["rgb"], tmp_path / "alone.zarr", SETTINGS,
                        fwhm=(fwhm[0], fwhm[1]))  # fmt: skip
     assert chunk_files(tmp_path / "out/3.zarr") == chunk_files(Path(alone.path))
-    without = run_batch(pairs, tmp_path / "out", SETTINGS, quicklook=False)
+    without = run_batch(pairs, tmp_path / "out", SETTINGS, quicklook=False, page=False)
     assert [row.status for row in without.pairs] == ["done"] * 3 + ["differs"]
     assert "fwhm was" in without.pairs[3].message

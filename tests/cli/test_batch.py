@@ -43,7 +43,9 @@ def manifest(path: Path, folder: Path, *outs: str, rgb: str = "rgb.tif") -> Path
 
 
 def batch(*words: object) -> Result:
-    return CliRunner().invoke(main, ["batch", *map(str, words), *OPTIONS, "--no-quicklook"])
+    return CliRunner().invoke(
+        main, ["batch", *map(str, words), *OPTIONS, "--no-quicklook", "--no-page"]
+    )
 
 
 @pytest.mark.usefixtures("in_process")
@@ -146,7 +148,18 @@ def test_a_killed_batch_goes_on(
         unread = [line.replace(str(folder / "scene.tif"), url) for line in lines[3:]]
         pairs.write_text("".join([*lines[:3], *unread]))
         code = "from hsfuse.cli.main import main; main()"
-        words = [sys.executable, "-c", code, "batch", pairs, "-o", out, *OPTIONS, "--no-quicklook"]
+        words = [
+            sys.executable,
+            "-c",
+            code,
+            "batch",
+            pairs,
+            "-o",
+            out,
+            *OPTIONS,
+            "--no-quicklook",
+            "--no-page",
+        ]
         with subprocess.Popen([*map(str, words), "-q"], stderr=subprocess.DEVNULL) as running:
             main_process = psutil.Process(running.pid)
             with silent.accept()[0]:

@@ -288,3 +288,39 @@ def test_a_crop_of_a_raster_on_a_web_server_costs_a_crop(tmp_path: Path) -> None
         assert sum(counts.sent.values()) < 0.1 * path.stat().st_size
         with pytest.raises(RasterError, match="no such object"):
             open_raster(f"{web.address}/none.tif")
+
+
+def test_a_zarr_output_gets_the_levels_that_it_has_here(store: Served, tmp_path: Path) -> None:
+    """All objects of the levels are the files of those of a folder."""
+    values = np.random.default_rng(0).random((2, 300, 270), dtype=np.float32)
+    image = cube(dask.array.from_array(values, chunks=(2, 256, 256)))
+    write_raster(image, f"s3://{BUCKET}/levels/out.zarr")
+    write_raster(image, tmp_path / "out.zarr")
+    level = tmp_path / "out.zarr" / "ovr_2x"
+    files = {
+        path.relative_to(level).as_posix(): path.read_bytes()
+        for path in level.rglob("*")
+        if path.is_file()
+    }
+    assert len(files) > 20
+    assert objects(f"s3://{BUCKET}/levels/out.zarr/ovr_2x") == files
+    with xr.open_zarr(tmp_path / "out.zarr") as opened:
+        np.testing.assert_array_equal(
+            open_raster(f"s3://{BUCKET}/levels/out.zarr").values, opened["cube"].values
+        )
+
+
+def test_an_envi_output_is_uploaded_with_its_header(store: Served, tmp_path: Path) -> None:
+    """And with its standard error; nothing is left here."""
+    error = raster()[0].data
+    image = raster().assign_coords(standard_error=(("y", "x"), error))
+    out = f"s3://{BUCKET}/envi/out.dat"
+    write_raster(image, out, temporary=tmp_path)
+    names = ["out.dat", "out.hdr", "out_standard_error.dat", "out_standard_error.hdr"]
+    assert sorted(objects(f"s3://{BUCKET}/envi")) == names
+    assert not list(tmp_path.iterdir())
+    found = open_raster(out)
+    np.testing.assert_array_equal(found.values, raster().values)
+    np.testing.assert_array_equal(found["standard_error"].values, raster()[0].values)
+    with pytest.raises(OutputError, match="exists already"):
+        write_raster(image, out, temporary=tmp_path)

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import rasterio
 import xarray as xr
+from affine import Affine
 
 import hsfuse.xarray  # noqa: F401 - gives DataArray its .hsfuse accessor
 from hsfuse.errors import RasterError
@@ -35,3 +37,13 @@ def test_a_raster_without_wavelengths_has_no_nearest_band():
     for unknown in (raster(), raster(wavelength=[np.nan] * 7)):
         with pytest.raises(RasterError, match="states no wavelengths"):
             unknown.hsfuse.nearest(660)
+
+
+def test_rioxarray_writes_the_names_of_the_selected_bands(tmp_path):
+    """As descriptions, which programs show; without a selection as well."""
+    named = raster(wavelength=WAVELENGTH, band_name=[*(f"b{n}" for n in range(5)), "red", "dark"])
+    placed = named.rio.write_crs("EPSG:32633").rio.write_transform(Affine(2, 0, 0, 0, -2, 0))
+    for bands, expected in (([5, 1], ("red (664.0 nm)", "560.0 nm")), (slice(1), ("480.0 nm",))):
+        placed.isel(band=bands).hsfuse.described().rio.to_raster(tmp_path / "a.tif")
+        with rasterio.open(tmp_path / "a.tif") as source:
+            assert source.descriptions == expected

@@ -28,7 +28,7 @@ from hsfuse.report.page.pictures import COMPOSITES
 from hsfuse.report.page.quality import COLOURS, Map, Quality
 from hsfuse.report.page.subject import Subject
 
-__all__ = ["render_page"]
+__all__ = ["fill_template", "render_page"]
 
 _STYLES = ("chart.css", "page.css")
 # In the order in which they need each other.
@@ -51,12 +51,10 @@ def render_page(subject: Subject) -> str:
     layers = [layer["name"] for layer in content["layers"]]
     composites = {picture["composite"] for layer in content["layers"]
                   for picture in layer["pictures"]}  # fmt: skip
-    page = Template(_resource("page.html"))
-    return page.substitute(
-        version=version("hsfuse"),
+    return fill_template(
+        "page.html",
         title=escape(subject.path.name),
         lead=escape(lead(subject)),
-        style="\n".join(_resource(name) for name in _STYLES),
         script=_joined_modules(),
         data=_script_json(content),
         left_options=_options(layers, "HS image"),
@@ -85,6 +83,12 @@ def render_page(subject: Subject) -> str:
         run=_run(subject),
         about=_about(subject, found),
     )
+
+
+def fill_template(name: str, **parts: str) -> str:
+    """Return a template of this folder with its parts, version and style; no part is escaped."""
+    style = "\n".join(_resource(each) for each in _STYLES)
+    return Template(_resource(name)).substitute(parts, version=version("hsfuse"), style=style)
 
 
 def _resource(name: str) -> str:

@@ -1,0 +1,100 @@
+"""The table of all pairs of a batch as a page, with a picture and a link to the report of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+from dask.utils import format_bytes, format_time
+
+from hsfuse.batch.status import SUMMARY, PairStatus
+from hsfuse.errors import OutputError
+from hsfuse.io.replacement import write_file
+from hsfuse.report.files import page_path
+from hsfuse.report.page.document import fill_template
+
+__all__ = ["INDEX", "write_index"]
+
+#: Name of the file in the folder of a batch.
+INDEX = "index.html"
+
+_HEAD = (
+    "Picture", "Output", "Status", "Size", "HS consistency", "MS consistency", "No data", "Time",
+    "Message",
+)  # fmt: skip
+
+
+def write_index(folder: Path, rows: Sequence[PairStatus]) -> Path:
+    """
+    Replace the page of a batch, a row for each pair in the order of the manifest.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the outputs.
+    rows : sequence of PairStatus
+        What became of each pair.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    counts = Counter(row.status for row in rows)
+    head = "".join(f'<th scope="col">{name}</th>' for name in _HEAD)
+    text = fill_template(
+        "index.html",
+        title=escape(folder.absolute().name),
+        lead=escape(", ".join(f"{number} {status}" for status, number in counts.items())),
+        summary=SUMMARY,
+        head=head,
+        rows="\n".join(_row(folder, row) for row in rows),
+    )
+    path = folder / INDEX
+    try:
+        return write_file(path, text.encode())
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _row(folder: Path, row: PairStatus) -> str:
+    out = Path(row.out)
+    picture, page = out.with_name(f"{out.name}.png"), Path(str(page_path(out)))
+    name = str(out.relative_to(folder)) if out.is_relative_to(folder) else row.out
+    shown = ""
+    if row.good and picture.exists():
+        shown = (
+            f'<img src="{_link(folder, picture)}" alt="Quicklook of {escape(name)}" '
+            'loading="lazy" width="220">'
+        )
+    linked = escape(name)
+    if row.good and page.exists():
+        linked = f'<a href="{_link(folder, page)}">{linked}</a>'
+    size = "" if row.rows is None else f"{row.rows} x {row.columns}, {row.bands} bands"
+    if row.bytes is not None:
+        size += f", {format_bytes(row.bytes)}"
+    state = "good" if row.good else "poor"
+    cells = [
+        shown,
+        linked,
+        f'<span class="{state}">{row.status}</span>',
+        escape(size),
+        *(_share(value) for value in (row.hs_consistency, row.ms_consistency, row.missing_share)),
+        "" if row.seconds is None else format_time(row.seconds),
+        escape(row.message),
+    ]
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.2%}"
+
+
+def _link(folder: Path, path: Path) -> str:
+    """Return the address of a file, from the page where it is in its folder."""
+    if path.is_relative_to(folder):
+        return quote(path.relative_to(folder).as_posix())
+    return path.absolute().as_uri()
