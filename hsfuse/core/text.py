@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
-__all__ = ["by", "html_table", "image_kind", "listed", "numbers", "table"]
+__all__ = ["by", "html_table", "image_kind", "listed", "numbers", "round_length", "table"]
 
 _LABEL = 16  # width of the column of labels in characters
 
@@ -77,3 +78,16 @@ def image_kind(bands: int) -> str:
     ('RGB', 'MS')
     """
     return "RGB" if bands == 3 else "MS"
+
+
+def round_length(most: float) -> float:
+    """
+    Return the largest length of one digit that is 1, 2 or 5 and at most ``most``, for a scale bar.
+
+    Examples
+    --------
+    >>> round_length(740.0), round_length(0.3), round_length(1.0)
+    (500.0, 0.2, 1.0)
+    """
+    power = 10.0 ** math.floor(math.log10(most))
+    return max(factor * power for factor in (1, 2, 5) if factor * power <= most * (1 + 1e-9))

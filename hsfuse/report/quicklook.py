@@ -1,5 +1,5 @@
 """
-Quicklook of a run: HS, MS and fused image, a full-size detail of each, and spectra.
+Quicklook of a run: HS, MS and fused image, a full-size detail of each, spectra, and a map.
 
 The fused image is drawn with the bands and the contrast stretch of the HS image, so that the
 two differ by the fusion alone. Memory stays bounded for outputs of any size.
@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from hsfuse.core.grid import Geometry, Span
@@ -30,11 +31,14 @@ from hsfuse.core.picture import (
     stretch_limits,
     stretched,
 )
-from hsfuse.core.text import image_kind
+from hsfuse.core.text import image_kind, round_length
 from hsfuse.fusion.consistency import finite_in, hs_bands
+from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.preview import preview_file, preview_raster, read_file_window, read_window
+from hsfuse.io.read import open_raster
 from hsfuse.io.url import AnyPath
 from hsfuse.observe import Degrade
+from hsfuse.report.record import grid_of
 
 if TYPE_CHECKING:
     from hsfuse.fusion.plan import Plan
@@ -61,6 +65,10 @@ class _Style:
     frame: str = "#FFD400"
     # Band distances, in medians: a wider one breaks the line of a spectrum.
     gap: float = 6.0
+    # Share of a panel's width that a scale bar has at most.
+    scale_bar: float = 0.3
+    # Colours of the map: even in lightness, also for the colour blind.
+    map_colours: str = "cividis"
     # Inches, pixels per inch, and points of the text: legible in full width on a screen.
     width: float = 12.6
     dpi: int = 110
@@ -136,7 +144,10 @@ def draw_quicklook(plan: Plan, path: AnyPath) -> bytes:
         _title(axes, title)
         axes.add_patch(_frame(part))
     _draw_part(close, plan, part, ((hs_bands, hs_limits), (rgb_bands, rgb_limits)))
-    _draw_spectra(figure.add_subplot(cells[2, :]), close, plan, part)
+    for axes, columns in ((whole[2], Span(0, geometry.x.fine)), (close[2], part.columns)):
+        _draw_scale_bar(axes, plan, columns)
+    _draw_spectra(figure.add_subplot(cells[2, :2]), close, plan, part)
+    _draw_map(figure, figure.add_subplot(cells[2, 2]), plan, path, part)
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
     return stream.getvalue()
@@ -217,6 +228,50 @@ def _draw_part(
     _title(close[0], f"detail (frame), {len(part.rows)} x {len(part.columns)} output pixels")
 
 
+def _draw_scale_bar(axes: Axes, plan: Plan, columns: Span) -> None:
+    """Draw a round length of the ground, in the unit of the grid, or in output pixels."""
+    grid = grid_of(plan.pair.rgb)
+    sizes, unit = grid["pixel_size"], str(grid["unit"] or "units")
+    pixel, unit = (sizes[1], unit) if isinstance(sizes, list) else (1.0, "pixels")
+    length = round_length(_STYLE.scale_bar * len(columns) * pixel)
+    text = f"{length / 1000:g} km" if unit == "m" and length >= 1000 else f"{length:g} {unit}"
+    start = columns.start + 0.04 * len(columns)
+    low, high = axes.get_ylim()
+    y = low + 0.05 * (high - low)
+    outline = [withStroke(linewidth=3, foreground="black")]
+    axes.plot(
+        [start, start + length / pixel], [y, y], color="white", linewidth=2.5,
+        path_effects=[withStroke(linewidth=4.5, foreground="black")],
+    )  # fmt: skip
+    axes.text(
+        start, y + 0.02 * (high - low), text, color="white", fontsize=_STYLE.text,
+        path_effects=outline,
+    )  # fmt: skip
+
+
+def _draw_map(figure: Figure, axes: Axes, plan: Plan, path: AnyPath, part: _Part) -> None:
+    """Draw the standard error of the output, or how the detail differs from the HS image."""
+    geometry, units = plan.pair.geometry, str(plan.pair.hs.attrs.get("units") or "")
+    if plan.fuser.gives_standard_error:
+        error = open_raster(path)[STANDARD_ERROR].expand_dims("band")
+        plane = preview_raster(error, [0], _STYLE.longest)[0]
+        extent = (0.0, float(geometry.x.fine), float(geometry.y.fine), 0.0)
+        title = "standard error of the fused pixels"
+    else:
+        good = plan.radiometry.good
+        plane = np.sqrt(((part.degraded - part.hs)[good] ** 2).mean(axis=0))
+        extent = _extent(geometry, part.coarse_rows, part.coarse_columns)
+        title = "detail: output blurred by PSF against HS, RMSE"
+    drawn = axes.imshow(
+        plane, extent=extent, interpolation="nearest", aspect="equal", cmap=_STYLE.map_colours
+    )
+    axes.set(xticks=[], yticks=[], facecolor=(NO_DATA,) * 3)
+    _title(axes, title)
+    bar = figure.colorbar(drawn, ax=axes)
+    bar.set_label(units or "value (the file states no units)", fontsize=_STYLE.text)
+    bar.ax.tick_params(labelsize=_STYLE.text)
+
+
 def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) -> None:
     """Draw the spectra of three dissimilar HS pixels, and of the output at their centres."""
     hs = plan.pair.hs
@@ -243,8 +298,8 @@ def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) ->
     units = str(hs.attrs.get("units") or "") or "value (the file states no units)"
     _title(
         axes,
-        "spectra at the dots: HS pixel (thick line), output as the HS sensor would see it, blurred "
-        "by the PSF (thin line), output pixel at its centre (dotted)",
+        "spectra at the dots: HS pixel (thick line), output blurred by the PSF to it (thin line), "
+        "output pixel at its centre (dotted)",
     )
     axes.set_xlabel("wavelength [nm]" if known else "band", fontsize=_STYLE.text)
     axes.set_ylabel(units, fontsize=_STYLE.text)

@@ -86,7 +86,7 @@ def page_data(subject: Subject) -> ReportData:
         "msName": subject.ms_name,
         "layers": _layers(pictures, quality),
         "detail": None if pictures.detail is None else _box(pictures.detail),
-        "start": _start(regions[-1].region, subject.good),
+        "start": _start(regions[-1].region, pictures.centre, subject.good),
         "regions": [each.content for each in regions],
         "axes": {"x": label, "y": _value_label(subject)},
         "bands": {
@@ -184,13 +184,13 @@ def _picture(composite: str, label: str, png: bytes, extent: Extent) -> dict[str
     return {"composite": composite, "label": label, "source": source, "extent": list(extent)}
 
 
-def _start(region: Region, good: NDArray[np.bool_]) -> list[int]:
-    """Return column and row of the sampled pixel with data that is nearest to the middle."""
+def _start(region: Region, window: tuple[Span, Span], good: NDArray[np.bool_]) -> list[int]:
+    """Return column and row of the sampled pixel with data nearest to the middle of a window."""
     rows, columns = region.pixels.rows, region.pixels.columns
     known = np.isfinite(region.fused[good]).all(axis=0)
     down, across = (
         (indexes - (span.start + span.stop) / 2) ** 2
-        for indexes, span in zip((rows, columns), region.window, strict=True)
+        for indexes, span in zip((rows, columns), window, strict=True)
     )
     distance = np.where(known, down[:, None] + across, np.inf)
     row, column = np.unravel_index(int(np.argmin(distance)), distance.shape)

@@ -52,12 +52,20 @@ def read_pixels(raster: xr.DataArray, rows: Indexes, columns: Indexes) -> Cube:
         )
         window = raster.isel(band=span.slice, y=slice(top, bottom), x=slice(left, right))
         read = window.compute(scheduler="synchronous").to_numpy()
-        picked = read[:, rows[down] - top][:, :, columns[across] - left]
-        values[span.slice, down, across] = picked
+        inner = _as_slice(rows[down] - top), _as_slice(columns[across] - left)
+        values[span.slice, down, across] = read[:, inner[0]][:, :, inner[1]]
 
     for _ in each(read, range(len(pieces)), workers=local_workers(None, "cpu")):
         pass
     return values
+
+
+def _as_slice(indexes: Indexes) -> slice | Indexes:
+    """Return the slice of evenly spaced indexes, which is read without a copy."""
+    steps = np.diff(indexes)
+    if steps.size and (steps != steps[0]).any():
+        return indexes
+    return slice(int(indexes[0]), int(indexes[-1]) + 1, int(steps[0]) if steps.size else 1)
 
 
 def _tiles(indexes: Indexes, length: int) -> list[slice]:
