@@ -26,6 +26,9 @@ extensions = [
 ]
 exclude_patterns = ["extensions", "**/.ipynb_checkpoints"]
 
+# Quotes and hyphens of options stay as they are typed.
+smartquotes = False
+
 html_theme = "pydata_sphinx_theme"
 html_title = f"hsfuse {release}"
 html_static_path = ["static"]

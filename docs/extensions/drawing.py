@@ -233,7 +233,13 @@ def draw_uncertainty(case: Case) -> Figure:
     below = [float(np.mean(error < multiple * standard)) for multiple in multiples]
     axes[2].plot(multiples, below, color=FUSED, lw=1.6)
     axes[2].plot([1.645], [0.9], "o", markerfacecolor="none", color=TRUTH)
-    axes[2].annotate("90 % below 1.645: a typical scene", (1.645, 0.9), (0.9, 0.45), fontsize=9)
+    axes[2].annotate(
+        "typical scene: 90 % below 1.645",
+        (1.645, 0.9),
+        (0.9, 0.45),
+        fontsize=9,
+        arrowprops={"arrowstyle": "->", "color": "#777777"},
+    )
     axes[2].set(xlabel="multiple of the standard error", ylabel="share of the pixels below it")
     _plain(axes[2])
     return figure
