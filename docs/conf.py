@@ -28,6 +28,8 @@ exclude_patterns = ["extensions", "**/.ipynb_checkpoints"]
 
 # Quotes and hyphens of options stay as they are typed.
 smartquotes = False
+# Docstrings mark code by single backticks.
+default_role = "literal"
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"hsfuse {release}"
@@ -44,6 +46,7 @@ html_theme_options = {
 }
 html_sidebars = {"index": []}
 
+templates_path = ["templates"]
 autosummary_generate = True
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"

@@ -24,11 +24,6 @@ def pages() -> dict[str, str]:
 def _page(path: Path, card: dict[str, Any]) -> str:
     about, domain = card["about"], card["domain"]
     origin = "installed with hsfuse" if path.parent == FOLDERS[0] else "in the repository only"
-    sections = {
-        "Network": card["architecture"],
-        "Scores": about.get("scores", {}),
-        "Training": about.get("recipe", {}),
-    }
     facts = {
         "file": f"``{path.with_suffix('.safetensors')}``, {origin}",
         "SHA-256": f"``{card['sha256']}``",
@@ -38,11 +33,44 @@ def _page(path: Path, card: dict[str, Any]) -> str:
     }
     parts = [title(card["name"], "="), list_table(None, facts.items(), (20, 80))]
     parts += [title("Scenes", "-"), _scenes(about["data"])]
-    for heading, values in sections.items():
+    if about.get("scores"):
+        parts += [title("Scores", "-"), _scores(about["scores"])]
+    for heading, values in (
+        ("Network", card["architecture"]),
+        ("Training", about.get("recipe", {})),
+    ):
         rows = [(f"``{name}``", text) for name, text in _flat(values)]
-        if rows:
-            parts += [title(heading, "-"), list_table(None, rows, (45, 55))]
+        parts += [title(heading, "-"), list_table(None, rows, (45, 55))]
     return "\n".join(parts)
+
+
+def _scores(scores: dict[str, Any]) -> str:
+    """Return a table of the pairs that methods were compared on, and one of other figures."""
+    compared = {
+        group: methods
+        for group, methods in scores.items()
+        if isinstance(methods, dict) and all(isinstance(each, dict) for each in methods.values())
+    }
+    others = {name: value for name, value in scores.items() if name not in compared}
+    tables = []
+    if compared:
+        every = [figures for methods in compared.values() for figures in methods.values()]
+        names = list(dict.fromkeys(name for figures in every for name in figures))
+        rows = [
+            (_words(group), method, *(_shown(figures.get(name, "")) for name in names))
+            for group, methods in compared.items()
+            for method, figures in methods.items()
+        ]
+        head = ("pairs", "method", *map(_words, names))
+        tables.append(list_table(head, rows, (40, 20, *(14 for _ in names))))
+    if others:
+        rows = [(_words(name), text) for name, text in _flat(others)]
+        tables.append(list_table(None, rows, (45, 55)))
+    return "\n".join(tables)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _domain(domain: dict[str, Any]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+# Tables need the width that the contents of the page would take.
+WIDE = "---\nhtml_theme.sidebar_secondary.remove: true\n---\n\n"
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "results"
 
 
@@ -14,4 +16,6 @@ def pages() -> dict[str, str]:
 
 def _page(path: Path) -> str:
     text = path.read_text(encoding="utf-8")
-    return text if text.startswith("# ") else f"# {path.stem.replace('-', ' ')}\n\n{text}"
+    if not text.startswith("# "):
+        text = f"# {path.stem.replace('-', ' ')}\n\n{text}"
+    return WIDE + text
