@@ -70,7 +70,9 @@ def _scores(scores: dict[str, Any]) -> str:
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    """Return a key of a card as a reader would write it."""
+    names = {"psnr_db": "PSNR, dB", "sam_degrees": "SAM, degrees"}
+    return names.get(name, name.replace("_", " ").replace("cave ", "CAVE "))
 
 
 def _domain(domain: dict[str, Any]) -> str:
