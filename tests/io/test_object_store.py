@@ -290,6 +290,7 @@ def test_a_crop_of_a_raster_on_a_web_server_costs_a_crop(tmp_path: Path) -> None
             open_raster(f"{web.address}/none.tif")
 
 
+@pytest.mark.slow
 def test_a_zarr_output_gets_the_levels_that_it_has_here(store: Served, tmp_path: Path) -> None:
     """All objects of the levels are the files of those of a folder."""
     values = np.random.default_rng(0).random((2, 300, 270), dtype=np.float32)
@@ -310,6 +311,7 @@ def test_a_zarr_output_gets_the_levels_that_it_has_here(store: Served, tmp_path:
         )
 
 
+@pytest.mark.slow
 def test_an_envi_output_is_uploaded_with_its_header(store: Served, tmp_path: Path) -> None:
     """And with its standard error; nothing is left here."""
     error = raster()[0].data

@@ -12,14 +12,15 @@ import xarray as xr
 import zarr
 from affine import Affine
 
-from hsfuse.io import formats
+from hsfuse.io import formats, pyramid
 from hsfuse.io.read import open_raster
+from hsfuse.io.settings import PyramidSettings
 from hsfuse.io.write import write_raster
 
 TRANSFORM = Affine(2.5, 0.0, 400000.0, 0.0, -2.5, 5800000.0)
 
 
-def raster(rows: int = 530, columns: int = 601) -> xr.DataArray:
+def raster(rows: int, columns: int) -> xr.DataArray:
     """Return three bands of odd size with gaps, and a standard error."""
     draw = np.random.default_rng(0)
     values = draw.random((3, rows, columns), dtype=np.float32)
@@ -48,17 +49,31 @@ def levels(path: Path) -> list[str]:
     return [entry["asset"] for entry in stated["layout"]]
 
 
-@pytest.mark.parametrize("numbers", [{}, {"dtype": "int16", "scale": 1e-4}])
-def test_a_level_holds_what_the_overview_of_the_geotiff_holds(tmp_path, numbers):
+def small_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let levels end at 16 pixels a side, so that small images have several."""
+    monkeypatch.setattr(pyramid, "PYRAMID", PyramidSettings(longest=16, least=32))
+
+
+@pytest.mark.parametrize(
+    ("shape", "numbers", "block", "names"),
+    [
+        ((61, 53), {"dtype": "int16", "scale": 1e-4}, 16, ["cube", "ovr_2x", "ovr_4x"]),
+        ((300, 270), {}, 256, ["cube", "ovr_2x"]),
+    ],
+)
+def test_a_level_holds_what_the_overview_of_the_geotiff_holds(
+    tmp_path, monkeypatch, shape, numbers, block, names
+):
     """The stored numbers of both are the same, to the bit, those without data as well."""
-    array = raster()
+    array = raster(*shape)
+    if block == 16:
+        small_levels(monkeypatch)
     write_raster(array, tmp_path / "a.zarr", **numbers)
-    options = {"blocksize": "256"}
-    write_raster(array, tmp_path / "a.tif", creation_options=options, **numbers)
-    assert levels(tmp_path / "a.zarr") == ["cube", "ovr_2x", "ovr_4x"]
+    write_raster(array, tmp_path / "a.tif", creation_options={"blocksize": str(block)}, **numbers)
+    assert levels(tmp_path / "a.zarr") == names
     with rasterio.open(tmp_path / "a.tif") as source:
-        assert source.overviews(1) == [2, 4]
-    for number, name in enumerate(levels(tmp_path / "a.zarr")[1:]):
+        assert source.overviews(1) == [2, 4][: len(names) - 1]
+    for number, name in enumerate(names[1:]):
         group = zarr.open_group(tmp_path / "a.zarr" / name, mode="r")
         with rasterio.open(tmp_path / "a.tif", overview_level=number) as source:
             np.testing.assert_array_equal(group["cube"][:], source.read([1, 2, 3]))
@@ -125,7 +140,8 @@ def test_an_image_of_one_chunk_has_no_levels(tmp_path: Path):
 
 def test_an_interrupted_finish_resumes_to_the_same_bytes(tmp_path: Path, monkeypatch):
     """Whatever of the levels was written, and damaged, before the end."""
-    array = raster(300, 270)
+    array = raster(40, 35)
+    small_levels(monkeypatch)
     write_raster(array, tmp_path / "whole.zarr")
 
     def stop(store):

@@ -35,8 +35,10 @@ def limits(path: Path) -> list[float]:
     ]
 
 
-@pytest.mark.parametrize("name", ["a.tif", "a.nc", "a.dat"])
-@pytest.mark.parametrize("numbers", [{}, {"dtype": "int16", "scale": 1e-3}])
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [("a.tif", {"dtype": "int16", "scale": 1e-3}), ("a.nc", {}), ("a.dat", {})],
+)
 def test_colours_are_the_nearest_bands_between_their_percentiles(tmp_path, name, numbers):
     """Of the values with data, scaled where GDAL scales them."""
     array = raster([440.0, 480.0, 560.0, 660.0])
