@@ -11,6 +11,7 @@ from .config import CONFIG, config_option
 from .interrupt import stop
 from .options import FileOrUrl, json_option, quiet_option, run_options, verbose_option
 from .progress import Progress, Stages
+from .stac import find_inputs, find_times, stac_options
 
 if TYPE_CHECKING:
     from hsfuse.io.url import AnyPath
@@ -30,6 +31,7 @@ __all__ = ["run"]
     "[default: <scene>_fused.tif]",
 )
 @run_options
+@stac_options
 @config_option
 @click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
 @click.option(
@@ -55,6 +57,9 @@ def run(
     dry_run: bool,
     report: bool,
     page: bool,
+    assets: tuple[str, str] | None,
+    stac_item: bool,
+    when: str | None,
     as_json: bool,
     quiet: bool,
     **choices: Any,
@@ -68,7 +73,8 @@ def run(
 
     Inputs are GeoTIFF, ENVI, zarr or products as their makers deliver them (EnMAP, PRISMA,
     EMIT, DESIS, Sentinel-2 and others), of any size. GeoTIFF, ENVI and zarr are also read by URL
-    (s3://, gs://, az://, https://), and outputs are written to s3://, gs:// and az://.
+    (s3://, gs://, az://, https://), and outputs are written to s3://, gs:// and az://. A STAC item
+    (.json, or its URL) stands for the image that it holds.
 
     \b
     Examples:
@@ -84,6 +90,9 @@ def run(
 
     settings = Settings(**choices)  # refuses what is wrong before an input is opened
     check_weights(settings)
+    found = find_inputs(scene, rgb, assets)
+    scene, rgb = found.scene, found.rgb
+    times = find_times(when, found) if stac_item else None
     if talks:  # before the libraries are loaded that compute, which takes seconds
         with Stages("inputs", hidden=quiet) as stage:
             stage("metadata", 0.0)
@@ -104,6 +113,10 @@ def run(
         from hsfuse.report.text import describe_plan, summarise
 
         job = prepare(scene, rgb, out, settings, dry_run=dry_run, stage=stage)
+    if times is not None:
+        from hsfuse.report.stac import check_footprint, write_item
+
+        check_footprint(job.plan.pair.rgb)  # before it is fused
     job = replace(job, config=click.get_current_context().meta.get(CONFIG))
     if dry_run:
         click.echo(to_text(plan_as_dict(job)) if as_json else describe_plan(job, inputs=quiet))
@@ -128,7 +141,9 @@ def run(
         with Stages("report", hidden=quiet) as stage:
             stage("record, quicklook and page" if page else "record and quicklook", 0.0)
             paths = write_report(outcome, page=page)
+    item = None if times is None else write_item(outcome, times)
     if as_json:
         click.echo(to_text(outcome_as_dict(outcome)))
     elif not quiet:
         click.echo(summarise(outcome, paths))
+        click.echo("" if item is None else f"STAC item       {item}\n", nl=False)

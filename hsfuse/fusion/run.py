@@ -40,6 +40,7 @@ from hsfuse.fusion.undeclared import count_undeclared, find_undeclared
 from hsfuse.io.formats import find_format
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.read import open_raster
+from hsfuse.io.stac import find_image
 from hsfuse.io.url import AnyPath, as_path
 from hsfuse.io.write import (
     Block,
@@ -94,7 +95,8 @@ def run(
     Parameters
     ----------
     scene, rgb : str or path
-        The hyperspectral and the RGB or multispectral raster; a path or a URL.
+        The hyperspectral and the RGB or multispectral raster, or a STAC item that holds it; a path
+        or a URL.
     out : str or path, optional
         Ends in .tif, .zarr, .dat, .bsq or .nc; ``<scene>_fused.tif`` beside the scene by default.
     settings : Settings, optional
@@ -152,7 +154,7 @@ def prepare(
     started = time.monotonic()
     settings = settings or Settings()
     check_weights(settings)
-    scene, rgb = as_path(scene), as_path(rgb)
+    scene, rgb = find_image(as_path(scene), "HS"), find_image(as_path(rgb), "MS")
     masks = [as_path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
     files = [scene, rgb, *masks]
     path = _check_output(files, as_path(out) if out else default_output(scene), settings, dry_run)

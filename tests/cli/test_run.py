@@ -254,7 +254,7 @@ def test_weights_are_refused_before_an_input_is_opened(tmp_path: Path):
 def test_the_options_of_the_command_are_the_settings():
     """Every field has its option, of the same name, default and choices; no other option has."""
     own = {"scene", "rgb", "out", "dry_run", "report", "page", "as_json", "quiet", "verbose"}
-    own |= {"config"}
+    own |= {"config", "assets", "stac_item", "when"}
     options = {parameter.name: parameter for parameter in main.commands["run"].params}
     assert options.keys() - own == {field.name for field in fields(Settings)}
     context = main.commands["run"].make_context("run", ["scene.tif", "rgb.tif"])

@@ -1,0 +1,79 @@
+"""The options of `hsfuse run` that concern STAC items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from hsfuse.io.stac import Times
+    from hsfuse.io.url import AnyPath
+
+__all__ = ["Inputs", "find_inputs", "find_times", "stac_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def stac_options(command: Command) -> Command:
+    """Return a command with the options."""
+    for option in (
+        click.option(
+            "--datetime",
+            "when",
+            metavar="TIME[/TIME]",
+            help="When the images were taken, such as 2020-06-01T10:30:00Z, or from and to, for "
+            "--stac-item.  [default: of the STAC items that are given]",
+        ),
+        click.option(
+            "--stac-item",
+            is_flag=True,
+            help="Write a STAC item (OUT.stac.json) beside the output.",
+        ),
+        click.option(
+            "--assets",
+            nargs=2,
+            metavar="SCENE RGB",
+            help="Keys of the assets, where STAC items are given.  [default: by key or role]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+class Inputs(NamedTuple):
+    """The two images, and when they were taken, None where that is not known."""
+
+    scene: AnyPath
+    rgb: AnyPath
+    times: Times | None
+
+
+def find_inputs(scene: AnyPath, rgb: AnyPath, assets: tuple[str, str] | None) -> Inputs:
+    """Return the images that are given, or the assets of the STAC items that are."""
+    from hsfuse.io.stac import StacAsset, find_asset, is_item, joined_times
+
+    keys: tuple[str | None, str | None] = assets or (None, None)
+    if assets and not (is_item(scene) or is_item(rgb)):
+        raise click.UsageError("--assets is for STAC items; expected a .json file as SCENE or RGB.")
+    hs = find_asset(scene, "HS", keys[0]) if is_item(scene) else StacAsset(scene, None)
+    ms = find_asset(rgb, "MS", keys[1]) if is_item(rgb) else StacAsset(rgb, None)
+    return Inputs(hs.path, ms.path, joined_times(hs.times, ms.times))
+
+
+def find_times(when: str | None, inputs: Inputs) -> Times:
+    """Return when the images were taken; refuse an item without it, before anything is fused."""
+    from hsfuse.report.stac import parse_times
+
+    if when is not None:
+        try:
+            return parse_times(when)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--datetime") from error
+    if inputs.times is None:
+        raise click.UsageError(
+            "--stac-item: the inputs do not state when they were taken, which a STAC item has to; "
+            "expected --datetime, such as 2020-06-01T10:30:00Z."
+        )
+    return inputs.times
