@@ -93,6 +93,7 @@ NOTEBOOKS ?= cache
 SPHINX = OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -D nb_execution_mode=$(NOTEBOOKS) -d build/docs/doctrees
 
 docs: $(VENV)/.installed-docs
+	rm -rf docs/reference/generated
 	$(SPHINX) -E -W --keep-going -b html docs build/docs/html
 	@echo "documentation $(CURDIR)/build/docs/html/index.html"
 

@@ -57,15 +57,15 @@ def _section(sensor: Sensor) -> str:
         "licence": sensor.source.licence,
         "note": sensor.source.note,
     }
-    lines = [f":{name}: {_plain(text)}" for name, text in facts.items() if text]
+    rows = [(name, _plain(text)) for name, text in facts.items() if text]
     picture = f".. image:: sensors/{sensor.id}.png\n   :alt: response of each band of {sensor.id}\n"
     return "\n".join(
         (
             f".. _sensor-{sensor.id}:\n",
             title(sensor.id, "-"),
             f"{_plain(sensor.title)}\n",
-            *lines,
-            f"\n{picture}",
+            list_table(None, rows, (15, 85)),
+            picture,
         )
     )
 

@@ -15,7 +15,13 @@ def list_table(
 ) -> str:
     """Return a table of cells that may hold markup; without a head the first column is one."""
     header = "header-rows" if head else "stub-columns"
-    lines = [".. list-table::", f"   :{header}: 1", f"   :widths: {' '.join(map(str, widths))}", ""]
+    lines = [
+        ".. list-table::",
+        f"   :{header}: 1",
+        f"   :widths: {' '.join(map(str, widths))}",
+        "   :class: wrapped",
+        "",
+    ]
     for row in (*((head,) if head else ()), *rows):
         for place, cell in enumerate(row):
             lines.append(f"   {'* -' if place == 0 else '  -'} {cell}".rstrip())
