@@ -168,3 +168,23 @@ def test_a_pair_without_a_place_has_a_plan(tmp_path: Path, georeferenced: bool):
     assert ("not georeferenced" in text) is not georeferenced
     assert plan_as_dict(job)["grid"]["crs"] == ("EPSG:32633" if georeferenced else None)
     assert write_report(execute(job)).quicklook.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("few_features")
+def test_the_standard_error_of_a_run_is_mapped(tmp_path: Path, component_weights: str):
+    """In the quicklook, and on the page with its values beside the spectra."""
+    made = write_sample(
+        tmp_path,
+        hs_sensor="generic-vnir",
+        rgb_sensor="sentinel-2a:B2,B3,B4",
+        size=(16, 16),
+        ratio=3,
+    )
+    settings = Settings(weights=component_weights, uncertainty=True, align=False)
+    found = execute(prepare(made.scene, made.rgb, tmp_path / "out.zarr", settings))
+    paths = write_report(found)
+    text = paths.page.read_text()
+    assert 'id="map-standard_error"' in text
+    assert "median standard error" in text
+    assert imread(paths.quicklook).std() > 0.1
