@@ -18,7 +18,7 @@
  * cursor follows the pointer; with the chart focused, the left and right arrow keys move it.
  */
 
-const MARGIN = { top: 10, right: 14, bottom: 42, left: 62 };
+const MARGIN = { top: 10, right: 24, bottom: 42, left: 62 };
 const GAP = 6; // median distances along x, from which a line breaks
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -303,6 +303,8 @@ def test_the_command_takes_the_images_from_the_record(outcome: Outcome, tmp_path
     assert found.exit_code == 0, found.output
     assert found.output.endswith(f"report          {out}\n")
     assert "hsfuse run " in out.read_text()
+    facts = runner.invoke(main, [*words, "--overwrite", "--json"])
+    assert json.loads(facts.stdout) == {"report": str(out)}
     again = runner.invoke(main, words)
     assert again.exit_code == 1
     assert "exists already; pass --overwrite" in again.output
