@@ -32,7 +32,7 @@ from hsfuse.io.pixels import (
 )
 from hsfuse.io.preview import read_window
 from hsfuse.io.read import open_pixels
-from hsfuse.io.settings import PREVIEW
+from hsfuse.io.settings import LEVELS
 from hsfuse.io.url import as_path
 
 __all__ = ["Level", "Pyramid", "array_pyramid", "open_pyramid"]
@@ -85,7 +85,7 @@ class Pyramid:
         """Return whether the whole raster at a step is sampled, for want of overviews."""
         level, reduction = self._level(step)
         whole = [Span(0, length) for length in level.pixels.shape[1:]]
-        return reduction > 1 and _cost(level, [0], whole[0], whole[1]) > PREVIEW.most_values
+        return reduction > 1 and _cost(level, [0], whole[0], whole[1]) > LEVELS.most_values
 
     def read(self, bands: Sequence[int], step: int, rows: Span, columns: Span) -> Cube:
         """
@@ -104,7 +104,7 @@ class Pyramid:
         -------
         ndarray of shape (bands, rows, columns)
             Means of the pixels with data, NaN where there are none. Where a raster lacks overviews
-            and the blocks of the window hold more than 2 ** 28 values, those of blocks spread over
+            and the blocks of the window hold more than 2 ** 27 values, those of blocks spread over
             it, each pixel that of the nearest.
 
         Raises
@@ -117,7 +117,7 @@ class Pyramid:
             Span(span.start * reduction, min(span.stop * reduction, length))
             for span, length in zip((rows, columns), level.pixels.shape[1:], strict=True)
         )
-        if reduction == 1 or _cost(level, bands, down, across) <= PREVIEW.most_values:
+        if reduction == 1 or _cost(level, bands, down, across) <= LEVELS.most_values:
             return _means(level, bands, reduction, down, across)
         return _sample(level, bands, reduction, down, across)
 
@@ -265,7 +265,7 @@ def _means(level: Level, bands: Sequence[int], reduction: int, rows: Span, colum
         places = [place for place, band in enumerate(bands) if first <= band <= last]
         wanted = [bands[place] - first for place in places]
         values = (last - first + 1) * len(columns)
-        height = max(PREVIEW.piece_values // values // reduction, 1) * reduction
+        height = max(LEVELS.piece_values // values // reduction, 1) * reduction
         for top in range(rows.start, rows.stop, height):
             span = slice(top, min(top + height, rows.stop))
             piece = level.pixels[(slice(first, last + 1), span, columns.slice)][wanted]
@@ -292,10 +292,10 @@ def _runs(level: Level, bands: Sequence[int]) -> list[tuple[int, int]]:
 def _sample(level: Level, bands: Sequence[int], reduction: int, rows: Span, columns: Span) -> Cube:
     """Return the means of squares of pixels in blocks spread over a window, the nearest to each."""
     blocks = max(
-        PREVIEW.most_values // (_blocks_of(level, bands) * math.prod(level.block)),
+        LEVELS.most_values // (_blocks_of(level, bands) * math.prod(level.block)),
         1,
     )
-    down, across = _spread(level, rows, columns, min(blocks, PREVIEW.most_reads))
+    down, across = _spread(level, rows, columns, min(blocks, LEVELS.most_reads))
     parts = [
         [_means(level, bands, reduction, high, wide) for wide in across]
         for high in down

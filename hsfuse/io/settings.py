@@ -10,6 +10,7 @@ __all__ = [
     "ENVI",
     "GEOTIFF",
     "GRIDS",
+    "LEVELS",
     "NETCDF",
     "NETWORK",
     "OUTPUTS",
@@ -25,6 +26,7 @@ __all__ = [
     "EnviSettings",
     "GeotiffSettings",
     "GridSettings",
+    "LevelSettings",
     "NetcdfSettings",
     "NetworkSettings",
     "OutputSettings",
@@ -189,9 +191,18 @@ class PreviewSettings:
 
     # Values read at a time: 32 MB of float32, some four times that at work.
     piece_values: int = 8_000_000
-    # Values of the blocks that a window is averaged from: a second or so where they are compressed.
-    # A window of more, of a raster without overviews, is sampled by so many values and blocks.
-    most_values: int = 2**28
+
+
+@dataclass(frozen=True, slots=True)
+class LevelSettings:
+    """Of windows that are read at reduced resolution while someone waits."""
+
+    # Values read at a time: 8 MB of float32, some four times that at work, for each reader.
+    piece_values: int = 2_000_000
+    # Values of the blocks that a window is averaged from: half a second or so where they are
+    # compressed. A larger window of a raster without overviews is sampled by so many values.
+    most_values: int = 2**27
+    # Blocks of such a sample.
     most_reads: int = 1024
 
 
@@ -304,6 +315,7 @@ GRIDS = GridSettings()
 NETWORK = NetworkSettings()
 OUTPUTS = OutputSettings()
 PACKING = PackingSettings()
+LEVELS = LevelSettings()
 PREVIEW = PreviewSettings()
 READING = ReadingSettings()
 RESAMPLING = ResamplingSettings()

@@ -3,13 +3,19 @@
 import numpy as np
 import pytest
 import rasterio
+import zarr
 from affine import Affine
-from raster_files import write_tiff
+from click.testing import CliRunner
+from hsfuse.cli.main import main
+from raster_files import cube, write_store, write_tiff
 
 from hsfuse.core.grid import Span
 from hsfuse.errors import HsfuseError, PairError
+from hsfuse.io.levels import open_pyramid
+from hsfuse.io.write import write_raster
 from hsfuse.viewer.opening import open_scene
 from hsfuse.viewer.scene import TILE
+from hsfuse.viewer.spectra import spectra_at
 
 BANDS = [4, 2, 0]
 
@@ -66,6 +72,27 @@ def test_overviews_are_read_where_there_are_any(tmp_path):
     assert scene.tile("fused", [0], 2, 0, 0)[0, :150, :125].tolist() == [[1.0] * 125] * 150
 
 
+def test_levels_of_a_zarr_store_are_read(tmp_path):
+    values = np.random.default_rng(0).random((2, 300, 280), dtype=np.float32)
+    write_raster(cube(values, band=[1, 2]), tmp_path / "fused.zarr")
+    found, _ = open_pyramid(tmp_path / "fused.zarr")
+    assert [level.step for level in found.levels] == [1, 2]
+    stored = zarr.open_array(tmp_path / "fused.zarr" / "ovr_2x" / "cube", mode="r")
+    image = found.read([1], 2, Span(0, 150), Span(0, 140))[0]
+    np.testing.assert_array_equal(image, stored[1])
+    np.testing.assert_allclose(image[9, 7], values[1, 18:20, 14:16].mean(), rtol=1e-6)
+
+
+def test_a_store_that_names_levels_elsewhere_has_none(tmp_path):
+    values = np.ones((2, 20, 20), np.float32)
+    for name in ("fused.zarr", "other.zarr"):
+        write_store(tmp_path / name, cube(values))
+    group = zarr.open_group(tmp_path / "fused.zarr", mode="r+")
+    group.update_attributes({"multiscales": {"layout": [{}, {"asset": "../other.zarr"}]}})
+    found, _ = open_pyramid(tmp_path / "fused.zarr")
+    assert len(found.levels) == 1
+
+
 @pytest.mark.parametrize("place", [None, Affine.rotation(20) * Affine.scale(3)])
 def test_a_raster_without_a_place_or_with_a_rotated_one_is_shown(tmp_path, place):
     stored = np.random.default_rng(0).random((2, 40, 30), dtype=np.float32)
@@ -80,8 +107,8 @@ def test_a_large_window_without_overviews_is_sampled_at_true_places(monkeypatch,
 
     from hsfuse.io import levels
 
-    few = replace(levels.PREVIEW, most_values=40_000)
-    monkeypatch.setattr(levels, "PREVIEW", few)
+    few = replace(levels.LEVELS, most_values=40_000)
+    monkeypatch.setattr(levels, "LEVELS", few)
     rows = np.arange(512, dtype=np.float32)[None, :, None].repeat(512, axis=2)
     path = write_tiff(tmp_path / "fused.tif", rows, blockxsize=64, blockysize=64)
     found, _ = levels.open_pyramid(path)
@@ -100,3 +127,22 @@ def test_images_that_were_named_and_do_not_belong_are_refused(files, tmp_path):
     with pytest.raises(PairError, match=r"ms\.tif") as caught:
         open_scene(folder / "fused.tif", (folder / "hs.tif", other))
     assert isinstance(caught.value, HsfuseError)
+
+
+@pytest.mark.slow
+def test_the_images_of_a_run_are_found_in_its_record(files, tmp_path):
+    folder, stored = files
+    names = [str(folder / name) for name in ("hs.tif", "ms.tif")]
+    out = tmp_path / "out.tif"
+    options = ["--method", "bicubic", "--no-align", "--quiet"]
+    assert CliRunner().invoke(main, ["run", *names, "-o", str(out), *options]).exit_code == 0
+    scene = open_scene(out)
+    assert set(scene.layers) == {"fused", "hs", "ms"}
+    assert scene.notes == ()
+    assert scene.relation is not None
+    row, column = 123, 45
+    found = spectra_at(scene, row, column)
+    assert found["hs"]["values"] == stored["hs"][:, 30, 11].astype(float).tolist()
+    assert found["ms"]["values"] == stored["ms"][:, 126, 50].astype(float).tolist()
+    (tmp_path / "out.tif.json").unlink()
+    assert set(open_scene(out).layers) == {"fused"}

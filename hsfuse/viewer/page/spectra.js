@@ -51,7 +51,7 @@ export function axesOf(scene) {
   const inNanometres = fused.wavelength.every((value) => value !== null);
   return {
     x: inNanometres ? "wavelength (nm)" : "band",
-    y: fused.units || "value",
+    y: fused.units || "value (units not stated)",
     height: 240,
   };
 }
