@@ -264,8 +264,7 @@ def _means(level: Level, bands: Sequence[int], reduction: int, rows: Span, colum
     for first, last in _runs(level, bands):
         places = [place for place, band in enumerate(bands) if first <= band <= last]
         wanted = [bands[place] - first for place in places]
-        values = (last - first + 1) * len(columns)
-        height = max(LEVELS.piece_values // values // reduction, 1) * reduction
+        height = _height(level, reduction, (last - first + 1) * len(columns))
         for top in range(rows.start, rows.stop, height):
             span = slice(top, min(top + height, rows.stop))
             piece = level.pixels[(slice(first, last + 1), span, columns.slice)][wanted]
@@ -274,6 +273,14 @@ def _means(level: Level, bands: Sequence[int], reduction: int, rows: Span, colum
                 small = block_means(plane, reduction)
                 cube[place, row : row + len(small)] = small
     return cube
+
+
+def _height(level: Level, reduction: int, row_values: int) -> int:
+    """Return the rows of a piece: whole squares, and whole blocks unless these are large."""
+    rows = level.block[1]
+    blocks = rows % reduction == 0 and rows * row_values <= 4 * LEVELS.piece_values
+    unit = rows if blocks else reduction
+    return max(LEVELS.piece_values // row_values // unit, 1) * unit
 
 
 def _runs(level: Level, bands: Sequence[int]) -> list[tuple[int, int]]:

@@ -197,9 +197,10 @@ class PreviewSettings:
 class LevelSettings:
     """Of windows that are read at reduced resolution while someone waits."""
 
-    # Values read at a time: 8 MB of float32, some four times that at work, for each reader.
+    # Values read at a time: 8 MB of float32, some four times that at work, for each reader; up to
+    # four times as many where blocks are large.
     piece_values: int = 2_000_000
-    # Values of the blocks that a window is averaged from: half a second or so where they are
+    # Values of the blocks that a window is averaged from: a CPU second or so where they are
     # compressed. A larger window of a raster without overviews is sampled by so many values.
     most_values: int = 2**27
     # Blocks of such a sample.

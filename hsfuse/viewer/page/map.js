@@ -19,6 +19,7 @@ export class PixelMap {
     this.calls = calls;
     this.fraction = 0.5;
     this.sides = { left: null, right: null };
+    this.replaced = { left: [], right: [] };
     this.view = document.getElementById("view");
     this.divider = document.getElementById("divider");
     this.bounds = L.latLngBounds([0, 0], [scene.rows, scene.columns]);
@@ -40,9 +41,11 @@ export class PixelMap {
 
   /** Show an image on a side; nothing without an address. */
   show(side, address) {
-    this.sides[side]?.remove();
+    const before = [...this.replaced[side], this.sides[side]].filter(Boolean);
+    this.replaced[side] = address ? before : [];
     this.sides[side] = null;
-    if (address) {
+    if (!address) before.forEach((layer) => layer.remove());
+    else {
       const layer = new Tiles("", {
         pane: side,
         address,
@@ -55,6 +58,11 @@ export class PixelMap {
         noWrap: true,
       });
       layer.on("tileerror", (event) => this.calls.fault(event.tile.src));
+      // What was shown stays until all of this is there.
+      layer.once("load", () => {
+        before.forEach((each) => each.remove());
+        this.replaced[side] = this.replaced[side].filter((each) => !before.includes(each));
+      });
       this.sides[side] = layer.addTo(this.map);
     }
     this.divider.hidden = !this.sides.right;
