@@ -87,8 +87,8 @@ def _page_file(scene: Scene, path: str, query: Query) -> Response:
     place = _FILES.get(name)
     if place is None:
         raise LookupError(f"{name!r} is not part of the page")
-    package, kind = place
-    body = files(package).joinpath(*name.split("/")).read_bytes()
+    folder, kind = place
+    body = files("hsfuse").joinpath(*folder.split("/"), *name.split("/")).read_bytes()
     return Response(200, kind, body)
 
 
@@ -226,18 +226,18 @@ def _colours(name: str) -> str:
 
 _HTML, _CSS = "text/html; charset=utf-8", "text/css; charset=utf-8"
 _SCRIPT = "text/javascript; charset=utf-8"
-#: The files of the page: the package that holds each, and its type.
+#: The files of the page: the folder of hsfuse that holds each, and its type.
 _FILES = {
-    "index.html": ("hsfuse.viewer.page", _HTML),
-    "view.css": ("hsfuse.viewer.page", _CSS),
-    "view.js": ("hsfuse.viewer.page", _SCRIPT),
-    "map.js": ("hsfuse.viewer.page", _SCRIPT),
-    "bands.js": ("hsfuse.viewer.page", _SCRIPT),
-    "spectra.js": ("hsfuse.viewer.page", _SCRIPT),
-    "leaflet/leaflet.js": ("hsfuse.viewer.page", _SCRIPT),
-    "leaflet/leaflet.css": ("hsfuse.viewer.page", _CSS),
-    "chart.js": ("hsfuse.report.page", _SCRIPT),
-    "chart.css": ("hsfuse.report.page", _CSS),
+    "index.html": ("viewer/page", _HTML),
+    "view.css": ("viewer/page", _CSS),
+    "view.js": ("viewer/page", _SCRIPT),
+    "map.js": ("viewer/page", _SCRIPT),
+    "bands.js": ("viewer/page", _SCRIPT),
+    "spectra.js": ("viewer/page", _SCRIPT),
+    "leaflet/leaflet.js": ("viewer/page", _SCRIPT),
+    "leaflet/leaflet.css": ("viewer/page", _CSS),
+    "chart.js": ("report/page", _SCRIPT),
+    "chart.css": ("report/page", _CSS),
 }
 
 _ACTIONS: dict[str, Callable[[Scene, str, Query], Response]] = {
