@@ -40,7 +40,9 @@ def test_the_page_of_a_batch_leads_to_its_reports(inputs: Path, tmp_path: Path) 
     pair = {"scene": str(inputs / "hs/1.tif"), "rgb": str(inputs / "ms/1_rgb.tif"), "out": "1.tif"}
     (tmp_path / "cut.tif").write_bytes((inputs / "hs/1.tif").read_bytes()[:200])
     failing = pair | {"scene": str(tmp_path / "cut.tif"), "out": "2.tif"}
-    outcome = run_batch([pair, failing], tmp_path / "out", SETTINGS)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/1.tif.png").write_bytes(b"")  # drawing one takes a second
+    outcome = run_batch([pair, failing], tmp_path / "out", SETTINGS, quicklook=False)
     assert outcome.index == tmp_path / "out/index.html"
     text = outcome.index.read_text()
     found = _Page(text)

@@ -32,12 +32,13 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(pair: Path, out: Path, *options: str) -> Result:
     files = [str(pair / "scene.tif"), str(pair / "rgb.tif"), "-o", str(out)]
-    return CliRunner().invoke(main, ["run", *files, "--method", "bicubic", "--no-align", *options])
+    known = "--method", "bicubic", "--no-align", "--no-page"
+    return CliRunner().invoke(main, ["run", *files, *known, *options])
 
 
 @pytest.mark.parametrize("name", ["out.tif", "out.zarr"])
 def test_writes_a_raster_with_its_report(pair: Path, tmp_path: Path, name: str):
-    result = run(pair, tmp_path / name, "--align")
+    result = run(pair, tmp_path / name, "--align", "--page")
     assert result.exit_code == 0, result.output
     fused, scene, rgb = (
         open_raster(path) for path in (tmp_path / name, pair / "scene.tif", pair / "rgb.tif")

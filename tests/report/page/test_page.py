@@ -21,6 +21,7 @@ from hsfuse.errors import OutputError, RasterError
 from hsfuse.fusion.job import Outcome
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.read import open_raster
+from hsfuse.io.records import record_path
 from hsfuse.io.write import write_raster
 from hsfuse.report.files import page_path, write_page, write_sidecar
 from hsfuse.report.page import data, pictures, pixels, render_page, sampling
@@ -310,15 +311,16 @@ def test_the_command_takes_the_images_from_the_record(outcome: Outcome, tmp_path
     assert "exists already; pass --overwrite" in again.output
 
 
-def test_a_run_writes_the_page_unless_it_is_left_out(outcome: Outcome, tmp_path: Path):
-    scene, rgb = str(outcome.job.scene), str(outcome.job.rgb)
-    for option, there in (("--page", True), ("--no-page", False)):
-        out = tmp_path / f"{option}.tif"
-        words = ["run", scene, rgb, "-o", str(out), "--method", "bicubic", "--no-align", option]
-        found = CliRunner().invoke(main, words)
-        assert found.exit_code == 0, found.output
-        assert page_path(out).exists() is there
-        assert (f"report          {page_path(out)}" in found.output) is there
+@pytest.mark.slow
+def test_a_run_can_leave_the_page_out(outcome: Outcome, tmp_path: Path):
+    """Record and quicklook are written; by default the page is too (tests/cli/test_run.py)."""
+    scene, rgb, out = str(outcome.job.scene), str(outcome.job.rgb), tmp_path / "out.tif"
+    words = ["run", scene, rgb, "-o", str(out), "--method", "bicubic", "--no-align", "--no-page"]
+    found = CliRunner().invoke(main, words)
+    assert found.exit_code == 0, found.output
+    assert not page_path(out).exists()
+    assert record_path(out).exists()
+    assert "\nreport " not in found.output
 
 
 def test_a_page_that_cannot_be_written_spares_the_output(outcome: Outcome, tmp_path: Path):
