@@ -281,7 +281,9 @@ def test_a_part_is_said_and_recorded_and_assessed(pair: Path, tmp_path: Path):
     left, bottom, right, top = open_raster(pair / "rgb.tif").rio.bounds()
     middle = (left + right) / 2
     box = ["--bbox", *map(str, (left, bottom, middle, top)), "--bands", "400-700nm"]
-    result = run(pair, tmp_path / "out.tif", *box)
+    config = tmp_path / "bands.toml"
+    config.write_text('bands = "400-700nm"\n')
+    result = run(pair, tmp_path / "out.tif", *box[:5], "--config", str(config))
     assert result.exit_code == 0, result.output
     assert "31 bands 400 to 700 nm (1-31 of 61)" in result.stdout
     assert "overlap of both images within the bbox" in result.stdout
@@ -291,6 +293,7 @@ def test_a_part_is_said_and_recorded_and_assessed(pair: Path, tmp_path: Path):
     record = json.loads((tmp_path / "out.tif.json").read_text())
     assert " ".join(box) in record["command"]
     assert record["request"]["bands"] == "400-700nm"
+    assert record["config"] == str(config)
     files = [str(tmp_path / "out.tif"), *(str(pair / name) for name in ("scene.tif", "rgb.tif"))]
     assessed = CliRunner().invoke(main, ["assess", *files])
     assert assessed.exit_code == 0, assessed.output

@@ -95,12 +95,29 @@ def test_a_box_in_degrees_holds_what_its_corners_hold(pair):
     assert abs(len(rows) - rgb.sizes["y"] / 2) <= 2
 
 
-def test_another_place_is_another_digest_and_another_request(pair):
+def flat(bands: int, size: int, step: float) -> xr.DataArray:
+    """Return a raster of one value, in which no place differs from another."""
+    centre = step * (np.arange(size) + 0.5)
+    raster = xr.DataArray(
+        np.full((bands, size, size), 0.5, np.float32),
+        dims=("band", "y", "x"),
+        coords={
+            "wavelength": ("band", np.linspace(500.0, 800.0, bands)),
+            "fwhm": ("band", np.full(bands, 20.0)),
+            "y": 5_000_000 - centre,
+            "x": 400_000 + centre,
+        },
+    )
+    return raster.rio.write_crs("EPSG:32633").chunk()
+
+
+def test_another_place_is_another_digest():
     """A resume mixes no two parts, also where all else is the same."""
-    hs, rgb = (xr.full_like(each, 0.5).chunk() for each in pair)
-    boxes = [box(rgb, slice(n, n + 12), slice(9, 21)) for n in (9, 15)]
+    hs, rgb = flat(8, 30, 30.0), flat(3, 90, 10.0)
+    boxes = [box(rgb, slice(n, n + 12), slice(30, 42)) for n in (30, 36)]
     plans = [plan_fusion(hs, rgb, FusionSettings(bbox=each, **PLAIN)) for each in boxes]
-    assert plans[0].shape == plans[1].shape
+    assert plans[0].pair.fine_geometry == plans[1].pair.fine_geometry
+    assert plans[0].pair.output == plans[1].pair.output
     assert plans[0].digest != plans[1].digest
 
 
