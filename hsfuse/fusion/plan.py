@@ -7,17 +7,20 @@ tiles. The result is frozen and picklable; pixels come later (:mod:`hsfuse.fusio
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from hsfuse.core.fill import MeasuredRange
 from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.core.tiles import Tiling
-from hsfuse.errors import PlanError
+from hsfuse.errors import PlanError, WeightsError
 from hsfuse.fusion.digest import digest, identify
 from hsfuse.fusion.settings import FusionSettings, check_weights, with_choices
 from hsfuse.fusion.tiling import tile_pair
@@ -25,7 +28,8 @@ from hsfuse.fusion.value_range import find_lower_limit
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.missing import without_gaps
 from hsfuse.io.read import Raster, as_raster, check_placed
-from hsfuse.methods import Fuser, Options, load_method, methods_with, place
+from hsfuse.methods import Fuser, Options, find_method, load_method, methods_with, place
+from hsfuse.nets.weights import find_weights
 from hsfuse.pair.alignment import Alignment, align_pair
 from hsfuse.pair.geometry import Pair, make_pair, transform
 from hsfuse.pair.part import restrict_ms
@@ -179,6 +183,7 @@ def plan_fusion(
         "psf": settings.psf,
         "window": restricted.window,
     }
+    _check_fit(hs, rgb, settings, known)
     # A sensor that a product names itself is part of what was read, and has no such check.
     asked = hs_sensor if settings.hs_sensor is not None else None
     sensor_notes = suggest_hs_sensor(hs) if asked is None else check_hs_sensor(hs, asked)
@@ -224,6 +229,24 @@ def plan_fusion(
         inputs,
         (completed[0].measured, completed[1].measured),
     )
+
+
+def _check_fit(
+    hs: xr.DataArray, rgb: xr.DataArray, settings: FusionSettings, known: Mapping[str, Any]
+) -> None:
+    """Refuse weights of a network for other bands or another ratio, before a pixel is read."""
+    if settings.weights is None or not find_method(settings.method).needs_weights:
+        return
+    card = find_weights(os.fspath(settings.weights), settings.method)
+    axes = make_pair(hs, rgb, **known).geometry
+    wavelength = np.asarray(hs["wavelength"].values, dtype=np.float64)
+    # Which bands are good the survey finds out; the method looks at them then.
+    good = np.ones(wavelength.size, dtype=bool)
+    reason = card.domain.misfit(wavelength, good, rgb.sizes["band"], (axes.y.ratio, axes.x.ratio))
+    if reason is not None:
+        raise WeightsError(
+            f"{settings.weights}: these weights do not fit the pair: {card.name} {reason}"
+        )
 
 
 def survey_for(pair: Pair, cache: PixelCache | None = None) -> tuple[Survey, Radiometry]:

@@ -1,6 +1,7 @@
 """Planning reads a bounded part of the pair, and no pixel more often than it needs."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import dask.array as da
 import numpy as np
@@ -9,7 +10,9 @@ import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
 
+from hsfuse.errors import WeightsError
 from hsfuse.fusion.plan import plan_fusion
+from hsfuse.fusion.settings import FusionSettings
 from hsfuse.synthetic.sample import make_sample
 
 BANDS = "sentinel-2a:B2,B3,B4,B8"
@@ -60,3 +63,26 @@ def test_a_plan_reads_a_pixel_of_a_small_pair_once(
     assert plan.alignment.shift[0] == pytest.approx(shift, abs=0.1)
     for each in pixels:
         assert each.reads.max() == 1
+
+
+def test_weights_for_other_pairs_are_refused_before_a_pixel_is_read(monkeypatch):
+    """By bands and ratio, which the metadata tell; the file and what it takes are named."""
+    centre = np.linspace(450.0, 800.0, 6)
+    hs, rgb = (
+        xr.DataArray(
+            np.ones((bands, size, size), np.float32),
+            dims=("band", "y", "x"),
+            coords={
+                "wavelength": ("band", centre[:bands]),
+                "fwhm": ("band", np.full(bands, 60.0)),
+                "y": -step * (np.arange(size) + 0.5),
+                "x": step * (np.arange(size) + 0.5),
+            },
+        ).chunk()
+        for bands, size, step in ((6, 8, 4.0), (3, 32, 1.0))
+    )
+    monkeypatch.setattr("hsfuse.fusion.plan.without_gaps", None)
+    weights = Path(__file__).parents[2] / "benchmarks" / "weights" / "cave-16-dhsis.safetensors"
+    with pytest.raises(WeightsError, match="take 31 good HS bands") as caught:
+        plan_fusion(hs, rgb, FusionSettings(method="dhsis", weights=weights))
+    assert str(caught.value).startswith(str(weights))
