@@ -21,7 +21,6 @@ from hsfuse.io.band_labels import shown_bands
 from hsfuse.io.envi import divides_reflectance, envi_files, export_envi
 from hsfuse.io.geotiff import check_options, export_geotiff
 from hsfuse.io.layout import OutputLayout
-from hsfuse.io.netcdf_output import export_netcdf
 from hsfuse.io.planes import Piece
 from hsfuse.io.pyramid import write_pyramid
 from hsfuse.io.qgis_style import ShownValues, write_style
@@ -154,6 +153,8 @@ def _finish_envi(store: AnyPath, path: AnyPath, how: Finishing) -> None:
 
 
 def _finish_netcdf(store: AnyPath, path: AnyPath, how: Finishing) -> None:
+    from hsfuse.io.netcdf_output import export_netcdf  # h5py, which a plan does not need
+
     layout, shown = _shown_values(store)
     count = _count_of(how.stage, "export", layout)
 

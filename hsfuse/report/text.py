@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.text import by, image_kind, listed, numbers, table
-from hsfuse.io.formats import find_format
 from hsfuse.io.layout import STANDARD_ERROR, error_file
 from hsfuse.pair.response import suggest_hs_sensor
 from hsfuse.report.inputs import (
@@ -326,6 +325,9 @@ def _standard_error(outcome: Outcome, units: str) -> str:
     if outcome.standard_error is None:
         return ""
     median = f"{outcome.standard_error:.4g}{' ' + units if units else ''}"
+    # Here, where a run has loaded it: metadata are shown without what writes.
+    from hsfuse.io.formats import find_format
+
     place = {
         "GeoTIFF": f"band {outcome.job.plan.planes}",
         "ENVI": f"the file {error_file(outcome.path).name}",
