@@ -66,7 +66,7 @@ def open_store(path: AnyPath) -> Opened:
         chunk = array.encoding.get("shards") or array.encoding.get("chunks") or array.shape
         store.chunks[str(name)] = math.prod(chunk) * array.dtype.itemsize
     if raw.attrs.get(COMPLETE) is False:
-        warnings.warn(f"{path}: an unfinished output of hsfuse, parts are empty", stacklevel=4)
+        warnings.warn(f"{path}: an unfinished output of hsfuse, parts are empty", stacklevel=5)
     return open_stored(path, raw, "", store_metadata(path))
 
 

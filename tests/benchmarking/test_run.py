@@ -114,7 +114,7 @@ def test_a_method_that_fails_costs_its_row(
         assert [row.status for row in outcome.rows] == ["done", "failed", "done"]
         assert "MISSING" in outcome.failed[0].message
     text = (copied / "benchmark.md").read_text()
-    assert "- broken on fields north, simulated, ratio 4: AttributeError" in text
+    assert "- broken on north (fields), simulated, ratio 4: AttributeError" in text
     assert "| broken | - | - | - | - |" in text
 
 
