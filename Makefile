@@ -61,6 +61,7 @@ demo: $(VENV)/.installed
 	@echo "fused raster  $(CURDIR)/$(DEMO)/fused.tif"
 	@echo "quicklook     $(CURDIR)/$(DEMO)/fused.tif.png"
 	@echo "record        $(CURDIR)/$(DEMO)/fused.tif.json"
+	@echo "report        $(CURDIR)/$(DEMO)/fused.tif.html (for a browser)"
 
 # The picture of the README, from the files of the demo.
 picture: demo

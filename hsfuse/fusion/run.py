@@ -154,6 +154,8 @@ def prepare(
     started = time.monotonic()
     settings = settings or Settings()
     check_weights(settings)
+    if isinstance(scene, xr.DataArray) or isinstance(rgb, xr.DataArray):
+        raise TypeError("run takes files and writes one; hsfuse.fuse takes arrays of xarray")
     scene, rgb = find_image(as_path(scene), "HS"), find_image(as_path(rgb), "MS")
     masks = [as_path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
     files = [scene, rgb, *masks]

@@ -312,8 +312,9 @@ def _overlap(
         start = max(0, math.ceil(whole.origin - 0.5 - 1e-6))
         stop = min(whole.fine, math.floor(whole.origin + whole.coarse * ratio - 0.5 + 1e-6) + 1)
         if stop <= start:
+            crs = f" in {crs_label(rgb.rio.crs)}" if rgb.rio.crs else ""
             raise PairError(
-                f"{both}: no overlap, {_extent(hs)} and {_extent(rgb)}; "
+                f"{both}: no overlap, {_extent(hs)} and {_extent(rgb)}{crs}; "
                 "expected rasters of the same place"
             )
         if window is not None:

@@ -12,6 +12,7 @@ from hsfuse.io.url import AnyPath, as_path
 from hsfuse.report.record import as_json, outcome_as_dict
 
 if TYPE_CHECKING:
+    from hsfuse.assessment.figures import Finding
     from hsfuse.fusion.job import Outcome
     from hsfuse.fusion.settings import PathLike
 
@@ -29,11 +30,23 @@ _COMPLETE = "; the output is complete"
 
 
 class ReportPaths(NamedTuple):
-    """The files that :func:`write_report` wrote; ``page`` is None where it was left out."""
+    """
+    The files that :func:`write_report` wrote.
+
+    Attributes
+    ----------
+    sidecar, quicklook : Path or Url
+        Record and picture.
+    page : Path or Url or None
+        None where it was left out.
+    findings : tuple of Finding
+        Quality in words, as the page says it; empty without a page.
+    """
 
     sidecar: AnyPath
     quicklook: AnyPath
     page: AnyPath | None
+    findings: tuple[Finding, ...] = ()
 
 
 def write_report(outcome: Outcome, *, page: bool = True) -> ReportPaths:
@@ -57,8 +70,10 @@ def write_report(outcome: Outcome, *, page: bool = True) -> ReportPaths:
     OutputError
         If one cannot be written; the output itself is complete.
     """
-    sidecar = write_sidecar(outcome)
-    return ReportPaths(sidecar, write_quicklook(outcome), write_page(outcome) if page else None)
+    sidecar, quicklook = write_sidecar(outcome), write_quicklook(outcome)
+    if not page:
+        return ReportPaths(sidecar, quicklook, None)
+    return ReportPaths(sidecar, quicklook, *write_page(outcome))
 
 
 def write_sidecar(outcome: Outcome) -> AnyPath:
@@ -75,12 +90,13 @@ def write_quicklook(outcome: Outcome) -> AnyPath:
     return _replace(path, draw_quicklook(outcome.job.plan, outcome.path), _COMPLETE)
 
 
-def write_page(outcome: Outcome) -> AnyPath:
-    """Write ``<output>.html``: images, spectra, maps and quality, to be looked at in a browser."""
+def write_page(outcome: Outcome) -> tuple[AnyPath, tuple[Finding, ...]]:
+    """Write ``<output>.html``, to be looked at in a browser; return it and its findings."""
     from hsfuse.report.page import outcome_subject, render_page
 
-    text = render_page(outcome_subject(outcome))
-    return _replace(page_path(outcome.path), text.encode(), _COMPLETE)
+    page = render_page(outcome_subject(outcome))
+    path = _replace(page_path(outcome.path), page.text.encode(), _COMPLETE)
+    return path, page.findings
 
 
 def page_path(out: AnyPath) -> AnyPath:
@@ -143,7 +159,7 @@ def write_html_report(
 
     images = [None if each is None else as_path(os.fspath(each)) for each in (hs, ms)]
     subject = file_subject(path, images[0], images[1], choices)
-    return _replace(page, render_page(subject).encode())
+    return _replace(page, render_page(subject).text.encode())
 
 
 def _replace(path: AnyPath, content: bytes, suffix: str = "") -> AnyPath:

@@ -166,6 +166,10 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
             ("warning", f"{fill.advice}; found in {fill.blocks} of {outcome.blocks} blocks")
             for fill in outcome.undeclared
         ),
+        *(
+            ("quality", f"{finding.quality}: {finding.text}")
+            for finding in (paths.findings if paths else ())
+        ),
         ("quicklook", str(paths.quicklook) if paths else ""),
         ("record", str(paths.sidecar) if paths else ""),
         ("report", str(paths.page) if paths and paths.page else ""),

@@ -1,7 +1,9 @@
 """`hsfuse run` as a user types it; what it wrote is opened."""
 
+import html
 import inspect
 import json
+import re
 import shlex
 from dataclasses import fields
 from pathlib import Path
@@ -64,6 +66,10 @@ def test_writes_a_raster_with_its_report(pair: Path, tmp_path: Path, name: str):
     ):
         assert word in result.stdout
     assert result.stderr == ""
+    page = html.unescape((tmp_path / f"{name}.html").read_text())
+    quality = re.findall(r"^quality +\w+: (.*)", result.stdout, re.MULTILINE)
+    assert len(quality) == 4
+    assert all(text.lower() in page.lower() for text in quality)
 
 
 def test_the_default_output_lies_beside_the_scene(tmp_path: Path):

@@ -31,6 +31,8 @@ def with_psf(pair: Pair, found: Alignment, notes: list[str]) -> Pair:
     if any(a > b for a, b in zip(off, beyond, strict=True)):
         notes.append(
             f"PSF: the sensor's definition states {own.describe()}, {own.status}; the estimate "
-            f"from the pair is {estimated.describe()}; the definition's is used"
+            f"from the pair is {estimated.describe()}; the definition's is used, and a width that "
+            f"is wrong costs accuracy: --fwhm {estimated.fwhm[0]:.2f} {estimated.fwhm[1]:.2f} "
+            "uses the estimate"
         )
     return pair

@@ -10,10 +10,12 @@ from html import escape
 from importlib.metadata import version
 from importlib.resources import files
 from string import Template
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
 
+from hsfuse.assessment.figures import Finding
 from hsfuse.report.page.charts import psf_chart, srf_chart
 from hsfuse.report.page.data import ReportData, page_data
 from hsfuse.report.page.facts import (
@@ -36,9 +38,16 @@ _SCRIPTS = ("chart.js", "cube.js", "scale.js", "scene.js", "main.js")
 _COLOUR_STEPS = 12
 
 
-def render_page(subject: Subject) -> str:
+class Page(NamedTuple):
+    """The HTML of a report, which refers to nothing outside itself, and its quality in words."""
+
+    text: str
+    findings: tuple[Finding, ...]
+
+
+def render_page(subject: Subject) -> Page:
     """
-    Return the HTML of a report, which refers to nothing outside itself.
+    Return the report of a fused raster.
 
     Raises
     ------
@@ -46,6 +55,11 @@ def render_page(subject: Subject) -> str:
         If a file cannot be read.
     """
     found = page_data(subject)
+    assessment = found.quality.assessment
+    return Page(_html(subject, found), assessment.findings if assessment else ())
+
+
+def _html(subject: Subject, found: ReportData) -> str:
     charts = [chart for chart in (srf_chart(subject), psf_chart(subject)) if chart["series"]]
     content = found.content | {"charts": charts}
     layers = [layer["name"] for layer in content["layers"]]

@@ -33,7 +33,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         ratio=3,
     )
     outcome = hsfuse.run(made.scene, made.rgb, folder / "out.tif", method="bicubic", align=False)
-    return write_page(outcome), outcome.path
+    return write_page(outcome)[0], outcome.path
 
 
 @pytest.fixture(scope="module")

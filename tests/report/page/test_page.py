@@ -56,7 +56,7 @@ def subject(outcome: Outcome) -> Subject:
 
 @pytest.fixture(scope="module")
 def page(subject: Subject) -> str:
-    return render_page(subject)
+    return render_page(subject).text
 
 
 def unpacked(packed: dict) -> Cube:
@@ -193,7 +193,7 @@ def test_text_of_files_is_no_markup(subject: Subject):
         observed=replace(subject.observed, pair=replace(pair, hs=hs)),
         record={**subject.record, "notes": [bad], "command": bad},
     )
-    text = render_page(odd)
+    text = render_page(odd).text
     assert "<img src=x" not in text
     assert text.count("</script>") == 2
     assert embedded(text)["bands"]["names"][0] == bad
