@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 
 COUNT = 25
+FAST = 15  # others are slow tests
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,10 @@ def odd_inputs() -> ModuleType:
     return odd_inputs
 
 
-@pytest.mark.parametrize("number", range(COUNT))
+@pytest.mark.parametrize(
+    "number",
+    [*range(FAST), *(pytest.param(n, marks=pytest.mark.slow) for n in range(FAST, COUNT))],
+)
 def test_an_odd_pair_is_fused_rightly_or_refused_in_a_line(
     odd_inputs: ModuleType, number: int
 ) -> None:

@@ -32,7 +32,7 @@ def describe_batch(batch: Batch) -> str:
     limits = batch.limits
     lines = [
         ("pairs", f"{len(batch.pairs)}, outputs in {batch.folder}"),
-        ("memory", f"at most about {format_bytes(limits.memory)}"),
+        ("memory", f"limit {format_bytes(limits.memory)} for all pairs together"),
         (
             "processes",
             f"{limits.processes}, {limits.workers} "
