@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import webbrowser
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -54,10 +55,9 @@ def view(fused: AnyPath, inputs: tuple[AnyPath, ...], *, port: int, browser: boo
         click.echo(f"note: {note}", err=True)
     if browser and _has_screen():
         webbrowser.open(server.url)
-    try:
+    with suppress(KeyboardInterrupt):  # the way to stop it, no failure
         server.run()
-    except KeyboardInterrupt:  # the way to stop it, no failure
-        click.echo("stopped", err=True)
+    click.echo("stopped", err=True)
 
 
 def _has_screen() -> bool:
