@@ -45,6 +45,11 @@ $(VENV)/.installed-%: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[$*]"
 	@touch $@
 
+# It holds those that tests and linters need.
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[dev]"
+	@touch $(VENV)/.installed-test $(VENV)/.installed-lint $@
+
 demo: $(VENV)/.installed
 	$(BIN)/hsfuse sample $(DEMO) --overwrite
 	$(BIN)/hsfuse run $(DEMO)/scene.tif $(DEMO)/rgb.tif -o $(DEMO)/fused.tif --overwrite \
