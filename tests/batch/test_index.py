@@ -12,6 +12,8 @@ from hsfuse.batch.status import PairStatus
 from hsfuse.errors import OutputError
 from hsfuse.fusion.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = Settings(method="bicubic", align=False, tile=32, workers=1)
 
 

@@ -76,6 +76,7 @@ def test_a_failing_pair_stops_no_other(inputs: Path, tmp_path: Path, alone: Any)
     assert states(run(pairs, tmp_path / "out")) == ["done"] * 3
 
 
+@pytest.mark.slow
 def test_files_state_what_became_of_every_pair(inputs: Path, tmp_path: Path) -> None:
     """The table has a line for each pair, the status file one for each event, records all else."""
     pairs = rows(inputs, 1, 2)
@@ -136,6 +137,7 @@ def test_another_request_is_not_skipped(
     assert states(run([pair], finished)) == ["done"]
 
 
+@pytest.mark.slow
 def test_an_input_that_changed_is_another(inputs: Path, finished: Path) -> None:
     """Its content may differ where its time does."""
     scene = inputs / "hs/1.tif"
@@ -150,6 +152,7 @@ def test_an_input_that_changed_is_another(inputs: Path, finished: Path) -> None:
     assert states(run(rows(inputs, 1), finished)) == ["done"]
 
 
+@pytest.mark.slow
 def test_another_request_replaces_an_output_if_asked(inputs: Path, tmp_path: Path) -> None:
     """Once: the same batch again has nothing to do."""
     run(rows(inputs, 1), tmp_path)
@@ -172,6 +175,7 @@ def test_an_output_of_a_run_alone_is_done(inputs: Path, tmp_path: Path) -> None:
     assert (tmp_path / "2.tif").read_bytes() == b"mine"
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_is_resumed(inputs: Path, tmp_path: Path, alone: Any) -> None:
     """Three blocks, then the rest; of other options only if asked to begin again."""
     pairs = rows(inputs, 1, 2)
@@ -190,6 +194,7 @@ def test_what_was_interrupted_is_resumed(inputs: Path, tmp_path: Path, alone: An
     assert outcome.pairs[1].resumed_blocks == 0
 
 
+@pytest.mark.slow
 def test_an_output_whose_record_was_never_written_is_done(inputs: Path, tmp_path: Path) -> None:
     """A batch may die between the two: the plan is what tells; another plan is another output."""
     pairs = rows(inputs, 1, 2)
@@ -203,6 +208,7 @@ def test_an_output_whose_record_was_never_written_is_done(inputs: Path, tmp_path
     assert states(run(pairs[:1], tmp_path)) == ["done"]
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_costs_its_pair(
     inputs: Path, tmp_path: Path, alone: Any, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -227,6 +233,7 @@ def test_a_process_that_dies_costs_its_pair(
     assert chunk_files(tmp_path / "1.zarr") == alone[1]
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_a_batch_that_goes_on(inputs: Path, tmp_path: Path) -> None:
     """The table says which pairs were not over."""
 

@@ -11,6 +11,8 @@ from hsfuse.io.read import open_raster
 from hsfuse.pair.geometry import make_pair
 from hsfuse.synthetic.simulation import SimulatedFiles, reduce_pair, simulate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pair(made_cubes, tmp_path_factory: pytest.TempPathFactory) -> SimulatedFiles:

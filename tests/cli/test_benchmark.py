@@ -35,6 +35,7 @@ def test_a_dry_run_lists_the_runs_and_writes_nothing(cube, tmp_path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_json_is_one_document_of_all_runs(cube, tmp_path) -> None:
     """The second run of the command has the figures of the first."""
     found = [hsfuse(cube, "-o", tmp_path / "out", *WORDS, "--json") for _ in range(2)]
@@ -43,6 +44,7 @@ def test_json_is_one_document_of_all_runs(cube, tmp_path) -> None:
     assert first["psnr"] == second["psnr"] > 10
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_exit_status_1(cube, tmp_path) -> None:
     result = hsfuse(cube, "-o", tmp_path / "out", *WORDS, "--rgb-sensor", "sentinel-2a:B12", "-q")
     assert result.exit_code == 1

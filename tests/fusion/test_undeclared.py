@@ -62,6 +62,7 @@ def test_fill_between_windows_and_lines_is_reported(
     assert record["result"]["undeclared_fill"] == [{"image": "hs", "number": number, "blocks": 1}]
 
 
+@pytest.mark.slow
 def test_measurements_are_not_reported(
     pairs: dict[int | None, tuple[Path, Path]], tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def halved(values: np.ndarray, fill: float) -> np.ndarray:
         ("int16", 99, 40, (5, 9, 7)),
     ],
 )
+@pytest.mark.slow
 def test_parts_make_the_overviews_of_the_whole(
     tmp_path: Path, dtype: str, rows: int, columns: int, chunk: tuple[int, int, int]
 ):

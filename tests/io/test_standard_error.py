@@ -59,6 +59,7 @@ def test_it_returns_from_a_file_with_the_cube(tmp_path: Path, name: str, numbers
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.zarr"])
+@pytest.mark.slow
 def test_it_is_written_again_and_cut_with_its_raster(tmp_path: Path, name: str):
     """A window of a file keeps the errors of its pixels, as does its copy in another format."""
     window = {"y": slice(20, 90), "x": slice(10, 150)}

@@ -113,6 +113,7 @@ def test_a_plan_is_json(outcome: Outcome):
     json.dumps(plan_as_dict(outcome.job), allow_nan=False)
 
 
+@pytest.mark.slow
 def test_the_picture_shows_something(outcome: Outcome):
     paths = write_report(outcome)
     picture = imread(paths.quicklook)
@@ -149,6 +150,7 @@ def test_a_report_that_cannot_be_written_spares_the_output(outcome: Outcome, tmp
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 @pytest.mark.parametrize("georeferenced", [True, False])
+@pytest.mark.slow
 def test_a_pair_without_a_place_has_a_plan(tmp_path: Path, georeferenced: bool):
     draw = np.random.default_rng(0)
     for name, bands, side, pixel in (("scene", 8, 8, 4), ("rgb", 3, 32, 1)):

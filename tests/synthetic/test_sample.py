@@ -26,6 +26,7 @@ def read(path):
         return dataset.read().astype(np.float64) * dataset.scales[0], dataset.profile
 
 
+@pytest.mark.slow
 def test_the_same_seed_writes_the_same_bytes(files, tmp_path):
     again, other = (
         write_sample(tmp_path / "a", **SMALL),
