@@ -207,6 +207,7 @@ def test_an_interrupt_says_how_to_go_on(
 
 @pytest.mark.usefixtures("few_features")
 @pytest.mark.parametrize("name", ["out.tif", "out.zarr"])
+@pytest.mark.slow
 def test_uncertainty_is_written_and_summarised_and_left_out_of_figures(
     tmp_path: Path, component_weights: str, name: str
 ):

@@ -20,6 +20,8 @@ from hsfuse.io.read import open_raster
 from hsfuse.report.stac import check_footprint, item_of, parse_times
 from hsfuse.synthetic.sample import write_sample
 
+pytestmark = pytest.mark.slow
+
 SCHEMAS = Path(__file__).resolve().parents[1] / "helpers" / "stac_schemas"
 PLAIN = {"method": "bicubic", "align": False}
 NOON = parse_times("2024-05-01T12:00:00+02:00")
