@@ -140,14 +140,7 @@ def _finish_geotiff(store: AnyPath, path: AnyPath, how: Finishing) -> None:
 
 
 def _finish_envi(store: AnyPath, path: AnyPath, how: Finishing) -> None:
-    layout, shown = _shown_values(store)
-    count = _count_of(how.stage, "export", layout)
-
-    def see(piece: Piece, values: NDArray[Any]) -> None:
-        shown.add(piece, values)
-        count.add(piece.size)
-
-    export_envi(Path(store), Path(path), hashes=how.hashes, seen=see)
+    layout, shown = _exported(export_envi, store, path, how)
     scale = 1.0 if divides_reflectance(layout) else layout.scale
     _finish_file(Path(path), shown, scale, layout.offset, how)
 
@@ -155,24 +148,28 @@ def _finish_envi(store: AnyPath, path: AnyPath, how: Finishing) -> None:
 def _finish_netcdf(store: AnyPath, path: AnyPath, how: Finishing) -> None:
     from hsfuse.io.netcdf_output import export_netcdf  # h5py, which a plan does not need
 
+    layout, shown = _exported(export_netcdf, store, path, how)
+    _finish_file(Path(path), shown, layout.scale, layout.offset, how)
+
+
+def _exported(
+    export: Callable[..., object], store: AnyPath, path: AnyPath, how: Finishing
+) -> tuple[OutputLayout, ShownValues]:
+    """Write a file that is exported piece by piece, each counted and seen for its style."""
     layout, shown = _shown_values(store)
-    count = _count_of(how.stage, "export", layout)
+    count = StageCount(how.stage, "export", layout.planes * layout.rows * layout.columns)
 
     def see(piece: Piece, values: NDArray[Any]) -> None:
         shown.add(piece, values)
         count.add(piece.size)
 
-    export_netcdf(Path(store), Path(path), hashes=how.hashes, seen=see)
-    _finish_file(Path(path), shown, layout.scale, layout.offset, how)
+    export(Path(store), Path(path), hashes=how.hashes, seen=see)
+    return layout, shown
 
 
 def _shown_values(store: AnyPath) -> tuple[OutputLayout, ShownValues]:
     layout = read_layout(store)
     return layout, ShownValues(shown_bands(layout), layout.shape[1:], layout.fill)
-
-
-def _count_of(stage: Stage, name: str, layout: OutputLayout) -> StageCount:
-    return StageCount(stage, name, layout.planes * layout.rows * layout.columns)
 
 
 def _finish_file(
