@@ -11,8 +11,7 @@ from urllib.parse import quote
 from dask.utils import format_bytes, format_time
 
 from hsfuse.batch.status import SUMMARY, PairStatus
-from hsfuse.errors import OutputError
-from hsfuse.io.replacement import write_file
+from hsfuse.io.reports import write_report
 from hsfuse.report.files import page_path
 from hsfuse.report.page.document import fill_template
 
@@ -53,11 +52,7 @@ def write_index(folder: Path, rows: Sequence[PairStatus]) -> Path:
         head=head,
         rows="\n".join(_row(folder, row) for row in rows),
     )
-    path = folder / INDEX
-    try:
-        return write_file(path, text.encode())
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    return write_report(folder / INDEX, text)
 
 
 def _row(folder: Path, row: PairStatus) -> str:

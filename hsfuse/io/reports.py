@@ -1,4 +1,4 @@
-"""Files that report on many runs: tables that are replaced, and lines that are added."""
+"""Files that report on runs: those that are replaced whole, and lines that are added."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from hsfuse.errors import OutputError
 from hsfuse.io.lines import LineFile
 from hsfuse.io.replacement import write_file
+from hsfuse.io.url import AnyPath
 
-__all__ = ["hold_lines", "write_report", "write_table"]
+__all__ = ["COMPLETE", "hold_lines", "write_report", "write_table"]
+
+#: What is said where a file beside a finished output cannot be written.
+COMPLETE = "; the output is complete"
+
+_Place = TypeVar("_Place", bound=AnyPath)
 
 
 def hold_lines(path: Path, writer: str) -> LineFile:
@@ -56,9 +63,18 @@ def write_table(path: Path, names: Sequence[str], rows: Iterable[Mapping[str, ob
     return write_report(path, text.getvalue())
 
 
-def write_report(path: Path, content: str | bytes) -> Path:
+def write_report(path: _Place, content: str | bytes, note: str = "") -> _Place:
     """
     Replace a file.
+
+    Parameters
+    ----------
+    path : Path or Url
+        The file.
+    content : str or bytes
+        Of it.
+    note : str
+        What the message says at its end, where it cannot be written.
 
     Raises
     ------
@@ -68,4 +84,4 @@ def write_report(path: Path, content: str | bytes) -> Path:
     try:
         return write_file(path, content.encode() if isinstance(content, str) else content)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error}){note}") from error

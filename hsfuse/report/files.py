@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsfuse.errors import OutputError
+from hsfuse.io import reports
 from hsfuse.io.records import record_path
-from hsfuse.io.replacement import write_file
 from hsfuse.io.url import AnyPath, as_path
 from hsfuse.report.record import as_json, outcome_as_dict
 
@@ -25,8 +25,6 @@ __all__ = [
     "write_report",
     "write_sidecar",
 ]
-
-_COMPLETE = "; the output is complete"
 
 
 class ReportPaths(NamedTuple):
@@ -79,7 +77,7 @@ def write_report(outcome: Outcome, *, page: bool = True) -> ReportPaths:
 def write_sidecar(outcome: Outcome) -> AnyPath:
     """Write ``<output>.json``: the record of a run, with all that is needed to repeat it."""
     path = record_path(outcome.path)
-    return _replace(path, f"{as_json(outcome_as_dict(outcome))}\n".encode(), _COMPLETE)
+    return reports.write_report(path, f"{as_json(outcome_as_dict(outcome))}\n", reports.COMPLETE)
 
 
 def write_quicklook(outcome: Outcome) -> AnyPath:
@@ -87,7 +85,9 @@ def write_quicklook(outcome: Outcome) -> AnyPath:
     from hsfuse.report.quicklook import draw_quicklook  # matplotlib takes a while to load
 
     path = outcome.path.with_name(f"{outcome.path.name}.png")
-    return _replace(path, draw_quicklook(outcome.job.plan, outcome.path), _COMPLETE)
+    return reports.write_report(
+        path, draw_quicklook(outcome.job.plan, outcome.path), reports.COMPLETE
+    )
 
 
 def write_page(outcome: Outcome) -> tuple[AnyPath, tuple[Finding, ...]]:
@@ -95,7 +95,7 @@ def write_page(outcome: Outcome) -> tuple[AnyPath, tuple[Finding, ...]]:
     from hsfuse.report.page import outcome_subject, render_page
 
     page = render_page(outcome_subject(outcome))
-    path = _replace(page_path(outcome.path), page.text.encode(), _COMPLETE)
+    path = reports.write_report(page_path(outcome.path), page.text, reports.COMPLETE)
     return path, page.findings
 
 
@@ -159,14 +159,4 @@ def write_html_report(
 
     images = [None if each is None else as_path(os.fspath(each)) for each in (hs, ms)]
     subject = file_subject(path, images[0], images[1], choices)
-    return _replace(page, render_page(subject).text.encode())
-
-
-def _replace(path: AnyPath, content: bytes, suffix: str = "") -> AnyPath:
-    """Replace a file atomically; say whether the output is complete where that fails."""
-    try:
-        return write_file(path, content)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}){suffix}"
-        ) from error
+    return reports.write_report(page, render_page(subject).text)

@@ -24,7 +24,7 @@ from hsfuse.fusion.digest import versions
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.read import open_raster
 from hsfuse.io.records import record_path
-from hsfuse.io.replacement import write_file
+from hsfuse.io.reports import COMPLETE, write_report
 from hsfuse.io.stac import Times, parse_time
 from hsfuse.io.url import AnyPath
 from hsfuse.report.record import as_json, grid_of
@@ -82,14 +82,8 @@ def write_item(outcome: Outcome, times: Times) -> AnyPath:
     OutputError
         If it cannot be written; the output itself is complete.
     """
-    path = item_path(outcome.path)
     text = as_json(item_of(outcome, times))
-    try:
-        return write_file(path, f"{text}\n".encode())
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); the output is complete"
-        ) from error
+    return write_report(item_path(outcome.path), f"{text}\n", COMPLETE)
 
 
 def item_of(outcome: Outcome, times: Times) -> dict[str, object]:
