@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
 from zarr.abc.store import Store
@@ -98,20 +98,28 @@ def _hash(value: Buffer) -> str:
     return hashlib.sha256(value.as_numpy_array().data).hexdigest()
 
 
-def write_checksums(folder: AnyPath, hashes: Mapping[str, str | None]) -> None:
+def write_checksums(root: AnyPath, arrays: Iterable[str], hashes: Mapping[str, str | None]) -> None:
     """
-    Leave the hash of every chunk file of an array beside the chunks, as ``sha256sum`` reads it.
+    Leave the hash of every chunk file of some arrays beside the chunks, as ``sha256sum`` reads it.
 
-    It lies in the folder of the array: in that of a group zarr warns of a file that is no array.
+    They lie in the folders of the arrays: in that of a group zarr warns of a file that is no array.
 
     Parameters
     ----------
-    folder : Path or Url
-        Of the array.
+    root : Path or Url
+        Of the group.
+    arrays : iterable of str
+        Names of its arrays.
     hashes : mapping of str to str or None
-        SHA-256 of chunks by their path inside; None for one that has no file.
+        SHA-256 of files by their path in the group, chunks and others; None for a chunk that has no
+        file.
     """
-    lines = [f"{digest}  {name}\n" for name, digest in sorted(hashes.items()) if digest]
-    path = folder / CHECKSUMS
-    path.write_bytes("".join(lines).encode())
-    sync(path)
+    for array in arrays:
+        lines = [
+            f"{digest}  {name.removeprefix(f'{array}/')}\n"
+            for name, digest in sorted(hashes.items())
+            if digest and name.startswith(f"{array}/c/")
+        ]
+        path = root / array / CHECKSUMS
+        path.write_bytes("".join(lines).encode())
+        sync(path)

@@ -14,12 +14,12 @@ from hsfuse.io.checks import header_of
 from hsfuse.io.formats import Finishing, find_format
 from hsfuse.io.hashed_store import write_checksums
 from hsfuse.io.journal import Journal, PartialOutput
-from hsfuse.io.layout import STANDARD_ERROR, OutputLayout
+from hsfuse.io.layout import OutputLayout
 from hsfuse.io.location import locate_file
 from hsfuse.io.replacement import remove_folder, sync
 from hsfuse.io.store import Store
 from hsfuse.io.url import AnyPath, Url, as_path
-from hsfuse.io.zarr_layout import COMPLETE, CUBE, PROVENANCE
+from hsfuse.io.zarr_layout import COMPLETE, PROVENANCE, image_attributes
 from hsfuse.io.zarr_store import zarr_store
 
 __all__ = ["check_output", "check_space", "default_output", "finish", "space_needed", "verify"]
@@ -267,11 +267,7 @@ def finish(
     for path in store.root.rglob("*.partial") if isinstance(store.root, Path) else ():
         path.unlink(missing_ok=True)
     hashes = {key: digest for each in receipts for key, digest in each.chunks.items()}
-    for array in (CUBE, STANDARD_ERROR) if store.layout.standard_error else (CUBE,):
-        own = {
-            key.removeprefix(f"{array}/"): hashes[key] for key in hashes if key.startswith(array)
-        }
-        write_checksums(store.root / array, own)
+    write_checksums(store.root, image_attributes(store.layout), hashes)
     sync(store.root / "zarr.json")
     sync(store.root)
     uploaded = store.destination is not None

@@ -16,13 +16,19 @@ from dataclasses import replace
 import zarr
 
 from hsfuse.io.hashed_store import RecordingStore, write_checksums
-from hsfuse.io.layout import STANDARD_ERROR, OutputLayout
+from hsfuse.io.layout import OutputLayout
 from hsfuse.io.overviews import build_overviews
 from hsfuse.io.planes import Planes
 from hsfuse.io.replacement import sync
 from hsfuse.io.settings import PYRAMID
 from hsfuse.io.url import AnyPath
-from hsfuse.io.zarr_layout import CONVENTIONS, CUBE, spatial_attributes, write_template
+from hsfuse.io.zarr_layout import (
+    CONVENTIONS,
+    CUBE,
+    image_attributes,
+    spatial_attributes,
+    write_template,
+)
 from hsfuse.io.zarr_store import zarr_store
 
 __all__ = ["write_pyramid"]
@@ -85,7 +91,10 @@ def write_pyramid(
         done=done,
     )
     for number, record in enumerate(records):
-        _keep(root / _name(number), record.hashes, layout.standard_error)
+        folder = root / _name(number)
+        for key in record.hashes:
+            sync(folder / key)
+        write_checksums(folder, image_attributes(layout), record.hashes)
     if layouts:
         group = zarr.open_group(zarr_store(root), mode="r+", zarr_format=3)
         group.update_attributes(_multiscales([layout, *layouts], group.attrs.asdict()))
@@ -108,20 +117,6 @@ def _level(layout: OutputLayout, rows: int, columns: int, chunk: tuple[int, int]
         chunk=(layout.chunk[0], *chunk),
         attributes={key: layout.attributes[key] for key in ("units",) if key in layout.attributes},
     )
-
-
-def _keep(folder: AnyPath, hashes: Mapping[str, str], standard_error: bool) -> None:
-    """Bring the chunks of a level to the disk, with the files of their hashes."""
-    for key in hashes:
-        sync(folder / key)
-    for array in (CUBE, STANDARD_ERROR) if standard_error else (CUBE,):
-        inside = f"{array}/c/"
-        chunks = {
-            key.removeprefix(f"{array}/"): digest
-            for key, digest in hashes.items()
-            if key.startswith(inside)
-        }
-        write_checksums(folder / array, chunks)
 
 
 def _multiscales(
