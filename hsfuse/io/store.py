@@ -31,7 +31,15 @@ from hsfuse.io.url import AnyPath, Url, as_path
 from hsfuse.io.zarr_layout import CUBE, write_template
 from hsfuse.io.zarr_store import UrlStore, zarr_store
 
-__all__ = ["Origin", "Store", "check_partial", "create_store", "is_resumable", "local_path"]
+__all__ = [
+    "Origin",
+    "Store",
+    "check_partial",
+    "count_partial",
+    "create_store",
+    "is_resumable",
+    "local_path",
+]
 
 #: What a plan came from: descriptions by name, of which the next is looked at where the one before
 #: is the same.
@@ -200,7 +208,7 @@ def _sync_all(root: Path, keys: Iterable[str]) -> None:
         sync(root / path)
 
 
-def check_partial(path: AnyPath, *, overwrite: bool = False, resume: bool = False) -> int:
+def count_partial(path: AnyPath) -> tuple[int, int]:
     """
     Return how many finished blocks and units an interrupted run left of an output.
 
@@ -208,22 +216,38 @@ def check_partial(path: AnyPath, *, overwrite: bool = False, resume: bool = Fals
     ----------
     path : Path or Url
         The final name of the output; of a file that is uploaded see :func:`local_path`.
+
+    Raises
+    ------
+    OutputError
+        If another run is writing there, or something else is in the place of the partial output.
+    """
+    output = PartialOutput(path)
+    return _inspect(output) if output.partial.exists() else (0, 0)
+
+
+def check_partial(path: AnyPath, *, overwrite: bool = False, resume: bool = False) -> int:
+    """
+    Return how many finished blocks and units are left; see :func:`count_partial`.
+
+    Parameters
+    ----------
+    path : Path or Url
+        As for :func:`count_partial`.
     overwrite, resume : bool
         As for :func:`create_store`.
 
     Raises
     ------
     OutputError
-        If there are any and neither is asked for, or another run is writing there, or
-        something else is in the place of the partial output.
+        As :func:`count_partial`, and if there are any and neither is asked for.
     """
-    output = PartialOutput(path)
-    blocks, units = _inspect(output) if output.partial.exists() else (0, 0)
+    blocks, units = count_partial(path)
     if blocks + units and not (overwrite or resume):
         left = f"{blocks} finished blocks" + (f" and the models of {units} units" if units else "")
         raise OutputError(
-            f"{output.partial}: an interrupted run left {left}; pass --resume to go on or "
-            "--overwrite to start again"
+            f"{PartialOutput(path).partial}: an interrupted run left {left}; pass --resume to go "
+            "on or --overwrite to start again"
         )
     return blocks + units
 

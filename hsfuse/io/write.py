@@ -34,7 +34,7 @@ from hsfuse.io.output import check_output, check_space, default_output, finish, 
 from hsfuse.io.passes import FirstPass, Written, write_blocks
 from hsfuse.io.read import Raster, as_values
 from hsfuse.io.settings import StoredType
-from hsfuse.io.store import Origin, Store, check_partial, create_store, local_path
+from hsfuse.io.store import Origin, Store, check_partial, count_partial, create_store, local_path
 from hsfuse.io.url import AnyPath
 from hsfuse.parallel import Scheduler, inspect_cluster, is_local, local_workers, one_thread
 
@@ -53,6 +53,7 @@ __all__ = [
     "check_output",
     "check_partial",
     "check_space",
+    "count_partial",
     "create_store",
     "default_block_size",
     "default_output",

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.psf import ASSUMED_PSF, PSF
 from hsfuse.errors import OutputError, PairError, SensorError
-from hsfuse.io.write import StoredType, check_output, check_partial, write_raster
+from hsfuse.io.write import StoredType, check_output, count_partial, write_raster
 from hsfuse.pair.geometry import Pair
 from hsfuse.sensor.catalogue import Sensor, pick_sensor, response_matrix
 from hsfuse.synthetic.observation import HSObservation, MSObservation, lazy_observation
@@ -289,8 +289,7 @@ def check_simulated(
     files = SimulatedFiles(*(folder / f"{name}.tif" for name in SimulatedRasters._fields))
     for path in files:
         check_output(path, overwrite=overwrite, inputs=inputs)
-        # Asked as for a resumed run, which these commands have not, so that it is only counted.
-        if check_partial(path, resume=True) and not overwrite:
+        if any(count_partial(path)) and not overwrite:  # which --resume does not continue
             raise OutputError(
                 f"{path}: an interrupted command left a part of it; pass --overwrite "
                 "(overwrite=True) to start again"
