@@ -26,7 +26,7 @@ from hsfuse.errors import PairError
 from hsfuse.fusion.settings import FusionSettings
 from hsfuse.io.labels import raster_label
 from hsfuse.io.layout import STANDARD_ERROR
-from hsfuse.io.provenance import read_provenance
+from hsfuse.io.provenance import is_record_of
 from hsfuse.io.read import Raster, as_raster
 from hsfuse.io.records import read_record, record_path
 from hsfuse.pair.geometry import transform
@@ -121,7 +121,7 @@ def record_of(fused: Raster) -> tuple[Mapping[str, Any], str]:
     name = str(record_path(path))
     if not record:
         return {}, name
-    if record.get("digest") != read_provenance(path).get("plan"):
+    if not is_record_of(record, path):
         _LOG.warning("%s: does not belong to %s; it is not used", name, path)
         return {}, name
     return record, name

@@ -18,7 +18,7 @@ from hsfuse.io.netcdf import is_netcdf
 from hsfuse.io.netcdf_output import PROVENANCE_ATTRIBUTE
 from hsfuse.io.zarr_layout import PROVENANCE
 
-__all__ = ["read_provenance"]
+__all__ = ["is_record_of", "read_provenance"]
 
 
 def read_provenance(path: Path) -> Mapping[str, object]:
@@ -43,6 +43,11 @@ def read_provenance(path: Path) -> Mapping[str, object]:
     except (OSError, ValueError, KeyError, RasterioError, BaseZarrError):
         return {}
     return found if isinstance(found, Mapping) else {}
+
+
+def is_record_of(record: Mapping[str, object], out: Path) -> bool:
+    """Return whether a record is of the run that wrote an output, which states its plan."""
+    return record.get("digest") == read_provenance(out).get("plan")
 
 
 def _provenance_text(path: Path) -> str:

@@ -16,7 +16,7 @@ from hsfuse.core.text import image_kind
 from hsfuse.errors import HsfuseError
 from hsfuse.io.identity import STORE_FILES
 from hsfuse.io.levels import Pyramid, array_pyramid, open_pyramid
-from hsfuse.io.provenance import read_provenance
+from hsfuse.io.provenance import is_record_of
 from hsfuse.io.read import check_placed, open_raster
 from hsfuse.io.records import read_record, record_path
 from hsfuse.io.url import AnyPath, as_path
@@ -101,7 +101,7 @@ def _record(fused: AnyPath) -> tuple[Record, list[str]]:
     record: Record = read_record(fused)
     if not record:
         return {}, []
-    if isinstance(fused, Path) and record.get("digest") != read_provenance(fused).get("plan"):
+    if isinstance(fused, Path) and not is_record_of(record, fused):
         return {}, [f"{record_path(fused).name} belongs to another raster and is not used"]
     return record, []
 
