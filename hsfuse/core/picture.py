@@ -115,6 +115,21 @@ def _bands_near(
     return [int(known[index]) for index in distance.argmin(axis=0)]
 
 
+def bands_text(bands: list[int], wavelength: NDArray[np.float64], separator: str = ", ") -> str:
+    """
+    Return what is said of the bands of a picture: their wavelengths, or else their numbers.
+
+    Examples
+    --------
+    >>> bands_text([2, 0], np.array([480.2, 560.0, 660.4])), bands_text([2, 0], np.full(3, np.nan))
+    ('660, 480 nm', 'bands 3, 1')
+    """
+    centre = wavelength[bands]
+    if np.isfinite(centre).all():
+        return f"{separator.join(f'{nm:.0f}' for nm in centre)} nm"
+    return f"bands {separator.join(str(band + 1) for band in bands)}"
+
+
 def stretch_limits(image: Image, percentiles: tuple[float, float] | None = None) -> Limits:
     """
     Return the limits of a linear contrast stretch.

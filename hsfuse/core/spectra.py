@@ -23,10 +23,13 @@ class SpectrumLine(NamedTuple):
         Wavelength in nanometres, or number of the band; NaN at breaks.
     band : ndarray of int, shape (points,)
         Index of the band, -1 at breaks.
+    label : str
+        Of the axis of the places.
     """
 
     place: NDArray[np.float64]
     band: NDArray[np.intp]
+    label: str
 
     def values(self, spectrum: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return a spectrum (bands, ...) at the points (points, ...), NaN at breaks."""
@@ -74,4 +77,5 @@ def spectrum_line(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> S
         place.append(float(along[index]))
         band.append(int(index))
         broken = False
-    return SpectrumLine(np.array(place), np.array(band, dtype=np.intp))
+    label = "wavelength [nm]" if known else "band"
+    return SpectrumLine(np.array(place), np.array(band, dtype=np.intp), label)

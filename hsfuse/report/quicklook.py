@@ -26,11 +26,13 @@ from hsfuse.core.grid import Geometry, Span
 from hsfuse.core.picture import (
     NO_DATA,
     Limits,
+    bands_text,
     busiest_window,
     natural_bands,
     stretch_limits,
     stretched,
 )
+from hsfuse.core.spectra import spectrum_line
 from hsfuse.core.text import image_kind, round_length
 from hsfuse.fusion.consistency import finite_in, hs_bands
 from hsfuse.io.layout import STANDARD_ERROR
@@ -63,8 +65,6 @@ class _Style:
     dot_margin: float = 0.04
     # Of the frame of the detail: no ground has it.
     frame: str = "#FFD400"
-    # Band distances, in medians: a wider one breaks the line of a spectrum.
-    gap: float = 6.0
     # Share of a panel's width that a scale bar has at most.
     scale_bar: float = 0.3
     # Colours of the map: even in lightness, also for the colour blind.
@@ -275,13 +275,7 @@ def _draw_map(figure: Figure, axes: Axes, plan: Plan, path: AnyPath, part: _Part
 def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) -> None:
     """Draw the spectra of three dissimilar HS pixels, and of the output at their centres."""
     hs = plan.pair.hs
-    wavelength = hs["wavelength"].values
-    known = bool(np.isfinite(wavelength).all())
-    along = wavelength if known else np.arange(1.0, len(wavelength) + 1)
-    order = np.argsort(along)
-    along, good = along[order], plan.radiometry.good
-    steps = np.diff(along)
-    gaps = np.flatnonzero(steps > _STYLE.gap * np.median(steps)) + 1
+    line = spectrum_line(hs["wavelength"].values, plan.radiometry.good)
     pixels = _dissimilar_pixels(plan, part)
     for colour, (row, column, fine_row, fine_column) in zip(_STYLE.colours, pixels, strict=False):
         for values, style, width, alpha in (
@@ -289,9 +283,9 @@ def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) ->
             (part.degraded[:, row, column], "-", 1.3, 1.0),
             (part.fused[:, fine_row, fine_column], ":", 1.1, 1.0),
         ):
-            spectrum = np.insert(np.where(good, values, np.nan)[order], gaps, np.nan)
-            places = np.insert(along, gaps, np.nan)
-            axes.plot(places, spectrum, style, color=colour, linewidth=width, alpha=alpha)
+            axes.plot(
+                line.place, line.values(values), style, color=colour, linewidth=width, alpha=alpha
+            )
         place = part.columns.start + fine_column + 0.5, part.rows.start + fine_row + 0.5
         for panel in (close[0], close[2]):
             panel.plot(*place, "o", markersize=7, color=colour, markeredgecolor="white")
@@ -301,7 +295,7 @@ def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) ->
         "spectra at the dots: HS pixel (thick line), output blurred by the PSF to it (thin line), "
         "output pixel at its centre (dotted)",
     )
-    axes.set_xlabel("wavelength [nm]" if known else "band", fontsize=_STYLE.text)
+    axes.set_xlabel(line.label, fontsize=_STYLE.text)
     axes.set_ylabel(units, fontsize=_STYLE.text)
     axes.tick_params(labelsize=_STYLE.text)
     axes.spines[["top", "right"]].set_visible(False)
@@ -358,7 +352,4 @@ def _titles(plan: Plan, hs_bands: list[int], rgb_bands: list[int]) -> list[str]:
 
 
 def _colours(raster: xr.DataArray, bands: list[int]) -> str:
-    wavelength = raster["wavelength"].values[bands]
-    if np.isfinite(wavelength).all():
-        return f"{' '.join(f'{nm:.0f}' for nm in wavelength)} nm"
-    return f"bands {' '.join(str(band + 1) for band in bands)}"
+    return bands_text(bands, raster["wavelength"].values, separator=" ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -12,6 +11,7 @@ from urllib.parse import parse_qs, unquote
 
 import numpy as np
 
+from hsfuse.core.json_types import json_value
 from hsfuse.core.picture import false_colour_bands, natural_bands, stretch_limits
 from hsfuse.errors import HsfuseError
 from hsfuse.io.labels import crs_label
@@ -118,8 +118,8 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "units": layer.units,
         "natural": natural_bands(bands.wavelength, bands.good),
         "false": false_colour_bands(bands.wavelength, bands.good),
-        "wavelength": [_number(value) for value in bands.wavelength],
-        "fwhm": [_number(value) for value in bands.fwhm],
+        "wavelength": json_value(bands.wavelength),
+        "fwhm": json_value(bands.fwhm),
         "good": bands.good.tolist(),
         "names": list(bands.names),
         "rows": {"ratio": layer.rows.ratio, "origin": layer.rows.origin},
@@ -177,10 +177,6 @@ def _bar(scene: Scene, rest: str, query: Query) -> Response:
 
 def _json(facts: object) -> Response:
     return Response(200, _JSON, json.dumps(facts, allow_nan=False).encode())
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 def _one(query: Query, name: str) -> str:

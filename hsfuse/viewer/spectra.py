@@ -9,11 +9,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
+from hsfuse.core.json_types import json_value
 from hsfuse.viewer.scene import Scene
 
 __all__ = ["longitude_latitude", "spectra_at", "spectra_table"]
@@ -63,12 +62,12 @@ def spectra_at(scene: Scene, row: int, column: int) -> dict[str, Any]:
             continue
         values = layer.spectrum(*place)
         if name == "standard_error":
-            found[name] = _plain(values)[0]
+            found[name] = json_value(values[0])
             continue
-        found[name] = {"row": place[0], "column": place[1], "values": _plain(values)}
+        found[name] = {"row": place[0], "column": place[1], "values": json_value(values)}
         if name == "ms" and scene.relation is not None:
             scaled = (values - scene.relation.offset) / scene.relation.gain
-            found[name]["in_hs_units"] = _plain(scaled)
+            found[name]["in_hs_units"] = json_value(scaled)
     return found
 
 
@@ -93,7 +92,7 @@ def spectra_table(scene: Scene, pixels: Iterable[tuple[int, int]]) -> str:
             bands, part = scene.layers[image].bands, found[image]
             error = found.get("standard_error") if image == "fused" else None
             for index, value in enumerate(part["values"]):
-                wavelength = _plain(bands.wavelength[index : index + 1])[0]
+                wavelength = json_value(bands.wavelength[index])
                 band = [index + 1, bands.names[index], wavelength]
                 writer.writerow([*place, image, part["row"], part["column"], *band, value, error])
     return text.getvalue()
@@ -129,8 +128,3 @@ def _transformer(wkt: str) -> Transformer | None:
         return Transformer.from_crs(CRS.from_wkt(wkt), CRS.from_epsg(4326), always_xy=True)
     except ProjError:  # a local system, which lies nowhere on the earth
         return None
-
-
-def _plain(values: NDArray[np.floating[Any]]) -> list[float | None]:
-    """Return numbers as JSON has them; None for no data."""
-    return [float(value) if np.isfinite(value) else None for value in values]

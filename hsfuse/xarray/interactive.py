@@ -82,11 +82,11 @@ def _image(hv: Any, raster: xr.DataArray, grid: MapGrid, width: int) -> Any:
 
 def _curve(hv: Any, raster: xr.DataArray, x: float, y: float) -> Any:
     """Return the spectrum at a point; empty outside the raster and without data."""
-    line, label = line_of(raster)
+    line = line_of(raster)
     spectrum = point_spectra(raster, x, y, missing="nan").to_numpy()
     return hv.Curve(
         (line.place, line.values(spectrum)),
-        kdims=[hv.Dimension("along", label=label)],
+        kdims=[hv.Dimension("along", label=line.label)],
         vdims=[hv.Dimension("value", label=value_label(raster))],
     ).opts(
         title=f"spectrum at {x:.10g}, {y:.10g}",

@@ -10,7 +10,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from hsfuse.core.picture import NO_DATA, Limits, natural_bands, stretch_limits, stretched
+from hsfuse.core.picture import (
+    NO_DATA,
+    Limits,
+    bands_text,
+    natural_bands,
+    stretch_limits,
+    stretched,
+)
 from hsfuse.core.spectra import SpectrumLine, spectrum_line
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.xarray.bands import band_values, good_bands, take_bands
@@ -158,7 +165,7 @@ def draw_spectrum(
 
     axes = _current(ax)
     spectra = point_spectra(raster, x, y, crs).compute().transpose("band", ...)
-    line, label = line_of(raster)
+    line = line_of(raster)
     values = line.values(spectra.values.reshape(len(spectra), -1))
     drawn = axes.plot(line.place, values, **options)
     if STANDARD_ERROR in spectra.coords:
@@ -168,7 +175,7 @@ def draw_spectrum(
                 line.place, column - error, column + error,
                 color=artist.get_color(), alpha=STYLE.error_alpha, linewidth=0,
             )  # fmt: skip
-    axes.set(xlabel=label, ylabel=value_label(raster))
+    axes.set(xlabel=line.label, ylabel=value_label(raster))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     if "label" in options:
@@ -202,11 +209,9 @@ def thinned_bands(raster: xr.DataArray, bands: list[int]) -> tuple[Image, int]:
     return np.asarray(taken.to_numpy(), dtype=np.float32), step
 
 
-def line_of(raster: xr.DataArray) -> tuple[SpectrumLine, str]:
-    """Return how the spectra of a raster are drawn, and the label of their axis."""
-    wavelength, good = band_values(raster, "wavelength"), good_bands(raster)
-    known = bool(np.isfinite(wavelength[good]).all())
-    return spectrum_line(wavelength, good), "wavelength [nm]" if known else "band"
+def line_of(raster: xr.DataArray) -> SpectrumLine:
+    """Return how the spectra of a raster are drawn."""
+    return spectrum_line(band_values(raster, "wavelength"), good_bands(raster))
 
 
 def value_label(raster: xr.DataArray) -> str:
@@ -215,13 +220,8 @@ def value_label(raster: xr.DataArray) -> str:
 
 
 def _title(raster: xr.DataArray, bands: list[int], step: int) -> str:
-    wavelength = band_values(raster, "wavelength")[bands]
     size = f"{raster.sizes['y']} x {raster.sizes['x']} pixels"
-    shown = (
-        f"{', '.join(f'{nm:.0f}' for nm in wavelength)} nm"
-        if np.isfinite(wavelength).all()
-        else f"bands {', '.join(str(band + 1) for band in bands)}"
-    )
+    shown = bands_text(bands, band_values(raster, "wavelength"))
     thinned = f", means of {step} x {step}" if step > 1 else ""
     return f"{size}{thinned}; {shown}"
 

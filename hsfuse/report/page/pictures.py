@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hsfuse.core.grid import Span
 from hsfuse.core.picture import (
     Limits,
+    bands_text,
     busiest_window,
     false_colour_bands,
     natural_bands,
@@ -104,7 +105,7 @@ class _Source:
     composites: Mapping[str, list[int]]
     bands: list[int]
     parts: tuple[_Preview, ...]
-    limits: Limits | None = None
+    limits: Limits
 
 
 def draw_pictures(subject: Subject) -> Pictures:
@@ -128,7 +129,7 @@ def draw_pictures(subject: Subject) -> Pictures:
     ms_extent = (left, top, left + rgb.sizes["x"], top + rgb.sizes["y"])
     ms = _source(subject.ms_name, rgb, ms_good, ms_extent)
     whole = _fused_preview(subject, hs.bands)
-    own = replace(hs, name="fused image", raster=fused, parts=(whole,), limits=hs.limits)
+    own = replace(hs, name="fused image", raster=fused, parts=(whole,))
     natural = [own.bands.index(band) for band in own.composites["natural"]]
     picture = stretched(whole.image[natural], _picked(hs.limits, natural))
     side = min(_SETTINGS.detail, *shape)
@@ -221,12 +222,11 @@ def _thinned(source: _Source) -> _Source:
 
 
 def _layer(source: _Source) -> Layer:
-    assert source.limits is not None
     pictures = []
     for name, bands in source.composites.items():
         places = [source.bands.index(band) for band in bands]
         limits = _picked(source.limits, places)
-        label = f"{COMPOSITES[name]}, {_band_text(source.raster, bands)}"
+        label = f"{COMPOSITES[name]}, {bands_text(bands, source.raster['wavelength'].values)}"
         pictures += [
             Picture(name, label, encode_png(stretched(part.image[places], limits)), part.extent)
             for part in source.parts
@@ -234,16 +234,8 @@ def _layer(source: _Source) -> Layer:
     return Layer(source.name, tuple(pictures))
 
 
-def _picked(limits: Limits | None, places: list[int]) -> Limits:
-    assert limits is not None
+def _picked(limits: Limits, places: list[int]) -> Limits:
     return limits[0][places], limits[1][places]
-
-
-def _band_text(raster: xr.DataArray, bands: list[int]) -> str:
-    wavelength = raster["wavelength"].values[bands]
-    if np.isfinite(wavelength).all():
-        return f"{', '.join(f'{nm:.0f}' for nm in wavelength)} nm"
-    return f"bands {', '.join(str(band + 1) for band in bands)}"
 
 
 def encode_png(picture: NDArray[np.float32]) -> bytes:

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import hsfuse
+from hsfuse.fusion.job import Outcome
 from hsfuse.io.read import open_raster
 from hsfuse.report.files import write_page
-from hsfuse.synthetic.sample import write_sample
 
 pytestmark = pytest.mark.slow
 
@@ -22,17 +21,8 @@ _READY = "html[data-ready]"
 
 
 @pytest.fixture(scope="module")
-def page_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def page_file(outcome: Outcome) -> tuple[Path, Path]:
     """Return the page of a small run, and its output."""
-    folder = tmp_path_factory.mktemp("browser")
-    made = write_sample(
-        folder,
-        hs_sensor="generic-vnir",
-        rgb_sensor="sentinel-2a:B2,B3,B4,B8",
-        size=(16, 12),
-        ratio=3,
-    )
-    outcome = hsfuse.run(made.scene, made.rgb, folder / "out.tif", method="bicubic", align=False)
     return write_page(outcome)[0], outcome.path
 
 

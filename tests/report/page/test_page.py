@@ -23,30 +23,14 @@ from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.read import open_raster
 from hsfuse.io.records import record_path
 from hsfuse.io.write import write_raster
-from hsfuse.report.files import page_path, write_page, write_sidecar
+from hsfuse.report.files import page_path, write_page
 from hsfuse.report.page import data, pictures, pixels, render_page, sampling
 from hsfuse.report.page.packing import largest_error, pack_cube
 from hsfuse.report.page.pixels import read_pixels
 from hsfuse.report.page.sampling import choose_pixels
 from hsfuse.report.page.subject import Subject, file_subject, outcome_subject
-from hsfuse.synthetic.sample import write_sample
 
 Cube = np.ndarray
-
-
-@pytest.fixture(scope="module")
-def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    folder = tmp_path_factory.mktemp("page")
-    made = write_sample(
-        folder,
-        hs_sensor="generic-vnir",
-        rgb_sensor="sentinel-2a:B2,B3,B4,B8",
-        size=(16, 12),
-        ratio=3,
-    )
-    found = hsfuse.run(made.scene, made.rgb, folder / "out.tif", method="bicubic", align=False)
-    write_sidecar(found)
-    return found
 
 
 @pytest.fixture(scope="module")
