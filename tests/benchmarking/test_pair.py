@@ -53,7 +53,10 @@ def test_a_pair_is_scored_with_and_without_truth(pair, tmp_path, in_process) -> 
     text = (out / "benchmark.md").read_text()
     assert "## Reduced resolution, ratio 3" in text
     assert "## Full resolution, ratio 2" in text
-    assert "| method | pair0 (1) QNR | HQNR | D_lambda | D_lambda K | D_s |" in text
+    assert (
+        f"| method | {pair.scene.parent.name} (1) QNR | HQNR | D_lambda | D_lambda K | D_s |"
+        in text
+    )
     assert "HS consistency %" in text
 
 
