@@ -7,16 +7,17 @@ obstore is imported where there is a URL: it is an extra.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
 from typing import Any
 
 from hsfuse.errors import RasterError
+from hsfuse.io.cloud_environment import is_true, s3_endpoint, store_options
 from hsfuse.io.settings import NETWORK
 
-__all__ = ["NETWORK_OPTIONS", "gdal_endpoint", "open_bucket", "translated"]
+__all__ = ["NETWORK_OPTIONS", "entity_tag", "open_bucket", "translated"]
 
 #: Of GDAL: what obstore does by itself. A user's own options, in the environment, take precedence.
 NETWORK_OPTIONS = {
@@ -54,7 +55,7 @@ def open_bucket(scheme: str, host: str, prefix: str = "") -> Any:
         raise RasterError(
             f"{name}: URLs need the package obstore; pip install 'hsfuse[cloud]'"
         ) from error
-    endpoint = _endpoint(os.environ) if scheme == "s3" else ""
+    endpoint = s3_endpoint(os.environ) if scheme == "s3" else ""
     options: dict[str, Any] = {
         "client_options": {
             "timeout": timedelta(seconds=NETWORK.timeout),
@@ -69,18 +70,39 @@ def open_bucket(scheme: str, host: str, prefix: str = "") -> Any:
     }
     if scheme == "s3":
         options |= _s3_options(name, endpoint)
-    if scheme == "az" and (account := os.environ.get("AZURE_STORAGE_ACCOUNT")):
-        options["account_name"] = account
+    own = store_options(scheme, os.environ)
+    options["client_options"] |= own.pop("client_options", {})
+    options |= own
+    if scheme == "az" and "account_name" not in options:
+        raise RasterError(
+            f"{name}: no storage account; expected AZURE_STORAGE_CONNECTION_STRING, or "
+            "AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_ACCESS_KEY, AZURE_STORAGE_SAS_TOKEN or "
+            "AZURE_NO_SIGN_REQUEST=YES"
+        )
     try:
         return store.from_url(f"{name}/{prefix}", **options)
     except (exceptions.BaseError, ValueError) as error:
         raise RasterError(f"{name}: cannot be opened ({_first_line(error)})") from error
 
 
+def entity_tag(tag: str | None) -> str:
+    """
+    Return the entity tag of an object without its quotation marks.
+
+    Azure gives it with them where an object is written, without them in a listing.
+
+    Examples
+    --------
+    >>> entity_tag('"0x8DC"') == entity_tag("0x8DC")
+    True
+    """
+    return (tag or "").removeprefix("W/").strip('"')
+
+
 def _s3_options(name: str, endpoint: str) -> dict[str, Any]:
     """Return endpoint, region and credentials, as AWS_* of boto3 or of GDAL name them."""
     found: dict[str, Any] = {"endpoint": endpoint} if endpoint else {}
-    if _is_true(os.environ.get("AWS_NO_SIGN_REQUEST", "")):  # GDAL's name
+    if is_true(os.environ.get("AWS_NO_SIGN_REQUEST", "")):  # GDAL's name
         return found | {"skip_signature": True}
     if any(key in os.environ for key in _CREDENTIALS):
         return found
@@ -101,40 +123,6 @@ def _s3_options(name: str, endpoint: str) -> dict[str, Any]:
     return found | {"credential_provider": Boto3CredentialProvider(session)}
 
 
-def gdal_endpoint(environment: Mapping[str, str]) -> dict[str, str]:
-    """
-    Return the options by which GDAL finds the S3 endpoint that other libraries are told.
-
-    Examples
-    --------
-    >>> gdal_endpoint({"AWS_ENDPOINT_URL": "http://localhost:9000"})["AWS_S3_ENDPOINT"]
-    'localhost:9000'
-    """
-    url = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL", "")
-    if "AWS_S3_ENDPOINT" in environment or not url:
-        return {}
-    scheme, _, host = url.rstrip("/").rpartition("://")
-    return {
-        "AWS_S3_ENDPOINT": host,
-        "AWS_HTTPS": "NO" if scheme == "http" else "YES",
-        "AWS_VIRTUAL_HOSTING": environment.get("AWS_VIRTUAL_HOSTING", "FALSE"),
-    }
-
-
-def _endpoint(environment: Mapping[str, str]) -> str:
-    """Return the URL of the S3 endpoint, as boto3 or GDAL is told; empty for that of AWS."""
-    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
-        if environment.get(name):
-            return environment[name]
-    host = environment.get("AWS_S3_ENDPOINT", "")
-    secure = environment.get("AWS_HTTPS", "YES").upper() not in ("NO", "FALSE", "OFF", "0")
-    return f"{'https' if secure else 'http'}://{host}" if host else ""
-
-
-def _is_true(text: str) -> bool:
-    return text.upper() in ("YES", "TRUE", "ON", "1")
-
-
 @contextmanager
 def translated(name: str) -> Iterator[None]:
     """
@@ -150,7 +138,7 @@ def translated(name: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        if "NoSuchBucket" in str(error):
+        if _is_bucket_missing(str(error)):
             raise RasterError(_no_bucket(name)) from error
         raise FileNotFoundError(f"{name}: no such object") from error
     except Exception as error:
@@ -166,7 +154,7 @@ def _meaning(name: str, error: Exception) -> Exception:
     if not isinstance(error, exceptions.BaseError):
         return error
     text = str(error)
-    if "NoSuchBucket" in text:
+    if _is_bucket_missing(text):
         return RasterError(_no_bucket(name))
     denied = isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError))
     if denied or "403 Forbidden" in text or "401 Unauthorized" in text:
@@ -175,6 +163,11 @@ def _meaning(name: str, error: Exception) -> Exception:
             "where it is an output"
         )
     return RasterError(f"{name}: the store does not answer as expected ({_first_line(error)})")
+
+
+def _is_bucket_missing(text: str) -> bool:
+    """Return whether a server says that there is no such bucket, or container of Azure."""
+    return "NoSuchBucket" in text or "ContainerNotFound" in text
 
 
 def _no_bucket(name: str) -> str:

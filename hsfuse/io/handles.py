@@ -15,7 +15,8 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from hsfuse.errors import RasterError
-from hsfuse.io.bucket import NETWORK_OPTIONS, gdal_endpoint
+from hsfuse.io.bucket import NETWORK_OPTIONS
+from hsfuse.io.cloud_environment import gdal_options as cloud_options
 from hsfuse.io.location import stamp
 from hsfuse.io.settings import READING
 from hsfuse.io.url import Url
@@ -72,7 +73,7 @@ def gdal_options(path: str) -> rasterio.Env:
     names = [".none"]
     options = {key: value for key, value in NETWORK_OPTIONS.items() if key not in os.environ}
     if url is not None:
-        options |= gdal_endpoint(os.environ) | {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
+        options |= cloud_options(url.scheme, os.environ) | {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
         # GDAL compares the ends of names, and splits the list of them at commas and spaces.
         file = re.split("[, ]", url.virtual.partition(url.host)[2])[-1]
         stem = file.removesuffix(url.suffix)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from hsfuse.errors import RasterError
-from hsfuse.io.bucket import open_bucket, translated
+from hsfuse.io.bucket import entity_tag, open_bucket, translated
 from hsfuse.io.settings import NETWORK
 
 __all__ = ["AnyPath", "ObjectState", "Url", "as_path"]
@@ -174,9 +174,10 @@ class Url(os.PathLike[str]):
         """Give all objects in the folder, in no order."""
         return (replace(self, key=each["path"]) for each in self._listed())
 
-    def tagged_objects(self) -> Iterator[tuple[Url, str | None]]:
+    def tagged_objects(self) -> Iterator[tuple[Url, str]]:
         """Give all objects in the folder with their entity tags, in no order."""
-        return ((replace(self, key=each["path"]), each["e_tag"]) for each in self._listed())
+        for each in self._listed():
+            yield replace(self, key=each["path"]), entity_tag(each["e_tag"])
 
     def disk_usage(self) -> int:
         """Return the bytes of all objects in the folder."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from zarr.storage import LocalStore, ObjectStore, WrapperStore
 
-from hsfuse.io.bucket import open_bucket, translated
+from hsfuse.io.bucket import entity_tag, open_bucket, translated
 from hsfuse.io.expansion import check_stored
 from hsfuse.io.url import AnyPath, Url
 
@@ -108,7 +108,7 @@ class UrlStore(ObjectStore[Any]):
         self._check_writable()
         with translated(f"{self.url}/{key}"):
             found = await obstore.put_async(self.store, key, value.as_buffer_like())
-        self.tags[key] = found["e_tag"] or ""
+        self.tags[key] = entity_tag(found["e_tag"])
 
     async def delete(self, key: str) -> None:
         """Remove an object."""

@@ -115,6 +115,8 @@ def _serve_proxy(port: int) -> None:
 
     ``GET /_proxy/N`` sets n (0: none), starts the counts anew and returns those of before, as JSON:
     the requests, those that were refused, and the bytes of the content that was sent, by path.
+    An authorization without a token, which the client of Google Cloud Storage sends to an emulator,
+    is not passed on: the server of S3 does not know it.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -158,7 +160,10 @@ def _serve_proxy(port: int) -> None:
                 self._answer(503, [("Content-Type", "text/plain")], b"slow down")
                 return
             behind = http.client.HTTPConnection("127.0.0.1", port)
-            behind.request(self.command, self.path, content, dict(self.headers))
+            headers = {
+                key: value for key, value in self.headers.items() if value.strip() != "Bearer"
+            }
+            behind.request(self.command, self.path, content, headers)
             found = behind.getresponse()
             answer = found.read()
             with own.lock:
