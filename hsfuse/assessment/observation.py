@@ -20,7 +20,7 @@ from hsfuse.fusion.lazy import open_input
 from hsfuse.fusion.settings import FusionSettings
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.missing import without_gaps
-from hsfuse.io.read import Raster, check_placed
+from hsfuse.io.read import Raster, check_georeferencing
 from hsfuse.pair.alignment import align_pair
 from hsfuse.pair.geometry import Pair, make_pair
 from hsfuse.pair.part import restrict_ms
@@ -165,7 +165,7 @@ def _open(hs: Raster, ms: Raster, settings: FusionSettings) -> _Opened:
     """Return both rasters as a plan sees them."""
     rasters = open_input(hs, settings, "hs"), open_input(ms, settings, "rgb")
     for raster in rasters:
-        check_placed(raster)
+        check_georeferencing(raster)
     sensors = [
         known_sensor(asked, raster.attrs.get("sensor"))
         for asked, raster in zip((settings.hs_sensor, settings.rgb_sensor), rasters, strict=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from hsfuse.batch.manifest import BatchPair
-from hsfuse.io.reports import hold_lines, write_table
+from hsfuse.io.reports import open_lines, write_table
 
 __all__ = ["STATUS", "SUMMARY", "PairStatus", "State", "StatusFile", "write_summary"]
 
@@ -139,7 +139,7 @@ class StatusFile:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._lines = hold_lines(folder / STATUS, "batch")
+        self._lines = open_lines(folder / STATUS, "batch")
         self._last = self._read()
 
     def _read(self) -> dict[str, str]:

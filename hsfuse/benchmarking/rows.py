@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from hsfuse.io.reports import hold_lines, write_table
+from hsfuse.io.reports import open_lines, write_table
 
 __all__ = ["LOG", "TABLE", "RunLog", "RunRow", "finished_rows", "write_rows"]
 
@@ -136,7 +136,7 @@ class RunLog:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._lines = hold_lines(folder / LOG, "benchmark")
+        self._lines = open_lines(folder / LOG, "benchmark")
 
     def append(self, row: RunRow) -> None:
         """Add a run."""

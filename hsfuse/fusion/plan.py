@@ -27,7 +27,7 @@ from hsfuse.fusion.tiling import tile_pair
 from hsfuse.fusion.value_range import find_lower_limit
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.missing import without_gaps
-from hsfuse.io.read import Raster, as_raster, check_placed
+from hsfuse.io.read import Raster, as_raster, check_georeferencing
 from hsfuse.methods import Fuser, Options, find_method, load_method, methods_with, place
 from hsfuse.nets.weights import find_weights
 from hsfuse.pair.alignment import Alignment, align_pair
@@ -167,7 +167,7 @@ def plan_fusion(
     )
     inputs = identify(hs), identify(rgb)
     for raster in (hs, rgb):
-        check_placed(raster)
+        check_georeferencing(raster)
     hs_sensor = known_sensor(settings.hs_sensor, hs.attrs.get("sensor"))
     restricted = restrict_ms(
         hs,

@@ -1,1 +1,1 @@
-"""The only place that opens a raster: :mod:`read`, with :mod:`products`, and :mod:`write`."""
+"""Reading (:mod:`read`, :mod:`products`) and writing (:mod:`write`) of rasters; all file access."""

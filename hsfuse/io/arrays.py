@@ -1,8 +1,8 @@
 """
-An array of xarray as the raster it holds: which dimensions, which grid, which bands.
+Interpretation of an xarray object as a raster: its dimensions, grid, packing and bands.
 
-Zarr stores, netCDF files and arrays that a program made are read by this one code: it knows the
-usual names of dimensions, CF's packing, and the places where a CRS and a transform are stated.
+Zarr stores, netCDF files and arrays in memory share this code. It knows the usual names of
+dimensions, the CF packing attributes, and the attributes that state a CRS and a transform.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from dask.base import tokenize
 from hsfuse.core.text import listed
 from hsfuse.errors import RasterError
 from hsfuse.io.bands import UNIT_KEYS, store_bands
-from hsfuse.io.coordinates import grid_of
+from hsfuse.io.coordinates import array_georeferencing
 from hsfuse.io.layout import STANDARD_ERROR
-from hsfuse.io.packing import means_together
+from hsfuse.io.packing import nodata_in_all_bands
 from hsfuse.io.pixels import Opened, StorePixels
 
 __all__ = ["PACKING", "open_array"]
@@ -35,7 +35,7 @@ _DIMENSIONS = {
         "easting",
     ),
 }  # fmt: skip
-#: Attributes that say how numbers are stored, in CF's words and those of rioxarray and GDAL.
+#: Packing attributes: no-data value, scale and offset, as CF, rioxarray and GDAL name them.
 _NODATA = ("_FillValue", "missing_value", "nodata", "nodatavals", "fill_value")
 PACKING = (*_NODATA, "scale_factor", "add_offset")
 
@@ -49,57 +49,60 @@ def open_array(
     token: object = None,
 ) -> Opened:
     """
-    Return what an array, or the one raster of a dataset, holds.
+    Interpret an array, or the only raster variable of a dataset.
 
     Parameters
     ----------
     source : str
-        What messages call it.
+        Name of the object in messages.
     data : DataArray or Dataset
-        Attributes in :data:`PACKING` say how its numbers are packed; encodings are not looked
-        at, as xarray has applied them.
+        Stored numbers are unpacked by the attributes in :data:`PACKING`. Encodings are ignored,
+        since xarray has already applied them.
     variable : str
-        Of the dataset; by default the only one that can be a raster. Variables (y, x) alone
-        are taken for its bands.
+        Name of the variable of the dataset; by default the only one that can be a raster. Where
+        all variables are (y, x), they are stacked as bands.
     stored : bool
-        Whether numbers are as a file stores them, and floating point ones may be packed too.
+        Whether the numbers are those stored in a file, so that floating point ones may be packed.
     token : object, optional
-        What names its content for dask; by default the content itself.
+        Identifier of the content for dask; by default a hash of the data.
 
     Raises
     ------
     RasterError
-        If it holds no raster, more than one, or none that can be understood.
+        If the object holds no raster, more than one, or one with unknown dimensions or types.
     """
     notes: list[str] = []
     array = (
-        data if isinstance(data, xr.DataArray) else _raster(source, data, variable, stored, notes)
+        data
+        if isinstance(data, xr.DataArray)
+        else _select_raster(source, data, variable, stored, notes)
     )
     metadata = dict(data.attrs) | dict(array.attrs)
-    block = _block(array)
+    block = _stored_block(array)
     error = _standard_error(data, array, stored, token)
-    array = _standard(source, array)
+    array = _rename_dimensions(source, array)
     _check_dtype(source, array)
     nodata, scale, offset = _packing(array, stored, notes)
-    grid = grid_of(source, array, metadata)
+    grid = array_georeferencing(source, array, metadata)
     pixels = StorePixels(
         source,
         array.variable,
         nodata,
         scale,
         offset,
-        together=bool(nodata) and means_together([array.dtype], array.sizes["band"]),
+        nodata_in_all_bands=bool(nodata)
+        and nodata_in_all_bands([array.dtype], array.sizes["band"]),
         token=tokenize(array.data) if token is None else token,
     )
     attributes: dict[str, object] = {"source_dtype": str(array.dtype)}
     if nodata:
-        if pixels.together:
+        if pixels.nodata_in_all_bands:
             attributes["nodata_where"] = "every band holds it"
         attributes["nodata"] = nodata[0] if len(nodata) == 1 else list(nodata)
     if isinstance(array.attrs.get("units"), str):
         attributes["units"] = array.attrs["units"]
-    if grid.without:
-        attributes["georeferencing"] = grid.without
+    if grid.unsupported:
+        attributes["georeferencing"] = grid.unsupported
     attributes["notes"] = [*notes, *grid.notes]
     return Opened(pixels, block, store_bands(array), grid.transform, grid.crs, attributes, error)
 
@@ -107,7 +110,7 @@ def open_array(
 def _standard_error(
     data: xr.DataArray | xr.Dataset, array: xr.DataArray, stored: bool, token: object
 ) -> StorePixels | None:
-    """Return the standard error (y, x) of an array: its coordinate, or its ancillary variable."""
+    """Return the standard error (y, x) of an array, from a coordinate or an ancillary variable."""
     named = str(array.attrs.get("ancillary_variables", "")).split()
     if STANDARD_ERROR in array.coords:
         error = array[STANDARD_ERROR]
@@ -125,10 +128,10 @@ def _standard_error(
     )
 
 
-def _raster(
+def _select_raster(
     source: str, dataset: xr.Dataset, variable: str, stored: bool, notes: list[str]
 ) -> xr.DataArray:
-    """Return the one raster of a dataset, or its planes as bands."""
+    """Return the only raster variable of a dataset, or its 2-D variables stacked as bands."""
     if variable:
         if variable not in dataset.data_vars:
             raise RasterError(
@@ -148,7 +151,7 @@ def _raster(
         if names and axes == 2 and _are_bands(dataset, names, named=stored):
             found = ", ".join(map(str, names))
             notes.append(f"its variables are taken for bands: {found}")
-            return _stacked(dataset, names)
+            return _stack_bands(dataset, names)
         if names:
             found = ", ".join(sorted(map(str, names)))
             raise RasterError(
@@ -169,9 +172,9 @@ def _is_raster(array: xr.DataArray) -> bool:
 
 def _are_bands(dataset: xr.Dataset, names: Sequence[Hashable], *, named: bool) -> bool:
     """
-    Return whether planes are the bands of one image: of one type and unit.
+    Return whether 2-D variables are the bands of one image: same dimensions, type and unit.
 
-    In a file, which may hold anything, they have to be called like bands as well.
+    Variables of a file must also be named like bands, since a file may hold other quantities.
     """
     first = dataset[names[0]]
     alike = all(
@@ -195,7 +198,7 @@ _BAND_WORDS = {
 }  # fmt: skip
 
 
-def _stacked(dataset: xr.Dataset, names: Sequence[Hashable]) -> xr.DataArray:
+def _stack_bands(dataset: xr.Dataset, names: Sequence[Hashable]) -> xr.DataArray:
     planes = [dataset[name].reset_coords(drop=True) for name in names]
     lengths = [
         plane.attrs.get("wavelength", plane.attrs.get("center_wavelength")) for plane in planes
@@ -211,7 +214,7 @@ def _stacked(dataset: xr.Dataset, names: Sequence[Hashable]) -> xr.DataArray:
 
 
 def _with_grid_mapping(dataset: xr.Dataset, array: xr.DataArray) -> xr.DataArray:
-    """Find the grid mapping again that xarray forgets when it writes with an encoding."""
+    """Restore the grid mapping, which xarray drops when it writes with an encoding."""
     for name in ("spatial_ref", "crs"):
         if name in dataset and array.rio.grid_mapping not in array.coords:
             array = array.assign_coords({name: dataset[name].variable})
@@ -220,7 +223,7 @@ def _with_grid_mapping(dataset: xr.Dataset, array: xr.DataArray) -> xr.DataArray
 
 
 def _renaming(array: xr.DataArray) -> dict[str, Hashable]:
-    """Return what the array calls band, y and x."""
+    """Return the array's names of the dimensions band, y and x."""
     found: dict[str, Hashable] = {}
     for dimension in array.dims:
         for axis, names in _DIMENSIONS.items():
@@ -229,8 +232,8 @@ def _renaming(array: xr.DataArray) -> dict[str, Hashable]:
     return found
 
 
-def _standard(source: str, array: xr.DataArray) -> xr.DataArray:
-    """Return the array with the dimensions (band, y, x)."""
+def _rename_dimensions(source: str, array: xr.DataArray) -> xr.DataArray:
+    """Return the array with the dimensions renamed and transposed to (band, y, x)."""
     renaming = _renaming(array)
     known = set(renaming.values())
     array = array.isel({name: 0 for name, n in array.sizes.items() if name not in known and n == 1})
@@ -238,7 +241,7 @@ def _standard(source: str, array: xr.DataArray) -> xr.DataArray:
     if odd or not {"y", "x"} <= set(renaming):
         dimensions = ", ".join(map(str, array.dims))
         raise RasterError(
-            f"{source}: {_called(array)} has the dimensions ({dimensions}); (band, y, x) "
+            f"{source}: {_label(array)} has the dimensions ({dimensions}); (band, y, x) "
             "are expected in any order, or lat/lon, row/col, wavelength"
             + (f": choose one element of {', '.join(odd)}" if odd else "")
         )
@@ -250,7 +253,7 @@ def _standard(source: str, array: xr.DataArray) -> xr.DataArray:
         name = "wavelength" if spectral.lower() in _SPECTRAL else "band_name"
         along_bands[name] = ("band", array[spectral].values, dict(array[spectral].attrs))
         array = array.drop_vars(spectral)
-    # A name that a dimension is to get may be in use for a coordinate.
+    # A coordinate may already have the new name of a dimension.
     taken = [a for a, d in renaming.items() if d != a and a in array.coords and a not in array.dims]
     array = array.drop_vars(taken)
     names = {dimension: axis for axis, dimension in renaming.items() if dimension != axis}
@@ -259,7 +262,7 @@ def _standard(source: str, array: xr.DataArray) -> xr.DataArray:
 
 
 def _with_listed_bands(array: xr.DataArray) -> xr.DataArray:
-    """Return the array with the wavelengths and names that its attributes list."""
+    """Return the array with wavelengths, FWHM and band names from its attributes as coordinates."""
     count = array.sizes["band"]
     unit = next((array.attrs[key] for key in UNIT_KEYS if key in array.attrs), None)
     for name, places in _LISTED.items():
@@ -281,20 +284,20 @@ _LISTED = {
 }
 
 
-def _called(array: xr.DataArray) -> str:
+def _label(array: xr.DataArray) -> str:
     return "it" if array.name is None else str(array.name)
 
 
 def _check_dtype(source: str, array: xr.DataArray) -> None:
     if array.dtype.kind not in "iuf" or 0 in array.shape:
         raise RasterError(
-            f"{source}: {_called(array)} holds {array.dtype} of shape {array.shape}; "
+            f"{source}: {_label(array)} holds {array.dtype} of shape {array.shape}; "
             "integers and floats are accepted, with at least one band, row and column"
         )
 
 
-def _block(array: xr.DataArray) -> tuple[int, int]:
-    """Return the rows and columns that are stored together."""
+def _stored_block(array: xr.DataArray) -> tuple[int, int]:
+    """Return the rows and columns of a stored chunk."""
     encoding = array.encoding
     chunks = encoding.get("shards") or encoding.get("chunks") or encoding.get("chunksizes")
     if array.chunks is not None:
@@ -306,10 +309,10 @@ def _block(array: xr.DataArray) -> tuple[int, int]:
 
 def _masked_integers(array: xr.DataArray) -> bool:
     """
-    Return whether floats are stored integers that were masked and not scaled.
+    Return whether floats are stored integers that were masked but not scaled.
 
-    As ``rioxarray.open_rasterio(path, masked=True)`` returns them: the encoding names an integer
-    type, and the scale is in the attributes and not in the encoding.
+    ``rioxarray.open_rasterio(path, masked=True)`` returns such arrays: the encoding names an
+    integer type, and the scale is in the attributes instead of the encoding.
     """
     encoding = array.encoding
     names = ("dtype", "rasterio_dtype")
@@ -320,7 +323,7 @@ def _masked_integers(array: xr.DataArray) -> bool:
 def _packing(
     array: xr.DataArray, stored: bool, notes: list[str]
 ) -> tuple[tuple[float, ...], float, float]:
-    """Return the numbers that mean no data, scale and offset, as attributes state them."""
+    """Return the no-data values, scale and offset that the attributes state."""
     unsigned = array.dtype.kind == "u"
     nodata: list[float] = []
     for name in _NODATA:
@@ -328,7 +331,7 @@ def _packing(
         if numbers.dtype.kind not in "iuf" or not numbers.size:
             continue
         number = float(numbers[0])
-        if unsigned and number < 0:  # as CF states it of bytes that are meant unsigned
+        if unsigned and number < 0:  # CF stores the no-data value of unsigned bytes as signed
             number += float(np.iinfo(array.dtype).max) + 1
         if not np.isnan(number) and number not in nodata:
             nodata.append(number)
@@ -345,7 +348,7 @@ def _packing(
         return tuple(nodata), 1.0, 0.0
     if not (np.isfinite(scale) and np.isfinite(offset) and scale != 0):
         raise RasterError(
-            f"{_called(array)}: has the scale {scale:g} and the offset {offset:g}; finite "
+            f"{_label(array)}: has the scale {scale:g} and the offset {offset:g}; finite "
             "numbers and a scale other than 0 are expected"
         )
     return tuple(nodata), scale, offset

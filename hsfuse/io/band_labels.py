@@ -1,4 +1,4 @@
-"""What the readers of an output are told of its bands: names, and which are red, green and blue."""
+"""Labels of the bands of an output: descriptions, and the bands shown as red, green and blue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["describe_band", "shown_bands"]
 
 
 def shown_bands(layout: OutputLayout) -> list[int]:
-    """Return the indexes of the bands to show as red, green and blue; none where unknown."""
+    """Return the indexes of the bands to show as red, green and blue; empty where unknown."""
     wavelength, good = np.array(layout.wavelength, float), np.array(layout.good, bool)
     known = good.any() and np.isfinite(wavelength[good]).all()
     if layout.bands < 3 or not (known or layout.bands < 5):
@@ -24,7 +24,7 @@ def shown_bands(layout: OutputLayout) -> list[int]:
 
 def describe_band(nm: float, name: str) -> str:
     """
-    Describe a band by its wavelength, and by its name where that says more.
+    Return a description of a band: its wavelength, with its name where that adds information.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """
-What a raster says of its bands: wavelength, width, whether they are good, their names.
+Band metadata of a raster: wavelength, FWHM, good-band flag and name of each band.
 
-There is no one place for it. :func:`file_bands` asks each carrier in turn and the first
-that knows a wavelength is believed; the same holds for widths.
+Files store these in several places. :func:`file_bands` reads the carriers in a fixed order and
+uses the first that states a wavelength; likewise for the FWHM.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from hsfuse.errors import RasterError
-from hsfuse.io.wavelengths import from_descriptions, nanometres, not_understood
+from hsfuse.io.wavelengths import describe_unusable, from_descriptions, nanometres
 from hsfuse.sensor.model import Sensor
 
 __all__ = ["UNIT_KEYS", "BandTable", "file_bands", "store_bands", "with_sensor"]
@@ -46,14 +46,14 @@ class BandTable:
     wavelength, fwhm : ndarray of shape (bands,)
         Nanometres, NaN where unknown.
     good : ndarray of bool, shape (bands,)
-        False where the file says that a band is not to be trusted.
+        False where the file flags the band as bad.
     names : tuple of str
     source : str
-        The carrier of the wavelengths, or ``none``.
+        Metadata carrier of the wavelengths, or ``none``.
     named : bool
-        Whether the names are the file's own.
+        Whether all names come from the file.
     notes : tuple of str
-        What was found and not understood, a sentence each.
+        Metadata that could not be interpreted, one sentence each.
     """
 
     wavelength: Vector
@@ -67,23 +67,23 @@ class BandTable:
 
 def file_bands(dataset: DatasetReader, indexes: Sequence[int]) -> BandTable:
     """
-    Return what a file that GDAL opened says of its bands.
+    Return the band metadata of a file opened with GDAL.
 
-    Asked in this order: the ``IMAGERY`` domain, the ENVI header, the bands' own items,
-    their descriptions. For a file in ENVI format the header comes first: GDAL derives the
-    ``IMAGERY`` domain from it and rounds to whole nanometres.
+    Order of the carriers: the ``IMAGERY`` domain, the ENVI header, the metadata items of the
+    bands, the band descriptions. For a file in ENVI format the header comes first: GDAL derives
+    the ``IMAGERY`` domain from it and rounds to whole nanometres.
 
     Parameters
     ----------
     dataset : DatasetReader
         An open file.
     indexes : sequence of int
-        The bands wanted, from 1 on; an alpha band is none.
+        Numbers of the bands, counted from 1, without an alpha band.
 
     Raises
     ------
     RasterError
-        If a list in the header of an ENVI file does not fit its bands.
+        If a list in an ENVI header does not have one entry for each band.
     """
     place = np.array(indexes) - 1
     envi = {name.lower(): text for name, text in dataset.tags(ns="ENVI").items()}
@@ -94,7 +94,7 @@ def file_bands(dataset: DatasetReader, indexes: Sequence[int]) -> BandTable:
         numbers = _numbers(envi.get(name, ""))
         if name not in envi or (numbers is not None and len(numbers) == dataset.count):
             return None if numbers is None else numbers[place]
-        if dataset.driver != "ENVI":  # a copy of some bands keeps the header of them all
+        if dataset.driver != "ENVI":  # a copy of some bands may keep the header of all bands
             return None
         raise RasterError(
             f"{dataset.name}: the list '{name}' of its ENVI header does not hold one number for "
@@ -106,23 +106,23 @@ def file_bands(dataset: DatasetReader, indexes: Sequence[int]) -> BandTable:
     def header() -> Iterator[Vector | None]:
         unit = envi.get("wavelength_units", "")
         centre = header_list("wavelength")
-        notes.extend(not_understood(centre, unit))
+        notes.extend(describe_unusable(centre, unit))
         yield nanometres(centre, unit)
-        yield nanometres(header_list("fwhm"), unit, alike=centre)
+        yield nanometres(header_list("fwhm"), unit, reference=centre)
 
     def imagery() -> Iterator[Vector | None]:
         tags = [_lower(dataset.tags(index, ns="IMAGERY")) for index in indexes]
         centre = _column(tags, "central_wavelength_um")
-        notes.extend(not_understood(centre, "um"))
+        notes.extend(describe_unusable(centre, "um"))
         yield nanometres(centre, "um")
-        yield nanometres(_column(tags, "fwhm_um"), "um", alike=centre)
+        yield nanometres(_column(tags, "fwhm_um"), "um", reference=centre)
 
     def own_items() -> Iterator[Vector | None]:
         unit = next((entry[key] for entry in items for key in entry if key in UNIT_KEYS), "")
         centre = _column(items, "wavelength")
-        notes.extend(not_understood(centre, unit))
+        notes.extend(describe_unusable(centre, unit))
         yield nanometres(centre, unit)
-        yield nanometres(_column(items, "fwhm"), unit, alike=centre)
+        yield nanometres(_column(items, "fwhm"), unit, reference=centre)
 
     carriers: dict[str, Callable[[], Iterator[Vector | None]]] = {
         "IMAGERY domain": imagery,
@@ -132,10 +132,10 @@ def file_bands(dataset: DatasetReader, indexes: Sequence[int]) -> BandTable:
     }
     if dataset.driver == "ENVI":
         carriers = {"ENVI header": header} | carriers
-        if "wavelength" in envi:  # the others are GDAL's reading of that very list
+        if "wavelength" in envi:  # GDAL derives the other carriers from this list
             derived = {"IMAGERY domain", "band items"}
             derived |= set() if "band_names" in envi else {"band descriptions"}
-            carriers = {name: ask for name, ask in carriers.items() if name not in derived}
+            carriers = {name: read for name, read in carriers.items() if name not in derived}
     usable = header_list("bbl")
     good = np.ones(len(indexes), dtype=bool) if usable is None else usable > 0
     good &= [_valid_percent(entry) > 0 for entry in items]
@@ -143,16 +143,16 @@ def file_bands(dataset: DatasetReader, indexes: Sequence[int]) -> BandTable:
     if len(listed) == dataset.count:
         descriptions = [listed[index - 1] for index in indexes]
     table = _named(descriptions, good, indexes)
-    table = _first_known(table, {name: ask() for name, ask in carriers.items()})
+    table = _first_known(table, {name: read() for name, read in carriers.items()})
     return table if table.source != "none" else replace(table, notes=tuple(notes[:1]))
 
 
 def store_bands(array: xr.DataArray) -> BandTable:
     """
-    Return what a zarr store says of its bands, by its coordinates along ``band``.
+    Return the band metadata of an array, from its coordinates along ``band``.
 
-    Known are ``wavelength``, ``radiation_wavelength`` and CF's ``standard_name`` of it,
-    ``fwhm``, ``good``, ``band_name`` and likes of them; lengths have a ``units`` attribute.
+    Recognised names are ``wavelength``, ``radiation_wavelength`` (also as CF ``standard_name``),
+    ``fwhm``, ``good``, ``band_name`` and their variants; ``units`` gives the unit of lengths.
 
     Parameters
     ----------
@@ -164,11 +164,11 @@ def store_bands(array: xr.DataArray) -> BandTable:
         if coordinate.dims == ("band",)
     }
 
-    def lengths(names: Sequence[str], alike: Vector | None = None) -> Vector | None:
+    def lengths(names: Sequence[str], reference: Vector | None = None) -> Vector | None:
         found = _find(along, names)
         if found is None or found.dtype.kind not in "iuf":
             return None
-        return nanometres(found.values, str(found.attrs.get("units", "")), alike=alike)
+        return nanometres(found.values, str(found.attrs.get("units", "")), reference=reference)
 
     centre = _find(along, _WAVELENGTH)
     raw = None if centre is None or centre.dtype.kind not in "iuf" else centre.values
@@ -190,16 +190,16 @@ def store_bands(array: xr.DataArray) -> BandTable:
     }
     table = _first_known(_named(names, good, range(1, count + 1)), carriers)
     unit = "" if centre is None else str(centre.attrs.get("units", ""))
-    notes = () if table.source != "none" else not_understood(raw, unit)
+    notes = () if table.source != "none" else describe_unusable(raw, unit)
     return replace(table, notes=notes)
 
 
 def with_sensor(table: BandTable, sensor: Sensor) -> BandTable:
     """
-    Return the bands, with the wavelengths of a sensor where the file knows none.
+    Return the band table with the wavelengths of a sensor where the file states none.
 
-    A sensor fits a raster with as many bands as it has, or whose bands are named like
-    some of its own; otherwise the table comes back as it was.
+    The sensor must have as many bands as the raster, or bands of the same names; otherwise the
+    table is returned unchanged.
     """
     if np.isfinite(table.wavelength).any():
         return table
@@ -260,7 +260,7 @@ def _numbers(text: str) -> Vector | None:
 
 
 def _column(tags: Sequence[Mapping[str, str]], name: str) -> Vector | None:
-    """Return one number for each band, NaN where it is missing or no number."""
+    """Return one number for each band, NaN where it is missing or not a number."""
     if not any(name in entry for entry in tags):
         return None
     column = [_numbers(entry.get(name, "")) for entry in tags]
@@ -268,6 +268,6 @@ def _column(tags: Sequence[Mapping[str, str]], name: str) -> Vector | None:
 
 
 def _valid_percent(items: Mapping[str, str]) -> float:
-    """Return the share of pixels with data, if somebody computed it; 100 otherwise."""
+    """Return the stored percentage of valid pixels; 100 where it is not stored."""
     stated = _numbers(items.get("statistics_valid_percent", ""))
     return 100.0 if stated is None else float(stated[0])

@@ -1,7 +1,7 @@
 """
-The connection to a bucket of an object store, or to a web server, and what its errors mean.
+Client of a bucket of an object store or of a web server, and translation of its errors.
 
-obstore is imported where there is a URL: it is an extra.
+obstore is an optional dependency, imported only when a URL is opened.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from hsfuse.errors import RasterError
 from hsfuse.io.cloud_environment import is_true, s3_endpoint, store_options
 from hsfuse.io.settings import NETWORK
 
-__all__ = ["NETWORK_OPTIONS", "entity_tag", "open_bucket", "translated"]
+__all__ = ["NETWORK_OPTIONS", "entity_tag", "open_bucket", "translate_errors"]
 
-#: Of GDAL: what obstore does by itself. A user's own options, in the environment, take precedence.
+#: GDAL options with the retries and timeouts of obstore. Environment variables take precedence.
 NETWORK_OPTIONS = {
     "GDAL_HTTP_MAX_RETRY": str(NETWORK.retries),
     "GDAL_HTTP_RETRY_DELAY": str(NETWORK.retry_delay),
@@ -27,21 +27,21 @@ NETWORK_OPTIONS = {
     "GDAL_HTTP_CONNECTTIMEOUT": str(NETWORK.connect_timeout),
 }
 
-# Of an environment that holds credentials, or names where they come from without boto3.
+# Environment variables by which obstore finds credentials without boto3.
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_SKIP_SIGNATURE")
 
 
 @cache
 def open_bucket(scheme: str, host: str, prefix: str = "") -> Any:
     """
-    Return obstore's client of a bucket, or of a web server.
+    Return the obstore client of a bucket or web server.
 
     Parameters
     ----------
     scheme, host : str
-        Of a :class:`~hsfuse.io.url.Url`.
+        As in :class:`~hsfuse.io.url.Url`.
     prefix : str
-        Of all keys.
+        Prefix of all keys.
 
     Raises
     ------
@@ -87,9 +87,9 @@ def open_bucket(scheme: str, host: str, prefix: str = "") -> Any:
 
 def entity_tag(tag: str | None) -> str:
     """
-    Return the entity tag of an object without its quotation marks.
+    Return the entity tag of an object without quotation marks.
 
-    Azure gives it with them where an object is written, without them in a listing.
+    Azure returns tags with quotation marks when an object is written, without them in a listing.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def entity_tag(tag: str | None) -> str:
 
 
 def _s3_options(name: str, endpoint: str) -> dict[str, Any]:
-    """Return endpoint, region and credentials, as AWS_* of boto3 or of GDAL name them."""
+    """Return endpoint, region and credentials from the AWS_* variables of boto3 and GDAL."""
     found: dict[str, Any] = {"endpoint": endpoint} if endpoint else {}
     if is_true(os.environ.get("AWS_NO_SIGN_REQUEST", "")):  # GDAL's name
         return found | {"skip_signature": True}
@@ -109,7 +109,7 @@ def _s3_options(name: str, endpoint: str) -> dict[str, Any]:
     try:
         import boto3
     except ImportError:
-        return found  # obstore asks the machine that it runs on
+        return found  # obstore then queries the instance metadata service
     session = boto3.Session()
     if session.get_credentials() is None:
         raise RasterError(
@@ -124,16 +124,16 @@ def _s3_options(name: str, endpoint: str) -> dict[str, Any]:
 
 
 @contextmanager
-def translated(name: str) -> Iterator[None]:
+def translate_errors(name: str) -> Iterator[None]:
     """
-    Turn errors of obstore into one line, that of an object that is not there excepted.
+    Convert errors of obstore to RasterError with a one-line message, or FileNotFoundError.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such object.
+        If the object does not exist.
     RasterError
-        If there is no such bucket, access is denied, or the store does not answer.
+        If the bucket does not exist, access is denied, or the store does not answer.
     """
     try:
         yield
@@ -142,14 +142,14 @@ def translated(name: str) -> Iterator[None]:
             raise RasterError(_no_bucket(name)) from error
         raise FileNotFoundError(f"{name}: no such object") from error
     except Exception as error:
-        raise _meaning(name, error) from error
+        raise _translate(name, error) from error
 
 
-def _meaning(name: str, error: Exception) -> Exception:
-    """Return what an error of obstore says to people; any other error as it is."""
+def _translate(name: str, error: Exception) -> Exception:
+    """Return the RasterError for an error of obstore; any other error unchanged."""
     try:
         from obstore import exceptions
-    except ImportError:  # pragma: no cover - nothing of it was called
+    except ImportError:  # pragma: no cover - then the error is not one of obstore
         return error
     if not isinstance(error, exceptions.BaseError):
         return error
@@ -175,5 +175,5 @@ def _no_bucket(name: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """Return what happened without the long account that obstore adds of it."""
+    """Return the first line of the message; obstore appends the request log."""
     return " ".join(str(error).partition("\n")[0].split())

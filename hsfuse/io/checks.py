@@ -1,8 +1,8 @@
 """
-Which file is meant, and whether all of it is there.
+Checks of input files before they are planned: existence, completeness, size, driver.
 
-GDAL reads a truncated ENVI file as zeros; it is refused here, before anything is planned, and so
-are those of other formats (:mod:`hsfuse.io.truncation`).
+GDAL reads a truncated ENVI file as zeros; here it is an error, as are truncated files of other
+formats (:mod:`hsfuse.io.truncation`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["ACCEPTED", "check_block", "check_shape", "header_of", "locate", "ope
 
 ACCEPTED = "GeoTIFF, ENVI (.hdr with its data), zarr and products such as EnMAP L2A are accepted"
 
-# Formats that are several files, or are not read by GDAL.
+# Formats of several files, or that GDAL does not read.
 _LOCAL_ONLY = (".nc", ".nc4", ".h5", ".he5", ".hdf", ".hdf5", ".vrt", ".xml", ".zip", ".tar", ".gz")
 _ENVI_DATA = ("", ".dat", ".bsq", ".bil", ".bip", ".img", ".raw", ".bin", ".cube", ".hyspex")
 _ENVI_TYPES = {1: 1, 2: 2, 3: 4, 4: 4, 5: 8, 6: 8, 9: 16, 12: 2, 13: 4, 14: 8, 15: 8}  # bytes
@@ -49,7 +49,7 @@ def locate(path: str | os.PathLike[str]) -> Location:
     Raises
     ------
     RasterError
-        If there is none, or it is neither on this machine nor at a URL.
+        If it does not exist, or is neither on this machine nor at a URL.
     """
     place = locate_file(path)
     if isinstance(place.file, Url):
@@ -88,23 +88,23 @@ def _locate_object(url: Url) -> Location:
         return Location(str(url), url)
     if any((url / name).is_file() for name in STORE_FILES):
         return Location(str(url), url, store=True)
-    next(url.parent.objects(), None) if url.writable else None  # says if there is no bucket
+    next(url.parent.objects(), None) if url.writable else None  # raises if there is no bucket
     raise RasterError(f"{url}: no such object and no zarr store; {ACCEPTED}")
 
 
 def open_file(path: str | os.PathLike[str]) -> DatasetReader:
     """
-    Open a file with GDAL, and make sure that it is complete.
+    Open a file with GDAL and check that it is complete.
 
     Parameters
     ----------
     path : str or Path
-        As GDAL names it; of a VRT every source is looked at too.
+        Path or GDAL name; the sources of a VRT are checked as well.
 
     Raises
     ------
     RasterError
-        If it is no raster, lacks pixels, or declares what cannot be meant.
+        If the file is no raster, is truncated, or declares implausible sizes.
     """
     found = as_path(path)
     if isinstance(found, Path) and found.is_file():
@@ -113,7 +113,7 @@ def open_file(path: str | os.PathLike[str]) -> DatasetReader:
             if size_of(source) is not None:
                 _check_source(source)
         if found.suffix.lower() in _ENVI_DATA:
-            _check_envi(found)  # before GDAL, which has no word for it
+            _check_envi(found)  # GDAL reports no error for a damaged header
         check_directory(found)
     try:
         dataset = open_quietly(str(path))
@@ -141,7 +141,7 @@ def open_file(path: str | os.PathLike[str]) -> DatasetReader:
 
 
 def check_block(path: str, block: tuple[int, ...], itemsize: int) -> None:
-    """Refuse a raster of which no part can be read without a GiB of memory."""
+    """Refuse a raster whose stored blocks exceed 1 GiB each."""
     size = math.prod(block) * itemsize
     if size > CHECKS.largest_block:
         raise RasterError(
@@ -152,7 +152,7 @@ def check_block(path: str, block: tuple[int, ...], itemsize: int) -> None:
 
 
 def check_shape(path: str, shape: tuple[int, ...]) -> None:
-    """Refuse a shape (bands, rows, columns) that no sensor makes, before anything is allocated."""
+    """Refuse an implausible shape (bands, rows, columns) before memory is allocated."""
     bands, rows, columns = shape
     if bands > CHECKS.most_bands or rows * columns > CHECKS.most_pixels:
         raise RasterError(
@@ -185,7 +185,7 @@ def header_of(path: Path) -> Path | None:
 
 
 def _check_source(source: str) -> None:
-    """Make sure that a source of a VRT is complete; raw data that it describes are no raster."""
+    """Check that a source of a VRT is complete; raw binary sources are not opened by GDAL."""
     try:
         open_quietly(source).close()
     except GDAL_ERRORS:
@@ -245,7 +245,7 @@ def _check_envi(path: Path) -> None:
 
 
 def _check_driver(dataset: DatasetReader) -> None:
-    """Refuse what names other files where those cannot be looked at."""
+    """Refuse drivers that refer to other files which cannot be checked."""
     if dataset.driver in {*NETWORKED, "GTI", "HTTP"} or (
         dataset.driver == "VRT" and dataset.name.startswith("/vsi")
     ):
@@ -256,7 +256,7 @@ def _check_driver(dataset: DatasetReader) -> None:
 
 
 def _check_places(dataset: DatasetReader, path: Path) -> None:
-    """Refuse a file that GDAL reads with others from outside its folder: pixels, labels, masks."""
+    """Refuse a file whose companion files (pixels, labels, masks) are outside its folder."""
     folders = path.parent, path.resolve().parent
     for name in dataset.files:
         if not any(is_inside(Path(name), folder) for folder in folders):
@@ -286,8 +286,8 @@ def _check_size(dataset: DatasetReader) -> None:
     itemsize = max(np.dtype(kind).itemsize for kind in dataset.dtypes)
     declared = dataset.count * dataset.height * dataset.width * itemsize
     rows, columns = dataset.block_shapes[0]
-    together = dataset.count if dataset.interleaving is Interleaving.pixel else 1
-    check_block(dataset.name, (together, rows, columns), itemsize)
+    bands_per_block = dataset.count if dataset.interleaving is Interleaving.pixel else 1
+    check_block(dataset.name, (bands_per_block, rows, columns), itemsize)
     size = size_of(dataset.name) or stamp(dataset.name)[0]
     if (
         dataset.driver != "VRT"

@@ -1,8 +1,8 @@
 """
-Endpoints and credentials of object stores in the environment, as obstore and GDAL expect them.
+Endpoints and credentials of object stores from environment variables, for obstore and GDAL.
 
-Tools name them differently: those of AWS, Azure and Google, GDAL, and obstore. Whichever a user has
-set serves both libraries. The functions take the environment variables as a mapping.
+The tools of AWS, Azure and Google, GDAL and obstore use different names; any of these serves both
+libraries. The functions take the environment variables as a mapping.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 __all__ = ["gdal_options", "is_true", "s3_endpoint", "store_options"]
 
-# The first that is set is taken: the names of Azure's tools, of GDAL and of obstore.
+# In order of precedence: the names of Azure's tools, of GDAL and of obstore.
 _AZURE_ACCOUNT = ("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_NAME")
 _AZURE_KEY = ("AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY")
 _AZURE_UNSIGNED = ("AZURE_NO_SIGN_REQUEST", "AZURE_SKIP_SIGNATURE")
@@ -22,12 +22,12 @@ _GOOGLE_UNSIGNED = ("GS_NO_SIGN_REQUEST", "GOOGLE_SKIP_SIGNATURE")
 
 def store_options(scheme: str, environment: Mapping[str, str]) -> dict[str, Any]:
     """
-    Return the options of obstore that it does not find in the environment by itself.
+    Return the options of obstore that it does not read from the environment itself.
 
     Parameters
     ----------
     scheme : str
-        Of the URL; for other stores than ``az`` and ``gs`` there are none.
+        Scheme of the URL; there are options for ``az`` and ``gs`` only.
     environment : mapping of str to str
 
     Examples
@@ -45,7 +45,7 @@ def store_options(scheme: str, environment: Mapping[str, str]) -> dict[str, Any]
 
 
 def _azure_options(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return the account, and what gives access to it, of Azure Blob Storage."""
+    """Return account and credentials of Azure Blob Storage."""
     connection = _connection_string(environment.get("AZURE_STORAGE_CONNECTION_STRING", ""))
     found = {
         "account_name": connection.get("AccountName") or _first(environment, _AZURE_ACCOUNT),
@@ -67,9 +67,9 @@ def _connection_string(text: str) -> dict[str, str]:
 
 
 def _google_options(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return how requests to Google Cloud Storage, or an emulator of it, are made."""
+    """Return the options of Google Cloud Storage, or of an emulator of it."""
     if emulator := _google_emulator(environment):
-        # obstore takes an address of a server as a part of the credentials only.
+        # obstore accepts the address of a server only as a part of the credentials.
         key = {"gcs_base_url": emulator, "disable_oauth": True, "client_email": ""}
         key |= {"private_key": "", "private_key_id": ""}
         return {
@@ -87,9 +87,9 @@ def _google_emulator(environment: Mapping[str, str]) -> str:
 
 def gdal_options(scheme: str, environment: Mapping[str, str]) -> dict[str, str]:
     """
-    Return the options by which GDAL finds what the environment names for other libraries.
+    Return the GDAL options for variables that are set under the names of other libraries.
 
-    What is set by GDAL's own name is not in them: it finds that itself.
+    Variables with GDAL's own names are omitted: GDAL reads these itself.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def gdal_options(scheme: str, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _gdal_s3(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the endpoint of S3 as GDAL names it."""
+    """Return the GDAL options of the S3 endpoint."""
     url = _aws_endpoint_url(environment)
     if "AWS_S3_ENDPOINT" in environment or not url:
         return {}
@@ -127,7 +127,7 @@ def _gdal_s3(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def s3_endpoint(environment: Mapping[str, str]) -> str:
-    """Return the URL of the S3 endpoint, as boto3 or GDAL is told; empty for that of AWS."""
+    """Return the URL of the S3 endpoint set for boto3 or GDAL; empty for the default of AWS."""
     if url := _aws_endpoint_url(environment):
         return url
     host = environment.get("AWS_S3_ENDPOINT", "")
@@ -136,15 +136,15 @@ def s3_endpoint(environment: Mapping[str, str]) -> str:
 
 
 def _aws_endpoint_url(environment: Mapping[str, str]) -> str:
-    """Return the URL of the S3 endpoint by its names in the tools of AWS."""
+    """Return the URL of the S3 endpoint from the variables of the AWS tools."""
     return _first(environment, ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
 
 
 def _first(environment: Mapping[str, str], names: tuple[str, ...]) -> str:
-    """Return the first of some variables that is set and not empty; else an empty text."""
+    """Return the first of some variables that is set and not empty; otherwise an empty string."""
     return next((value for name in names if (value := environment.get(name))), "")
 
 
 def is_true(text: str) -> bool:
-    """Return whether the text of an option of GDAL, or of obstore, says yes."""
+    """Return whether the value of an option of GDAL or obstore is true."""
     return text.upper() in ("YES", "TRUE", "ON", "1")

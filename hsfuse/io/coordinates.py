@@ -1,4 +1,4 @@
-"""Where an array of xarray lies: its CRS and transform, from coordinates and attributes."""
+"""CRS and transform of an xarray array, from its coordinates and attributes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from hsfuse.errors import RasterError
-from hsfuse.io.placement import Place
+from hsfuse.io.georeferencing import Georeferencing
 from hsfuse.io.settings import GRIDS
 
-__all__ = ["grid_of"]
+__all__ = ["array_georeferencing"]
 
 _CRS_NAMES = (
     "proj:code", "proj:wkt2", "proj:projjson", "proj:epsg", "epsg", "crs", "crs_wkt",
@@ -28,18 +28,20 @@ _KILOMETRES = ("km", "kilometer", "kilometre", "kilometers", "kilometres")
 _SWATH = ("lat", "latitude", "lon", "longitude", "xc", "yc")
 
 
-def grid_of(source: str, array: xr.DataArray, metadata: Mapping[Hashable, object]) -> Place:
+def array_georeferencing(
+    source: str, array: xr.DataArray, metadata: Mapping[Hashable, object]
+) -> Georeferencing:
     """
-    Return transform and CRS of an array (band, y, x), and what was assumed.
+    Return the transform and CRS of an array (band, y, x), with notes on assumptions.
 
-    Coordinates are pixel centres. They win over a stated transform that they contradict: that
-    is what a subset looks like when it was saved. Where they are half a pixel off its lattice
-    they are corners of pixels, and the stated transform is right.
+    Coordinates are pixel centres. They take precedence over a stated transform that they
+    contradict, since a saved subset often keeps the transform of the whole. Where they are half
+    a pixel off the lattice of that transform, they are pixel corners, and the transform is used.
 
     Raises
     ------
     RasterError
-        If coordinates are not evenly spaced.
+        If the coordinates are not evenly spaced.
     """
     notes: list[str] = []
     crs = _crs(array, metadata)
@@ -49,18 +51,18 @@ def grid_of(source: str, array: xr.DataArray, metadata: Mapping[Hashable, object
         notes.append("states no CRS; its coordinates in degrees are taken for WGS 84")
     stated = _stated_transform(array, metadata)
     if stated is not None and (stated.b or stated.d):
-        return Place(stated, crs, notes=tuple(notes))
+        return Georeferencing(stated, crs, notes=tuple(notes))
     (x, step_x), (y, step_y) = (_axis(source, array, name, crs) for name in ("x", "y"))
     if stated is not None:
         step_x, step_y = step_x or stated.a, step_y or stated.e
-    step_x, step_y = step_x or abs(step_y), step_y or -abs(step_x)  # of a single row or column
+    step_x, step_y = step_x or abs(step_y), step_y or -abs(step_x)  # a single row or column
     if x is None or y is None or not step_x or not step_y:
-        return Place(stated, crs, _without(array, stated), tuple(notes))
+        return Georeferencing(stated, crs, _unsupported(array, stated), tuple(notes))
     if _counts_pixels(x, step_x) and _counts_pixels(y, step_y) and crs is None:
-        return Place(None, None, _without(array, None), tuple(notes))
+        return Georeferencing(None, None, _unsupported(array, None), tuple(notes))
     found = Affine(step_x, 0.0, x[0] - step_x / 2, 0.0, step_y, y[0] - step_y / 2)
     if stated is None or _agree(stated, found, array.sizes["x"], array.sizes["y"]):
-        return Place(stated or found, crs, notes=tuple(notes))
+        return Georeferencing(stated or found, crs, notes=tuple(notes))
     shift = _half_pixels(stated, found, array.sizes["x"], array.sizes["y"])
     if shift is not None:
         notes.append(
@@ -68,11 +70,11 @@ def grid_of(source: str, array: xr.DataArray, metadata: Mapping[Hashable, object
             "half a pixel off the centres"
         )
         found = found * Affine.translation(*shift)
-    return Place(found, crs, notes=tuple(notes))
+    return Georeferencing(found, crs, notes=tuple(notes))
 
 
 def _counts_pixels(values: NDArray[np.float64], step: float) -> bool:
-    """Return whether a coordinate is the number of the pixel, or its middle."""
+    """Return whether a coordinate is a pixel index, or that of a pixel centre."""
     return abs(step) == 1 and values[0] in (0.0, 0.5, 1.0)
 
 
@@ -83,7 +85,7 @@ def _xy(array: xr.DataArray) -> list[str]:
 def _crs(array: xr.DataArray, metadata: Mapping[Hashable, object]) -> CRS | None:
     try:
         crs = array.rio.crs
-    except (CRSError, ValueError, TypeError, KeyError):  # as rioxarray meets odd attributes
+    except (CRSError, ValueError, TypeError, KeyError):  # rioxarray, of malformed attributes
         crs = None
     scalars = {
         str(name): coordinate.item()
@@ -157,8 +159,8 @@ def _axis(
     return values, step
 
 
-def _without(array: xr.DataArray, stated: Affine | None) -> str:
-    """Say what takes the place of a transform."""
+def _unsupported(array: xr.DataArray, stated: Affine | None) -> str:
+    """Return a description of the georeferencing that is given in place of a transform."""
     if stated is not None:
         return ""
     if any("gcps" in coordinate.attrs for coordinate in array.coords.values()):
@@ -182,12 +184,12 @@ def _agree(first: Affine, second: Affine, columns: int, rows: int) -> bool:
 def _half_pixels(
     stated: Affine, found: Affine, columns: int, rows: int
 ) -> tuple[float, float] | None:
-    """Return the half pixels that move a grid onto the stated lattice, None if it is no such."""
+    """Return the shift of half a pixel (x, y) onto the stated lattice; None if it is another."""
     drift = abs(found.a / stated.a - 1) * columns, abs(found.e / stated.e - 1) * rows
     away = ~stated * (found.c, found.f)
     half = [abs(abs(part - round(part)) - 0.5) <= GRIDS.uneven for part in away]
     if max(drift) > GRIDS.uneven or not all(half):
         return None
-    # Of the grid itself only half a pixel either way; of a part of it, corners are top left.
+    # A whole grid may be off by half a pixel either way; in a subset, corners are upper left.
     whole = [-0.5 if abs(part - 0.5) <= GRIDS.uneven else 0.5 for part in away]
     return whole[0], whole[1]

@@ -1,4 +1,4 @@
-"""A lazy raster whose content is shifted by an amount that changes over it."""
+"""Lazy resampling of a raster by a displacement that varies over it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from hsfuse.core.drift import Drift
 from hsfuse.io.labels import raster_label
-from hsfuse.io.pixels import Cube, Key, chunk_size, lazy, read_part, split
+from hsfuse.io.pixels import Cube, Key, chunk_size, lazy, read_part, split_index
 from hsfuse.io.settings import RESAMPLING
 
-__all__ = ["DisplacedPixels", "displaced"]
+__all__ = ["DisplacedPixels", "displace"]
 
 
-def displaced(raster: xr.DataArray, drift: Drift) -> xr.DataArray:
+def displace(raster: xr.DataArray, drift: Drift) -> xr.DataArray:
     """
-    Return a raster whose content is shifted by an amount that changes over it, lazily.
+    Return a raster resampled by a displacement that varies over it, lazily.
 
     Parameters
     ----------
     raster : DataArray
         (band, y, x).
     drift : Drift
-        How far what a pixel shows lies from where it is, in pixels of the raster.
+        Displacement of the content of each pixel from its position, in pixels of the raster.
 
     Returns
     -------
@@ -42,12 +42,12 @@ def displaced(raster: xr.DataArray, drift: Drift) -> xr.DataArray:
 @dataclass(frozen=True, eq=False)
 class DisplacedPixels:
     """
-    The pixels of :func:`displaced`: each window from its own part of the raster.
+    Pixels of :func:`displace`; each window is resampled from the source pixels it needs.
 
     Attributes
     ----------
     path : str
-        The file or store that is resampled.
+        File or store that is resampled, for messages.
     source : dask Array of shape (bands, rows, columns)
         float32, NaN for no data.
     drift : Drift
@@ -66,18 +66,18 @@ class DisplacedPixels:
         return (bands, rows, columns)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Return what names these pixels."""
+        """Return the identifier of these pixels for dask."""
         return ("DisplacedPixels", self.source.name, repr(self.drift))
 
     def __getitem__(self, key: Key) -> Cube:
         """Resample bands of a window."""
-        (bands, rows, columns), rest = split(key, self.shape)
+        (bands, rows, columns), rest = split_index(key, self.shape)
         result = np.empty((len(bands), len(rows), len(columns)), np.float32)
         if not result.size:
             return result[rest]
         centres = np.meshgrid(np.array(rows) + 0.5, np.array(columns) + 0.5, indexing="ij")
         shifts = self.drift.at(*centres)
-        # Where the content of a pixel is found; the drift changes little over its own length.
+        # Source position of each pixel; the drift varies little over its own length.
         places = [centre - shift - 0.5 for centre, shift in zip(centres, shifts, strict=True)]
         spans = [
             range(
@@ -89,12 +89,12 @@ class DisplacedPixels:
         values = read_part(self.source, bands, *spans)
         local = np.stack([p - span.start for p, span in zip(places, spans, strict=True)])
         for target, plane in zip(result, values, strict=True):
-            target[...] = _resampled(plane, local)
+            target[...] = _interpolate(plane, local)
         return result[rest]
 
 
-def _resampled(plane: NDArray[np.float32], places: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return a plane at places, shape (2, rows, columns); NaN where the nearest pixel is."""
+def _interpolate(plane: NDArray[np.float32], places: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Interpolate a plane at places (2, rows, columns); NaN where the nearest pixel is NaN."""
     missing = ~np.isfinite(plane)
     if missing.all():
         return np.full(places.shape[1:], np.nan, np.float32)

@@ -1,9 +1,9 @@
 """
-A finished store as an ENVI file: raw numbers, band by band, and a text header beside them.
+Export of a finished store to an ENVI file: raw numbers, band by band, with a text header.
 
-Each part of the store is written to its places in the file, so that no more than that part is in
-memory. GDAL says how a CRS and a transform are spelt (``map info``, ``coordinate system string``).
-The standard error is a file of its own, since each list of a header has one entry for each band.
+The store is copied piece by piece, which bounds the memory. GDAL formats the CRS and the transform
+(``map info``, ``coordinate system string``). The standard error is written to a separate file,
+since each list of a header has one entry for each band.
 
 Format: https://www.nv5geospatialsoftware.com/docs/ENVIHeaderFiles.html
 """
@@ -40,16 +40,16 @@ __all__ = [
     "export_envi",
 ]
 
-#: Field of the header that holds an output's attributes as JSON.
+#: Field of the header that holds the provenance of an output as JSON.
 PROVENANCE_FIELD = "hsfuse provenance"
 
 _TYPES = {"int16": 2, "float32": 4, "uint16": 12}
-_PER_LINE = 8  # as ENVI writes lists
+_PER_LINE = 8  # entries of a list on one line, as ENVI writes them
 
 
 def envi_files(path: AnyPath) -> list[AnyPath]:
     """
-    Return the files that may belong to an ENVI file, its header last.
+    Return the files that may accompany an ENVI file, its header last.
 
     Examples
     --------
@@ -65,26 +65,26 @@ def export_envi(
     path: Path,
     *,
     hashes: Mapping[str, str | None] | None = None,
-    seen: Callable[[Piece, NDArray[Any]], None] = lambda piece, values: None,
+    on_piece: Callable[[Piece, NDArray[Any]], None] = lambda piece, values: None,
 ) -> Path:
     """
-    Write a store as an ENVI file, which gets its header when all else is on the disk.
+    Write a store as an ENVI file; its header is written last, once the pixels are on the disk.
 
     Parameters
     ----------
     store_path : Path
         A zarr store with every block written.
     path : Path
-        Is replaced if it exists, with what :func:`envi_files` names.
+        Output; an existing one is replaced, with the files that :func:`envi_files` names.
     hashes : mapping of str to str or None, optional
-        SHA-256 of the store's chunks, with which they are compared as they are read.
-    seen : callable
-        Called with every part of the image, and its stored numbers.
+        SHA-256 of the chunks of the store; each chunk is verified when it is read.
+    on_piece : callable
+        Called with every piece of the image and its stored numbers.
 
     Raises
     ------
     OutputError
-        If the disk does not take it, or a chunk is not what was written.
+        If writing fails, or a chunk does not match its hash.
     """
     layout = read_layout(store_path)
     planes = Planes.open(store_path, hashes)
@@ -92,14 +92,14 @@ def export_envi(
     files = [path, error] if layout.standard_error else [path]
     ready = [each.with_name(f"{each.name}.export.partial") for each in files]
     try:
-        _write_numbers(ready, layout, planes, seen)
-        for each in envi_files(path):  # an old header would describe the new numbers wrongly
+        _write_numbers(ready, layout, planes, on_piece)
+        for each in envi_files(path):  # an old header would misdescribe the new numbers
             Path(each).unlink(missing_ok=True)
         for each, target in zip(ready, files, strict=True):
             move_file(each, target)
         if layout.standard_error:
-            _write_header(error, _of_error(layout), {})
-        _write_header(path, layout, _more(layout))
+            _write_header(error, _error_layout(layout), {})
+        _write_header(path, layout, _hsfuse_fields(layout))
     except OSError as problem:
         if isinstance(problem, OutputError):
             raise
@@ -111,7 +111,7 @@ def export_envi(
 
 
 def divides_reflectance(layout: OutputLayout) -> bool:
-    """Return whether the header states a divisor of reflectance, which GDAL does not apply."""
+    """Return whether the header states a reflectance scale factor, which GDAL does not apply."""
     return "reflectance scale factor" in _scale(layout)
 
 
@@ -123,9 +123,9 @@ def _write_numbers(
     paths: Sequence[Path],
     layout: OutputLayout,
     planes: Planes,
-    seen: Callable[[Piece, NDArray[Any]], None],
+    on_piece: Callable[[Piece, NDArray[Any]], None],
 ) -> None:
-    """Write the stored numbers as they are: bands of rows of pixels."""
+    """Write the stored numbers in band-sequential order."""
     size = np.dtype(layout.dtype).itemsize
     for path in paths:
         path.write_bytes(b"")
@@ -134,15 +134,15 @@ def _write_numbers(
         number, first = divmod(piece.planes.start, layout.bands)
         with paths[number].open("rb+") as file:
             for band, image in enumerate(values, start=first):
-                whole = len(piece.columns) == layout.columns  # rows that follow each other
+                whole = len(piece.columns) == layout.columns  # then the rows are contiguous
                 for row, numbers in enumerate([image] if whole else image, start=piece.rows.start):
                     place = (band * layout.rows + row) * layout.columns + piece.columns.start
                     file.seek(place * size)
                     file.write(np.ascontiguousarray(numbers, dtype=f"<{layout.dtype[0]}{size}"))
-        seen(piece, values)
+        on_piece(piece, values)
 
 
-def _of_error(layout: OutputLayout) -> OutputLayout:
+def _error_layout(layout: OutputLayout) -> OutputLayout:
     """Return the layout of the file of standard errors."""
     unknown = (math.nan,)
     return replace(
@@ -159,15 +159,15 @@ def _of_error(layout: OutputLayout) -> OutputLayout:
     )
 
 
-def _more(layout: OutputLayout) -> dict[str, str]:
-    """Return the fields of hsfuse's own."""
+def _hsfuse_fields(layout: OutputLayout) -> dict[str, str]:
+    """Return the header fields that only hsfuse reads."""
     fields = {STANDARD_ERROR_FIELD: "1"} if layout.standard_error else {}
     return fields | {PROVENANCE_FIELD: json.dumps(layout.provenance, sort_keys=True)}
 
 
-def _write_header(path: Path, layout: OutputLayout, more: Mapping[str, str]) -> None:
+def _write_header(path: Path, layout: OutputLayout, extra: Mapping[str, str]) -> None:
     fields = {
-        "description": _braced(["hyperspectral image fused by hsfuse"]),
+        "description": _format_list(["hyperspectral image fused by hsfuse"]),
         "samples": layout.columns,
         "lines": layout.rows,
         "bands": layout.bands,
@@ -180,7 +180,7 @@ def _write_header(path: Path, layout: OutputLayout, more: Mapping[str, str]) -> 
         "data ignore value": f"{layout.fill:g}",
         **_scale(layout),
         **_bands(layout),
-        **more,
+        **extra,
     }
     text = "".join(f"{name} = {value}\n" for name, value in fields.items())
     header = Path(_header(path))
@@ -191,9 +191,9 @@ def _write_header(path: Path, layout: OutputLayout, more: Mapping[str, str]) -> 
 
 
 def _place(layout: OutputLayout) -> dict[str, str]:
-    """Return map info and CRS as GDAL writes them; the size of the image is not in them."""
+    """Return the fields of map info and CRS as GDAL writes them, which hold no image size."""
     georeferencing: dict[str, object] = {"crs": layout.crs_wkt}
-    if not layout.affine.is_identity:  # the identity is how GDAL says there is none
+    if not layout.affine.is_identity:  # GDAL's convention for "no transform"
         georeferencing["transform"] = layout.affine
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -213,7 +213,7 @@ def _place(layout: OutputLayout) -> dict[str, str]:
 
 
 def _scale(layout: OutputLayout) -> dict[str, str]:
-    """Return what a stored number is worth: of reflectance by its divisor, as is usual."""
+    """Return the fields of scale and offset; for reflectance the scale factor, a divisor."""
     if layout.dtype == "float32":
         return {}
     divisor = f"{1 / layout.scale:.10g}"
@@ -232,13 +232,13 @@ def _bands(layout: OutputLayout) -> dict[str, str]:
     if shown:
         fields["default bands"] = _numbers([band + 1 for band in shown])
     for name, values in (("wavelength", layout.wavelength), ("fwhm", layout.fwhm)):
-        if not any(map(math.isnan, values)):  # with gaps it would shift in most readers
+        if not any(map(math.isnan, values)):  # most readers misalign a list with gaps
             fields[name] = _numbers(values)
     if "wavelength" in fields:
         fields["wavelength units"] = "Nanometers"
-    # Readers append the wavelength to a name, where the list is there.
+    # Readers append the wavelength to the name where the header lists wavelengths.
     pairs = enumerate(zip(layout.wavelength, layout.band_name, strict=True), start=1)
-    fields["band names"] = _braced(
+    fields["band names"] = _format_list(
         [
             _plain(name if "wavelength" in fields else describe_band(nm, name)) or f"Band {number}"
             for number, (nm, name) in pairs
@@ -249,15 +249,15 @@ def _bands(layout: OutputLayout) -> dict[str, str]:
 
 
 def _plain(name: str) -> str:
-    """Return a name without what ends an entry of a list, or the list."""
+    """Return a name without the delimiters of a list."""
     return " ".join(name.translate(str.maketrans(",{}\n", ";() ")).split())
 
 
 def _numbers(values: Sequence[float]) -> str:
-    return _braced([f"{value:.9g}" for value in values])
+    return _format_list([f"{value:.9g}" for value in values])
 
 
-def _braced(entries: Sequence[str]) -> str:
+def _format_list(entries: Sequence[str]) -> str:
     lines = [
         ", ".join(entries[first : first + _PER_LINE]) for first in range(0, len(entries), _PER_LINE)
     ]

@@ -1,8 +1,8 @@
 """
-Blocks that unpack to more than they declare.
+Check against compressed blocks that decompress to more bytes than they declare.
 
-Codecs allocate what comes out, and GDAL returns uninitialised memory in place of a strip that is
-too long. Compression that fails adds little to the pixels, so what is stored longer is refused.
+Codecs allocate the decompressed size, and GDAL returns uninitialised memory for a strip that is too
+long. Incompressible pixels grow only slightly, so a block stored much longer is refused.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ __all__ = ["check_stored"]
 
 def check_stored(name: str, stored: int, raw: int) -> None:
     """
-    Refuse a block that is stored in more bytes than its pixels take: it unpacks to others.
+    Refuse a block that is stored in many more bytes than its pixels need.
 
     Parameters
     ----------
     name : str
-        Of the file, for the message.
+        File, for the message.
     stored, raw : int
-        Bytes as stored, and of the pixels in memory.
+        Bytes of the block as stored, and of its pixels in memory.
 
     Raises
     ------
     RasterError
-        If it is.
+        If the stored size exceeds the limit.
     """
     if stored > CHECKS.longest_block * raw + CHECKS.longest_header:
         raise RasterError(

@@ -1,9 +1,8 @@
 """
-The formats of an output: one row each, which says all in which they differ.
+The table of output formats: file names, creation options, cost and export function of each.
 
-An output grows as a zarr store (:mod:`hsfuse.io.journal`) whatever its format is. A new
-format is one more row: what its files are called, which options it takes, and how a
-finished store becomes one of them.
+Every output is first written as a zarr store (:mod:`hsfuse.io.journal`), whatever its format; the
+export function converts the finished store. A new format is one more row of :data:`FORMATS`.
 """
 
 from __future__ import annotations
@@ -23,37 +22,37 @@ from hsfuse.io.geotiff import check_options, export_geotiff
 from hsfuse.io.layout import OutputLayout
 from hsfuse.io.planes import Piece
 from hsfuse.io.pyramid import write_pyramid
-from hsfuse.io.qgis_style import ShownValues, write_style
+from hsfuse.io.qgis_style import StretchSample, write_style
 from hsfuse.io.replacement import move_folder
 from hsfuse.io.url import AnyPath
 from hsfuse.io.zarr_layout import consolidate, read_layout
 from hsfuse.parallel import local_workers
 
-__all__ = ["FORMATS", "Finishing", "OutputFormat", "find_format"]
+__all__ = ["FORMATS", "ExportOptions", "OutputFormat", "find_format"]
 
-_SIDECARS = (".aux.xml", ".ovr", ".msk")  # GDAL would read an older file's into the new one
+_SIDECARS = (".aux.xml", ".ovr", ".msk")  # GDAL would apply those of a replaced file
 
 
 @dataclass(frozen=True, slots=True)
-class Finishing:
+class ExportOptions:
     """
-    How a complete store becomes an output.
+    Options of the export of a complete store.
 
     Attributes
     ----------
-    options : mapping of str to str
-        Creation options.
+    creation_options : mapping of str to str
+        GDAL creation options.
     hashes : mapping of str to str or None
-        SHA-256 of the store's chunks by their path inside; None where there is no file.
+        SHA-256 of the chunks of the store by their path inside it; None for a chunk without a file.
     workers : int, optional
-        Threads; one per core by default.
+        Number of threads; one per core by default.
     stage : callable
-        Called with the name of each stage and the share of all done before it.
+        Called with the name of each stage and the share of the work done before it.
     uploaded : bool
-        Whether the file goes to an object store, where nobody looks for a style beside it.
+        Whether the file is then uploaded to an object store, where no QGIS style is written.
     """
 
-    options: Mapping[str, str] = field(default_factory=dict)
+    creation_options: Mapping[str, str] = field(default_factory=dict)
     hashes: Mapping[str, str | None] = field(default_factory=dict)
     workers: int | None = None
     stage: Stage = ignore_stage
@@ -68,25 +67,25 @@ class OutputFormat:
     Attributes
     ----------
     name : str
-        For messages.
+        Name in messages.
     suffixes : tuple of str
-        With which the names of its files end; the first is the usual one.
+        Suffixes of its files; the first is the usual one.
     space : float
-        Bytes of disk per stored byte before compression, at the peak.
+        Peak disk space, as a multiple of the stored bytes before compression.
     effort : float
-        Seconds on one core per such byte, in which a complete store becomes the output.
+        Time of the export on one core, in seconds per stored byte before compression.
     parallel : bool
-        Whether more threads take less.
+        Whether the export uses several threads.
     check_options : callable
-        Takes creation options and the stored number type; raises PlanError for those that
-        the format does not accept.
+        Takes creation options and the stored number type; raises PlanError for options that the
+        format does not accept.
     refusal : callable
-        Takes a path that exists; says why it is not replaced, or nothing.
+        Takes an existing path; returns the reason why it is not replaced, or an empty string.
     finish : callable
-        Takes a complete store, the final path and how it is done; gives the output its name.
+        Takes a complete store, the final path and the export options; writes the output to that
+        path.
     companions : callable
-        Takes the final path; returns the files that may belong to it, the one without which it is
-        none last.
+        Takes the final path; returns the files that may accompany it, the indispensable one last.
     """
 
     name: str
@@ -96,22 +95,22 @@ class OutputFormat:
     parallel: bool
     check_options: Callable[[Mapping[str, str], str], object]
     refusal: Callable[[AnyPath], str]
-    finish: Callable[[AnyPath, AnyPath, Finishing], object]
+    finish: Callable[[AnyPath, AnyPath, ExportOptions], object]
     companions: Callable[[AnyPath], list[AnyPath]] = lambda path: []
 
     def seconds(self, stored: int, workers: int) -> float:
-        """Return how long so many stored bytes take to become the output, on an idle machine."""
+        """Return the estimated time of the export in seconds, on an idle machine."""
         return self.effort * stored / (workers if self.parallel else 1)
 
 
 def find_format(path: AnyPath) -> OutputFormat:
     """
-    Return the format of an output, by the end of its name.
+    Return the format of an output by the suffix of its name.
 
     Raises
     ------
     OutputError
-        If there is none.
+        If no format has the suffix.
 
     Examples
     --------
@@ -125,72 +124,74 @@ def find_format(path: AnyPath) -> OutputFormat:
     raise OutputError(f"{path}: an output ends in {accepted}, not in {path.suffix!r}")
 
 
-def _finish_geotiff(store: AnyPath, path: AnyPath, how: Finishing) -> None:
-    layout, shown = _shown_values(store)
+def _export_geotiff(store: AnyPath, path: AnyPath, options: ExportOptions) -> None:
+    layout, sample = _stretch_sample(store)
     export_geotiff(
-        Path(store),  # on this machine, wherever it goes then
+        Path(store),  # local, also where the output is uploaded afterwards
         Path(path),
-        creation_options=how.options,
-        hashes=how.hashes,
-        seen=shown.add,
-        workers=how.workers,
-        stage=how.stage,
+        creation_options=options.creation_options,
+        hashes=options.hashes,
+        on_piece=sample.add,
+        workers=options.workers,
+        stage=options.stage,
     )
-    _finish_file(Path(path), shown, layout.scale, layout.offset, how)
+    _finish_export(Path(path), sample, layout.scale, layout.offset, options)
 
 
-def _finish_envi(store: AnyPath, path: AnyPath, how: Finishing) -> None:
-    layout, shown = _exported(export_envi, store, path, how)
+def _export_envi(store: AnyPath, path: AnyPath, options: ExportOptions) -> None:
+    layout, sample = _export_pieces(export_envi, store, path, options)
     scale = 1.0 if divides_reflectance(layout) else layout.scale
-    _finish_file(Path(path), shown, scale, layout.offset, how)
+    _finish_export(Path(path), sample, scale, layout.offset, options)
 
 
-def _finish_netcdf(store: AnyPath, path: AnyPath, how: Finishing) -> None:
-    from hsfuse.io.netcdf_output import export_netcdf  # h5py, which a plan does not need
+def _export_netcdf(store: AnyPath, path: AnyPath, options: ExportOptions) -> None:
+    from hsfuse.io.netcdf_output import export_netcdf  # imports h5py, which a plan does not need
 
-    layout, shown = _exported(export_netcdf, store, path, how)
-    _finish_file(Path(path), shown, layout.scale, layout.offset, how)
+    layout, sample = _export_pieces(export_netcdf, store, path, options)
+    _finish_export(Path(path), sample, layout.scale, layout.offset, options)
 
 
-def _exported(
-    export: Callable[..., object], store: AnyPath, path: AnyPath, how: Finishing
-) -> tuple[OutputLayout, ShownValues]:
-    """Write a file that is exported piece by piece, each counted and seen for its style."""
-    layout, shown = _shown_values(store)
-    count = StageCount(how.stage, "export", layout.planes * layout.rows * layout.columns)
+def _export_pieces(
+    export: Callable[..., object], store: AnyPath, path: AnyPath, options: ExportOptions
+) -> tuple[OutputLayout, StretchSample]:
+    """Export a store piece by piece, with progress; return its layout and the stretch sample."""
+    layout, sample = _stretch_sample(store)
+    count = StageCount(options.stage, "export", layout.planes * layout.rows * layout.columns)
 
-    def see(piece: Piece, values: NDArray[Any]) -> None:
-        shown.add(piece, values)
+    def add_piece(piece: Piece, values: NDArray[Any]) -> None:
+        sample.add(piece, values)
         count.add(piece.size)
 
-    export(Path(store), Path(path), hashes=how.hashes, seen=see)
-    return layout, shown
+    export(Path(store), Path(path), hashes=options.hashes, on_piece=add_piece)
+    return layout, sample
 
 
-def _shown_values(store: AnyPath) -> tuple[OutputLayout, ShownValues]:
+def _stretch_sample(store: AnyPath) -> tuple[OutputLayout, StretchSample]:
     layout = read_layout(store)
-    return layout, ShownValues(shown_bands(layout), layout.shape[1:], layout.fill)
+    return layout, StretchSample(shown_bands(layout), layout.shape[1:], layout.fill)
 
 
-def _finish_file(
-    path: Path, shown: ShownValues, scale: float, offset: float, how: Finishing
+def _finish_export(
+    path: Path, sample: StretchSample, scale: float, offset: float, options: ExportOptions
 ) -> None:
-    """Remove what GDAL would read of an older file into the new one, and write a QGIS style."""
+    """Remove sidecar files of a replaced output, and write a QGIS style."""
     for suffix in _SIDECARS:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-    if not how.uploaded:
-        write_style(path, shown, scale, offset)
+    if not options.uploaded:
+        write_style(path, sample, scale, offset)
 
 
-def _finish_zarr(store: AnyPath, path: AnyPath, how: Finishing) -> None:
+def _export_zarr(store: AnyPath, path: AnyPath, options: ExportOptions) -> None:
     layout = read_layout(store)
-    count = StageCount(how.stage, "overviews", 4 / 3 * layout.planes * layout.rows * layout.columns)
+    count = StageCount(
+        options.stage, "overviews", 4 / 3 * layout.planes * layout.rows * layout.columns
+    )
     write_pyramid(
         store,
         layout,
-        hashes=how.hashes,
-        workers=local_workers(how.workers, "cpu"),
-        done=count.add,
+        hashes=options.hashes,
+        workers=local_workers(options.workers, "cpu"),
+        advance=count.add,
     )
     consolidate(store)
     if isinstance(store, Path) and isinstance(path, Path):
@@ -219,9 +220,9 @@ def _is_no_store(path: AnyPath) -> str:
 
 
 FORMATS = (
-    # Store, overviews and file exist for a moment: the first two compressed to about three
-    # quarters, the file perhaps not at all; overviews are a third of their image.
-    # Efforts are those of float32 (benchmarks/export.py, benchmarks/outputs.py).
+    # Space: store, overviews and file exist at the same time; the first two compress to about three
+    # quarters, the file perhaps not at all, and overviews add a third of the image.
+    # Effort: of float32 (benchmarks/export.py, benchmarks/outputs.py).
     OutputFormat(
         "GeoTIFF",
         (".tif", ".tiff"),
@@ -230,7 +231,7 @@ FORMATS = (
         parallel=True,
         check_options=check_options,
         refusal=_is_folder,
-        finish=_finish_geotiff,
+        finish=_export_geotiff,
     ),
     OutputFormat(
         "zarr",
@@ -240,17 +241,17 @@ FORMATS = (
         parallel=True,
         check_options=_no_options("zarr"),
         refusal=_is_no_store,
-        finish=_finish_zarr,
+        finish=_export_zarr,
     ),
     OutputFormat(
         "ENVI",
-        (".dat", ".bsq"),  # no .img, by which Erdas Imagine is known
+        (".dat", ".bsq"),  # no .img, the suffix of Erdas Imagine
         space=2.1,
         effort=2.5e-9,
         parallel=False,
         check_options=_no_options("ENVI"),
         refusal=_is_folder,
-        finish=_finish_envi,
+        finish=_export_envi,
         companions=envi_files,
     ),
     OutputFormat(
@@ -261,6 +262,6 @@ FORMATS = (
         parallel=False,
         check_options=_no_options("netCDF"),
         refusal=_is_folder,
-        finish=_finish_netcdf,
+        finish=_export_netcdf,
     ),
 )

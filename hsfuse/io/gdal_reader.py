@@ -1,4 +1,4 @@
-"""A file that GDAL reads as the raster it holds: its bands, grid, scale and masks."""
+"""Reader of raster files by GDAL: bands, grid, scale, no-data values and masks."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from rasterio.windows import Window
 from hsfuse.errors import RasterError
 from hsfuse.io.bands import file_bands
 from hsfuse.io.checks import open_file
+from hsfuse.io.georeferencing import read_georeferencing
 from hsfuse.io.handles import GDAL_ERRORS, gdal_options
 from hsfuse.io.identity import companions
 from hsfuse.io.layout import ITEMS, STANDARD_ERROR, STANDARD_ERROR_FIELD, error_file
 from hsfuse.io.location import stamp
-from hsfuse.io.packing import means_together
+from hsfuse.io.packing import nodata_in_all_bands
 from hsfuse.io.pixels import FilePixels, Opened
-from hsfuse.io.placement import place_of
 from hsfuse.io.settings import CHECKS
 from hsfuse.io.url import as_path
 
@@ -33,13 +33,13 @@ def open_dataset(path: str | os.PathLike[str]) -> Opened:
     Parameters
     ----------
     path : str or Path
-        As GDAL names it: GeoTIFF, the data of an ENVI file, or any other raster file that
-        GDAL reads.
+        Path or GDAL name of a GeoTIFF, the data file of an ENVI image, or any other raster file
+        that GDAL reads.
 
     Raises
     ------
     RasterError
-        If it is no raster, lacks pixels, or declares what cannot be meant.
+        If the file is no raster, is truncated, or declares implausible sizes.
     """
     try:
         return _open(path)
@@ -51,8 +51,8 @@ def open_dataset(path: str | os.PathLike[str]) -> Opened:
 
 
 def _open(path: str | os.PathLike[str]) -> Opened:
-    # Within an Env GDAL's messages become log lines; a no-data number like 1e99 is no overflow.
-    # GDAL asks for files again when they are listed, so the endpoint is stated here.
+    # Within an Env, GDAL's messages become log lines; a no-data value like 1e99 must not warn.
+    # GDAL requests the listed files again, so the endpoint is needed here too.
     with gdal_options(str(path)), open_file(path) as dataset, np.errstate(over="ignore"):
         notes: list[str] = []
         tagged = _tagged_alpha(dataset)
@@ -67,8 +67,8 @@ def _open(path: str | os.PathLike[str]) -> Opened:
         nodata = tuple(dataset.nodatavals[index - 1] for index in indexes)
         if any(number is not None for number in nodata):
             attributes["nodata"] = _one_or_all(nodata)
-        together = dataset.nodata is not None and means_together(dataset.dtypes, len(indexes))
-        if together:
+        all_bands = dataset.nodata is not None and nodata_in_all_bands(dataset.dtypes, len(indexes))
+        if all_bands:
             attributes["nodata_where"] = "every band holds it"
         units = {dataset.units[index - 1] for index in indexes}
         if len(units) == 1 and (unit := units.pop()):
@@ -77,7 +77,7 @@ def _open(path: str | os.PathLike[str]) -> Opened:
         if mask:
             attributes["mask"] = mask
         _check_scaling(dataset, indexes)
-        # GDAL applies an ENVI header's gains and offsets, but not its scale of reflectance.
+        # GDAL applies gains and offsets of an ENVI header, but not its reflectance scale factor.
         divisor = _reflectance_scale(dataset)
         pixels = FilePixels(
             path=str(path),
@@ -87,8 +87,8 @@ def _open(path: str | os.PathLike[str]) -> Opened:
             nodata=nodata,
             scale=tuple(dataset.scales[index - 1] / divisor for index in indexes),
             offset=tuple(dataset.offsets[index - 1] / divisor for index in indexes),
-            together=together,
-            beside=companions(dataset.files[1:]),
+            nodata_in_all_bands=all_bands,
+            companions=companions(dataset.files[1:]),
             mask="none" if not mask else "bands" if mask == "mask of each band" else "dataset",
         )
         standard_error = None
@@ -102,9 +102,9 @@ def _open(path: str | os.PathLike[str]) -> Opened:
             )
         elif dataset.tags(ns="ENVI").get(STANDARD_ERROR_FIELD.replace(" ", "_")) == "1":
             standard_error = _standard_error_file(pixels)
-        place = place_of(dataset)
-        if place.without:
-            attributes["georeferencing"] = place.without
+        place = read_georeferencing(dataset)
+        if place.unsupported:
+            attributes["georeferencing"] = place.unsupported
         if ColorInterp.palette in dataset.colorinterp:
             attributes["colour_table"] = True
         bands = file_bands(dataset, indexes)
@@ -121,13 +121,13 @@ def _open(path: str | os.PathLike[str]) -> Opened:
 
 
 def _standard_error_band(dataset: DatasetReader) -> int:
-    """Return the band that hsfuse wrote as the standard error of the others, 0 if none is."""
+    """Return the number of the band that hsfuse wrote as standard error, 0 if there is none."""
     roles = (dataset.tags(index, ns=ITEMS).get("ROLE") for index in dataset.indexes)
     return next((index for index, role in enumerate(roles, start=1) if role == STANDARD_ERROR), 0)
 
 
 def _standard_error_file(pixels: FilePixels) -> FilePixels | None:
-    """Return the pixels of the file of standard errors beside an ENVI file of hsfuse, if any."""
+    """Return the pixels of the standard error file of an ENVI output of hsfuse, if any."""
     path = error_file(as_path(pixels.path))
     if not path.is_file():
         return None
@@ -139,7 +139,7 @@ def _standard_error_file(pixels: FilePixels) -> FilePixels | None:
         nodata=pixels.nodata[:1],
         scale=pixels.scale[:1],
         offset=pixels.offset[:1],
-        beside=(),
+        companions=(),
     )
 
 
@@ -154,7 +154,7 @@ def _check_scaling(dataset: DatasetReader, indexes: list[int]) -> None:
 
 
 def _tagged_alpha(dataset: DatasetReader) -> int:
-    """Return the band that is tagged as alpha, 0 if none is or no other band is there."""
+    """Return the number of the band tagged as alpha, 0 if none is or it is the only band."""
     found = [
         index
         for index, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True)
@@ -165,9 +165,9 @@ def _tagged_alpha(dataset: DatasetReader) -> int:
 
 def _is_mask(dataset: DatasetReader, band: int) -> bool:
     """
-    Return whether a band tagged as alpha is one: nearly all of it nothing or everything.
+    Return whether a band tagged as alpha is a mask: nearly all values are 0 or the maximum.
 
-    Writers tag a fourth band of bytes so whatever it holds, near infrared mostly.
+    Many writers tag any fourth band of bytes as alpha, often the near infrared.
     """
     tops, lefts = (
         sorted(
@@ -182,21 +182,23 @@ def _is_mask(dataset: DatasetReader, band: int) -> bool:
         Window(left, top, CHECKS.alpha_side, CHECKS.alpha_side) for top in tops for left in lefts
     ]
     with gdal_options(dataset.name):
-        seen = np.concatenate([dataset.read(band, window=each).ravel() for each in windows])
-    limits = np.iinfo(seen.dtype).max if seen.dtype.kind in "iu" else np.nanmax(seen, initial=0)
-    between = seen[np.isfinite(seen) & (seen != 0) & (seen != limits)]
+        values = np.concatenate([dataset.read(band, window=each).ravel() for each in windows])
+    limits = (
+        np.iinfo(values.dtype).max if values.dtype.kind in "iu" else np.nanmax(values, initial=0)
+    )
+    between = values[np.isfinite(values) & (values != 0) & (values != limits)]
     return bool(
-        between.size <= CHECKS.alpha_between * seen.size
+        between.size <= CHECKS.alpha_between * values.size
         or np.unique(between).size < CHECKS.alpha_values
     )
 
 
 def _mask(dataset: DatasetReader, indexes: list[int], tagged: int, alpha: int) -> str:
-    """Describe the mask that GDAL has beside the no-data numbers, if any."""
+    """Describe the mask that GDAL applies besides the no-data values, if any."""
     flags = dataset.mask_flag_enums[indexes[0] - 1]
     if alpha:
         return f"alpha band {alpha}"
-    if tagged and MaskFlags.alpha in flags:  # a band that is no mask, whatever its tag
+    if tagged and MaskFlags.alpha in flags:  # the tagged band is an image band
         return ""
     if MaskFlags.per_dataset in flags:
         return "mask of all bands"

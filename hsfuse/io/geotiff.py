@@ -1,12 +1,12 @@
 """
-A finished store as one cloud-optimised GeoTIFF.
+Export of a finished store to a cloud-optimised GeoTIFF.
 
 The file is written once, in its final order: directories, overviews from small to large, tiles of
-the image. GDAL says what the directories hold and encodes the tiles, in memory and on all cores;
-it would write the file three times (tiles, overviews, a copy with the overviews first), and its
+the image. GDAL creates the directories and encodes the tiles, in memory and on all cores. GDAL
+itself would write the file three times (tiles, overviews, a copy with the overviews first), and its
 COG driver is several times slower on hyperspectral cubes.
 
-The standard error of a cube is a band after its own; an item of the band says so.
+The standard error of a cube is an additional last band, marked by a metadata item.
 """
 
 import json
@@ -36,19 +36,19 @@ from hsfuse.io.planes import Piece, Planes
 from hsfuse.io.replacement import FULL, move_file
 from hsfuse.io.settings import GEOTIFF
 from hsfuse.io.statistics import Statistics
-from hsfuse.io.tiff_directory import Directory, TiffForm, read_directory, write_directories
+from hsfuse.io.tiff_directory import Directory, TiffVariant, read_directory, write_directories
 from hsfuse.io.tiff_tiles import write_tiles
 from hsfuse.io.zarr_layout import MEANING, read_layout
 from hsfuse.parallel import local_workers
 
 __all__ = ["PROVENANCE_TAG", "check_options", "creation_profile", "export_geotiff"]
 
-#: Name of the tag that holds an output's attributes as JSON.
+#: Name of the tag that holds the provenance of an output as JSON.
 PROVENANCE_TAG = "HSFUSE_PROVENANCE"
 
 _COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
-# Share of an export's time that the overviews take, before they are encoded.
+# Share of the time of an export in which the overviews are computed, before they are encoded.
 _OVERVIEWS = 0.25
 
 _ACCEPTED = {
@@ -64,19 +64,19 @@ _HINTS = {"ZSTD_LEVEL": "1 to 22", "ZLEVEL": "1 to 9", "BLOCKSIZE": "a multiple 
 
 def check_options(options: Mapping[str, str], dtype: str) -> dict[str, str]:
     """
-    Return creation options as GDAL spells them.
+    Validate creation options; return them with names and values in upper case.
 
     Parameters
     ----------
     options : mapping of str to str
-        What the user asks for; names in any case.
+        As given by the user; names in any case.
     dtype : str
         Stored number type of the output.
 
     Raises
     ------
     PlanError
-        If a name, a value or a combination is not accepted; the message lists those that are.
+        If a name, a value or a combination is not accepted; the message lists the accepted ones.
     """
     asked = {name.upper(): str(value).upper() for name, value in options.items()}
     for name, value in asked.items():
@@ -147,33 +147,33 @@ def export_geotiff(
     creation_options: Mapping[str, str],
     overviews: bool = True,
     hashes: Mapping[str, str | None] | None = None,
-    seen: Callable[[Piece, NDArray[Any]], None] | None = None,
+    on_piece: Callable[[Piece, NDArray[Any]], None] | None = None,
     workers: int | None = None,
     stage: Stage | None = None,
 ) -> Path:
     """
-    Write a store as a GeoTIFF, which gets its name when all of it is on the disk.
+    Write a store as a GeoTIFF, under a temporary name until it is complete and synchronised.
 
     Parameters
     ----------
     store_path : Path
         A zarr store with every block written.
     tiff_path : Path
-        Is replaced if it exists.
+        Output; an existing one is replaced.
     creation_options : mapping of str to str
         COMPRESS, PREDICTOR, ZSTD_LEVEL, ZLEVEL, BLOCKSIZE, BIGTIFF.
     overviews : bool
-        With overviews, each pixel the mean of those with data that it covers, the file is a
-        cloud-optimised GeoTIFF; without, a plain tiled one.
+        Whether to write overviews, whose pixels are means of the pixels with data below them.
+        With overviews the file is a cloud-optimised GeoTIFF, without a plain tiled one.
     hashes : mapping of str to str or None, optional
-        SHA-256 of the store's chunks, with which they are compared as they are read.
-    seen : callable, optional
-        Called with every part of the image that is read for overviews and statistics, and its
-        stored numbers, in several threads.
+        SHA-256 of the chunks of the store; each chunk is verified when it is read.
+    on_piece : callable, optional
+        Called from several threads with every piece of the image that is read for overviews and
+        statistics, and its stored numbers.
     workers : int, optional
-        Threads; one per core by default.
+        Number of threads; one per core by default.
     stage : callable, optional
-        Called with the name of each stage, and the share of all that was done before it.
+        Called with the name of each stage and the share of the work done before it.
 
     Returns
     -------
@@ -183,7 +183,7 @@ def export_geotiff(
     Raises
     ------
     OutputError
-        If the disk does not take it, GDAL reports an error, or a chunk is not what was written.
+        If writing fails, GDAL reports an error, or a chunk does not match its hash.
     PlanError
         If a creation option is not accepted.
     """
@@ -195,7 +195,7 @@ def export_geotiff(
     try:
         with ExitStack() as stack:
             stack.enter_context(rasterio.Env(GDAL_CACHEMAX=GEOTIFF.cache_bytes, GDAL_NUM_THREADS=1))
-            # A raster without georeferencing stays one; rasterio warns of it at every open.
+            # A raster without georeferencing is allowed; rasterio warns of it at every open.
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             images = [Planes.open(store_path, hashes)]
@@ -204,8 +204,8 @@ def export_geotiff(
 
             def read(piece: Piece, values: NDArray[Any]) -> None:
                 statistics.add(piece, values)
-                if seen is not None:
-                    seen(piece, values)
+                if on_piece is not None:
+                    on_piece(piece, values)
 
             if overviews:
                 images += build_overviews(
@@ -215,18 +215,20 @@ def export_geotiff(
                     least=GEOTIFF.tile,
                     max_error=layout.max_error,
                     workers=workers,
-                    done=count.overviews,
-                    seen=read,
+                    advance=count.overviews,
+                    on_piece=read,
                 )
-            if overviews and len(images) == 1:  # no larger than a tile, so that none was read
+            if overviews and len(images) == 1:  # not larger than a tile, so no piece was read yet
                 for piece in images[0].pieces(GEOTIFF.tile, GEOTIFF.tile):
                     read(piece, images[0].read(piece))
-            form, directory = _empty_directory(layout, profile, statistics)
+            variant, directory = _empty_directory(layout, profile, statistics)
             directories = [
                 directory,
                 *(directory.overview(each.rows, each.columns) for each in images[1:]),
             ]
-            _write_images(ready, images, form, directories, profile, workers=workers, count=count)
+            _write_images(
+                ready, images, variant, directories, profile, workers=workers, count=count
+            )
         move_file(ready, tiff_path)
     except (RasterioError, CPLE_BaseError, OSError) as error:
         if isinstance(error, OutputError):
@@ -241,21 +243,21 @@ def export_geotiff(
 
 
 class _Count:
-    """The share of an export that was done before each of its stages."""
+    """The share of an export done before each of its stages."""
 
     def __init__(self, stage: Stage, planes: Planes) -> None:
         self.stage, self.read, self.written = stage, 0, 0
-        # With all overviews, each a quarter of the one before.
+        # Values of the image and all overviews, each a quarter of the one before.
         self.all = 4 / 3 * planes.count * planes.rows * planes.columns
         stage("overviews", 0.0)
 
     def overviews(self, values: int) -> None:
-        """Count values from which overviews were computed."""
+        """Add a number of values from which overviews were computed."""
         self.stage("overviews", _OVERVIEWS * min(self.read / self.all, 1))
         self.read += values
 
     def tiles(self, values: int) -> None:
-        """Count values that are written."""
+        """Add a number of values that were written."""
         self.stage("tiles", _OVERVIEWS + (1 - _OVERVIEWS) * min(self.written / self.all, 1))
         self.written += values
 
@@ -263,34 +265,34 @@ class _Count:
 def _write_images(
     path: Path,
     images: list[Planes],
-    form: TiffForm,
+    variant: TiffVariant,
     directories: list[Directory],
     profile: Mapping[str, str],
     *,
     workers: int,
     count: _Count,
 ) -> None:
-    """Write the file: directories, overviews from small to large, the image; all places at last."""
+    """Write directories, overviews (smallest first), image, then the directories with offsets."""
     with path.open("wb", buffering=GEOTIFF.buffer) as file, ThreadPoolExecutor(workers) as pool:
-        file.write(write_directories(form, directories))
+        file.write(write_directories(variant, directories))
         for planes, own in reversed(list(zip(images, directories, strict=True))):
             write_tiles(
                 file,
-                form,
+                variant,
                 planes,
                 own,
                 options=_gdal_options(profile),
                 side=_side(planes, int(profile["BLOCKSIZE"])),
                 pool=pool,
                 ahead=workers + 1,
-                done=count.tiles,
+                advance=count.tiles,
             )
         file.seek(0)
-        file.write(write_directories(form, directories))
+        file.write(write_directories(variant, directories))
 
 
 def _side(planes: Planes, tile: int) -> tuple[int, int]:
-    """Return rows and columns to read at a time: whole tiles, and whole chunks if memory allows."""
+    """Return the rows and columns to read at a time: whole tiles, if possible whole chunks."""
     depth = min(int(planes.cube.chunks[0]), planes.count)
     common = [math.lcm(tile, chunk) for chunk in planes.chunk]
     if depth * math.prod(common) * planes.cube.dtype.itemsize > GEOTIFF.piece_bytes:
@@ -312,10 +314,10 @@ def _gdal_options(profile: Mapping[str, str]) -> dict[str, str]:
 
 def _empty_directory(
     layout: OutputLayout, profile: Mapping[str, str], statistics: Statistics
-) -> tuple[TiffForm, Directory]:
-    """Let GDAL write the directory of an image whose tiles are not there yet."""
+) -> tuple[TiffVariant, Directory]:
+    """Return the directory that GDAL writes for an image without tiles."""
     georeferencing: dict[str, object] = {"crs": layout.crs_wkt}
-    if not layout.affine.is_identity:  # the identity is how GDAL says there is none
+    if not layout.affine.is_identity:  # GDAL's convention for "no transform"
         georeferencing["transform"] = layout.affine
     with MemoryFile() as memory:
         with memory.open(
@@ -329,14 +331,14 @@ def _empty_directory(
             **georeferencing,
             **_gdal_options(profile),
         ) as target:
-            _describe(target, layout)
+            _write_metadata(target, layout)
             for plane in range(layout.planes):
                 target.update_tags(plane + 1, **statistics.items(plane))
         return read_directory(memory.getbuffer(), layout.planes)
 
 
-def _describe(target: DatasetWriter, layout: OutputLayout) -> None:
-    """Say the wavelengths in the three places that GDAL, QGIS and EnMAP-Box look for them."""
+def _write_metadata(target: DatasetWriter, layout: OutputLayout) -> None:
+    """Write provenance, and band metadata in three forms, for GDAL, QGIS and EnMAP-Box."""
     per_band = zip(
         layout.wavelength,
         layout.fwhm,
@@ -359,12 +361,12 @@ def _describe(target: DatasetWriter, layout: OutputLayout) -> None:
     if layout.standard_error:
         target.update_tags(layout.planes, ns=ITEMS, ROLE=STANDARD_ERROR, MEANING=MEANING)
         target.set_band_description(layout.planes, STANDARD_ERROR.replace("_", " "))
-    # A list holds a number for every band of the file, else readers do not take it; standard
-    # errors are no bad band, and have no wavelength.
-    more = (True,) * layout.standard_error
-    envi = {"bbl": "{" + ", ".join(str(int(flag)) for flag in (*layout.good, *more)) + "}"}
+    # Readers ignore a list that has not one number for every band of the file. The band of
+    # standard errors is not a bad band, and has no wavelength.
+    extra = (True,) * layout.standard_error
+    envi = {"bbl": "{" + ", ".join(str(int(flag)) for flag in (*layout.good, *extra)) + "}"}
     for key, values in (("wavelength", layout.wavelength), ("fwhm", layout.fwhm)):
-        if not (more or any(map(math.isnan, values))):  # with gaps it would shift in most readers
+        if not (extra or any(map(math.isnan, values))):  # most readers misalign a list with gaps
             envi[key] = "{" + ", ".join(f"{value:.9g}" for value in values) + "}"
     if "wavelength" in envi:
         envi["wavelength_units"] = "Nanometers"

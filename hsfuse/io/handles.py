@@ -1,4 +1,4 @@
-"""Files opened with GDAL: without warnings, one handle for each thread, none of a changed file."""
+"""GDAL dataset handles: opened without warnings, one per thread, never of a changed file."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from hsfuse.io.url import Url
 
 __all__ = ["GDAL_ERRORS", "gdal_options", "open_in_thread", "open_quietly"]
 
-#: What rasterio raises of a file: its own errors, and GDAL's where it does not translate them.
+#: Errors of rasterio, and of GDAL where rasterio does not translate them.
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 
-# libjpeg does not guess what is missing. Nothing is kept of a file that is closed: it may change.
+# libjpeg must not fill in missing data, and closed files must not be cached, since they may change.
 _OPTIONS = {
     "GDAL_ERROR_ON_LIBJPEG_WARNING": True,
     "GDAL_VRT_ENABLE_PYTHON": "NO",
     "CPL_VSIL_CURL_NON_CACHED": "/vsis3/:/vsigs/:/vsiaz/:/vsicurl/",
 }
-# Files that GDAL reads beside a raster by URL: its own notes and masks, world file, ENVI header.
-_BESIDE = (".aux.xml", ".msk")
+# Sidecar files that GDAL may read with a raster by URL: metadata, masks, world file, ENVI header.
+_SIDECARS = (".aux.xml", ".msk")
 _HEADERS = (".tfw", ".wld", ".hdr")
-# By URL a file is opened by the driver that its name says: others may name more files.
+# A URL is opened with the driver of its suffix only: other drivers may refer to further files.
 _DRIVERS = {".jp2": "JP2OpenJPEG", ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 _TIFF = (".tif", ".tiff")
 _opening = threading.Lock()
@@ -46,10 +46,10 @@ def open_quietly(path: str, overview: int | None = None) -> DatasetReader:
     """
     Open a file with GDAL, or one of its overviews, counted from 0.
 
-    Neither a missing place nor a no-data number like 1e99 warns.
+    Warnings of missing georeferencing and of no-data values like 1e99 are suppressed.
     """
     level = {} if overview is None else {"overview_level": overview}
-    with _opening, warnings.catch_warnings():  # filters belong to the process, not to a thread
+    with _opening, warnings.catch_warnings():  # filters are global to the process
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with np.errstate(over="ignore"), gdal_options(path):
             url = Url.parse(path)
@@ -64,28 +64,28 @@ def _driver(url: Url) -> str:
 
 def gdal_options(path: str) -> rasterio.Env:
     """
-    Return the environment in which a file is opened and read.
+    Return the GDAL environment in which a file is opened and read.
 
-    Over a network GDAL reads the file alone if it is one by URL, with what belongs to it, and else
-    nothing, whatever a file names.
+    Network access is restricted to the file itself and its sidecar files if it is a URL, and is
+    disabled for local files, whatever other files they refer to.
     """
     url = Url.parse(path)
     names = [".none"]
     options = {key: value for key, value in NETWORK_OPTIONS.items() if key not in os.environ}
     if url is not None:
         options |= cloud_options(url.scheme, os.environ) | {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
-        # GDAL compares the ends of names, and splits the list of them at commas and spaces.
+        # GDAL compares the ends of names, and splits the list at commas and spaces.
         file = re.split("[, ]", url.virtual.partition(url.host)[2])[-1]
         stem = file.removesuffix(url.suffix)
-        names = [file, *(file + end for end in _BESIDE), *(stem + end for end in _HEADERS)]
+        names = [file, *(file + end for end in _SIDECARS), *(stem + end for end in _HEADERS)]
         names.append(f"{file}.hdr")
-    # Always stated: an option of the main thread holds in all threads that state none.
+    # Always set: otherwise the option of the main thread applies in this thread.
     options["CPL_VSIL_CURL_ALLOWED_EXTENSIONS"] = ",".join(names)
     return rasterio.Env(GDAL_CACHEMAX=READING.cache_bytes, **_OPTIONS, **options)
 
 
 def open_in_thread(path: str, state: tuple[int, int], overview: int | None = None) -> DatasetReader:
-    """Return this thread's own handle: GDAL's are not safe to share."""
+    """Return a handle that belongs to this thread: GDAL handles are not thread-safe."""
     if stamp(path) != state:
         raise RasterError(f"{path}: changed since it was opened; open it again")
     handles: OrderedDict[tuple[str, tuple[int, int], int | None], DatasetReader]

@@ -1,4 +1,4 @@
-"""Folders of zarr whose chunks are hashed in memory, as they are written or read."""
+"""Zarr stores that hash chunks in memory when they are written, or verify them when read."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ CHECKSUMS = "checksums.sha256"
 
 class RecordingStore(WrapperStore[Store]):
     """
-    A store that is written to, and the hash of all that was.
+    A writable store that records the hash of every object written.
 
     Parameters
     ----------
     store : Store
-        Of a folder, or of objects.
+        Local store or object store that is wrapped.
 
     Attributes
     ----------
     hashes : dict of str to str
-        SHA-256 of the bytes written, by their path inside the folder.
+        SHA-256 of the bytes written, by their key.
     """
 
     def __init__(self, store: Store) -> None:
@@ -44,24 +44,24 @@ class RecordingStore(WrapperStore[Store]):
         self.hashes: dict[str, str] = {}
 
     async def set(self, key: str, value: Buffer) -> None:
-        """Write a file, and hash what is written: it need not be read again for that."""
+        """Write an object and record its hash."""
         self.hashes[key] = await asyncio.to_thread(_hash, value)
         await super().set(key, value)
 
 
 class CheckedStore(WrapperStore[Store]):
     """
-    A folder that is read, each chunk compared with its hash.
+    A store that verifies each chunk by its hash when it is read.
 
     Parameters
     ----------
     store : Store
-        Of a folder, or of objects.
+        Local store or object store that is wrapped.
     place : Path or Url
-        Where it is, for messages.
+        Location of the store, for messages.
     hashes : mapping of str to str or None, optional
-        SHA-256 of chunks by their path inside the folder, None for one that has no file. Others are
-        not compared.
+        SHA-256 of chunks by their key, None for a chunk without a file. Keys without an entry are
+        not verified.
     """
 
     def __init__(
@@ -77,12 +77,12 @@ class CheckedStore(WrapperStore[Store]):
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
         """
-        Return the bytes of a file, None where there is none.
+        Return the content of an object, None where it does not exist.
 
         Raises
         ------
         OutputError
-            If they are not those of the hash.
+            If the content does not match the hash.
         """
         value = await super().get(key, prototype, byte_range)
         if byte_range is None and key in self.hashes:
@@ -100,19 +100,19 @@ def _hash(value: Buffer) -> str:
 
 def write_checksums(root: AnyPath, arrays: Iterable[str], hashes: Mapping[str, str | None]) -> None:
     """
-    Leave the hash of every chunk file of some arrays beside the chunks, as ``sha256sum`` reads it.
+    Write the hashes of all chunks of some arrays to files in the format of ``sha256sum``.
 
-    They lie in the folders of the arrays: in that of a group zarr warns of a file that is no array.
+    The files are in the folders of the arrays: in the folder of a group, zarr would warn of them.
 
     Parameters
     ----------
     root : Path or Url
-        Of the group.
+        Folder of the group.
     arrays : iterable of str
-        Names of its arrays.
+        Names of the arrays.
     hashes : mapping of str to str or None
-        SHA-256 of files by their path in the group, chunks and others; None for a chunk that has no
-        file.
+        SHA-256 of files by their path in the group; None for a chunk without a file. Files other
+        than chunks of the arrays are ignored.
     """
     for array in arrays:
         lines = [

@@ -1,7 +1,7 @@
 """
-Where the pixels of an ERDAS Imagine file end, by its own directory.
+End offsets of the pixels of an ERDAS Imagine file, from its directory.
 
-GDAL names no offsets of this format. Layout: "Erdas Imagine .ige and .img file format" and
+GDAL reports no block offsets for this format. Layout: "Erdas Imagine .ige and .img file format" and
 frmts/hfa/hfaentry.cpp, hfaband.cpp of GDAL: a tree of entries, in which ``Edms_State`` lists the
 blocks of a layer and ``ImgExternalRaster`` names the ``.ige`` file that holds them instead.
 """
@@ -30,7 +30,7 @@ _EXTERNAL = struct.Struct("<2Q2I")  # offsets of flags and pixels; layers in the
 
 
 class _Entry(NamedTuple):
-    """An entry of the tree; ``parent`` is the content of the one it belongs to."""
+    """An entry of the tree; ``parent`` is the content of its parent entry."""
 
     kind: bytes
     content: bytes
@@ -38,16 +38,16 @@ class _Entry(NamedTuple):
 
 
 def is_hfa(path: Path) -> bool:
-    """Return whether a file is one of ERDAS Imagine, by its signature."""
+    """Return whether a file is an ERDAS Imagine file, by its signature."""
     with path.open("rb") as file:
         return file.read(len(_SIGNATURE)) == _SIGNATURE
 
 
 def pixel_ends(path: Path) -> Iterator[tuple[Path, int]]:
     """
-    Give the files that hold pixels, and the byte up to which the directory places them there.
+    Yield the files that hold pixels, with the end of the last block in bytes.
 
-    The directory may lie behind the pixels: where it is cut off itself, its own end is given.
+    The directory may follow the pixels: where it is truncated itself, its own end is yielded.
     """
     with path.open("rb") as file:
         try:
@@ -56,14 +56,14 @@ def pixel_ends(path: Path) -> Iterator[tuple[Path, int]]:
                     yield path, _last_block(file, entry.content)
                 elif entry.kind == b"ImgExternalRaster":
                     yield _external(path, entry)
-        except _Cut as cut:
+        except _Truncated as cut:
             yield path, cut.end
-        except (struct.error, IndexError, ZeroDivisionError):  # damaged: GDAL has the word
+        except (struct.error, IndexError, ZeroDivisionError):  # damaged: GDAL reports it
             return
 
 
-class _Cut(Exception):
-    """A part that the file is too short for."""
+class _Truncated(Exception):
+    """A part of the directory ends beyond the end of the file."""
 
     def __init__(self, end: int) -> None:
         super().__init__(end)
@@ -72,7 +72,7 @@ class _Cut(Exception):
 
 def _read(file: BinaryIO, start: int, size: int) -> bytes:
     if start + size > os.fstat(file.fileno()).st_size:
-        raise _Cut(start + size)
+        raise _Truncated(start + size)
     file.seek(start)
     return file.read(size)
 
@@ -96,7 +96,7 @@ def _entries(file: BinaryIO) -> Iterator[_Entry]:
 
 
 def _last_block(file: BinaryIO, content: bytes) -> int:
-    """Return the byte at which the last block of a layer ends; blocks may lie in any order."""
+    """Return the end of the last block of a layer in bytes; blocks may be in any order."""
     count, start = struct.unpack_from("<2I", content, 14)
     blocks = np.frombuffer(_read(file, start, count * _BLOCK.itemsize), _BLOCK)
     ends = blocks["offset"].astype(np.int64) + blocks["size"]
@@ -104,7 +104,7 @@ def _last_block(file: BinaryIO, content: bytes) -> int:
 
 
 def _external(path: Path, entry: _Entry) -> tuple[Path, int]:
-    """Return the file beside this one that holds the blocks of all layers, and their end."""
+    """Return the external file that holds the blocks of all layers, and their end in bytes."""
     _, start, layers, _ = _EXTERNAL.unpack(entry.content[-_EXTERNAL.size :])
     name = entry.content[8 : -_EXTERNAL.size].split(b"\0")[0].decode("latin-1")
     beside = path.parent / name

@@ -1,4 +1,4 @@
-"""What an input is, whatever it is called: files by path, size and time of change."""
+"""Identity of an input for digests: real path, size and modification time of its files."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from hsfuse.io.url import AnyPath, Url, as_path
 
 __all__ = ["STORE_FILES", "companions", "identity", "store_metadata"]
 
-#: Files of which a zarr store has one at least.
+#: Metadata files; a zarr store has at least one of them.
 STORE_FILES = ("zarr.json", ".zmetadata", ".zgroup", ".zarray")
 
 
 def companions(paths: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
-    """Return the files beside a raster's own, headers and the sources of a VRT, with stamps."""
+    """Return the existing ones of the files that accompany a raster file, with their stamps."""
     return tuple((real_name(path), *stamp(path)) for path in paths if as_path(path).is_file())
 
 
 def real_name(path: str) -> str:
-    """Return the one name of a file, however its path is spelt."""
+    """Return the canonical path of a file, or the URL."""
     url = Url.parse(path)
     return os.path.realpath(path) if url is None else str(url)
 
 
 def identity(pixels: object) -> tuple[object, ...]:
     """
-    Return what decides the values of pixels, however their path is spelt.
+    Return the fields that determine the values of pixels, with canonical paths.
 
-    As ``__dask_tokenize__`` it makes names of arrays the same in every process, so that a
-    resumed run knows its inputs again.
+    Used as ``__dask_tokenize__``, it gives arrays the same names in every process, so that a
+    resumed run recognises its inputs.
     """
     values = ((field.name, getattr(pixels, field.name)) for field in fields(pixels))  # type: ignore[arg-type]
     return (
@@ -44,7 +44,7 @@ def identity(pixels: object) -> tuple[object, ...]:
 
 
 def store_metadata(store: AnyPath) -> tuple[tuple[str, int, int], ...]:
-    """Return the metadata files of a store; zarr rewrites them with every array."""
+    """Return the metadata files of a store with their stamps, which change with every array."""
     names = (*STORE_FILES, ".zattrs")
     if isinstance(store, Path):
         folders = [store, *sorted(entry for entry in store.iterdir() if entry.is_dir())]
@@ -52,6 +52,6 @@ def store_metadata(store: AnyPath) -> tuple[tuple[str, int, int], ...]:
     elif store.writable:
         parts = [*store.iterdir(), *(each for part in store.iterdir() for each in part.iterdir())]
         found = sorted(str(part) for part in parts if part.name in names)
-    else:  # a web server, which lists nothing
+    else:  # a web server does not list its files
         found = [str(store / name) for name in names]
     return companions(found)

@@ -1,15 +1,15 @@
 """
-What an output is while it grows: the chunks written so far, and a journal of finished blocks.
+The partial output of a run, and the journal of its finished blocks.
 
-Beside the final name lies the folder ``<name>.partial``: ``plan.json`` (which plan it belongs
-to), ``cube.zarr`` (the pixels so far), ``models`` (the local models of a method of two passes, a
-file for each unit) and ``journal.jsonl`` (one line per finished block or unit, with the hash of
-every file it wrote). A block is safe once its chunk files are on the disk *and* its line is in
-the journal, in this order; whatever was interrupted in between is written again and comes out
-the same.
+A partial output is the folder ``<name>.partial`` beside the final path. It holds ``plan.json`` (the
+digest of the plan), ``cube.zarr`` (the pixels written so far), ``models`` (the local models of a
+method with two passes, one file for each unit) and ``journal.jsonl`` (one line for each finished
+block or unit, with the hash of every file it wrote). A block is finished once its chunk files are
+on the disk *and* its line is in the journal, in this order; an interrupted block is computed again
+with the same result.
 
-In an object store the folder holds no pixels: they are written to their final place. The journal
-is one object for each line.
+At a URL the folder holds no pixels: object stores cannot rename, so the pixels are written to
+their final location. The journal is one object for each line.
 """
 
 import hashlib
@@ -37,28 +37,28 @@ __all__ = ["Journal", "ModelReceipt", "PartialOutput", "Receipt", "hash_file"]
 @dataclass(frozen=True)
 class Receipt:
     """
-    What one written block left behind.
+    The journal entry of one written block.
 
     Parameters
     ----------
     block : Block
         The rectangle that was written.
     chunks : dict of str to str or None
-        SHA-256 of each chunk file, by its path inside the store; None where the whole
-        chunk is no data, for which zarr writes no file.
+        SHA-256 of each chunk file by its path inside the store; None for a chunk without data,
+        for which zarr writes no file.
     missing : int
-        Values that were NaN.
+        Number of values that were NaN.
     clipped : int
-        Values that the stored type could not hold.
+        Number of values outside the range of the stored type.
     limited : int
-        Values below the physical range, which were set to its limit.
+        Number of values below the physical range, which were set to its lower limit.
     tags : dict of str to str
-        Entity tag of each chunk that is an object in a store, by its path.
+        Entity tag of each chunk in an object store, by its path.
     undeclared : tuple of (str, float or None)
-        Image and number of each undeclared fill in what the block was fused from.
+        Image and value of each undeclared fill in the inputs of the block.
     spatial, spectral : Discrepancy
-        How the block differs from the HS image and from the MS image, where that was
-        compared: a resumed run knows it of the blocks of the run before.
+        Differences of the block from the HS image and from the MS image, where compared; a
+        resumed run reads those of earlier blocks here.
     """
 
     block: Block
@@ -77,7 +77,7 @@ class Receipt:
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Self:
-        """Read one line of JSON; numbers come back bit for bit."""
+        """Parse one line of JSON; floats are restored exactly."""
         parts = json.loads(line)
         compared = {name: Discrepancy(**parts[name]) for name in ("spatial", "spectral")}
         undeclared = tuple((image, number) for image, number in parts.get("undeclared", ()))
@@ -88,14 +88,14 @@ class Receipt:
 @dataclass(frozen=True)
 class ModelReceipt:
     """
-    What one conditioned unit of local models left behind.
+    The journal entry of one conditioned unit of local models.
 
     Parameters
     ----------
     unit : tuple of int
-        Its row and column.
+        Row and column of the unit.
     sha256 : str
-        Of its file.
+        Hash of its file.
     """
 
     unit: tuple[int, int]
@@ -107,7 +107,7 @@ class ModelReceipt:
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Self:
-        """Read one line of JSON."""
+        """Parse one line of JSON."""
         parts = json.loads(line)
         row, column = parts["unit"]
         return cls((int(row), int(column)), str(parts["sha256"]))
@@ -116,48 +116,48 @@ class ModelReceipt:
 @dataclass(frozen=True)
 class PartialOutput:
     """
-    Where an output grows.
+    Paths of the files of a partial output.
 
     Parameters
     ----------
     path : Path or Url
-        The final name, which no file bears before the output is finished.
+        Final path of the output, which does not exist before the output is complete.
     """
 
     path: AnyPath
 
     @property
     def partial(self) -> AnyPath:
-        """The folder that holds all until the output is finished; at a URL all but pixels."""
+        """Folder of the partial output; at a URL it holds all but the pixels."""
         return self.path.with_name(self.path.name + ".partial")
 
     @property
     def root(self) -> AnyPath:
-        """The zarr store: inside it, or, as object stores rename nothing, the output itself."""
+        """The zarr store: inside that folder, or at a URL the output itself."""
         return self.path if isinstance(self.path, Url) else self.partial / "cube.zarr"
 
     @property
     def models(self) -> AnyPath:
-        """The folder of local models inside it."""
+        """Folder of the local models."""
         return self.partial / "models"
 
     def model(self, row: int, column: int) -> AnyPath:
-        """Return the file of a unit's models."""
+        """Return the file of the models of one unit."""
         return self.models / f"{row}-{column}.npy"
 
     @property
     def journal(self) -> AnyPath:
-        """The journal inside it."""
+        """File of the journal, or at a URL its folder."""
         at_url = isinstance(self.path, Url)
         return self.partial / ("journal" if at_url else "journal.jsonl")
 
     @property
     def plan(self) -> AnyPath:
-        """The record of whose work it is."""
+        """File with the digest of the plan, the layout and its origin."""
         return self.partial / "plan.json"
 
     def damaged(self, chunks: Mapping[str, str | None], tags: Mapping[str, str]) -> list[str]:
-        """Return the chunks that are not what was written, by their hashes, or tags at a URL."""
+        """Return the keys of chunks that do not match their hashes (at a URL, entity tags)."""
         if isinstance(self.root, Url):
             start = len(self.root.key) + 1
             there = {each.key[start:]: tag for each, tag in self.root.tagged_objects()}
@@ -173,19 +173,19 @@ _Key = TypeVar("_Key", bound=Hashable)
 
 class Journal:
     """
-    The record of finished blocks and units; one process holds it, until it is closed.
+    The journal of finished blocks and units, locked by one process until it is closed.
 
     Parameters
     ----------
     output : PartialOutput
-        Such as a :class:`hsfuse.io.store.Store`.
+        The partial output, such as a :class:`hsfuse.io.store.Store`.
     owned : bool
-        Whether it is written to; see :mod:`hsfuse.io.log`.
+        Whether it will be written to; see :mod:`hsfuse.io.log`.
 
     Raises
     ------
     OutputError
-        If another run holds it.
+        If another run has locked it.
     """
 
     def __init__(self, output: PartialOutput, *, owned: bool = True) -> None:
@@ -213,22 +213,22 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Let another process have the journal."""
+        """Close the journal and release its lock."""
         self._lines.close()
 
     def claim(self) -> None:
-        """Name this process as the one that writes, for a second run that is refused."""
+        """Record this process as the owner, which the error message of a second run states."""
         owner = {"process": os.getpid(), "host": platform.node()}
         self._append(json.dumps({"owner": owner}))
 
     def append(self, receipt: Receipt | ModelReceipt) -> None:
         """
-        Add a finished block or unit; on return the line is on the disk.
+        Append a finished block or unit; on return the line is on the disk.
 
         Raises
         ------
         OutputError
-            If the disk does not take it.
+            If writing fails.
         """
         self._append(receipt.to_json())
         if isinstance(receipt, Receipt):
@@ -237,18 +237,18 @@ class Journal:
     def _append(self, line: str) -> None:
         try:
             self._lines.append(line.encode())
-        except OutputError:  # of another run
+        except OutputError:  # another run took over the journal
             raise
         except OSError as error:
             raise OutputError(f"{self.output.journal}: {failure(error)}") from error
 
     @property
     def intact(self) -> frozenset[str]:
-        """The chunk files that this journal saw written, or compared with their hash."""
+        """Keys of the chunks that were written or verified through this journal."""
         return frozenset(self._intact)
 
     def receipts(self) -> dict[Block, Receipt]:
-        """Return the last receipt of every block, oldest first; unreadable lines are skipped."""
+        """Return the last receipt of every block, oldest first; damaged lines are skipped."""
         return self._read(Receipt.from_json, lambda receipt: receipt.block)
 
     def models(self) -> dict[tuple[int, int], ModelReceipt]:
@@ -256,7 +256,7 @@ class Journal:
         return self._read(ModelReceipt.from_json, lambda receipt: receipt.unit)
 
     def finished(self) -> frozenset[Block]:
-        """Return the blocks whose chunk files are still what the journal says."""
+        """Return the blocks whose chunk files match the journal."""
         receipts = self.receipts()
         expected = {key: value for each in receipts.values() for key, value in each.chunks.items()}
         tags = {key: tag for each in receipts.values() for key, tag in each.tags.items()}
@@ -268,7 +268,7 @@ class Journal:
         )
 
     def conditioned(self) -> frozenset[tuple[int, int]]:
-        """Return the units whose files are still what the journal says."""
+        """Return the units whose files match the journal."""
         receipts = self.models()
         found = _hashes(self.output.model(*unit) for unit in receipts)
         pairs = zip(receipts.items(), found, strict=True)
@@ -277,12 +277,16 @@ class Journal:
     def _read(
         self, parse: Callable[[bytes], _Receipt], key: Callable[[_Receipt], _Key]
     ) -> dict[_Key, _Receipt]:
-        """Return the last receipt of a kind for every key; lines of other kinds are skipped."""
+        """Return the last receipt of one type for every key; lines of other types are skipped."""
         receipts: dict[_Key, _Receipt] = {}
         for line in self._lines:
             try:
                 receipt = parse(line)
-            except (ValueError, TypeError, KeyError):  # or damaged: its item is done again
+            except (
+                ValueError,
+                TypeError,
+                KeyError,
+            ):  # another type, or damaged: its item is redone
                 continue
             receipts.pop(key(receipt), None)
             receipts[key(receipt)] = receipt
@@ -290,7 +294,7 @@ class Journal:
 
 
 def _last_owner(journal: AnyPath) -> str:
-    """Return who wrote to a journal last, from its text: another process holds it."""
+    """Return the process that wrote to a journal last, for a message."""
     owner: object = None
     for line in journal.read_bytes().splitlines():
         if line.startswith(b'{"owner"'):

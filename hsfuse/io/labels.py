@@ -1,4 +1,4 @@
-"""What messages call a raster and a coordinate reference system."""
+"""Labels of rasters and coordinate reference systems in messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["crs_label", "crs_text", "raster_label"]
 
 def raster_label(raster: xr.DataArray, default: str = "raster") -> str:
     """
-    Return the file a raster comes from, or what it is called where there is none.
+    Return the source file of a raster, or a default label where it has none.
 
     Examples
     --------
@@ -34,6 +34,6 @@ def crs_label(crs: CRS) -> str:
 
 
 def crs_text(crs: CRS) -> str:
-    """Return all that defines a coordinate reference system: its EPSG code, or else its WKT."""
+    """Return the full definition of a coordinate reference system: its EPSG code, else its WKT."""
     code = crs.to_epsg()
     return f"EPSG:{code}" if code else str(crs.to_wkt())

@@ -1,8 +1,8 @@
 """
-What an output raster looks like.
+Layout of an output raster: shape, number type, grid, chunks and band metadata.
 
-An :class:`OutputLayout` is a small frozen value that travels to every worker. It says
-nothing of where the output goes; :mod:`hsfuse.io.journal` does.
+An :class:`OutputLayout` is small and immutable, and is sent to every worker. It does not hold the
+location of the output; :mod:`hsfuse.io.journal` does.
 """
 
 import math
@@ -31,13 +31,12 @@ __all__ = [
     "error_file",
 ]
 
-#: Name of the coordinate (y, x) of a raster that holds its standard error, and of the array of it
-#: in a store.
+#: Name of the standard error (y, x), as a coordinate of a raster and as an array of a store.
 STANDARD_ERROR = "standard_error"
-#: Domain of hsfuse's items of the bands of a GeoTIFF; the copy that adds overviews drops items
-#: without a domain. ``ROLE=standard_error`` marks the band of standard errors.
+#: Metadata domain of the band items that hsfuse writes to a GeoTIFF. ``ROLE=standard_error`` marks
+#: the band of standard errors.
 ITEMS = "HSFUSE"
-#: Field of an ENVI header that is 1 where a file of standard errors lies beside.
+#: Field of an ENVI header that is 1 where a file of standard errors accompanies the image.
 STANDARD_ERROR_FIELD = "hsfuse standard error"
 
 _NODATA: dict[str, float] = {"float32": math.nan, "int16": -32768, "uint16": 65535}
@@ -46,12 +45,12 @@ _PLAIN = "float32 is stored without scaling: scale 1, offset 0, nodata NaN"
 
 def check_stored_type(dtype: str, scale: float | None, max_error: float = 0.0) -> None:
     """
-    Refuse a number type that an output cannot have, with its scale and rounding.
+    Check the stored number type of an output, its scale and its rounding.
 
     Raises
     ------
     PlanError
-        One line.
+        If they are not supported, or contradict each other.
     """
     _check_dtype(dtype)
     if scale is None and dtype != "float32":
@@ -89,7 +88,7 @@ def error_file(path: AnyPath) -> AnyPath:
 
 
 class Block(NamedTuple):
-    """A rectangle of the output, in pixels; all bands, and the standard error if there is one."""
+    """A rectangle of the output in pixels, with all planes."""
 
     row: int
     column: int
@@ -107,8 +106,8 @@ class OutputLayout:
     bands, rows, columns : int
         The shape of the cube.
     transform : tuple of float
-        Affine order ``(a, b, c, d, e, f)``, as rasterio and affine write it: ``x = a column
-        + b row + c``, ``y = d column + e row + f``. It maps pixel corners, not centres.
+        In the order ``(a, b, c, d, e, f)`` of rasterio and affine: ``x = a column + b row + c``,
+        ``y = d column + e row + f``, where (0, 0) is the corner of a pixel, not its centre.
     crs_wkt : str, optional
         The coordinate reference system as WKT; None when it is not known.
     dtype : {"float32", "int16", "uint16"}
@@ -116,27 +115,27 @@ class OutputLayout:
     scale, offset : float
         ``value = stored * scale + offset``; for integers only.
     max_error : float
-        By which float32 values are rounded at most, see :func:`hsfuse.core.rounding.round_values`;
-        0 for not at all.
+        Largest rounding error of float32 values, see :func:`hsfuse.core.rounding.round_values`;
+        0 for no rounding.
     nodata : float, optional
-        The stored number that means no data. NaN for float32; for integers the lowest or
-        the highest number of the type (default -32768 and 65535).
+        Stored no-data value. NaN for float32; for integers the minimum or the maximum of the type
+        (default -32768 and 65535).
     chunk : tuple of int
         Chunk ``(bands, rows, columns)`` of the store, clipped to the shape.
     wavelength, fwhm : tuple of float
-        Nanometres; NaN where unknown.
+        In nanometres; NaN where unknown.
     good : tuple of bool
-        False for bands that are not to be trusted.
+        False for bad bands.
     covered : tuple of bool
-        False for bands at whose wavelengths no MS band sees anything.
+        False for bands at whose wavelengths no MS band has a response.
     explained : tuple of float
-        Share of a band's variance that the MS bands explain; NaN where unknown.
+        Share of the variance of a band that the MS bands explain; NaN where unknown.
     band_name : tuple of str
-        May be empty strings.
+        Names; may be empty strings.
     standard_error : bool
-        Whether a plane of standard errors is stored beside the cube, as the same numbers.
+        Whether a plane of standard errors is stored with the cube, with the same packing.
     attributes : mapping
-        Provenance: anything that JSON holds. It does not decide what the pixels are.
+        Provenance, of JSON types. It does not determine the pixels.
 
     Raises
     ------
@@ -212,17 +211,17 @@ class OutputLayout:
 
     @property
     def planes(self) -> int:
-        """The bands of the cube, and the plane of standard errors."""
+        """Number of bands, plus one for the standard error if it is stored."""
         return self.bands + self.standard_error
 
     @property
     def fill(self) -> float:
-        """The stored number that means no data."""
+        """Stored no-data value."""
         return _NODATA[self.dtype] if self.nodata is None else self.nodata
 
     @property
     def provenance(self) -> dict[str, object]:
-        """The attributes, and by how much values are rounded, for the readers of a file."""
+        """The attributes, and the largest rounding error, as stated in a file."""
         rounding = {"max_error": self.max_error} if self.max_error else {}
         return dict(self.attributes) | rounding
 
@@ -238,7 +237,7 @@ class OutputLayout:
         return Affine(*self.transform)
 
     def fingerprint(self) -> dict[str, object]:
-        """Return what decides the stored bytes and their place, JSON-ready (NaN as None)."""
+        """Return all fields that determine the stored bytes, in JSON types (NaN as None)."""
         parts = asdict(self) | {"transform": list(self.transform), "chunk": list(self.chunk)}
         del parts["attributes"]
         parts["nodata"] = None if math.isnan(self.fill) else self.fill
@@ -260,23 +259,23 @@ class OutputLayout:
         attributes: Mapping[str, object] | None = None,
     ) -> "OutputLayout":
         """
-        Describe a raster as the output it would become.
+        Return the layout of the output of a raster.
 
         Parameters
         ----------
         array : DataArray
-            Dimensions ``(band, y, x)``.
+            Raster (band, y, x).
         dtype, scale, offset
-            As stored; ``scale`` is required for integers.
+            Packing of the output; ``scale`` is required for integers.
         max_error : float
-            By which float32 values may be rounded.
+            Largest rounding error of float32 values.
         attributes : mapping, optional
             Provenance.
 
         Raises
         ------
         PlanError
-            If the dimensions are others, or an integer type comes without a scale.
+            If the dimensions are others, or an integer type is given without a scale.
         """
         if array.dims != ("band", "y", "x"):
             raise PlanError(f"a raster has the dimensions (band, y, x), got {array.dims}")
@@ -310,10 +309,10 @@ class OutputLayout:
 
 def _transform(array: xr.DataArray) -> tuple[float, float, float, float, float, float]:
     """
-    Return the transform of a raster, which may be a window of the one it states.
+    Return the transform of a raster, which may be a window of the raster that it states.
 
-    Coordinates know about the window but are rounded; the stated transform is exact. Where
-    they agree to a whole number of pixels, the stated one is moved by that number.
+    The coordinates reflect the window but are rounded; the stated transform is exact. Where they
+    differ by a whole number of pixels, the stated transform is translate_errors by that number.
     """
     stated = None
     if "spatial_ref" in array.coords:
@@ -332,7 +331,7 @@ def _transform(array: xr.DataArray) -> tuple[float, float, float, float, float, 
 
 
 def default_block_size(layout: OutputLayout) -> tuple[int, int]:
-    """Return the rows and columns of a write: whole chunks, at most 1024 pixels and 128 MiB."""
+    """Return rows and columns of a block: whole chunks, at most 1024 pixels a side and 128 MiB."""
     _, rows, columns = layout.chunk
     chunks = OUTPUTS.block_bytes // (4 * layout.bands * rows * columns)  # that fit one block
     factor = max(1, min(math.isqrt(chunks), OUTPUTS.longest_block // max(rows, columns)))
@@ -341,20 +340,20 @@ def default_block_size(layout: OutputLayout) -> tuple[int, int]:
 
 def blocks(layout: OutputLayout, block_size: int | tuple[int, int] | None = None) -> list[Block]:
     """
-    Cut an output into the blocks that are written one at a time, row by row.
+    Divide an output into the blocks in which it is written, row by row.
 
     Parameters
     ----------
     layout : OutputLayout
         The output.
     block_size : int or tuple of int, optional
-        Rows and columns of a block; multiples of the chunk. Blocks at the far edges are
-        smaller.
+        Rows and columns of a block, multiples of the chunk. Blocks at the lower and right edges
+        are smaller.
 
     Raises
     ------
     PlanError
-        If a block would share a chunk with another.
+        If two blocks would share a chunk.
 
     Examples
     --------

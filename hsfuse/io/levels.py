@@ -1,8 +1,8 @@
 """
-Rasters at reduced resolution, read in bounded time and memory whatever their size.
+Windows of rasters at reduced resolution, read in bounded time and memory.
 
-At step 4 a pixel is the mean of 4 x 4 pixels of the raster. Overviews are read where there are any;
-a raster without them is averaged as far as that is quick, and sampled beyond.
+At step 4 a pixel is the mean of 4 x 4 pixels of the raster. Overviews are used where they exist. A
+raster without overviews is averaged up to a limit of values read, and sampled beyond it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from hsfuse.io.pixels import (
     Pixels,
     StackedPixels,
     StorePixels,
-    split,
+    split_index,
 )
 from hsfuse.io.preview import read_window
 from hsfuse.io.read import open_pixels
@@ -42,15 +42,15 @@ Block = tuple[int, int, int]
 
 class Level(NamedTuple):
     """
-    A raster, or one of its overviews.
+    One resolution level of a raster: the raster itself or an overview.
 
     Attributes
     ----------
     step : int
-        Pixels of the raster that one of these has along each axis.
+        Side of a pixel of this level, in pixels of the raster.
     pixels : Pixels
     block : tuple of int
-        Bands, rows and columns that are stored together.
+        Bands, rows and columns of a stored block.
     """
 
     step: int
@@ -66,7 +66,7 @@ class Pyramid:
     Attributes
     ----------
     levels : tuple of Level
-        From fine to coarse; the first is the raster.
+        From fine to coarse; the first is the raster itself.
     """
 
     levels: tuple[Level, ...]
@@ -82,30 +82,30 @@ class Pyramid:
         return rows, columns
 
     def sampled(self, step: int) -> bool:
-        """Return whether the whole raster at a step is sampled, for want of overviews."""
+        """Return whether the whole raster is sampled instead of averaged at a step."""
         level, reduction = self._level(step)
         whole = [Span(0, length) for length in level.pixels.shape[1:]]
         return reduction > 1 and _cost(level, [0], whole[0], whole[1]) > LEVELS.most_values
 
     def read(self, bands: Sequence[int], step: int, rows: Span, columns: Span) -> Cube:
         """
-        Return some bands of a window at reduced resolution.
+        Return a window at reduced resolution.
 
         Parameters
         ----------
         bands : sequence of int
-            Indexes from 0.
+            Indexes of the bands, from 0.
         step : int
-            Pixels of the raster that one of these has along each axis, a power of two.
+            Side of a pixel of the result, in pixels of the raster; a power of two.
         rows, columns : Span
-            The window, in pixels of that size, within :meth:`size`.
+            The window, in pixels of the result, within :meth:`size`.
 
         Returns
         -------
         ndarray of shape (bands, rows, columns)
-            Means of the pixels with data, NaN where there are none. Where a raster lacks overviews
-            and the blocks of the window hold more than 2 ** 27 values, those of blocks spread over
-            it, each pixel that of the nearest.
+            Means of the pixels with data, NaN where there are none. Where the raster has no
+            overviews and the blocks of the window hold more than 2 ** 27 values, only blocks evenly
+            spread over the window are read, and a pixel is the nearest mean.
 
         Raises
         ------
@@ -122,14 +122,14 @@ class Pyramid:
         return _sample(level, bands, reduction, down, across)
 
     def _level(self, step: int) -> tuple[Level, int]:
-        """Return the coarsest level that serves a step, and what its pixels are reduced by."""
+        """Return the coarsest level usable for a step, and the remaining reduction factor."""
         level = [each for each in self.levels if each.step <= step and step % each.step == 0][-1]
         return level, step // level.step
 
 
 def open_pyramid(path: str | os.PathLike[str]) -> tuple[Pyramid, Pyramid | None]:
     """
-    Open a raster, and its standard error where it has one.
+    Return the pyramids of a raster and of its standard error, None where it has none.
 
     Parameters
     ----------
@@ -173,14 +173,14 @@ class _ArrayPixels:
         return bands, rows, columns
 
     def __getitem__(self, key: Key) -> Cube:
-        (bands, rows, columns), rest = split(key, self.shape)
+        (bands, rows, columns), rest = split_index(key, self.shape)
         part = self.raster.isel(band=slice(bands.start, bands.stop))
         window = Span(rows.start, rows.stop), Span(columns.start, columns.stop)
         return read_window(part, None, *window)[rest]
 
 
 def _pyramid(pixels: Pixels, opened: Opened, stored: Sequence[Pixels | None]) -> Pyramid:
-    """Return pixels with their overviews: groups of a store, or those of a file."""
+    """Return the pyramid of pixels, with the levels of a store or the overviews of a file."""
     block = _block(pixels, opened)
     levels, size = [Level(1, pixels, block)], pixels.shape[1:]
     count = len(stored) or len(_overviews(pixels))
@@ -194,7 +194,7 @@ def _pyramid(pixels: Pixels, opened: Opened, stored: Sequence[Pixels | None]) ->
 
 
 def _stored_levels(path: str | os.PathLike[str], opened: Opened) -> list[Opened]:
-    """Return the levels of half the size that the raster's zarr store has."""
+    """Return the reduced levels of a zarr store, from large to small; empty for other formats."""
     if not isinstance(opened.pixels, StorePixels) or not as_path(path).is_dir():
         return []
     from hsfuse.io.stores import open_levels
@@ -203,7 +203,7 @@ def _stored_levels(path: str | os.PathLike[str], opened: Opened) -> list[Opened]
 
 
 def _overviews(pixels: Pixels) -> list[int]:
-    """Return the factors of the overviews that all files of a raster have."""
+    """Return the factors (2, 4, 8 ...) of the overviews common to all files of a raster."""
     if isinstance(pixels, StackedPixels):
         common = [_overviews(layer) for layer in pixels.layers]
         return min(common, key=len) if common else []
@@ -216,7 +216,7 @@ def _overviews(pixels: Pixels) -> list[int]:
 
 
 def _overview(pixels: Pixels, number: int, size: tuple[int, int]) -> Pixels | None:
-    """Return an overview as pixels; None where its size is not that of halved pixels."""
+    """Return an overview as pixels; None where its size is not exactly halved."""
     if isinstance(pixels, StackedPixels):
         layers = [_overview(layer, number, size) for layer in pixels.layers]
         found = tuple(layer for layer in layers if isinstance(layer, FilePixels))
@@ -229,7 +229,7 @@ def _overview(pixels: Pixels, number: int, size: tuple[int, int]) -> Pixels | No
 
 
 def _block(pixels: Pixels, opened: Opened) -> Block:
-    """Return the bands, rows and columns that are stored together."""
+    """Return the bands, rows and columns of a stored block."""
     rows, columns = opened.block
     if isinstance(pixels, StorePixels):
         chunks = pixels.variable.encoding.get("preferred_chunks", {})
@@ -238,18 +238,18 @@ def _block(pixels: Pixels, opened: Opened) -> Block:
         return bands, rows, columns
     if isinstance(pixels, FilePixels):
         with open_quietly(pixels.path) as dataset:
-            together = str(dataset.interleaving or "").lower().endswith("pixel")
-        return (dataset.count if together else 1), rows, columns
+            interleaved = str(dataset.interleaving or "").lower().endswith("pixel")
+        return (dataset.count if interleaved else 1), rows, columns
     return 1, rows, columns
 
 
 def _blocks_of(level: Level, bands: Sequence[int]) -> int:
-    """Return how many blocks hold some bands of a pixel."""
+    """Return the number of blocks along the bands that hold some bands."""
     return len({band // level.block[0] for band in bands})
 
 
 def _cost(level: Level, bands: Sequence[int], rows: Span, columns: Span) -> int:
-    """Return the values of all blocks that a window touches."""
+    """Return the number of values in all blocks that a window touches."""
     blocks = math.prod(
         (span.stop - 1) // side - span.start // side + 1
         for span, side in zip((rows, columns), level.block[1:], strict=True)
@@ -258,7 +258,7 @@ def _cost(level: Level, bands: Sequence[int], rows: Span, columns: Span) -> int:
 
 
 def _means(level: Level, bands: Sequence[int], reduction: int, rows: Span, columns: Span) -> Cube:
-    """Return the means of squares of pixels, read a piece at a time."""
+    """Return the means of squares of pixels, read piece by piece."""
     shape = (math.ceil(len(span) / reduction) for span in (rows, columns))
     cube = np.empty((len(bands), *shape), np.float32)
     for first, last in _runs(level, bands):
@@ -276,7 +276,7 @@ def _means(level: Level, bands: Sequence[int], reduction: int, rows: Span, colum
 
 
 def _height(level: Level, reduction: int, row_values: int) -> int:
-    """Return the rows of a piece: whole squares, and whole blocks unless these are large."""
+    """Return the number of rows of a piece: whole squares, and whole blocks unless too large."""
     rows = level.block[1]
     blocks = rows % reduction == 0 and rows * row_values <= 4 * LEVELS.piece_values
     unit = rows if blocks else reduction
@@ -284,7 +284,7 @@ def _height(level: Level, reduction: int, row_values: int) -> int:
 
 
 def _runs(level: Level, bands: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the first and last of bands that are read at once: neighbours, or of one block."""
+    """Return first and last band of each group read at once: adjacent, or in one block."""
     runs: list[tuple[int, int]] = []
     for band in sorted(set(bands)):
         if runs and (
@@ -297,7 +297,7 @@ def _runs(level: Level, bands: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _sample(level: Level, bands: Sequence[int], reduction: int, rows: Span, columns: Span) -> Cube:
-    """Return the means of squares of pixels in blocks spread over a window, the nearest to each."""
+    """Return means of squares of pixels of blocks spread over a window, by nearest neighbour."""
     blocks = max(
         LEVELS.most_values // (_blocks_of(level, bands) * math.prod(level.block)),
         1,
@@ -316,7 +316,7 @@ def _sample(level: Level, bands: Sequence[int], reduction: int, rows: Span, colu
 
 
 def _spread(level: Level, rows: Span, columns: Span, blocks: int) -> tuple[list[Span], list[Span]]:
-    """Return the rows and the columns of blocks that are spread evenly over a window."""
+    """Return the row spans and the column spans of blocks spread evenly over a window."""
     counts = [
         math.ceil(len(span) / side)
         for span, side in zip((rows, columns), level.block[1:], strict=True)
@@ -345,6 +345,6 @@ def _centres(spans: Sequence[Span], reduction: int) -> NDArray[np.float64]:
 def _nearest(
     centres: NDArray[np.float64], count: int, span: Span, reduction: int
 ) -> NDArray[np.intp]:
-    """Return which of the centres is nearest to that of each square of a window."""
+    """Return the index of the nearest centre for each square of a window along one axis."""
     wanted = span.start + (np.arange(count) + 0.5) * reduction
     return np.searchsorted((centres[1:] + centres[:-1]) / 2, wanted)

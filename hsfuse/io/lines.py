@@ -1,4 +1,4 @@
-"""A file that grows by lines, each on the disk before the next; one process at a time holds it."""
+"""A locked append-only file of lines, each synchronised to the disk before the next."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["LineFile"]
 
 class LineFile:
     """
-    Lines of a file, opened for reading all and appending more.
+    An append-only file of lines, locked by one process.
 
     Parameters
     ----------
     path : Path
-        Made where there is none.
+        The file; created if it does not exist.
 
     Raises
     ------
     BlockingIOError
-        If another process holds it.
+        If another process has locked it.
     OSError
         If it cannot be opened.
     """
@@ -32,29 +32,29 @@ class LineFile:
         if not _lock(self._file):
             self._file.close()
             raise BlockingIOError(f"{path}: held by another process")
-        # A line cut off by a crash would swallow the next one.
+        # Remove an incomplete last line, left by a crash: the next line would be appended to it.
         self._file.seek(0)
         text = self._file.read()
         self._file.truncate(text.rfind(b"\n") + 1)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Return the lines, oldest first."""
+        """Yield the lines, oldest first."""
         self._file.seek(0)
         yield from self._file
 
     def append(self, line: bytes) -> None:
-        """Add a line; on return it is on the disk."""
+        """Append a line; on return it is on the disk."""
         self._file.write(line + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Let another process have the file."""
+        """Close the file and release its lock."""
         self._file.close()
 
 
 def _lock(file: BinaryIO) -> bool:
-    if os.name == "nt":  # pragma: no cover - where nothing is locked
+    if os.name == "nt":  # pragma: no cover - Windows: not locked
         return True
     import fcntl
 
@@ -62,6 +62,6 @@ def _lock(file: BinaryIO) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # some network file systems know no locks
+    except OSError:  # some network file systems do not support locks
         return True
     return True

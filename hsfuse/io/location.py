@@ -1,7 +1,7 @@
 """
-What a path names: a file on this machine, one in an archive, a variable of a netCDF file, a URL.
+Parsing of input paths: local files, members of archives, variables of netCDF files, URLs.
 
-A path that leads elsewhere is refused here, before GDAL sees it.
+Any other remote path is refused here, before it is passed to GDAL.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ __all__ = [
     "stamp",
 ]
 
-# Command lines and pathlib fold the slashes of a URL into one.
+# Shells and pathlib may collapse the slashes of a URL into one.
 _SCHEME = re.compile(r"(?<![a-zA-Z0-9])([a-zA-Z][a-zA-Z0-9+.-]+):/")
 _LOCAL_SCHEMES = {"file", "zip", "tar", "gzip", "netcdf", "hdf5", "hdf4_sds", "gtiff_dir", "vrt"}
 _VIRTUAL = re.compile(r"/vsi([a-z0-9_]+)(?:/|$)")
 _ARCHIVES = ("zip", "tar", "gzip")
-#: Drivers whose files, however small and local, are read over a network.
+#: GDAL drivers whose files describe remote data.
 NETWORKED = (
     "DAAS", "EEDA", "EEDAI", "NGW", "OGCAPI", "PLMOSAIC", "PLScenes", "STACIT", "STACTA", "WCS",
     "WMS", "WMTS",
@@ -48,16 +48,16 @@ ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".gz")
 @dataclass(frozen=True)
 class Location:
     """
-    Where pixels lie.
+    Location of the pixels of an input.
 
     Attributes
     ----------
     path : str
-        As it is opened and messages name it.
+        Path with which it is opened, also used in messages.
     file : Path or Url
-        The file or folder on disk: the archive, or the netCDF file of a variable; or the URL.
+        File or folder on disk (the archive, or the netCDF file of a variable), or the URL.
     variable : str
-        Of a netCDF or HDF5 file; empty where none is named.
+        Variable of a netCDF or HDF5 file; empty where none is given.
     store : bool
         Whether it is a zarr store.
     """
@@ -74,13 +74,13 @@ class Location:
 
     @property
     def archived(self) -> bool:
-        """Whether the file lies in an archive."""
+        """Whether the file is in an archive."""
         return self.path.startswith("/vsi")
 
 
 def is_remote(text: str) -> bool:
     """
-    Return whether a path, or the connection string of a driver, leads away from this machine.
+    Return whether a path, or the connection string of a driver, refers to another machine.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def is_remote(text: str) -> bool:
 
 def locate_file(path: str | os.PathLike[str]) -> Location:
     """
-    Return what a path names; that it exists is not known yet, but for an archive.
+    Parse a path; only archives are checked for existence.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def locate_file(path: str | os.PathLike[str]) -> Location:
     Raises
     ------
     RasterError
-        If it leads to another machine by other means, or names nothing in an archive.
+        If it refers to another machine by other means, or to a missing member of an archive.
     """
     text = os.fspath(path)
     url = Url.parse(text)
@@ -147,7 +147,7 @@ def _archived(text: str, virtual: re.Match[str]) -> Location:
             "are read; extract it first"
         )
     rest = rest.replace("{", "").replace("}", "")
-    # pathlib folds the two slashes before an absolute path into one.
+    # pathlib collapses the two slashes before an absolute path into one.
     for whole in (rest, f"/{rest.lstrip('/')}"):
         parts = whole.split("/")
         for count in range(1, len(parts) + 1):
@@ -196,7 +196,7 @@ def _read_members(archive: Path, kind: str, _state: tuple[int, int]) -> dict[str
 
 
 def _on_disk(path: str) -> tuple[str, Path, str]:
-    """Return the kind of archive, the file on disk and the member of a path for GDAL."""
+    """Return the kind of archive (may be empty), the file on disk and the member of a GDAL path."""
     virtual = _VIRTUAL.match(path)
     if virtual is None:
         variable = _VARIABLE.fullmatch(path)
@@ -215,7 +215,7 @@ def _on_disk(path: str) -> tuple[str, Path, str]:
 
 
 def size_of(path: str) -> int | None:
-    """Return the bytes of a file as GDAL names it, unpacked; None where that is not known."""
+    """Return the uncompressed size in bytes of a file by its GDAL path; None where unknown."""
     url = Url.parse(path)
     if url is not None:
         return _recent_state(url).st_size
@@ -226,14 +226,14 @@ def size_of(path: str) -> int | None:
 
 
 def stamp(path: str) -> tuple[int, int]:
-    """Return size and time of the last change of a file, which change with its content."""
+    """Return size in bytes and modification time in ns of a file, which identify its version."""
     url = Url.parse(path)
     status = _on_disk(path)[1].stat() if url is None else _recent_state(url)
     return (status.st_size, status.st_mtime_ns)
 
 
 def _recent_state(url: Url) -> ObjectState:
-    """Return the state of an object, which is asked for every few seconds and not for a window."""
+    """Return the state of an object, cached for a few seconds."""
     return _state(url, int(time.monotonic() / NETWORK.fresh))
 
 

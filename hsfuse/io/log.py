@@ -1,8 +1,8 @@
 """
-Lines that are kept one by one as they come: in a file, or each in an object of its own.
+Append-only logs: lines of a file, or one object for each line in an object store.
 
-An object store has neither appending nor locks. There a run marks a log as its own and looks for
-its mark before each line; so the older of two runs on one output ends, and says why.
+Object stores support neither appending nor locks. There a run writes an owner mark, and checks it
+before each line, so that of two runs on one output the earlier one ends with an error.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _OWNER = "owner"
 
 
 class Log(Protocol):
-    """What both kinds can do."""
+    """Interface of logs in files and in object stores."""
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give all lines, oldest first."""
+        """Yield all lines, oldest first."""
 
     def append(self, line: bytes) -> None:
-        """Add a line; on return it is safe."""
+        """Append a line; on return it is stored durably."""
 
     def close(self) -> None:
-        """Let another process have it."""
+        """Close the log and release its lock."""
 
 
 def start_log(path: AnyPath) -> None:
-    """Make an empty log; there was none."""
+    """Create an empty log."""
     if isinstance(path, Url):
         (path / _OWNER).write_bytes(b"")
     else:
@@ -50,20 +50,20 @@ def open_log(path: AnyPath, *, owned: bool = True) -> Log:
     Parameters
     ----------
     path : Path or Url
-        Of the file, or of the folder of objects.
+        The file, or the folder of objects.
     owned : bool
-        Whether lines will be added.
+        Whether lines will be appended.
 
     Raises
     ------
     BlockingIOError
-        If another process holds the file.
+        If another process has locked the file.
     """
     return _LineObjects(path, owned=owned) if isinstance(path, Url) else LineFile(path)
 
 
 class _LineObjects:
-    """A folder of objects that the last run to open it owns."""
+    """A folder of one object for each line, owned by the last run that opened it."""
 
     def __init__(self, url: Url, *, owned: bool) -> None:
         self._url, self._mark = url, uuid.uuid4().hex

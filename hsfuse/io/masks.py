@@ -1,4 +1,4 @@
-"""Raster files that say where another raster has data."""
+"""Masks: raster files that define where another raster has data."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from hsfuse.io.labels import raster_label
 from hsfuse.io.pixels import FilePixels, MaskedPixels, Opened
 from hsfuse.io.url import AnyPath, as_path
 
-__all__ = ["mask_raster", "masked"]
+__all__ = ["mask_raster", "mask_opened"]
 
 
 def mask_raster(raster: xr.DataArray, mask: str | os.PathLike[str]) -> xr.DataArray:
     """
-    Return a raster without data wherever a mask file is 0 or has no data, lazily.
+    Return a raster with NaN wherever a mask file is 0 or has no data, lazily.
 
     Parameters
     ----------
     raster : DataArray of shape (bands, rows, columns)
     mask : str or path
-        As for :func:`open_raster`.
+        The mask, as in :func:`open_raster`.
 
     Raises
     ------
@@ -43,8 +43,8 @@ def mask_raster(raster: xr.DataArray, mask: str | os.PathLike[str]) -> xr.DataAr
     return raster.copy(data=data).assign_attrs(mask_file=str(mask))
 
 
-def masked(opened: Opened, mask: AnyPath) -> Opened:
-    """Return what was opened, without data where a mask file says so."""
+def mask_opened(opened: Opened, mask: AnyPath) -> Opened:
+    """Return an opened file with its pixels and standard error masked."""
     valid = _open_mask(mask, opened.pixels.path, opened.pixels.shape, opened.transform)
     attributes = opened.attributes | {"mask_file": str(mask)}
     pixels, error = (
@@ -57,7 +57,7 @@ def masked(opened: Opened, mask: AnyPath) -> Opened:
 def _open_mask(
     mask: AnyPath, name: str, shape: tuple[int, ...], transform: Affine | None
 ) -> FilePixels:
-    """Return the pixels of a mask file, if they are on the grid of the raster that it masks."""
+    """Open a mask file; refuse one that is not on the grid of the raster to be masked."""
     place = locate(mask)
     if place.store:
         raise RasterError(f"{mask}: a zarr store; expected a raster file, as a GeoTIFF")
@@ -79,7 +79,7 @@ def _open_mask(
 
 
 def _same_place(first: Affine, second: Affine, size: tuple[int, int]) -> bool:
-    """Return whether the corners of two grids lie within a tenth of a pixel of each other."""
+    """Return whether the corners of two grids agree within a tenth of a pixel."""
     rows, columns = size
     away = [
         ~second * (first * corner) for corner in ((0, 0), (columns, 0), (0, rows), (columns, rows))

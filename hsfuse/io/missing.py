@@ -1,11 +1,11 @@
 """
-What a raster lacks: undeclared fill is masked, values lost in single bands are estimated.
+Missing values of a raster: undeclared fill is masked, gaps in single bands are estimated.
 
-Both are decided by a sample before anything is fused. A raster of few pixels is read as a whole. Of
-a larger one fill is seen where it lies in one of the windows, or crosses a line that shows it
-(:mod:`hsfuse.io.sampling`): a region across the whole scene does, however narrow, where the file
-allows lines at right angles to it. Smaller regions between windows and lines are found when they
-are fused, and reported (:mod:`hsfuse.fusion.undeclared`).
+Both are detected in a sample before fusion. A small raster is read completely. In a larger one,
+fill is detected inside sample windows and where it crosses sample lines
+(:mod:`hsfuse.io.sampling`). A region across the whole scene crosses lines at right angles, however
+narrow it is. Smaller regions between windows and lines are detected during fusion and reported
+(:mod:`hsfuse.fusion.undeclared`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hsfuse.core.fill import Fill, MeasuredRange, find_fills, range_of, without_fills
 from hsfuse.core.spectral_gaps import SpectralGaps, fit_gaps
-from hsfuse.io.pixels import Key, chunk_size, lazy, split
+from hsfuse.io.pixels import Key, chunk_size, lazy, split_index
 from hsfuse.io.sampling import read_pixels, read_suspicious, read_whole, read_windows
 
 __all__ = ["Completed", "without_gaps"]
@@ -29,16 +29,16 @@ Cube = NDArray[np.float32]
 
 class Completed(NamedTuple):
     """
-    A raster without undeclared fill, and without values lost in single bands.
+    A raster with undeclared fill masked and spectral gaps filled.
 
     Attributes
     ----------
     raster : DataArray of shape (bands, rows, columns)
-        Lazy; notes in its attributes say what was done.
+        Lazy; its attribute ``notes`` lists the corrections.
     measured : MeasuredRange or None
-        Of what was looked at, without fill; None where the no-data number was given by the user.
+        Value range of the sample, without fill; None where the user gave the no-data value.
     whole : DataArray or None
-        The raster in memory, where it was read as a whole.
+        The raster in memory, where it was read completely.
     """
 
     raster: xr.DataArray
@@ -48,15 +48,15 @@ class Completed(NamedTuple):
 
 def without_gaps(raster: xr.DataArray, *, spectra: bool) -> Completed:
     """
-    Return a raster without undeclared fill, and without values lost in single bands.
+    Mask undeclared fill of a raster, and fill gaps in single bands of its pixels.
 
     Parameters
     ----------
     raster : DataArray of shape (bands, rows, columns)
-        From :func:`hsfuse.open_raster`. Where its no-data number was given by the user, no
-        other is looked for.
+        From :func:`hsfuse.open_raster`. Where the user gave its no-data value, no other fill is
+        searched for.
     spectra : bool
-        Whether values lost in few bands of a pixel are estimated from the others.
+        Whether values missing in few bands of a pixel are estimated from the other bands.
 
     """
     given = bool(raster.attrs.get("nodata_given"))
@@ -89,7 +89,7 @@ def without_gaps(raster: xr.DataArray, *, spectra: bool) -> Completed:
 def _search(
     raster: xr.DataArray, patches: list[Cube], *, lines: bool
 ) -> tuple[list[Fill], list[Cube]]:
-    """Return the fills of a raster and windows of it without them, more of them by lines."""
+    """Return the undeclared fills of a raster, and the sample windows with these fills masked."""
     fills = find_fills(patches)
     patches = [without_fills(patch, fills) for patch in patches]
     if not lines:
@@ -118,7 +118,7 @@ def _fill_note(fill: Fill) -> str:
 @dataclass(frozen=True, eq=False)
 class CompletedPixels:
     """
-    The pixels of :func:`without_gaps`.
+    Pixels of :func:`without_gaps`.
 
     Attributes
     ----------
@@ -135,7 +135,7 @@ class CompletedPixels:
 
     @property
     def path(self) -> str:
-        """The file or store."""
+        """File or store, for messages."""
         return str(self.raster.attrs.get("source", ""))
 
     @property
@@ -145,18 +145,18 @@ class CompletedPixels:
         return (bands, rows, columns)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Return what names these pixels."""
+        """Return the identifier of these pixels for dask."""
         gaps = self.gaps
         known = None if gaps is None else (gaps.bands.tobytes(), gaps.correlation.tobytes())
         return ("CompletedPixels", self.raster.data.name, repr(self.fills), known)
 
     def __getitem__(self, key: Key) -> NDArray[np.float32]:
         """Read bands of a window."""
-        spans, rest = split(key, self.shape)
+        spans, rest = split_index(key, self.shape)
         bands, rows, columns = (slice(span.start, span.stop) for span in spans)
         if not all(len(span) for span in spans):
             return np.empty([len(span) for span in spans], np.float32)[rest]
-        # All bands: what one lacks shows in the others.
+        # All bands are needed to detect fill and to estimate gaps.
         cube = without_fills(read_pixels(self.raster, rows, columns), self.fills)
         if self.gaps is not None:
             cube = self.gaps.closed(cube)

@@ -1,4 +1,4 @@
-"""NetCDF files, and any dataset of xarray as stored, opened lazily as their one raster."""
+"""Lazy reader of netCDF files, and of any xarray dataset opened without decoding."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CLASSIC = (b"CDF\x01", b"CDF\x02")
 
 
 def is_netcdf(path: Path) -> bool:
-    """Return whether a file is netCDF by its name and its first bytes."""
+    """Return whether a file is netCDF, by its suffix and signature."""
     if path.suffix.lower() not in NETCDF_SUFFIXES or not path.is_file():
         return False
     with path.open("rb") as file:
@@ -31,20 +31,20 @@ def is_netcdf(path: Path) -> bool:
 
 def open_netcdf(path: Path, variable: str = "") -> Opened:
     """
-    Open the one raster of a netCDF file.
+    Open the raster variable of a netCDF file.
 
     Parameters
     ----------
     path : Path
-        Of any version but the 64-bit data format (CDF-5).
+        A netCDF file of any version except the 64-bit data format (CDF-5).
     variable : str
-        Its variable, after its group if it is in one; by default the only raster.
+        Name of the variable, with its group if it is in one; by default the only raster.
 
     Raises
     ------
     RasterError
-        If it is damaged, refers to files elsewhere, or there is no variable, or more than one,
-        that a raster could be.
+        If the file is damaged, links to files outside its folder, or holds no raster variable or
+        several.
     """
     check_links(path)
     group, _, name = variable.strip("/").rpartition("/")
@@ -70,7 +70,7 @@ def open_netcdf(path: Path, variable: str = "") -> Opened:
 
 def open_stored(path: AnyPath, raw: xr.Dataset, variable: str, state: object) -> Opened:
     """
-    Return the one raster of a dataset whose numbers are as stored.
+    Interpret the raster variable of a dataset whose numbers are not decoded.
 
     Parameters
     ----------
@@ -79,12 +79,12 @@ def open_stored(path: AnyPath, raw: xr.Dataset, variable: str, state: object) ->
     raw : Dataset
         Opened with ``decode_cf=False``.
     variable : str
-        The variable; empty for the only raster.
+        Name of the variable; empty for the only raster.
     state : object
-        What names the content of the file.
+        Identifier of the content of the file.
     """
     _check_sizes(str(path), raw)
-    # xarray compares no-data numbers digit by digit, so they are kept from it.
+    # xarray would compare no-data values exactly, so the packing attributes are withheld from it.
     packing: dict[object, dict[str, object]] = {}
     for name, stored in raw.data_vars.items():
         if stored.ndim > 1:
@@ -99,7 +99,7 @@ def open_stored(path: AnyPath, raw: xr.Dataset, variable: str, state: object) ->
 
 
 def _check_sizes(path: str, raw: xr.Dataset) -> None:
-    """Refuse blocks and coordinates that take more memory than those of any image."""
+    """Refuse blocks and coordinates of implausible size."""
     for name, array in raw.variables.items():
         encoding = array.encoding
         chunks = encoding.get("shards") or encoding.get("chunks") or encoding.get("chunksizes")

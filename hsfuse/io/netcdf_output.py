@@ -1,8 +1,8 @@
 """
-A finished store as one netCDF-4 file by the CF conventions, chunked and compressed.
+Export of a finished store to a netCDF-4 file by the CF conventions, chunked and compressed.
 
-It has the arrays, coordinates and attributes of the store (:mod:`hsfuse.io.zarr_layout`), and the
-names of bands as a variable. Chunks are compressed by zlib after a byte shuffle, the one
+The file has the arrays, coordinates and attributes of the store (:mod:`hsfuse.io.zarr_layout`), and
+the band names as a variable. Chunks are compressed by zlib after a byte shuffle, the only
 compression that every netCDF library reads.
 
 Conventions: https://cfconventions.org/Data/cf-conventions/cf-conventions-1.11/cf-conventions.html
@@ -30,7 +30,7 @@ from hsfuse.io.zarr_layout import CUBE, coordinates, image_attributes, read_layo
 
 __all__ = ["PROVENANCE_ATTRIBUTE", "export_netcdf"]
 
-#: Name of the global attribute that holds an output's attributes as JSON.
+#: Name of the global attribute that holds the provenance of an output as JSON.
 PROVENANCE_ATTRIBUTE = "hsfuse_provenance"
 
 
@@ -39,26 +39,26 @@ def export_netcdf(
     path: Path,
     *,
     hashes: Mapping[str, str | None] | None = None,
-    seen: Callable[[Piece, NDArray[Any]], None] = lambda piece, values: None,
+    on_piece: Callable[[Piece, NDArray[Any]], None] = lambda piece, values: None,
 ) -> Path:
     """
-    Write a store as a netCDF file, which gets its name when all of it is on the disk.
+    Write a store as a netCDF file, under a temporary name until it is complete and synchronised.
 
     Parameters
     ----------
     store_path : Path
         A zarr store with every block written.
     path : Path
-        Is replaced if it exists.
+        Output; an existing one is replaced.
     hashes : mapping of str to str or None, optional
-        SHA-256 of the store's chunks, with which they are compared as they are read.
-    seen : callable
-        Called with every part of the image, and its stored numbers.
+        SHA-256 of the chunks of the store; each chunk is verified when it is read.
+    on_piece : callable
+        Called with every piece of the image and its stored numbers.
 
     Raises
     ------
     OutputError
-        If the disk does not take it, or a chunk is not what was written.
+        If writing fails, or a chunk does not match its hash.
     """
     layout = read_layout(store_path)
     planes = Planes.open(store_path, hashes)
@@ -73,9 +73,9 @@ def export_netcdf(
                     images[STANDARD_ERROR][place] = values[0]
                 else:
                     images[CUBE][(piece.planes, *place)] = values
-                seen(piece, values)
+                on_piece(piece, values)
         move_file(ready, path)
-    except (OSError, RuntimeError) as error:  # h5py raises either where the disk is full
+    except (OSError, RuntimeError) as error:  # h5py raises either on a full disk
         if isinstance(error, OutputError):
             raise
         reason = failure(error) if isinstance(error, OSError) else str(error)
@@ -86,18 +86,18 @@ def export_netcdf(
 
 
 def _create(file: h5netcdf.File, layout: OutputLayout) -> dict[str, Any]:
-    """Write all but the pixels; return the variables that they go to."""
+    """Create dimensions, coordinates and attributes; return the variables of the pixels."""
     file.dimensions = {"band": layout.bands, "y": layout.rows, "x": layout.columns}
     file.attrs["Conventions"] = "CF-1.11"
     file.attrs["title"] = "hyperspectral image fused by hsfuse"
     file.attrs[PROVENANCE_ATTRIBUTE] = json.dumps(layout.provenance, sort_keys=True)
     for each in coordinates(layout):
-        own = () if each.dimension is None else (each.dimension,)
-        truth = each.values.dtype == bool  # which netCDF has not
-        values = each.values.astype(np.int8) if truth else each.values
-        variable = file.create_variable(each.name, own, values.dtype, data=values)
+        dimensions = () if each.dimension is None else (each.dimension,)
+        boolean = each.values.dtype == bool  # netCDF has no booleans
+        values = each.values.astype(np.int8) if boolean else each.values
+        variable = file.create_variable(each.name, dimensions, values.dtype, data=values)
         flags = {"flag_values": np.array([0, 1], np.int8), "flag_meanings": "no yes"}
-        for key, value in (each.attributes | (flags if truth else {})).items():
+        for key, value in (each.attributes | (flags if boolean else {})).items():
             variable.attrs[key] = value
     pairs = zip(layout.wavelength, layout.band_name, strict=True)
     names = np.array([describe_band(nm, name) for nm, name in pairs], dtype=object)

@@ -1,4 +1,4 @@
-"""The final name of an output: what may take it, what it needs, and how a store gets it."""
+"""Outputs: checks of their path and disk space, and verification and export of a finished store."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from dask.utils import format_bytes
 from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.errors import OutputError, RasterError
 from hsfuse.io.checks import header_of
-from hsfuse.io.formats import Finishing, find_format
+from hsfuse.io.formats import ExportOptions, find_format
 from hsfuse.io.hashed_store import write_checksums
 from hsfuse.io.journal import Journal, PartialOutput
 from hsfuse.io.layout import OutputLayout
@@ -27,7 +27,7 @@ __all__ = ["check_output", "check_space", "default_output", "finish", "space_nee
 
 def default_output(scene: AnyPath) -> AnyPath:
     """
-    Return where the output goes when nobody says.
+    Return the default path of the output of a scene.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def default_output(scene: AnyPath) -> AnyPath:
     place = locate_file(scene)
     if place.remote:
         raise OutputError(f"{scene}: is a URL; expected the name of the output (--out, out=)")
-    # Beside the archive that a scene lies in, or the file of which it is a variable.
+    # In the folder of the archive or of the netCDF file, where the scene is part of one.
     name = place.file.stem if place.variable else scene.stem
     return place.file.with_name(f"{name}_fused.tif")
 
@@ -54,47 +54,47 @@ def check_output(
     inputs: Iterable[str | os.PathLike[str]] = (),
 ) -> AnyPath:
     """
-    Return the path of an output, if it may be written there.
+    Check that an output may be written to a path; return the path.
 
     Parameters
     ----------
     path : str or path
-        A path or a URL; ends as one of :data:`hsfuse.io.formats.FORMATS`.
+        Path or URL with a suffix of :data:`hsfuse.io.formats.FORMATS`.
     overwrite : bool
-        Allow an output that exists.
+        Allow an existing output.
     inputs : iterable of str or path
-        Files that are read; the output is none of them.
+        Input files, which the output must not replace.
 
     Raises
     ------
     OutputError
-        If the path is not usable; the message says what would be.
+        If the path cannot be used.
     """
     path = as_path(path)
-    form = find_format(path)
+    output_format = find_format(path)
     others = [as_path(source) for source in inputs]
-    companions = form.companions(path)
-    there = _check_url(path, others) if isinstance(path, Url) else _check_folder(path, others)
+    companions = output_format.companions(path)
+    exists = _check_url(path, others) if isinstance(path, Url) else _check_folder(path, others)
     _check_companions(path, companions, others)
-    beside = [each for each in companions if each.is_file()]
-    if not (there or beside):
+    existing = [each for each in companions if each.is_file()]
+    if not (exists or existing):
         return path
     if not overwrite:
-        found = path if there else beside[0]
+        found = path if exists else existing[0]
         raise OutputError(
             f"{found}: exists already and is complete; pass --overwrite (overwrite=True) "
             "to replace it"
         )
-    if not there:
+    if not exists:
         return path
-    refusal = form.refusal(path)
+    refusal = output_format.refusal(path)
     if refusal:
         raise OutputError(f"{path}: {refusal}, so it is not replaced")
     return path
 
 
 def _check_folder(path: Path, inputs: Iterable[AnyPath]) -> bool:
-    """Refuse a folder that cannot be written to, and an input; return whether the output exists."""
+    """Refuse an unwritable folder, and an output that is an input; return whether it exists."""
     if not path.parent.is_dir():
         raise OutputError(f"{path}: there is no folder {path.parent}; make it first")
     if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -113,7 +113,7 @@ def _check_folder(path: Path, inputs: Iterable[AnyPath]) -> bool:
 def _check_companions(
     path: AnyPath, companions: Iterable[AnyPath], inputs: Iterable[AnyPath]
 ) -> None:
-    """Refuse an output that would replace an input, or its header, by a file of its own."""
+    """Refuse an output with an accompanying file that would replace an input or its header."""
     own = {str(each.absolute()) for each in companions}
     for source in inputs if own else ():
         parts = [source, header_of(source) if isinstance(source, Path) else None]
@@ -125,7 +125,7 @@ def _check_companions(
 
 
 def _check_url(url: Url, inputs: Iterable[AnyPath]) -> bool:
-    """Refuse a web server, a bucket that is not there, and an input; return whether it exists."""
+    """Refuse a web server, a missing bucket, and an input; return whether the output exists."""
     if not url.writable:
         raise OutputError(
             f"{url}: a web server, which is only read; expected an output on this machine or at "
@@ -136,7 +136,7 @@ def _check_url(url: Url, inputs: Iterable[AnyPath]) -> bool:
         if own.startswith(other) or other.startswith(own):
             raise OutputError(f"{url}: is also an input; give the output another name")
     try:
-        if url.suffix == ".zarr":  # what an interrupted run left is looked at by its journal
+        if url.suffix == ".zarr":  # a partial output is not an output
             return url.is_dir() and not PartialOutput(url).plan.is_file()
         return url.exists()
     except RasterError as error:
@@ -144,25 +144,25 @@ def _check_url(url: Url, inputs: Iterable[AnyPath]) -> bool:
 
 
 def space_needed(layout: OutputLayout, path: AnyPath) -> int:
-    """Return the bytes of disk that writing ``path`` takes at its peak, about."""
+    """Return the estimated peak disk space of writing an output, in bytes."""
     return int(layout.bytes * find_format(path).space)
 
 
 def check_space(path: AnyPath, needed: int) -> None:
     """
-    Refuse to start what the disk cannot hold.
+    Check that the disk has enough free space for an output.
 
     Parameters
     ----------
     path : Path or Url
-        The output; its folder exists. An object store has room for anything.
+        The output, in an existing folder. Object stores are not checked.
     needed : int
-        Bytes.
+        Required space in bytes.
 
     Raises
     ------
     OutputError
-        If fewer bytes are free.
+        If less is free.
     """
     if isinstance(path, Url):
         return
@@ -175,14 +175,14 @@ def check_space(path: AnyPath, needed: int) -> None:
 
 def verify(store: Store, journal: Journal) -> None:
     """
-    Compare every chunk file with the journal.
+    Verify every chunk of a store by the journal.
 
-    Those that it saw written, or compared before, have to be there; the others are hashed.
+    Chunks that were written or verified in this run must exist; the others are hashed.
 
     Raises
     ------
     OutputError
-        If a chunk was never written or is not what was written.
+        If a chunk is missing or does not match its hash.
     """
     known: dict[str, str | None] = {}
     tags: dict[str, str] = {}
@@ -196,7 +196,7 @@ def verify(store: Store, journal: Journal) -> None:
             f"{store.root}: {len(absent)} of {len(keys)} chunks are not written yet "
             f"(first: {absent[0]}); pass --resume to go on"
         )
-    # At a URL one listing says of all that they are what was written.
+    # At a URL one listing gives the entity tags of all chunks.
     intact = journal.intact if isinstance(store.root, Path) else frozenset[str]()
     damaged = store.damaged({key: known[key] for key in keys if key not in intact}, tags)
     damaged += [
@@ -222,34 +222,34 @@ def finish(
     stage: Stage | None = None,
 ) -> AnyPath:
     """
-    Verify the store, mark it complete and give the output its final name.
+    Verify the store, mark it complete and export it to its final path.
 
     Parameters
     ----------
     store : Store
-        Every block of it is written.
+        Store with every block written.
     journal : Journal
-        Is closed.
+        Its journal, which is closed at the end.
     overwrite : bool
-        Replace an output of that name; it stays until the new one is ready.
+        Replace an existing output, once the new one is complete.
     creation_options : mapping, optional
         For GeoTIFF, see :func:`hsfuse.io.geotiff.export_geotiff`.
     attributes : mapping, optional
-        More provenance, known only now.
+        Further provenance, known only after the run.
     workers : int, optional
-        Threads; one per core by default.
+        Number of threads; one per core by default.
     stage : callable, optional
-        Called with the name of each stage, and the share of all that was done before it.
+        Called with the name of each stage and the share of the work done before it.
 
     Returns
     -------
     Path or Url
-        The finished output. Nothing else is left beside it.
+        The finished output. The partial output is removed.
 
     Raises
     ------
     OutputError
-        If a chunk is missing or damaged, or the final name cannot be taken.
+        If a chunk is missing or damaged, or the output cannot be written.
     """
     check_output(store.destination or store.path, overwrite=overwrite)
     stage = stage or ignore_stage
@@ -271,8 +271,8 @@ def finish(
     sync(store.root / "zarr.json")
     sync(store.root)
     uploaded = store.destination is not None
-    how = Finishing(creation_options or {}, hashes, workers, stage, uploaded)
-    find_format(store.path).finish(store.root, store.path, how)
+    options = ExportOptions(creation_options or {}, hashes, workers, stage, uploaded)
+    find_format(store.path).finish(store.root, store.path, options)
     if store.destination is not None:
         stage("upload", 0.95)
         _upload_all(store.path, store.destination)
@@ -283,7 +283,7 @@ def finish(
 
 
 def _upload_all(path: AnyPath, url: Url) -> None:
-    """Give a finished file its final place, and those that belong to it; its header comes last."""
+    """Upload a finished file and the files that accompany it, the header last."""
     companions = find_format(path).companions
     names = [each.name for each in companions(url)]
     _upload(Path(path), url)
@@ -293,7 +293,7 @@ def _upload_all(path: AnyPath, url: Url) -> None:
 
 
 def _upload(path: Path, url: Url) -> None:
-    """Give a finished file its final place."""
+    """Upload one file and remove it locally."""
     try:
         url.upload(path)
     except OSError as error:

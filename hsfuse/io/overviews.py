@@ -1,8 +1,8 @@
 """
-Overviews of an output, each a store of half the rows and columns of the one before.
+Overviews of an output, each with half the rows and columns of the previous level.
 
-Each level is computed from the one before, every chunk of which is read once: a part needs at most
-the row above it and the column before it, which are kept.
+Each level is computed from the previous one, every chunk of which is read once. A piece needs at
+most the row above it and the column to its left, which are buffered.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ def build_overviews(
     least: int,
     max_error: float = 0.0,
     workers: int = 1,
-    done: Callable[[int], None] = lambda values: None,
-    seen: Callable[[Piece, _Values], None] | None = None,
+    advance: Callable[[int], None] = lambda values: None,
+    on_piece: Callable[[Piece, _Values], None] | None = None,
 ) -> list[Planes]:
     """
-    Write overviews until one has no more pixels a side than a tile.
+    Write overviews until one is at most ``longest`` pixels a side.
 
     Parameters
     ----------
     planes : Planes
         The image.
     create : callable
-        Takes the number of an overview, from 0, its rows and columns, and those of a chunk; returns
-        where it is written.
+        Takes the number of an overview (from 0), its rows, its columns, and the rows and columns
+        of a chunk; returns the planes to write to.
     longest : int
-        Pixels a side of the last overview at most; none is made of an image that is not larger.
+        Largest side of the last overview in pixels; a smaller image gets no overviews.
     least : int
-        Pixels a side that are read at a time at least.
+        Smallest side of a piece that is read at a time, in pixels.
     max_error : float
-        By which the means are rounded at most, those of each level.
+        Largest rounding error of the means of each level.
     workers : int
-        Threads.
-    done : callable
-        Is called with the number of values that were read, each time some were.
-    seen : callable, optional
-        Is called with every part of the image that is read, once each, in several threads.
+        Number of threads.
+    advance : callable
+        Called with the number of values of each piece that was read.
+    on_piece : callable, optional
+        Called once with every piece of the image that is read, from several threads.
 
     Returns
     -------
@@ -74,14 +74,14 @@ def build_overviews(
         )
         with ThreadPoolExecutor(workers) as pool:
             jobs = {
-                pool.submit(_halve_group, planes, target, group, max_error, seen): group
+                pool.submit(_halve_group, planes, target, group, max_error, on_piece): group
                 for group in planes.groups
             }
             for job in as_completed(jobs):
                 job.result()
                 group = jobs[job]
-                done((group.stop - group.start) * planes.rows * planes.columns)
-        planes, seen = target, None
+                advance((group.stop - group.start) * planes.rows * planes.columns)
+        planes, on_piece = target, None
         levels.append(target)
     return levels
 
@@ -91,9 +91,9 @@ def _halve_group(
     target: Planes,
     group: slice,
     max_error: float,
-    seen: Callable[[Piece, _Values], None] | None,
+    on_piece: Callable[[Piece, _Values], None] | None,
 ) -> None:
-    """Write the overview of the planes that share chunks, row by row of the target's chunks."""
+    """Write the overview of planes that share chunks, one row of chunks of the target at a time."""
     above: _Values | None = None
     for rows in _spans(target.rows, target.chunk[0]):
         down = Halving(planes.rows, rows)
@@ -103,8 +103,8 @@ def _halve_group(
             across = Halving(planes.columns, columns)
             piece = Piece(group, down.source, across.source)
             body = planes.read(piece)
-            if seen is not None:
-                seen(piece, body)
+            if on_piece is not None:
+                on_piece(piece, body)
             last[:, :, across.source.slice] = body[:, -1:]
             if down.margin:
                 first = body[:, :1] if above is None else above[:, :, across.source.slice]

@@ -1,4 +1,4 @@
-"""Numbers as they are stored: scale, offset, and which of them mean no data."""
+"""Packing of stored numbers: scale, offset and no-data values."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from hsfuse.io.settings import PACKING
 if TYPE_CHECKING:
     from hsfuse.io.layout import OutputLayout
 
-__all__ = ["all_empty", "decoded", "encode", "means_together"]
+__all__ = ["all_nodata", "decode", "encode", "nodata_in_all_bands"]
 
 
-def decoded(
-    stored: NDArray[Any], scale: float, offset: float, empty: Sequence[float | None]
+def decode(
+    stored: NDArray[Any], scale: float, offset: float, nodata: Sequence[float | None]
 ) -> NDArray[np.float32]:
-    """Return ``stored * scale + offset`` as float32, NaN where a number means no data."""
-    # Infinite is what float32 cannot hold; damaged floats may be any kind of NaN.
+    """Return ``stored * scale + offset`` as float32, with NaN for the no-data values."""
+    # Overflow to infinity and signalling NaNs of damaged files must not warn.
     with np.errstate(over="ignore", invalid="ignore"):
         if (scale, offset) == (1.0, 0.0):
             values = stored.astype(np.float32)
         else:
             values = (stored * np.float64(scale) + np.float64(offset)).astype(np.float32)
-    for number in empty:
+    for number in nodata:
         found = _equal_to(stored, number)
         if found is not None:
             values[found] = np.nan
@@ -37,21 +37,21 @@ def decoded(
 
 def encode(values: NDArray[np.floating], layout: OutputLayout) -> tuple[NDArray[np.generic], int]:
     """
-    Turn values into stored numbers: round, saturate, never wrap.
+    Convert values to stored numbers, rounded and clipped to the range of the type.
 
     Parameters
     ----------
     values : ndarray of shape (bands, rows, columns)
-        NaN where there is no data.
+        NaN for no data.
     layout : OutputLayout
-        Gives ``dtype``, ``scale``, ``offset``, ``max_error`` and ``nodata``.
+        Layout with ``dtype``, ``scale``, ``offset``, ``max_error`` and ``nodata``.
 
     Returns
     -------
     stored : ndarray of shape (bands, rows, columns)
-        NaN became ``nodata``; no value lands on ``nodata``.
+        NaN is stored as ``nodata``; no other value is.
     clipped : int
-        How many values lay beyond what the type can hold and were set to its limit.
+        Number of values outside the range of the type, which were clipped.
 
     Examples
     --------
@@ -75,18 +75,18 @@ def encode(values: NDArray[np.floating], layout: OutputLayout) -> tuple[NDArray[
     return stored, clipped
 
 
-def means_together(dtypes: Sequence[np.dtype[np.generic] | str], bands: int) -> bool:
+def nodata_in_all_bands(dtypes: Sequence[np.dtype[np.generic] | str], bands: int) -> bool:
     """
-    Return whether a pixel lacks data only where every band holds the no-data number.
+    Return whether a pixel has no data only where every band holds the no-data value.
 
-    In colour and multispectral images of unsigned integers that number is also a value: 0 is
-    black in one band, 255 white. Where a sensor saw nothing, all bands hold it.
+    In colour and multispectral images of unsigned integers the no-data value also occurs in valid
+    pixels: 0 is black in one band, 255 white. Pixels without a measurement hold it in all bands.
     """
     return all(np.dtype(kind).kind == "u" for kind in dtypes) and 1 < bands <= PACKING.most_colours
 
 
-def all_empty(stored: NDArray[np.generic], nodata: tuple[float | None, ...]) -> NDArray[np.bool_]:
-    """Return where every plane that has a no-data number holds it, shape (rows, columns)."""
+def all_nodata(stored: NDArray[np.generic], nodata: tuple[float | None, ...]) -> NDArray[np.bool_]:
+    """Return the mask (rows, columns) of pixels where all planes hold their no-data values."""
     empty = [
         found
         for plane, number in zip(stored, nodata, strict=True)
@@ -96,7 +96,7 @@ def all_empty(stored: NDArray[np.generic], nodata: tuple[float | None, ...]) -> 
 
 
 def _equal_to(stored: NDArray[np.generic], nodata: float | None) -> NDArray[np.bool_] | None:
-    """Return where a plane holds its no-data number; None where that cannot be."""
+    """Return the mask of pixels that hold the no-data value; None where the type cannot hold it."""
     if nodata is None or math.isnan(nodata):
         return None
     if stored.dtype.kind in "iu":
@@ -106,7 +106,7 @@ def _equal_to(stored: NDArray[np.generic], nodata: float | None) -> NDArray[np.b
         return np.asarray(stored == int(nodata))
     if not math.isfinite(nodata):
         return np.asarray(stored == np.float64(nodata), dtype=bool)
-    # Tags hold few digits, and float32 fewer than the number that was written.
+    # Tags state the value with few digits, and float32 has fewer digits than the value written.
     slack = PACKING.rounding if abs(nodata) < PACKING.no_measurement else PACKING.rounding_of_limits
     with np.errstate(invalid="ignore"):
         away = np.abs(stored.astype(np.float64, copy=False) - nodata)

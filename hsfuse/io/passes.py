@@ -1,8 +1,8 @@
 """
-The passes of a run over an output: units of local models, then blocks, then the finished file.
+The passes of a run: units of local models, then blocks, then the export of the output.
 
-Every finished item is in the journal before the next is counted, so whatever stops a run costs
-the items under way.
+Every finished item is in the journal before it is counted, so an interruption loses only the
+items in progress.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -20,22 +20,22 @@ from hsfuse.io.store import Store
 from hsfuse.io.url import AnyPath
 from hsfuse.parallel import Scheduler, each
 
-__all__ = ["FirstPass", "Written", "write_blocks"]
+__all__ = ["FirstPass", "WrittenOutput", "write_blocks"]
 
 
 class FirstPass(NamedTuple):
     """
-    Units of local models, on which the blocks depend.
+    The first pass: units of local models, on which the blocks depend.
 
     Attributes
     ----------
     units : sequence of tuple of int
-        Row and column of each.
+        Row and column of each unit.
     condition : callable
-        Conditions a unit, writes its models to the store and returns the receipt; as the work on
-        a block.
+        Conditions a unit, writes its models to the store and returns the receipt; with the same
+        requirements as the work on a block.
     effort : float
-        Cost of all units over that of all blocks, for progress.
+        Ratio of the cost of all units to that of all blocks, for progress.
     """
 
     units: Sequence[tuple[int, int]]
@@ -43,8 +43,8 @@ class FirstPass(NamedTuple):
     effort: float = 1.0
 
 
-class Written(NamedTuple):
-    """A finished output: its path, the receipt of every block, and how many were there before."""
+class WrittenOutput(NamedTuple):
+    """A finished output: path, receipt of every block, and number of blocks of earlier runs."""
 
     path: AnyPath
     receipts: list[Receipt]
@@ -63,9 +63,9 @@ def write_blocks(
     creation_options: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
     stage: Stage | None = None,
-) -> Written:
+) -> WrittenOutput:
     """
-    Compute and write the blocks that a store lacks, and finish the output.
+    Compute and write the missing blocks of a store, and export the output.
 
     Parameters
     ----------
@@ -74,22 +74,22 @@ def write_blocks(
     wanted : sequence of Block
         All blocks of the output.
     work : callable
-        Computes a block, writes it to the store and returns its receipt; pure otherwise, and
-        picklable where it is not done on threads.
+        Computes a block, writes it to the store and returns its receipt. It must have no other side
+        effects, and be picklable unless threads are used.
     first : FirstPass, optional
-        Done before the blocks.
+        Work to be done before the blocks.
     scheduler, workers
         As for :func:`hsfuse.parallel.each`.
     overwrite, creation_options, stage
         As for :func:`finish`.
     progress : callable, optional
-        Called with the finished and the whole work, in blocks; where there are two passes in
-        parts, of which a block or a unit is one and the other, if it costs more, several.
+        Called with the finished and the total work. The unit is one block; with two passes it is
+        the cheaper of a block and a unit of local models.
 
     Returns
     -------
-    Written
-        With the receipts in the order of ``wanted``, whatever the order of finishing.
+    WrittenOutput
+        With the receipts in the order of ``wanted``.
     """
     with Journal(store) as journal:
         journal.claim()
@@ -125,7 +125,7 @@ def write_blocks(
             if isinstance(error, HsfuseError):
                 raise
             raise OutputError(f"{store.partial}: {failure(error)}") from error
-    return Written(path, [receipts[block] for block in wanted], len(wanted) - len(todo))
+    return WrittenOutput(path, [receipts[block] for block in wanted], len(wanted) - len(todo))
 
 
 def _record(
@@ -134,7 +134,7 @@ def _record(
     count: Callable[[], None],
 ) -> None:
     """Append receipts to the journal as they come, and count them."""
-    # Closing ends the workers first: none writes once the journal is closed.
+    # Closing the generator stops the workers, so that none writes after the journal is closed.
     with closing(results):
         for receipt in results:
             journal.append(receipt)
@@ -142,20 +142,20 @@ def _record(
 
 
 class _Count:
-    """The work that is done, in parts."""
+    """Counter of the finished work, weighted by the cost of blocks and units."""
 
     def __init__(
         self, progress: Callable[[int, int], None] | None, blocks: int, first: FirstPass | None
     ) -> None:
         self.progress, self.done = progress, 0
         units = 0 if first is None else len(first.units)
-        # What a block costs, in units.
+        # Cost of a block relative to a unit.
         cost = 1.0 if first is None else units / (blocks * first.effort)
         self.unit, self.block = max(1, round(1 / cost)), max(1, round(cost))
         self.total = self.unit * units + self.block * blocks
 
     def add(self, parts: int) -> None:
-        """Report that more parts are done."""
+        """Add finished work and report it."""
         self.done += parts
         if self.progress is not None:
             self.progress(self.done, self.total)

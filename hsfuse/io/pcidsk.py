@@ -1,8 +1,8 @@
 """
-Where the pixels of a PCIDSK file end, by its own header and directories.
+End offsets of the pixels of a PCIDSK file, from its header and directories.
 
-Layout: "PCIDSK Database File Definition" (PCI Geomatics), and of the tiles, which it leaves out,
-frmts/pcidsk/sdk/blockdir/{ascii,binary}tiledir.cpp of GDAL. Numbers of headers are text.
+Layout: "PCIDSK Database File Definition" (PCI Geomatics); for the tiles, which it does not
+describe, frmts/pcidsk/sdk/blockdir/{ascii,binary}tiledir.cpp of GDAL. Numbers in headers are text.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import BinaryIO
 __all__ = ["is_pcidsk", "pixel_ends"]
 
 _SIGNATURE = b"PCIDSK  "
-_BLOCK = 512  # bytes in which starts and sizes are counted
+_BLOCK = 512  # bytes; the unit of starts and sizes
 _SEGMENT_HEADER = 1024  # bytes
 _CHANNEL_HEADER = 1024  # bytes
-_POINTER = 32  # bytes of a segment in the list of segments
+_POINTER = 32  # bytes of an entry of the list of segments
 _BYTES = {b"8U": 1, b"16S": 2, b"16U": 2, b"32R": 4, b"C16U": 4, b"C16S": 4, b"C32R": 8}
 _LAYER = struct.Struct("<H2IQ")  # of tiles: type, first block, blocks, bytes
 _LAYER_INFO = 38  # bytes: size, tiles and type of a layer
@@ -39,9 +39,9 @@ def is_pcidsk(path: Path) -> bool:
 
 def pixel_ends(path: Path) -> Iterator[tuple[Path, int]]:
     """
-    Give the files that hold pixels, and the byte up to which the header places content there.
+    Yield the files that hold pixels, with the end of their content in bytes.
 
-    Blocks that are reserved for tiles, and hold none yet, need not be there.
+    Blocks that are reserved for tiles but still empty are not counted.
     """
     with path.open("rb") as file:
         header = file.read(_BLOCK)
@@ -71,18 +71,18 @@ def _number(text: bytes, start: int, size: int) -> int:
 
 
 def _declared(header: bytes) -> int:
-    """Return the size of the file that its header states, 0 where it is no number."""
+    """Return the file size in bytes that the header states, 0 where it is not a number."""
     stated = header[16:32].strip()
     return int(stated) * _BLOCK if stated.isdigit() else 0
 
 
 def _start(text: bytes, start: int, size: int) -> int:
-    """Return the byte of a block, which are counted from 1."""
+    """Return the offset in bytes of a block, which headers count from 1."""
     return (_number(text, start, size) - 1) * _BLOCK
 
 
 def _image_end(header: bytes) -> int:
-    """Return the end of the channels that lie in the file itself."""
+    """Return the end in bytes of the channels stored in the file itself."""
     interleaving = header[360:368].strip()
     columns, rows = (_number(header, start, 8) for start in (384, 392))
     pixel = sum(
@@ -98,7 +98,7 @@ def _image_end(header: bytes) -> int:
 
 
 def _channel_files(path: Path, file: BinaryIO, header: bytes) -> Iterator[tuple[Path, int]]:
-    """Give the files beside this one that hold a channel each."""
+    """Yield the external files that hold one channel each, with the end of their pixels."""
     columns, rows = (_number(header, start, 8) for start in (384, 392))
     for channel in range(_number(header, 376, 8)):
         image = _read(file, _start(header, 336, 16) + channel * _CHANNEL_HEADER, _CHANNEL_HEADER)
@@ -115,7 +115,7 @@ def _channel_files(path: Path, file: BinaryIO, header: bytes) -> Iterator[tuple[
 
 
 def _segments(file: BinaryIO, header: bytes) -> dict[int, tuple[bytes, int, int]]:
-    """Return name, start and size in bytes of the segments in use, by their number."""
+    """Return name, start and size in bytes of the segments in use, by segment number."""
     pointers = _read(file, _start(header, 440, 16), _number(header, 456, 8) * _BLOCK)
     found = {}
     for place in range(len(pointers) // _POINTER):
@@ -127,7 +127,7 @@ def _segments(file: BinaryIO, header: bytes) -> dict[int, tuple[bytes, int, int]
 
 
 def _last_tile(file: BinaryIO, name: bytes, segments: dict[int, tuple[bytes, int, int]]) -> int:
-    """Return the end of the last block in which tiles are stored."""
+    """Return the end in bytes of the last block of tiles."""
     start, size = next(part[1:] for part in segments.values() if part[0] == name)
     content = _read(file, start + _SEGMENT_HEADER, size - _SEGMENT_HEADER)
     blocks = _binary_blocks(content) if name == b"TileDir" else _text_blocks(content)
@@ -135,7 +135,7 @@ def _last_tile(file: BinaryIO, name: bytes, segments: dict[int, tuple[bytes, int
 
 
 def _binary_blocks(content: bytes) -> Iterator[tuple[int, int]]:
-    """Give segment and end of the blocks in use; the last one of a layer may be partly used."""
+    """Yield segment and end of the blocks in use; the last one of a layer may be partly used."""
     big = content[_BLOCK - 3 : _BLOCK - 2] == b"B"
     order = ">" if big else "<"
     count, block = struct.unpack_from(f"{order}2I", content, 10)
@@ -151,7 +151,7 @@ def _binary_blocks(content: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _text_blocks(content: bytes) -> Iterator[tuple[int, int]]:
-    """Give segment and end of the blocks in use, which are chained; see `_binary_blocks`."""
+    """Yield segment and end of the blocks in use, which form chains; see `_binary_blocks`."""
     layers, blocks = (_number(content, start, 8) for start in (10, 18))
     first = _BLOCK + blocks * _TEXT_ENTRY
     sizes = [_number(content, first + index * _TEXT_LAYER + 12, 12) for index in range(layers)]

@@ -1,8 +1,8 @@
 """
-Pixels read when they are asked for: windows of a file as float32, NaN for no data.
+Array-like pixels that are read when they are indexed: float32, NaN for no data.
 
-A :class:`FilePixels` or :class:`StorePixels` is what dask slices; both are small, can be
-pickled, and are read from any number of threads without a lock.
+dask slices a :class:`FilePixels` or :class:`StorePixels`; both are small and picklable, and are
+read from any number of threads without a lock.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hsfuse.errors import RasterError
 from hsfuse.io.bands import BandTable
 from hsfuse.io.handles import GDAL_ERRORS, gdal_options, open_in_thread
 from hsfuse.io.identity import identity
-from hsfuse.io.packing import all_empty, decoded
+from hsfuse.io.packing import all_nodata, decode
 from hsfuse.io.settings import READING
 
 __all__ = [
@@ -39,19 +39,19 @@ __all__ = [
     "chunk_size",
     "lazy",
     "read_part",
-    "split",
+    "split_index",
 ]
 
 Cube = NDArray[np.float32]
 Index = slice | int | list[int] | None
-Key = tuple[Index, ...]  # whatever dask makes of slices of slices
+Key = tuple[Index, ...]  # dask merges slices of slices into these
 
 
 class Pixels(Protocol):
     """
-    What dask slices: small, picklable, and read from any thread without a lock.
+    Array-like interface for dask: small, picklable, readable from any thread without a lock.
 
-    ``path`` is what people know it by; an index gives float32 with NaN for no data.
+    ``path`` is used in messages; indexing gives float32 with NaN for no data.
     """
 
     @property
@@ -67,19 +67,19 @@ class Pixels(Protocol):
 
 
 class Opened(NamedTuple):
-    """What a file says: its pixels, how it stores them, its bands and its place."""
+    """An opened file: pixels, stored block (rows, columns), bands, georeferencing, attributes."""
 
-    pixels: Any  # Pixels: what dask slices
+    pixels: Any  # of the protocol Pixels
     block: tuple[int, int]
     bands: BandTable
     transform: Affine | None
     crs: CRS | None
     attributes: dict[str, object]
-    standard_error: Any = None  # Pixels of one band, where there is one
+    standard_error: Any = None  # Pixels of one band, or None
 
     @property
     def notes(self) -> list[str]:
-        """What was assumed of it, a sentence each."""
+        """Assumptions made when it was read, one sentence each."""
         found = self.attributes.get("notes", ())
         return [*map(str, found)] if isinstance(found, (list, tuple)) else []
 
@@ -94,25 +94,25 @@ class FilePixels:
     path : str
         The file.
     state : tuple of int
-        Its :func:`stamp` when it was opened; a file that changed since is not read.
+        Its :func:`stamp` when it was opened; reading a file that changed since is an error.
     size : tuple of int
         Rows and columns.
     indexes : tuple of int
-        The bands, as the file counts them from 1.
+        Numbers of the bands in the file, from 1.
     nodata : tuple of (float or None)
-        The stored number that means no data, for each band.
+        Stored no-data value of each band.
     scale, offset : tuple of float
-        ``value = stored * scale + offset``, for each band.
+        ``value = stored * scale + offset`` of each band.
     mask : {"none", "dataset", "bands"}
-        Whether GDAL has a mask beside the no-data numbers: one, or one for each band.
-    together : bool
-        Whether a pixel lacks data only where every band holds its no-data number.
-    void : tuple of float
-        More stored numbers that are no measurement, in every band: saturation, say.
-    beside : tuple of (str, int, int)
-        Other files that decide the values, see :func:`companions`.
+        Mask that GDAL applies besides the no-data values: none, one, or one for each band.
+    nodata_in_all_bands : bool
+        Whether a pixel has no data only where every band holds its no-data value.
+    invalid : tuple of float
+        Further stored numbers that are not measurements, such as saturation, in any band.
+    companions : tuple of (str, int, int)
+        Other files that affect the values, see :func:`companions`.
     overview : int, optional
-        Which of the file's overviews is read, counted from 0; ``size`` is then that of it.
+        Number of the overview that is read, from 0; ``size`` is then its size.
     """
 
     path: str
@@ -123,9 +123,9 @@ class FilePixels:
     scale: tuple[float, ...]
     offset: tuple[float, ...]
     mask: Literal["none", "dataset", "bands"] = "none"
-    together: bool = False
-    void: tuple[float, ...] = ()
-    beside: tuple[tuple[str, int, int], ...] = ()
+    nodata_in_all_bands: bool = False
+    invalid: tuple[float, ...] = ()
+    companions: tuple[tuple[str, int, int], ...] = ()
     overview: int | None = None
     dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
     ndim: int = 3
@@ -138,7 +138,7 @@ class FilePixels:
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
-        (bands, rows, columns), rest = split(key, self.shape)
+        (bands, rows, columns), rest = split_index(key, self.shape)
         window = Window(columns.start, rows.start, len(columns), len(rows))
         try:
             cube = self._read(bands, window)
@@ -160,14 +160,14 @@ class FilePixels:
             kind = np.result_type(*dataset.dtypes)
             raw = dataset.read(indexes, window=window, out_dtype=kind)
             others = None
-            if self.together and any(number is not None for number in self.nodata):
+            if self.nodata_in_all_bands and any(number is not None for number in self.nodata):
                 others = dataset.read(list(self.indexes), window=window, out_dtype=kind)
         cube = np.empty(raw.shape, dtype=np.float32)
         for plane, stored, band in zip(cube, raw, bands, strict=True):
-            numbers = (None if self.together else self.nodata[band], *self.void)
-            plane[...] = decoded(stored, self.scale[band], self.offset[band], numbers)
+            numbers = (None if self.nodata_in_all_bands else self.nodata[band], *self.invalid)
+            plane[...] = decode(stored, self.scale[band], self.offset[band], numbers)
         if others is not None:
-            cube[:, all_empty(others, self.nodata)] = np.nan
+            cube[:, all_nodata(others, self.nodata)] = np.nan
         if self.mask == "dataset":
             cube[:, dataset.read_masks(indexes[0], window=window) == 0] = np.nan
         elif self.mask == "bands":
@@ -178,14 +178,14 @@ class FilePixels:
 @dataclass(frozen=True)
 class StackedPixels:
     """
-    Files on one grid as the bands of one raster.
+    Pixels of several files on one grid, stacked as bands.
 
     Attributes
     ----------
     path : str
-        What all of them belong to.
+        Product that the files belong to, for messages.
     layers : tuple of FilePixels
-        Of one size, in the order of the bands.
+        Pixels of one size, in the order of the bands.
     """
 
     path: str
@@ -201,7 +201,7 @@ class StackedPixels:
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
-        (bands, rows, columns), rest = split(key, self.shape)
+        (bands, rows, columns), rest = split_index(key, self.shape)
         window = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
         parts = [np.empty((0, len(rows), len(columns)), dtype=np.float32)]
         first = 0
@@ -217,7 +217,7 @@ class StackedPixels:
 @dataclass(frozen=True)
 class MaskedPixels:
     """
-    Pixels that lack data wherever another raster is 0 or lacks data.
+    Pixels with NaN wherever a mask is 0 or has no data.
 
     Attributes
     ----------
@@ -234,7 +234,7 @@ class MaskedPixels:
 
     @property
     def path(self) -> str:
-        """The file or store that is masked."""
+        """File or store that is masked."""
         return self.pixels.path
 
     @property
@@ -244,7 +244,7 @@ class MaskedPixels:
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
-        spans, rest = split(key, self.shape)
+        spans, rest = split_index(key, self.shape)
         bands, *window = (slice(span.start, span.stop) for span in spans)
         cube = self.pixels[(bands, *window)]
         kept = self.mask[(slice(0, 1), *window)]
@@ -256,22 +256,22 @@ class MaskedPixels:
 @dataclass(frozen=True, eq=False)
 class StorePixels:
     """
-    The pixels of an array that xarray holds or opened, in memory or not.
+    The pixels of an xarray variable, in memory or lazy.
 
     Attributes
     ----------
     path : str
-        The store or file, or what the array is called.
+        The store or file, or the name of the array.
     variable : Variable of shape (bands, rows, columns)
-        The numbers as they are stored.
+        The stored numbers.
     nodata : tuple of float
-        The stored numbers that mean no data.
+        Stored no-data values.
     scale, offset : float
         ``value = stored * scale + offset``.
-    together : bool
-        Whether a pixel lacks data only where every band holds such a number.
+    nodata_in_all_bands : bool
+        Whether a pixel has no data only where every band holds a no-data value.
     token : object
-        What names the content for dask, which would read all of it to make a name.
+        Identifier of the content for dask, which would otherwise read all of it to hash it.
     """
 
     path: str
@@ -279,7 +279,7 @@ class StorePixels:
     nodata: tuple[float, ...] = ()
     scale: float = 1.0
     offset: float = 0.0
-    together: bool = False
+    nodata_in_all_bands: bool = False
     token: object = None
     dtype: np.dtype[np.float32] = np.dtype(np.float32)  # noqa: RUF009 - a constant
     ndim: int = 3
@@ -291,27 +291,29 @@ class StorePixels:
         return (bands, rows, columns)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Return what names these pixels."""
-        packing = (self.nodata, self.scale, self.offset, self.together)
+        """Return the identifier of these pixels for dask."""
+        packing = (self.nodata, self.scale, self.offset, self.nodata_in_all_bands)
         return ("StorePixels", self.shape, self.token, packing)
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
-        spans, rest = split(key, self.shape)
+        spans, rest = split_index(key, self.shape)
         bands, *window = (slice(span.start, span.stop) for span in spans)
         stored = self._read((bands, *window))
-        cube = decoded(stored, self.scale, self.offset, () if self.together else self.nodata)
-        if self.together:
+        cube = decode(
+            stored, self.scale, self.offset, () if self.nodata_in_all_bands else self.nodata
+        )
+        if self.nodata_in_all_bands:
             whole = stored if len(spans[0]) == self.shape[0] else self._read((slice(None), *window))
             for number in self.nodata:
-                cube[:, all_empty(whole, (number,) * len(whole))] = np.nan
+                cube[:, all_nodata(whole, (number,) * len(whole))] = np.nan
         return cube[rest]
 
     def _read(self, window: tuple[slice, ...]) -> NDArray[np.generic]:
         try:
-            with dask.config.set(scheduler="synchronous"):  # of an array in chunks
+            with dask.config.set(scheduler="synchronous"):  # for a variable backed by dask
                 return np.asarray(self.variable[window].values)
-        except (OSError, RuntimeError, ValueError) as error:  # as codecs please
+        except (OSError, RuntimeError, ValueError) as error:  # depends on the codec
             if isinstance(error, RasterError):
                 raise
             raise RasterError(
@@ -321,9 +323,9 @@ class StorePixels:
 
 def lazy(pixels: Pixels, chunk: tuple[int, int]) -> da.Array:
     """
-    Return the pixels as a dask array, all bands of ``chunk`` rows and columns together.
+    Return the pixels as a dask array; a chunk has all bands of ``chunk`` rows and columns.
 
-    A slice of it reads its own window only, not the whole chunks it touches.
+    A slice of the array reads only its own window, not the whole chunks it touches.
     """
     return da.from_array(
         pixels,
@@ -335,7 +337,7 @@ def lazy(pixels: Pixels, chunk: tuple[int, int]) -> da.Array:
 
 
 def read_part(source: da.Array, *spans: range) -> Cube:
-    """Return a window of lazy pixels, read by this thread alone."""
+    """Return a window of lazy pixels, computed in the calling thread."""
     part = source[tuple(slice(span.start, span.stop) for span in spans)]
     return np.asarray(part.compute(scheduler="synchronous"), dtype=np.float32)
 
@@ -349,8 +351,8 @@ def chunk_size(shape: tuple[int, int, int], block: tuple[int, int]) -> tuple[int
     shape : tuple of int
         Bands, rows and columns of the raster.
     block : tuple of int
-        Rows and columns that the file stores together; a block as wide as the raster is
-        a strip, and chunks of it are as wide.
+        Rows and columns of a stored block. A block as wide as the raster is a strip, and its
+        chunks are as wide.
 
     Examples
     --------
@@ -363,7 +365,7 @@ def chunk_size(shape: tuple[int, int, int], block: tuple[int, int]) -> tuple[int
     if block_columns == columns:
         fit = min(pixels // columns, max(READING.longest_chunk, block_rows))
         strip = max(1, fit // block_rows) * block_rows
-        # One block may be the whole file: cut it, the reader then keeps it in GDAL's cache.
+        # One block may be the whole file: divide it, GDAL's cache then holds it.
         return (min(strip, max(1, fit), rows), min(columns, pixels))
     side = min(READING.longest_chunk, math.isqrt(pixels))
     return (
@@ -372,8 +374,8 @@ def chunk_size(shape: tuple[int, int, int], block: tuple[int, int]) -> tuple[int
     )
 
 
-def split(key: Key, shape: tuple[int, ...]) -> tuple[list[range], Key]:
-    """Split an index into the contiguous span to read of each axis, and what to take of it."""
+def split_index(key: Key, shape: tuple[int, ...]) -> tuple[list[range], Key]:
+    """Split an index into the contiguous span to read along each axis, and an index into these."""
     spans: list[range] = []
     rest: list[Index] = []
     for index in key:

@@ -1,4 +1,4 @@
-"""The planes of an output in a store: bands of its cube, then its standard error if it has one."""
+"""The planes of an output in a store: the bands of its cube, then its standard error if stored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["Piece", "Planes", "whole_chunks"]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of some planes: of the cube, or of the standard error, which comes after it."""
+    """A window of some planes, either of the cube or of the standard error, the last plane."""
 
     planes: slice
     rows: Span
@@ -34,19 +34,19 @@ class Piece:
 
     @property
     def size(self) -> int:
-        """Number of its values."""
+        """Number of values."""
         return (self.planes.stop - self.planes.start) * len(self.rows) * len(self.columns)
 
 
 @dataclass(frozen=True)
 class Planes:
     """
-    Planes in a folder of zarr.
+    The planes of an output in a zarr store.
 
     Attributes
     ----------
     cube, error : Array
-        (band, y, x) and (y, x); the latter may be None.
+        Arrays (band, y, x) and (y, x); the latter may be None.
     """
 
     cube: zarr.Array[Any]
@@ -54,19 +54,19 @@ class Planes:
 
     @classmethod
     def open(cls, folder: AnyPath, hashes: Mapping[str, str | None] | None = None) -> Planes:
-        """Open what a store holds; chunks with a hash are compared with it as they are read."""
+        """Open the planes of a folder for reading; chunks with a hash are verified."""
         return cls.of(CheckedStore(zarr_store(folder, read_only=True), folder, hashes))
 
     @classmethod
     def of(cls, store: Store) -> Planes:
-        """Open the planes of a store, for writing as well where it is not for reading alone."""
+        """Open the planes of a store, for writing too unless it is read-only."""
         mode: Literal["r", "r+"] = "r" if store.read_only else "r+"
         group = zarr.open_group(store, mode=mode, zarr_format=3)
         names = (CUBE, STANDARD_ERROR) if STANDARD_ERROR in group else (CUBE,)
         return cls(*(zarr.open_array(store, path=n, mode=mode, zarr_format=3) for n in names))
 
     def create(self, folder: AnyPath, rows: int, columns: int, chunk: tuple[int, int]) -> Planes:
-        """Make a folder for as many planes of other rows and columns."""
+        """Create a store of as many planes with other rows and columns."""
         group = zarr.create_group(zarr_store(folder), zarr_format=3, overwrite=True)
         codec = BloscCodec(cname="lz4", clevel=OUTPUTS.compression_level, shuffle="shuffle")
         side = min(chunk[0], rows), min(chunk[1], columns)
@@ -92,12 +92,12 @@ class Planes:
 
     @property
     def rows(self) -> int:
-        """Pixels along y."""
+        """Number of rows."""
         return int(self.cube.shape[1])
 
     @property
     def columns(self) -> int:
-        """Pixels along x."""
+        """Number of columns."""
         return int(self.cube.shape[2])
 
     @property
@@ -107,18 +107,18 @@ class Planes:
 
     @property
     def fill(self) -> float:
-        """The stored number that means no data."""
+        """Stored no-data value."""
         return float(self.cube.fill_value)
 
     @property
     def groups(self) -> list[slice]:
-        """The planes that share chunks."""
+        """The groups of planes that share chunks."""
         bands, depth = int(self.cube.shape[0]), int(self.cube.chunks[0])
         groups = [slice(first, min(first + depth, bands)) for first in range(0, bands, depth)]
         return groups if self.error is None else [*groups, slice(bands, bands + 1)]
 
     def pieces(self, rows: int, columns: int) -> Iterator[Piece]:
-        """Cut into parts of so many pixels at most, row by row, all planes of a place in turn."""
+        """Yield pieces of at most ``rows`` x ``columns`` pixels, row by row, all planes of each."""
         for y in range(0, self.rows, rows):
             for x in range(0, self.columns, columns):
                 for planes in self.groups:
@@ -129,21 +129,21 @@ class Planes:
                     )
 
     def strips(self, most: int) -> Iterator[Piece]:
-        """Cut into parts of whole chunks, as wide as so many bytes allow, row by row."""
+        """Yield pieces of whole chunks of at most ``most`` bytes, row by row."""
         rows, chunk = self.chunk
         depth = min(int(self.cube.chunks[0]), self.count)
         wide = most // (depth * rows * chunk * self.cube.dtype.itemsize)
         return self.pieces(rows, max(wide, 1) * chunk)
 
     def read(self, piece: Piece) -> NDArray[Any]:
-        """Return the stored numbers of a part, (planes, rows, columns)."""
+        """Return the stored numbers (planes, rows, columns) of a piece."""
         place = piece.rows.slice, piece.columns.slice
         if self.error is not None and piece.planes.start == self.cube.shape[0]:
             return np.asarray(self.error[place])[None]
         return np.asarray(self.cube[piece.planes, *place])
 
     def write(self, piece: Piece, values: NDArray[Any]) -> None:
-        """Store a part, which shares no chunk with any other that is written at the time."""
+        """Write a piece, which must share no chunk with a piece written at the same time."""
         place = piece.rows.slice, piece.columns.slice
         if self.error is not None and piece.planes.start == self.cube.shape[0]:
             self.error[place] = values[0]
@@ -152,6 +152,6 @@ class Planes:
 
 
 def whole_chunks(chunk: int, least: int) -> int:
-    """Return the least multiple of a chunk that is even and not below a number of pixels."""
+    """Return the smallest even multiple of a chunk that has at least ``least`` pixels."""
     count = math.ceil(least / chunk)
     return chunk * (count + (count * chunk) % 2)

@@ -1,7 +1,7 @@
 """
-A raster of any size as a small picture: a few bands, shrunk, in bounded memory.
+Previews of rasters of any size: a few bands at reduced size, in bounded memory.
 
-A GeoTIFF is read from its overviews; anything else is read piece by piece and averaged.
+A GeoTIFF is read from its overviews; other rasters are read piece by piece and averaged.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ Image = NDArray[np.float32]
 
 def preview_file(path: AnyPath, bands: Sequence[int], longest: int) -> Image:
     """
-    Return some bands of a file, shrunk.
+    Return some bands of a file at reduced size.
 
     Parameters
     ----------
     path : Path or Url
         A GeoTIFF or a zarr store.
     bands : sequence of int
-        Indexes from 0.
-    longest : int
-        Pixels that the longer side may have.
+        Indexes of the bands, from 0.
+        longest : int
+            Largest length of the longer side, in pixels.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def preview_file(path: AnyPath, bands: Sequence[int], longest: int) -> Image:
     """
     if path.is_dir():
         pixels = open_store(path).pixels
-        return _shrunk(pixels.shape[1:], bands, longest, partial(_stored_plane, pixels))
+        return _reduced(pixels.shape[1:], bands, longest, partial(_stored_plane, pixels))
     try:
         with open_quietly(str(path)) as dataset:
             step = _step(max(dataset.shape), longest)
@@ -78,13 +78,13 @@ def preview_file(path: AnyPath, bands: Sequence[int], longest: int) -> Image:
 
 def preview_raster(raster: xr.DataArray, bands: Sequence[int], longest: int) -> Image:
     """
-    Return some bands of a lazy raster, shrunk by a whole number; see :func:`preview_file`.
+    Return some bands of a lazy raster, reduced by an integer factor; see :func:`preview_file`.
 
-    Every pixel of those bands is read, a piece at a time. A raster that was warped reads all
-    its bands for one of them, so it gets smaller pieces.
+    Every pixel of these bands is read, piece by piece. A warped raster computes all its bands to
+    give one, so the pieces are smaller for more bands.
     """
     pixels = PREVIEW.piece_values // raster.sizes["band"]
-    return _shrunk(raster.shape[1:], bands, longest, partial(_raster_plane, raster), pixels)
+    return _reduced(raster.shape[1:], bands, longest, partial(_raster_plane, raster), pixels)
 
 
 def _stored_plane(pixels: StorePixels, band: int, rows: Span, columns: Span) -> Image:
@@ -95,19 +95,19 @@ def _raster_plane(raster: xr.DataArray, band: int, rows: Span, columns: Span) ->
     return read_window(raster, [band], rows, columns)[0]
 
 
-def _shrunk(
+def _reduced(
     size: tuple[int, ...],
     bands: Sequence[int],
     longest: int,
     read: Callable[[int, Span, Span], Image],
     pixels: int | None = None,
 ) -> Image:
-    """Return the means of squares of pixels, read in pieces of at most so many pixels."""
+    """Return the means of squares of pixels, read in pieces of at most ``pixels`` pixels."""
     pixels = PREVIEW.piece_values if pixels is None else pixels
     rows, columns = size
     step = _step(max(rows, columns), longest)
     image = np.empty((len(bands), math.ceil(rows / step), math.ceil(columns / step)), np.float32)
-    # A piece is about square: the blocks of a file are.
+    # A piece is roughly square, like the blocks of most files.
     across = max(min(math.isqrt(4 * pixels), columns), step) // step * step
     down = max(pixels // across, step) // step * step
     for place, band in enumerate(bands):
@@ -126,7 +126,7 @@ def _shrunk(
 
 def read_file_window(path: AnyPath, rows: Span, columns: Span) -> Image:
     """
-    Return the pixels of a window of a file, all bands.
+    Return all bands (bands, rows, columns) of a window of a file.
 
     Raises
     ------
@@ -160,7 +160,7 @@ def read_window(
     window = raster.isel(y=rows.slice, x=columns.slice)
     if bands is None:
         return np.asarray(window.compute(scheduler="synchronous").to_numpy(), np.float32)
-    # One slice a band: dask hands slices down to the file, but not lists.
+    # One slice for each band: dask passes slices on to the file, but not lists.
     planes = [
         window.isel(band=slice(band, band + 1)).compute(scheduler="synchronous").to_numpy()
         for band in bands

@@ -1,4 +1,4 @@
-"""What a finished output states of its own origin."""
+"""Provenance that is stored in a finished output."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = ["is_record_of", "read_provenance"]
 
 def read_provenance(path: Path) -> Mapping[str, object]:
     """
-    Return the attributes with which hsfuse wrote an output, such as the digest of its plan.
+    Return the provenance of an output of hsfuse, such as the digest of its plan.
 
     Parameters
     ----------
     path : Path
-        Of any of :data:`hsfuse.io.formats.FORMATS`.
+        A file of any of :data:`hsfuse.io.formats.FORMATS`.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def is_record_of(record: Mapping[str, object], out: Path) -> bool:
 
 
 def _provenance_text(path: Path) -> str:
-    """Return the text of a file that states its provenance; that of nothing if it has none."""
+    """Return the provenance of a file as JSON; an empty object if it has none."""
     if is_netcdf(path):
         with h5py.File(path) as file:
             return str(file.attrs.get(PROVENANCE_ATTRIBUTE, "{}"))

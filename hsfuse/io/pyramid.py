@@ -1,8 +1,8 @@
 """
-The multiscale pyramid of a zarr output: groups of half the size each, as ``multiscales`` says.
+The multiscale pyramid of a zarr output, by the convention ``multiscales``.
 
-The hierarchy is the one that GDAL 3.13 writes and takes for overviews: the image is an array of the
-group, each level a group in it (``ovr_2x``, ``ovr_4x``) with an array of the same name and its own
+The hierarchy is the one that GDAL 3.13 writes and reads as overviews: the image is an array of the
+group, each level a subgroup (``ovr_2x``, ``ovr_4x``) with an array of the same name and its own
 coordinates. The means are those of the overviews of a GeoTIFF (:mod:`hsfuse.io.overviews`).
 
 Convention: https://github.com/zarr-conventions/multiscales/blob/v0.1/README.md
@@ -40,35 +40,35 @@ def write_pyramid(
     *,
     hashes: Mapping[str, str | None] | None = None,
     workers: int = 1,
-    done: Callable[[int], None] = lambda values: None,
+    advance: Callable[[int], None] = lambda values: None,
 ) -> list[OutputLayout]:
     """
-    Add the levels of half the size to a store until one is a single chunk, and name them in it.
+    Add levels of successively halved size to a store, until one fits a single chunk.
 
-    What an earlier call left of them is replaced.
+    Levels of an earlier call are replaced.
 
     Parameters
     ----------
     root : Path or Url
         The store, with every block written.
     layout : OutputLayout
-        Of the store.
+        Layout of the store.
     hashes : mapping of str to str or None, optional
-        SHA-256 of its chunks, with which they are compared as they are read.
+        SHA-256 of its chunks; each chunk is verified when it is read.
     workers : int
-        Threads.
-    done : callable
-        Called with the number of values that were read, each time some were.
+        Number of threads.
+    advance : callable
+        Called with the number of values of each piece that was read.
 
     Returns
     -------
     list of OutputLayout
-        Of the levels, from large to small.
+        Layouts of the levels, from large to small.
 
     Raises
     ------
     OutputError
-        If a chunk is not what was written.
+        If a chunk does not match its hash.
     """
     layouts: list[OutputLayout] = []
     records: list[RecordingStore] = []
@@ -88,7 +88,7 @@ def write_pyramid(
         least=PYRAMID.least,
         max_error=layout.max_error,
         workers=workers,
-        done=done,
+        advance=advance,
     )
     for number, record in enumerate(records):
         folder = root / _name(number)
@@ -106,7 +106,7 @@ def _name(number: int) -> str:
 
 
 def _level(layout: OutputLayout, rows: int, columns: int, chunk: tuple[int, int]) -> OutputLayout:
-    """Return the layout of a level, which covers the same ground."""
+    """Return the layout of a level, which covers the same extent."""
     a, b, c, d, e, f = layout.transform
     down, across = layout.rows / rows, layout.columns / columns
     return replace(
@@ -122,7 +122,7 @@ def _level(layout: OutputLayout, rows: int, columns: int, chunk: tuple[int, int]
 def _multiscales(
     layouts: list[OutputLayout], attributes: Mapping[str, object]
 ) -> dict[str, object]:
-    """Return what the group of the image states of all levels, by the conventions."""
+    """Return the attributes of the group that describe all levels, by the conventions."""
     declared = attributes.get("zarr_conventions", ())
     assert isinstance(declared, (list, tuple))
     others = [each for each in declared if each["name"] != "multiscales"]

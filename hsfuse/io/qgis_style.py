@@ -1,9 +1,9 @@
 """
-A QGIS style beside an output, so that QGIS opens it in red, green and blue with a stretch.
+QGIS style of an output, so that QGIS displays it in red, green and blue with a stretch.
 
-QGIS applies the file of the same name that ends in ``.qml``. What is left out of it keeps QGIS's
-defaults. The limits are those of its own stretch from the 2nd to the 98th percentile, of pixels
-spread over the image, so that nothing has to be read when the layer is added.
+QGIS applies the file of the same name with the suffix ``.qml``; omitted elements have the defaults
+of QGIS. The limits are the 2nd and 98th percentile, as in the stretch of QGIS, of pixels spread
+over the image, so that QGIS need not read the image when the layer is added.
 
 Format: ``QgsMultiBandColorRenderer::writeXml`` and ``QgsRasterMinMaxOrigin::writeXml`` of QGIS.
 """
@@ -24,7 +24,7 @@ from hsfuse.io.planes import Piece
 from hsfuse.io.replacement import write_file
 from hsfuse.io.settings import STYLE
 
-__all__ = ["ShownValues", "style_path", "write_style"]
+__all__ = ["StretchSample", "style_path", "write_style"]
 
 _COLOURS = ("red", "green", "blue")
 _MARK = "written by hsfuse"
@@ -32,7 +32,7 @@ _MARK = "written by hsfuse"
 
 def style_path(path: Path) -> Path:
     """
-    Return the file in which QGIS looks for the style of a raster.
+    Return the path of the QGIS style of a raster.
 
     Examples
     --------
@@ -42,20 +42,20 @@ def style_path(path: Path) -> Path:
     return path.with_suffix(".qml")
 
 
-class ShownValues:
+class StretchSample:
     """
-    Stored numbers of the bands to show, of pixels spread over the image.
+    Stored numbers of the displayed bands, at pixels spread over the image.
 
-    Threads may add parts of different planes at one time.
+    Threads may add pieces of different planes at the same time.
 
     Parameters
     ----------
     bands : sequence of int
-        Their indexes: red, green and blue; or none.
+        Indexes of the bands shown as red, green and blue; or empty.
     shape : tuple of int
         Rows and columns of the image.
     fill : float
-        The stored number that means no data.
+        Stored no-data value.
     """
 
     def __init__(self, bands: Sequence[int], shape: tuple[int, int], fill: float) -> None:
@@ -64,7 +64,7 @@ class ShownValues:
         self.parts: dict[int, list[NDArray[np.float32]]] = {band: [] for band in bands}
 
     def add(self, piece: Piece, values: NDArray[Any]) -> None:
-        """Add a part of the image, (planes, rows, columns)."""
+        """Add a piece of the image (planes, rows, columns)."""
         rows, columns = -piece.rows.start % self.step, -piece.columns.start % self.step
         for band in self.parts:
             if piece.planes.start <= band < piece.planes.stop:
@@ -73,7 +73,7 @@ class ShownValues:
                 self.parts[band].append(known.astype(np.float32))
 
     def limits(self) -> list[tuple[float, float]]:
-        """Return the stored numbers between which each band is stretched."""
+        """Return the lower and upper limit of the stretch of each band, as stored numbers."""
         found = []
         for band in self.bands:
             low, high = stretch_limits(np.concatenate([*self.parts[band], []])[None, None])
@@ -81,29 +81,29 @@ class ShownValues:
         return found
 
 
-def write_style(path: Path, values: ShownValues, scale: float = 1.0, offset: float = 0.0) -> None:
+def write_style(path: Path, sample: StretchSample, scale: float = 1.0, offset: float = 0.0) -> None:
     """
-    Write the style of a raster; one that a user made of it stays as it is.
+    Write the style of a raster; a style made by the user is not replaced.
 
     Parameters
     ----------
     path : Path
         The raster.
-    values : ShownValues
-        Where it has no bands to show, none is written.
+    sample : StretchSample
+        No style is written where it has no bands.
     scale, offset : float
-        Of the stored numbers, as far as GDAL applies them.
+        Scale and offset of the stored numbers that GDAL applies.
     """
     style = style_path(path)
     if style.exists() and _MARK not in style.read_text(encoding="utf-8", errors="replace"):
         return
-    if not values.bands:
+    if not sample.bands:
         style.unlink(missing_ok=True)
         return
-    limits = [tuple(scale * each + offset for each in pair) for pair in values.limits()]
+    limits = [tuple(scale * each + offset for each in pair) for pair in sample.limits()]
     root = Xml.Element("qgis", version=STYLE.version)
     root.append(Xml.Comment(f" {_MARK} "))
-    bands = {f"{c}Band": str(b + 1) for c, b in zip(_COLOURS, values.bands, strict=True)}
+    bands = {f"{c}Band": str(b + 1) for c, b in zip(_COLOURS, sample.bands, strict=True)}
     renderer = Xml.SubElement(
         Xml.SubElement(root, "pipe"),
         "rasterrenderer",

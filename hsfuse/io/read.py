@@ -1,5 +1,5 @@
 """
-Rasters opened lazily: one :class:`xarray.DataArray` for every format.
+Lazy opening of rasters: one :class:`xarray.DataArray` for every format.
 
 A raster has the dimensions (band, y, x), float32 values with scale and offset applied,
 and NaN for no data. Opening reads metadata; pixels are read when they are computed.
@@ -24,9 +24,9 @@ from hsfuse.io.gdal_reader import open_dataset
 from hsfuse.io.labels import raster_label
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.location import Location
-from hsfuse.io.masks import masked
+from hsfuse.io.masks import mask_opened
 from hsfuse.io.netcdf import NETCDF_SUFFIXES, is_netcdf, open_netcdf
-from hsfuse.io.packing import means_together
+from hsfuse.io.packing import nodata_in_all_bands
 from hsfuse.io.pixels import (
     FilePixels,
     MaskedPixels,
@@ -43,11 +43,11 @@ from hsfuse.io.url import Url, as_path
 from hsfuse.sensor.catalogue import pick_sensor
 from hsfuse.sensor.model import Sensor
 
-__all__ = ["NoData", "Raster", "as_raster", "check_placed", "open_raster"]
+__all__ = ["NoData", "Raster", "as_raster", "check_georeferencing", "open_raster"]
 
-#: What is understood as a raster: a path, or an array or dataset of xarray.
+#: Accepted rasters: a path, or an xarray array or dataset.
 Raster = xr.DataArray | xr.Dataset | str | os.PathLike[str]
-#: The stored number that means no data; ``none`` if every number is a measurement.
+#: Stored no-data value; ``none`` if every number is a measurement.
 NoData = float | Literal["none"]
 
 
@@ -66,43 +66,41 @@ def open_raster(
     ----------
     path : str or path
         A GeoTIFF, an ENVI file (its header or its data), a zarr store or netCDF file of xarray,
-        rioxarray or hsfuse, any other raster file that GDAL reads, or a product as its
-        maker delivers it (:mod:`hsfuse.io.products`), which tells its own sensor. Of a file in
-        an archive ``/vsizip/archive/file`` (``/vsitar/``, ``/vsigzip/``), of several variables
-        ``NETCDF:file:variable``. By URL (``s3://``, ``gs://``, ``az://``, ``https://``) GeoTIFF,
-        ENVI data and zarr stores.
+        rioxarray or hsfuse, any other raster file that GDAL reads, or a product as delivered by
+        its provider (:mod:`hsfuse.io.products`), which states its sensor. Members of archives are
+        ``/vsizip/archive/file`` (``/vsitar/``, ``/vsigzip/``), variables of a netCDF file
+        ``NETCDF:file:variable``. GeoTIFF, ENVI data and zarr stores are also read by URL
+        (``s3://``, ``gs://``, ``az://``, ``https://``).
     sensor : str, path or Sensor, optional
-        The sensor that made it: a name or a definition for :func:`hsfuse.load_sensor`.
-        It gives the wavelengths that the file does not know.
+        The sensor of the raster: a name or a definition for :func:`hsfuse.load_sensor`.
+        It supplies wavelengths that the file does not state.
     mask : str or path, optional
-        A raster file of the same rows and columns: where its first band is 0 or has no data,
-        no band has data. That is GDAL's convention; a cloud mask is often the other way round.
+        A raster file of the same rows and columns. Pixels where its first band is 0 or has no
+        data are masked, the convention of GDAL; cloud masks often use the opposite one.
     nodata : float or "none", optional
-        The stored number that means no data, in place of what the file declares; ``none`` if
-        every number is a measurement. In colour and multispectral images of unsigned integers
-        a pixel lacks data where all bands hold it.
+        Stored no-data value, instead of the declared one; ``none`` if every number is a
+        measurement. In colour and multispectral images of unsigned integers a pixel has no data
+        where all bands hold it.
     chunk : int, optional
-        Rows and columns of a dask chunk. By default whole blocks of the file, at most
-        64 MiB.
+        Rows and columns of a dask chunk. By default whole stored blocks, at most 64 MiB.
 
     Returns
     -------
     DataArray of shape (bands, rows, columns)
-        float32, NaN for no data, with the coordinates ``band``, ``wavelength`` and
-        ``fwhm`` (nanometres, NaN where unknown), ``good``, ``band_name``, ``x`` and ``y``
-        (pixel centres; absent from rotated grids) and ``spatial_ref``; of an output of hsfuse
-        that has it ``standard_error`` (y, x), lazy (see :func:`hsfuse.fuse`). Attributes:
-        ``source``, ``sensor``, ``wavelength_source``, ``georeferenced``, ``source_dtype``
-        and, where there is something to say, ``source_scale``, ``source_offset`` (of the stored
-        numbers; applied), ``units``, ``nodata``, ``nodata_where``,
-        ``mask``, ``mask_file``, ``georeferencing``, ``product`` and ``notes``: what was
-        assumed of it, a list of sentences.
+        float32, NaN for no data. Coordinates: ``band``, ``wavelength`` and ``fwhm``
+        (nanometres, NaN where unknown), ``good``, ``band_name``, ``x`` and ``y`` (pixel centres;
+        absent for rotated grids) and ``spatial_ref``; for an output of hsfuse with standard
+        errors also ``standard_error`` (y, x), lazy (see :func:`hsfuse.fuse`). Attributes:
+        ``source``, ``sensor``, ``wavelength_source``, ``georeferenced``, ``source_dtype`` and,
+        where they apply, ``source_scale`` and ``source_offset`` (of the stored numbers, already
+        applied), ``units``, ``nodata``, ``nodata_where``, ``mask``, ``mask_file``,
+        ``georeferencing``, ``product`` and ``notes``, a list of assumptions made when reading.
 
     Raises
     ------
     RasterError
-        If the file is missing, damaged, incomplete, cannot be reached, or is no raster that
-        hsfuse reads. Computing raises it too, for pixels that cannot be read.
+        If the file is missing, damaged, incomplete, unreachable, or not a supported raster.
+        Also raised on computation, for pixels that cannot be read.
     SensorError
         If the sensor is unknown.
     PlanError
@@ -120,12 +118,12 @@ def open_raster(
     if nodata is not None:
         opened = _with_nodata(opened, nodata)
     if mask is not None:
-        opened = masked(opened, as_path(mask))
-    return _assembled(opened, sensor, definition, chunk)
+        opened = mask_opened(opened, as_path(mask))
+    return _assemble(opened, sensor, definition, chunk)
 
 
 def open_pixels(path: str | os.PathLike[str]) -> Opened:
-    """Return what the file or product of :func:`open_raster` says, as it says it."""
+    """Open the file or product of :func:`open_raster`, without a sensor, mask or dask array."""
     return open_product(path) or _open_file(locate(path))
 
 
@@ -137,26 +135,26 @@ def as_raster(
     nodata: NoData | None = None,
 ) -> xr.DataArray:
     """
-    Return what an xarray user has as :func:`open_raster` would return it.
+    Return a path, array or dataset as a raster in the form of :func:`open_raster`.
 
     Parameters
     ----------
     raster : DataArray, Dataset, str or path
-        A path is opened. Of an array dimensions may come in any order and under any usual name
-        (y/x, lat/lon, row/col; band, wavelength); no data, scale, CRS, transform and
-        wavelengths are taken from coordinates and attributes. Variables (y, x) of a dataset
-        are its bands.
+        A path is opened. The dimensions of an array may have any order and any usual names
+        (y/x, lat/lon, row/col; band, wavelength). No-data value, scale, CRS, transform and
+        wavelengths are taken from coordinates and attributes. Variables (y, x) of a dataset are
+        stacked as bands.
     role : str
-        What messages call an array that does not know its file.
+        Name in messages for an array without a source file, such as ``HS``.
     sensor, nodata
-        As of :func:`open_raster`.
+        As in :func:`open_raster`.
 
     Raises
     ------
     RasterError
-        If it cannot be understood.
-    PlanError
-        If it comes from :func:`open_raster`, which takes the no-data number itself.
+        If the object cannot be interpreted as a raster.
+        PlanError
+            If ``nodata`` is given for an array that :func:`open_raster` already decoded.
     """
     if isinstance(raster, (str, os.PathLike)):
         return open_raster(raster, sensor=sensor, nodata=nodata)
@@ -181,17 +179,17 @@ def as_raster(
         opened = _with_nodata(opened, nodata)
     if raster.attrs.get("sensor") and sensor is None:
         sensor = str(raster.attrs["sensor"])
-    return _assembled(opened, sensor, _definition(sensor), None)
+    return _assemble(opened, sensor, _definition(sensor), None)
 
 
 def as_values(raster: Raster) -> xr.DataArray:
     """
-    Return the values of what :func:`as_raster` takes, (band, y, x): an array that holds them as is.
+    Return a raster (band, y, x) for writing; an unpacked float array is returned unchanged.
 
     Raises
     ------
     RasterError
-        If it cannot be understood.
+        If the object cannot be interpreted as a raster.
     """
     if isinstance(raster, xr.DataArray) and raster.dims == ("band", "y", "x"):
         packed = any(name in raster.attrs for name in PACKING)
@@ -200,14 +198,14 @@ def as_values(raster: Raster) -> xr.DataArray:
     return as_raster(raster, "raster")
 
 
-def check_placed(raster: xr.DataArray) -> None:
+def check_georeferencing(raster: xr.DataArray) -> None:
     """
-    Refuse a raster that is placed by other means than a transform, which would be ignored.
+    Refuse a raster whose only georeferencing is unsupported and would be ignored.
 
     Raises
     ------
     RasterError
-        If it has control points, rational polynomials or coordinates of each pixel alone.
+        If it has only control points, rational polynomials or coordinates of each pixel.
     """
     if not raster.attrs.get("georeferenced", True) and raster.attrs.get("georeferencing"):
         raise RasterError(f"{raster_label(raster)}: {raster.attrs['georeferencing']}")
@@ -218,7 +216,7 @@ def _definition(sensor: str | os.PathLike[str] | Sensor | None) -> Sensor | None
 
 
 def _is_opened(array: xr.DataArray) -> bool:
-    """Return whether an array is one of :func:`open_raster`, or a part of it."""
+    """Return whether an array comes from :func:`open_raster`, or is a subset of one."""
     along = {"wavelength", "fwhm", "good", "band_name"}
     return (
         array.dims == ("band", "y", "x")
@@ -230,14 +228,14 @@ def _is_opened(array: xr.DataArray) -> bool:
 
 
 def _file_of(raster: xr.DataArray | xr.Dataset) -> str:
-    """Return the file that an array, or each variable of a dataset, was opened from."""
+    """Return the only source file of an array or dataset; empty where there is none."""
     parts = [raster, *raster.data_vars.values()] if isinstance(raster, xr.Dataset) else [raster]
     files = {str(part.encoding["source"]) for part in parts if part.encoding.get("source")}
     return files.pop() if len(files) == 1 else ""
 
 
 def _bands_of_file(file: str, raster: xr.DataArray | xr.Dataset, bands: BandTable) -> BandTable:
-    """Return what the file says of bands that an array was opened from, if it can be asked."""
+    """Return the band metadata of the source file of an array; ``bands`` if it cannot be read."""
     try:
         known = _open_file(locate(file)).bands
     except RasterError:
@@ -258,13 +256,13 @@ def _bands_of_file(file: str, raster: xr.DataArray | xr.Dataset, bands: BandTabl
     )
 
 
-def _assembled(
+def _assemble(
     opened: Opened,
     sensor: str | os.PathLike[str] | Sensor | None,
     definition: Sensor | None,
     chunk: int | None,
 ) -> xr.DataArray:
-    """Return the lazy array of what was opened."""
+    """Return the lazy array of an opened file, with its coordinates and attributes."""
     check_shape(opened.pixels.path, opened.pixels.shape)
     _check_grid(opened)
     bands = opened.bands if definition is None else with_sensor(opened.bands, definition)
@@ -286,10 +284,10 @@ def _assembled(
     )
     rows, columns = opened.block
     array.encoding["preferred_chunks"] = {"y": rows, "x": columns}
-    array.encoding["original_shape"] = opened.pixels.shape  # a part of a rotated grid is refused
+    array.encoding["original_shape"] = opened.pixels.shape  # to refuse subsets of rotated grids
     if opened.crs is not None:
         array = array.rio.write_crs(opened.crs)
-    # An identity is how rasterio says that there is no transform.
+    # The identity is rasterio's convention for "no transform".
     placed: xr.DataArray = array.rio.write_transform(opened.transform or Affine.identity())
     if opened.standard_error is not None:
         error = lazy(opened.standard_error, size)[0]
@@ -298,7 +296,7 @@ def _assembled(
 
 
 def _packing(pixels: Any) -> dict[str, object]:
-    """Return scale and offset of the stored numbers, one or one for each band, if there are."""
+    """Return the attributes of scale and offset of the stored numbers, one or one for each band."""
     if isinstance(pixels, MaskedPixels):
         return _packing(pixels.pixels)
     parts = pixels.layers if isinstance(pixels, StackedPixels) else (pixels,)
@@ -328,27 +326,27 @@ def _open_file(place: Location) -> Opened:
 
 
 def _with_nodata(opened: Opened, nodata: NoData) -> Opened:
-    """Return what was opened with another no-data number than the file declares."""
+    """Return an opened file with another no-data value than the declared one."""
     pixels, attributes = opened.pixels, dict(opened.attributes)
     for name in ("nodata", "nodata_where"):
         attributes.pop(name, None)
     bands = pixels.shape[0]
     number = None if nodata == "none" else float(nodata)
-    together = number is not None and means_together(
+    all_bands = number is not None and nodata_in_all_bands(
         [str(kind) for kind in np.ravel(np.array(attributes["source_dtype"]))], bands
     )
     if isinstance(pixels, FilePixels):
-        pixels = replace(pixels, nodata=(number,) * bands, together=together)
+        pixels = replace(pixels, nodata=(number,) * bands, nodata_in_all_bands=all_bands)
     elif isinstance(pixels, StorePixels):
         known = () if number is None else (number,)
-        pixels = replace(pixels, nodata=known, together=together)
+        pixels = replace(pixels, nodata=known, nodata_in_all_bands=all_bands)
     else:
         raise RasterError(
             f"{pixels.path}: is {attributes.get('product', 'a product')}, whose no data is known; "
             "a no-data number can be given for single files only"
         )
     attributes["nodata"] = nodata
-    if together:
+    if all_bands:
         attributes["nodata_where"] = "every band holds it"
     attributes["nodata_given"] = True
     return opened._replace(pixels=pixels, attributes=attributes)
@@ -358,7 +356,7 @@ def _check_grid(opened: Opened) -> None:
     place = opened.transform
     if place is None:
         return
-    # The coordinates of neighbouring pixels have to differ in float64.
+    # The coordinates of neighbouring pixels must differ in float64.
     least = GRIDS.least_step * max(abs(place.c), abs(place.f))
     if np.isfinite(place[:6]).all() and abs(place.determinant) > least**2:
         return
@@ -376,7 +374,7 @@ def _coordinates(bands: BandTable, opened: Opened) -> dict[str, object]:
         "wavelength": ("band", bands.wavelength, {"units": "nm"}),
         "fwhm": ("band", bands.fwhm, {"units": "nm"}),
         "good": ("band", bands.good),
-        # Of text of fixed length zarr warns that its format 3 does not know it.
+        # zarr warns that its format 3 does not specify text of fixed length.
         "band_name": ("band", np.array(bands.names, dtype=np.dtypes.StringDType())),
     }
     place = opened.transform or Affine.identity()
@@ -387,7 +385,7 @@ def _coordinates(bands: BandTable, opened: Opened) -> dict[str, object]:
 
 
 def _sensor_name(sensor: str | os.PathLike[str] | Sensor | None) -> str:
-    """Return what ``pick_sensor`` takes: a name, its bands, or a path."""
+    """Return the sensor as ``pick_sensor`` accepts it: a name with bands, or a path."""
     if isinstance(sensor, Sensor):
         return sensor.id
     if sensor is None:

@@ -1,4 +1,4 @@
-"""The record that a run leaves beside its output."""
+"""The JSON record of a run, stored beside its output."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["read_record", "record_path"]
 
 
 def record_path(out: AnyPath) -> AnyPath:
-    """Return the file of the record of an output."""
+    """Return the path of the record of an output."""
     return out.with_name(f"{out.name}.json")
 
 
 def read_record(out: AnyPath) -> Mapping[str, object]:
-    """Return the record of an output; empty where there is none that can be read."""
+    """Return the record of an output; empty where it is missing or damaged."""
     try:
         record = json.loads(record_path(out).read_bytes())
     except (OSError, ValueError, RecursionError):

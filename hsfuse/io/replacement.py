@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, whatever interrupts their writing."""
+"""Atomic replacement of files and folders: complete or not at all, also after a crash."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from hsfuse.io.url import AnyPath, Url
 
 __all__ = ["FULL", "failure", "move_file", "move_folder", "remove_folder", "sync", "write_file"]
 
-#: What is said of a full disk.
+#: Message for a full disk.
 FULL = "the disk is full; make space and pass --resume to go on"
 
 _Place = TypeVar("_Place", bound=AnyPath)
 
 
 def failure(error: OSError) -> str:
-    """Return what stopped the writing of an output, and what helps."""
+    """Return the message for an error of writing an output."""
     return FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
 
 
 def write_file(path: _Place, content: bytes) -> _Place:
     """
-    Write a file, replacing one of that name; what interrupts this leaves the old one.
+    Write a file atomically, replacing an existing one.
 
     Raises
     ------
     OSError
-        If it cannot be written; nothing is left beside it.
+        If it cannot be written; the existing file is unchanged, and no temporary file is left.
     """
-    if isinstance(path, Url):  # an object appears whole
+    if isinstance(path, Url):  # writing an object is atomic
         path.write_bytes(content)
         return path
     ready = path.with_name(f".{path.name}.partial")
@@ -47,7 +47,7 @@ def write_file(path: _Place, content: bytes) -> _Place:
 
 
 def move_file(ready: Path, path: Path) -> Path:
-    """Bring a finished file to the disk and give it its name."""
+    """Synchronise a finished file to the disk and rename it to its final path."""
     with ready.open("rb+") as file:
         os.fsync(file.fileno())
     ready.replace(path)
@@ -56,12 +56,12 @@ def move_file(ready: Path, path: Path) -> Path:
 
 def move_folder(ready: Path, path: Path) -> Path:
     """
-    Give a finished folder its name; one of that name is renamed first and removed afterwards.
+    Rename a finished folder to its final path; an existing folder is renamed first, then removed.
 
     Raises
     ------
     OutputError
-        If it cannot take the name; the old folder is where it was.
+        If the folder cannot be renamed; the existing folder is restored.
     """
     aside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.old")
     replaced = path.exists()
@@ -80,7 +80,7 @@ def move_folder(ready: Path, path: Path) -> Path:
 
 
 def remove_folder(path: AnyPath) -> None:
-    """Remove a folder with all that lies in it."""
+    """Remove a folder with all its content."""
     if isinstance(path, Url):
         path.remove_folder()
     else:
@@ -88,7 +88,7 @@ def remove_folder(path: AnyPath) -> None:
 
 
 def sync(path: AnyPath) -> None:
-    """Bring a folder's entries, or a file's content, to the disk; an object is where it is."""
+    """Synchronise a file or the entries of a folder to the disk; nothing to do for a URL."""
     if isinstance(path, Url):
         return
     if os.name == "nt":  # pragma: no cover - Windows cannot open a folder

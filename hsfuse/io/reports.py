@@ -1,4 +1,4 @@
-"""Files that report on runs: those that are replaced whole, and lines that are added."""
+"""Report files of runs: files that are replaced, and logs that lines are appended to."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from hsfuse.io.lines import LineFile
 from hsfuse.io.replacement import write_file
 from hsfuse.io.url import AnyPath
 
-__all__ = ["COMPLETE", "hold_lines", "write_report", "write_table"]
+__all__ = ["COMPLETE", "open_lines", "write_report", "write_table"]
 
-#: What is said where a file beside a finished output cannot be written.
+#: Note in messages where a file that accompanies a finished output cannot be written.
 COMPLETE = "; the output is complete"
 
 _Place = TypeVar("_Place", bound=AnyPath)
 
 
-def hold_lines(path: Path, writer: str) -> LineFile:
+def open_lines(path: Path, writer: str) -> LineFile:
     """
-    Return a file that lines are added to, held until it is closed.
+    Open an append-only file of lines, locked until it is closed.
 
     Parameters
     ----------
     path : Path
-        Made where there is none.
+        The file; created if it does not exist.
     writer : str
-        What writes to it, for the message.
+        Name of the kind of process that writes to it, for the message.
 
     Raises
     ------
     OutputError
-        If another process holds it, or it cannot be written.
+        If another process has locked it, or it cannot be written.
     """
     try:
         return LineFile(path)
@@ -49,7 +49,7 @@ def hold_lines(path: Path, writer: str) -> LineFile:
 
 def write_table(path: Path, names: Sequence[str], rows: Iterable[Mapping[str, object]]) -> Path:
     """
-    Replace a CSV table.
+    Write a CSV table, replacing an existing file.
 
     Raises
     ------
@@ -65,16 +65,16 @@ def write_table(path: Path, names: Sequence[str], rows: Iterable[Mapping[str, ob
 
 def write_report(path: _Place, content: str | bytes, note: str = "") -> _Place:
     """
-    Replace a file.
+    Write a file, replacing an existing one.
 
     Parameters
     ----------
     path : Path or Url
         The file.
     content : str or bytes
-        Of it.
+        Content of the file.
     note : str
-        What the message says at its end, where it cannot be written.
+        Text appended to the error message.
 
     Raises
     ------

@@ -1,10 +1,10 @@
 """
-Where a raster is looked at for undeclared fill: windows, lines across it, and suspicious places.
+Sampling of a raster for undeclared fill: windows, lines, and windows around suspicious pixels.
 
 Windows alone miss what lies between them, such as a dropped scan line or a slanted collar. Lines
-one pixel wide cross these; where a pixel of a line may be fill, a window about it shows whether it
-is. A file is read by its blocks, so the number of lines is limited by the values in their blocks:
-of a file in strips many rows are read, and columns only where all of it is small.
+one pixel wide cross these; where a pixel of a line may be fill, the window around it is read too.
+Files are read by whole blocks, so the number of lines is limited by the values in their blocks: in
+a file of strips many rows are read, but columns only if the file is small.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Cube = NDArray[np.float32]
 
 
 def read_whole(raster: xr.DataArray) -> Cube | None:
-    """Return all pixels of a raster (bands, rows, columns), None if windows hold fewer."""
+    """Return all pixels (bands, rows, columns) of a small raster, None for one to be sampled."""
     _, rows, columns = raster.shape
     if rows * columns > (SAMPLING.windows * _side(raster)) ** 2:
         return None
@@ -33,7 +33,7 @@ def read_whole(raster: xr.DataArray) -> Cube | None:
 
 
 def read_windows(raster: xr.DataArray) -> list[Cube]:
-    """Return windows of a raster (bands, rows, columns), evenly spread from edge to edge."""
+    """Return windows (bands, rows, columns) of a raster, evenly spread from edge to edge."""
     side = _side(raster)
     starts = [
         sorted({int(at) for at in np.linspace(0, max(length - side, 0), SAMPLING.windows)})
@@ -50,21 +50,21 @@ def read_suspicious(
     raster: xr.DataArray, measured: MeasuredRange, fills: Sequence[Fill]
 ) -> list[Cube]:
     """
-    Return windows about pixels of lines across a raster that may be fill.
+    Return windows around pixels of sample lines that may be fill.
 
     Parameters
     ----------
     raster : DataArray of shape (bands, rows, columns)
         Lazy.
     measured : MeasuredRange
-        Of what is known of it.
+        Value range of the sample windows.
     fills : sequence of Fill
-        That are known already.
+        Undeclared fills already detected.
 
     Returns
     -------
     list of ndarray of shape (bands, rows, columns)
-        A bounded number, those first whose pixels are farthest from what is known.
+        At most ``SAMPLING.most_suspicious``, in order of the distance from the value range.
     """
     places = []
     for line, row, column in read_lines(raster):
@@ -87,12 +87,12 @@ def read_suspicious(
 
 def read_lines(raster: xr.DataArray) -> Iterator[tuple[Cube, int, int]]:
     """
-    Yield rows and columns of a raster, one pixel wide, evenly spread.
+    Yield evenly spread rows and columns of a raster, one pixel wide.
 
     Yields
     ------
     tuple
-        The pixels (bands, rows, columns), and the row and the column of the first.
+        The pixels (bands, rows, columns), and the row and column of the first pixel.
     """
     _, rows, columns = raster.shape
     block = _block(raster)
@@ -104,19 +104,19 @@ def read_lines(raster: xr.DataArray) -> Iterator[tuple[Cube, int, int]]:
 
 
 def read_pixels(raster: xr.DataArray, rows: slice, columns: slice) -> Cube:
-    """Return a window of a lazy raster, which the caller may change."""
+    """Return a window of a lazy raster as a new array (bands, rows, columns)."""
     window = raster.isel(y=rows, x=columns).compute(scheduler="synchronous").to_numpy()
     return np.array(window, dtype=np.float32)
 
 
 def _side(raster: xr.DataArray) -> int:
-    """Return the pixels a side of a window."""
+    """Return the side of a window in pixels."""
     spectra = raster.sizes["band"] > PACKING.most_colours
     return SAMPLING.spectra_side if spectra else SAMPLING.colours_side
 
 
 def _block(raster: xr.DataArray) -> tuple[int, int]:
-    """Return the rows and columns that are stored together."""
+    """Return the rows and columns of a stored block."""
     stated = raster.encoding.get("preferred_chunks", {})
     chunks = raster.chunksizes
     return (
@@ -126,7 +126,7 @@ def _block(raster: xr.DataArray) -> tuple[int, int]:
 
 
 def _count(raster: xr.DataArray, axis: int, block: tuple[int, int]) -> int:
-    """Return the number of lines, rows or columns, that the values in their blocks allow."""
+    """Return the number of lines along an axis that the limit of values read allows."""
     bands, *lengths = raster.shape
     along = 1 - axis
     thick = min(block[axis], lengths[axis])
@@ -135,12 +135,12 @@ def _count(raster: xr.DataArray, axis: int, block: tuple[int, int]) -> int:
 
 
 def _middles(length: int, count: int) -> list[int]:
-    """Return the middles of equal parts of an axis."""
+    """Return the centres of equal parts of an axis."""
     return [int((index + 0.5) * length / count) for index in range(count)]
 
 
 def _about(place: int, side: int, length: int) -> slice:
-    """Return the window about a pixel, within an axis."""
+    """Return the window around a pixel along one axis, shifted to be inside the image."""
     start = min(max(place - side // 2, 0), max(length - side, 0))
     return slice(start, start + side)
 
@@ -148,7 +148,7 @@ def _about(place: int, side: int, length: int) -> slice:
 def _suspicious(
     line: Cube, row: int, column: int, measured: MeasuredRange
 ) -> list[tuple[float, int, int]]:
-    """Return pixels of a line that may be fill: how far they are from what is known, and where."""
+    """Return distance from the value range, row and column of pixels of a line that may be fill."""
     found = np.argwhere(measured.beyond(line))
     if not len(found):
         return []

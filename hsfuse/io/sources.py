@@ -1,8 +1,8 @@
 """
-The other files that a file's pixels come from: sources of a VRT, links of an HDF5 file.
+Other files that a raster file reads: sources of a VRT, links of an HDF5 file.
 
-A file on this machine may name files elsewhere. GDAL and HDF5 would fetch them; here they are
-refused by name.
+A local file may refer to remote files or to files outside its folder. GDAL and HDF5 would open
+them; here they are refused.
 """
 
 from __future__ import annotations
@@ -26,41 +26,41 @@ if TYPE_CHECKING:
 __all__ = ["check_links", "is_hdf5", "is_inside", "vrt_sources"]
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_HDF5_STARTS = (0, *(512 * 2**power for power in range(8)))  # after a block of the user's own
+_HDF5_STARTS = (0, *(512 * 2**power for power in range(8)))  # after a user block
 
-# Descriptions of a service, which GDAL opens like files.
+# XML descriptions of web services, which GDAL opens like files.
 _SERVICES = (b"<GDAL_WMS", b"<WCS_GDAL", b"<GDAL_WMTS", b"<WMTS", b"<WCS", b"<WMS")
 _NAMING = ("SourceFilename", "SourceDataset")
 
 
 def vrt_sources(path: Path, outer: Sequence[Path] = ()) -> list[str]:
     """
-    Return the files that a VRT reads, those of VRTs within it included; none of other files.
+    Return the sources of a VRT, including those of nested VRTs; empty for other files.
 
     Parameters
     ----------
     path : Path
         Any file.
     outer : sequence of Path
-        The VRTs that enclose it.
+        The VRTs in which it is nested.
 
     Raises
     ------
     RasterError
-        If a source lies on another machine, outside the folder of the outermost VRT, or is missing,
-        the VRT is no XML, or the file describes a service.
+        If a source is missing, on another machine, or outside the folder of the outermost VRT, if
+        the VRT is not valid XML, or if the file describes a web service.
     """
     root = _read_vrt(path)
     return [] if root is None else _sources(path, root, outer)
 
 
 def is_inside(path: Path, folder: Path) -> bool:
-    """Return whether a file lies in a folder, wherever symbolic links lead."""
+    """Return whether a file is in a folder, after resolving symbolic links."""
     return path.resolve().is_relative_to(folder.resolve())
 
 
 def _read_vrt(path: Path) -> Element | None:
-    """Return the XML of a VRT; None of another file."""
+    """Return the XML of a VRT; None for another file."""
     with path.open("rb") as file:
         head = file.read(CHECKS.vrt_head)
         if any(word in head for word in _SERVICES):
@@ -92,7 +92,7 @@ def _sources(path: Path, root: Element, outer: Sequence[Path]) -> list[str]:
         if element.tag not in _NAMING or not element.text:
             continue
         name = element.text.strip()
-        if name.startswith("<"):  # a whole VRT in place of a name
+        if name.startswith("<"):  # a nested VRT in place of a name
             found += _sources(path, _parsed(path, name), [*outer, path])
             continue
         if is_remote(name):
@@ -100,11 +100,11 @@ def _sources(path: Path, root: Element, outer: Sequence[Path]) -> list[str]:
                 f"{path}: its source {name} lies on another machine; only files on this machine "
                 "are read: download it and name the copy"
             )
-        beside = element.get("relativeToVRT", element.get("relativetoVRT", "0")) == "1"
-        source = path.parent / name if beside else Path(name)
-        plain = not name.startswith("/vsi") and ":" not in name
-        _check_place(path, name, source if plain else Path(locate_file(name).file), outer)
-        if plain:
+        relative = element.get("relativeToVRT", element.get("relativetoVRT", "0")) == "1"
+        source = path.parent / name if relative else Path(name)
+        local = not name.startswith("/vsi") and ":" not in name
+        _check_place(path, name, source if local else Path(locate_file(name).file), outer)
+        if local:
             if not source.exists():
                 raise RasterError(f"{path}: its source {name} is missing; put it there")
             if source.is_file():
@@ -114,7 +114,7 @@ def _sources(path: Path, root: Element, outer: Sequence[Path]) -> list[str]:
 
 
 def _check_place(path: Path, name: str, file: Path, outer: Sequence[Path]) -> None:
-    """Refuse a source that lies outside the folder of the outermost VRT."""
+    """Refuse a source outside the folder of the outermost VRT."""
     if not is_inside(file, [*outer, path][0].parent):
         raise RasterError(
             f"{path}: its source {name} lies outside the folder of the VRT; only files in it are "
@@ -123,7 +123,7 @@ def _check_place(path: Path, name: str, file: Path, outer: Sequence[Path]) -> No
 
 
 def is_hdf5(path: Path) -> bool:
-    """Return whether a file is HDF5, by its signature: most files are not, and need no h5py."""
+    """Return whether a file is HDF5, by its signature, without importing h5py."""
     with path.open("rb") as file:
         for start in _HDF5_STARTS:
             file.seek(start)
@@ -137,18 +137,18 @@ def is_hdf5(path: Path) -> bool:
 
 def check_links(path: Path) -> None:
     """
-    Refuse an HDF5 file whose content comes from outside its own folder.
+    Refuse an HDF5 file with content from outside its own folder.
 
-    External links, external storage and the sources of virtual datasets may lie beside it.
+    Checked are external links, external storage and the sources of virtual datasets.
 
     Raises
     ------
     RasterError
-        If one leads out of the folder, or the file cannot be read.
+        If one refers to a file outside the folder, or the file cannot be read.
     """
     if not is_hdf5(path):
         return
-    import h5py  # only where there is an HDF5 file: it takes a while to load
+    import h5py  # slow to import, so only for HDF5 files
 
     try:
         with h5py.File(path, "r", locking="best-effort") as file:
@@ -165,32 +165,32 @@ def check_links(path: Path) -> None:
 
 
 def _targets(file: h5py.File) -> Iterator[tuple[str, str]]:
-    """Give the name of each object that lies in another file, and that file."""
+    """Yield the name of each object stored in another file, with the name of that file."""
     import h5py
 
     links: list[tuple[str, str]] = []
 
-    def note(name: str, link: object) -> None:
+    def add_link(name: str, link: object) -> None:
         if isinstance(link, h5py.ExternalLink):
             links.append((name, link.filename))
 
-    file.visititems_links(note)
+    file.visititems_links(add_link)
     yield from links
-    parts: list[tuple[str, h5py.Dataset]] = []
+    datasets: list[tuple[str, h5py.Dataset]] = []
 
-    def keep(name: str, item: object) -> None:
+    def add_dataset(name: str, item: object) -> None:
         if isinstance(item, h5py.Dataset):
-            parts.append((name, item))
+            datasets.append((name, item))
 
-    file.visititems(keep)
-    for name, dataset in parts:
+    file.visititems(add_dataset)
+    for name, dataset in datasets:
         yield from ((name, str(entry[0])) for entry in dataset.external or ())
         if dataset.is_virtual:
             yield from ((name, source.file_name) for source in dataset.virtual_sources())
 
 
 def _check_chunks(path: Path, file: h5py.File) -> None:
-    """Refuse chunks that unpack to more than they declare."""
+    """Refuse chunks that would decompress to more bytes than they declare."""
     import h5py
 
     def check(_: str, item: object) -> None:
@@ -203,7 +203,7 @@ def _check_chunks(path: Path, file: h5py.File) -> None:
 
 
 def _check_target(path: Path, name: str, target: str) -> None:
-    if target == ".":  # of a virtual dataset: this file
+    if target == ".":  # a virtual dataset refers to its own file
         return
     folder = path.resolve().parent
     if is_remote(target) or not is_inside(folder / os.fsdecode(target), folder):

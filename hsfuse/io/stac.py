@@ -1,7 +1,7 @@
 """
-Images of STAC items: which asset is the HS image and which the MS image, and when they were taken.
+Reading of STAC items: the assets of the HS and the MS image, and their acquisition times.
 
-Items are read as plain JSON with checks: pystac would bring two dozen packages for a few keys.
+Items are read as plain JSON with checks; pystac would add two dozen dependencies for a few keys.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ __all__ = [
     "pick_asset",
 ]
 
-#: Which image of a pair an asset is.
+#: Image of a pair.
 Image = Literal["HS", "MS"]
-#: First and last moment at which an image was taken.
+#: Start and end of the acquisition of an image.
 Times = tuple[datetime, datetime]
 
-# Keys and roles of assets (https://github.com/radiantearth/stac-spec, best practices) by which an
-# image is found where no key is given, in the order in which they are looked for.
+# Keys and roles of assets (https://github.com/radiantearth/stac-spec, best practices) that identify
+# an image where no key is given, in order of precedence.
 _NAMES: dict[Image, tuple[str, ...]] = {
     "HS": ("scene", "hs", "hsi", "hyperspectral"),
     "MS": ("rgb", "ms", "msi", "multispectral", "visual"),
 }
-# Roles of assets that are no data.
+# Roles of assets that are not data.
 _PICTURES = {"thumbnail", "overview", "metadata", "browse"}
 _SUFFIXES = (".json", ".geojson")
-# Bytes of an item: a list of bands is the longest part.
+# Largest size of an item in bytes; the list of bands is its longest part.
 _LARGEST = 2**24
 
 
 class StacAsset(NamedTuple):
-    """An asset of an item: where it is, and when it was taken, None where that is not stated."""
+    """An asset of an item: its path, and its acquisition times, None where not stated."""
 
     path: AnyPath
     times: Times | None
@@ -54,7 +54,7 @@ class StacAsset(NamedTuple):
 
 def is_item(path: AnyPath) -> bool:
     """
-    Return whether a path is that of a STAC item: a JSON file, or an item of a STAC API.
+    Return whether a path is a STAC item: a JSON file, or an item of a STAC API.
 
     Examples
     --------
@@ -67,21 +67,21 @@ def is_item(path: AnyPath) -> bool:
 
 def find_asset(item: AnyPath, image: Image, key: str | None = None) -> StacAsset:
     """
-    Return the asset of an item that is an image of a pair.
+    Return the asset of an item that holds an image of a pair.
 
     Parameters
     ----------
     item : Path or Url
-        Of a STAC item.
+        The STAC item.
     image : {"HS", "MS"}
-        The image.
+        The image of the pair.
     key : str, optional
-        Of the asset; otherwise it is found by key, role or number of bands.
+        Key of the asset; by default it is selected by its key or role.
 
     Raises
     ------
     RasterError
-        If the file is no item, or names no such asset.
+        If the file is not an item, or has no such asset.
     """
     content = _read(item)
     try:
@@ -93,7 +93,7 @@ def find_asset(item: AnyPath, image: Image, key: str | None = None) -> StacAsset
 
 def find_image(path: AnyPath, image: Image) -> AnyPath:
     """
-    Return a path, or that of the asset where it is a STAC item.
+    Return the path of the asset of a STAC item; any other path unchanged.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def _read(path: AnyPath) -> Mapping[str, Any]:
 
 
 def _resolved(href: str, item: AnyPath) -> AnyPath:
-    """Return where an asset is: relative references count from the item."""
+    """Resolve the reference of an asset relative to its item."""
     url = as_path(href)
     if isinstance(url, Url) or (isinstance(item, Path) and url.is_absolute()):
         return url
@@ -135,7 +135,7 @@ def _resolved(href: str, item: AnyPath) -> AnyPath:
 
 def pick_asset(item: Mapping[str, Any], image: Image, key: str | None = None) -> str:
     """
-    Return the reference of the asset that is an image of a pair; see :func:`find_asset`.
+    Return the reference (href) of the asset of an image; see :func:`find_asset`.
 
     Raises
     ------
@@ -154,12 +154,12 @@ def pick_asset(item: Mapping[str, Any], image: Image, key: str | None = None) ->
 
 def item_times(item: Mapping[str, Any]) -> Times | None:
     """
-    Return when an item was taken: its datetime, or start and end; None where it states neither.
+    Return the acquisition times of an item: its datetime, or start and end; None if not stated.
 
     Raises
     ------
     ValueError
-        If a time is none.
+        If a time is invalid.
     """
     stated = item.get("properties")
     properties = stated if isinstance(stated, Mapping) else {}
@@ -176,7 +176,7 @@ def item_times(item: Mapping[str, Any]) -> Times | None:
 
 
 def joined_times(*times: Times | None) -> Times | None:
-    """Return the interval that holds all; None where one is not known."""
+    """Return the interval that covers all; None where one is unknown."""
     known = [each for each in times if each is not None]
     if not known or len(known) < len(times):
         return None
@@ -185,12 +185,12 @@ def joined_times(*times: Times | None) -> Times | None:
 
 def parse_time(text: object) -> datetime:
     """
-    Return a moment with its time zone.
+    Parse an ISO 8601 time with its time zone.
 
     Raises
     ------
     ValueError
-        If the text is none of ISO 8601 with a time zone.
+        If the text is not such a time.
 
     Examples
     --------
@@ -214,7 +214,7 @@ def _assets(item: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _find(assets: Mapping[str, Mapping[str, Any]], image: Image) -> str:
-    """Return the key of the asset that bears a name of the image, as its key or a role."""
+    """Return the key of the asset whose key or role identifies the image."""
     data = {key: _roles(asset) for key, asset in assets.items() if not _roles(asset) & _PICTURES}
     names = _NAMES[image]
     for name in names:
@@ -228,7 +228,7 @@ def _find(assets: Mapping[str, Mapping[str, Any]], image: Image) -> str:
             )
     others = {name for other in _NAMES.values() for name in other}
     rest = [key for key, roles in data.items() if not others & {key.lower(), *roles}]
-    if len(rest) == 1 and len(data) == 1:  # the item is of one image
+    if len(rest) == 1 and len(data) == 1:  # the item has a single image
         return rest[0]
     raise ValueError(
         f"found the assets {', '.join(assets) or 'none'}; expected one for the {image} image "

@@ -1,4 +1,4 @@
-"""Statistics of the planes of an output, from parts that are read for another purpose."""
+"""Statistics of the planes of an output, accumulated piece by piece."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ __all__ = ["Statistics"]
 
 class Statistics:
     """
-    Count, sums and limits of the stored numbers of each plane, without those that mean no data.
+    Count, sums and limits of the stored numbers of each plane, without no-data values.
 
-    Threads may add parts of different planes at one time.
+    Threads may add pieces of different planes at the same time.
 
     Parameters
     ----------
     planes : int
-        Their number.
+        Number of planes.
     fill : float
-        The stored number that means no data; NaN for floats.
+        Stored no-data value; NaN for floats.
     """
 
     def __init__(self, planes: int, fill: float) -> None:
         self.fill = fill
-        self.seen, self.known = np.zeros(planes, np.int64), np.zeros(planes, np.int64)
+        self.count, self.valid = np.zeros(planes, np.int64), np.zeros(planes, np.int64)
         self.total, self.square = np.zeros(planes), np.zeros(planes)
         self.low, self.high = np.full(planes, np.inf), np.full(planes, -np.inf)
 
     def add(self, piece: Piece, values: NDArray[Any]) -> None:
-        """Add the stored numbers of a part, of shape (planes, rows, columns)."""
+        """Add the stored numbers (planes, rows, columns) of a piece."""
         for plane, image in zip(range(piece.planes.start, piece.planes.stop), values, strict=True):
             known = image[np.isfinite(image) & (image != self.fill)].astype(np.float64)
-            self.seen[plane] += image.size
-            self.known[plane] += known.size
+            self.count[plane] += image.size
+            self.valid[plane] += known.size
             if known.size:
                 self.total[plane] += known.sum()
                 self.square[plane] += known @ known
@@ -46,8 +46,8 @@ class Statistics:
                 self.high[plane] = max(self.high[plane], known.max())
 
     def items(self, plane: int) -> dict[str, str]:
-        """Return what GDAL calls the statistics of a band; nothing of one without data."""
-        count = int(self.known[plane])
+        """Return the GDAL statistics items of a plane; empty for one without data."""
+        count = int(self.valid[plane])
         if not count:
             return {}
         mean = float(self.total[plane]) / count
@@ -58,6 +58,6 @@ class Statistics:
             "MEAN": mean,
             "STDDEV": math.sqrt(variance),
         }
-        percent = 100 * count / int(self.seen[plane])
+        percent = 100 * count / int(self.count[plane])
         items = {f"STATISTICS_{name}": f"{value:.10g}" for name, value in figures.items()}
         return items | {"STATISTICS_VALID_PERCENT": f"{percent:.4g}"}

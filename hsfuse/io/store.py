@@ -1,7 +1,7 @@
 """
-A zarr store under construction: regions written by anyone, in any order.
+The zarr store of a partial output, whose blocks are written by any worker in any order.
 
-Its journal is kept by one process, see :mod:`hsfuse.io.journal`.
+One process writes its journal, see :mod:`hsfuse.io.journal`.
 """
 
 import hashlib
@@ -41,31 +41,30 @@ __all__ = [
     "local_path",
 ]
 
-#: What a plan came from: descriptions by name, of which the next is looked at where the one before
-#: is the same.
+#: Origin of a plan: descriptions by name, in order of precedence for naming a difference.
 Origin = tuple[Mapping[str, object], ...]
 
 
 @dataclass(frozen=True)
 class Store(PartialOutput):
     """
-    An output under construction; a path and a layout, so it travels to any worker.
+    A partial output with its layout; small, so that it is sent to every worker.
 
     Parameters
     ----------
     path : Path or Url
-        The final name, ending in .zarr or .tif.
+        Final path of the output on this machine, or at a URL a zarr store.
     layout : OutputLayout
-        What is written there.
+        Layout of the output.
     destination : Url, optional
-        Where the finished file is uploaded.
+        URL to which the finished file is uploaded.
     """
 
     layout: OutputLayout
     destination: Url | None = None
 
     def chunk_keys(self, block: Block | None = None) -> list[str]:
-        """Return the chunk files of a block, or of the whole output, by their path inside."""
+        """Return the keys of the chunks of a block, or of the whole output."""
         block = block or Block(0, 0, self.layout.rows, self.layout.columns)
         bands, rows, columns = self.layout.chunk
         depths = [f"{CUBE}/c/{band}" for band in range(math.ceil(self.layout.bands / bands))]
@@ -82,26 +81,26 @@ class Store(PartialOutput):
 
     def write(self, row: int, column: int, values: NDArray[np.floating]) -> Receipt:
         """
-        Write one block and bring it to the disk.
+        Write one block and synchronise it to the disk.
 
         Parameters
         ----------
         row, column : int
-            Where the block starts, in pixels.
+            First row and column of the block.
         values : ndarray of shape (planes, rows, columns)
-            NaN where there is no data; the standard error is the last plane, if there is one.
+            NaN for no data; the standard error is the last plane, if the layout has one.
 
         Returns
         -------
         Receipt
-            For the journal.
+            The entry for the journal.
 
         Raises
         ------
         PlanError
-            If the block shares a chunk with another, or leaves the output.
+            If the block does not cover whole chunks, or extends beyond the output.
         OutputError
-            If the disk does not take it.
+            If writing fails.
         """
         block = self._check(row, column, values.shape)
         place = slice(row, row + block.rows), slice(column, column + block.columns)
@@ -110,7 +109,7 @@ class Store(PartialOutput):
             store = zarr_store(self.root)
             target = RecordingStore(store)
             cube = zarr.open_array(target, path=CUBE, mode="r+", zarr_format=3)
-            # The bands of a chunk at a time: encoding them all takes several times the block.
+            # The bands of one chunk at a time: encoding all would need several times the block.
             for first in range(0, self.layout.bands, self.layout.chunk[0]):
                 bands = slice(first, min(first + self.layout.chunk[0], self.layout.bands))
                 stored, beyond = encode(values[bands], self.layout)
@@ -134,19 +133,19 @@ class Store(PartialOutput):
 
     def write_models(self, unit: tuple[int, int], values: NDArray[np.float32]) -> ModelReceipt:
         """
-        Write the models of one unit and bring them to the disk.
+        Write the models of one unit and synchronise them to the disk.
 
         Parameters
         ----------
         unit : tuple of int
-            Its row and column.
+            Row and column of the unit.
         values : ndarray
-            Of any shape.
+            Models, of any shape.
 
         Raises
         ------
         OutputError
-            If the disk does not take them.
+            If writing fails.
         """
         content = io.BytesIO()
         np.save(content, values, allow_pickle=False)
@@ -169,7 +168,7 @@ class Store(PartialOutput):
         Raises
         ------
         OutputError
-            If the file of one is not there or damaged.
+            If the file of a unit is missing or damaged.
         """
         models = {}
         for unit in units:
@@ -201,7 +200,7 @@ class Store(PartialOutput):
 
 
 def _sync_all(root: Path, keys: Iterable[str]) -> None:
-    """Bring chunk files, and the folders in which they lie, to the disk."""
+    """Synchronise chunk files and their folders to the disk."""
     written = [Path(key) for key in keys]
     folders = sorted({parent for path in written for parent in path.parents})
     for path in (*written, *folders):
@@ -210,12 +209,12 @@ def _sync_all(root: Path, keys: Iterable[str]) -> None:
 
 def count_partial(path: AnyPath) -> tuple[int, int]:
     """
-    Return how many finished blocks and units an interrupted run left of an output.
+    Return the number of finished blocks and units of an interrupted run.
 
     Parameters
     ----------
     path : Path or Url
-        The final name of the output; of a file that is uploaded see :func:`local_path`.
+        Final path of the output; for a file to be uploaded, its :func:`local_path`.
 
     Raises
     ------
@@ -254,14 +253,14 @@ def check_partial(path: AnyPath, *, overwrite: bool = False, resume: bool = Fals
 
 def local_path(path: AnyPath, temporary: str | os.PathLike[str] | None) -> AnyPath:
     """
-    Return where an output is written: its own path, but a file for an object store on this machine.
+    Return the path where an output is written: a local file for a file in an object store.
 
     Parameters
     ----------
     path : Path or Url
-        The output.
+        Final path of the output.
     temporary : path, optional
-        The folder of such files; the working folder by default.
+        Folder of such local files; the working folder by default.
     """
     if isinstance(path, Path) or path.suffix == ".zarr":
         return path
@@ -280,32 +279,32 @@ def create_store(
     temporary: str | os.PathLike[str] | None = None,
 ) -> Store:
     """
-    Make the place where an output grows, or find the one an interrupted run left.
+    Create the partial output of a run, or return that of an interrupted run.
 
     Parameters
     ----------
     path : Path or Url
-        The final name; no file bears it before :func:`hsfuse.io.write.finish`.
+        Final path of the output, which does not exist before :func:`hsfuse.io.output.finish`.
     layout : OutputLayout
-        What will be written.
+        Layout of the output.
     plan_hash : str
-        A digest of all that decides the pixels, apart from the layout.
+        Digest of all that determines the pixels, apart from the layout.
     origin : sequence of mapping
-        What the plan came from, to name in what it differs from that of the interrupted run.
+        Origin of the plan, to report differences from the plan of the interrupted run.
     overwrite : bool
-        Throw away what an interrupted run left.
+        Discard the partial output of an interrupted run.
     resume : bool
-        Go on with it, if it was the same plan. Wins over ``overwrite``.
+        Resume an interrupted run, if its plan was the same. Takes precedence over ``overwrite``.
     temporary : path, optional
-        For :func:`local_path`.
+        As in :func:`local_path`.
 
     Raises
     ------
     OutputError
-        If an interrupted run left blocks and neither is asked for, or its plan was another.
+        If an interrupted run left blocks and neither option is set, or its plan differs.
     """
-    path, own = as_path(path), local_path(as_path(path), temporary)
-    store = Store(own, layout, path if isinstance(path, Url) and own != path else None)
+    path, local = as_path(path), local_path(as_path(path), temporary)
+    store = Store(local, layout, path if isinstance(path, Url) and local != path else None)
     text = json.dumps({**_plan(layout, plan_hash), "origin": origin}, allow_nan=False)
     left = check_partial(store.path, overwrite=overwrite, resume=resume)
     if left and resume:
@@ -315,7 +314,7 @@ def create_store(
                 f"{_difference(store.plan, json.loads(text))}, so it cannot be resumed; "
                 "pass --overwrite without --resume to start again"
             )
-        _sweep(store.partial)
+        _remove_temporary(store.partial)
         return store
     try:
         if store.partial.exists():
@@ -323,11 +322,11 @@ def create_store(
         if isinstance(store.partial, Path):
             store.partial.mkdir()
         store.plan.write_bytes(text.encode())
-        if isinstance(store.root, Url):  # what was there: an object store has no other place
+        if isinstance(store.root, Url):  # an existing output: there is no temporary location
             remove_folder(store.root)
         write_template(store.root, layout)
         _sync_tree(store.partial)
-        start_log(store.journal)  # last: where there is a journal the template is complete
+        start_log(store.journal)  # last: a journal implies a complete template
         sync(store.partial)
         sync(store.partial.parent)
     except OSError as error:
@@ -343,26 +342,26 @@ def _sync_tree(top: AnyPath) -> None:
 
 
 def _inspect(output: PartialOutput) -> tuple[int, int]:
-    """Count finished blocks and units of an earlier run; refuse what is not one, or still runs."""
+    """Count finished blocks and units of an earlier run; refuse other folders and active runs."""
     known = {each.name for each in (output.plan, output.root, output.models, output.journal)}
     if not output.partial.is_dir() or not {each.name for each in output.partial.iterdir()} <= known:
         raise OutputError(
             f"{output.partial}: exists and is not an hsfuse partial output; move it away"
         )
     if not output.journal.exists() or not (output.root / "zarr.json").exists():
-        return 0, 0  # ended before its first item, or after its last
+        return 0, 0  # interrupted before the first item, or after the last
     with Journal(output, owned=False) as journal:
         return len(journal.receipts()), len(journal.models())
 
 
 def is_resumable(path: AnyPath, layout: OutputLayout, *, plan_hash: str) -> bool:
     """
-    Return whether what an interrupted run left of an output belongs to a plan.
+    Return whether the partial output of an interrupted run belongs to a plan.
 
     Parameters
     ----------
     path : Path or Url
-        The final name of the output; see :func:`local_path`.
+        Final path of the output; see :func:`local_path`.
     layout, plan_hash
         As for :func:`create_store`.
     """
@@ -379,7 +378,7 @@ def _read_plan(path: AnyPath) -> dict[str, Any]:
 
 
 def _difference(path: AnyPath, now: Mapping[str, Any]) -> str:
-    """Return in what a plan differs from the one of a file, in brackets; nothing if unknown."""
+    """Return the differences from a stored plan in parentheses; empty where unknown."""
     pairs = zip(_read_plan(path).get("origin", ()), now["origin"], strict=False)
     found = next((each for each in (find_differences(*pair) for pair in pairs) if each), [])
     return f" ({listed(found)})" if found else ""
@@ -389,7 +388,7 @@ def _plan(layout: OutputLayout, plan_hash: str) -> dict[str, object]:
     return {"plan": plan_hash, "layout": layout.fingerprint()}
 
 
-def _sweep(folder: AnyPath) -> None:
-    """Remove temporary files of writers that were killed; object stores have none."""
+def _remove_temporary(folder: AnyPath) -> None:
+    """Remove temporary files of killed processes; object stores have none."""
     for path in folder.rglob("*.partial") if isinstance(folder, Path) else ():
         path.unlink(missing_ok=True)

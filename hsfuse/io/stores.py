@@ -1,7 +1,7 @@
 """
-Zarr stores, opened lazily as the one raster that they hold.
+Lazy reader of zarr stores.
 
-Imported where there is a store: zarr takes a while to load.
+Imported only for a store, since zarr is slow to import.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 def open_store(path: AnyPath) -> Opened:
     """
-    Open the one raster of a zarr store.
+    Open the raster variable of a zarr store.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def open_store(path: AnyPath) -> Opened:
     Raises
     ------
     RasterError
-        If there is no variable, or more than one, that a raster could be.
+        If there is no raster variable, or several.
     """
     store = BoundedStore(zarr_store(path, read_only=True))
     try:
@@ -51,10 +51,10 @@ def open_store(path: AnyPath) -> Opened:
                 store,  # type: ignore[arg-type]
                 engine="zarr",
                 chunks=None,
-                consolidated=False if isinstance(path, Path) else None,  # saves a request an array
+                consolidated=False if isinstance(path, Path) else None,  # at a URL: fewer requests
                 decode_cf=False,
                 cache=False,
-                create_default_indexes=False,  # reads coordinates before they are checked
+                create_default_indexes=False,  # would read coordinates before they are checked
             )
     except (OSError, ValueError, KeyError, TypeError, BaseZarrError) as error:
         reason = " ".join(str(error).split())
@@ -72,22 +72,22 @@ def open_store(path: AnyPath) -> Opened:
 
 def open_levels(path: AnyPath) -> list[Opened]:
     """
-    Open the levels of reduced size that a store names by the convention ``multiscales``.
+    Open the reduced levels of a store that it lists by the convention ``multiscales``.
 
     Parameters
     ----------
     path : Path or Url
-        A store that :func:`open_store` opens.
+        A store as for :func:`open_store`.
 
     Returns
     -------
     list of Opened
-        From large to small; empty where there are none, or the store names what is not in it.
+        From large to small; empty where there are none, or the list is invalid.
 
     Raises
     ------
     RasterError
-        If a level is no raster.
+        If a level is not a raster.
     """
     try:
         attributes = zarr.open_group(zarr_store(path, read_only=True), mode="r").attrs.asdict()
@@ -95,5 +95,5 @@ def open_levels(path: AnyPath) -> list[Opened]:
         names = [str(entry["asset"]) for entry in layout.get("layout", [])[1:]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, BaseZarrError):
         return []
-    # A name that leads out of the store would read other files.
+    # A name with a path could read files outside the store.
     return [open_store(path / name) for name in names] if all(map(_PLAIN.fullmatch, names)) else []

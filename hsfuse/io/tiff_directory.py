@@ -1,9 +1,9 @@
 """
-The directories of a TIFF file: what is said of an image, and where its tiles are.
+The directories (IFDs) of a TIFF file: tags of an image, and offsets of its tiles.
 
-GDAL writes the directory of an empty image; those of its overviews follow from it, and all of them
-are written anew once the places of the tiles are known. So tiles may come in any order, and
-all directories are before them, as a cloud-optimised GeoTIFF wants.
+GDAL writes the directory of an empty image; those of the overviews are derived from it. All
+directories are rewritten once the offsets of the tiles are known, so that they precede the tiles,
+as a cloud-optimised GeoTIFF requires.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Directory", "Entry", "TiffForm", "read_directory", "write_directories"]
+__all__ = ["Directory", "Entry", "TiffVariant", "read_directory", "write_directories"]
 
 _LONG = 4
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8}
@@ -24,8 +24,8 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _SUBFILE, _WIDTH, _LENGTH = 254, 256, 257
 _TILE_WIDTH, _TILE_LENGTH, _OFFSETS, _COUNTS = 322, 323, 324, 325
 _METADATA = 42112
-# Of an image, what its overviews share: bits, compression, colours, planes, predictor, tiles, kind
-# of number, no data.
+# Tags that overviews share with their image: bits, compression, photometric interpretation, planes,
+# predictor, tile size, extra samples, sample format, no-data value.
 _SHARED = (258, 259, 262, 277, 284, 317, _TILE_WIDTH, _TILE_LENGTH, 338, 339, 42113)
 _OVERVIEW_METADATA = (
     b'<GDALMetadata><Item name="RESAMPLING" sample="0">AVERAGE</Item></GDALMetadata>\0'
@@ -33,7 +33,7 @@ _OVERVIEW_METADATA = (
 
 
 class Entry(NamedTuple):
-    """A tag's values: their TIFF type, how many there are, and their little-endian bytes."""
+    """The values of a tag: TIFF type, number of values, little-endian bytes."""
 
     kind: int
     length: int
@@ -41,21 +41,21 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class TiffForm:
+class TiffVariant:
     """
-    What TIFF and BigTIFF differ in.
+    The struct formats that differ between classic TIFF and BigTIFF.
 
     Attributes
     ----------
     big : bool
-        Whether it is BigTIFF.
+        Whether the file is BigTIFF.
     """
 
     big: bool
 
     @property
     def header(self) -> bytes:
-        """The bytes before the first directory, which follows them."""
+        """File header; the first directory follows it."""
         return struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16) if self.big else b"II*\0\x08\0\0\0"
 
     @property
@@ -70,17 +70,17 @@ class TiffForm:
 
     @property
     def entry(self) -> str:
-        """Format of an entry before its values or their offset."""
+        """Format of the part of an entry before its values or their offset."""
         return "<HHQ" if self.big else "<HHI"
 
     @property
     def offsets(self) -> int:
-        """Type of the offsets of tiles."""
+        """TIFF type of the offsets of tiles."""
         return 16 if self.big else _LONG
 
     @property
     def limit(self) -> int:
-        """Bytes of a file at most."""
+        """Largest size of a file in bytes."""
         return 2 ** (64 if self.big else 32) - 1
 
 
@@ -92,9 +92,9 @@ class Directory:
     Attributes
     ----------
     entries : mapping of int to Entry
-        By tag, but those of the places of tiles.
+        Entries by tag, without tile offsets and byte counts.
     offsets, counts : ndarray of shape (planes, tile rows, tile columns)
-        First byte and number of bytes of each tile.
+        Offset and number of bytes of each tile.
     """
 
     entries: Mapping[int, Entry]
@@ -103,7 +103,7 @@ class Directory:
 
     @classmethod
     def of(cls, entries: Mapping[int, Entry], planes: int) -> Directory:
-        """Return a directory with the places of tiles that its entries state, if they do."""
+        """Return the directory of entries that may include tile offsets and byte counts."""
         width, length, across, down = (
             _number(entries[tag]) for tag in (_WIDTH, _LENGTH, _TILE_WIDTH, _TILE_LENGTH)
         )
@@ -127,7 +127,7 @@ class Directory:
         return self.of(entries, self.offsets.shape[0])
 
 
-def read_directory(content: bytes | memoryview, planes: int) -> tuple[TiffForm, Directory]:
+def read_directory(content: bytes | memoryview, planes: int) -> tuple[TiffVariant, Directory]:
     """
     Read the first directory of a little-endian file.
 
@@ -136,56 +136,60 @@ def read_directory(content: bytes | memoryview, planes: int) -> tuple[TiffForm, 
     content : bytes
         The file.
     planes : int
-        Bands, each of which has tiles of its own.
+        Number of bands, each stored in separate tiles.
     """
-    form = TiffForm(content[2] == 43)
-    (start,) = struct.unpack_from(form.number, content, 8 if form.big else 4)
-    (count,) = struct.unpack_from(form.counter, content, start)
-    place, entries = start + struct.calcsize(form.counter), {}
-    inline, size = struct.calcsize(form.number), struct.calcsize(form.entry)
+    variant = TiffVariant(content[2] == 43)
+    (start,) = struct.unpack_from(variant.number, content, 8 if variant.big else 4)
+    (count,) = struct.unpack_from(variant.counter, content, start)
+    place, entries = start + struct.calcsize(variant.counter), {}
+    inline, size = struct.calcsize(variant.number), struct.calcsize(variant.entry)
     for _ in range(count):
-        tag, kind, length = struct.unpack_from(form.entry, content, place)
+        tag, kind, length = struct.unpack_from(variant.entry, content, place)
         first, whole = place + size, _SIZES[kind] * length
         if whole > inline:
-            (first,) = struct.unpack_from(form.number, content, first)
+            (first,) = struct.unpack_from(variant.number, content, first)
         entries[tag] = Entry(kind, length, bytes(content[first : first + whole]))
         place += size + inline
-    return form, Directory.of(entries, planes)
+    return variant, Directory.of(entries, planes)
 
 
-def write_directories(form: TiffForm, directories: Sequence[Directory]) -> bytes:
-    """Return the start of a file: its header, and the directories one after the other."""
-    parts = [form.header]
-    position = len(form.header)
+def write_directories(variant: TiffVariant, directories: Sequence[Directory]) -> bytes:
+    """Return the header of a file and its directories, one after the other."""
+    parts = [variant.header]
+    position = len(variant.header)
     for number, directory in enumerate(directories, start=1):
-        content = _directory_bytes(form, directory, position, last=number == len(directories))
+        content = _directory_bytes(variant, directory, position, last=number == len(directories))
         parts.append(content)
         position += len(content)
     return b"".join(parts)
 
 
-def _directory_bytes(form: TiffForm, directory: Directory, start: int, *, last: bool) -> bytes:
-    """Return a directory that begins at a place of the file, and what its entries refer to."""
+def _directory_bytes(
+    variant: TiffVariant, directory: Directory, start: int, *, last: bool
+) -> bytes:
+    """Return a directory that begins at offset ``start``, followed by the values of its entries."""
     offsets, counts = directory.offsets.ravel(), directory.counts.ravel()
     entries = dict(directory.entries)
     entries[_OFFSETS] = Entry(
-        form.offsets, offsets.size, offsets.astype("<u8" if form.big else "<u4").tobytes()
+        variant.offsets, offsets.size, offsets.astype("<u8" if variant.big else "<u4").tobytes()
     )
     entries[_COUNTS] = Entry(_LONG, counts.size, counts.astype("<u4").tobytes())
-    inline = struct.calcsize(form.number)
-    size = struct.calcsize(form.counter) + len(entries) * (struct.calcsize(form.entry) + inline)
+    inline = struct.calcsize(variant.number)
+    size = struct.calcsize(variant.counter) + len(entries) * (
+        struct.calcsize(variant.entry) + inline
+    )
     behind = start + size + inline
-    head, tail = [struct.pack(form.counter, len(entries))], bytearray()
+    head, tail = [struct.pack(variant.counter, len(entries))], bytearray()
     for tag, (kind, count, content) in sorted(entries.items()):
-        head.append(struct.pack(form.entry, tag, kind, count))
+        head.append(struct.pack(variant.entry, tag, kind, count))
         if len(content) <= inline:
             head.append(content.ljust(inline, b"\0"))
         else:
-            head.append(struct.pack(form.number, behind + len(tail)))
+            head.append(struct.pack(variant.number, behind + len(tail)))
             tail += content + b"\0" * (-len(content) % 8)
-    # The next directory follows; eight bytes are a multiple of every word.
+    # The next directory follows, aligned to eight bytes.
     tail += b"\0" * (-(behind + len(tail)) % 8)
-    head.append(struct.pack(form.number, 0 if last else behind + len(tail)))
+    head.append(struct.pack(variant.number, 0 if last else behind + len(tail)))
     return b"".join(head) + bytes(tail)
 
 
@@ -194,7 +198,7 @@ def _long(value: int) -> Entry:
 
 
 def _number(entry: Entry) -> int:
-    """Return the one value of an entry of unsigned integers."""
+    """Return the only value of an entry of unsigned integers."""
     return int(_numbers(entry)[0])
 
 

@@ -1,8 +1,8 @@
 """
-Tiles of a TIFF file: encoded by GDAL in memory on all cores, written one after the other.
+Tiles of a TIFF file, encoded by GDAL in memory on all cores and written in order.
 
-GDAL can lose data on a full disk without a word (https://github.com/geopandas/pyogrio/pull/284), so
-it writes to memory alone; the file is written by the operating system, which says so.
+GDAL can lose data on a full disk without an error (https://github.com/geopandas/pyogrio/pull/284),
+so it only writes to memory; the file itself is written by Python, which raises an error.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from rasterio.io import MemoryFile
 
 from hsfuse.errors import OutputError
 from hsfuse.io.planes import Piece, Planes
-from hsfuse.io.tiff_directory import Directory, TiffForm, read_directory
+from hsfuse.io.tiff_directory import Directory, TiffVariant, read_directory
 
 __all__ = ["encode_tiles", "write_tiles"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-Place = tuple[int, int, int]
+TileIndex = tuple[int, int, int]
 
 
 def write_tiles(
     file: BinaryIO,
-    form: TiffForm,
+    variant: TiffVariant,
     planes: Planes,
     directory: Directory,
     *,
@@ -38,40 +38,40 @@ def write_tiles(
     side: tuple[int, int],
     pool: Executor,
     ahead: int,
-    done: Callable[[int], None],
+    advance: Callable[[int], None],
 ) -> None:
     """
-    Append the tiles of an image to a file, and note their places in its directory.
+    Append the tiles of an image to a file, and set their offsets in its directory.
 
     Parameters
     ----------
     file : file
-        Where they go, from its position on.
-    form : TiffForm
-        Of the file.
+        Output, written from its current position.
+    variant : TiffVariant
+        Classic TIFF or BigTIFF.
     planes : Planes
         The image.
     directory : Directory
-        Of the image; its places are filled in.
+        Directory of the image; its offsets and byte counts are set.
     options : mapping of str to str
-        GDAL's creation options.
-    side : tuple of int
-        Rows and columns that are read at a time, multiples of the tile.
+        GDAL creation options.
+        side : tuple of int
+            Rows and columns of a piece, multiples of the tile.
     pool : Executor
-        Reads and encodes.
+        Executor that reads and encodes.
     ahead : int
-        Parts that are in memory at a time.
-    done : callable
-        Is called with the number of values of each part that is written.
+        Number of pieces in memory at a time.
+    advance : callable
+        Called with the number of values of each piece that was written.
 
     Raises
     ------
     OutputError
-        If a tile was not encoded, or the file grows beyond what its form can hold.
+        If a tile was not encoded, or the file exceeds the limit of its variant.
     """
     tile = int(options["BLOCKYSIZE"])
 
-    def encode(piece: Piece) -> list[tuple[Place, bytes]]:
+    def encode(piece: Piece) -> list[tuple[TileIndex, bytes]]:
         return encode_tiles(planes.read(piece), options)
 
     for piece, tiles in _in_order(pool, encode, planes.pieces(*side), ahead):
@@ -81,26 +81,26 @@ def write_tiles(
             directory.offsets[index] = file.tell()
             directory.counts[index] = len(content)
             file.write(content)
-        if file.tell() > form.limit:
+        if file.tell() > variant.limit:
             raise OutputError(f"{file.name}: is larger than a TIFF can be; use BIGTIFF=YES")
-        done(piece.size)
+        advance(piece.size)
 
 
-def encode_tiles(values: NDArray[Any], options: Mapping[str, str]) -> list[tuple[Place, bytes]]:
+def encode_tiles(values: NDArray[Any], options: Mapping[str, str]) -> list[tuple[TileIndex, bytes]]:
     """
-    Return the encoded tiles of a part, with plane, row and column of each, in this order.
+    Return the index (plane, row, column) and the encoded bytes of each tile of a piece.
 
     Parameters
     ----------
     values : ndarray of shape (planes, rows, columns)
         Stored numbers; the first pixel is the first of a tile.
-    options : mapping of str to str
-        GDAL's creation options.
+        options : mapping of str to str
+            GDAL creation options.
 
     Raises
     ------
     OutputError
-        If GDAL left one out.
+        If GDAL omitted a tile.
     """
     planes, rows, columns = values.shape
     down, across = (int(options[name]) for name in ("BLOCKYSIZE", "BLOCKXSIZE"))
@@ -111,7 +111,7 @@ def encode_tiles(values: NDArray[Any], options: Mapping[str, str]) -> list[tuple
             height=rows,
             count=planes,
             dtype=values.dtype,
-            transform=Affine.scale(2),  # any: without one rasterio warns, in whatever thread
+            transform=Affine.scale(2),  # arbitrary: without one, rasterio warns in other threads
             **options,
         ) as target:
             target.write(values)
@@ -125,7 +125,7 @@ def encode_tiles(values: NDArray[Any], options: Mapping[str, str]) -> list[tuple
             )
             encoded = bytes(content[start : start + length])
             part = values[plane, row * down :, column * across :][:down, :across]
-            # Zeros alone are nothing that was written, unless they are the values.
+            # A tile of zeros was not written, unless the values are zeros.
             if not length or len(encoded) != length or part.any() > any(encoded):
                 raise OutputError(f"GDAL did not encode the tile in row {row}, column {column}")
             tiles.append(((plane, row, column), encoded))
@@ -135,7 +135,7 @@ def encode_tiles(values: NDArray[Any], options: Mapping[str, str]) -> list[tuple
 def _in_order(
     pool: Executor, work: Callable[[_Item], _Result], items: Iterable[_Item], ahead: int
 ) -> Iterator[tuple[_Item, _Result]]:
-    """Yield each item with its result, in their order; so many are under way at a time."""
+    """Yield each item with its result in order, with at most ``ahead`` submitted at a time."""
     waiting: deque[tuple[_Item, Future[_Result]]] = deque()
     try:
         for item in items:

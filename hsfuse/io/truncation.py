@@ -1,9 +1,8 @@
 """
-Files that are shorter than their headers say.
+Detection of truncated files, which are shorter than their headers state.
 
-GDAL reads zeros, or whatever memory holds, where many a format ends too early, and finds a
-truncated TIFF only when it gets to the missing tile. Such files are refused before anything is
-planned.
+For many formats GDAL reads zeros or uninitialised memory beyond the end of a file, and it detects a
+truncated TIFF only when a missing tile is read. Such files are refused before planning.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ from hsfuse.io.settings import CHECKS
 
 __all__ = ["check_complete", "check_directory"]
 
-# Drivers of uncompressed pixels: GDAL reads as zeros what is missing at the end of such a file.
+# Drivers of uncompressed pixels, for which GDAL reads zeros beyond the end of the file.
 _RAW = {
     "BT", "CPG", "DIPEx", "EHdr", "EIR", "ENVI", "ERS", "GenBin", "GSBG", "HFA", "ILWIS", "ISCE",
     "ISIS2", "LAN", "MFF", "MFF2", "NDF", "PAux", "PCIDSK", "PDS", "PDS4", "RRASTER",
     "ROI_PAC", "RST", "SAGA", "SNODAS", "VICAR",
 }  # fmt: skip
-# Files of these drivers that describe the pixels of another one, in text.
+# Suffixes of text files of these drivers that describe the pixels of another file.
 _TEXT = (
     ".aux", ".clr", ".csy", ".ers", ".grf", ".hdr", ".lbl", ".prj", ".rdc", ".rsc", ".sgrd",
     ".stx", ".xml",
@@ -43,12 +42,12 @@ _PCRASTER_HEADER = 256  # bytes
 
 def check_directory(path: Path) -> None:
     """
-    Refuse a file whose own directory places pixels beyond its end, before GDAL opens it.
+    Refuse a file whose directory states pixels beyond its end, before GDAL opens it.
 
     Parameters
     ----------
     path : Path
-        Any file; the directories of ERDAS Imagine and PCIDSK files are read.
+        Any file; only ERDAS Imagine and PCIDSK files are checked.
 
     Raises
     ------
@@ -58,7 +57,7 @@ def check_directory(path: Path) -> None:
     for known, ends in ((hfa.is_hfa, hfa.pixel_ends), (pcidsk.is_pcidsk, pcidsk.pixel_ends)):
         if known(path):
             for file, end in ends(path):
-                if file.is_file():  # GDAL names one that is missing
+                if file.is_file():  # GDAL reports a missing file
                     _check_end(str(file), end)
 
 
@@ -69,10 +68,10 @@ def check_complete(dataset: DatasetReader) -> None:
     Raises
     ------
     RasterError
-        If it is truncated.
+        If the file is truncated.
     """
     inside = [name for name in dataset.files if name.lower().endswith((".tif", ".tiff"))]
-    if dataset.driver in ("ISIS3", "PDS4") and inside:  # their pixels may be those of a TIFF
+    if dataset.driver in ("ISIS3", "PDS4") and inside:  # the pixels may be in a TIFF
         for name in inside:
             with open_quietly(name) as tiff:
                 _check_tiff(tiff)
@@ -95,10 +94,10 @@ def _check_end(name: str, end: int, what: str = "its header places pixels up to"
 
 
 def _check_raw(dataset: DatasetReader) -> None:
-    """Refuse uncompressed pixels that their files are too small for; GDAL reads zeros there."""
+    """Refuse files that are smaller than their uncompressed pixels."""
     structure = dataset.tags(ns="IMAGE_STRUCTURE") | dataset.tags(1, ns="IMAGE_STRUCTURE")
     files = [name for name in dataset.files if not name.lower().endswith(_TEXT)] or dataset.files
-    if dataset.driver == "ILWIS":  # whose pixels GDAL does not list
+    if dataset.driver == "ILWIS":  # GDAL does not list the file of its pixels
         files = [re.sub(r"\.mpr$", ".mp#", name, flags=re.IGNORECASE) for name in files]
     sizes = [size_of(name) for name in files]
     if structure.get("COMPRESSION") or not sizes or None in sizes:
@@ -114,15 +113,15 @@ def _check_raw(dataset: DatasetReader) -> None:
 
 
 def _check_isis(dataset: DatasetReader) -> None:
-    """Refuse a cube of ISIS3 that ends before its core does, by its label."""
-    # The label is one text of JSON, which rasterio splits like NAME=VALUE.
+    """Refuse an ISIS3 cube that is shorter than the core that its label describes."""
+    # The label is one JSON text, which rasterio splits at "=" as if it were NAME=VALUE.
     label = ":".join(part for item in dataset.tags(ns="json:ISIS3").items() for part in item)
     core = json.loads(label)["IsisCube"]["Core"]
     file = Path(dataset.name)
     if core.get("^Core"):
         file = file.with_name(core["^Core"])
     rows, columns = dataset.shape
-    if core.get("Format") == "Tile":  # those at the edges are stored whole
+    if core.get("Format") == "Tile":  # tiles at the edges are stored in full
         height, width = core["TileLines"], core["TileSamples"]
         rows, columns = math.ceil(rows / height) * height, math.ceil(columns / width) * width
     pixels = dataset.count * rows * columns * np.dtype(dataset.dtypes[0]).itemsize
@@ -130,7 +129,7 @@ def _check_isis(dataset: DatasetReader) -> None:
 
 
 def _check_pcraster(dataset: DatasetReader) -> None:
-    """Refuse a PCRaster map that ends before its cells do: GDAL reads what memory holds."""
+    """Refuse a truncated PCRaster map, of which GDAL would read uninitialised memory."""
     if not Path(dataset.name).is_file():
         return
     with Path(dataset.name).open("rb") as file:
@@ -150,8 +149,8 @@ def _check_tiff(dataset: DatasetReader) -> None:
     if size_of(dataset.name) is None:
         return
     rows, columns = dataset.block_shapes[0]
-    together = dataset.count if dataset.interleaving is Interleaving.pixel else 1
-    raw = together * rows * columns * np.dtype(dataset.dtypes[0]).itemsize
+    bands_per_block = dataset.count if dataset.interleaving is Interleaving.pixel else 1
+    raw = bands_per_block * rows * columns * np.dtype(dataset.dtypes[0]).itemsize
     for band, row, column in _blocks(dataset):
         place = f"{column}_{row}"
         offset = dataset.get_tag_item(f"BLOCK_OFFSET_{place}", "TIFF", bidx=band)
@@ -163,7 +162,7 @@ def _check_tiff(dataset: DatasetReader) -> None:
 
 
 def _blocks(dataset: DatasetReader) -> Iterator[tuple[int, int, int]]:
-    """Give the blocks of a TIFF; of very many, those that are written last or first."""
+    """Yield band, row and column of the blocks of a TIFF; of very many, only those at edges."""
     rows, columns = dataset.block_shapes[0]
     down, across = math.ceil(dataset.height / rows), math.ceil(dataset.width / columns)
     pixel = dataset.interleaving is Interleaving.pixel

@@ -1,8 +1,8 @@
 """
-Objects in an object store or on a web server, by URL, with the methods of pathlib that are used.
+URLs of objects in object stores or on web servers, with the subset of pathlib methods used here.
 
-Their own libraries find the credentials: obstore here, GDAL for the pixels of raster files. Neither
-the URL nor an option of hsfuse holds any.
+Credentials are found by obstore, and by GDAL for the pixels of raster files. Neither a URL nor an
+option of hsfuse contains any.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from hsfuse.errors import RasterError
-from hsfuse.io.bucket import entity_tag, open_bucket, translated
+from hsfuse.io.bucket import entity_tag, open_bucket, translate_errors
 from hsfuse.io.settings import NETWORK
 
 __all__ = ["AnyPath", "ObjectState", "Url", "as_path"]
 
-# Command lines and pathlib fold the slashes of a URL into one.
+# Shells and pathlib may collapse the slashes of a URL into one.
 _URL = re.compile(r"(s3|gs|az|https?):/+([^/]+)(?:/(.*))?", re.IGNORECASE | re.DOTALL)
 _VIRTUAL = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/"}
 _WEB = "/vsicurl/"
 
 
 class ObjectState(NamedTuple):
-    """Size of an object, and a number that changes with its content; the names are those of os."""
+    """Size of an object and a number that changes with its content, named as in os.stat_result."""
 
     st_size: int
     st_mtime_ns: int
@@ -40,15 +40,15 @@ class ObjectState(NamedTuple):
 @dataclass(frozen=True, order=True)
 class Url(os.PathLike[str]):
     """
-    An object, or what begins with its name and a slash, which is called its folder.
+    The URL of an object, or of a folder: all objects whose keys begin with its key and a slash.
 
     Attributes
     ----------
     scheme : {"s3", "gs", "az", "https", "http"}
     host : str
-        The bucket or container; of a web server host and port.
+        Bucket or container; for a web server, host and port.
     key : str
-        Without the slash before it.
+        Key without a leading slash.
     """
 
     scheme: str
@@ -58,12 +58,12 @@ class Url(os.PathLike[str]):
     @classmethod
     def parse(cls, text: str) -> Url | None:
         """
-        Return what a URL, or GDAL's path of one, names; None for any other text.
+        Parse a URL, or the GDAL path of one; return None for any other text.
 
         Raises
         ------
         RasterError
-            If it holds a query or a password, which would be in every record of a run.
+            If it contains a query or a password, which records of runs would expose.
 
         Examples
         --------
@@ -98,19 +98,19 @@ class Url(os.PathLike[str]):
 
     @property
     def virtual(self) -> str:
-        """Its path in GDAL's virtual file systems."""
+        """Path in the virtual file systems of GDAL."""
         if self.writable:
             return f"{_VIRTUAL[self.scheme]}{self.host}/{self.key}"
         return f"{_WEB}{self.scheme}://{self.host}/{quote(self.key, safe='/%~!$&()*+,;=:@')}"
 
     @property
     def writable(self) -> bool:
-        """Whether it lies in an object store, not on a web server."""
+        """Whether it is in an object store, not on a web server."""
         return self.scheme in _VIRTUAL
 
     @property
     def name(self) -> str:
-        """The last part of the key."""
+        """Last component of the key."""
         return self.key.rpartition("/")[2]
 
     @property
@@ -120,28 +120,28 @@ class Url(os.PathLike[str]):
 
     @property
     def suffix(self) -> str:
-        """The end of the name from its last dot on."""
+        """Suffix of the name, from its last dot on."""
         return PurePosixPath(self.name).suffix
 
     @property
     def parent(self) -> Url:
-        """The folder that holds it."""
+        """Folder that contains it."""
         return replace(self, key=self.key.rpartition("/")[0])
 
     def with_name(self, name: str) -> Url:
-        """Return the object of that name beside it."""
+        """Return the URL of another name in the same folder."""
         return self.parent / name
 
     def absolute(self) -> Url:
-        """Return the URL itself, which depends on no working folder."""
+        """Return the URL itself, which is always absolute."""
         return self
 
     def exists(self) -> bool:
-        """Return whether there is such an object or folder."""
+        """Return whether the object or folder exists."""
         return self.is_file() or self.is_dir()
 
     def is_file(self) -> bool:
-        """Return whether there is such an object."""
+        """Return whether the object exists."""
         try:
             self.stat()
         except FileNotFoundError:
@@ -149,7 +149,7 @@ class Url(os.PathLike[str]):
         return True
 
     def is_dir(self) -> bool:
-        """Return whether any object lies in it; never of a web server, which lists nothing."""
+        """Return whether the folder contains an object; False for a web server."""
         return self.writable and next(self.objects(), None) is not None
 
     def stat(self) -> ObjectState:
@@ -159,11 +159,11 @@ class Url(os.PathLike[str]):
         Raises
         ------
         FileNotFoundError
-            If there is none.
+            If it does not exist.
         RasterError
-            If the store cannot be asked.
+            If the store cannot be reached.
         """
-        with translated(str(self)):
+        with translate_errors(str(self)):
             found = self._bucket.head(self._path)
         changed = found["last_modified"].isoformat(timespec="seconds")
         tag = found["e_tag"]
@@ -171,57 +171,57 @@ class Url(os.PathLike[str]):
         return ObjectState(found["size"], int.from_bytes(mark[:7], "big"), changed, tag)
 
     def objects(self) -> Iterator[Url]:
-        """Give all objects in the folder, in no order."""
+        """Yield all objects in the folder, in no particular order."""
         return (replace(self, key=each["path"]) for each in self._listed())
 
     def tagged_objects(self) -> Iterator[tuple[Url, str]]:
-        """Give all objects in the folder with their entity tags, in no order."""
+        """Yield all objects in the folder with their entity tags, in no particular order."""
         for each in self._listed():
             yield replace(self, key=each["path"]), entity_tag(each["e_tag"])
 
     def disk_usage(self) -> int:
-        """Return the bytes of all objects in the folder."""
+        """Return the total size in bytes of all objects in the folder."""
         return sum(each["size"] for each in self._listed())
 
     def _listed(self) -> Iterator[Any]:
-        with translated(str(self)):
+        with translate_errors(str(self)):
             for some in self._bucket.list(f"{self.key}/" if self.key else None):
                 yield from some
 
     def iterdir(self) -> Iterator[Url]:
-        """Give the objects and folders in the folder."""
-        with translated(str(self)):
+        """Yield the objects and folders in the folder."""
+        with translate_errors(str(self)):
             found = self._bucket.list_with_delimiter(f"{self.key}/" if self.key else None)
         for key in (*found["common_prefixes"], *(each["path"] for each in found["objects"])):
             yield replace(self, key=key.rstrip("/"))
 
     def read_bytes(self) -> bytes:
-        """Return the content; FileNotFoundError where there is no such object."""
-        with translated(str(self)):
+        """Return the content; raise FileNotFoundError if the object does not exist."""
+        with translate_errors(str(self)):
             return bytes(self._bucket.get(self._path).bytes())
 
     def write_bytes(self, content: bytes) -> int:
-        """Write the whole object at once."""
-        with translated(str(self)):
+        """Write the object in one request."""
+        with translate_errors(str(self)):
             self._bucket.put(self._path, content, use_multipart=False)
         return len(content)
 
     def upload(self, path: Path) -> None:
-        """Write the object from a file, in parts."""
+        """Upload a file as the object, in parts."""
         part = max(NETWORK.part_bytes, -(-path.stat().st_size // NETWORK.most_parts))
-        with translated(str(self)):
+        with translate_errors(str(self)):
             self._bucket.put(self._path, path, chunk_size=part, max_concurrency=NETWORK.parts)
 
     def unlink(self, *, missing_ok: bool = False) -> None:
-        """Remove the object; that it was there is not looked at, which stores do not say."""
+        """Remove the object; stores do not report whether it existed."""
         del missing_ok
-        with translated(str(self)):
+        with translate_errors(str(self)):
             self._bucket.delete(self._path)
 
     def remove_folder(self) -> None:
         """Remove every object in the folder."""
         keys = [each.key for each in self.objects()]
-        with translated(str(self)):
+        with translate_errors(str(self)):
             if keys:
                 self._bucket.delete(keys)
 

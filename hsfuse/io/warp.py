@@ -1,9 +1,9 @@
 """
-A lazy raster resampled onto the grid of another one.
+Lazy warp of a raster to a grid parallel to that of another raster.
 
-The warp itself is GDAL's; every window of the result is warped on its own from the part of
-the source that it needs, so that the source may be larger than memory. Longitudes may be
-counted from -180 or from 0, on either side: what differs by whole turns is the same place.
+GDAL warps every window of the result separately, from the part of the source that it needs, so
+that the source may be larger than memory. Longitudes of either raster may start at -180 or at 0:
+coordinates that differ by whole turns are the same location.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from rasterio.warp import transform as transform_points
 from hsfuse.errors import PairError, RasterError
 from hsfuse.io.handles import GDAL_ERRORS
 from hsfuse.io.labels import crs_label, raster_label
-from hsfuse.io.pixels import Cube, Key, chunk_size, lazy, read_part, split
+from hsfuse.io.pixels import Cube, Key, chunk_size, lazy, read_part, split_index
 from hsfuse.io.settings import RESAMPLING
 
-__all__ = ["Grid", "WarpedPixels", "onto_grid", "without_turns"]
+__all__ = ["Grid", "WarpedPixels", "warp_to_grid", "unwrap_longitude"]
 
 Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -37,14 +37,14 @@ Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 @dataclass(frozen=True)
 class Grid:
     """
-    Where the pixels of a raster are.
+    Transform, CRS and shape of a raster.
 
     Attributes
     ----------
     transform : Affine
         From pixel corners, column and row, to coordinates.
     crs : CRS
-        Of the coordinates.
+        CRS of the coordinates.
     shape : tuple of int
         Rows and columns.
     """
@@ -55,47 +55,47 @@ class Grid:
 
     @property
     def centre(self) -> tuple[float, float]:
-        """The coordinates of the centre."""
+        """Coordinates (x, y) of the centre."""
         rows, columns = self.shape
         x, y = self.transform * (columns / 2, rows / 2)
         return (x, y)
 
     def window(self, rows: range, columns: range) -> Grid:
-        """Return the grid of a part."""
+        """Return the grid of a window."""
         moved = self.transform * Affine.translation(columns.start, rows.start)
         return Grid(moved, self.crs, (len(rows), len(columns)))
 
-    def turned(self, turns: int, period: float) -> Grid:
+    def shifted_by_turns(self, turns: int, period: float) -> Grid:
         """Return the grid with x increased by whole periods."""
         return Grid(Affine.translation(turns * period, 0) * self.transform, self.crs, self.shape)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Return what names this grid."""
+        """Return the identifier of this grid for dask."""
         return ("Grid", tuple(self.transform), self.crs.to_wkt(), self.shape)
 
 
-def onto_grid(raster: xr.DataArray, own: Grid, other: Grid) -> tuple[xr.DataArray, Affine]:
+def warp_to_grid(raster: xr.DataArray, own: Grid, other: Grid) -> tuple[xr.DataArray, Affine]:
     """
-    Return a raster on a grid parallel to another one, at its own pixel size, lazily.
+    Warp a raster to a grid parallel to another one, at its own pixel size, lazily.
 
     Parameters
     ----------
     raster : DataArray
         (band, y, x), float32, NaN for no data.
     own : Grid
-        Its grid.
+        Grid of the raster.
     other : Grid
-        The grid to be parallel to. The result ends 64 of its own pixels beyond it.
+        Grid to be parallel to. The result extends 64 of its own pixels beyond it.
 
     Returns
     -------
     tuple of DataArray and Affine
-        The warped raster, cubic, NaN where it has no data; and its transform.
+        The warped raster (band, y, x), by cubic convolution, NaN for no data; and its transform.
 
     Raises
     ------
     PairError
-        If there is no way from one CRS to the other, or the raster's outline cannot be transformed.
+        If the outline of the raster cannot be transformed between the two CRS.
     """
     name = raster_label(raster)
     try:
@@ -103,14 +103,14 @@ def onto_grid(raster: xr.DataArray, own: Grid, other: Grid) -> tuple[xr.DataArra
         centre = np.array(own.shape[::-1], float) / 2
         across, down = _through(own, other, *(centre[:, None] + [[0, 1, 0], [0, 0, 1]]))
     except GDAL_ERRORS as error:
-        raise _no_way(name, own, other) from error
+        raise _warp_error(name, own, other) from error
     if not (np.isfinite(columns).all() and np.isfinite(rows).all()):
-        raise _no_way(name, own, other)
+        raise _warp_error(name, own, other)
     area = (across[1] - across[0]) * (down[2] - down[0])
     area -= (across[2] - across[0]) * (down[1] - down[0])
     size = math.sqrt(abs(area))  # a raster pixel, in pixels of the other grid
     spans = [
-        _cut(low, high, size, length)
+        _overlap(low, high, size, length)
         for low, high, length in zip(
             (rows.min(), columns.min()), (rows.max(), columns.max()), other.shape, strict=True
         )
@@ -120,27 +120,27 @@ def onto_grid(raster: xr.DataArray, own: Grid, other: Grid) -> tuple[xr.DataArra
     grid = whole.window(*spans)
     pixels = WarpedPixels(name, da.asarray(raster.data), own, grid)
     array = lazy(pixels, chunk_size(pixels.shape, (1, 1)))
-    return _labelled(array, raster, grid), grid.transform
+    return _with_coordinates(array, raster, grid), grid.transform
 
 
-def _cut(low: float, high: float, size: float, length: int) -> range:
-    """Return the pixels from low to high, of that size, that lie near 0 to length."""
+def _overlap(low: float, high: float, size: float, length: int) -> range:
+    """Return the pixels of ``size`` in [low, high] that are near the range [0, length]."""
     count = math.ceil((high - low) / size)
     first = max(0, math.floor(-low / size) - RESAMPLING.margin)
     last = min(count, math.ceil((length - low) / size) + RESAMPLING.margin)
-    # Without an overlap nothing is cut: the comparison of the extents needs the whole one.
+    # Without an overlap the whole range is returned, for the later comparison of the extents.
     return range(first, last) if first < last else range(count)
 
 
-def _no_way(name: str, own: Grid, other: Grid) -> PairError:
+def _warp_error(name: str, own: Grid, other: Grid) -> PairError:
     return PairError(
         f"{name}: cannot be warped from {crs_label(own.crs)} to {crs_label(other.crs)}: its "
         "outline cannot be transformed; expected files in one CRS"
     )
 
 
-def _labelled(array: da.Array, raster: xr.DataArray, grid: Grid) -> xr.DataArray:
-    """Return the pixels with the bands and attributes of the raster and the places of a grid."""
+def _with_coordinates(array: da.Array, raster: xr.DataArray, grid: Grid) -> xr.DataArray:
+    """Return an array with the band coordinates of a raster and the coordinates of a grid."""
     bands = {n: raster[n] for n in raster.coords if raster[n].dims == ("band",)}
     warped = xr.DataArray(array, dims=("band", "y", "x"), coords=bands, attrs=raster.attrs)
     if grid.transform.is_rectilinear:
@@ -153,7 +153,7 @@ def _labelled(array: da.Array, raster: xr.DataArray, grid: Grid) -> xr.DataArray
 
 
 def _outline(shape: tuple[int, int]) -> Points:
-    """Return pixel corners along the four sides, columns and rows."""
+    """Return pixel corners (columns, rows) along the four sides of an image."""
     share = np.linspace(0, 1, RESAMPLING.edge_points)
     zero, one = np.zeros_like(share), np.ones_like(share)
     columns = np.concatenate([share, share, zero, one]) * shape[1]
@@ -162,30 +162,30 @@ def _outline(shape: tuple[int, int]) -> Points:
 
 
 def _through(own: Grid, other: Grid, columns: ArrayLike, rows: ArrayLike) -> Points:
-    """Return pixel corners of a grid as pixel coordinates of another one, without turns."""
+    """Transform pixel corners to pixel coordinates of another grid, modulo turns of longitude."""
     x, y = _transformed(own, other, columns, rows)
     period = _period(other.crs)
-    with np.errstate(invalid="ignore"):  # infinite where a CRS does not reach
+    with np.errstate(invalid="ignore"):  # infinite outside the domain of a CRS
         if period:
             x = x - _turns(x, other.centre[0], period) * period
         return ~other.transform * (x, y)
 
 
 def _transformed(own: Grid, other: Grid, columns: ArrayLike, rows: ArrayLike) -> Points:
-    """Return pixel corners of a grid in the CRS of another one."""
+    """Transform pixel corners of a grid to coordinates in the CRS of another one."""
     x, y = own.transform * (np.asarray(columns, float), np.asarray(rows, float))
     found = transform_points(own.crs, other.crs, np.ravel(x), np.ravel(y))
     return (np.reshape(found[0], np.shape(x)), np.reshape(found[1], np.shape(y)))
 
 
 def _turns(x: NDArray[np.float64], centre: float, period: float) -> NDArray[np.float64]:
-    """Return by how many whole periods each x is too large to be nearest to the centre."""
+    """Return the whole periods by which each x exceeds the equivalent x nearest to the centre."""
     return np.round((x - centre) / period)
 
 
 def _period(crs: CRS) -> float:
     """
-    Return after how many units x is at the same place again; 0 where it never is.
+    Return the period of x in units of the CRS (360 degrees of longitude); 0 if x is not periodic.
 
     Examples
     --------
@@ -198,45 +198,45 @@ def _period(crs: CRS) -> float:
         x, y = transform_points("EPSG:4326", crs, [10, 11, 10, 11], [10, 10, 40, 40])
     except GDAL_ERRORS:
         return 0.0
-    # Of a cylindrical projection the parallels are straight and all of one length.
+    # In a cylindrical projection the parallels are straight and of equal length.
     steps = (x[1] - x[0], x[3] - x[2])
     straight = np.allclose((y[0], y[2], steps[0]), (y[1], y[3], steps[1]), rtol=1e-9)
     return round(360 * steps[0], 3) if straight and math.isfinite(steps[0]) else 0.0
 
 
-def without_turns(own: Grid, other: Grid) -> Grid:
+def unwrap_longitude(own: Grid, other: Grid) -> Grid:
     """
-    Return a grid moved by whole turns of longitude to be nearest to another one of its CRS.
+    Shift a grid by whole turns of longitude to be nearest to another one in the same CRS.
 
     Examples
     --------
     >>> west = Grid(Affine(1, 0, 355, 0, -1, 0), CRS.from_epsg(4326), (10, 10))
     >>> east = Grid(Affine(1, 0, 0, 0, -1, 0), CRS.from_epsg(4326), (10, 10))
-    >>> without_turns(west, east).transform.c
+    >>> unwrap_longitude(west, east).transform.c
     -5.0
     """
     period = _period(own.crs)
     if not period:
         return own
     turns = _turns(np.array(own.centre[0]), other.centre[0], period)
-    return own.turned(-int(turns), period)
+    return own.shifted_by_turns(-int(turns), period)
 
 
 @dataclass(frozen=True, eq=False)
 class WarpedPixels:
     """
-    The pixels of :func:`onto_grid`: each window from its own part of the source.
+    Pixels of :func:`warp_to_grid`; each window is warped from the source pixels it needs.
 
     Attributes
     ----------
     path : str
-        The file or store that is warped.
+        File or store that is warped, for messages.
     source : dask Array of shape (bands, rows, columns)
         float32, NaN for no data.
     own : Grid
-        Of the source.
+        Grid of the source.
     grid : Grid
-        Of these pixels.
+        Grid of the result.
     """
 
     path: str
@@ -252,13 +252,13 @@ class WarpedPixels:
         return (int(self.source.shape[0]), *self.grid.shape)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Return what names these pixels."""
+        """Return the identifier of these pixels for dask."""
         grids = (self.own.__dask_tokenize__(), self.grid.__dask_tokenize__())
         return ("WarpedPixels", self.source.name, *grids)
 
     def __getitem__(self, key: Key) -> Cube:
         """Warp bands of a window."""
-        (bands, rows, columns), rest = split(key, self.shape)
+        (bands, rows, columns), rest = split_index(key, self.shape)
         result = np.full((len(bands), len(rows), len(columns)), np.nan, np.float32)
         if result.size:
             try:
@@ -274,7 +274,7 @@ class WarpedPixels:
         return result[rest]
 
     def _parts(self, bands: range, window: Grid) -> Iterator[tuple[Cube, Grid, NDArray[np.bool_]]]:
-        """Yield parts of the source, their grids and the pixels of the window they serve."""
+        """Yield parts of the source, their grids and the mask of pixels of the window from each."""
         rows, columns = np.indices(window.shape) + 0.5
         x, y = _transformed(window, self.own, columns, rows)
         known = np.isfinite(x) & np.isfinite(y)
@@ -284,8 +284,8 @@ class WarpedPixels:
             turns[known] = _turns(x[known], self.own.centre[0], period)
         for turn in np.unique(turns[known]):
             mask = known & (turns == turn)
-            # GDAL finds these pixels where the transform of the CRS puts them.
-            own = self.own.turned(int(turn), period)
+            # With the grid shifted by these turns, GDAL's transform reaches the pixels.
+            own = self.own.shifted_by_turns(int(turn), period)
             places = ~own.transform * (x[mask], y[mask])
             spans = [
                 _span(place, length)
@@ -296,14 +296,14 @@ class WarpedPixels:
 
 
 def _span(places: NDArray[np.float64], length: int) -> range:
-    """Return the pixels of a source that places along one axis need."""
+    """Return the source pixels along one axis that interpolation at places needs."""
     low = max(math.floor(max(places.min(), -RESAMPLING.halo)) - RESAMPLING.halo, 0)
     high = min(math.ceil(min(places.max(), length + RESAMPLING.halo)) + RESAMPLING.halo, length)
     return range(low, high)
 
 
 def _warped(cube: Cube, own: Grid, grid: Grid) -> Cube:
-    """Return a cube on another grid; bands that lack the same pixels are warped together."""
+    """Warp a cube to another grid; bands with the same missing pixels are warped together."""
     result = np.full((len(cube), *grid.shape), np.nan, np.float32)
     groups: dict[bytes, list[int]] = {}
     for band, missing in enumerate(np.isnan(cube)):
@@ -333,7 +333,7 @@ def _warped(cube: Cube, own: Grid, grid: Grid) -> Cube:
                     width=grid.shape[1],
                     resampling=Resampling.cubic,
                     tolerance=RESAMPLING.tolerance,
-                    # One pixel wide whatever the angle: GDAL takes a rotation for a scale.
+                    # Unit scale of the kernel: GDAL would take a rotation for a change of scale.
                     XSCALE=1,
                     YSCALE=1,
                 ) as warped,

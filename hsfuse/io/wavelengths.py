@@ -1,4 +1,4 @@
-"""Numbers and words that mean wavelengths: in which unit, and whether they only count bands."""
+"""Parsing of wavelengths: units, and detection of band numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hsfuse.io.settings import WAVELENGTHS
 
-__all__ = ["from_descriptions", "nanometres", "not_understood"]
+__all__ = ["from_descriptions", "nanometres", "describe_unusable"]
 
 Vector = NDArray[np.float64]
 
@@ -36,22 +36,22 @@ _WITH_UNIT = re.compile(
 
 
 def nanometres(
-    values: ArrayLike | None, unit: str, *, alike: ArrayLike | None = None
+    values: ArrayLike | None, unit: str, *, reference: ArrayLike | None = None
 ) -> Vector | None:
     """
-    Return lengths in nanometres, NaN for those that are not positive or exceed a millimetre.
+    Convert lengths to nanometres; NaN for those that are not positive or exceed a millimetre.
 
     Parameters
     ----------
     values : array_like of shape (bands,), optional
-        None stays None.
+        Lengths; None gives None.
     unit : str
-        Any spelling. Where it is missing or ``Unknown``, it is micrometres if all values
-        are below 100. An unfamiliar unit (wavenumbers) gives None, and so do band numbers:
-        whole numbers from 1 on in any unit; without a unit whole numbers below 100, or a
-        range that begins between 100 and 200.
-    alike : array_like of shape (bands,), optional
-        Values of the same unit to judge it by, for widths.
+        Any spelling. Without a unit, or with ``Unknown``, values are micrometres if all are below
+        100. An unsupported unit (wavenumbers) gives None, and so do band numbers: consecutive
+        integers from 1 in any unit; without a unit, integers below 100, or integers that begin
+        between 100 and 200.
+    reference : array_like of shape (bands,), optional
+        Wavelengths in the same unit, from which the unit of widths is derived.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def nanometres(
         return None
     lengths = np.array(values, dtype=np.float64)
     word = _unit(unit)
-    known = lengths if alike is None else np.asarray(alike, dtype=np.float64)
+    known = lengths if reference is None else np.asarray(reference, dtype=np.float64)
     if _is_numbering(known, word):
         return None
     if word in _UNSTATED:
@@ -84,7 +84,7 @@ def _unit(text: str) -> str:
 
 
 def _is_numbering(values: Vector, unit: str) -> bool:
-    """Return whether numbers count bands; see :func:`nanometres`."""
+    """Return whether numbers are band numbers; see :func:`nanometres`."""
     given = np.sort(values[np.isfinite(values) & (values > 0)])
     if given.size < 2 or (given != np.round(given)).any():
         return False
@@ -98,8 +98,8 @@ def _is_numbering(values: Vector, unit: str) -> bool:
     )
 
 
-def not_understood(values: ArrayLike | None, unit: str) -> tuple[str, ...]:
-    """Return a sentence about numbers that are given as wavelengths and are none."""
+def describe_unusable(values: ArrayLike | None, unit: str) -> tuple[str, ...]:
+    """Return a note on wavelengths that cannot be used; empty where they can."""
     if values is None or nanometres(values, unit) is not None:
         return ()
     numbers = np.asarray(values, dtype=np.float64)
@@ -113,11 +113,11 @@ def not_understood(values: ArrayLike | None, unit: str) -> tuple[str, ...]:
 
 def from_descriptions(descriptions: Sequence[str]) -> tuple[Vector, Vector]:
     """
-    Return wavelength and FWHM that band descriptions mention, in nanometres.
+    Parse wavelength and FWHM in nanometres from band descriptions, NaN where there are none.
 
-    A number counts if a unit follows; a range gives its middle and width. Bare numbers
-    count only if every band has one and they cannot be band numbers: distinct, and all
-    at least 300 (nanometres), or all fractions below 15 (micrometres).
+    A number with a unit is used; a range gives its centre and width. Numbers without a unit are
+    used only if every band has one and they cannot be band numbers: distinct, and all at least
+    300 (nanometres), or all fractions below 15 (micrometres).
 
     Examples
     --------

@@ -1,14 +1,13 @@
 """
-Write rasters larger than memory, so that a crash costs the blocks under way and no output lies.
+Writing of rasters larger than memory; a crash loses only the blocks in progress.
 
-The short way is :func:`write_raster`. The long way, for blocks that are computed in any
-other manner::
+:func:`write_raster` writes a lazy array. For blocks that are computed otherwise::
 
     path = check_output(path, overwrite=overwrite, inputs=[scene, rgb])
     store = create_store(path, layout, plan_hash=digest, overwrite=overwrite, resume=resume)
     write_blocks(store, blocks(layout), write_block, overwrite=overwrite)  # on this machine
 
-where ``write_block`` computes one block, writes it to the store and returns the receipt.
+where ``write_block`` computes one block, writes it to the store and returns its receipt.
 """
 
 import hashlib
@@ -31,7 +30,7 @@ from hsfuse.io.layout import (
     default_block_size,
 )
 from hsfuse.io.output import check_output, check_space, default_output, finish, space_needed, verify
-from hsfuse.io.passes import FirstPass, Written, write_blocks
+from hsfuse.io.passes import FirstPass, WrittenOutput, write_blocks
 from hsfuse.io.read import Raster, as_values
 from hsfuse.io.settings import StoredType
 from hsfuse.io.store import Origin, Store, check_partial, count_partial, create_store, local_path
@@ -48,7 +47,7 @@ __all__ = [
     "Receipt",
     "Store",
     "StoredType",
-    "Written",
+    "WrittenOutput",
     "blocks",
     "check_output",
     "check_partial",
@@ -83,36 +82,36 @@ def write_raster(
     progress: Callable[[int, int], None] | None = None,
 ) -> AnyPath:
     """
-    Write a lazy raster block by block; every worker has one block in memory at a time.
+    Write a lazy raster block by block, with one block for each worker in memory.
 
     Parameters
     ----------
     raster : DataArray, Dataset or path
-        As :func:`hsfuse.fuse` takes them; lazy arrays (band, y, x), NaN for no data, stay lazy. A
-        coordinate ``standard_error`` (y, x) is written with it.
+        As in :func:`hsfuse.fuse`; lazy arrays (band, y, x) with NaN for no data stay lazy. A
+        coordinate ``standard_error`` (y, x) is also written.
     path : str or path
-        A path or a URL; ends in .zarr (a zarr v3 store), .tif (a cloud-optimised GeoTIFF), .dat or
-        .bsq (ENVI), or .nc (netCDF).
+        A path or URL with the suffix .zarr (a zarr v3 store), .tif (a cloud-optimised GeoTIFF),
+        .dat or .bsq (ENVI), or .nc (netCDF).
     overwrite : bool
-        Replace an output, or what an interrupted run left of one.
+        Replace an existing output, or the partial output of an interrupted run.
     resume : bool
-        Go on where a run of the same array was interrupted.
+        Resume an interrupted run of the same array.
     dtype, scale, offset
-        As stored: ``value = stored * scale + offset``. Integers need a scale.
+        Packing: ``value = stored * scale + offset``. Integers need a scale.
     max_error : float
-        By which float32 values may be rounded, in their unit: rounded values compress better.
+        Largest rounding error of float32 values, in their unit: rounded values compress better.
     creation_options : mapping, optional
         For GeoTIFF, see :func:`hsfuse.io.geotiff.export_geotiff`.
     scheduler : str or distributed.Client
         ``local``: threads of this process; ``processes``: processes of this machine; the address
         of a dask scheduler; or a client, which is not closed.
     workers : int, optional
-        Blocks computed in parallel, for ``local``; one per core by default.
+        Number of blocks computed in parallel, for ``local``; one per core by default.
     temporary : path, optional
-        The folder in which a file is written that is uploaded to a URL; the working folder by
+        Folder in which a file is written before it is uploaded to a URL; the working folder by
         default.
-    progress : callable, optional
-        Called with the number of finished blocks and of all blocks.
+        progress : callable, optional
+            Called with the number of finished blocks and of all blocks.
 
     Returns
     -------
@@ -122,11 +121,11 @@ def write_raster(
     Raises
     ------
     OutputError
-        If the output exists, is an input, does not fit the disk or fails its verification.
+        If the output exists, is an input, does not fit on the disk, or fails verification.
     PlanError
-        If the number type or an option is not one that can be had.
+        If the number type or an option is not supported.
     RasterError
-        If the raster cannot be understood.
+        If the object cannot be interpreted as a raster.
     """
     array = as_values(raster)
     source = array.attrs.get("source")
@@ -169,7 +168,7 @@ def write_raster(
 
 
 def _write_block(array: xr.DataArray, store: Store, block: Block) -> Receipt:
-    """Compute one block of a lazy raster and write it."""
+    """Compute and write one block of a lazy raster."""
     rows = slice(block.row, block.row + block.rows)
     columns = slice(block.column, block.column + block.columns)
     with one_thread():
@@ -181,7 +180,7 @@ def _write_block(array: xr.DataArray, store: Store, block: Block) -> Receipt:
 
 
 def _block_size(array: xr.DataArray, layout: OutputLayout) -> tuple[int, int]:
-    """Take the array's own chunks where they fit the store, so that each is computed once."""
+    """Return the chunk size of the array where it fits the store, so that each is computed once."""
     sizes = array.chunksizes
     if sizes:
         rows, columns = sizes["y"][0], sizes["x"][0]

@@ -1,11 +1,11 @@
 """
-The zarr hierarchy of an output: all that is written before the first pixel.
+The zarr hierarchy of an output: groups, arrays and attributes, written before the first pixel.
 
-One group holds the array ``cube`` (band, y, x), its coordinates and, where there is one, the
-array ``standard_error`` (y, x), which the cube names as its ancillary variable. Georeferencing is
-said twice, because readers differ: by CF (xarray, rioxarray, GDAL) and by the ``proj``
-and ``spatial`` conventions (GeoZarr readers). Chunks are plain blosc lz4 without
-sharding or a checksum codec, which keeps GDAL 3.12 able to read them.
+One group holds the array ``cube`` (band, y, x), its coordinates and, if requested, the array
+``standard_error`` (y, x), an ancillary variable of the cube. Georeferencing is stated in two ways,
+because readers differ: by CF (xarray, rioxarray, GDAL) and by the ``proj`` and ``spatial``
+conventions (GeoZarr readers). Chunks are compressed by blosc lz4 without sharding or a checksum
+codec, so that GDAL 3.12 can read them.
 """
 
 import base64
@@ -49,7 +49,7 @@ CUBE = "cube"
 COMPLETE = "hsfuse:complete"
 PROVENANCE = "hsfuse:provenance"
 
-#: What a standard error is, for the readers of a file.
+#: Definition of the standard error, stored in files.
 MEANING = (
     "standard error of the spectrum: of 90 % of the pixels the root mean square error over the "
     "good bands is below 1.645 of it"
@@ -57,7 +57,7 @@ MEANING = (
 
 _Six = tuple[float, float, float, float, float, float]
 
-#: The conventions that a store declares, by name: https://github.com/zarr-conventions
+#: Conventions that a store declares, by name: https://github.com/zarr-conventions
 CONVENTIONS = {
     name: {
         "schema_url": f"https://raw.githubusercontent.com/zarr-conventions/{name}/refs/tags/v0.1/schema.json",
@@ -87,7 +87,7 @@ def _parse_crs(layout: OutputLayout) -> pyproj.CRS | None:
         return None
     try:
         return pyproj.CRS.from_wkt(layout.crs_wkt)
-    except CRSError:  # PROJ refuses some local systems; their WKT is kept word for word
+    except CRSError:  # PROJ refuses some local systems; their WKT is stored unchanged
         return None
 
 
@@ -100,7 +100,7 @@ def _grid_mapping(layout: OutputLayout, crs: pyproj.CRS | None) -> dict[str, obj
 
 
 def spatial_attributes(layout: OutputLayout) -> dict[str, object]:
-    """Return where the pixels lie, in the attributes of the convention ``spatial``."""
+    """Return the attributes of the convention ``spatial``: transform, shape and bounding box."""
     a, b, c, d, e, f = layout.transform
     corners = [(column, row) for column in (0, layout.columns) for row in (0, layout.rows)]
     xs = [a * column + b * row + c for column, row in corners]
@@ -126,7 +126,7 @@ def _conventions(layout: OutputLayout, crs: pyproj.CRS | None) -> dict[str, obje
 
 
 def image_attributes(layout: OutputLayout) -> dict[str, dict[str, object]]:
-    """Return what the arrays of an output state in the words of CF, but for their fill values."""
+    """Return the CF attributes of the arrays of an output by name, without fill values."""
     rotated = layout.transform[1] != 0 or layout.transform[3] != 0
     place = "spatial_ref" if rotated else "spatial_ref y x"
     numbers: dict[str, object] = {"grid_mapping": "spatial_ref"}
@@ -134,7 +134,7 @@ def image_attributes(layout: OutputLayout) -> dict[str, dict[str, object]]:
         numbers["units"] = layout.attributes["units"]
     if layout.dtype != "float32":
         numbers["scale_factor"] = layout.scale
-        if layout.offset:  # xarray decodes to float64 as soon as there is an offset, even 0
+        if layout.offset:  # xarray decodes to float64 if there is an offset, even 0
             numbers["add_offset"] = layout.offset
     bands = f"band wavelength fwhm good covered explained {place}"
     images = {CUBE: {"coordinates": bands, **numbers}}
@@ -145,9 +145,9 @@ def image_attributes(layout: OutputLayout) -> dict[str, dict[str, object]]:
 
 
 def _fill_value(layout: OutputLayout) -> str | int:
-    """Return the fill value as an attribute, which xarray looks for."""
+    """Return the fill value as the attribute ``_FillValue`` that xarray reads."""
     if layout.dtype == "float32":
-        # xarray writes the fill value of zarr v3 floats as base64, JSON having no NaN
+        # xarray encodes the fill value of floats in zarr v3 as base64, since JSON has no NaN
         return base64.b64encode(struct.pack("<d", layout.fill)).decode()
     return int(layout.fill)
 
@@ -156,16 +156,16 @@ def write_template(
     root: AnyPath, layout: OutputLayout, state: Mapping[str, object] | None = None
 ) -> None:
     """
-    Write the group, its coordinates and the empty cube.
+    Write the group, its coordinates and the empty arrays of pixels.
 
     Parameters
     ----------
     root : Path or Url
-        A folder that does not exist yet, or holds an unfinished template.
+        Folder that does not exist yet, or holds an incomplete template.
     layout : OutputLayout
-        What to write.
+        Layout of the output.
     state : mapping, optional
-        Attributes of the group; by default its provenance, and that it is not complete.
+        Attributes of the group; by default its provenance and the flag that it is incomplete.
     """
     crs = _parse_crs(layout)
     places = _conventions(layout, crs)
@@ -191,7 +191,7 @@ def write_template(
         )
 
     for each in coordinates(layout):
-        # Names are an attribute: GDAL 3.12 reports an error of zarr v3 strings.
+        # Names are an attribute: GDAL 3.12 reports an error for arrays of strings in zarr v3.
         names = {"band_name": list(layout.band_name)} if each.name == "band" else {}
         array = group.create_array(
             each.name,
@@ -205,7 +205,7 @@ def write_template(
 
 
 class Coordinate(NamedTuple):
-    """A coordinate of an output in the words of CF; one without dimension is the grid mapping."""
+    """A CF coordinate of an output; the one without dimension is the grid mapping."""
 
     name: str
     values: NDArray[np.generic]
@@ -214,7 +214,7 @@ class Coordinate(NamedTuple):
 
 
 def coordinates(layout: OutputLayout) -> list[Coordinate]:
-    """Return the coordinates of an output: of its bands, of its pixels, and where they lie."""
+    """Return the coordinates of an output: of bands, of pixels, and the grid mapping."""
     crs = _parse_crs(layout)
     explained = "share of the band's variance that the MS bands explain"
     facts: dict[str, tuple[NDArray[np.generic], dict[str, object]]] = {
@@ -234,7 +234,7 @@ def coordinates(layout: OutputLayout) -> list[Coordinate]:
     found = [Coordinate(name, values, "band", more) for name, (values, more) in facts.items()]
     found.append(Coordinate("spatial_ref", np.array(0), None, _grid_mapping(layout, crs)))
     a, b, c, d, e, f = layout.transform
-    if b == 0 and d == 0:  # a rotated grid has no coordinate per column
+    if b == 0 and d == 0:  # a rotated grid has no 1-D coordinates
         axes = {} if crs is None else {axis["axis"]: axis for axis in crs.cs_to_cf()}
         x, y = c + a * (np.arange(layout.columns) + 0.5), f + e * (np.arange(layout.rows) + 0.5)
         found.append(Coordinate("x", x, "x", dict(axes.get("X", {"axis": "X"}))))
@@ -244,10 +244,10 @@ def coordinates(layout: OutputLayout) -> list[Coordinate]:
 
 def consolidate(root: AnyPath) -> None:
     """
-    Copy the metadata of all arrays of a finished store into that of its group.
+    Write consolidated metadata: a copy of the metadata of all arrays in that of the group.
 
-    xarray looks for this copy and warns where it is absent. The specification of zarr v3 does
-    not know it; readers that do not either may ignore it (``must_understand`` is false).
+    xarray reads this copy and warns where it is absent. It is not part of the specification of
+    zarr v3, but readers may ignore it (``must_understand`` is false).
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Consolidated metadata is", ZarrUserWarning)
@@ -257,12 +257,12 @@ def consolidate(root: AnyPath) -> None:
 
 def read_layout(root: AnyPath) -> OutputLayout:
     """
-    Read back the layout of a store that hsfuse wrote.
+    Read the layout of a store that hsfuse wrote.
 
     Raises
     ------
     RasterError
-        If the folder is not such a store.
+        If the folder is no such store.
     """
     try:
         group = zarr.open_group(zarr_store(root), mode="r", zarr_format=3)

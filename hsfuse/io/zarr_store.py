@@ -1,7 +1,7 @@
 """
-The store that zarr is given for a path or a URL.
+Zarr stores for paths and URLs.
 
-Imported where there is a zarr store: zarr takes a while to load.
+Imported only for a zarr store, since zarr is slow to import.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from zarr.storage import LocalStore, ObjectStore, WrapperStore
 
-from hsfuse.io.bucket import entity_tag, open_bucket, translated
+from hsfuse.io.bucket import entity_tag, open_bucket, translate_errors
 from hsfuse.io.expansion import check_stored
 from hsfuse.io.url import AnyPath, Url
 
@@ -26,7 +26,7 @@ _METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
 
 
 def zarr_store(path: AnyPath, *, read_only: bool = False) -> Store:
-    """Return the store of a folder, or of the objects in the folder of a URL."""
+    """Return the zarr store of a folder, or of the objects below a URL."""
     if isinstance(path, Path):
         return LocalStore(path, read_only=read_only)
     return UrlStore(path, read_only=read_only)
@@ -34,12 +34,12 @@ def zarr_store(path: AnyPath, *, read_only: bool = False) -> Store:
 
 class BoundedStore(WrapperStore["Store"]):
     """
-    A store whose chunks are looked at before they are unpacked.
+    A store that checks the size of chunks before they are decompressed.
 
     Attributes
     ----------
     chunks : dict of str to int
-        Bytes of a chunk in memory, by the name of its array.
+        Bytes of a decompressed chunk, by the name of its array.
     """
 
     def __init__(self, store: Store) -> None:
@@ -54,7 +54,7 @@ class BoundedStore(WrapperStore["Store"]):
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """Return the content of an object, None where there is none."""
+        """Return the content of an object, None where it does not exist."""
         value = await super().get(key, prototype, byte_range)
         raw = self.chunks.get(key.partition("/")[0])
         chunk = not key.endswith(_METADATA) and byte_range is None
@@ -65,12 +65,12 @@ class BoundedStore(WrapperStore["Store"]):
 
 class UrlStore(ObjectStore[Any]):
     """
-    Objects at a URL; errors are those of :func:`hsfuse.io.bucket.translated`.
+    Objects at a URL; errors are those of :func:`hsfuse.io.bucket.translate_errors`.
 
     Attributes
     ----------
     tags : dict of str to str
-        Entity tags of the objects that were written, by their names after the URL.
+        Entity tags of the objects that were written, by their keys below the URL.
     """
 
     def __init__(self, url: Url, *, read_only: bool = False) -> None:
@@ -79,10 +79,10 @@ class UrlStore(ObjectStore[Any]):
         self.tags: dict[str, str] = {}
 
     def with_read_only(self, read_only: bool = False) -> Self:
-        """Return the same store for reading, or for writing too."""
+        """Return the same store, read-only or writable."""
         return type(self)(self.url, read_only=read_only)
 
-    # Whoever gets it opens the bucket with the credentials that are found there.
+    # A process that unpickles it opens the bucket with its own credentials.
     def __getstate__(self) -> dict[str, object]:
         return {"url": self.url, "read_only": self.read_only}
 
@@ -92,31 +92,31 @@ class UrlStore(ObjectStore[Any]):
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """Return the content of an object, None where there is none."""
-        with translated(f"{self.url}/{key}"):
+        """Return the content of an object, None where it does not exist."""
+        with translate_errors(f"{self.url}/{key}"):
             return await super().get(key, prototype, byte_range)
 
     async def exists(self, key: str) -> bool:
-        """Return whether there is such an object."""
-        with translated(f"{self.url}/{key}"):
+        """Return whether the object exists."""
+        with translate_errors(f"{self.url}/{key}"):
             return await super().exists(key)
 
     async def set(self, key: str, value: Buffer) -> None:
-        """Write an object, and keep its entity tag."""
+        """Write an object and record its entity tag."""
         import obstore
 
         self._check_writable()
-        with translated(f"{self.url}/{key}"):
+        with translate_errors(f"{self.url}/{key}"):
             found = await obstore.put_async(self.store, key, value.as_buffer_like())
         self.tags[key] = entity_tag(found["e_tag"])
 
     async def delete(self, key: str) -> None:
         """Remove an object."""
-        with translated(f"{self.url}/{key}"):
+        with translate_errors(f"{self.url}/{key}"):
             await super().delete(key)
 
     async def list_dir(self, prefix: str) -> AsyncGenerator[str, None]:
-        """Give the names in a folder."""
-        with translated(f"{self.url}/{prefix}"):
+        """Yield the names in a folder."""
+        with translate_errors(f"{self.url}/{prefix}"):
             async for name in super().list_dir(prefix):
                 yield name

@@ -22,7 +22,7 @@ from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.psf import ASSUMED_PSF, PSF
 from hsfuse.errors import PairError
 from hsfuse.io.labels import crs_label, raster_label
-from hsfuse.io.warp import Grid, onto_grid, without_turns
+from hsfuse.io.warp import Grid, unwrap_longitude, warp_to_grid
 from hsfuse.pair.response import pair_response
 from hsfuse.sensor.catalogue import Sensor
 
@@ -202,11 +202,11 @@ def _one_frame(
         for raster in (hs, rgb)
     )
     if crs_hs == crs_rgb:
-        own = without_turns(own, other)
+        own = unwrap_longitude(own, other)
         inside = ~other.transform * own.transform
         if _parallel(inside, hs):
             return hs, inside, rgb
-    warped, placed = onto_grid(hs, own, other)
+    warped, placed = warp_to_grid(hs, own, other)
     why = (
         f"from {crs_label(crs_hs)} to {crs_label(crs_rgb)}"
         if crs_hs != crs_rgb

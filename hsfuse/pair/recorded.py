@@ -12,7 +12,7 @@ from affine import Affine
 from hsfuse.core.drift import Drift
 from hsfuse.core.grid import Geometry
 from hsfuse.core.psf import PSF
-from hsfuse.io.displacement import displaced
+from hsfuse.io.displacement import displace
 from hsfuse.pair.geometry import Pair, shifted_by
 
 __all__ = ["recorded_pair", "same_grid"]
@@ -48,7 +48,7 @@ def recorded_pair(placed: Callable[[Affine | None], Pair], record: Record) -> Pa
     if drift is not None:
         terms = tuple(drift["terms"][0]), tuple(drift["terms"][1])
         surface = Drift(tuple(drift["size"]), terms, drift["scatter"], drift["windows"])
-        pair = replace(pair, hs=displaced(pair.hs, surface))
+        pair = replace(pair, hs=displace(pair.hs, surface))
     width, response = record["psf"]["fwhm"], record["response"]
     return replace(
         pair,

@@ -12,7 +12,7 @@ import xarray as xr
 
 from hsfuse.core.text import by, image_kind, table
 from hsfuse.io.labels import crs_label
-from hsfuse.io.read import check_placed, open_raster
+from hsfuse.io.read import check_georeferencing, open_raster
 from hsfuse.pair.geometry import Pair, make_pair
 from hsfuse.pair.part import Bands, BBox, restrict_ms, select_bands
 from hsfuse.report.record import grid_of, spectral_range
@@ -84,7 +84,7 @@ def input_lines(
         for path, sensor, mask in zip((scene, rgb), sensors, masks, strict=True)
     )
     for raster in (hs, ms):
-        check_placed(raster)
+        check_georeferencing(raster)
     if part.bands is not None:
         hs = select_bands(hs, part.bands)
     ms_sensor = known_sensor(sensors[1], ms.attrs.get("sensor"))

@@ -17,7 +17,7 @@ from hsfuse.errors import HsfuseError
 from hsfuse.io.identity import STORE_FILES
 from hsfuse.io.levels import Pyramid, array_pyramid, open_pyramid
 from hsfuse.io.provenance import is_record_of
-from hsfuse.io.read import check_placed, open_raster
+from hsfuse.io.read import check_georeferencing, open_raster
 from hsfuse.io.records import read_record, record_path
 from hsfuse.io.url import AnyPath, as_path
 from hsfuse.pair.geometry import Pair, make_pair, transform
@@ -169,7 +169,7 @@ def _opened(path: AnyPath, settings: Record, role: str) -> xr.DataArray:
     """Return one of the two images with the sensor, mask and no-data number of the run."""
     options = {name: settings.get(f"{role}_{name}") for name in ("sensor", "mask", "nodata")}
     raster = open_raster(path, **options)
-    check_placed(raster)
+    check_georeferencing(raster)
     return raster
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hsfuse.core.text import listed
 from hsfuse.errors import RasterError
-from hsfuse.io.coordinates import grid_of
+from hsfuse.io.coordinates import array_georeferencing
 from hsfuse.io.labels import crs_label, raster_label
 
 __all__ = ["MapGrid", "find_grid", "grid_of_raster"]
@@ -89,7 +89,10 @@ def grid_of_raster(raster: xr.DataArray) -> MapGrid:
         raise RasterError(
             f"{label}: has the dimensions {listed([*map(str, raster.dims)])}; expected band, y, x"
         )
-    place, size = grid_of(label, raster, raster.attrs), (raster.sizes["y"], raster.sizes["x"])
+    place, size = (
+        array_georeferencing(label, raster, raster.attrs),
+        (raster.sizes["y"], raster.sizes["x"]),
+    )
     if place.transform is None:
         raise RasterError(
             f"{label}: is not georeferenced; select pixels with isel(y=row, x=column)"

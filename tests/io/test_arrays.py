@@ -10,7 +10,7 @@ import xarray as xr
 from raster_files import TRANSFORM, cube, numbers, write_store, write_tiff
 
 from hsfuse.errors import RasterError
-from hsfuse.io.read import as_raster, check_placed, open_raster
+from hsfuse.io.read import as_raster, check_georeferencing, open_raster
 
 BANDS = np.linspace(400.0, 800.0, 5)
 
@@ -90,8 +90,8 @@ def test_pixels_placed_one_by_one_are_not_placed() -> None:
     place = (("y", "x"), np.zeros((40, 48)))
     array = xr.DataArray(numbers("float32"), dims=("band", "y", "x"))
     with pytest.raises(RasterError, match=r"HS array: coordinates of each pixel only \(lat, lon\)"):
-        check_placed(as_raster(array.assign_coords(lat=place, lon=place), "HS"))
-    check_placed(as_raster(array, "HS"))
+        check_georeferencing(as_raster(array.assign_coords(lat=place, lon=place), "HS"))
+    check_georeferencing(as_raster(array, "HS"))
 
 
 def test_rioxarray_and_hsfuse_open_the_same(tmp_path: Path) -> None:

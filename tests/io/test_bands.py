@@ -70,8 +70,8 @@ def test_micrometres_by_any_name(unit) -> None:
 
 
 def test_a_width_has_the_unit_of_its_wavelength() -> None:
-    np.testing.assert_array_equal(nanometres([5.8, 6.0], "", alike=[460.0, 470.0]), [5.8, 6.0])
-    np.testing.assert_array_equal(nanometres([0.0058], "", alike=[0.46]), [5.8])
+    np.testing.assert_array_equal(nanometres([5.8, 6.0], "", reference=[460.0, 470.0]), [5.8, 6.0])
+    np.testing.assert_array_equal(nanometres([0.0058], "", reference=[0.46]), [5.8])
 
 
 @pytest.mark.parametrize("unit", ["Index", "Wavenumber", "GHz"])

@@ -24,7 +24,7 @@ from rasterio.rpc import RPC
 from hsfuse.errors import PlanError, RasterError, SensorError
 from hsfuse.io.layout import OutputLayout
 from hsfuse.io.pixels import chunk_size
-from hsfuse.io.read import check_placed, open_raster
+from hsfuse.io.read import check_georeferencing, open_raster
 from hsfuse.io.write import write_raster
 from hsfuse.sensor.catalogue import load_sensor
 
@@ -249,7 +249,7 @@ def test_control_points_that_fit_a_grid_place_the_raster(tmp_path, bent) -> None
     else:
         assert "pixels off the grid that fits best" in raster.attrs["georeferencing"]
         with pytest.raises(RasterError, match=r"a\.tif: 4 ground control points only"):
-            check_placed(raster)
+            check_georeferencing(raster)
 
 
 def test_an_image_with_rational_polynomials_alone_has_no_place(tmp_path) -> None:
@@ -262,7 +262,7 @@ def test_an_image_with_rational_polynomials_alone_has_no_place(tmp_path) -> None
     raster = open_raster(path)
     assert raster.attrs["georeferenced"] is False
     with pytest.raises(RasterError, match=r"a\.tif: rational polynomials \(RPC\) only; "):
-        check_placed(raster)
+        check_georeferencing(raster)
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -11,7 +11,7 @@ from rasterio.io import MemoryFile
 from hsfuse.errors import OutputError
 from hsfuse.io.layout import OutputLayout
 from hsfuse.io.planes import Planes
-from hsfuse.io.tiff_directory import TiffForm, read_directory, write_directories
+from hsfuse.io.tiff_directory import TiffVariant, read_directory, write_directories
 from hsfuse.io.tiff_tiles import encode_tiles, write_tiles
 from hsfuse.io.zarr_layout import write_template
 
@@ -51,12 +51,12 @@ def made(bands: int, rows: int, columns: int, **options: str) -> tuple[bytes, np
 def test_a_directory_is_written_as_it_was_read(big: bool, bands: int, rows: int, columns: int):
     """GDAL finds the same image, tags and tiles by it, of TIFF and BigTIFF, one tile and many."""
     content, values = made(bands, rows, columns, BIGTIFF="YES" if big else "NO")
-    form, directory = read_directory(content, bands)
-    assert form.big == big
-    start = len(write_directories(form, [directory]))
+    variant, directory = read_directory(content, bands)
+    assert variant.big == big
+    start = len(write_directories(variant, [directory]))
     directory.offsets[:] += np.uint64(start)  # the old file follows
     with (
-        MemoryFile(write_directories(form, [directory]) + content) as own,
+        MemoryFile(write_directories(variant, [directory]) + content) as own,
         MemoryFile(content) as other,
         own.open() as found,
         other.open() as expected,
@@ -88,12 +88,12 @@ def test_a_file_beyond_what_tiff_can_address_is_an_error(tmp_path: Path):
         with pytest.raises(OutputError, match="BIGTIFF=YES"):
             write_tiles(
                 file,
-                TiffForm(big=False),
+                TiffVariant(big=False),
                 planes,
                 directory,
                 options=OPTIONS,
                 side=(32, 32),
                 pool=pool,
                 ahead=1,
-                done=lambda _: None,
+                advance=lambda _: None,
             )

@@ -15,7 +15,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as points_between
 
 from hsfuse.io.read import open_raster
-from hsfuse.io.warp import Grid, onto_grid, without_turns
+from hsfuse.io.warp import Grid, unwrap_longitude, warp_to_grid
 
 UTM = CRS.from_epsg(32633)
 LAEA = CRS.from_epsg(3035)
@@ -43,7 +43,7 @@ def laea_pair(values: NDArray[np.float32] | da.Array, size: float = 4.0) -> xr.D
     (x,), (y,) = points_between(UTM, LAEA, [400000], [5800000])
     own = grid_around(LAEA, x, y, size, values.shape[1])
     other = grid_around(UTM, 400000, 5800000, size / 4, 4 * values.shape[1])
-    return onto_grid(raster_on(own, values), own, other)[0]
+    return warp_to_grid(raster_on(own, values), own, other)[0]
 
 
 @pytest.mark.parametrize("chunk", [(17, 60), (64, 64), (23, 31)])
@@ -97,13 +97,13 @@ def test_two_opens_have_one_name_and_another_grid_another(tmp_path) -> None:
     (x,), (y,) = points_between(LAEA, UTM, [4550000], [3270000])
     other = grid_around(UTM, x, y, 1.0, 60)
     write(tmp_path / "hs.tif", noise(2, 30), own)
-    first, again = (onto_grid(open_raster(tmp_path / "hs.tif"), own, other)[0] for _ in range(2))
+    first, again = (warp_to_grid(open_raster(tmp_path / "hs.tif"), own, other)[0] for _ in range(2))
     assert first.data.name == again.data.name
     assert pickle.loads(pickle.dumps(first)).data.name == first.data.name
     west = grid_around(CRS.from_epsg(32632), x, y, 1.0, 60)
-    assert onto_grid(open_raster(tmp_path / "hs.tif"), own, west)[0].data.name != first.data.name
+    assert warp_to_grid(open_raster(tmp_path / "hs.tif"), own, west)[0].data.name != first.data.name
     write(tmp_path / "other.tif", noise(2, 30), own)
-    another = onto_grid(open_raster(tmp_path / "other.tif"), own, other)[0]
+    another = warp_to_grid(open_raster(tmp_path / "other.tif"), own, other)[0]
     assert another.data.name != first.data.name
     assert dask.base.tokenize(first.data) == dask.base.tokenize(again.data)
 
@@ -153,11 +153,11 @@ def test_grids_across_180_degrees_are_one_place(coarse: tuple, fine: tuple) -> N
     """However either side counts: all of the fine grid is covered by a small, correct warp."""
     own, other = seam_grid(*coarse, 12.0, 130), seam_grid(*fine, 4.0, 120)
     if own.crs == other.crs:
-        moved = without_turns(own, other)
+        moved = unwrap_longitude(own, other)
         assert moved.centre == pytest.approx(other.centre, rel=1e-9)
         return
     values = field_on(own).astype(np.float32)[None]
-    warped, transform = onto_grid(raster_on(own, values), own, other)
+    warped, transform = warp_to_grid(raster_on(own, values), own, other)
     assert max(warped.shape) < 300
     inside = ~other.transform * transform
     low, high = inside * (0, 0), inside * (warped.shape[2], warped.shape[1])
@@ -177,6 +177,6 @@ def test_a_grid_of_one_crs_is_moved_by_whole_turns_alone() -> None:
     """Where nothing is periodic, and where the grids are next to each other, it stays."""
     utm = grid_around(UTM, 400000, 5800000, 4.0, 30)
     far = grid_around(UTM, 40_400_000, 5800000, 4.0, 30)
-    assert without_turns(utm, far) == utm
+    assert unwrap_longitude(utm, far) == utm
     near, other = (grid_around(DEGREES, x, 50, 0.001, 30) for x in (10.0, 10.1))
-    assert without_turns(near, other) == near
+    assert unwrap_longitude(near, other) == near

@@ -10,7 +10,7 @@ from affine import Affine
 from hsfuse.core.drift import Drift
 from hsfuse.errors import PairError
 from hsfuse.fusion.plan import plan_fusion
-from hsfuse.io.displacement import displaced as displaced_raster
+from hsfuse.io.displacement import displace as displaced_raster
 from hsfuse.pair import survey
 from hsfuse.pair.alignment import align_pair, measure_alignment
 from hsfuse.pair.geometry import make_pair
@@ -40,7 +40,7 @@ def computed(seen: SimulatedRasters) -> SimulatedRasters:
     return SimulatedRasters(*(raster.compute().chunk() for raster in seen))
 
 
-def displaced(scene: xr.DataArray, down: float, right: float) -> xr.DataArray:
+def displace(scene: xr.DataArray, down: float, right: float) -> xr.DataArray:
     """Return the scene, whose file says it lies elsewhere: by HS pixels up and left."""
     stated = scene.rio.transform()
     moved = scene.assign_coords(
@@ -60,7 +60,7 @@ def test_shift_and_width_come_back(
     """To a tenth of an HS pixel and of the width, without R and in any units."""
     made = pair(truth, fwhm=width)
     rgb = made.rgb * np.float32(250) + np.float32(30)
-    made_pair = make_pair(displaced(made.scene, *shift), rgb.assign_attrs(made.rgb.attrs))
+    made_pair = make_pair(displace(made.scene, *shift), rgb.assign_attrs(made.rgb.attrs))
     found = measure_alignment(survey_pair(made_pair))
     assert found is not None
     assert found.reliable
@@ -80,7 +80,7 @@ def test_a_wrong_transform_is_corrected(truth: xr.DataArray) -> None:
     """A wrong transform costs nothing: the geometry is that of the right one, and it is said."""
     made = pair(truth)
     right = make_pair(made.scene, made.rgb).geometry
-    laid, found = align_pair(displaced(made.scene, 0.8, -1.6), made.rgb)
+    laid, found = align_pair(displace(made.scene, 0.8, -1.6), made.rgb)
     assert found is not None
     for axis in ("y", "x"):
         told, own = getattr(right, axis), getattr(laid.geometry, axis)
@@ -129,7 +129,7 @@ def test_pictures_of_two_places_are_refused(truth: xr.DataArray) -> None:
 def test_cloud_and_holes_do_not_move_the_rest(truth: xr.DataArray) -> None:
     """A bright patch that only one sensor saw, and pixels without data, are left out."""
     made = pair(truth)
-    rgb, scene = made.rgb.compute(), displaced(made.scene.compute(), 0.5, 0.5)
+    rgb, scene = made.rgb.compute(), displace(made.scene.compute(), 0.5, 0.5)
     rgb.values[:, 20:60, 100:150] = rgb.values.max() * 1.5
     scene.values[:, 30:34, 8:12] = np.nan
     found = measure_alignment(survey_pair(make_pair(scene.chunk(), rgb.chunk())))
@@ -154,7 +154,7 @@ def test_flat_images_tell_nothing(truth: xr.DataArray) -> None:
 def test_nothing_is_moved_unasked(truth: xr.DataArray) -> None:
     """Without align the plan is that of the files."""
     made = pair(truth, fwhm=1.7)
-    scene = displaced(made.scene, 1.0, 0.0)
+    scene = displace(made.scene, 1.0, 0.0)
     plan = plan_fusion(scene, made.rgb, method="bicubic", align=False)
     assert plan.alignment is None
     assert plan.pair.geometry == make_pair(scene, made.rgb).geometry
@@ -224,6 +224,6 @@ def test_a_shift_that_changes_over_the_scene_comes_back(
 @pytest.mark.usefixtures("small_windows")
 def test_a_steady_shift_is_never_resampled(seen_large: SimulatedRasters) -> None:
     """The HS image's values stay what its file holds."""
-    laid, _ = align_pair(displaced(seen_large.scene, 0.4, -0.7), seen_large.rgb)
+    laid, _ = align_pair(displace(seen_large.scene, 0.4, -0.7), seen_large.rgb)
     values = laid.hs.isel(y=slice(50, 60), x=slice(50, 60)).values
     assert np.isin(values[3], seen_large.scene.isel(band=3).values).all()

@@ -110,7 +110,7 @@ def _layer(file: Path, notes: list[str]) -> tuple[FilePixels, str]:
             nodata=(None,),
             scale=(scale,),
             offset=(0.0,),
-            together=False,
+            nodata_in_all_bands=False,
             mask="none",
         ),
         kind,

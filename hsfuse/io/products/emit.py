@@ -25,7 +25,7 @@ from hsfuse.errors import RasterError
 from hsfuse.io.bands import BandTable
 from hsfuse.io.identity import identity
 from hsfuse.io.location import stamp
-from hsfuse.io.pixels import Cube, Key, Opened, split
+from hsfuse.io.pixels import Cube, Key, Opened, split_index
 from hsfuse.io.products.completion import completed
 from hsfuse.io.products.hdf import Granule, opened
 from hsfuse.io.products.settings import PRODUCTS
@@ -66,7 +66,7 @@ class OrthoPixels:
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window of the map grid."""
-        (bands, rows, columns), rest = split(key, self.shape)
+        (bands, rows, columns), rest = split_index(key, self.shape)
         values = np.full((len(bands), len(rows), len(columns)), np.nan, dtype=np.float32)
         if values.size:
             window = np.s_[rows.start : rows.stop, columns.start : columns.stop]

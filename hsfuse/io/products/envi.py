@@ -100,7 +100,7 @@ def _scaled(opened: Opened, data: Path, notes: list[str]) -> Opened:
         notes.append(f"a scale of {_SCALE:g} is assumed: the header states none")
     if all(number is None for number in pixels.nodata):
         outside = (_OUTSIDE,) if integers and radiance else ()
-        pixels = replace(pixels, nodata=(_NODATA,) * len(pixels.nodata), void=outside)
+        pixels = replace(pixels, nodata=(_NODATA,) * len(pixels.nodata), invalid=outside)
         attributes["nodata"] = _NODATA
         numbers = " and ".join(f"{number:g}" for number in (_NODATA, *outside))
         notes.append(f"no data is assumed to be {numbers}: the header states none")

@@ -36,7 +36,7 @@ from hsfuse.io.checks import check_block, check_shape
 from hsfuse.io.expansion import check_stored
 from hsfuse.io.identity import identity
 from hsfuse.io.location import stamp
-from hsfuse.io.pixels import Cube, Key, Opened, split
+from hsfuse.io.pixels import Cube, Key, Opened, split_index
 from hsfuse.io.products.hdf import opened
 
 __all__ = ["MatlabPixels", "open_product"]
@@ -98,7 +98,7 @@ class MatlabPixels:
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
-        spans, rest = split(key, self.shape)
+        spans, rest = split_index(key, self.shape)
         bands, rows, columns = (slice(span.start, span.stop) for span in spans)
         if not self.windows:
             with _READING:  # one thread reads the file, the others find it read

@@ -25,7 +25,7 @@ from hsfuse.errors import RasterError
 from hsfuse.io.bands import BandTable
 from hsfuse.io.identity import identity
 from hsfuse.io.location import stamp
-from hsfuse.io.pixels import Cube, Key, Opened, split
+from hsfuse.io.pixels import Cube, Key, Opened, split_index
 from hsfuse.io.products.completion import completed
 from hsfuse.io.products.hdf import Granule, opened
 from hsfuse.io.products.settings import PRODUCTS
@@ -88,7 +88,7 @@ class CubePixels:
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
-        (bands, rows, columns), rest = split(key, self.shape)
+        (bands, rows, columns), rest = split_index(key, self.shape)
         values = np.empty((len(bands), len(rows), len(columns)), dtype=np.float32)
         if values.size:
             down, across = slice(rows.start, rows.stop), slice(columns.start, columns.stop)

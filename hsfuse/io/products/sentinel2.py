@@ -82,7 +82,7 @@ def open_product(path: Path) -> Opened:
                 scale=(radiometry.scale,),
                 offset=(offset,),
                 nodata=(radiometry.nodata,),
-                void=(radiometry.saturated,),
+                invalid=(radiometry.saturated,),
             )
         )
     bands, sensor, notes = _bands(document)

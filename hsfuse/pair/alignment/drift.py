@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from hsfuse.core.drift import fit_drift
-from hsfuse.io.displacement import displaced
+from hsfuse.io.displacement import displace
 from hsfuse.io.labels import raster_label
 from hsfuse.pair.alignment.fit import local_shifts
 from hsfuse.pair.alignment.measurement import Alignment, measure_alignment
@@ -40,7 +40,7 @@ def with_drift(
         f"{drift.spread:.2f} HS pixels ({drift.windows} windows, scatter {drift.scatter:.2f}); the "
         "HS image is resampled once to remove it, cubic"
     )
-    pair = replace(pair, hs=displaced(pair.hs, drift))
+    pair = replace(pair, hs=displace(pair.hs, drift))
     found = replace(found, resampled=drift)
     cache.forget("hs")
     if found.psf.status == "given":

@@ -1,4 +1,4 @@
-"""Where the pixels of a file that GDAL reads lie: its transform, or its ground control points."""
+"""Georeferencing of a file that GDAL reads: its transform, or its ground control points."""
 
 from __future__ import annotations
 
@@ -13,46 +13,47 @@ from rasterio.io import DatasetReader
 
 from hsfuse.io.settings import GRIDS
 
-__all__ = ["Place", "place_of"]
+__all__ = ["Georeferencing", "read_georeferencing"]
 
 _REMEDY = "warp it to a map grid first, as gdalwarp does"
 
 
-class Place(NamedTuple):
+class Georeferencing(NamedTuple):
     """
-    Where a raster lies.
+    Transform and CRS of a raster.
 
-    ``without`` says what takes the place of a transform where there is none; ``notes`` what was
-    done, a sentence each.
+    ``unsupported`` describes other georeferencing, such as rational polynomials, where there is no
+    transform; ``notes`` lists the conversions applied, one sentence each.
     """
 
     transform: Affine | None
     crs: CRS | None
-    without: str = ""
+    unsupported: str = ""
     notes: tuple[str, ...] = ()
 
 
-def place_of(dataset: DatasetReader) -> Place:
+def read_georeferencing(dataset: DatasetReader) -> Georeferencing:
     """
-    Return where a raster lies.
+    Return the transform and CRS of a raster.
 
-    Ground control points are used where one affine transform fits all of them to half a pixel.
+    Ground control points are converted where one affine transform fits all of them within half a
+    pixel.
     """
     if not dataset.transform.is_identity:
-        return Place(dataset.transform, dataset.crs)
+        return Georeferencing(dataset.transform, dataset.crs)
     points, crs = dataset.gcps
     if points:
-        return _by_points(points, crs or dataset.crs, dataset.shape)
+        return _fit_control_points(points, crs or dataset.crs, dataset.shape)
     if dataset.rpcs is not None:
-        return Place(None, dataset.crs, f"rational polynomials (RPC) only; {_REMEDY}")
+        return Georeferencing(None, dataset.crs, f"rational polynomials (RPC) only; {_REMEDY}")
     if dataset.tags(ns="GEOLOCATION"):
-        return Place(None, dataset.crs, f"geolocation arrays only; {_REMEDY}")
-    return Place(None, dataset.crs)
+        return Georeferencing(None, dataset.crs, f"geolocation arrays only; {_REMEDY}")
+    return Georeferencing(None, dataset.crs)
 
 
-def _by_points(
+def _fit_control_points(
     points: Sequence[GroundControlPoint], crs: CRS | None, shape: tuple[int, int]
-) -> Place:
+) -> Georeferencing:
     pixel = np.array([(point.col, point.row) for point in points], dtype=np.float64)
     world = np.array([(point.x, point.y) for point in points], dtype=np.float64)
     origin = world.mean(axis=0)
@@ -60,19 +61,19 @@ def _by_points(
     fitted, _, rank, _ = np.linalg.lstsq(design, world - origin, rcond=None)
     found = f"{len(points)} ground control points only"
     if rank < 3:
-        return Place(None, crs, f"{found}, which fix no grid; {_REMEDY}")
+        return Georeferencing(None, crs, f"{found}, which fix no grid; {_REMEDY}")
     (a, d), (b, e), (c, f) = fitted
-    transform = _straightened(Affine(a, b, c + origin[0], d, e, f + origin[1]), shape)
+    transform = _remove_rounding(Affine(a, b, c + origin[0], d, e, f + origin[1]), shape)
     back = ~transform
     away = max(
         float(np.hypot(*np.subtract(back * (x, y), at)))
         for (x, y), at in zip(world, pixel, strict=True)
     )
     if not away <= GRIDS.residual:
-        return Place(
+        return Georeferencing(
             None, crs, f"{found}, up to {away:.2g} pixels off the grid that fits best; {_REMEDY}"
         )
-    return Place(
+    return Georeferencing(
         transform,
         crs,
         notes=(
@@ -82,8 +83,8 @@ def _by_points(
     )
 
 
-def _straightened(transform: Affine, shape: tuple[int, int]) -> Affine:
-    """Return a transform without the rotation that is rounding."""
+def _remove_rounding(transform: Affine, shape: tuple[int, int]) -> Affine:
+    """Return a transform without a rotation below rounding."""
     rows, columns = shape
     across, down = abs(transform.b) * rows, abs(transform.d) * columns
     if across < GRIDS.rotation * abs(transform.a) and down < GRIDS.rotation * abs(transform.e):
