@@ -32,7 +32,7 @@ _TABLE = {
 }
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Assess a fused raster without a truth.")
 @click.argument("fused", type=FileOrUrl())
 @click.argument("scene", type=FileOrUrl())
 @click.argument("rgb", type=FileOrUrl(), metavar="MS")
@@ -108,14 +108,18 @@ def _lines(found: Assessment, bands: bool) -> list[str]:
         unit = each.units and f" {each.units}"
         lines.append(
             f"{image + ' RMSE':<12}{each.rmse:.5g}{unit}, {each.relative:.2%} of the root mean "
-            f"square; SAM {each.sam:.3f}°; {len(each.band_name)} bands, {each.pixels} pixels"
+            f"square of the image; SAM {each.sam:.3f}°; {len(each.band_name)} bands, {each.pixels} "
+            "pixels"
         )
     lines.append(
-        f"{'limits':<12}HQNR {found.hqnr_limit:.4f}, QNR {found.qnr_limit:.4f} without any error, "
-        "by the noise of the HS image"
+        f"{'maximum':<12}HQNR {found.hqnr_limit:.4f}, QNR {found.qnr_limit:.4f}: what the noise of "
+        "the HS image allows at best"
     )
-    lines.append(f"{'windows':<12}{found.windows} of 8 x 8 HS pixels")
-    lines.append(f"{'D and R':<12}{found.observed}")
+    lines.append(
+        f"{'windows':<12}HQNR, QNR and the distortions are means over {found.windows} windows of "
+        "8 x 8 HS pixels"
+    )
+    lines.append(f"{'PSF, SRF':<12}{found.observed}")
     return lines + (_band_lines(found) if bands else [])
 
 

@@ -17,7 +17,7 @@ __all__ = ["batch"]
 _MOST_FAULTS = 100  # of a manifest that are printed
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Fuse many pairs of images.")
 @click.argument("manifest", required=False, type=click.Path(path_type=Path))
 @click.option(
     "-o",

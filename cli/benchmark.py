@@ -66,7 +66,7 @@ def _by_method(
     return found
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Compare fusion methods.")
 @click.argument("cubes", nargs=-1, type=FileOrUrl())
 @click.option(
     "--pair",

@@ -29,7 +29,7 @@ _FIGURES = {
 }
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Compare a fused raster with the truth.")
 @click.argument("truth", type=FileOrUrl())
 @click.argument("estimate", type=FileOrUrl())
 @click.option(

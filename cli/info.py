@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["info", "methods"]
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Show what hsfuse reads from a file.")
 @click.argument("file", type=FileOrUrl())
 @click.option(
     "--sensor",

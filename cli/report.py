@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["report"]
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Write the report (HTML) of a fused raster.")
 @click.argument("fused", type=FileOrUrl())
 @click.argument("scene", type=FileOrUrl(), required=False)
 @click.argument("rgb", type=FileOrUrl(), metavar="[MS]", required=False)

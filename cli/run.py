@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-@click.command(no_args_is_help=True)
+@click.command(
+    no_args_is_help=True, short_help="Fuse a hyperspectral (HS) and a multispectral (MS) image."
+)
 @click.argument("scene", type=FileOrUrl())
 @click.argument("rgb", type=FileOrUrl())
 @click.option(

@@ -19,7 +19,7 @@ _seed = click.option("--seed", type=int, default=0, show_default=True, help="Ran
 _ratio_help = "MS pixels per HS pixel, a real number greater than 1."
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Write a small synthetic pair and its truth.")
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option(
     "--hs-sensor",
@@ -86,7 +86,7 @@ def sample(directory: Path, *, as_json: bool, **choices: Any) -> None:
     _print_paths(write_sample(directory, **choices), as_json)
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Simulate the pair that two sensors observe.")
 @click.argument("cube", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -174,5 +174,5 @@ def _print_paths(files: SimulatedFiles, as_json: bool) -> None:
             json.dumps({name: str(path) for name, path in files._asdict().items()}, indent=2)
         )
         return
-    for name, path in files._asdict().items():
-        click.echo(f"{name:<12}{path}")
+    for label, path in zip(("HS image", "MS image", "truth"), files, strict=True):
+        click.echo(f"{label:<12}{path}")

@@ -102,7 +102,7 @@ def _range(option: str, text: str) -> Callable[[Any], Any]:
     )
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Train a network on simulated pairs.")
 @click.argument(
     "cubes", nargs=-1, required=True, metavar="CUBE...", type=click.Path(path_type=Path)
 )

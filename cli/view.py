@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["view"]
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Show a fused raster in the browser.")
 @click.argument("fused", type=FileOrUrl())
 @click.argument("inputs", type=FileOrUrl(), nargs=-1, metavar="[SCENE RGB]")
 @click.option(

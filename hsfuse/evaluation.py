@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from hsfuse.core.grid import Span
 from hsfuse.core.metrics import Score, summarise
 from hsfuse.core.tally import HALO, Tally, take_tally
+from hsfuse.core.text import image_size
 from hsfuse.errors import PairError, PlanError
 from hsfuse.io.labels import raster_label
 from hsfuse.io.layout import STANDARD_ERROR
@@ -154,10 +155,12 @@ def _common(truth: xr.DataArray, estimate: xr.DataArray) -> _Common:
         # A fusion ends where its HS image does, and the truth may go on.
         _log.log(
             logging.INFO if common == other else logging.WARNING,
-            "%s: compared on their common part, %d x %d pixels of %s and %s",
+            "%s: compared on their common part, %s, of %s and %s",
             _names(truth, estimate),
-            *(pair.truth.sizes[axis] for axis in ("y", "x")),
-            *(f"{raster.sizes['y']} x {raster.sizes['x']}" for raster in (truth, estimate)),
+            *(
+                image_size(raster.sizes["y"], raster.sizes["x"])
+                for raster in (pair.truth, truth, estimate)
+            ),
         )
     return pair
 

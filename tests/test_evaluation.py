@@ -118,7 +118,7 @@ def test_a_cut_of_one_lattice_is_compared_on_the_common_part_and_this_is_said(
     rows = slice(max(row, 0), row + 100)
     part = truth[:, rows, column : column + 120]
     same(found, score(part, estimate[:, max(-row, 0) : 100, :120], ratio=3.0))
-    assert f"{part.shape[1]} x {part.shape[2]} pixels" in caplog.text
+    assert f"{part.shape[1]} rows x {part.shape[2]} columns" in caplog.text
     (record,) = caplog.records
     assert (record.levelno == logging.WARNING) is (row < 0)
 
@@ -172,7 +172,7 @@ def test_two_reference_systems_are_refused(cubes):
 def test_without_georeferencing_equal_sizes_are_compared_and_others_refused(cubes):
     truth, estimate = (raster(cube, Affine.identity(), crs=None) for cube in cubes)
     same(evaluate(truth, estimate, peak=1.0), score(*cubes))
-    with pytest.raises(PairError, match="190 x 170 and 190 x 160"):
+    with pytest.raises(PairError, match="190 rows x 170 columns and 190 rows x 160 columns"):
         evaluate(truth, estimate[:, :, :160])
 
 

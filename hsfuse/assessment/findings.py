@@ -85,11 +85,11 @@ def _hs_finding(hs: Consistency, noise_share: float) -> Finding:
     order: tuple[Quality, ...] = ("good", "fair", "poor", "unknown")
     quality = min(by_noise, by_size, key=order.index)
     share = "" if math.isnan(noise_share) else f", {noise_share:.1f} times the noise of that image"
-    text = f"degraded by the PSF it differs from the HS image by {hs.relative:.2%}{share}"
+    text = f"degraded by the PSF, the output differs from the HS image by {hs.relative:.2%}{share}"
     meaning = {
-        "good": "it keeps the spectra of the HS image",
-        "fair": "its spectra are off by more than noise",
-        "poor": "its spectra are not those of the HS image",
+        "good": "the spectra of the HS image are kept",
+        "fair": "the spectra differ from the HS image by more than its noise",
+        "poor": "the spectra differ from the HS image",
         "unknown": "no figure",
     }
     return Finding(quality, f"{meaning[quality]}: {text}")
@@ -99,15 +99,15 @@ def _ms_finding(ms: Consistency) -> Finding:
     quality = LIMITS["relative"].quality(ms.relative)
     worst = max(range(len(ms.band_relative)), key=lambda band: ms.band_relative[band])
     meaning = {
-        "good": "it shows the detail of the MS image",
-        "fair": "it shows most of the MS image's detail, or the spectral response is not exact",
-        "poor": "it lacks detail of the MS image, or the spectral response or date differ",
+        "good": "the detail of the MS image is kept",
+        "fair": "some detail of the MS image is missing, or the spectral response is not exact",
+        "poor": "detail of the MS image is missing, or the spectral response or date differ",
         "unknown": "no figure",
     }
     return Finding(
         quality,
-        f"{meaning[quality]}: seen by the MS sensor it differs from the MS image by "
-        f"{ms.relative:.2%}, at most in {ms.band_name[worst]} by {ms.band_relative[worst]:.2%}",
+        f"{meaning[quality]}: seen through the SRF, the output differs from the MS image by "
+        f"{ms.relative:.2%}, most in {ms.band_name[worst]} by {ms.band_relative[worst]:.2%}",
     )
 
 
@@ -118,10 +118,9 @@ def _index_finding(figures: Mapping[str, float], index: str, spectral: str) -> F
     limit = figures[f"{index.lower()}_limit"]
     quality = LIMITS["distortion"].quality(1 - value / limit if limit > 0 else math.nan)
     larger = "spatial" if figures["d_s"] >= figures[spectral] else "spectral"
-    cause = "" if quality == "good" else f", for the most part by {larger} distortion"
+    cause = "" if quality == "good" else f", mostly by {larger} distortion"
     return Finding(
         quality,
-        f"{index} {value:.3f} of {limit:.3f} that the noise of the HS image allows{cause}: "
-        f"spectral distortion {figures[spectral]:.3f}, spatial "
-        f"distortion {figures['d_s']:.3f}",
+        f"{index} {value:.3f}, where the noise of the HS image allows at most {limit:.3f}{cause}: "
+        f"spectral distortion {figures[spectral]:.3f}, spatial distortion {figures['d_s']:.3f}",
     )

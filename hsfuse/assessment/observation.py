@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hsfuse.core.differences import find_differences
 from hsfuse.core.grid import Geometry, Span
 from hsfuse.core.synthesis import SynthesisedBands
-from hsfuse.core.text import by
+from hsfuse.core.text import along_axes, image_size
 from hsfuse.fusion.lazy import open_input
 from hsfuse.fusion.settings import FusionSettings
 from hsfuse.io.layout import STANDARD_ERROR
@@ -211,10 +211,10 @@ def _grid(geometry: Geometry) -> Record:
 def _facts(bands: tuple[int, ...], grid: Record) -> dict[str, object]:
     """Return what is compared of two pairs, as messages name it."""
     both = {
-        name: by(round(grid[name]["y"], 3), round(grid[name]["x"], 3))
+        name: along_axes(round(grid[name]["y"], 3), round(grid[name]["x"], 3))
         for name in ("ratio", "origin")
     }
-    sizes = {name: f"{grid[name]['y']} x {grid[name]['x']}" for name in ("coarse", "fine")}
+    sizes = {name: image_size(grid[name]["y"], grid[name]["x"]) for name in ("coarse", "fine")}
     return {
         "number of MS bands": bands[0],
         "number of HS bands": bands[1],

@@ -68,7 +68,7 @@ def _row(folder: Path, row: PairStatus) -> str:
     linked = escape(name)
     if row.good and page.exists():
         linked = f'<a href="{_link(folder, page)}">{linked}</a>'
-    size = "" if row.rows is None else f"{row.rows} x {row.columns}, {row.bands} bands"
+    size = row.size
     if row.bytes is not None:
         size += f", {format_bytes(row.bytes)}"
     state = "good" if row.good else "poor"

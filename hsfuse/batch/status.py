@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from hsfuse.batch.manifest import BatchPair
+from hsfuse.core.text import image_size
 from hsfuse.io.reports import open_lines, write_table
 
 __all__ = ["STATUS", "SUMMARY", "PairStatus", "State", "StatusFile", "write_summary"]
@@ -116,6 +117,13 @@ class PairStatus:
             ms_consistency=(result.get("spectral") or {}).get("relative"),
             missing_share=result.get("missing_share"),
         )
+
+    @property
+    def size(self) -> str:
+        """Rows, columns and bands of the output; empty where they are not known yet."""
+        if self.rows is None or self.columns is None:
+            return ""
+        return f"{image_size(self.rows, self.columns)}, {self.bands} bands"
 
     @property
     def good(self) -> bool:

@@ -14,6 +14,11 @@ from hsfuse.core.text import table
 
 __all__ = ["describe_batch", "summarise_batch", "summarise_plans"]
 
+# What the columns of the consistency with the HS and the MS image hold.
+_CONSISTENCY = (
+    "RMSE of the output, degraded by the PSF or seen through the SRF, relative to the root mean "
+    "square of the image"
+)
 # Rows of a table that is printed; the file has all.
 _MOST_ROWS = 40
 _STATES: dict[State, str] = {
@@ -35,7 +40,7 @@ def describe_batch(batch: Batch) -> str:
         ("memory", f"limit {format_bytes(limits.memory)} for all pairs together"),
         (
             "processes",
-            f"{limits.processes}, {limits.workers} "
+            f"{limits.processes}, with {limits.workers} "
             f"{'worker' if limits.workers == 1 else 'workers'} in all",
         ),
     ]
@@ -47,7 +52,7 @@ def summarise_batch(outcome: BatchOutcome) -> str:
     rows = [
         (
             _name(row, outcome.batch.folder),
-            row.status,
+            _STATES[row.status],
             _seconds(row.seconds),
             _share(row.hs_consistency),
             _share(row.ms_consistency),
@@ -55,10 +60,11 @@ def summarise_batch(outcome: BatchOutcome) -> str:
         )
         for row in _shown(outcome.pairs)
     ]
-    header = ("output", "status", "fusing", "HS consistency", "MS consistency", "size")
+    header = ("output", "status", "fusing time", "HS consistency", "MS consistency", "size on disk")
     lines = [
         ("pairs", _counts(outcome)),
         ("time", format_time(outcome.seconds)),
+        ("consistency", _CONSISTENCY),
         *(("shared PSF", each) for each in outcome.shared),
         *_messages(outcome),
         ("table", str(outcome.summary)),
@@ -73,15 +79,15 @@ def summarise_plans(outcome: BatchOutcome) -> str:
     rows = [
         (
             _name(row, outcome.batch.folder),
-            row.status,
-            "" if row.rows is None else f"{row.rows} x {row.columns}, {row.bands} bands",
+            _STATES[row.status],
+            row.size,
             _bytes(row.bytes),
             _bytes(row.memory_bytes),
             _seconds(row.expected_seconds),
         )
         for row in _shown(outcome.pairs)
     ]
-    header = ("output", "status", "pixels", "size", "memory", "fusing")
+    header = ("output", "status", "size", "before compression", "memory", "fusing time")
     planned = [row for row in outcome.pairs if row.status == "planned"]
     size = sum(row.bytes or 0 for row in planned)
     work = sum((row.planning_seconds or 0) + (row.expected_seconds or 0) for row in planned)
@@ -89,7 +95,10 @@ def summarise_plans(outcome: BatchOutcome) -> str:
     lines = [
         ("pairs", _counts(outcome)),
         ("size", f"{format_bytes(size)} before compression"),
-        ("time", f"{about}, planning included; small pairs are not timed"),
+        (
+            "time",
+            f"{about}, with planning and without reports; outputs of small pairs are not timed",
+        ),
         *(("shared PSF", each) for each in outcome.shared),
         *_messages(outcome),
     ]

@@ -15,6 +15,7 @@ from dask.base import tokenize
 from hsfuse.benchmarking.rows import RunRow
 from hsfuse.benchmarking.settings import BenchmarkSettings
 from hsfuse.core.psf import PSF
+from hsfuse.core.text import along_axes
 from hsfuse.errors import PlanError
 from hsfuse.fusion.digest import identify
 from hsfuse.fusion.settings import PathLike
@@ -121,9 +122,7 @@ class Case:
     def _psf_text(self) -> str:
         if self.settings.psf == "average":
             return "mean over the HS pixel"
-        y, x = self.psf.fwhm
-        width = f"{y:g}" if y == x else f"{y:g} x {x:g}"
-        return f"Gaussian, FWHM {width} HS pixels"
+        return f"Gaussian, FWHM {along_axes(*self.psf.fwhm, 'HS pixels')}"
 
 
 def list_cubes(cubes: Sequence[PathLike], settings: BenchmarkSettings) -> list[Case]:

@@ -6,7 +6,15 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
-__all__ = ["by", "html_table", "image_kind", "listed", "numbers", "round_length", "table"]
+__all__ = [
+    "along_axes",
+    "html_table",
+    "image_kind",
+    "image_size",
+    "listed",
+    "round_length",
+    "table",
+]
 
 _LABEL = 16  # width of the column of labels in characters
 
@@ -37,11 +45,6 @@ def html_table(caption: str, rows: Iterable[Sequence[str]], head: Sequence[str] 
     return f"<table><caption>{escape(caption)}</caption>{heading}{body}</table>"
 
 
-def numbers(values: object) -> str:
-    """Return the numbers of a list, separated by spaces; an empty text for anything else."""
-    return " ".join(f"{value:.10g}" for value in values) if isinstance(values, list) else ""
-
-
 def listed(names: Sequence[str], most: int = 6) -> str:
     """
     Return names separated by commas; of very many the first ones and how many there are more.
@@ -55,17 +58,29 @@ def listed(names: Sequence[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-def by(y: float, x: float) -> str:
+def image_size(rows: int, columns: int) -> str:
+    """
+    Return the size of an image, in the order of its axes.
+
+    Examples
+    --------
+    >>> image_size(120, 150)
+    '120 rows x 150 columns'
+    """
+    return f"{rows} rows x {columns} columns"
+
+
+def along_axes(y: float, x: float, unit: str = "") -> str:
     """
     Return two numbers along y and x, or one when they are equal.
 
     Examples
     --------
-    >>> by(3.0, 3.0), by(8.333, 8.34)
-    ('3', '8.333 x 8.34')
+    >>> along_axes(3.0, 3.0), along_axes(3.0, 3.0, "m"), along_axes(8.333, 8.34)
+    ('3', '3 m', '8.333 along y, 8.34 along x')
     """
-    down, across = f"{y:.5g}", f"{x:.5g}"
-    return down if down == across else f"{down} x {across}"
+    down, across = (f"{value:.5g}{unit and ' ' + unit}" for value in (y, x))
+    return down if down == across else f"{down} along y, {across} along x"
 
 
 def image_kind(bands: int) -> str:

@@ -12,7 +12,7 @@ from dask.utils import format_time
 from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy
-from hsfuse.core.text import html_table
+from hsfuse.core.text import html_table, image_size
 from hsfuse.fusion.conditioning import Unit
 from hsfuse.fusion.digest import versions
 from hsfuse.fusion.duration import Duration
@@ -186,7 +186,7 @@ class Outcome:
         found = plan.alignment
         lines = [
             ("output", str(self.path)),
-            ("size", f"{bands} bands, {rows} x {columns} pixels"),
+            ("size", f"{bands} bands, {image_size(rows, columns)}"),
             ("method", plan.fuser.name),
             (
                 "HS consistency",

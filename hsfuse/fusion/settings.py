@@ -117,6 +117,13 @@ class FusionSettings:
         for name, value, least in (("tile", self.tile, 1), ("tile overlap", self.overlap, 0)):
             if value is not None and value < least:
                 raise PlanError(f"{name} must be at least {least} MS pixels, got {value}")
+        if self.weights is None:
+            self.check_tile(find_method(self.method).tile_step)
+
+    def check_tile(self, step: int) -> None:
+        """Refuse a tile that is no multiple of so many MS pixels."""
+        if self.tile is not None and self.tile % step:
+            raise PlanError(f"tile must be a multiple of {step} for {self.method}, got {self.tile}")
 
     @property
     def psf(self) -> PSF | None:
@@ -196,11 +203,15 @@ def check_weights(settings: FusionSettings) -> None:
     ------
     WeightsError
         If the file or its card cannot be read, or is of another network than the method.
+    PlanError
+        If their network cannot use tiles of the size that is given.
     """
     if settings.weights is not None:
         from hsfuse.nets.weights import find_weights  # imports torch, which takes seconds
 
-        find_weights(os.fspath(settings.weights), settings.method)
+        card = find_weights(os.fspath(settings.weights), settings.method)
+        if find_method(settings.method).tile_step > 1:
+            settings.check_tile(card.architecture.ratio)
 
 
 def with_choices(settings: _Chosen, choices: Mapping[str, Any], caller: str) -> _Chosen:

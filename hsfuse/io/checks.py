@@ -18,6 +18,7 @@ from dask.utils import format_bytes
 from rasterio.enums import Interleaving
 from rasterio.io import DatasetReader
 
+from hsfuse.core.text import image_size
 from hsfuse.errors import RasterError
 from hsfuse.io.handles import GDAL_ERRORS, open_quietly
 from hsfuse.io.identity import STORE_FILES
@@ -156,7 +157,7 @@ def check_shape(path: str, shape: tuple[int, ...]) -> None:
     bands, rows, columns = shape
     if bands > CHECKS.most_bands or rows * columns > CHECKS.most_pixels:
         raise RasterError(
-            f"{path}: declares {bands} bands of {rows} x {columns} pixels; expected at most "
+            f"{path}: declares {bands} bands of {image_size(rows, columns)}; expected at most "
             f"{CHECKS.most_bands} bands of {CHECKS.most_pixels:.0e} pixels; it is taken for damaged"
         )
 

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from affine import Affine
 
+from hsfuse.core.text import image_size
 from hsfuse.errors import RasterError
 from hsfuse.io.checks import locate
 from hsfuse.io.gdal_reader import open_dataset
@@ -63,9 +64,9 @@ def _open_mask(
         raise RasterError(f"{mask}: a zarr store; expected a raster file, as a GeoTIFF")
     other = open_dataset(place.path)
     if other.pixels.shape[1:] != shape[1:]:
-        sizes = [" x ".join(map(str, size)) for size in (other.pixels.shape[1:], shape[1:])]
+        sizes = [image_size(*size[1:]) for size in (other.pixels.shape, shape)]
         raise RasterError(
-            f"{mask}: has {sizes[0]} pixels, and {name}, which it masks, {sizes[1]}; "
+            f"{mask}: has {sizes[0]}, and {name}, which it masks, {sizes[1]}; "
             "expected a mask of the same rows and columns"
         )
     places = other.transform, transform

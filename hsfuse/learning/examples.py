@@ -26,6 +26,7 @@ from torch.nn.functional import avg_pool2d
 
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.psf import PSF
+from hsfuse.core.text import image_size
 from hsfuse.errors import PairError
 from hsfuse.learning.random_pairs import SimulatedPair, draw_pair
 from hsfuse.learning.recipe import Recipe
@@ -283,7 +284,7 @@ def _draw_patch(
     if size < recipe.patch:
         raise PairError(
             f"a patch of {recipe.patch * ratio} pixels a side does not fit a cube of "
-            f"{scene.weight.shape[0]} x {scene.weight.shape[1]}; expected larger cubes or a "
+            f"{image_size(*scene.weight.shape)}; expected larger cubes or a "
             "smaller patch"
         )
     top, left = (int(draw.integers(n - size + 1)) for n in cells)

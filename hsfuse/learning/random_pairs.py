@@ -20,6 +20,7 @@ from torch import Tensor
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.psf import PSF
 from hsfuse.core.resample import FWHM_PER_SIGMA
+from hsfuse.core.text import image_size
 from hsfuse.errors import PairError, SensorError
 from hsfuse.learning.recipe import Recipe
 from hsfuse.nets.network import Architecture
@@ -199,8 +200,8 @@ def _read_window(
         if np.isfinite(values).any(axis=0).mean() > _SETTINGS.least_data:
             return values
     raise PairError(
-        f"{cube.attrs.get('source', 'a cube')}: {_SETTINGS.attempts} random windows of {rows} x "
-        f"{columns} pixels hold hardly any data; expected data in more than "
+        f"{cube.attrs.get('source', 'a cube')}: {_SETTINGS.attempts} random windows of "
+        f"{image_size(rows, columns)} hold hardly any data; expected data in more than "
         f"{100 * _SETTINGS.least_data:.0f} % of a window's pixels"
     )
 

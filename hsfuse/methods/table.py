@@ -42,6 +42,9 @@ class MethodSpec:
     wants_denoised_bands : bool
         Whether it fuses the clean HS bands alone, and noisy ones are predicted from them; false for
         interpolation, which adds no detail to sharpen noise with.
+    tile_step : int
+        Tiles are multiples of so many MS pixels a side; with weights that are given, of the ratio
+        of their network where this is more than 1.
     """
 
     path: str
@@ -50,6 +53,7 @@ class MethodSpec:
     needs_weights: bool = False
     gives_standard_error: bool = False
     wants_denoised_bands: bool = True
+    tile_step: int = 1
 
     def load(self) -> Method:
         """Return the method, with noisy bands reconstructed where it wants that."""
@@ -120,6 +124,7 @@ METHODS = {
         "hsfuse.methods.gsomp:METHOD",
         "sparse spatio-spectral representation (Akhtar 2014): codes of a spectral dictionary, "
         "patch by patch, by simultaneous orthogonal matching pursuit",
+        tile_step=8,
     ),
     "snnmf": MethodSpec(
         "hsfuse.methods.snnmf:METHOD",
@@ -141,6 +146,7 @@ METHODS = {
         "`guided` is used instead and a note says why",
         takes_weights=True,
         gives_standard_error=True,
+        tile_step=8,
     ),
     "ssf-cnn": MethodSpec(
         "hsfuse.methods.single_pathway:SSF_CNN",

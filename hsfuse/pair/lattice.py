@@ -8,6 +8,7 @@ import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
 
+from hsfuse.core.text import image_size
 from hsfuse.errors import PairError
 from hsfuse.pair.geometry import transform
 
@@ -76,10 +77,10 @@ def lattice_offset(first: xr.DataArray, second: xr.DataArray, both: str) -> tupl
         If their pixels are not those of one lattice.
     """
     grid, other = transform(first), transform(second)
-    shapes = [f"{raster.sizes['y']} x {raster.sizes['x']}" for raster in (first, second)]
+    shapes = [image_size(raster.sizes["y"], raster.sizes["x"]) for raster in (first, second)]
     if grid.almost_equals(Affine.identity()) and shapes[0] != shapes[1]:
         raise PairError(
-            f"{both}: are {shapes[0]} and {shapes[1]} pixels and the first has "
+            f"{both}: have {shapes[0]} and {shapes[1]} and the first has "
             "no georeferencing; without it both must be of one size"
         )
     systems = [raster.rio.crs for raster in (first, second)]

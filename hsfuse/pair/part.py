@@ -234,9 +234,11 @@ def restrict_ms(
             f"{label}: no MS band lies within {selected}; expected HS bands that cover one; for "
             "others fuse all bands and select them from the output"
         )
+    left = [str(name) for name in names[~covered]]
     note = (
-        f"MS band {listed([str(name) for name in names[~covered]])} lies outside {selected} and "
-        "is left out"
+        f"MS band {left[0]} lies outside {selected} and is left out"
+        if len(left) == 1
+        else f"MS bands {listed(left)} lie outside {selected} and are left out"
     )
     index = np.flatnonzero(covered)
     part = rgb.isel(band=index)

@@ -250,12 +250,12 @@ def _check_coverage(
     for name, share in zip(names, coverage, strict=True):
         if share < SETTINGS.least_coverage:
             raise PairError(
-                f"{raster_label(rgb)}: {1 - share:.0%} of the response of {name!r} lies outside "
+                f"{raster_label(rgb)}: {1 - share:.0%} of the response of band {name} lies outside "
                 f"the good HS bands of {raster_label(hs)}, {span}; "
                 f"expected at most {1 - SETTINGS.least_coverage:.0%}"
             )
         if share < SETTINGS.full_coverage:
             notes.append(
-                f"{1 - share:.0%} of the response of {name!r} lies outside the good HS bands, "
-                f"{span}"
+                f"{1 - share:.0%} of the response of MS band {name} lies outside the good HS "
+                f"bands, {span}"
             )

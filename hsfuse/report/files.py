@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsfuse.errors import OutputError
@@ -39,12 +40,15 @@ class ReportPaths(NamedTuple):
         None where it was left out.
     findings : tuple of Finding
         Quality in words, as the page says it; empty without a page.
+    seconds : float
+        What writing them took.
     """
 
     sidecar: AnyPath
     quicklook: AnyPath
     page: AnyPath | None
     findings: tuple[Finding, ...] = ()
+    seconds: float = 0.0
 
 
 def write_report(outcome: Outcome, *, page: bool = True) -> ReportPaths:
@@ -68,10 +72,10 @@ def write_report(outcome: Outcome, *, page: bool = True) -> ReportPaths:
     OutputError
         If one cannot be written; the output itself is complete.
     """
+    started = time.monotonic()
     sidecar, quicklook = write_sidecar(outcome), write_quicklook(outcome)
-    if not page:
-        return ReportPaths(sidecar, quicklook, None)
-    return ReportPaths(sidecar, quicklook, *write_page(outcome))
+    file, findings = write_page(outcome) if page else (None, ())
+    return ReportPaths(sidecar, quicklook, file, findings, time.monotonic() - started)
 
 
 def write_sidecar(outcome: Outcome) -> AnyPath:

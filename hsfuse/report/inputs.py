@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import xarray as xr
 
-from hsfuse.core.text import by, image_kind, table
+from hsfuse.core.text import along_axes, image_kind, image_size, table
 from hsfuse.io.labels import crs_label
 from hsfuse.io.read import check_georeferencing, open_raster
 from hsfuse.pair.geometry import Pair, make_pair
@@ -26,6 +26,7 @@ __all__ = [
     "describe_inputs",
     "input_lines",
     "pixel_size",
+    "raster_bands",
     "raster_crs",
     "raster_size",
 ]
@@ -105,12 +106,10 @@ def input_lines(
 
 
 def _input(path: PathLike, raster: xr.DataArray, mask: PathLike | None) -> str:
-    span, selected = spectral_range(raster), raster.attrs.get("selected_bands")
+    selected = raster.attrs.get("selected_bands")
     parts = [
         f"{path}: {raster_size(raster)}",
-        f"{raster.sizes['band']} bands"
-        + (f" {span[0]:.0f} to {span[1]:.0f} nm" if span else "")
-        + (f" ({selected})" if selected else ""),
+        raster_bands(raster) + (f" ({selected})" if selected else ""),
         pixel_size(raster) or "not georeferenced",
     ]
     if raster.rio.crs is not None:
@@ -123,25 +122,37 @@ def _input(path: PathLike, raster: xr.DataArray, mask: PathLike | None) -> str:
 
 
 def _grid(pair: Pair, cut: bool) -> str:
-    axes, rgb = pair.geometry, pair.rgb
-    where = " within the bbox" if cut else ""
+    """Return the output grid; its size is known once the images are co-registered."""
+    axes, kind = pair.geometry, image_kind(pair.rgb.sizes["band"])
+    size, where = pixel_size(pair.rgb), " within the bbox" if cut else ""
     return (
-        f"ratio {by(axes.y.ratio, axes.x.ratio)}; overlap of both images{where} "
-        f"{raster_size(rgb)}, "
-        f"{pixel_size(rgb) or 'not georeferenced'}"
+        f"that of the {kind} image{where}, {f'pixels of {size}' if size else 'not georeferenced'}; "
+        f"ratio {along_axes(axes.y.ratio, axes.x.ratio)} {kind} pixels per HS pixel"
     )
+
+
+def raster_bands(raster: xr.DataArray) -> str:
+    """Return the number of bands, and the wavelengths that they span where these are known."""
+    count, span = raster.sizes["band"], spectral_range(raster)
+    text = f"{count} band{'' if count == 1 else 's'}"
+    if span is None:
+        return text
+    low, high = (f"{nm:.0f}" for nm in span)
+    return f"{text}, {low} nm" if low == high else f"{text}, {low} to {high} nm"
 
 
 def raster_size(raster: xr.DataArray) -> str:
     """Return rows and columns."""
-    return f"{raster.sizes['y']} x {raster.sizes['x']} pixels"
+    return image_size(raster.sizes["y"], raster.sizes["x"])
 
 
 def pixel_size(raster: xr.DataArray) -> str:
     """Return the pixel size with its unit; an empty text where there is none."""
     grid = grid_of(raster)
     size = grid["pixel_size"]
-    return f"{by(*size)} {grid['unit'] or '(unit unknown)'}" if isinstance(size, list) else ""
+    if not isinstance(size, list):
+        return ""
+    return along_axes(size[0], size[1], str(grid["unit"] or "(unit unknown)"))
 
 
 def raster_crs(raster: xr.DataArray) -> str:

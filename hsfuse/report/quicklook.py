@@ -33,7 +33,7 @@ from hsfuse.core.picture import (
     stretched,
 )
 from hsfuse.core.spectra import spectrum_line
-from hsfuse.core.text import image_kind, round_length
+from hsfuse.core.text import along_axes, image_kind, image_size, round_length
 from hsfuse.fusion.consistency import finite_in, hs_bands
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.preview import preview_file, preview_raster, read_file_window, read_window
@@ -225,7 +225,8 @@ def _draw_part(
     for axes in close:
         axes.set(xlim=fine[:2], ylim=fine[2:])
         axes.spines[:].set(color=_STYLE.frame, linewidth=1.6)
-    _title(close[0], f"detail (frame), {len(part.rows)} x {len(part.columns)} output pixels")
+    size = image_size(len(part.rows), len(part.columns))
+    _title(close[0], f"detail (frame), {size} of the output")
 
 
 def _draw_scale_bar(axes: Axes, plan: Plan, columns: Span) -> None:
@@ -335,8 +336,8 @@ def _dissimilar_pixels(plan: Plan, part: _Part) -> list[tuple[int, int, int, int
 def _headline(plan: Plan, path: AnyPath) -> str:
     (bands, rows, columns), geometry = plan.shape, plan.pair.geometry
     return (
-        f"{path.name}: {bands} bands, {rows} x {columns} pixels, {plan.fuser.name}, "
-        f"{geometry.y.ratio:.4g} x {geometry.x.ratio:.4g} pixels per HS pixel"
+        f"{path.name}: {bands} bands, {image_size(rows, columns)}, {plan.fuser.name}, "
+        f"ratio {along_axes(geometry.y.ratio, geometry.x.ratio)}"
     )
 
 
@@ -345,8 +346,8 @@ def _titles(plan: Plan, hs_bands: list[int], rgb_bands: list[int]) -> list[str]:
     name = image_kind(rgb.sizes["band"])
     seen = [math.ceil(axis.fine / axis.ratio - 1e-6) for axis in (geometry.y, geometry.x)]
     return [
-        f"HS, {seen[0]} x {seen[1]} pixels, {_colours(hs, hs_bands)}",
-        f"{name}, {geometry.y.fine} x {geometry.x.fine} pixels, {_colours(rgb, rgb_bands)}",
+        f"HS, {image_size(*seen)}, {_colours(hs, hs_bands)}",
+        f"{name}, {image_size(geometry.y.fine, geometry.x.fine)}, {_colours(rgb, rgb_bands)}",
         "fused, bands and stretch of the HS image",
     ]
 

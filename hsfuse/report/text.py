@@ -14,21 +14,20 @@ from dask.utils import format_bytes, format_time
 from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy
-from hsfuse.core.text import by, image_kind, listed, numbers, table
+from hsfuse.core.psf import PSF
+from hsfuse.core.text import along_axes, image_kind, image_size, listed, table
 from hsfuse.io.layout import STANDARD_ERROR, error_file
 from hsfuse.pair.response import suggest_hs_sensor
 from hsfuse.report.inputs import (
     PartOfPair,
     input_lines,
     pixel_size,
+    raster_bands,
     raster_crs,
     raster_size,
 )
-from hsfuse.report.record import (
-    grid_of,
-    spectral_range,
-    stored_bytes,
-)
+from hsfuse.report.record import grid_of, stored_bytes
+from hsfuse.report.wording import describe_difference, describe_method, describe_psf
 
 if TYPE_CHECKING:
     from hsfuse.fusion.job import Job, Outcome
@@ -49,12 +48,12 @@ def describe_raster(raster: xr.DataArray) -> str:
     raster : DataArray
         From :func:`hsfuse.open_raster`; no pixel is read.
     """
-    grid, span = grid_of(raster), spectral_range(raster)
+    bounds = grid_of(raster)["bounds"]
     good = int(np.count_nonzero(raster["good"].values))
     attributes = raster.attrs
-    bands = f"{raster.sizes['band']} bands"
-    if span is not None:
-        bands += f", {span[0]:.0f} to {span[1]:.0f} nm ({attributes.get('wavelength_source')})"
+    bands = raster_bands(raster)
+    if attributes.get("wavelength_source") and np.isfinite(raster["wavelength"]).any():
+        bands += f" (wavelengths: {attributes['wavelength_source']})"
     if good < raster.sizes["band"]:
         bands += f"; {raster.sizes['band'] - good} flagged as bad"
     names = [str(name) for name in raster["band_name"].values if str(name)]
@@ -67,7 +66,7 @@ def describe_raster(raster: xr.DataArray) -> str:
         ("stored as", _stored(raster)),
         ("pixel", pixel_size(raster) or "not georeferenced"),
         ("CRS", raster_crs(raster)),
-        ("bounds", numbers(grid["bounds"])),
+        ("bounds", _bounds(bounds) if isinstance(bounds, list) else ""),
         ("sensor", str(attributes.get("sensor") or "")),
         ("note", str(attributes.get("georeferencing") or "")),
     ]
@@ -89,20 +88,21 @@ def describe_plan(job: Job, *, inputs: bool = True) -> str:
     plan, pair = job.plan, job.plan.pair
     bands, rows, columns = plan.shape
     count = len(plan.blocks)
-    overlap = plan.rows.halo + plan.rows.blend, plan.columns.halo + plan.columns.blend
+    down, across = (axis.halo + axis.blend for axis in (plan.rows, plan.columns))
+    method, parameters = describe_method(plan.fuser.describe())
     lines = [
         *(_inputs(job) if inputs else ()),
-        ("PSF", f"Gaussian, {pair.psf.describe()}, {pair.psf.status}"),
+        ("PSF", describe_psf(pair.psf, _estimated_psf(plan.alignment))),
         ("co-registration", _alignment(plan.alignment)),
         ("SRF", pair.response_source),
         ("radiometry", _radiometry(job)),
         ("value range", _value_range(plan.lower_limit)),
-        ("method", _method(plan.fuser.describe())),
+        ("method", f"{method}: {parameters}" if parameters else method),
         ("device", _device(job)),
         (
             "tiles",
-            f"{count} of {plan.rows.size} x {plan.columns.size} pixels, "
-            f"tile overlap {by(*overlap)} pixels",
+            f"{count} of {image_size(plan.rows.size, plan.columns.size)}, "
+            f"with an overlap of {along_axes(down, across, 'pixels')}",
         ),
         (
             "memory",
@@ -111,7 +111,7 @@ def describe_plan(job: Job, *, inputs: bool = True) -> str:
         ("time", _duration(job)),
         (
             "output",
-            f"{job.out}: {rows} x {columns} pixels, {bands} bands"
+            f"{job.out}: {image_size(rows, columns)}, {bands} bands"
             f"{' and the standard error' if plan.fuser.gives_standard_error else ''}, "
             f"{_layout(job)}",
         ),
@@ -137,6 +137,8 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
         f"{format_time(outcome.job.seconds)} planning, {format_time(outcome.seconds)} fusing "
         f"({rate:.3g} Mpx/s)"
     )
+    if paths is not None:
+        took += f", {format_time(paths.seconds)} report"
     if outcome.resumed:
         took += f"; {outcome.resumed} of {outcome.blocks} blocks were complete before this run"
     missing = outcome.missing / (bands * rows * columns)
@@ -147,11 +149,13 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
         ("time", took),
         (
             "HS consistency",
-            f"{_difference(outcome.spatial, units)}: output degraded by PSF, against HS image",
+            f"{_difference(outcome.spatial, units)}: output degraded by the PSF, compared with the "
+            "HS image",
         ),
         (
             f"{kind} consistency",
-            f"{_difference(outcome.spectral)}: output seen through SRF, against {kind} image",
+            f"{_difference(outcome.spectral)}: output seen through the SRF, compared with the "
+            f"{kind} image",
         ),
         ("uncertainty", _standard_error(outcome, units)),
         ("no data", f"{missing:.3g} of the values" if missing else "none"),
@@ -199,21 +203,35 @@ def _stored(raster: xr.DataArray) -> str:
             facts.append(f"{name} {stated:.6g}")
     if "nodata" in attributes:
         where = attributes.get("nodata_where")
-        facts.append(f"no data {attributes['nodata']}" + (f" where {where}" if where else ""))
-    facts += [str(attributes[key]) for key in ("mask", "mask_file", "units") if attributes.get(key)]
+        nodata = f"no data {_number(attributes['nodata'])}"
+        facts.append(nodata + (f" where {where}" if where else ""))
+    facts += [str(attributes[key]) for key in ("mask", "mask_file") if attributes.get(key)]
+    if attributes.get("units"):
+        facts.append(f"units {attributes['units']}")
     return ", ".join(fact for fact in facts if fact)
 
 
+def _number(value: object) -> str:
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _bounds(bounds: list[float]) -> str:
+    sides = zip(("left", "bottom", "right", "top"), bounds, strict=True)
+    return ", ".join(f"{side} {value:.10g}" for side, value in sides)
+
+
+def _estimated_psf(found: Alignment | None) -> PSF | None:
+    return found.psf if found is not None and found.reliable else None
+
+
 def _alignment(found: Alignment | None) -> str:
-    """Return the estimated shift and PSF of the pair."""
+    """Return the estimated shift of the pair."""
     if found is None or not found.reliable:
         return ""
-    parts = [
-        f"estimated shift of the HS image: {found.description}",
-        f"estimated PSF: {found.psf.describe()}",
-        f"{found.changed:.1%} of the pixels differ between the images",
-    ]
-    return ", ".join(parts)
+    return (
+        f"estimated shift of the HS image: {found.description}, "
+        f"{found.changed:.1%} of the pixels differ between the images"
+    )
 
 
 def _radiometry(job: Job) -> str:
@@ -229,19 +247,9 @@ def _radiometry(job: Job) -> str:
     listing = "; ".join(lines[:_MOST_LISTED]) + (f"; and {more} more" if more > 0 else "")
     kind = image_kind(len(names))
     return (
-        f"{kind} band = gain x (HS image seen through SRF) + offset; gain, offset and "
+        f"{kind} band = gain x (HS image seen through the SRF) + offset; gain, offset and "
         f"correlation of the fit: {listing}"
     )
-
-
-def _method(facts: dict[str, object]) -> str:
-    name = str(facts.get("method", ""))
-    rest = [
-        f"{key.replace('_', ' ')} {_setting(value)}"
-        for key, value in facts.items()
-        if key != "method" and not key.endswith("sha256") and not isinstance(value, dict)
-    ]
-    return f"{name}: {', '.join(rest)}" if rest else name
 
 
 def _value_range(lower: NDArray[np.float32]) -> str:
@@ -251,9 +259,10 @@ def _value_range(lower: NDArray[np.float32]) -> str:
         return "not limited: the HS image has negative values"
     if not limits.any():
         return "at least 0, as the HS image has no negative values"
+    lowest, highest = (f"{limit:.4g}" for limit in (limits.min(), limits[limits < 0].max()))
     return (
-        f"at least 0, in the {np.count_nonzero(limits)} bands with negative HS values at least "
-        f"the smallest of them ({limits.min():.4g} in the lowest)"
+        f"at least 0; in the {np.count_nonzero(limits)} bands where the HS image has negative "
+        f"values, at least the smallest of the band ({lowest} to {highest})"
     )
 
 
@@ -262,15 +271,8 @@ def _limited(outcome: Outcome) -> str:
         return ""
     lower = outcome.job.plan.lower_limit
     limit = "the smallest HS value of their band, at most 0," if lower.any() else "0"
-    share = f"{100 * outcome.limited_share:.2g} %"
+    share = f"{100 * outcome.limited_share:.2g}%"
     return f"{share} of the values were below {limit} and were set to it"
-
-
-def _setting(value: object) -> str:
-    """Return a setting of a method as text."""
-    if isinstance(value, list | tuple):
-        return " and ".join(map(str, value)) or "none"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _device(job: Job) -> str:
@@ -292,7 +294,9 @@ def _workers(job: Job) -> str:
 
 
 def _duration(job: Job) -> str:
-    return "" if job.expected is None else f"about {_rounded(job.expected.total)} on this machine"
+    if job.expected is None:
+        return ""
+    return f"about {_rounded(job.expected.total)} on this machine, without the report"
 
 
 def _rounded(seconds: float) -> str:
@@ -317,12 +321,13 @@ def _layout(job: Job) -> str:
         words.append(f"x {layout.scale:g}" + (f" + {layout.offset:g}" if layout.offset else ""))
     if layout.max_error:
         words.append(f"rounded by at most {layout.max_error:g}")
-    words.append(str(layout.attributes.get("stored_numbers", "")))
+    elif layout.attributes.get("stored_numbers"):
+        words.append(str(layout.attributes["stored_numbers"]))
     size = f"{format_bytes(job.output_bytes)} before compression"
     if job.settings.dtype == "input" and layout.dtype != "float32":
         floats = job.output_bytes * 4 // np.dtype(layout.dtype).itemsize
         size += f" ({format_bytes(floats)} with --dtype float32)"
-    return f"{' '.join(filter(None, words))}, {size}"
+    return f"{' '.join(words)}, {size}"
 
 
 def _standard_error(outcome: Outcome, units: str) -> str:
@@ -342,6 +347,4 @@ def _standard_error(outcome: Outcome, units: str) -> str:
 def _difference(found: Discrepancy, units: str = "") -> str:
     if not found.count:
         return "not measured"
-    return (
-        f"RMSE {found.rmse:.4g}{' ' + units if units else ''}, {found.relative:.2%} of the signal"
-    )
+    return describe_difference(found.rmse, found.relative, units)

@@ -19,6 +19,7 @@ from hsfuse.core.picture import (
     stretched,
 )
 from hsfuse.core.spectra import SpectrumLine, spectrum_line
+from hsfuse.core.text import image_size
 from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.xarray.bands import band_values, good_bands, take_bands
 from hsfuse.xarray.maps import find_grid
@@ -220,9 +221,9 @@ def value_label(raster: xr.DataArray) -> str:
 
 
 def _title(raster: xr.DataArray, bands: list[int], step: int) -> str:
-    size = f"{raster.sizes['y']} x {raster.sizes['x']} pixels"
+    size = image_size(raster.sizes["y"], raster.sizes["x"])
     shown = bands_text(bands, band_values(raster, "wavelength"))
-    thinned = f", means of {step} x {step}" if step > 1 else ""
+    thinned = f", means of {step} x {step} pixels" if step > 1 else ""
     return f"{size}{thinned}; {shown}"
 
 

@@ -24,7 +24,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made") / "pair"
     result = hsfuse("sample", folder, *SMALL, "--size", "12", "14")
     assert result.exit_code == 0, result.output
-    assert [line.split()[0] for line in result.stdout.splitlines()] == ["scene", "rgb", "truth"]
+    assert [line[:12].strip() for line in result.stdout.splitlines()] == [
+        "HS image", "MS image", "truth",
+    ]  # fmt: skip
     return folder
 
 
@@ -93,7 +95,7 @@ def test_info_says_what_is_in_the_file(pair: Path):
     assert facts["source_scale"] == 0.0001
     assert facts["wavelength_range"] == [400.0, 1000.0]
     text = hsfuse("info", pair / "scene.tif").stdout
-    for word in ("12 x 14 pixels", "61 bands", "400 to 1000 nm", "EPSG:32633", "scale 0.0001"):
+    for word in ("12 rows x 14 columns", "61 bands, 400 to 1000 nm", "EPSG:32633", "scale 0.0001"):
         assert word in text
 
 

@@ -293,8 +293,8 @@ def test_a_part_is_said_and_recorded_and_assessed(pair: Path, tmp_path: Path):
     config.write_text('bands = "400-700nm"\n')
     result = run(pair, tmp_path / "out.tif", *box[:5], "--config", str(config))
     assert result.exit_code == 0, result.output
-    assert "31 bands 400 to 700 nm (1-31 of 61)" in result.stdout
-    assert "overlap of both images within the bbox" in result.stdout
+    assert "31 bands, 400 to 700 nm (1-31 of 61)" in result.stdout
+    assert "that of the RGB image within the bbox" in result.stdout
     fused = open_raster(tmp_path / "out.tif")
     assert fused.sizes["band"] == 31
     assert fused.rio.bounds()[2] <= middle + abs(fused.rio.resolution()[0]) / 2

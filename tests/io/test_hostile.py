@@ -50,7 +50,7 @@ def test_absurd_shapes_and_chunks_of_a_zarr_store_are_refused(tmp_path: Path) ->
     huge = 10**11
     refused(
         zarr_group(tmp_path / "a.zarr", cube=([1000, 10**7, 10**7], [10, 64, 64], "uint8")),
-        "declares 1000 bands of 10000000 x 10000000 pixels",
+        "declares 1000 bands of 10000000 rows x 10000000 columns",
     )
     refused(
         zarr_group(tmp_path / "b.zarr", cube=([3, 64, 64], [1000, 10**6, 10**6], "uint8")),

@@ -53,7 +53,11 @@ def test_a_mask_file_takes_data_away(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "moved", "words"),
     [
-        ((1, 40, 47), 0.0, "has 40 x 47 pixels, and .*cube.tif, which it masks, 40 x 48"),
+        (
+            (1, 40, 47),
+            0.0,
+            "has 40 rows x 47 columns, and .*cube.tif, which it masks, 40 rows x 48 ",
+        ),
         ((1, 40, 48), 5.0, "lies elsewhere than .*cube.tif"),
     ],
 )

@@ -46,6 +46,7 @@ from hsfuse.methods.spectralift import SpectraLift, SpectraLiftSettings
 from hsfuse.observe import Degrade, respond
 from hsfuse.pair.patch import Patch
 from hsfuse.pair.survey import Survey
+from hsfuse.report.wording import PARAMETERS, describe_method
 
 BANDS, RATIO, COARSE = 12, 4.0, 34
 
@@ -128,6 +129,22 @@ def conditioned(name: str) -> Window:
 def fused(name: str) -> NDArray[np.float32]:
     """Return the scene fused in one window, once."""
     return prepared(name).fuse([conditioned(name)])[0]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_parameter_has_words(name: str):
+    """Keys of the record are not shown as they are."""
+    found = prepared(name).describe()
+    described = describe_method(found)[1]
+    keys = {"method", *(key for key, value in found.items() if isinstance(value, dict))}
+    assert {key for key in found if not key.endswith("sha256")} - keys <= set(PARAMETERS)
+    assert "_" not in described.replace(str(found.get("weights")), "")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_table_states_the_tiles_that_a_method_takes(name: str):
+    """So that others are refused before an image is read."""
+    assert METHODS[name].tile_step == prepared(name).step
 
 
 def part(window: Window, name: str, core: tuple[Span, Span]) -> Window:

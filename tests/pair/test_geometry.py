@@ -274,7 +274,7 @@ def test_a_response_that_lies_partly_outside_the_hs_bands_is_said(
 def test_a_response_of_which_the_hs_bands_see_less_than_half_is_refused() -> None:
     """The line says how much is missing, and how much may be."""
     fine = rgb(CORNER, wavelength=(550, 980))
-    with pytest.raises(PairError, match=r"6\d% of the response of 'b2' .* at most 50%"):
+    with pytest.raises(PairError, match=r"6\d% of the response of band b2 .* at most 50%"):
         make_pair(hs(CORNER * Affine.scale(4)), fine)
 
 

@@ -4,6 +4,7 @@ import json
 import shlex
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from matplotlib.image import imread
 from rasterio.transform import from_origin
 
 from hsfuse.core.grid import Span
+from hsfuse.core.psf import PSF
 from hsfuse.errors import OutputError
 from hsfuse.fusion.job import Job, Outcome
 from hsfuse.fusion.run import execute, prepare
@@ -25,6 +27,7 @@ from hsfuse.report.files import write_report, write_sidecar
 from hsfuse.report.quicklook import _dissimilar_pixels, _part
 from hsfuse.report.record import outcome_as_dict, plan_as_dict, repeat_command
 from hsfuse.report.text import describe_plan, summarise
+from hsfuse.report.wording import describe_psf
 from hsfuse.synthetic.sample import write_sample
 
 
@@ -50,18 +53,36 @@ def lines(text: str) -> dict[str, str]:
 
 def test_the_plan_tells_every_decision(outcome: Outcome):
     plan = lines(describe_plan(outcome.job))
-    assert "20 x 30 pixels, 61 bands 400 to 1000 nm" in plan["HS image"]
+    assert "20 rows x 30 columns, 61 bands, 400 to 1000 nm" in plan["HS image"]
     assert "EPSG:32633" in plan["RGB image"]
-    assert plan["grid"].startswith("ratio 3; overlap of both images 60 x 90 pixels")
-    assert plan["PSF"].rsplit(", ", 1)[1] in (
-        "measured",
-        "specification",
-        "convention",
-        "assumed",
-    )
+    assert "ratio 3 RGB pixels per HS pixel" in plan["grid"]
+    assert plan["PSF"].startswith(describe_psf(outcome.job.plan.pair.psf))
     assert plan["method"] == "bicubic"
-    assert "of 32 x 32 pixels" in plan["tiles"]
+    assert "of 32 rows x 32 columns" in plan["tiles"]
     assert "before compression" in plan["output"]
+
+
+def test_the_plan_states_one_size_of_the_output(outcome: Outcome):
+    """That of the output itself: an estimated shift may change the overlap of the files."""
+    _, rows, columns = outcome.job.plan.shape
+    plan = lines(describe_plan(outcome.job))
+    assert f"{rows} rows x {columns} columns" in plan["output"]
+    assert "rows" not in plan["grid"]
+
+
+@pytest.mark.parametrize("used", ["given", "specification", "assumed", "estimated from the pair"])
+def test_the_plan_states_which_psf_is_used_and_why_an_estimate_is_not(used: Any):
+    """Of two widths one is used, and the other is named as not used."""
+    width = (1.4, 1.2)
+    estimate = PSF((1.5, 1.3), "estimated from the pair", standard_error=(0.01, 0.02))
+    own = estimate if used == estimate.status else PSF(width, used)
+    text = describe_psf(own, estimate)
+    assert text.startswith(f"Gaussian, {own.describe()}, ")
+    assert describe_psf(own) in text
+    if own is estimate:
+        assert "not used" not in text
+    else:
+        assert f"the estimate from the pair, {estimate.describe()}, is not used: " in text
 
 
 def test_every_note_is_a_line_of_the_plan(outcome: Outcome):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hsfuse.core.text import image_size
 from hsfuse.errors import RasterError
 from hsfuse.io.bands import BandTable
 from hsfuse.io.gdal_reader import open_dataset
@@ -68,7 +69,7 @@ def open_product(path: Path) -> Opened | None:
     sizes = {layer.size for layer, _ in layers}
     if len(sizes) != 1:
         raise RasterError(
-            f"{folder}: its bands have the sizes {', '.join(f'{r} x {c}' for r, c in sizes)}; "
+            f"{folder}: its bands have the sizes {', '.join(image_size(*size) for size in sizes)}; "
             "expected one size"
         )
     kinds = sorted({kind for _, kind in layers})

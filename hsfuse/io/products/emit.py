@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
+from hsfuse.core.text import image_size
 from hsfuse.errors import RasterError
 from hsfuse.io.bands import BandTable
 from hsfuse.io.identity import identity
@@ -80,8 +81,7 @@ class OrthoPixels:
                 if np.any(line >= swath.shape[0]) or np.any(sample >= swath.shape[1]):
                     raise RasterError(
                         f"{self.path}: the lookup table points beyond the swath of "
-                        f"{swath.shape[0]} x {swath.shape[1]} pixels; expected the product as it "
-                        "was delivered"
+                        f"{image_size(*swath.shape[:2])}; expected the product as it was delivered"
                     )
                 _gather(swath, bands, (line, sample, known), values)
             values[values == np.float32(self.nodata)] = np.nan

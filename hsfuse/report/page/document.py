@@ -162,15 +162,25 @@ def _quality(quality: Quality) -> str:
         f"<span>{escape(_sentence(finding.text))}</span></li>\n"
         for finding in found.findings
     )
+    best = "1 is best; the noise of the HS image allows at most"
+    square = "the root mean square of the image"
     rows = [
-        ("HQNR", _figure(found.hqnr), f"1 is best; {_figure(found.hqnr_limit)} without any error"),
-        ("QNR", _figure(found.qnr), f"1 is best; {_figure(found.qnr_limit)} without any error"),
+        ("HQNR", _figure(found.hqnr), f"{best} {_figure(found.hqnr_limit)}"),
+        ("QNR", _figure(found.qnr), f"{best} {_figure(found.qnr_limit)}"),
         ("D_lambda_K", _figure(found.d_lambda_k), "spectral distortion of HQNR; 0 is best"),
         ("D_lambda", _figure(found.d_lambda), "spectral distortion of QNR; 0 is best"),
         ("D_s", _figure(found.d_s), "spatial distortion; 0 is best"),
-        ("HS RMSE", _with_units(found.hs.rmse, found.hs.units), f"{found.hs.relative:.2%}"),
+        (
+            "HS RMSE",
+            _with_units(found.hs.rmse, found.hs.units),
+            f"{found.hs.relative:.2%} of {square}",
+        ),
         ("HS SAM", f"{found.hs.sam:.3f}°", "mean spectral angle"),
-        ("MS RMSE", _with_units(found.ms.rmse, found.ms.units), f"{found.ms.relative:.2%}"),
+        (
+            "MS RMSE",
+            _with_units(found.ms.rmse, found.ms.units),
+            f"{found.ms.relative:.2%} of {square}",
+        ),
     ]
     table = _table("Figures without a truth", ("Figure", "Value", "Meaning"), rows, texts=3)
     return (

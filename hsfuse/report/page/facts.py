@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from dask.utils import format_bytes, format_time
 
-from hsfuse.core.text import by
+from hsfuse.core.psf import PSF
+from hsfuse.core.text import along_axes, image_size
 from hsfuse.fusion.undeclared import UndeclaredFill
-from hsfuse.report.inputs import pixel_size, raster_crs, raster_size
+from hsfuse.report.inputs import pixel_size, raster_bands, raster_crs, raster_size
 from hsfuse.report.page.subject import Subject
+from hsfuse.report.wording import describe_difference, describe_method, describe_psf
 
 __all__ = ["fusion_facts", "lead", "ms_band_rows", "notes_of", "pair_facts", "run_facts"]
 
@@ -22,9 +24,9 @@ Record = Mapping[str, Any]
 def lead(subject: Subject) -> str:
     """Return one sentence that says what the fused raster is."""
     fused, record = subject.fused, subject.record
-    parts = [f"{fused.sizes['band']} bands", raster_size(fused)]
+    parts = [raster_bands(fused), raster_size(fused)]
     if size := pixel_size(fused):
-        parts.append(size)
+        parts.append(f"pixels of {size}")
     method = (record.get("method") or {}).get("method")
     sentence = ", ".join(parts)
     return f"{sentence}, fused by the method {method}" if method else sentence
@@ -35,35 +37,43 @@ def pair_facts(subject: Subject) -> Facts:
     pair, record = subject.observed.pair, subject.record
     axes = pair.geometry
     alignment = record.get("alignment")
-    facts = [
+    ratio = along_axes(axes.y.ratio, axes.x.ratio)
+    return [
         ("HS image", _raster_text(pair.hs, record.get("scene"))),
         (subject.ms_name, _raster_text(pair.rgb, record.get("rgb"))),
-        ("ratio", f"{by(axes.y.ratio, axes.x.ratio)} pixels of the {subject.ms_name} per HS pixel"),
+        (
+            "ratio",
+            f"{ratio} pixels of the {subject.ms_name} per HS pixel",
+        ),
         ("reference system", raster_crs(subject.fused)),
         ("co-registration", _alignment_text(alignment, bool(record))),
-        ("PSF of the HS image", f"Gaussian, {pair.psf.describe()}, {pair.psf.status}"),
+        ("PSF of the HS image", describe_psf(pair.psf, _estimated_psf(alignment))),
+        ("SRF", pair.response_source),
     ]
-    if alignment and alignment.get("reliable") and alignment.get("psf"):
-        width = alignment["psf"]["fwhm"]
-        text = f"FWHM {width['y']:.2f} × {width['x']:.2f} HS pixels (y × x)"
-        facts.append(("PSF estimated from the pair", text))
-    facts.append(("SRF", pair.response_source))
-    return facts
+
+
+def _estimated_psf(found: Record | None) -> PSF | None:
+    """Return the PSF that was estimated from the pair, where that is reliable."""
+    if not found or not found.get("reliable") or not found.get("psf"):
+        return None
+    stated = found["psf"]
+    width, error = (
+        None if stated.get(name) is None else (stated[name]["y"], stated[name]["x"])
+        for name in ("fwhm", "standard_error")
+    )
+    return None if width is None else PSF(width, stated["status"], standard_error=error)
 
 
 def _raster_text(raster: Any, stated: Record | None) -> str:
     """Return file and size of an input: those of the file where the record has them."""
-    wavelength = raster["wavelength"].values
-    known = wavelength[np.isfinite(wavelength)]
-    span = f" from {known.min():.0f} to {known.max():.0f} nm" if known.size else ""
-    size = raster_size(raster)
+    size, pixel = raster_size(raster), pixel_size(raster)
     if stated and "rows" in stated:
-        size = f"{stated['rows']} x {stated['columns']} pixels"
+        size = image_size(stated["rows"], stated["columns"])
     parts = [
         str(raster.attrs.get("source", "")),
         size,
-        pixel_size(raster) or "not georeferenced",
-        f"{raster.sizes['band']} bands{span}",
+        raster_bands(raster),
+        f"pixels of {pixel}" if pixel else "not georeferenced",
     ]
     if raster.attrs.get("sensor"):
         parts.append(f"sensor {raster.attrs['sensor']}")
@@ -106,15 +116,11 @@ def fusion_facts(subject: Subject) -> Facts:
     record = subject.record
     if not record:
         return [("run", "no record of hsfuse belongs to this file")]
-    method, result = record.get("method") or {}, record.get("result") or {}
-    options = [
-        f"{key.replace('_', ' ')} {_option(value)}"
-        for key, value in method.items()
-        if key != "method" and not key.endswith("sha256") and not isinstance(value, dict)
-    ]
+    method, parameters = describe_method(record.get("method") or {})
+    result = record.get("result") or {}
     facts = [
-        ("method", str(method.get("method", ""))),
-        ("parameters", ", ".join(options)),
+        ("method", method),
+        ("parameters", parameters),
         *_difference("consistency with the HS image", result.get("spatial"), subject.units),
         *_difference(f"consistency with the {subject.ms_name}", result.get("spectral"), ""),
     ]
@@ -127,17 +133,11 @@ def fusion_facts(subject: Subject) -> Facts:
     return [fact for fact in facts if fact[1]]
 
 
-def _option(value: object) -> str:
-    if isinstance(value, list):
-        return " and ".join(map(str, value)) or "none"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _difference(label: str, found: Record | None, units: str) -> Facts:
     if not found or found.get("rmse") is None:
         return []
-    rmse = f"{found['rmse']:.4g} {units}".strip()
-    return [(label, f"RMSE {rmse}, {found['relative']:.2%} of the signal, over the whole raster")]
+    text = describe_difference(found["rmse"], found["relative"], units)
+    return [(label, f"{text}, over the whole raster")]
 
 
 def run_facts(subject: Subject) -> Facts:

@@ -125,7 +125,7 @@ def test_pixels_that_cannot_be_read_are_refused_when_they_are_computed(emit) -> 
     with pytest.raises(RasterError, match="changed since it was opened"):
         raster.compute(scheduler="synchronous")
     beyond = emit(change=put("location/glt_y", np.full((31, 29), 24)))
-    with pytest.raises(RasterError, match="points beyond the swath of 23 x 17 pixels"):
+    with pytest.raises(RasterError, match="points beyond the swath of 23 rows x 17 columns"):
         open_raster(beyond.image).compute(scheduler="synchronous")
 
 

@@ -1,0 +1,132 @@
+"""Words for what the plan, the summary and the page of a run all state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hsfuse.core.psf import PSF
+
+__all__ = ["PARAMETERS", "describe_difference", "describe_method", "describe_psf"]
+
+#: Words for the settings and estimates that a fuser describes, by their keys.
+PARAMETERS = {
+    "atoms": "dictionary of {} spectra",
+    "back_projections": "{} back-projections of the difference from the HS image",
+    "bands": "{} HS bands",
+    "chains": "{} Markov chains",
+    "coarse_bands": "{} channels of the HS input",
+    "components": "{} principal components",
+    "denoised_bands": "{} noisy HS bands predicted from the others",
+    "depth": "{} layers or residual blocks",
+    "draws": "{} samples of each chain",
+    "endmembers": "{} endmembers",
+    "features": "{} random features of each process",
+    "fine_bands": "{} MS bands",
+    "hidden": "{} neurons in each hidden layer",
+    "influence_hs_pixels": "influence of an HS pixel over {} HS pixels",
+    "initial_weight": "weight of the initial estimate {}",
+    "iterations": "{} iterations",
+    "levels": "{} levels",
+    "network": "network {}",
+    "patch": "patches of {} MS pixels a side",
+    "precision": "{} arithmetic",
+    "prior_spread": "prior covariance {} times that of neighbouring HS pixels' differences",
+    "processes": "{} Gaussian processes",
+    "quadratic": "quadratic part of the scene-wide regression {}",
+    "radius": "regression windows of radius {} HS pixels",
+    "ratio": "ratio {}",
+    "refinement_weight": "weight of the network's estimate {}",
+    "relative_change_in_last_iteration": "relative change in the last iteration {}",
+    "ridge": "ridge penalty {}",
+    "rounds": "{} outer iterations",
+    "scales": "{} scales",
+    "selected": "{} spectra selected in an iteration",
+    "steps": "{} gradient steps",
+    "total_variation": "total-variation weight {}",
+    "updates": "{} updates of each factor",
+    "weights": "network weights {}",
+    "width": "{} channels of a layer",
+}
+
+
+def describe_method(facts: Mapping[str, object]) -> tuple[str, str]:
+    """
+    Return the name of a method, and its parameters in words.
+
+    Parameters
+    ----------
+    facts : mapping
+        From :meth:`hsfuse.methods.Fuser.describe`, or of the record.
+
+    Examples
+    --------
+    >>> describe_method({"method": "gsa", "ridge": 1e-4})
+    ('gsa', 'ridge penalty 0.0001')
+    """
+    parameters = [
+        PARAMETERS.get(key, f"{key.replace('_', ' ')} {{}}").format(_value(value))
+        for key, value in facts.items()
+        if key != "method" and not key.endswith("sha256") and not isinstance(value, Mapping)
+    ]
+    return str(facts.get("method", "")), ", ".join(parameters)
+
+
+def describe_psf(used: PSF, estimated: PSF | None = None) -> str:
+    """
+    Return the PSF that is used, why it is, and an estimate that is not.
+
+    Parameters
+    ----------
+    used : PSF
+        Of the HS image.
+    estimated : PSF, optional
+        A reliable estimate from the pair.
+
+    Examples
+    --------
+    >>> describe_psf(PSF((1.4, 1.2), "specification"), PSF((1.5, 1.2), "estimated from the pair"))
+    ... # doctest: +NORMALIZE_WHITESPACE
+    "Gaussian, FWHM 1.40 × 1.20 HS pixels (y × x), from the sensor's definition (specification);
+    the estimate from the pair, FWHM 1.50 × 1.20 HS pixels (y × x), is not used: the definition
+    takes precedence"
+    """
+    origin, precedence = {
+        "given": ("as given by fwhm", "the width that is given takes precedence"),
+        "estimated from the pair": ("estimated from the pair", ""),
+        "assumed": ("assumed", "it does not differ significantly from the assumption"),
+    }.get(
+        used.status,
+        (f"from the sensor's definition ({used.status})", "the definition takes precedence"),
+    )
+    text = f"Gaussian, {used.describe()}, {origin}"
+    if estimated is None or used.status == estimated.status:
+        return text
+    return f"{text}; the estimate from the pair, {estimated.describe()}, is not used: {precedence}"
+
+
+def describe_difference(rmse: float, relative: float, units: str = "") -> str:
+    """
+    Return the difference of a fused image from an input image.
+
+    Parameters
+    ----------
+    rmse : float
+        Root mean square error.
+    relative : float
+        The same relative to the root mean square of the input.
+    units : str
+        Of ``rmse``.
+
+    Examples
+    --------
+    >>> describe_difference(0.0025, 0.0104, "reflectance")
+    'RMSE 0.0025 reflectance, 1.04% of the root mean square of the image'
+    """
+    unit = f" {units}" if units else ""
+    return f"RMSE {rmse:.4g}{unit}, {relative:.2%} of the root mean square of the image"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return " and ".join(map(str, value)) or "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
