@@ -25,7 +25,7 @@ from hsfuse.core.grid import Span, spread_evenly
 from hsfuse.errors import PairError
 from hsfuse.fusion.settings import FusionSettings
 from hsfuse.io.labels import raster_label
-from hsfuse.io.layout import STANDARD_ERROR
+from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.provenance import is_record_of
 from hsfuse.io.read import Raster, as_raster
 from hsfuse.io.records import read_record, record_path

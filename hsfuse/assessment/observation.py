@@ -18,8 +18,8 @@ from hsfuse.core.synthesis import SynthesisedBands
 from hsfuse.core.text import along_axes, image_size
 from hsfuse.fusion.lazy import open_input
 from hsfuse.fusion.settings import FusionSettings
-from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.missing import without_gaps
+from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.read import Raster, check_georeferencing
 from hsfuse.pair.alignment import align_pair
 from hsfuse.pair.geometry import Pair, make_pair

@@ -38,7 +38,7 @@ from hsfuse.fusion.settings import PathLike, Settings, check_weights, with_choic
 from hsfuse.fusion.stored_numbers import StoredNumbers, choose_numbers
 from hsfuse.fusion.undeclared import count_undeclared, find_undeclared
 from hsfuse.io.formats import find_format
-from hsfuse.io.layout import STANDARD_ERROR
+from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.read import open_raster
 from hsfuse.io.stac import find_image
 from hsfuse.io.url import AnyPath, as_path

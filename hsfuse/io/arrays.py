@@ -18,7 +18,7 @@ from hsfuse.core.text import listed
 from hsfuse.errors import RasterError
 from hsfuse.io.bands import UNIT_KEYS, store_bands
 from hsfuse.io.coordinates import array_georeferencing
-from hsfuse.io.layout import STANDARD_ERROR
+from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.packing import nodata_in_all_bands
 from hsfuse.io.pixels import Opened, StorePixels
 

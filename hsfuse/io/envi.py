@@ -26,7 +26,8 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from hsfuse.errors import OutputError
 from hsfuse.io.band_labels import describe_band, shown_bands
-from hsfuse.io.layout import STANDARD_ERROR, STANDARD_ERROR_FIELD, OutputLayout, error_file
+from hsfuse.io.layout import OutputLayout
+from hsfuse.io.names import STANDARD_ERROR, STANDARD_ERROR_FIELD, error_file
 from hsfuse.io.planes import Piece, Planes
 from hsfuse.io.replacement import failure, move_file, sync
 from hsfuse.io.settings import ENVI

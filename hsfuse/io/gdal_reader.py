@@ -16,8 +16,8 @@ from hsfuse.io.checks import open_file
 from hsfuse.io.georeferencing import read_georeferencing
 from hsfuse.io.handles import GDAL_ERRORS, gdal_options
 from hsfuse.io.identity import companions
-from hsfuse.io.layout import ITEMS, STANDARD_ERROR, STANDARD_ERROR_FIELD, error_file
 from hsfuse.io.location import stamp
+from hsfuse.io.names import ITEMS, STANDARD_ERROR, STANDARD_ERROR_FIELD, error_file
 from hsfuse.io.packing import nodata_in_all_bands
 from hsfuse.io.pixels import FilePixels, Opened
 from hsfuse.io.settings import CHECKS

@@ -30,7 +30,8 @@ from rasterio.io import DatasetWriter, MemoryFile
 from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.band_labels import describe_band, shown_bands
-from hsfuse.io.layout import ITEMS, STANDARD_ERROR, OutputLayout
+from hsfuse.io.layout import OutputLayout
+from hsfuse.io.names import ITEMS, MEANING, STANDARD_ERROR
 from hsfuse.io.overviews import build_overviews
 from hsfuse.io.planes import Piece, Planes
 from hsfuse.io.replacement import FULL, move_file
@@ -38,7 +39,7 @@ from hsfuse.io.settings import GEOTIFF
 from hsfuse.io.statistics import Statistics
 from hsfuse.io.tiff_directory import Directory, TiffVariant, read_directory, write_directories
 from hsfuse.io.tiff_tiles import write_tiles
-from hsfuse.io.zarr_layout import MEANING, read_layout
+from hsfuse.io.zarr_layout import read_layout
 from hsfuse.parallel import local_workers
 
 __all__ = ["PROVENANCE_TAG", "check_options", "creation_profile", "export_geotiff"]

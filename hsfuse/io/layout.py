@@ -16,28 +16,16 @@ import xarray as xr
 from affine import Affine
 
 from hsfuse.errors import PlanError
+from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.settings import GRIDS, OUTPUTS, StoredType
-from hsfuse.io.url import AnyPath
 
 __all__ = [
-    "ITEMS",
-    "STANDARD_ERROR",
-    "STANDARD_ERROR_FIELD",
     "Block",
     "OutputLayout",
     "blocks",
     "check_stored_type",
     "default_block_size",
-    "error_file",
 ]
-
-#: Name of the standard error (y, x), as a coordinate of a raster and as an array of a store.
-STANDARD_ERROR = "standard_error"
-#: Metadata domain of the band items that hsfuse writes to a GeoTIFF. ``ROLE=standard_error`` marks
-#: the band of standard errors.
-ITEMS = "HSFUSE"
-#: Field of an ENVI header that is 1 where a file of standard errors accompanies the image.
-STANDARD_ERROR_FIELD = "hsfuse standard error"
 
 _NODATA: dict[str, float] = {"float32": math.nan, "int16": -32768, "uint16": 65535}
 _PLAIN = "float32 is stored without scaling: scale 1, offset 0, nodata NaN"
@@ -72,19 +60,6 @@ def _check_dtype(dtype: str) -> None:
     if dtype not in get_args(StoredType):
         accepted = ", ".join(get_args(StoredType))
         raise PlanError(f"an output is stored as one of {accepted}, got {dtype!r}")
-
-
-def error_file(path: AnyPath) -> AnyPath:
-    """
-    Return the file of the standard errors of an ENVI file.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> str(error_file(Path("fused.dat")))
-    'fused_standard_error.dat'
-    """
-    return path.with_name(f"{path.stem}_{STANDARD_ERROR}{path.suffix}")
 
 
 class Block(NamedTuple):

@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 
 from hsfuse.errors import OutputError
 from hsfuse.io.band_labels import describe_band
-from hsfuse.io.layout import STANDARD_ERROR, OutputLayout
+from hsfuse.io.layout import OutputLayout
+from hsfuse.io.names import CUBE, STANDARD_ERROR
 from hsfuse.io.planes import Piece, Planes
 from hsfuse.io.replacement import failure, move_file
 from hsfuse.io.settings import NETCDF
-from hsfuse.io.zarr_layout import CUBE, coordinates, image_attributes, read_layout
+from hsfuse.io.zarr_layout import coordinates, image_attributes, read_layout
 
 __all__ = ["PROVENANCE_ATTRIBUTE", "export_netcdf"]
 

@@ -16,10 +16,11 @@ from hsfuse.io.hashed_store import write_checksums
 from hsfuse.io.journal import Journal, PartialOutput
 from hsfuse.io.layout import OutputLayout
 from hsfuse.io.location import locate_file
+from hsfuse.io.names import COMPLETE, PROVENANCE
 from hsfuse.io.replacement import remove_folder, sync
 from hsfuse.io.store import Store
 from hsfuse.io.url import AnyPath, Url, as_path
-from hsfuse.io.zarr_layout import COMPLETE, PROVENANCE, image_attributes
+from hsfuse.io.zarr_layout import image_attributes
 from hsfuse.io.zarr_store import zarr_store
 
 __all__ = ["check_output", "check_space", "default_output", "finish", "space_needed", "verify"]

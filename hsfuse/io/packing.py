@@ -1,21 +1,17 @@
-"""Packing of stored numbers: scale, offset and no-data values."""
+"""Unpacking of stored numbers: scale, offset and no-data values."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hsfuse.core.rounding import round_values
 from hsfuse.io.settings import PACKING
 
-if TYPE_CHECKING:
-    from hsfuse.io.layout import OutputLayout
-
-__all__ = ["all_nodata", "decode", "encode", "nodata_in_all_bands"]
+__all__ = ["all_nodata", "decode", "nodata_in_all_bands"]
 
 
 def decode(
@@ -33,46 +29,6 @@ def decode(
         if found is not None:
             values[found] = np.nan
     return values
-
-
-def encode(values: NDArray[np.floating], layout: OutputLayout) -> tuple[NDArray[np.generic], int]:
-    """
-    Convert values to stored numbers, rounded and clipped to the range of the type.
-
-    Parameters
-    ----------
-    values : ndarray of shape (bands, rows, columns)
-        NaN for no data.
-    layout : OutputLayout
-        Layout with ``dtype``, ``scale``, ``offset``, ``max_error`` and ``nodata``.
-
-    Returns
-    -------
-    stored : ndarray of shape (bands, rows, columns)
-        NaN is stored as ``nodata``; no other value is.
-    clipped : int
-        Number of values outside the range of the type, which were clipped.
-
-    Examples
-    --------
-    >>> from hsfuse.io.layout import OutputLayout
-    >>> layout = OutputLayout(1, 1, 3, (1, 0, 0, 0, -1, 0), dtype="uint16", scale=0.0001)
-    >>> encode(np.array([[[0.25, np.nan, 9.0]]]), layout)
-    (array([[[ 2500, 65535, 65534]]], dtype=uint16), 1)
-    """
-    if layout.dtype == "float32":
-        floats = np.ascontiguousarray(values, dtype=np.float32)
-        return round_values(floats, layout.max_error), 0
-    limits = np.iinfo(layout.dtype)
-    low = limits.min + (layout.fill == limits.min)
-    high = limits.max - (layout.fill == limits.max)
-    stored = np.empty(values.shape, dtype=layout.dtype)
-    clipped = 0
-    for band, plane in enumerate(values):  # one band at a time bounds the float64 copy
-        steps = np.rint((plane.astype(np.float64) - layout.offset) / layout.scale)
-        clipped += int(np.count_nonzero((steps < low) | (steps > high)))
-        stored[band] = np.where(np.isnan(steps), layout.fill, np.clip(steps, low, high))
-    return stored, clipped
 
 
 def nodata_in_all_bands(dtypes: Sequence[np.dtype[np.generic] | str], bands: int) -> bool:

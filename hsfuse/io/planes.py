@@ -15,10 +15,9 @@ from zarr.codecs import BloscCodec
 
 from hsfuse.core.grid import Span
 from hsfuse.io.hashed_store import CheckedStore
-from hsfuse.io.layout import STANDARD_ERROR
+from hsfuse.io.names import CUBE, STANDARD_ERROR
 from hsfuse.io.settings import OUTPUTS
 from hsfuse.io.url import AnyPath
-from hsfuse.io.zarr_layout import CUBE
 from hsfuse.io.zarr_store import zarr_store
 
 __all__ = ["Piece", "Planes", "whole_chunks"]

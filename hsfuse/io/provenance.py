@@ -14,9 +14,9 @@ from zarr.errors import BaseZarrError
 
 from hsfuse.io.envi import PROVENANCE_FIELD
 from hsfuse.io.geotiff import PROVENANCE_TAG
+from hsfuse.io.names import PROVENANCE
 from hsfuse.io.netcdf import is_netcdf
 from hsfuse.io.netcdf_output import PROVENANCE_ATTRIBUTE
-from hsfuse.io.zarr_layout import PROVENANCE
 
 __all__ = ["is_record_of", "read_provenance"]
 

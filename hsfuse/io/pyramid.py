@@ -17,18 +17,13 @@ import zarr
 
 from hsfuse.io.hashed_store import RecordingStore, write_checksums
 from hsfuse.io.layout import OutputLayout
+from hsfuse.io.names import CUBE
 from hsfuse.io.overviews import build_overviews
 from hsfuse.io.planes import Planes
 from hsfuse.io.replacement import sync
 from hsfuse.io.settings import PYRAMID
 from hsfuse.io.url import AnyPath
-from hsfuse.io.zarr_layout import (
-    CONVENTIONS,
-    CUBE,
-    image_attributes,
-    spatial_attributes,
-    write_template,
-)
+from hsfuse.io.zarr_layout import CONVENTIONS, image_attributes, spatial_attributes, write_template
 from hsfuse.io.zarr_store import zarr_store
 
 __all__ = ["write_pyramid"]

@@ -22,9 +22,9 @@ from hsfuse.io.bands import BandTable, with_sensor
 from hsfuse.io.checks import check_shape, locate
 from hsfuse.io.gdal_reader import open_dataset
 from hsfuse.io.labels import raster_label
-from hsfuse.io.layout import STANDARD_ERROR
 from hsfuse.io.location import Location
 from hsfuse.io.masks import mask_opened
+from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.netcdf import NETCDF_SUFFIXES, is_netcdf, open_netcdf
 from hsfuse.io.packing import nodata_in_all_bands
 from hsfuse.io.pixels import (

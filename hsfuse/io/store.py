@@ -21,14 +21,15 @@ from numpy.typing import NDArray
 from hsfuse.core.differences import find_differences
 from hsfuse.core.text import listed
 from hsfuse.errors import OutputError, PlanError
+from hsfuse.io.encoding import encode
 from hsfuse.io.hashed_store import RecordingStore
 from hsfuse.io.journal import Journal, ModelReceipt, PartialOutput, Receipt
-from hsfuse.io.layout import STANDARD_ERROR, Block, OutputLayout
+from hsfuse.io.layout import Block, OutputLayout
 from hsfuse.io.log import start_log
-from hsfuse.io.packing import encode
+from hsfuse.io.names import CUBE, STANDARD_ERROR
 from hsfuse.io.replacement import failure, remove_folder, sync, write_file
 from hsfuse.io.url import AnyPath, Url, as_path
-from hsfuse.io.zarr_layout import CUBE, write_template
+from hsfuse.io.zarr_layout import write_template
 from hsfuse.io.zarr_store import UrlStore, zarr_store
 
 __all__ = [

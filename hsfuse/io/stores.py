@@ -18,10 +18,10 @@ from zarr.errors import BaseZarrError, UnstableSpecificationWarning
 
 from hsfuse.errors import RasterError
 from hsfuse.io.identity import store_metadata
+from hsfuse.io.names import COMPLETE
 from hsfuse.io.netcdf import open_stored
 from hsfuse.io.pixels import Opened
 from hsfuse.io.url import AnyPath
-from hsfuse.io.zarr_layout import COMPLETE
 from hsfuse.io.zarr_store import BoundedStore, zarr_store
 
 __all__ = ["open_levels", "open_store"]

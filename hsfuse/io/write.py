@@ -22,13 +22,8 @@ import xarray as xr
 
 from hsfuse.io.formats import find_format
 from hsfuse.io.journal import Journal, ModelReceipt, Receipt
-from hsfuse.io.layout import (
-    STANDARD_ERROR,
-    Block,
-    OutputLayout,
-    blocks,
-    default_block_size,
-)
+from hsfuse.io.layout import Block, OutputLayout, blocks, default_block_size
+from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.output import check_output, check_space, default_output, finish, space_needed, verify
 from hsfuse.io.passes import FirstPass, WrittenOutput, write_blocks
 from hsfuse.io.read import Raster, as_values

@@ -24,19 +24,16 @@ from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
 
 from hsfuse.errors import RasterError
-from hsfuse.io.layout import STANDARD_ERROR, OutputLayout
+from hsfuse.io.layout import OutputLayout
+from hsfuse.io.names import COMPLETE, CUBE, MEANING, PROVENANCE, STANDARD_ERROR
 from hsfuse.io.replacement import sync
 from hsfuse.io.settings import OUTPUTS, StoredType
 from hsfuse.io.url import AnyPath
 from hsfuse.io.zarr_store import zarr_store
 
 __all__ = [
-    "COMPLETE",
     "CONVENTIONS",
-    "CUBE",
-    "MEANING",
     "Coordinate",
-    "PROVENANCE",
     "consolidate",
     "coordinates",
     "image_attributes",
@@ -44,16 +41,6 @@ __all__ = [
     "spatial_attributes",
     "write_template",
 ]
-
-CUBE = "cube"
-COMPLETE = "hsfuse:complete"
-PROVENANCE = "hsfuse:provenance"
-
-#: Definition of the standard error, stored in files.
-MEANING = (
-    "standard error of the spectrum: of 90 % of the pixels the root mean square error over the "
-    "good bands is below 1.645 of it"
-)
 
 _Six = tuple[float, float, float, float, float, float]
 

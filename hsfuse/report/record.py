@@ -27,7 +27,7 @@ from hsfuse.core.psf import PSF
 from hsfuse.fusion.digest import LIBRARIES
 from hsfuse.io.identity import STORE_FILES
 from hsfuse.io.labels import crs_text
-from hsfuse.io.layout import STANDARD_ERROR
+from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.read import open_raster
 from hsfuse.io.url import AnyPath, Url, as_path
 

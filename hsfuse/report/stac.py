@@ -21,7 +21,7 @@ from pyproj.exceptions import CRSError, ProjError
 from hsfuse.core.picture import natural_bands
 from hsfuse.errors import OutputError
 from hsfuse.fusion.digest import versions
-from hsfuse.io.layout import STANDARD_ERROR
+from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.read import open_raster
 from hsfuse.io.records import record_path
 from hsfuse.io.reports import COMPLETE, write_report

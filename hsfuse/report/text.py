@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.psf import PSF
 from hsfuse.core.text import along_axes, image_kind, image_size, listed, table
-from hsfuse.io.layout import STANDARD_ERROR, error_file
+from hsfuse.io.names import STANDARD_ERROR, error_file
 from hsfuse.pair.response import suggest_hs_sensor
 from hsfuse.report.inputs import (
     PartOfPair,

@@ -20,7 +20,7 @@ from hsfuse.core.picture import (
 )
 from hsfuse.core.spectra import SpectrumLine, spectrum_line
 from hsfuse.core.text import image_size
-from hsfuse.io.layout import STANDARD_ERROR
+from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.xarray.bands import band_values, good_bands, take_bands
 from hsfuse.xarray.maps import find_grid
 

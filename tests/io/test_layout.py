@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hsfuse.errors import PlanError
+from hsfuse.io.encoding import encode
 from hsfuse.io.layout import OutputLayout, blocks, default_block_size
-from hsfuse.io.packing import encode
 
 # rioxarray 0.19 multiplies transforms the way affine 3 is about to deprecate.
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")

@@ -11,7 +11,7 @@ from affine import Affine
 
 import hsfuse.xarray  # noqa: F401 - gives DataArray its .hsfuse accessor
 from hsfuse.errors import PlanError, RasterError
-from hsfuse.io.layout import STANDARD_ERROR
+from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.xarray import plots
 
 mpl.use("agg")

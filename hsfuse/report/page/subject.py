@@ -16,7 +16,7 @@ from hsfuse.assessment.observation import ObservedPair, survey_observed
 from hsfuse.core.grid import Geometry
 from hsfuse.core.text import image_kind
 from hsfuse.errors import RasterError
-from hsfuse.io.layout import STANDARD_ERROR
+from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.read import open_raster
 from hsfuse.io.records import record_path
 from hsfuse.io.url import AnyPath

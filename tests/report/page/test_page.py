@@ -19,7 +19,7 @@ import hsfuse
 from hsfuse.core.grid import Span
 from hsfuse.errors import OutputError, RasterError
 from hsfuse.fusion.job import Outcome
-from hsfuse.io.layout import STANDARD_ERROR
+from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.read import open_raster
 from hsfuse.io.records import record_path
 from hsfuse.io.write import write_raster
