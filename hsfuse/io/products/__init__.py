@@ -1,9 +1,9 @@
 """
-Products as their makers deliver them: pixels, and beside or inside them what they mean.
+Readers of products as delivered by their providers: pixels with metadata.
 
-:func:`open_product` recognises a product by its name alone and returns it as any other
-raster; after that nothing knows of products. Metadata of the scene beat the table of its
-sensor. What they do not say comes from the table, and every such assumption is a note.
+:func:`open_product` recognises a product by its file name and returns it like any other raster; no
+later code depends on products. Metadata of the scene take precedence over the sensor's table.
+Missing metadata are taken from the table, and each such assumption is recorded in a note.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from hsfuse.io.url import Url, as_path
 
 __all__ = ["DLR_IMAGE", "DLR_METADATA", "PRODUCTS", "open_product"]
 
-#: What the files of EnMAP and DESIS are called after the name of the scene.
+#: Patterns of the names of EnMAP and DESIS files, after the name of the scene.
 DLR_METADATA = r"METADATA\.XML"
 DLR_IMAGE = r"SPECTRAL_IMAGE(_COG|_VNIR|_SWIR)?\.(TIFF?|BSQ|BIL|BIP|JP2)"
 _DLR = rf"(-({DLR_METADATA}|{DLR_IMAGE}))?"
 
-#: What files and folders of a product are called -> the module that opens them. Whole names, so
-#: that an output that is called after its scene is not taken for the scene.
+#: Pattern of the names of files and folders of a product -> module of its reader. Full names are
+#: matched, so that an output named after its scene is not taken for the scene.
 PRODUCTS = {
     rf"ENMAP\d\d-_*L\d[ABC]-DT\d+_\d+T\d+Z_\d+_V\d+_\d+T\d+Z{_DLR}": "enmap",
     rf"DESIS-HSI-L\d[ABC]-DT\d+_\d+-\d+T\d+-V\d+{_DLR}": "desis",
@@ -43,18 +43,18 @@ PRODUCTS = {
 
 def open_product(path: str | os.PathLike[str]) -> Opened | None:
     """
-    Open a product of a known maker; None if the name is of no product.
+    Open a product of a known provider; return None if the name matches no product.
 
     Parameters
     ----------
     path : str or path
-        Its folder, its metadata or its pixels.
+        Folder, metadata file or image of the product.
 
     Raises
     ------
     RasterError
-        If files of the product are missing or damaged, contradict each other, or hold no
-        raster on a map grid; or if it lies at a URL.
+        If files of the product are missing, damaged or contradictory, or hold no raster on a map
+        grid; or if it is a URL.
     """
     found = as_path(path)
     if isinstance(found, Path):

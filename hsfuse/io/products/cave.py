@@ -1,5 +1,5 @@
 """
-Scenes of the CAVE data set: a folder of 31 PNG files, one for each band.
+Reader of scenes of the CAVE data set: a folder of 31 PNG files, one for each band.
 
 Yasuma, Mitsunaga, Iso and Nayar 2010, Generalized assorted pixel camera: the archive has a folder
 ``NAME_ms`` for each scene, in some copies within another of the same name, with ``NAME_ms_01.png``
@@ -34,17 +34,17 @@ def open_product(path: Path) -> Opened | None:
     Parameters
     ----------
     path : Path
-        Its folder, or the file of one of its bands.
+        Folder of the scene, or the file of one of its bands.
 
     Returns
     -------
     Opened or None
-        None where no such file is there, so that the name means nothing.
+        None where the folder has no such files.
 
     Raises
     ------
     RasterError
-        If bands are missing, damaged, of different sizes or not of integers.
+        If bands are missing, damaged, of different sizes or of other types than unsigned integers.
     """
     if path.is_dir():
         folder = path / path.name if (path / path.name).is_dir() else path
@@ -57,11 +57,11 @@ def open_product(path: Path) -> Opened | None:
     files = _files(folder, scene)
     if not files:
         return None
-    lacking = [str(band) for band in range(1, len(_WAVELENGTHS) + 1) if band not in files]
-    if lacking or len(files) != len(_WAVELENGTHS):
+    missing = [str(band) for band in range(1, len(_WAVELENGTHS) + 1) if band not in files]
+    if missing or len(files) != len(_WAVELENGTHS):
         raise RasterError(
             f"{folder}: holds {len(files)} files {scene}_NN.png"
-            + (f", none of band {', '.join(lacking)}" if lacking else "")
+            + (f", none of band {', '.join(missing)}" if missing else "")
             + "; expected those of the bands 01 to 31"
         )
     notes: list[str] = []
@@ -85,7 +85,7 @@ def open_product(path: Path) -> Opened | None:
 
 
 def _files(folder: Path, scene: str) -> dict[int, Path]:
-    """Return the files of a scene that a folder holds, by the number of the band."""
+    """Return the files of a scene in a folder, by band number."""
     return {
         int(name.group(2)): file
         for file in sorted(folder.iterdir())

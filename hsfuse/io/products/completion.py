@@ -1,4 +1,4 @@
-"""What a product does not say of its bands, taken from the table of its sensor."""
+"""Completion of the band metadata of a product from the table of its sensor."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from hsfuse.core.text import listed
 from hsfuse.io.bands import BandTable, with_sensor
 from hsfuse.sensor.catalogue import pick_sensor
 
-__all__ = ["completed"]
+__all__ = ["complete_bands"]
 
 
-def completed(bands: BandTable, name: str, *, windows: bool = True) -> tuple[BandTable, list[str]]:
+def complete_bands(
+    bands: BandTable, name: str, *, windows: bool = True
+) -> tuple[BandTable, list[str]]:
     """
-    Return the bands with all that the sensor's table adds, and what was taken from it.
+    Return the band metadata completed from the sensor's table, with notes on what was added.
 
     Parameters
     ----------
     bands : BandTable
-        As the product states them; what it states stays.
+        Metadata of the product, which take precedence.
     name : str
-        Of the sensor, for :func:`hsfuse.sensor.catalogue.pick_sensor`.
+        Name of the sensor, as in :func:`hsfuse.sensor.catalogue.pick_sensor`.
     windows : bool
-        Flag the bands that the table calls bad, in water vapour say. Not for a product that
-        flags its bands itself.
+        Whether to flag bands that the table marks as bad, such as those in water vapour
+        absorption; False for a product with its own flags.
 
     Returns
     -------
     bands : BandTable
     notes : list of str
-        A sentence for each thing that was taken from the table.
+        One sentence for each property taken from the table.
     """
     sensor = pick_sensor(name)
     if not np.isfinite(bands.wavelength).any():
@@ -47,19 +49,19 @@ def completed(bands: BandTable, name: str, *, windows: bool = True) -> tuple[Ban
     notes: list[str] = []
     if sensor.kind == "hs":
         whole = sensor.with_bands(bands.wavelength, bands.fwhm, bands.names)
-    else:  # a few broad bands: between two of them there is nothing to interpolate
+    else:  # a few broad bands cannot be interpolated
         whole = sensor.match(bands.wavelength)
-    lacking: NDArray[np.bool_] = ~np.isfinite(bands.fwhm) & np.isfinite(whole.fwhm)
-    if lacking.any():
+    missing: NDArray[np.bool_] = ~np.isfinite(bands.fwhm) & np.isfinite(whole.fwhm)
+    if missing.any():
         notes.append(
             f"the metadata state no width, that of the table of {sensor.id} is taken: "
-            + _bands(bands.names, lacking)
+            + _bands(bands.names, missing)
         )
     bad = bands.good & ~whole.good & windows
     if bad.any():
         notes.append(f"flagged as bad by the table of {sensor.id}: {_bands(bands.names, bad)}")
     good = bands.good & ~bad
-    return replace(bands, fwhm=np.where(lacking, whole.fwhm, bands.fwhm), good=good), notes
+    return replace(bands, fwhm=np.where(missing, whole.fwhm, bands.fwhm), good=good), notes
 
 
 def _bands(names: Sequence[str], which: NDArray[np.bool_]) -> str:

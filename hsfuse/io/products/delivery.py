@@ -1,8 +1,8 @@
 """
-The delivery of a German spectrometer: an image, and beside it XML that describes each band.
+Reader of EnMAP and DESIS products: an image with XML metadata that describe each band.
 
-EnMAP and DESIS come from one ground segment and differ in the names of elements alone,
-which a :class:`Schema` holds.
+Both come from the DLR ground segment and differ only in the names of XML elements, which a
+:class:`Schema` holds.
 """
 
 from __future__ import annotations
@@ -21,33 +21,35 @@ from hsfuse.io.bands import BandTable
 from hsfuse.io.gdal_reader import open_dataset
 from hsfuse.io.pixels import Opened
 from hsfuse.io.products import DLR_IMAGE, DLR_METADATA
-from hsfuse.io.products.completion import completed
+from hsfuse.io.products.completion import complete_bands
 from hsfuse.io.products.document import Document, read_document
 
 __all__ = ["Schema", "open_delivery"]
 
-_SCALE = 1e-4  # of reflectance, and
-_NODATA = -32768.0  # in every L2A product so far; used where the files do not say
-#: From the metadata and the number of bands: which of them are good.
+# Scale of reflectance and no-data value of every L2A product so far, used where files state none.
+_SCALE = 1e-4
+_NODATA = -32768.0
+#: Takes the metadata and the number of bands; returns the good-band flags.
 Flags = Callable[[Document, int], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
 class Schema:
     """
-    What the elements of a maker's metadata are called.
+    Names of the elements of the metadata of a mission.
 
     Attributes
     ----------
-    maker, sensor : str
-        For people, and the name of the sensor's table.
+    mission, sensor : str
+        Name in messages, and name of the sensor's table.
     bands : str
-        Path of the elements that describe one band each.
+        Path of the elements of the bands.
     number, wavelength, width, gain, offset : str
-        Children of these: the band from 1 on, nanometres, and ``value = stored * gain + offset``.
+        Child elements: band number from 1, centre and width in nanometres, and gain and offset of
+        ``value = stored * gain + offset``.
     """
 
-    maker: str
+    mission: str
     sensor: str
     bands: str
     number: str
@@ -57,8 +59,8 @@ class Schema:
     offset: str
 
 
-class Described(NamedTuple):
-    """The bands of an image, ``value = stored * gain + offset`` (NaN: not stated), and notes."""
+class DescribedBands(NamedTuple):
+    """Bands, gains and offsets from metadata (``value = stored * gain + offset``), and notes."""
 
     bands: BandTable
     gain: NDArray[np.float64]
@@ -68,20 +70,21 @@ class Described(NamedTuple):
 
 def open_delivery(path: Path, schema: Schema, flags: Flags | None = None) -> Opened:
     """
-    Open the product that a file or folder belongs to.
+    Open an EnMAP or DESIS product.
 
     Parameters
     ----------
     path : Path
-        The folder, the metadata or the image.
-    schema : Schema
-    flags : callable, optional
-        Tells which bands are good. By default the windows of the sensor's table do alone.
+        Folder, metadata file or image.
+        schema : Schema
+            Names of the elements of its metadata.
+        flags : callable, optional
+            Returns the good-band flags; by default only the sensor's table is used.
 
     Raises
     ------
     RasterError
-        If the level has no map grid, a file is missing, or they contradict each other.
+        If the level has no map grid, or files are missing or contradictory.
     """
     level = _level(path, schema)
     metadata, image = _files(path, schema)
@@ -90,13 +93,13 @@ def open_delivery(path: Path, schema: Schema, flags: Flags | None = None) -> Ope
         described = _undescribed(image, level, opened.bands)
     else:
         described = _described(read_document(metadata), image, opened.bands, schema, flags)
-    bands, notes = completed(described.bands, schema.sensor)
+    bands, notes = complete_bands(described.bands, schema.sensor)
     described = described._replace(notes=[*described.notes, *notes])
     return _scaled(opened._replace(bands=bands), described, level, schema)
 
 
 def _files(path: Path, schema: Schema) -> tuple[Path | None, Path]:
-    """Return the metadata, None where there are none, and the image of a delivery."""
+    """Return the metadata file (None where missing) and the image."""
     folder = path if path.is_dir() else path.parent
     scene = r".+" if path.is_dir() else re.escape(path.name.rpartition("-")[0])
     entries = sorted(entry for entry in folder.iterdir() if entry.is_file())
@@ -109,7 +112,7 @@ def _files(path: Path, schema: Schema) -> tuple[Path | None, Path]:
     if len(images) != 1 or len(metadata) > 1:
         found = ", ".join(entry.name for entry in [*metadata, *images]) or "neither"
         raise RasterError(
-            f"{path}: expected one *-METADATA.XML and one *-SPECTRAL_IMAGE.TIF of {schema.maker} "
+            f"{path}: expected one *-METADATA.XML and one *-SPECTRAL_IMAGE.TIF of {schema.mission} "
             f"L2A, found {found}"
         )
     return (metadata[0] if metadata else None), images[0]
@@ -120,26 +123,26 @@ def _level(path: Path, schema: Schema) -> str:
     level = match.group(1).upper() if match else ""
     if level not in ("L1C", "L2A"):
         raise RasterError(
-            f"{path}: is {schema.maker} {level or 'of no level'}, in the geometry of the sensor; "
+            f"{path}: is {schema.mission} {level or 'of no level'}, in the geometry of the sensor; "
             "expected L2A (reflectance) or L1C (radiance), which lie on a map grid"
         )
     return level
 
 
-def _undescribed(image: Path, level: str, bands: BandTable) -> Described:
+def _undescribed(image: Path, level: str, bands: BandTable) -> DescribedBands:
     if level != "L2A":
         raise RasterError(
             f"{image}: no METADATA.XML beside it, which holds the gains of radiance; put it there, "
             "or give an L2A product"
         )
     unknown = np.full(len(bands.names), np.nan)
-    return Described(bands, unknown, unknown, ["no METADATA.XML lies beside it"])
+    return DescribedBands(bands, unknown, unknown, ["no METADATA.XML lies beside it"])
 
 
 def _described(
     document: Document, image: Path, bands: BandTable, schema: Schema, flags: Flags | None
-) -> Described:
-    """Return what the metadata say of the bands, in the order of the image."""
+) -> DescribedBands:
+    """Return the band descriptions of the metadata, in the order of the image."""
     elements = document.elements(schema.bands)
     number = document.column(elements, schema.number)
     count = len(bands.names)
@@ -166,11 +169,11 @@ def _described(
         source="metadata of the product",
         named=True,
     )
-    return Described(table, gain, offset, [])
+    return DescribedBands(table, gain, offset, [])
 
 
-def _scaled(opened: Opened, described: Described, level: str, schema: Schema) -> Opened:
-    """Return the raster in units of the product, by its metadata, its image or the convention."""
+def _scaled(opened: Opened, described: DescribedBands, level: str, schema: Schema) -> Opened:
+    """Return the raster with gains and offsets of the metadata, the image, or the default scale."""
     pixels, notes = opened.pixels, [*opened.notes, *described.notes]
     attributes = dict(opened.attributes)
     gain, offset = described.gain, np.nan_to_num(described.offset)
@@ -195,7 +198,7 @@ def _scaled(opened: Opened, described: Described, level: str, schema: Schema) ->
         nodata = tuple(_NODATA if number is None else number for number in nodata)
         notes = [*notes, f"no data is assumed to be {_NODATA:g}: the image states none"]
         attributes["nodata"] = _NODATA
-    attributes |= {"product": f"{schema.maker} {level}", "sensor": schema.sensor, "notes": notes}
+    attributes |= {"product": f"{schema.mission} {level}", "sensor": schema.sensor, "notes": notes}
     scaled = replace(
         pixels, scale=tuple(gain.tolist()), offset=tuple(offset.tolist()), nodata=nodata
     )

@@ -1,8 +1,8 @@
 """
-DESIS L2A and L1C: GeoTIFF, and METADATA.xml beside it.
+Reader of DESIS L2A and L1C products: GeoTIFF with METADATA.xml.
 
 Layout: DESIS Product Specification PAV-DLR-ICD-003, "hsi_doc/specific/bandCharacterisation/band".
-The products state no bad bands, and on-board binning leaves some with fewer than 235.
+The products flag no bad bands, and some have fewer than 235 bands, by on-board binning.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hsfuse.io.products.delivery import Schema, open_delivery
 __all__ = ["open_product"]
 
 _SCHEMA = Schema(
-    maker="DESIS",
+    mission="DESIS",
     sensor="desis",
     bands="specific/bandCharacterisation/band",
     number="bandNumber",
@@ -37,12 +37,12 @@ def open_product(path: Path) -> Opened:
     Returns
     -------
     Opened
-        Reflectance (L2A) or radiance (L1C) by the gains of the metadata, with the wavelengths
-        and widths of the scene.
+        Reflectance (L2A) or radiance (L1C), scaled by the gains of the metadata, with the
+        wavelengths and widths of the scene.
 
     Raises
     ------
     RasterError
-        If the level has no map grid, a file is missing, or they contradict each other.
+        If the level has no map grid, or files are missing or contradictory.
     """
     return open_delivery(path, _SCHEMA)

@@ -1,10 +1,9 @@
 """
-An XML file beside the pixels: its text and numbers, by the names of elements.
+XML metadata of a product: text and numbers by element names.
 
-The standard library is enough of a guard against documents made to harm. Its parser
-(expat 2.4.1 or newer in every Python that hsfuse runs on) stops when entities grow out of
-proportion, and never fetches what a document points at; defusedxml would add a dependency
-without a release since 2021 for the same refusal.
+The parser of the standard library is safe for untrusted files: expat 2.4.1 or newer, in every
+supported Python, limits entity expansion and loads no external entities. defusedxml, without a
+release since 2021, would add a dependency for the same protection.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ __all__ = ["Document", "read_document"]
 @dataclass(frozen=True)
 class Document:
     """
-    A parsed XML file, namespaces left out.
+    A parsed XML file without namespaces.
 
     Attributes
     ----------
@@ -38,7 +37,7 @@ class Document:
     path: Path
     root: Element
 
-    def elements(self, where: str) -> list[Element]:
+    def elements(self, xpath: str) -> list[Element]:
         """
         Return the elements at a path, at least one.
 
@@ -47,15 +46,15 @@ class Document:
         RasterError
             If there is none.
         """
-        found = self.root.findall(where)
+        found = self.root.findall(xpath)
         if not found:
             raise RasterError(
-                f"{self.path}: has no element {where}; expected the metadata as they were "
+                f"{self.path}: has no element {xpath}; expected the metadata as they were "
                 "delivered with the product"
             )
         return found
 
-    def text(self, where: str, default: str | None = None) -> str:
+    def text(self, xpath: str, default: str | None = None) -> str:
         """
         Return the text of the first element at a path, or the default.
 
@@ -64,12 +63,12 @@ class Document:
         RasterError
             If there is no such element and no default.
         """
-        found = self.root.find(where)
+        found = self.root.find(xpath)
         if found is None and default is not None:
             return default
-        return (self.elements(where)[0].text or "").strip()
+        return (self.elements(xpath)[0].text or "").strip()
 
-    def number(self, where: str) -> float:
+    def number(self, xpath: str) -> float:
         """
         Return the number of the first element at a path.
 
@@ -78,7 +77,7 @@ class Document:
         RasterError
             If there is no such element, or it holds no number.
         """
-        return self._as_number(self.text(where), where)
+        return self._as_number(self.text(xpath), xpath)
 
     def column(self, elements: Sequence[Element], name: str) -> NDArray[np.float64]:
         """
@@ -88,8 +87,8 @@ class Document:
         ----------
         elements : sequence of Element
         name : str
-            Of the child that holds the number, ``@`` and that of an attribute, or ``.`` for
-            the element itself.
+            Name of the child with the number, ``@`` and the name of an attribute, or ``.`` for the
+            element itself.
 
         Returns
         -------
@@ -98,7 +97,7 @@ class Document:
         Raises
         ------
         RasterError
-            If a text is no number.
+            If a text is not a number.
         """
         texts = [
             element.get(name[1:]) if name.startswith("@") else element.findtext(name)
@@ -124,7 +123,7 @@ def read_document(path: Path) -> Document:
     Raises
     ------
     RasterError
-        If it cannot be read or is no XML.
+        If it cannot be read or is not valid XML.
     """
     try:
         if path.stat().st_size > PRODUCTS.largest_document:

@@ -1,11 +1,11 @@
 """
-EMIT L2A reflectance and L1B radiance: netCDF of a swath, laid on the map by its lookup table.
+Reader of EMIT L2A reflectance and L1B radiance: netCDF of a swath with a geometry lookup table.
 
 Layout: EMIT L2A Algorithm and User Guide (LP DAAC), as emit-sds/emit-utils writes it
 (emit_utils/daac_converter.py): ``reflectance (downtrack, crosstrack, bands)``,
 ``sensor_band_parameters/{wavelengths, fwhm, good_wavelengths}``, ``location/{glt_x, glt_y}``
-(ortho_y, ortho_x), which count columns and lines of the swath from 1, 0 where there is none,
-and the attributes ``geotransform`` (in GDAL's order) and ``spatial_ref``.
+(ortho_y, ortho_x), the columns and lines of the swath from 1, with 0 for no data, and the
+attributes ``geotransform`` (in GDAL's order) and ``spatial_ref``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hsfuse.io.bands import BandTable
 from hsfuse.io.identity import identity
 from hsfuse.io.location import stamp
 from hsfuse.io.pixels import Cube, Key, Opened, split_index
-from hsfuse.io.products.completion import completed
+from hsfuse.io.products.completion import complete_bands
 from hsfuse.io.products.hdf import Granule, opened
 from hsfuse.io.products.settings import PRODUCTS
 
@@ -41,7 +41,7 @@ _NODATA = -9999.0
 @dataclass(frozen=True)
 class OrthoPixels:
     """
-    The pixels of a swath on its map grid, looked up when they are read.
+    The pixels of a swath on its map grid, by its lookup table.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class OrthoPixels:
     shape : tuple of int
         Bands, and rows and columns of the map grid.
     nodata : float
-        The stored number that means no data.
+        Stored no-data value.
     """
 
     path: str
@@ -95,10 +95,10 @@ def _gather(
     values: Cube,
 ) -> None:
     """
-    Fill in what a lookup finds, through the part of the swath that holds all of it.
+    Fill ``values`` (bands, rows, columns) by the lookup, from the bounding part of the swath.
 
-    A map grid lies askew on the swath, so the part of a long window can be nearly all of it:
-    such a window is halved first.
+    A map grid is rotated against the swath, so the bounding part of a long window can be nearly
+    the whole swath: such a window is halved first.
     """
     line, sample, known = lookup
     wanted = np.count_nonzero(known)
@@ -129,13 +129,13 @@ def open_product(path: Path) -> Opened:
     Returns
     -------
     Opened
-        On the map grid of the lookup table, NaN where it looks nowhere up. Bad bands are those
-        that the product does not call good.
+        On the map grid of the lookup table, NaN where it has no entry. Bad bands are those that
+        the product does not flag as good.
 
     Raises
     ------
     RasterError
-        If parts of the product are missing or contradict each other.
+        If parts of the product are missing or contradictory.
     """
     state = stamp(str(path))
     level, kind = re.findall(r"EMIT_(L\w\w)_(\w{3})_", path.name.upper())[0]
@@ -185,7 +185,7 @@ def _bands(granule: Granule, count: int) -> tuple[BandTable, list[str]]:
         source="none" if wavelength is None else "metadata of the product",
         named=True,
     )
-    return completed(bands, "emit", windows=good is None)
+    return complete_bands(bands, "emit", windows=good is None)
 
 
 def _grid(granule: Granule) -> tuple[Affine, CRS]:

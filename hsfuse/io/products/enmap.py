@@ -1,9 +1,9 @@
 """
-EnMAP L2A and L1C: GeoTIFF or ENVI, and METADATA.XML beside it.
+Reader of EnMAP L2A and L1C products: GeoTIFF or ENVI with METADATA.XML.
 
 Layout: EnMAP Product Specification EN-PCV-ICD-2009-2, "level_X/specific/bandCharacterisation",
 as the EnMAP-Box reads it (enmapboxprocessing/algorithm/importenmapl2aalgorithm.py). The bands of
-both detectors are in the order of the image, where they overlap by wavelength too.
+both detectors are in the order of the image, also where their wavelengths overlap.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hsfuse.io.products.document import Document
 __all__ = ["open_product"]
 
 _SCHEMA = Schema(
-    maker="EnMAP",
+    mission="EnMAP",
     sensor="enmap",
     bands="specific/bandCharacterisation/bandID",
     number="@number",
@@ -30,7 +30,7 @@ _SCHEMA = Schema(
     offset="OffsetOfBand",
 )
 _STATISTICS = "product/bandStatistics/bandID"
-_EMPTY = -1_000_000  # what the processor states as the mean of a band without data
+_EMPTY = -1_000_000  # mean that the processor states for a band without data
 
 
 def open_product(path: Path) -> Opened:
@@ -44,20 +44,20 @@ def open_product(path: Path) -> Opened:
     Returns
     -------
     Opened
-        Reflectance (L2A) or radiance (L1C) by the gains of the metadata, with the wavelengths
-        and widths of the scene. Bad are bands without data and those in the windows of the
-        sensor's table.
+        Reflectance (L2A) or radiance (L1C), scaled by the gains of the metadata, with the
+        wavelengths and widths of the scene. Bad bands are those without data and those that the
+        sensor's table marks as bad.
 
     Raises
     ------
     RasterError
-        If the level has no map grid, a file is missing, or they contradict each other.
+        If the level has no map grid, or files are missing or contradictory.
     """
     return open_delivery(path, _SCHEMA, _with_data)
 
 
 def _with_data(document: Document, count: int) -> NDArray[np.bool_]:
-    """Tell the bands that hold data: water vapour leaves some of an L2A product empty."""
+    """Return the flags of bands with data: L2A bands in water vapour absorption are empty."""
     good = np.ones(count, dtype=bool)
     elements = document.root.findall(_STATISTICS)
     numbers = document.column(elements, "@number")

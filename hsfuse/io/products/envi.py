@@ -1,11 +1,11 @@
 """
-Airborne cubes in ENVI format, known by their names: AVIRIS, AVIRIS-NG and HySpex.
+Reader of airborne cubes in ENVI format, recognised by their names: AVIRIS, AVIRIS-NG, HySpex.
 
-The header says most and is read as of any other ENVI file; here is added what the makers leave
-to their documents. AVIRIS Distribution Document 030217 (``*.readme`` of each flight line):
-radiance is stored times the gain of each band, which stands in ``*.gain`` in two columns (gain,
-channel); AVIRIS-NG Data Product Distribution Document: floating point, -9999 for no data.
-HySpex: names of HySpex GROUND and AIR, ``*_VNIR_1800_SN00841_*_rad``, headers without widths.
+The header is read as for any ENVI file; this module adds what only the documentation states.
+AVIRIS Distribution Document 030217 (``*.readme`` of each flight line): radiance is stored times the
+gain of each band, listed in ``*.gain`` in two columns (gain, channel). AVIRIS-NG Data Product
+Distribution Document: floating point, -9999 for no data. HySpex: names of HySpex GROUND and AIR,
+``*_VNIR_1800_SN00841_*_rad``, headers without widths.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from hsfuse.errors import RasterError
 from hsfuse.io.checks import header_of, locate
 from hsfuse.io.gdal_reader import open_dataset
 from hsfuse.io.pixels import Opened
-from hsfuse.io.products.completion import completed
+from hsfuse.io.products.completion import complete_bands
 
 __all__ = ["open_product"]
 
-#: What a name begins with -> the instrument, and its sensor if there is a table of it.
+#: Pattern of the start of a name -> instrument, and its sensor if there is a table of it.
 _INSTRUMENTS = {
     r"f\d{6}t": ("AVIRIS", "aviris"),
     r"ang\d{8}t": ("AVIRIS-NG", "aviris-ng"),
@@ -44,12 +44,12 @@ def open_product(path: Path) -> Opened | None:
     Parameters
     ----------
     path : Path
-        Its data or its header.
+        Data file or header.
 
     Returns
     -------
     Opened or None
-        None where no ENVI header is there, so that the name means nothing.
+        None where there is no ENVI header.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def open_product(path: Path) -> Opened | None:
         opened = _scaled(opened, data, notes)
     bands = opened.bands
     if sensor:
-        bands, added = completed(bands, sensor, windows=bool(bands.good.all()))
+        bands, added = complete_bands(bands, sensor, windows=bool(bands.good.all()))
         notes += added
     elif not np.isfinite(bands.fwhm).any():
         notes.append("the header states no width of its bands: each is taken for one step wide")
@@ -78,7 +78,7 @@ def open_product(path: Path) -> Opened | None:
 
 
 def _scaled(opened: Opened, data: Path, notes: list[str]) -> Opened:
-    """Return AVIRIS data in units; what had to be assumed is appended to the notes."""
+    """Return AVIRIS data in physical units; assumptions are appended to the notes."""
     pixels, attributes = opened.pixels, dict(opened.attributes)
     integers = "float" not in str(attributes["source_dtype"])
     radiance = "rdn" in data.name.lower()
@@ -108,7 +108,7 @@ def _scaled(opened: Opened, data: Path, notes: list[str]) -> Opened:
 
 
 def _gain(data: Path, count: int) -> NDArray[np.float64] | None:
-    """Return what the radiance of each band was multiplied with; None without its file."""
+    """Return the factor by which radiance is stored (bands,); None without the ``*.gain`` file."""
     flight = re.split(r"_(?:sc\d+|ort|img)", data.name, maxsplit=1)[0]
     path = data.with_name(f"{flight}.gain")
     if not path.is_file():

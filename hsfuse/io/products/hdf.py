@@ -1,9 +1,8 @@
 """
-HDF5 files, opened for each block that is read.
+Reading of HDF5 products by h5py, since GDAL reads single bands of such cubes slowly.
 
-GDAL reads single bands of such cubes slowly, so h5py does. A file is open only while a block
-is read: nothing is shared between threads or inherited by processes, and h5py lets one thread
-at a time into the library anyway.
+A file is opened for each block, so that handles are neither shared between threads nor inherited
+by processes; h5py serialises access to the library anyway.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ __all__ = ["Granule", "opened"]
 @dataclass(frozen=True)
 class Granule:
     """
-    An open file, and errors that name it.
+    An open HDF5 file; errors name the file.
 
     Attributes
     ----------
@@ -40,12 +39,12 @@ class Granule:
 
     def array(self, name: str, dimensions: int) -> h5py.Dataset:
         """
-        Return an array of so many dimensions, unread.
+        Return an array with a given number of dimensions, without reading it.
 
         Raises
         ------
         RasterError
-            If there is none of this name, or it has others.
+            If it does not exist, or has another number of dimensions.
         """
         found = self.file.get(name)
         if not isinstance(found, h5py.Dataset) or found.ndim != dimensions:
@@ -63,7 +62,7 @@ class Granule:
         Raises
         ------
         RasterError
-            If there is none, it holds no numbers, or not so many.
+            If it is missing, is not numeric, or has another length.
         """
         try:
             found = np.ravel(self.file.attrs[name]).astype(np.float64)
@@ -80,12 +79,12 @@ class Granule:
 
     def text(self, name: str) -> str:
         """
-        Return the text of an attribute of the file.
+        Return a text attribute of the file.
 
         Raises
         ------
         RasterError
-            If there is none.
+            If it is missing or not text.
         """
         found = self.file.attrs.get(name)
         if isinstance(found, bytes):
@@ -107,24 +106,24 @@ def opened(path: str, state: tuple[int, int] | None = None) -> Iterator[Granule]
     ----------
     path : str
     state : tuple of int, optional
-        Its :func:`hsfuse.io.location.stamp` when it was planned with; a file that changed since
+        Its :func:`hsfuse.io.location.stamp` when it was first opened; a file that changed since
         is not read.
 
     Raises
     ------
     RasterError
-        If it is no HDF5, refers to files outside its folder, is damaged or changed, also where
-        the body finds that out.
+        If it is not HDF5, refers to files outside its folder, changed, or is damaged; also for
+        errors of reading in the body of the ``with`` statement.
     """
     try:
         _check_unchanged(path, state)
         with h5py.File(path, "r", locking="best-effort") as file:
-            if state is None:  # once, when it is planned with
+            if state is None:  # only when it is first opened
                 check_links(Path(path))
             yield Granule(path, file)
     except RasterError:
         raise
-    except (OSError, RuntimeError) as error:  # as HDF5 and its filters please
+    except (OSError, RuntimeError) as error:  # depends on HDF5 and its filters
         reason = " ".join(str(error).split())
         raise RasterError(
             f"{path}: cannot be read as HDF5, it is damaged or incomplete ({reason}); expected "

@@ -1,5 +1,5 @@
 """
-Scenes of the Harvard, ICVL and NUS data sets: MATLAB files, told apart by their variables.
+Reader of scenes of the Harvard, ICVL and NUS data sets: MATLAB files, distinguished by variables.
 
 - Harvard (Chakrabarti and Zickler 2011, Statistics of real-world hyperspectral images): ``ref``
   (rows, columns, 31) at 420 to 720 nm, and ``lbl`` (rows, columns), 0 where something moved during
@@ -9,9 +9,9 @@ Scenes of the Harvard, ICVL and NUS data sets: MATLAB files, told apart by their
 - NUS (Nguyen, Prasad and Brown 2014, Training-based spectral reconstruction from a single RGB
   image): ``tensor`` (rows, columns, 31) at 400 to 700 nm.
 
-Axes are given as MATLAB shows them. Version 7.3 is HDF5, in which they come in reverse order;
-windows of it are read alone. Earlier versions hold a variable in one compressed stream, which is
-read whole.
+Axes are in the order of MATLAB. Version 7.3 is HDF5, which stores them in reverse order; single
+windows can be read. Earlier versions store a variable as one compressed stream, which is read
+completely.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ __all__ = ["MatlabPixels", "open_product"]
 
 
 class _Layout(NamedTuple):
-    """Of one data set: its variables, and what its files do not say."""
+    """Layout of a data set: its variables, and constants that its files do not state."""
 
     product: str
-    first: float  # nanometres, of the first of 31 bands 10 nm apart
+    first: float  # wavelength in nanometres of the first of 31 bands with a spacing of 10 nm
     mask: str = ""
     centres: str = ""
     full_scale: float | None = None
 
 
-#: The variable that is the cube -> the data set.
+#: Variable of the cube -> data set.
 _LAYOUTS = {
     "ref": _Layout("Harvard", 420.0, mask="lbl"),
     "rad": _Layout("ICVL", 400.0, centres="bands", full_scale=4095.0),
@@ -63,7 +63,7 @@ _NUMBERS = {
     "double": 8, "single": 4, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4,
     "uint32": 4, "logical": 1,
 }  # fmt: skip
-# What scipy raises for damaged files of version 5, its checks of headers included.
+# Errors that scipy raises for damaged files of version 5.
 _DAMAGE = (OSError, ValueError, TypeError, KeyError, IndexError, zlib.error, struct.error)
 _READING = Lock()
 
@@ -79,11 +79,11 @@ class MatlabPixels:
     state : tuple of int
         Its :func:`hsfuse.io.location.stamp` when it was opened.
     variable, mask : str
-        The cube, and the array (rows, columns) that is 0 where there is no data; empty for none.
+        Names of the cube, and of the array (rows, columns) that is 0 for no data (may be empty).
     shape : tuple of int
         Bands, rows and columns.
     windows : bool
-        Whether windows can be read alone, as of version 7.3.
+        Whether single windows can be read, as in version 7.3.
     """
 
     path: str
@@ -101,7 +101,7 @@ class MatlabPixels:
         spans, rest = split_index(key, self.shape)
         bands, rows, columns = (slice(span.start, span.stop) for span in spans)
         if not self.windows:
-            with _READING:  # one thread reads the file, the others find it read
+            with _READING:  # one thread reads the file into the cache, the others wait
                 whole = _read_whole(self.path, self.state, self.variable, self.mask)
             return whole[bands, rows, columns][rest]
         with opened(self.path, self.state) as granule:
@@ -119,12 +119,12 @@ def open_product(path: Path) -> Opened:
     Parameters
     ----------
     path : Path
-        A MATLAB file of any version from 5 on.
+        A MATLAB file of version 5 or later.
 
     Raises
     ------
     RasterError
-        If it is damaged, or holds none of the variables of these data sets.
+        If it is damaged, or has none of the variables of these data sets.
     """
     if h5py.is_hdf5(path):
         return _open_windows(path)
@@ -174,7 +174,7 @@ def _open_whole(path: Path) -> Opened:
 
 
 def _recognised(path: Path, shapes: dict[str, tuple[int, ...]]) -> tuple[str, _Layout]:
-    """Return the variable that is the cube, and its data set."""
+    """Return the variable of the cube and the layout of its data set."""
     variable = next((name for name in _LAYOUTS if len(shapes.get(name, ())) == 3), "")
     if not variable:
         held = ", ".join(f"{name} ({' x '.join(map(str, s))})" for name, s in shapes.items())
@@ -200,7 +200,7 @@ def _described(
     kind: str,
     centres: NDArray[np.generic] | None,
 ) -> Opened:
-    """Return the opened scene, with its bands."""
+    """Return the opened scene with its bands and attributes."""
     count = pixels.shape[0]
     wavelength: NDArray[np.float64]
     if centres is not None and centres.size == count:
@@ -235,7 +235,7 @@ def _described(
 
 @lru_cache(maxsize=1)
 def _read_whole(path: str, state: tuple[int, int], variable: str, mask: str) -> Cube:
-    """Return a cube of version 5, (bands, rows, columns); the last one is kept."""
+    """Return a cube (bands, rows, columns) of version 5; the last one is cached."""
     if stamp(path) != state:
         raise RasterError(f"{path}: changed since it was opened; open it again")
     stored = _variable(Path(path), variable)

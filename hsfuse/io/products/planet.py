@@ -1,10 +1,10 @@
 """
-PlanetScope analytic images of four or eight bands, for the fine side.
+Reader of PlanetScope analytic images of four or eight bands, used as MS images.
 
 Layout: Planet Imagery Product Specifications, ``*_AnalyticMS*.tif`` with
-``*_metadata*.xml`` beside it. Surface reflectance (``_SR``) is stored times 10 000; the other
-images store radiance, and the XML has the coefficient of each band that makes reflectance
-above the atmosphere of it. No data is 0.
+``*_metadata*.xml`` in the same folder. Surface reflectance (``_SR``) is stored times 10 000; other
+images store radiance, and the XML has the coefficients that convert it to top-of-atmosphere
+reflectance. The no-data value is 0.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hsfuse.errors import RasterError
 from hsfuse.io.gdal_reader import open_dataset
 from hsfuse.io.pixels import Opened
-from hsfuse.io.products.completion import completed
+from hsfuse.io.products.completion import complete_bands
 from hsfuse.io.products.document import Document, read_document
 
 __all__ = ["open_product"]
@@ -29,7 +29,7 @@ _NODATA = 0.0
 _FOUR = ("blue", "green", "red", "nir")
 _EIGHT = ("coastal_blue", "blue", "green_i", "green", "yellow", "red", "rededge", "nir")
 _NAMES = {4: _FOUR, 8: _EIGHT}
-#: What the metadata call an instrument -> its sensor.
+#: Name of the instrument in the metadata -> its sensor.
 _INSTRUMENTS = {
     "PS2": "planetscope-dove",
     "PS2.SD": "planetscope-dove-r",
@@ -44,18 +44,18 @@ def open_product(path: Path) -> Opened:
     Parameters
     ----------
     path : Path
-        The GeoTIFF; its metadata lie beside it.
+        The GeoTIFF, with its metadata in the same folder.
 
     Returns
     -------
     Opened
-        Reflectance, NaN for no data, with the centres and widths that Planet states for the
-        instrument.
+        Reflectance, NaN for no data, with the centres and widths of the instrument as published
+        by Planet.
 
     Raises
     ------
     RasterError
-        If radiance comes without the coefficients of its metadata, or the bands are neither
+        If a radiance image has no metadata with coefficients, or the number of bands is neither
         four nor eight.
     """
     opened = open_dataset(path)
@@ -76,7 +76,7 @@ def open_product(path: Path) -> Opened:
             "same"
         )
     bands = replace(opened.bands, names=_NAMES[count], named=True)
-    bands, added = completed(bands, sensor, windows=False)
+    bands, added = complete_bands(bands, sensor, windows=False)
     nodata = tuple(_NODATA if number is None else number for number in opened.pixels.nodata)
     if None in opened.pixels.nodata:
         added.append(f"no data is assumed to be {_NODATA:g}: the image states none")
@@ -94,9 +94,9 @@ def open_product(path: Path) -> Opened:
 
 
 def _metadata(path: Path) -> Path | None:
-    """Return the metadata of the scene: those of surface reflectance are called after radiance."""
+    """Return the metadata file of the scene; that of surface reflectance has the radiance name."""
     scene = re.escape(re.split("_AnalyticMS", path.name, flags=re.IGNORECASE)[0])
-    # A scene may lie there with four bands and with eight, each with metadata of its own.
+    # A folder may hold a scene with four bands and with eight, each with its metadata.
     wide = "(_8b)" if "_8b" in path.name.lower() else "(?!.*_8b)"
     found = sorted(
         entry
@@ -112,7 +112,7 @@ def _metadata(path: Path) -> Path | None:
 
 
 def _coefficients(path: Path, document: Document | None, count: int) -> NDArray[np.float64]:
-    """Return what makes reflectance of the stored radiance, for each band."""
+    """Return the coefficients (bands,) that convert stored radiance to reflectance."""
     if document is None:
         raise RasterError(
             f"{path}: holds radiance, and no *_metadata.xml with its reflectance coefficients lies "
@@ -133,7 +133,7 @@ def _coefficients(path: Path, document: Document | None, count: int) -> NDArray[
 
 
 def _sensor(document: Document | None, count: int) -> tuple[str, list[str]]:
-    """Return the sensor with its bands, and whether it was assumed."""
+    """Return the sensor with its bands, and notes if it was assumed."""
     stated = "" if document is None else document.text(".//Instrument/shortName", "")
     sensor = _INSTRUMENTS.get(stated)
     notes = []

@@ -1,5 +1,5 @@
 """
-PRISMA L2D: both cubes of an HDF-EOS5 file as one raster on its map grid.
+Reader of PRISMA L2D products: both cubes of an HDF-EOS5 file as one raster on its map grid.
 
 Layout: PRISMA Products Specification Document (ASI, PRS-SPC), as prismaread and the EnMAP-Box
 (enmapboxprocessing/algorithm/importprismal2dalgorithm.py) read it:
@@ -26,7 +26,7 @@ from hsfuse.io.bands import BandTable
 from hsfuse.io.identity import identity
 from hsfuse.io.location import stamp
 from hsfuse.io.pixels import Cube, Key, Opened, split_index
-from hsfuse.io.products.completion import completed
+from hsfuse.io.products.completion import complete_bands
 from hsfuse.io.products.hdf import Granule, opened
 from hsfuse.io.products.settings import PRODUCTS
 
@@ -35,7 +35,7 @@ __all__ = ["CubePixels", "open_product"]
 _SWATH = "HDFEOS/SWATHS/PRS_L2D_HCO"
 _ANGLE = f"{_SWATH}/Geometric Fields/Solar_Zenith_Angle"
 _DETECTORS = ("Vnir", "Swir")
-_STEPS = 65535  # from the least to the greatest stored number
+_STEPS = 65535  # range of the stored numbers
 _PIXEL = 30.0  # metres
 
 
@@ -45,7 +45,7 @@ class _Band(NamedTuple):
     wavelength: float
     width: float
     cube: str
-    place: int
+    index: int
     scale: float
     offset: float
 
@@ -53,7 +53,7 @@ class _Band(NamedTuple):
 @dataclass(frozen=True)
 class CubePixels:
     """
-    Bands of several cubes as those of one raster.
+    Bands of several cubes, combined into one raster.
 
     Attributes
     ----------
@@ -62,18 +62,19 @@ class CubePixels:
         Its :func:`hsfuse.io.location.stamp` when it was opened.
     size : tuple of int
         Rows and columns.
-    places : tuple of (str, int)
-        For each band the array (rows, bands, columns) it is in, and its index there.
+    sources : tuple of (str, int)
+        For each band, the name of its array (rows, bands, columns) and its index in it.
     scale, offset : tuple of float
-        ``value = stored * scale + offset``, for each band.
+        ``value = stored * scale + offset`` of each band.
     outside : str
-        The array (rows, columns) that is 0 outside the swath. Without it a stored 0 is no data.
+        Name of the array (rows, columns) that is 0 outside the swath. If empty, a stored 0 is no
+        data.
     """
 
     path: str
     state: tuple[int, int]
     size: tuple[int, int]
-    places: tuple[tuple[str, int], ...]
+    sources: tuple[tuple[str, int], ...]
     scale: tuple[float, ...]
     offset: tuple[float, ...]
     outside: str = ""
@@ -84,7 +85,7 @@ class CubePixels:
     @property
     def shape(self) -> tuple[int, int, int]:
         """The shape ``(bands, rows, columns)``."""
-        return (len(self.places), *self.size)
+        return (len(self.sources), *self.size)
 
     def __getitem__(self, key: Key) -> Cube:
         """Read bands of a window."""
@@ -93,9 +94,9 @@ class CubePixels:
         if values.size:
             down, across = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
             with opened(self.path, self.state) as granule:
-                for cube in sorted({self.places[band][0] for band in bands}):
-                    mine = [band for band in bands if self.places[band][0] == cube]
-                    indexes = [self.places[band][1] for band in mine]
+                for cube in sorted({self.sources[band][0] for band in bands}):
+                    mine = [band for band in bands if self.sources[band][0] == cube]
+                    indexes = [self.sources[band][1] for band in mine]
                     first = min(indexes)
                     stored = granule.array(cube, 3)[down, first : max(indexes) + 1, across]
                     for band, index in zip(mine, indexes, strict=True):
@@ -121,15 +122,14 @@ def open_product(path: Path) -> Opened:
     Returns
     -------
     Opened
-        Reflectance of the acquired bands of both detectors by increasing wavelength, so that
-        they alternate where they overlap; NaN outside the swath. Bad are the bands in the
-        windows of the sensor's table: the product flags none.
+        Reflectance of the acquired bands of both detectors by increasing wavelength, alternating
+        where they overlap; NaN outside the swath. Bad bands are those of the sensor's table, since
+        the product flags none.
 
     Raises
     ------
     RasterError
-        If the level has no map grid, or parts of the product are missing or contradict each
-        other.
+        If the level has no map grid, or parts of the product are missing or contradictory.
     """
     level = path.name.upper().split("_")[1]
     if level != "L2D":
@@ -147,14 +147,14 @@ def open_product(path: Path) -> Opened:
         transform, crs = _grid(granule, *size)
         block = cube.chunks[::2] if cube.chunks else (1, size[1])
         kind = str(cube.dtype)
-    bands, notes = completed(_table(found), "prisma")
+    bands, notes = complete_bands(_table(found), "prisma")
     if not outside:
         notes.append("no data is assumed where 0 is stored: no Solar_Zenith_Angle tells the swath")
     pixels = CubePixels(
         str(path),
         state,
         size,
-        tuple((band.cube, band.place) for band in found),
+        tuple((band.cube, band.index) for band in found),
         tuple(band.scale for band in found),
         tuple(band.offset for band in found),
         outside,
@@ -169,7 +169,7 @@ def open_product(path: Path) -> Opened:
 
 
 def _cube(granule: Granule) -> h5py.Dataset:
-    """Return the cube of the first detector; that of the other is of the same size."""
+    """Return the cube of the first detector, after a check that both have the same size."""
     first, second = (granule.array(_cube_name(detector), 3) for detector in _DETECTORS)
     if first.shape[::2] != second.shape[::2]:
         raise RasterError(
@@ -184,7 +184,7 @@ def _cube_name(detector: str) -> str:
 
 
 def _bands(granule: Granule, detector: str) -> list[_Band]:
-    """Return the bands that a detector acquired, in the order of its cube."""
+    """Return the acquired bands of a detector, in the order of its cube."""
     name = _cube_name(detector)
     count = granule.array(name, 3).shape[1]
     wavelength = granule.numbers(f"List_Cw_{detector}", count)
@@ -220,7 +220,7 @@ def _table(found: list[_Band]) -> BandTable:
         fwhm=np.where(width > 0, width, np.nan),
         good=np.ones(len(found), dtype=bool),
         names=tuple(
-            f"{detector}{band.place + 1}" for detector, band in zip(detectors, found, strict=True)
+            f"{detector}{band.index + 1}" for detector, band in zip(detectors, found, strict=True)
         ),
         source="metadata of the product",
         named=True,
@@ -228,7 +228,7 @@ def _table(found: list[_Band]) -> BandTable:
 
 
 def _grid(granule: Granule, rows: int, columns: int) -> tuple[Affine, CRS]:
-    """Return the grid. Its corners are centres of pixels, or edges if their distance tells so."""
+    """Return the grid. The stated corners are pixel centres, or pixel edges, by their distance."""
     left, top, right, bottom = (
         float(granule.numbers(f"Product_{corner}corner_{axis}", 1)[0])
         for corner, axis in (

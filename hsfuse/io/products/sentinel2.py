@@ -1,5 +1,5 @@
 """
-Sentinel-2 L2A: the four bands at 10 m of a SAFE folder, for the fine side.
+Reader of the four 10 m bands of Sentinel-2 L2A products (SAFE folders), used as MS images.
 
 Layout: Sentinel-2 Products Specification Document S2-PDGS-TAS-DI-PSD, MTD_MSIL2A.xml in the
 folder and GRANULE/*/IMG_DATA/R10m/*_10m.jp2. From processing baseline 04.00 on reflectance is
@@ -19,24 +19,24 @@ from hsfuse.errors import RasterError, SensorError
 from hsfuse.io.bands import BandTable
 from hsfuse.io.gdal_reader import open_dataset
 from hsfuse.io.pixels import Opened, StackedPixels
-from hsfuse.io.products.completion import completed
+from hsfuse.io.products.completion import complete_bands
 from hsfuse.io.products.document import Document, read_document
 from hsfuse.sensor.catalogue import list_sensors
 
 __all__ = ["open_product"]
 
-#: The bands at 10 m, and what the metadata count them as.
+#: The bands at 10 m, with their ``band_id`` in the metadata.
 _IDENTITY = {"B2": "1", "B3": "2", "B4": "3", "B8": "7"}
 _BANDS = tuple(_IDENTITY)
 _METADATA = "MTD_MSIL2A.xml"
 _GENERAL = "General_Info/Product_Info"
 _IMAGE = "General_Info/Product_Image_Characteristics"
-_WITH_OFFSET = 4.0  # the processing baseline from which on an offset is stated
+_WITH_OFFSET = 4.0  # processing baseline from which an offset is stated
 _SPECIAL = {"NODATA": 0.0, "SATURATED": 65535.0}
 
 
 class _Radiometry(NamedTuple):
-    """``reflectance = stored * scale + offset`` for each band, and numbers that are none."""
+    """Scale and offset of each band, stored numbers of no data and saturation, and notes."""
 
     scale: float
     offset: tuple[float, ...]
@@ -47,7 +47,7 @@ class _Radiometry(NamedTuple):
 
 def open_product(path: Path) -> Opened:
     """
-    Open a Sentinel-2 L2A product: its SAFE folder, a granule's folder, or the XML of either.
+    Open a Sentinel-2 L2A product: its SAFE folder, the folder of a granule, or the XML of either.
 
     Parameters
     ----------
@@ -56,13 +56,13 @@ def open_product(path: Path) -> Opened:
     Returns
     -------
     Opened
-        Reflectance of B2, B3, B4 and B8, NaN for no data and saturation, with the centres of
-        the metadata; widths and response curves are those of the spacecraft's sensor.
+        Reflectance of B2, B3, B4 and B8, NaN for no data and saturation, with the centres of the
+        metadata; widths and response curves are those of the sensor of the spacecraft.
 
     Raises
     ------
     RasterError
-        If it is L1C, a file is missing, or the metadata lack what reflectance needs.
+        If it is L1C, a file is missing, or the metadata needed for reflectance are missing.
     """
     document, granule = _parts(path)
     radiometry = _radiometry(document)
@@ -98,7 +98,7 @@ def open_product(path: Path) -> Opened:
 
 
 def _parts(path: Path) -> tuple[Document, Path]:
-    """Return the metadata of the product and the folder of the one granule that is meant."""
+    """Return the metadata of the product and the folder of its only granule."""
     if "L1C" in path.name:
         raise RasterError(
             f"{path}: is Sentinel-2 L1C, reflectance above the atmosphere; expected L2A of the "
@@ -141,12 +141,12 @@ def _radiometry(document: Document) -> _Radiometry:
             f"{document.path}: BOA_QUANTIFICATION_VALUE is {quantity:g}; expected a positive number"
         )
     nodata, saturated, notes = _special(document)
-    offset = tuple((_added(document) / quantity).tolist())
+    offset = tuple((_add_offset(document) / quantity).tolist())
     return _Radiometry(1 / quantity, offset, nodata, saturated, notes)
 
 
-def _added(document: Document) -> NDArray[np.float64]:
-    """Return what is added to the stored numbers of each band."""
+def _add_offset(document: Document) -> NDArray[np.float64]:
+    """Return the offset (bands,) added to the stored numbers of each band."""
     elements = document.root.findall(f"{_IMAGE}/BOA_ADD_OFFSET_VALUES_LIST/BOA_ADD_OFFSET")
     numbers = document.column(elements, ".")
     stated = {
@@ -157,9 +157,9 @@ def _added(document: Document) -> NDArray[np.float64]:
     if not elements and baseline < _WITH_OFFSET:
         return np.zeros(len(_BANDS))
     if not np.isfinite(added).all():
-        lacking = [band for band, number in zip(_BANDS, added, strict=True) if np.isnan(number)]
+        missing = [band for band, number in zip(_BANDS, added, strict=True) if np.isnan(number)]
         raise RasterError(
-            f"{document.path}: no BOA_ADD_OFFSET of {', '.join(lacking)}, which products of "
+            f"{document.path}: no BOA_ADD_OFFSET of {', '.join(missing)}, which products of "
             f"baseline 04.00 on have (this is {baseline:05.2f}); expected the metadata as they "
             "were delivered"
         )
@@ -167,7 +167,7 @@ def _added(document: Document) -> NDArray[np.float64]:
 
 
 def _special(document: Document) -> tuple[float, float, list[str]]:
-    """Return the stored numbers of no data and saturation, and which of them were assumed."""
+    """Return the stored numbers of no data and saturation, and notes on assumptions."""
     elements = document.root.findall(f"{_IMAGE}/Special_Values")
     indexes = document.column(elements, "SPECIAL_VALUE_INDEX").tolist()
     stated = {
@@ -184,7 +184,7 @@ def _special(document: Document) -> tuple[float, float, list[str]]:
 
 
 def _bands(document: Document) -> tuple[BandTable, str, list[str]]:
-    """Return the bands, the name of their sensor and what was taken from its table."""
+    """Return the bands, the name of their sensor, and notes on what its table added."""
     elements = document.root.findall(f"{_IMAGE}/Spectral_Information_List/Spectral_Information")
     centres = dict(
         zip(
@@ -209,7 +209,7 @@ def _bands(document: Document) -> tuple[BandTable, str, list[str]]:
         return bands, "", [f"no table of {craft} is shipped: its response is not known"]
     sensor = f"{craft}:{','.join(_BANDS)}"
     try:
-        bands, notes = completed(bands, sensor, windows=False)
+        bands, notes = complete_bands(bands, sensor, windows=False)
     except SensorError as error:
         raise RasterError(f"{document.path}: Wavelength/CENTRAL is of no band: {error}") from error
     return bands, sensor, notes

@@ -1,4 +1,4 @@
-"""The numbers of reading products that may be chosen; each value with its reason."""
+"""Constants of reading products, each with its reason."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ __all__ = ["PRODUCTS", "ProductSettings"]
 
 @dataclass(frozen=True, slots=True)
 class ProductSettings:
-    """Of metadata and swaths."""
+    """Limits of metadata and swaths."""
 
-    # Bytes of an XML file; those of products have up to ten MB.
+    # Largest XML file in bytes; those of products have up to 10 MB.
     largest_document: int = 256 * 2**20
-    # Of a pixel, by which the corners of a PRISMA cube may be off its size.
+    # Pixels by which the corners of a PRISMA cube may deviate from its size.
     corner_slack: float = 0.01
-    # A part of an EMIT swath may hold so many times the pixels that are wanted of it, or so many
-    # pixels: reading them costs less than another access.
+    # A part of an EMIT swath is read at once if it holds at most so many times the pixels needed,
+    # or so many pixels: this is faster than another access.
     most_waste: float = 4
     small_part: int = 64 * 64
 
