@@ -1,1 +1,1 @@
-"""What is learned from a pair of rasters: grids, co-registration, survey, radiometry."""
+"""Estimates from a pair of rasters: relative geometry, co-registration, survey, radiometry."""

@@ -1,4 +1,4 @@
-"""What a survey shows of a pair that cannot be fused."""
+"""Checks of a surveyed pair: value range, and data in both rasters."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
 
 __all__ = ["check_survey"]
 
-# Squares of such values, summed over a scene, still fit float32; no unit of light comes close.
+# Squares of such values, summed over a scene, fit float32; no radiometric unit comes close.
 _LARGEST = 1e15
 
 
 def check_survey(pair: Pair, survey: Survey) -> None:
     """
-    Refuse a pair whose sample shows that it cannot be fused.
+    Refuse a pair whose survey shows that it cannot be fused.
 
     Parameters
     ----------
     pair : Pair
-        Gives the names of the rasters.
+        The pair, for the names of its rasters.
     survey : Survey
-        Of the pair.
+        Survey of the pair.
 
     Raises
     ------
     PairError
-        If no pixel holds data in both rasters, or values are too large for float32.
+        If no HS pixel has data in both rasters, or values are too large for float32.
     """
     _refuse_extremes(pair, survey)
     _refuse_empty(pair, survey)
 
 
 def _refuse_extremes(pair: Pair, survey: Survey) -> None:
-    for raster, arrays in _read_of(pair, survey):
+    for raster, arrays in _surveyed_pixels(pair, survey):
         largest = max(float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in arrays)
         if largest > _LARGEST:
             raise PairError(
@@ -53,7 +53,7 @@ def _refuse_extremes(pair: Pair, survey: Survey) -> None:
 
 
 def _refuse_empty(pair: Pair, survey: Survey) -> None:
-    for raster, arrays in _read_of(pair, survey):
+    for raster, arrays in _surveyed_pixels(pair, survey):
         if not any(np.isfinite(array).any() for array in arrays):
             raise PairError(
                 f"{raster_label(raster)}: no pixel holds data where the two "
@@ -72,10 +72,10 @@ def _refuse_empty(pair: Pair, survey: Survey) -> None:
         )
 
 
-def _read_of(
+def _surveyed_pixels(
     pair: Pair, survey: Survey
 ) -> tuple[tuple[xr.DataArray, list[NDArray[np.float32]]], ...]:
-    """Return both rasters, each with what was read of it."""
+    """Return both rasters, each with its surveyed pixels."""
     return (
         (pair.hs, list(survey.images)),
         (pair.rgb, [patch.fine for patch in survey.patches]),

@@ -1,9 +1,9 @@
 """
-The geometry of a pair of rasters: overlap, ratio, grids; with PSF, response and assumptions.
+Relative geometry of a pair of rasters: overlap, ratio and grids, with PSF, response and notes.
 
-Geometry comes from the two transforms. Eager and cheap: no pixel is read here. What is
-assumed for want of metadata becomes a note, one sentence the user sees; what cannot be
-fused is refused in one line that names both files.
+The geometry follows from the two transforms; no pixel is read. Each assumption made for missing
+metadata is recorded in a note for the user; a pair that cannot be fused raises a one-line error
+that names both files.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ __all__ = ["SETTINGS", "GeometrySettings", "Pair", "make_pair", "shifted_by"]
 
 @dataclass(frozen=True, slots=True)
 class GeometrySettings:
-    """Of the parts of the two rasters that a pair keeps."""
+    """Margins of the two rasters around the overlap, and the smallest ratio."""
 
-    # HS pixels beyond the overlap, for interpolation at the edge of the output.
+    # HS pixels beyond the overlap that are read, for interpolation at the edge of the output.
     hs_margin: int = 2
-    # MS pixels beyond it, in HS pixels: texture maps of `kriging` reach six, the PSF of the
-    # outermost HS pixels two more.
+    # MS pixels beyond the overlap that are read, in HS pixels: texture maps of `kriging` extend
+    # six, the PSF of the outermost HS pixels two more.
     ms_margin: int = 8
-    # MS pixels that an HS pixel has to span along each axis: fewer leave no detail to add.
+    # Smallest number of MS pixels in an HS pixel along each axis.
     smallest_ratio: float = 2.0
 
 
@@ -53,22 +53,22 @@ class Pair:
     Attributes
     ----------
     hs : DataArray
-        (band, y, x); the HS pixels that touch the overlap, and a margin.
+        HS image (band, y, x), cut to the overlap with a margin.
     fine : DataArray
-        The RGB or multispectral raster, (band, y, x): the pixels of the output, and those beyond
-        it that the file holds and the outermost HS pixels see.
+        MS image (band, y, x): the pixels of the output, with a margin that covers the PSF of the
+        outermost HS pixels, as far as the file has them.
     fine_geometry : Geometry
-        Of ``hs`` over ``fine``.
+        Grid of ``hs`` relative to ``fine``.
     output : tuple of Span
-        Rows and columns of ``fine`` that are the output's.
+        Rows and columns of ``fine`` in the output.
     psf : PSF
-        Of the HS sensor, in HS pixels.
-    response : ndarray of shape (MS bands, bands) or None
-        R from the sensors; None where it has to be estimated.
+        PSF of the HS sensor, in HS pixels.
+        response : ndarray of shape (MS bands, bands) or None
+            Spectral response R from the sensors; None where it has to be estimated.
     response_source : str
-        Where R comes from.
+        Origin of R, for reports.
     notes : tuple of str
-        What was assumed, a sentence each.
+        Assumptions, one sentence each.
     """
 
     hs: xr.DataArray
@@ -82,12 +82,12 @@ class Pair:
 
     @cached_property
     def rgb(self) -> xr.DataArray:
-        """The part of ``fine`` that lies on the HS image; its grid is the output's."""
+        """The MS image in the overlap, on the grid of the output."""
         return _cut(self.fine, self.output)
 
     @cached_property
     def geometry(self) -> Geometry:
-        """Of ``hs`` over ``rgb``."""
+        """Grid of ``hs`` relative to ``rgb``."""
         rows, columns = self.output
         y, x = self.fine_geometry.y, self.fine_geometry.x
         return Geometry(y.cut(rows, Span(0, y.coarse)), x.cut(columns, Span(0, x.coarse)))
@@ -104,33 +104,34 @@ def make_pair(
     window: tuple[Span, Span] | None = None,
 ) -> Pair:
     """
-    Return the pair that two rasters make.
+    Return the pair of two rasters, cut to their overlap on parallel grids.
 
     Parameters
     ----------
     hs, rgb : DataArray
         From :func:`hsfuse.open_raster`.
     hs_sensor, rgb_sensor : Sensor, optional
-        What is known beyond the files' own metadata.
+        Sensors, which complete the metadata of the files.
     psf : PSF, optional
-        Of the HS sensor, in HS pixels, instead of what ``hs_sensor`` states.
+        PSF of the HS sensor in HS pixels; replaces that of ``hs_sensor``.
     move : Affine, optional
-        Of the HS image over the grid of ``rgb``, in pixels of that grid.
+        Correction of the position of the HS image, in pixel coordinates of ``rgb``.
     window : tuple of Span, optional
         Rows and columns of ``rgb`` to which the output is restricted.
 
     Raises
     ------
     PairError
-        If they cannot be fused; the message names both files, what was found and what
-        is expected.
+        If the rasters cannot be fused.
     """
     both = f"{raster_label(hs)} and {raster_label(rgb)}"
     if hs.sizes["band"] < 2:
         raise PairError(f"{raster_label(hs)}: has one band; a hyperspectral raster has two or more")
-    notes = [f"{raster_label(raster)}: {note}" for raster in (hs, rgb) for note in _assumed(raster)]
-    hs, relative, rgb = _one_frame(hs, rgb, both, notes)
-    hs, relative = _same_orientation(hs, relative)
+    notes = [
+        f"{raster_label(raster)}: {note}" for raster in (hs, rgb) for note in _reading_notes(raster)
+    ]
+    hs, relative, rgb = _relative_transform(hs, rgb, both, notes)
+    hs, relative = _align_orientation(hs, relative)
     relative = (move or Affine.identity()) * relative
     _refuse_small_ratio(relative, both)
     geometry, fine, coarse, output = _overlap(hs, rgb, relative, both, window)
@@ -142,12 +143,12 @@ def make_pair(
 
 
 def shifted_by(shift: tuple[float, float], geometry: Geometry) -> Affine:
-    """Return the ``move`` of :func:`make_pair` for a shift along y and x in HS pixels."""
+    """Return the ``move`` of :func:`make_pair` for a shift (y, x) in HS pixels."""
     return Affine.translation(shift[1] * geometry.x.ratio, shift[0] * geometry.y.ratio)
 
 
-def _assumed(raster: xr.DataArray) -> list[str]:
-    """Return what was assumed when the file was opened."""
+def _reading_notes(raster: xr.DataArray) -> list[str]:
+    """Return the notes on assumptions made when the file was opened."""
     return list(raster.attrs.get("notes", ()))
 
 
@@ -157,20 +158,20 @@ def _georeferenced(raster: xr.DataArray) -> bool:
 
 
 def transform(raster: xr.DataArray) -> Affine:
-    """Return the transform of a raster's pixel corners, which may be a window of its file."""
+    """Return the transform of a raster's pixel corners, also where it is a window of its file."""
     stated = Affine(*raster.rio.transform()[:6])
     if "x" not in raster.coords or "y" not in raster.coords or not stated.is_rectilinear:
-        return stated  # coordinates along one axis hold no rotation
+        return stated  # 1-D coordinates cannot represent a rotation
     return Affine(*raster.rio.transform(recalc=raster.sizes["x"] > 1 < raster.sizes["y"])[:6])
 
 
-def _one_frame(
+def _relative_transform(
     hs: xr.DataArray, rgb: xr.DataArray, both: str, notes: list[str]
 ) -> tuple[xr.DataArray, Affine, xr.DataArray]:
-    """Return the HS raster, its transform into fine pixel coordinates, and the RGB raster."""
+    """Return the HS raster, its transform to pixel coordinates of the MS raster, the MS raster."""
     known = _georeferenced(hs), _georeferenced(rgb)
     if not all(known):
-        relative = _corner_on_corner(hs, rgb, both)
+        relative = _match_corners(hs, rgb, both)
         found = {
             (False, False): "neither file is georeferenced",
             (True, False): f"{raster_label(rgb)} is not georeferenced",
@@ -181,8 +182,8 @@ def _one_frame(
             f"ratio {relative.a:.4g} by {relative.e:.4g}"
         )
         if known == (True, False):
-            onto = transform(hs) * Affine.scale(1 / relative.a, 1 / relative.e)
-            rgb = _place(rgb, onto, hs.rio.crs)
+            target = transform(hs) * Affine.scale(1 / relative.a, 1 / relative.e)
+            rgb = _with_transform(rgb, target, hs.rio.crs)
         return hs, relative, rgb
 
     inside = ~transform(rgb) * transform(hs)
@@ -216,19 +217,20 @@ def _one_frame(
     return warped, ~transform(rgb) * placed, rgb
 
 
-def _place(raster: xr.DataArray, onto: Affine, crs: object | None) -> xr.DataArray:
-    """Return the raster with another transform and CRS."""
+def _with_transform(raster: xr.DataArray, target: Affine, crs: object | None) -> xr.DataArray:
+    """Return a raster with another transform and CRS."""
     columns, rows = raster.sizes["x"], raster.sizes["y"]
     placed = raster.assign_coords(
-        x=onto.c + (np.arange(columns) + 0.5) * onto.a, y=onto.f + (np.arange(rows) + 0.5) * onto.e
+        x=target.c + (np.arange(columns) + 0.5) * target.a,
+        y=target.f + (np.arange(rows) + 0.5) * target.e,
     )
-    placed = placed.rio.write_transform(onto)
+    placed = placed.rio.write_transform(target)
     return placed if crs is None else placed.rio.write_crs(crs)
 
 
-def _corner_on_corner(hs: xr.DataArray, rgb: xr.DataArray, both: str) -> Affine:
+def _match_corners(hs: xr.DataArray, rgb: xr.DataArray, both: str) -> Affine:
     across, down = (rgb.sizes[axis] / hs.sizes[axis] for axis in ("x", "y"))
-    # A few fine pixels cut at the far edge still make one ratio: within one HS pixel.
+    # Tolerates missing fine pixels at the lower and right edges, up to one HS pixel.
     slack = max(1 / hs.sizes["x"], 1 / hs.sizes["y"], 0.01)
     if abs(across / down - 1) > slack:
         raise PairError(
@@ -244,15 +246,15 @@ def _corner_on_corner(hs: xr.DataArray, rgb: xr.DataArray, both: str) -> Affine:
 def _shared_crs(
     hs: xr.DataArray, rgb: xr.DataArray, inside: Affine, both: str, notes: list[str]
 ) -> Affine:
-    """Take the CRS of one file for both, when their extents agree."""
+    """Use the CRS of one file for both if their extents overlap; return the relative transform."""
     left, top = inside * (0, 0)
     right, bottom = inside * (hs.sizes["x"], hs.sizes["y"])
     across = min(max(left, right), rgb.sizes["x"]) - max(min(left, right), 0)
     down = min(max(top, bottom), rgb.sizes["y"]) - max(min(top, bottom), 0)
-    lacking = hs if hs.rio.crs is None else rgb
+    missing = hs if hs.rio.crs is None else rgb
     if across <= 0 or down <= 0:
         raise PairError(
-            f"{both}: {raster_label(lacking)} has no CRS and the two extents share nothing, "
+            f"{both}: {raster_label(missing)} has no CRS and the two extents share nothing, "
             f"{_extent(hs)} and {_extent(rgb)}; give it its CRS"
         )
     other = hs.rio.crs or rgb.rio.crs
@@ -260,19 +262,19 @@ def _shared_crs(
         notes.append("neither file states a CRS; their coordinates were compared as they are")
     else:
         notes.append(
-            f"{raster_label(lacking)} states no CRS; {crs_label(other)} was taken from the other "
+            f"{raster_label(missing)} states no CRS; {crs_label(other)} was taken from the other "
             "file, whose extent agrees"
         )
     return inside
 
 
 def _parallel(inside: Affine, hs: xr.DataArray) -> bool:
-    """Return whether the grids are parallel: no axis strays by a tenth of a fine pixel."""
+    """Return whether the grids are parallel to a tenth of a fine pixel over the image."""
     return abs(inside.b) * hs.sizes["y"] < 0.1 and abs(inside.d) * hs.sizes["x"] < 0.1
 
 
-def _same_orientation(hs: xr.DataArray, relative: Affine) -> tuple[xr.DataArray, Affine]:
-    """Return the HS raster flipped so that both count in the same direction."""
+def _align_orientation(hs: xr.DataArray, relative: Affine) -> tuple[xr.DataArray, Affine]:
+    """Return the HS raster, flipped where its axes run opposite to those of the MS raster."""
     for axis, step in (("x", relative.a), ("y", relative.e)):
         if step < 0:
             count = hs.sizes[axis]
@@ -302,13 +304,13 @@ def _overlap(
     both: str,
     window: tuple[Span, Span] | None,
 ) -> tuple[Geometry, tuple[Span, Span], tuple[Span, Span], tuple[Span, Span]]:
-    """Return the geometry, the fine and the HS pixels it is of, and which of them are output."""
+    """Return the geometry, its fine and HS pixels in the files, and its output pixels."""
     axes, fines, coarses, outputs = [], [], [], []
     for place, (axis, ratio, origin) in enumerate(
         (("y", relative.e, relative.f), ("x", relative.a, relative.c))
     ):
-        whole = Axis(rgb.sizes[axis], hs.sizes[axis], ratio, _snapped(origin))
-        # A fine pixel belongs to the output when its centre lies on the HS image.
+        whole = Axis(rgb.sizes[axis], hs.sizes[axis], ratio, _without_rounding(origin))
+        # A fine pixel belongs to the output if its centre is inside the HS image.
         start = max(0, math.ceil(whole.origin - 0.5 - 1e-6))
         stop = min(whole.fine, math.floor(whole.origin + whole.coarse * ratio - 0.5 + 1e-6) + 1)
         if stop <= start:
@@ -336,8 +338,8 @@ def _overlap(
     )
 
 
-def _snapped(origin: float) -> float:
-    """Return an origin without the rounding of its transform: a thousandth of a fine pixel."""
+def _without_rounding(origin: float) -> float:
+    """Round an origin to whole fine pixels if it differs by less than a thousandth of one."""
     nearest = round(origin)
     return float(nearest) if abs(origin - nearest) < 1e-3 else origin
 

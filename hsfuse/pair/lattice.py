@@ -1,4 +1,4 @@
-"""Whether two rasters have the same bands, and pixels of one lattice."""
+"""Checks that two rasters have the same bands and share one pixel lattice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hsfuse.pair.geometry import transform
 
 __all__ = ["common_bands", "lattice_offset"]
 
-# Two grids are one lattice when their origins lie this close to whole pixels apart.
+# Largest deviation of the offset of two grids from whole pixels.
 _LATTICE_TOLERANCE = 1e-2
 
 
@@ -62,7 +62,7 @@ def common_bands(first: xr.DataArray, second: xr.DataArray, both: str) -> NDArra
 
 def lattice_offset(first: xr.DataArray, second: xr.DataArray, both: str) -> tuple[int, int]:
     """
-    Return the row and column of the first raster at which the second begins.
+    Return the row and column of the upper left pixel of the second raster in the first one.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def lattice_offset(first: xr.DataArray, second: xr.DataArray, both: str) -> tupl
     Raises
     ------
     PairError
-        If their pixels are not those of one lattice.
+        If their pixels do not share one lattice.
     """
     grid, other = transform(first), transform(second)
     shapes = [image_size(raster.sizes["y"], raster.sizes["x"]) for raster in (first, second)]
@@ -91,7 +91,7 @@ def lattice_offset(first: xr.DataArray, second: xr.DataArray, both: str) -> tupl
         )
     step = ~grid * other
     column, row = step.c, step.f
-    # How far the last pixel is off, where two pixel sizes differ a little.
+    # Offset of the last pixel, where the pixel sizes differ slightly.
     drift = max(
         abs(step.a - 1) * second.sizes["x"],
         abs(step.e - 1) * second.sizes["y"],

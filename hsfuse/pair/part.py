@@ -1,8 +1,8 @@
 """
-A part of a pair: some bands of the HS image, and the MS pixels within a bounding box.
+Restriction of a pair to some bands of the HS image and a bounding box of the MS image.
 
-Both are restricted before anything is planned, so that survey, method and tiles are those of the
-part. Beyond the box the MS image is read as it is beyond the overlap of both images.
+Both are applied before planning, so that survey, method and tiles refer to the part alone. Around
+the box, the MS image is read with the same margin as around the overlap of a whole pair.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ __all__ = [
 
 #: Left, bottom, right and top.
 BBox = tuple[float, float, float, float]
-#: ``"1-50,60,900-1000nm"``, or numbers from 1.
+#: Text such as ``"1-50,60,900-1000nm"``, or band numbers from 1.
 Bands = str | Sequence[int]
 
 _NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
 _LENGTHS = re.compile(r"(\d+\.?\d*)-(\d+\.?\d*) *nm", re.IGNORECASE)
 _SYNTAX = "numbers from 1, ranges, or wavelength ranges, as in 1-50,60,900-1000nm"
-# Points along each edge of a bounding box that is transformed to another CRS, as GDAL takes.
+# Points along each edge of a bounding box in a transformation to another CRS, as in GDAL.
 _DENSIFIED = 21
 
 
 class _Range(NamedTuple):
-    """First and last of some bands: numbers from 1, or nanometres."""
+    """First and last band of a range: numbers from 1, or wavelengths in nanometres."""
 
     first: float
     last: float
@@ -60,18 +60,18 @@ class _Range(NamedTuple):
 
 def check_bands(bands: Bands) -> None:
     """
-    Refuse what is no selection of bands, whatever the raster is.
+    Check the syntax of a band selection.
 
     Parameters
     ----------
     bands : str or sequence of int
-        Numbers from 1, ranges of numbers and ranges of wavelengths in nanometres, separated by
-        commas; or a sequence of numbers.
+        Band numbers from 1, ranges of numbers and ranges of wavelengths in nanometres, separated
+        by commas; or a sequence of numbers.
 
     Raises
     ------
     PlanError
-        If it cannot be understood.
+        If the selection is invalid.
 
     Examples
     --------
@@ -102,19 +102,19 @@ def _range(text: str) -> _Range:
 
 def select_bands(hs: xr.DataArray, bands: Bands) -> xr.DataArray:
     """
-    Return some bands of a raster, in its order and numbered from 1; other bands are not read.
+    Select bands of a raster, lazily, in the order of the raster and renumbered from 1.
 
     Parameters
     ----------
     hs : DataArray of shape (bands, rows, columns)
         From :func:`hsfuse.open_raster`.
     bands : str or sequence of int
-        See :func:`check_bands`. A wavelength range holds the bands whose centre lies in it.
+        As in :func:`check_bands`. A wavelength range selects the bands with centres inside it.
 
     Returns
     -------
     DataArray of shape (selected bands, rows, columns)
-        Lazy; its attribute ``selected_bands`` says which these are.
+        Lazy; the attribute ``selected_bands`` lists the selected bands.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def select_bands(hs: xr.DataArray, bands: Bands) -> xr.DataArray:
         raise PairError(
             f"{raster_label(hs)}: bands {_text(bands)} are one band; expected two or more"
         )
-    # One slice for each run of neighbours: dask hands slices down to the file, but not lists.
+    # One slice for each run of adjacent bands: dask passes slices on to the file, but not lists.
     runs = np.split(index, np.flatnonzero(np.diff(index) > 1) + 1)
     pieces = [hs.data[run[0] : run[-1] + 1] for run in runs]
     data = pieces[0]
@@ -141,7 +141,7 @@ def select_bands(hs: xr.DataArray, bands: Bands) -> xr.DataArray:
 
 
 def _bands_within(hs: xr.DataArray, wanted: _Range) -> NDArray[np.bool_]:
-    """Return which bands lie in a range; refuse a range of none."""
+    """Return the mask of bands in a range; refuse a range without bands."""
     count = hs.sizes["band"]
     if not wanted.nanometres:
         if wanted.last > count:
@@ -169,7 +169,7 @@ def _text(bands: Bands) -> str:
 
 
 def _runs(numbers: NDArray[np.intp]) -> str:
-    """Return numbers as text, runs of neighbours by their first and last."""
+    """Format numbers as text, with runs of consecutive numbers as ranges."""
     ends = np.flatnonzero(np.diff(numbers) > 1) + 1
     return ",".join(
         f"{run[0]}-{run[-1]}" if run.size > 1 else f"{run[0]}" for run in np.split(numbers, ends)
@@ -178,16 +178,16 @@ def _runs(numbers: NDArray[np.intp]) -> str:
 
 class RestrictedMS(NamedTuple):
     """
-    The MS image of a part of a pair.
+    The MS image restricted to the selected HS bands and the bounding box.
 
     Attributes
     ----------
     rgb : DataArray of shape (MS bands, rows, columns)
-        Without bands outside the selected HS bands; notes in its attributes name these.
+        Without the MS bands outside the selected HS bands, which a note in its attributes lists.
     sensor : Sensor or None
-        With the bands of ``rgb``, where it was known.
+        Sensor with the bands of ``rgb``, where known.
     window : tuple of Span or None
-        Rows and columns within the bounding box, where there is one.
+        Rows and columns inside the bounding box, where there is one.
     """
 
     rgb: xr.DataArray
@@ -203,23 +203,23 @@ def restrict_ms(
     crs: str | None,
 ) -> RestrictedMS:
     """
-    Return the MS image of a part of a pair.
+    Restrict the MS image of a pair to the selected HS bands and a bounding box.
 
     Parameters
     ----------
     hs : DataArray
-        Of :func:`select_bands`, where bands were selected.
+        HS image, from :func:`select_bands` where bands were selected.
     rgb : DataArray
         The MS image.
     sensor : Sensor or None
-        Of ``rgb``.
+        Sensor of ``rgb``.
     bbox, crs
-        As for :func:`find_window`; None for all pixels.
+        As in :func:`find_window`; None for all pixels.
 
     Raises
     ------
     PairError
-        If no MS band lies within the selected HS bands, or no pixel in the box.
+        If no MS band is inside the selected HS bands, or no pixel inside the box.
     """
     window = None if bbox is None else find_window(rgb, bbox, crs)
     if "selected_bands" not in hs.attrs:
@@ -251,14 +251,14 @@ def restrict_ms(
 
 def check_bbox(bbox: BBox, crs: str | None) -> None:
     """
-    Refuse what is no bounding box, whatever the raster is.
+    Check a bounding box and its CRS.
 
     Parameters
     ----------
     bbox : tuple of float
         Left, bottom, right and top.
     crs : str or None
-        Its coordinate reference system, as pyproj takes it.
+        Coordinate reference system of the box, in any form that pyproj accepts.
 
     Raises
     ------
@@ -284,18 +284,18 @@ def _parsed(crs: str) -> CRS:
 
 def find_window(rgb: xr.DataArray, bbox: BBox, crs: str | None = None) -> tuple[Span, Span]:
     """
-    Return the rows and columns of a raster whose pixel centres lie in a bounding box.
+    Return the rows and columns of a raster whose pixel centres are inside a bounding box.
 
-    Of a rotated grid they are those of the rectangle about the box.
+    In a rotated grid, they enclose the box.
 
     Parameters
     ----------
     rgb : DataArray of shape (bands, rows, columns)
         Georeferenced.
     bbox : tuple of float
-        Left, bottom, right and top, in ``crs``: x before y, longitude before latitude.
+        Left, bottom, right and top in ``crs``: x before y, longitude before latitude.
     crs : str, optional
-        Of ``bbox``; by default that of the raster.
+        CRS of ``bbox``; by default that of the raster.
 
     Raises
     ------
@@ -325,7 +325,7 @@ def find_window(rgb: xr.DataArray, bbox: BBox, crs: str | None = None) -> tuple[
 
 
 def _transformed(rgb: xr.DataArray, bbox: BBox, crs: str) -> BBox:
-    """Return a bounding box in the CRS of a raster: that about its densified edges."""
+    """Transform a bounding box to the CRS of a raster, with densified edges."""
     own, label = rgb.rio.crs, raster_label(rgb, "MS image")
     if own is None:
         raise PairError(

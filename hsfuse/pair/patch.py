@@ -1,4 +1,4 @@
-"""One window of a survey: HS pixels, and the MS pixels that they need."""
+"""A window of a survey: HS pixels, and the MS pixels inside their PSF."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["Patch"]
 @dataclass(frozen=True)
 class Patch:
     """
-    One surveyed window.
+    A surveyed window of a pair.
 
     Attributes
     ----------
     coarse : ndarray of shape (bands, rows, columns)
-        HS pixels, float32, NaN where there is no data.
+        HS pixels, float32, NaN for no data.
     fine : ndarray of shape (MS bands, fine rows, fine columns)
-        The fine pixels about them, with a halo of the PSF's reach, NaN where there is no data.
+        MS pixels of the same area with a halo of the reach of the PSF, NaN for no data.
     geometry : Geometry
-        Of ``coarse`` over ``fine``.
+        Grid of ``coarse`` relative to ``fine``.
     start : tuple of int
-        Row and column, in the whole scene, of the first HS pixel.
+        Row and column of the first HS pixel in the whole scene.
     """
 
     coarse: NDArray[np.float32]
@@ -37,14 +37,14 @@ class Patch:
 
     def middle(self, psf: PSF, pixels: float) -> Patch:
         """
-        Return the middle of the window: whole HS pixels, and the MS pixels that they need.
+        Return the central part of the window: whole HS pixels, and the MS pixels inside their PSF.
 
         Parameters
         ----------
         psf : PSF
-            Whose reach is the halo.
+            PSF, whose reach is the halo.
         pixels : float
-            MS pixels, about; a window with fewer is returned as it is.
+            Approximate number of MS pixels; a smaller window is returned unchanged.
         """
         geometry = self.geometry
         share = min(1.0, (pixels / self.fine[0].size) ** 0.5)
@@ -62,9 +62,9 @@ class Patch:
 
     def averaged(self, ratio: float) -> Patch:
         """
-        Return the window with MS pixels averaged, as long as an HS pixel spans ``ratio`` of them.
+        Return the window with averaged blocks of MS pixels; the ratio is at least ``ratio``.
 
-        An average that lacks a pixel has no data; pixels at the end that fill none are left out.
+        A block with missing pixels gives NaN; incomplete blocks at the end are omitted.
         """
         factors = [max(1, int(a.ratio // ratio)) for a in (self.geometry.y, self.geometry.x)]
         if factors == [1, 1]:
@@ -82,7 +82,7 @@ class Patch:
 
 
 def _middle(length: int, share: float) -> Span:
-    """Return the middle share of an axis."""
+    """Return the central share of an axis."""
     within = max(int(length * share), 1)
     start = (length - within) // 2
     return Span(start, start + within)

@@ -1,4 +1,4 @@
-"""Pixels that were read for a survey, so that the next survey of the same files reads them not."""
+"""Cache of the pixels read for a survey, for further surveys of the same files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Cube = NDArray[np.float32]
 @dataclass
 class PixelCache:
     """
-    Windows of rasters in memory, known by the coordinates of their pixels.
+    Windows of rasters in memory, identified by the coordinates of their pixels.
 
-    A pair whose HS image is shifted is another cut of the same two files: what a survey of the
-    first cut holds is cut again for the second, and only pixels that it lacks are read.
+    A pair with a shifted HS image is cut differently from the same two files: cached pixels of the
+    first survey are used for the second, and only missing windows are read.
     """
 
     _held: dict[str, list[xr.DataArray]] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class PixelCache:
         Parameters
         ----------
         name : str
-            What the raster is known by: those of one name differ in their cut alone.
+            Key of the raster: rasters with the same key may only differ in extent.
         raster : DataArray of shape (bands, rows, columns)
             Lazy.
         rows, columns : Span
@@ -49,20 +49,20 @@ class PixelCache:
         return read.to_numpy()
 
     def hold(self, name: str, window: xr.DataArray) -> None:
-        """Keep pixels of a raster that are in memory, see :meth:`read`."""
+        """Add pixels of a raster that are in memory; see :meth:`read`."""
         self._held.setdefault(name, []).append(window)
 
     def clear(self) -> None:
-        """Drop all that is held."""
+        """Remove all pixels."""
         self._held.clear()
 
     def forget(self, name: str) -> None:
-        """Drop what is held of a raster whose values are other ones from now on."""
+        """Remove the pixels of a raster whose values changed."""
         self._held.pop(name, None)
 
 
 def _within(wanted: xr.DataArray, held: xr.DataArray, axis: str) -> slice | None:
-    """Return where along an axis of ``held`` the wanted pixels lie, or None."""
+    """Return the slice of ``held`` along an axis with the wanted pixels; None if incomplete."""
     if axis not in wanted.coords or axis not in held.coords:
         return None
     inner, outer = wanted[axis].values, held[axis].values

@@ -1,9 +1,9 @@
 """
 Radiometry of a surveyed pair: R where it is unknown, gain and offset of each MS band.
 
-The two sensors rarely share units. Per MS band, ``D(Y) = gain · R X + offset`` is
-fitted on the HS grid and reported; the fused cube keeps the units of the HS image. Pixels that
-changed between the two images, as under a cloud, have a low weight (Tukey's biweight).
+The two sensors rarely share units. For each MS band, ``D(Y) = gain · R X + offset`` is fitted on
+the HS grid and reported; the fused cube has the units of the HS image. Pixels that changed between
+the two images, such as clouds, have a low weight (Tukey's biweight).
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ __all__ = ["Radiometry", "measure_radiometry", "paired_spectra"]
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """Of the estimate of R and of what is reported."""
+    """Settings of the estimate of R, and thresholds of notes."""
 
-    # Weight of smoothness along the spectrum against the fit, in mean variances of a band: on a
-    # simulated pair 1e-3 leaves the fit alone and still decides between neighbouring bands.
+    # Weight of spectral smoothness relative to the fit, in units of the mean band variance: on a
+    # simulated pair 1e-3 does not affect the fit, and still distributes R among similar bands.
     smoothness: float = 1e-3
-    # Iterations of the weights of unchanged pixels; a fixed number needs no tolerance.
+    # Iterations of the robust weights; a fixed number needs no tolerance.
     rounds: int = 6
-    # Smallest weight of a pixel below which pixels changed, and R is estimated again without them.
+    # If a pixel has a smaller weight, it changed, and R is estimated again with the weights.
     changed_weight: float = 1e-3
-    # Below this correlation the two images may show different places.
+    # Below this correlation the two images may show different areas.
     lowest_correlation: float = 0.5
-    # A stated response is reported where it leaves this share of a band's variance unexplained,
-    # and this many times the share that one estimated from the pair leaves.
+    # A stated response is reported if the share of unexplained variance of a band is larger than
+    # this, and this many times that of the response estimated from the pair.
     unexplained: float = 0.03
     times_worse: float = 2.0
-    # Share of its peak at or above which a response covers an HS band. Half the peak bounds the
-    # FWHM by which bands are specified, and there a Gaussian of this FWHM and a measured curve
-    # agree; at a tenth the Gaussian of a broad band reaches half as far again.
+    # Level relative to its peak at which a response covers an HS band. Half the peak is the limit
+    # of the FWHM that specifies a band, where a Gaussian and a measured curve agree; at a tenth of
+    # the peak, the Gaussian of a broad band extends half as far again.
     coverage_level: float = 0.5
-    # Share of the surveyed pixels at a band's largest value: more than a scene has by chance.
+    # Share of the surveyed pixels at the largest value of a band above which it is saturated.
     saturated: float = 0.01
-    # Wavelength ranges that one note lists.
+    # Largest number of wavelength ranges listed in a note.
     most_ranges: int = 6
 
 
@@ -59,21 +59,21 @@ class Radiometry:
     Attributes
     ----------
     good : ndarray of bool, shape (bands,)
-        HS bands that carry a spectrum.
+        Usable HS bands.
     response : ndarray of shape (MS bands, bands)
-        R, rows summing to one.
+        R, with rows that sum to one.
     gain, offset : ndarray of shape (MS bands,)
         ``D(Y) = gain * R X + offset``.
     correlation : ndarray of shape (MS bands,)
-        Between the two sides.
+        Correlation of ``D(Y)`` and ``R X``.
     covered : ndarray of bool, shape (bands,)
-        HS bands within the spectral coverage of the MS bands, where one of them responds with
-        half its peak or more; all where R is estimated.
+        HS bands within the spectral coverage of the MS bands, where the response of one is at
+        least half its peak; all where R is estimated.
     explained : ndarray of shape (bands,)
-        Share of each HS band's variance that the MS bands explain on the HS grid; NaN for
-        bands that are not good.
+        Share of the variance of each HS band that a linear function of the MS bands explains on
+        the HS grid; NaN for bad bands.
     notes : tuple of str
-        For the user, a sentence each.
+        Notes for the user, one sentence each.
     """
 
     good: NDArray[np.bool_]
@@ -88,24 +88,24 @@ class Radiometry:
 
 def measure_radiometry(survey: Survey) -> Radiometry:
     """
-    Return the response, gain and offset of the surveyed pair.
+    Estimate response, gain and offset of a surveyed pair.
 
-    A stated response is used as it is; a note says where one estimated from the pair explains
-    much more.
+    A stated response is used unchanged; a note reports where a response estimated from the pair
+    explains much more variance.
     """
     good = survey.good
-    spectra, seen = paired_spectra(survey)
-    own, weight = _read_response(spectra, seen)
+    spectra, degraded = paired_spectra(survey)
+    own, weight = _estimate_robust_response(spectra, degraded)
     response = survey.response
-    doubts: tuple[str, ...] = ()
+    misfits: tuple[str, ...] = ()
     if response is None:
-        response = np.zeros((len(seen), len(good)))
+        response = np.zeros((len(degraded), len(good)))
         response[:, good] = own
     else:
-        weight = _unchanged(response[:, good] @ spectra, seen)
-        doubts = _doubts(response[:, good] @ spectra, own @ spectra, seen, weight)
-    gain, offset, correlation = _lines(response[:, good] @ spectra, seen, weight)
-    # An estimated response fits the spectra of the scene and does not determine the coverage.
+        weight = _robust_weights(response[:, good] @ spectra, degraded)
+        misfits = _misfit_notes(response[:, good] @ spectra, own @ spectra, degraded, weight)
+    gain, offset, correlation = _regress(response[:, good] @ spectra, degraded, weight)
+    # An estimated response depends on the spectra of the scene and does not show the coverage.
     stated = survey.response is not None
     covered = (
         _covered(response, survey.wavelength, survey.marked)
@@ -113,37 +113,39 @@ def measure_radiometry(survey: Survey) -> Radiometry:
         else np.ones(len(good), dtype=bool)
     )
     explained = np.full(len(good), np.nan)
-    explained[good] = _explained(spectra, seen, weight)
+    explained[good] = _explained(spectra, degraded, weight)
     notes = (
         *_bad_notes(survey),
         *_saturated_notes(survey),
-        *_notes(correlation),
-        *doubts,
+        *_correlation_notes(correlation),
+        *misfits,
         *_uncovered_notes(good, covered, explained, survey.wavelength),
     )
     return Radiometry(good, response, gain, offset, correlation, covered, explained, notes)
 
 
-def _read_response(
-    spectra: NDArray[np.float64], seen: NDArray[np.float64]
+def _estimate_robust_response(
+    spectra: NDArray[np.float64], degraded: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return R estimated from the pair, and the weights of the pixels."""
-    response = estimate_response(spectra, seen)
-    weight = _unchanged(response @ spectra, seen)
-    if weight.min() < _SETTINGS.changed_weight:  # some pixels changed, and R with them
-        response = estimate_response(spectra, seen, weight)
-        weight = _unchanged(response @ spectra, seen)
+    """Return R estimated from the pair, and the robust weights (pixels,)."""
+    response = estimate_response(spectra, degraded)
+    weight = _robust_weights(response @ spectra, degraded)
+    if weight.min() < _SETTINGS.changed_weight:  # changed pixels affected R
+        response = estimate_response(spectra, degraded, weight)
+        weight = _robust_weights(response @ spectra, degraded)
     return response, weight
 
 
-def _unchanged(predicted: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return each pixel's weight, low where it changed between the images."""
-    weight = np.ones(seen.shape[1])
+def _robust_weights(
+    predicted: NDArray[np.float64], degraded: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return a weight (pixels,) for each pixel, low where it changed between the images."""
+    weight = np.ones(degraded.shape[1])
     for _ in range(_SETTINGS.rounds):
-        gain, offset, _ = _lines(predicted, seen, weight)
-        weight = tukey_biweight(seen - gain[:, None] * predicted - offset[:, None], seen)
+        gain, offset, _ = _regress(predicted, degraded, weight)
+        weight = tukey_biweight(degraded - gain[:, None] * predicted - offset[:, None], degraded)
         if not weight.any():
-            return np.ones(seen.shape[1])
+            return np.ones(degraded.shape[1])
     return weight
 
 
@@ -151,36 +153,36 @@ def paired_spectra(
     survey: Survey, bands: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
-    Return the surveyed HS pixels with data in both images, and D(Y) there.
+    Return the surveyed HS spectra with data in both images, and D(Y) at these pixels.
 
     Parameters
     ----------
     survey : Survey
-        Of the pair.
+        Survey of the pair.
     bands : ndarray of bool, shape (bands,), optional
-        HS bands that are wanted; the good ones by default.
+        HS bands to return; by default the good ones.
 
     Returns
     -------
     tuple of ndarray
-        Of shape (bands, pixels), NaN only in bands that are not good, and (MS bands, pixels).
+        Spectra (bands, pixels), NaN only in bad bands, and D(Y) (MS bands, pixels).
     """
     bands = survey.good if bands is None else bands
     spectra, fine = [], []
     for patch in survey.patches:
-        seen, used = survey.degraded(patch)
+        degraded, used = survey.degraded(patch)
         spectra.append(patch.coarse[bands][:, used])
-        fine.append(seen[:, used])
+        fine.append(degraded[:, used])
     return np.concatenate(spectra, axis=1).astype(np.float64), np.concatenate(fine, axis=1)
 
 
 def estimate_response(
     spectra: NDArray[np.float64],
-    seen: NDArray[np.float64],
+    degraded: NDArray[np.float64],
     weight: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """
-    Return the non-negative, smooth R that explains the MS bands.
+    Estimate the non-negative, smooth R that explains the MS bands.
 
     Minimises ``|Y - g R X - o|² + s |∂R|²`` over ``R >= 0`` for each MS band
     (non-negative least squares, Lawson and Hanson 1974).
@@ -188,10 +190,11 @@ def estimate_response(
     Parameters
     ----------
     spectra : ndarray of shape (bands, pixels)
-    seen : ndarray of shape (MS bands, pixels)
-        The MS bands as the HS sensor would see them.
+        HS spectra X.
+    degraded : ndarray of shape (MS bands, pixels)
+        MS bands degraded to the HS grid, D(Y).
     weight : ndarray of shape (pixels,), optional
-        How much each pixel counts.
+        Weights of the pixels.
 
     Returns
     -------
@@ -204,12 +207,12 @@ def estimate_response(
     covariance = (centred * share) @ centred.T
     level = np.trace(covariance) / bands
     step = np.diff(np.eye(bands), axis=0) * np.sqrt(_SETTINGS.smoothness * level)
-    # The covariance's square root stands for all pixels in the least squares.
+    # The square root of the covariance represents all pixels in the least squares problem.
     values, vectors = np.linalg.eigh(covariance)
     root = np.sqrt(np.maximum(values, 1e-12 * max(values.max(), 1e-30)))
     design = np.concatenate([root[:, None] * vectors.T, step])
-    response = np.empty((len(seen), bands))
-    for index, band in enumerate(seen):
+    response = np.empty((len(degraded), bands))
+    for index, band in enumerate(degraded):
         moment = centred @ (share * (band - band @ share))
         target = np.concatenate([vectors.T @ moment / root, np.zeros(bands - 1)])
         weights, _ = nnls(design, target, maxiter=30 * bands)
@@ -218,16 +221,16 @@ def estimate_response(
     return response
 
 
-def _lines(
-    predicted: NDArray[np.float64], seen: NDArray[np.float64], weight: NDArray[np.float64]
+def _regress(
+    predicted: NDArray[np.float64], degraded: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return slope, intercept and correlation of each row of ``seen`` on ``predicted``."""
+    """Return slope, intercept and correlation (MS bands,) of ``degraded`` on ``predicted``."""
     share = weight / weight.sum()
     x = predicted - (predicted @ share)[:, None]
-    y = seen - (seen @ share)[:, None]
+    y = degraded - (degraded @ share)[:, None]
     xx, yy, xy = (x * x) @ share, (y * y) @ share, (x * y) @ share
     gain = np.divide(xy, xx, out=np.ones_like(xx), where=xx > 0)
-    offset = seen @ share - gain * (predicted @ share)
+    offset = degraded @ share - gain * (predicted @ share)
     spread = np.sqrt(xx * yy)
     return gain, offset, np.divide(xy, spread, out=np.zeros_like(xx), where=spread > 0)
 
@@ -236,15 +239,14 @@ def _covered(
     response: NDArray[np.float64], wavelength: NDArray[np.float64], used: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """
-    Return which HS bands the MS bands cover: where one of them responds with half its peak.
+    Return the mask of HS bands at which the response of an MS band is at least half its peak.
 
-    All of them where wavelengths are not known. Bands that R leaves out follow from the used ones
-    on either side.
+    All bands where wavelengths are unknown. The response at bands excluded from R is interpolated.
     """
     if not np.isfinite(wavelength).all() or not used.any():
         return np.ones(wavelength.size, dtype=bool)
     order = np.flatnonzero(used)[np.argsort(wavelength[used], kind="stable")]
-    # R weights a band by its part of the spectrum: without that it is the response.
+    # R includes the spectral width of each band; divided by it, R is the response.
     cells = band_cells(wavelength[order], np.full(order.size, np.nan))
     level = response[:, order] * cells.sharing / (cells.high - cells.low)
     level /= np.maximum(level.max(axis=1, keepdims=True), 1e-300)
@@ -253,11 +255,11 @@ def _covered(
 
 
 def _explained(
-    spectra: NDArray[np.float64], seen: NDArray[np.float64], weight: NDArray[np.float64]
+    spectra: NDArray[np.float64], degraded: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the share of each HS band's variance that a line of the MS bands explains."""
+    """Return the share of the variance of each HS band that a regression on MS bands explains."""
     root = np.sqrt(weight / weight.sum())
-    y, x = ((rows - (rows @ weight / weight.sum())[:, None]) * root for rows in (spectra, seen))
+    y, x = ((rows - (rows @ weight / weight.sum())[:, None]) * root for rows in (spectra, degraded))
     fitted = np.linalg.lstsq(x.T, y.T, rcond=None)[0].T @ x
     spread = (y**2).sum(axis=1)
     left = np.divide(
@@ -285,7 +287,7 @@ def _uncovered_notes(
 
 
 def _ranges(wavelength: NDArray[np.float64], chosen: NDArray[np.bool_]) -> str:
-    """Return the wavelength ranges of the chosen bands, the first few of them."""
+    """Format the first few wavelength ranges of the chosen bands."""
     order = np.argsort(wavelength)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], chosen[order].astype(int), [0]])))
     ranges = [
@@ -296,14 +298,14 @@ def _ranges(wavelength: NDArray[np.float64], chosen: NDArray[np.bool_]) -> str:
     return ", ".join(ranges[: _SETTINGS.most_ranges]) + (f" and {more} more" if more > 0 else "")
 
 
-def _doubts(
+def _misfit_notes(
     named: NDArray[np.float64],
     own: NDArray[np.float64],
-    seen: NDArray[np.float64],
+    degraded: NDArray[np.float64],
     weight: NDArray[np.float64],
 ) -> tuple[str, ...]:
-    """Return a note for each response that fits much worse than one estimated from the pair."""
-    left, least = (1 - _lines(predicted, seen, weight)[2] ** 2 for predicted in (named, own))
+    """Return a note for each stated response that fits much worse than the estimated one."""
+    left, least = (1 - _regress(predicted, degraded, weight)[2] ** 2 for predicted in (named, own))
     return tuple(
         f"MS band {index}: the stated response explains {1 - a:.1%} of its variance, one "
         f"estimated from the pair {1 - b:.1%}; the stated one is used"
@@ -327,7 +329,7 @@ def _saturated_notes(survey: Survey) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _notes(correlation: NDArray[np.float64]) -> tuple[str, ...]:
+def _correlation_notes(correlation: NDArray[np.float64]) -> tuple[str, ...]:
     weak = [i + 1 for i, value in enumerate(correlation) if value < _SETTINGS.lowest_correlation]
     if not weak:
         return ()

@@ -1,4 +1,4 @@
-"""The pair of a finished run, as its record states it: nothing is estimated, no pixel is read."""
+"""Reconstruction of the pair of a finished run from its record, without estimates or pixels."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ from hsfuse.pair.geometry import Pair, shifted_by
 
 __all__ = ["recorded_pair", "same_grid"]
 
-# Largest difference, in MS pixels, of a grid and that of a record: more than rounding.
+# Largest difference in MS pixels of a grid from that of a record: above rounding.
 _SAME_GRID = 1e-3
 
 Record = Mapping[str, Any]
 
 
-def recorded_pair(placed: Callable[[Affine | None], Pair], record: Record) -> Pair:
+def recorded_pair(build: Callable[[Affine | None], Pair], record: Record) -> Pair:
     """
     Return a pair with the co-registration, PSF and response of its run.
 
     Parameters
     ----------
-    placed : callable
-        Returns the pair with the HS image moved (:func:`hsfuse.pair.geometry.make_pair`).
+    build : callable
+        Returns the pair for a correction of the position of the HS image
+        (``move`` of :func:`hsfuse.pair.geometry.make_pair`).
     record : mapping
-        Of :func:`hsfuse.run`. Whether it is of this pair, :func:`same_grid` says afterwards.
+        Record of :func:`hsfuse.run`; :func:`same_grid` checks that it belongs to this pair.
 
     Raises
     ------
     PairError
-        If the rasters are no pair.
+        If the rasters are not a valid pair.
     KeyError, TypeError, ValueError
-        If it is no record, or of an older version of hsfuse.
+        If the record is invalid, or from an older version of hsfuse.
     """
-    pair, found = placed(None), record["alignment"]
+    pair, found = build(None), record["alignment"]
     if not same_grid(pair.geometry, record["grid"]) and found is not None:
-        pair = placed(shifted_by(tuple(found["shift"]), pair.geometry))
+        pair = build(shifted_by(tuple(found["shift"]), pair.geometry))
     drift = None if found is None else found["resampled"]
     if drift is not None:
         terms = tuple(drift["terms"][0]), tuple(drift["terms"][1])
@@ -59,7 +60,7 @@ def recorded_pair(placed: Callable[[Affine | None], Pair], record: Record) -> Pa
 
 
 def same_grid(geometry: Geometry, grid: Record) -> bool:
-    """Return whether a geometry is the grid of a record."""
+    """Return whether a geometry equals the grid of a record."""
     for name, axis in (("y", geometry.y), ("x", geometry.x)):
         if (axis.fine, axis.coarse) != (grid["fine"][name], grid["coarse"][name]):
             return False

@@ -1,4 +1,4 @@
-"""The spectral response R of a pair, from what is known of its two sensors."""
+"""The spectral response R of a pair from its sensors, and checks of sensors against bands."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """Of the check that the bands of a pair and those of its sensors match."""
+    """Thresholds of the checks that the bands of a pair match those of its sensors."""
 
-    # Share of an MS band's response within the range of the HS bands. Refused below the first:
-    # most of what the band shows is then unknown to the HS image; reported below the second.
+    # Share of the response of an MS band inside the range of the HS bands: an error below the
+    # first, since most of the signal is then outside the HS bands; a note below the second.
     least_coverage: float = 0.5
     full_coverage: float = 0.95
-    # Nanometres between a band's stated centre and that of its sensor beyond which both are
-    # named: what rounding to tens of nanometres does not explain.
+    # Difference in nanometres between a stated band centre and that of the sensor above which a
+    # note names both: more than rounding to tens of nanometres.
     rounded_centre: float = 10.0
-    # Sensors that are suggested for an image that names none; more would be no hint.
+    # Largest number of sensors suggested for an image without one.
     most_suggested: int = 3
 
 
@@ -56,11 +56,11 @@ def pair_response(
     hs, rgb : DataArray
         The two rasters.
     sensor : Sensor or None
-        Of ``rgb``, where it is known.
+        Sensor of ``rgb``, where known.
     both : str
         Labels of both rasters, for messages.
     notes : list of str
-        To which notes for the user are appended.
+        Notes for the user, appended to.
 
     Raises
     ------
@@ -95,14 +95,14 @@ def covered_bands(
     hs: xr.DataArray, rgb: xr.DataArray, sensor: Sensor | None
 ) -> tuple[NDArray[np.bool_], Sensor | None]:
     """
-    Return which MS bands the HS bands cover by half or more, and the sensor with all MS bands.
+    Return the mask of MS bands covered at least half by the HS bands, and the MS sensor.
 
-    All of them where the response is not known.
+    All MS bands where the response is unknown.
 
     Parameters
     ----------
     hs, rgb, sensor
-        As :func:`pair_response`.
+        As in :func:`pair_response`.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def _response(hs: xr.DataArray, sensor: Sensor, both: str) -> Response:
 
 
 def _bands_of(rgb: xr.DataArray, sensor: Sensor | None, notes: list[str]) -> Sensor | None:
-    """Return the sensor with the bands of an MS image; None where nothing is known of them."""
+    """Return the sensor with the bands of an MS image; None where these are unknown."""
     centre = np.asarray(rgb["wavelength"].values, dtype=np.float64)
     width = np.asarray(rgb["fwhm"].values, dtype=np.float64)
     names = tuple(str(name) for name in rgb["band_name"].values)
@@ -141,7 +141,7 @@ def _bands_of(rgb: xr.DataArray, sensor: Sensor | None, notes: list[str]) -> Sen
                 f"{sensor.id}:BAND,BAND"
             )
         if np.isfinite(centre).all():
-            # What the raster says of its bands beats the order of the definition.
+            # Wavelengths of the raster take precedence over the band order of the definition.
             try:
                 sensor = sensor.match(centre)
             except SensorError as error:
@@ -158,17 +158,17 @@ def _bands_of(rgb: xr.DataArray, sensor: Sensor | None, notes: list[str]) -> Sen
 
 def check_hs_sensor(hs: xr.DataArray, sensor: Sensor) -> list[str]:
     """
-    Return what the user should know of a sensor that was named for the HS image.
+    Check the sensor that the user gave for the HS image; return notes on differences.
 
-    The definition fits if it has as many bands as the raster, or a band of its own at each of
-    the raster's centres.
+    The sensor matches if it has as many bands as the raster, or a separate band at each band centre
+    of the raster.
 
     Parameters
     ----------
     hs : DataArray
         From :func:`hsfuse.open_raster`.
     sensor : Sensor
-        Named by the user.
+        Sensor given by the user.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def check_hs_sensor(hs: xr.DataArray, sensor: Sensor) -> list[str]:
         If the bands match neither in number nor by wavelength.
     """
     if str(hs.attrs.get("wavelength_source", "")).startswith("sensor "):
-        return []  # the bands of the raster are the definition's
+        return []  # the wavelengths were taken from the sensor
     centre = np.asarray(hs["wavelength"].values, dtype=np.float64)
     bands, own = hs.sizes["band"], len(sensor.band_names)
     if not np.isfinite(centre).all():
@@ -209,9 +209,9 @@ def check_hs_sensor(hs: xr.DataArray, sensor: Sensor) -> list[str]:
 
 def suggest_hs_sensor(hs: xr.DataArray) -> list[str]:
     """
-    Return a note that names the sensors whose bands an HS image has, if it names none itself.
+    Return a note with the sensors whose bands match an HS image without a stated sensor.
 
-    None is chosen: a sensor of other width, or of the same bands, may have made the image.
+    None is selected, since sensors with other band widths may have the same band centres.
     """
     if hs.attrs.get("sensor") or "selected_bands" in hs.attrs:
         return []
@@ -228,7 +228,7 @@ def suggest_hs_sensor(hs: xr.DataArray) -> list[str]:
 
 
 def _nominal_centres(rgb: xr.DataArray, centre: NDArray[np.float64], sensor: Sensor) -> list[str]:
-    """Say where a file's centres are round numbers for the bands of its sensor."""
+    """Return a note where stated band centres are nominal values for the bands of the sensor."""
     if np.abs(sensor.wavelength - centre).max() <= SETTINGS.rounded_centre:
         return []
     stated, known = (", ".join(f"{w:.0f}" for w in w_s) for w_s in (centre, sensor.wavelength))

@@ -1,10 +1,10 @@
 """
-A sample of the pair of bounded size, from which everything scene-wide is learned.
+Survey: a sample of a pair of bounded size, from which scene-wide quantities are estimated.
 
-A scene may be larger than memory; its mean, subspace, regressions and radiometry
-do not need every pixel. The survey reads a few windows spread evenly over the
-scene, or the whole of a small one, always the same for the same pair. The windows of the MS
-image are smaller than those of the HS image where an HS pixel spans many MS pixels.
+A scene may be larger than memory; its mean, subspace, regressions and radiometry do not need every
+pixel. The survey reads a few windows spread evenly over the scene, or the whole of a small scene,
+always the same ones for the same pair. At large ratios, the windows of the MS image are smaller
+than those of the HS image.
 """
 
 from __future__ import annotations
@@ -37,36 +37,35 @@ if TYPE_CHECKING:
 
 __all__ = ["FINE_VALUES", "Survey", "brightness", "survey_pair"]
 
-# Values of the MS image in all windows, halos included: with four bands 1620 pixels along each
+# Values of the MS image in all windows, including halos: with four bands 1620 pixels along each
 # axis, which at ratio 8 are three windows of 64 HS pixels. They take 42 MB.
 FINE_VALUES = 4 * 1620**2
 
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """Of the surveyed windows, and of what is estimated of bands and noise."""
+    """Settings of the surveyed windows, and of the estimates of noise and bad bands."""
 
-    # Windows along each axis and HS pixels a side of a window. Nine windows of 64 hold 37 thousand
-    # spectra: they fix a mean and a covariance of some hundred bands to a fraction of the noise,
-    # in 60 MB at 400 bands. A scene up to twice a window's side is read whole.
+    # Windows along each axis, and side of a window in HS pixels. Nine windows of 64 hold 37
+    # thousand spectra, which determine mean and covariance of a few hundred bands to a fraction of
+    # the noise, in 60 MB at 400 bands. A scene up to twice the side of a window is read completely.
     windows: int = 3
     side: int = 64
-    # Least HS pixels a side of a window of the MS image, however many MS pixels they are: a
+    # Smallest side of a window of the MS image in HS pixels, whatever the number of MS pixels: a
     # reduced-resolution test needs twelve.
     least_side: int = 16
-    # Spectra from which bands and noise are estimated: all of nine windows.
+    # Largest number of spectra for the estimates of noise and bad bands: all of nine windows.
     most_spectra: int = 40_000
-    # Noise over a band's standard deviation above which it is bad. On twelve real scenes every
-    # band of a water-vapour window lies above, and of some 2500 others eight that look like noise.
+    # Ratio of the noise to the standard deviation of a band above which it is bad. On twelve real
+    # scenes every band in water vapour absorption is above, and eight of 2500 others, all noisy.
     most_noise: float = 0.7
-    # Lag-one autocorrelation of a noise-free residual of a band; and the least share of a
-    # residual's power that counts as noise.
+    # Lag-one autocorrelation of the noise-free residual of a band; and the smallest share of the
+    # power of a residual that counts as noise.
     signal_autocorrelation: float = 0.5
     least_white: float = 0.01
-    # Share of an HS pixel's PSF that has to lie on MS pixels with data: less than half of what it
-    # shows is known below.
+    # Smallest share of the PSF of an HS pixel on MS pixels with data.
     least_psf: float = 0.5
-    # Quantile of the HS values that is the scene's brightness: above it are glints.
+    # Quantile of the HS values used as the brightness of the scene; above it are glints.
     bright: float = 0.999
 
 
@@ -76,7 +75,7 @@ _SETTINGS = _Settings()
 @dataclass(frozen=True)
 class Survey:
     """
-    The surveyed windows of a pair and what is known of its two sensors.
+    The surveyed windows of a pair with its PSF, bands and response.
 
     Attributes
     ----------
@@ -85,19 +84,19 @@ class Survey:
     psf : PSF
         Of the HS sensor, in HS pixels.
     marked : ndarray of shape (bands,), bool
-        False for bands that the file or the sensor calls bad.
+        False for bands that the file or the sensor flags as bad.
     wavelength : ndarray of shape (bands,)
         Centres of the HS bands in nanometres, NaN where unknown.
     response : ndarray of shape (MS bands, bands) or None
-        R from two sensor definitions; None where it has to be estimated.
+        R from the sensors; None where it has to be estimated.
     scene : tuple of int or None
-        Rows and columns of the whole HS image; None where the one patch is all of it.
+        Rows and columns of the whole HS image; None where the only patch is the whole image.
     denoised : ndarray of shape (bands,), bool, or None
-        Noisy bands whose values in the patches follow by regression on the good ones; they are
-        marked bad (:mod:`hsfuse.methods.denoising`). None where there are none.
+        Noisy bands whose values in the patches were replaced by a regression on the good bands;
+        they are marked as bad (:mod:`hsfuse.methods.denoising`). None where there are none.
     windows : tuple of ndarray of shape (bands, rows, columns)
-        The HS image in the windows from which bands, subspace and noise are learned; empty where
-        they are those of the patches.
+        The HS image in the windows for the estimates of bad bands, subspace and noise; empty where
+        these are the windows of the patches.
     """
 
     patches: tuple[Patch, ...]
@@ -111,7 +110,7 @@ class Survey:
 
     @property
     def images(self) -> tuple[NDArray[np.float32], ...]:
-        """The HS image in all windows, those without MS pixels included."""
+        """The HS image in all windows, including those without MS pixels."""
         return self.windows or tuple(patch.coarse for patch in self.patches)
 
     @property
@@ -128,10 +127,10 @@ class Survey:
     @cached_property
     def good(self) -> NDArray[np.bool_]:
         """
-        Bands that carry a spectrum, shape (bands,): marked good, with data, and not noise.
+        Usable bands, shape (bands,): marked good, with data, and not dominated by noise.
 
-        Whatever a file says, a band without data anywhere in the survey is bad, and so is one
-        that its neighbours explain less than its own noise does.
+        A band without data in the survey is bad whatever its flag, and so is one whose variance is
+        mostly noise by a regression on its neighbours.
         """
         usable = self._usable
         known = self._spectra(usable)[usable].astype(np.float64)
@@ -141,7 +140,7 @@ class Survey:
 
     @cached_property
     def _usable(self) -> NDArray[np.bool_]:
-        """Bands that are marked good and hold data."""
+        """Bands that are marked good and have data."""
         data = np.zeros(self.marked.size, dtype=bool)
         for image in self.images:
             data |= np.isfinite(image).any(axis=(1, 2))
@@ -149,7 +148,7 @@ class Survey:
         return both if both.any() else data
 
     def valid(self, patch: Patch) -> NDArray[np.bool_]:
-        """Return where every good HS band of a patch has data, shape (rows, columns)."""
+        """Return the mask (rows, columns) of HS pixels of a patch with data in every good band."""
         return np.asarray(np.isfinite(patch.coarse[self.good]).all(axis=0))
 
     @cached_property
@@ -158,7 +157,7 @@ class Survey:
         return self._spectra(self.good)
 
     def _spectra(self, bands: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Return the spectra with data in some bands; of very many, every second or so."""
+        """Return the spectra with data in all ``bands``, thinned to the largest number."""
         known = [np.isfinite(image[bands]).all(axis=0) for image in self.images]
         every = -(-sum(int(where.sum()) for where in known) // _SETTINGS.most_spectra)
         return np.concatenate(
@@ -172,9 +171,9 @@ class Survey:
     @cached_property
     def noise(self) -> NDArray[np.float64]:
         """
-        Standard deviation of each HS band's noise, zero for bands not good, shape (bands,).
+        Standard deviation of the noise of each HS band (bands,), zero for bad bands.
 
-        Of what a band's neighbours do not explain, the part that is unlike from pixel to pixel.
+        It is the spatially uncorrelated part of the residual of a regression on neighbouring bands.
         """
         good = self.good
         within = self.spectra[good].astype(np.float64)
@@ -192,50 +191,50 @@ class Survey:
 
     @cached_property
     def brightness(self) -> float:
-        """The scene's unit for networks: its brightest thousandth of HS values starts here."""
+        """Unit of the scene for networks: the 99.9th percentile of the HS values."""
         return brightness(self.spectra[self.good])
 
     @cached_property
     def fine_noise(self) -> NDArray[np.float64]:
-        """Standard deviation of the noise of each MS band's pixels, shape (MS bands,)."""
+        """Standard deviation of the noise of each MS band, shape (MS bands,)."""
         power = [np.square(pixel_noise(patch.fine)) for patch in self.patches]
         deviation: NDArray[np.float64] = np.sqrt(np.mean(power, axis=0))
         return deviation
 
     def degraded(self, patch: Patch) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """
-        Return the MS bands as the HS sensor would see them, and where that holds.
+        Return the MS bands degraded to the HS grid, and the mask of usable HS pixels.
 
         Returns
         -------
         tuple of ndarray
-            D(Y) of shape (MS bands, rows, columns), and a mask of shape (rows, columns):
-            true where every good HS band has data and the PSF lies mostly on fine data.
+            D(Y) of shape (MS bands, rows, columns), and a mask of shape (rows, columns): true where
+            every good HS band has data and most of the PSF is on MS pixels with data.
         """
         index = next((i for i, known in enumerate(self.patches) if known is patch), None)
         if index is None:
-            seen, covered = _degrade(patch, self.psf)
+            degraded, covered = _degrade(patch, self.psf)
         else:
-            if index not in self._seen:
-                self._seen[index] = _degrade(patch, self.psf)
-            seen, covered = self._seen[index]
-        return seen, covered & self.valid(patch)
+            if index not in self._degraded:
+                self._degraded[index] = _degrade(patch, self.psf)
+            degraded, covered = self._degraded[index]
+        return degraded, covered & self.valid(patch)
 
     @cached_property
-    def _seen(self) -> dict[int, tuple[NDArray[np.float64], NDArray[np.bool_]]]:
-        """D(Y) of the patches that were asked for, and where the PSF lies mostly on fine data."""
+    def _degraded(self) -> dict[int, tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+        """Cache of D(Y) and its mask for each patch, by index."""
         return {}
 
     def sample(self, most: int, pixels: int) -> list[Patch]:
         """
-        Return some of the patches with MS data, spread over the survey, each cut to its middle.
+        Return some of the patches with MS data, spread over the survey, each cut to its centre.
 
         Parameters
         ----------
         most : int
-            Patches at most.
+            Largest number of patches.
         pixels : int
-            MS pixels of all of them together, about.
+            Approximate number of MS pixels of all patches together.
         """
         known = [p for p in self.patches if np.isfinite(p.fine).all(axis=0).any()]
         places = np.linspace(0, len(known) - 1, min(most, len(known))).round().astype(int)
@@ -245,7 +244,7 @@ class Survey:
     @cached_property
     def radiometry(self) -> Radiometry:
         """Response, gain and offset between the two sensors."""
-        from hsfuse.pair.radiometry import measure_radiometry  # which takes a survey
+        from hsfuse.pair.radiometry import measure_radiometry  # which imports this module
 
         return measure_radiometry(self)
 
@@ -253,7 +252,8 @@ class Survey:
         """
         Return the survey with the response of its radiometry.
 
-        What was measured stays: noise, D(Y) and radiometry depend on the patches.
+        Cached estimates (noise, D(Y), radiometry) are copied, since they depend on the patches
+        only.
         """
         found = replace(self, response=self.radiometry.response)
         own = {each.name for each in fields(self)}
@@ -262,15 +262,15 @@ class Survey:
 
 
 def _degrade(patch: Patch, psf: PSF) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return D(Y) of a patch, and where more than half of the PSF lies on fine data."""
+    """Return D(Y) of a patch, and where more than half of the PSF is on MS pixels with data."""
     operator = Degrade.between(patch.geometry, psf, dtype=torch.float64)
     fine = torch.from_numpy(patch.fine.astype(np.float64))
-    seen, share = operator.forward_masked(fine, torch.isfinite(fine).all(dim=0))
-    return seen.numpy(), share.numpy() > _SETTINGS.least_psf
+    degraded, share = operator.forward_masked(fine, torch.isfinite(fine).all(dim=0))
+    return degraded.numpy(), share.numpy() > _SETTINGS.least_psf
 
 
 def brightness(spectra: NDArray[np.float32]) -> float:
-    """Return the value above which the brightest thousandth of finite values lies."""
+    """Return the 99.9th percentile of the finite values."""
     return max(float(np.quantile(spectra[np.isfinite(spectra)], _SETTINGS.bright)), 1e-12)
 
 
@@ -283,24 +283,24 @@ def survey_pair(
     cache: PixelCache | None = None,
 ) -> Survey:
     """
-    Return the survey of a pair: the only pixels that are read before the run.
+    Read the survey of a pair.
 
     Parameters
     ----------
     pair : Pair
     windows : int
-        How many along each axis of a scene that is larger than these together.
+        Number of windows along each axis of a large scene.
     halo : float
-        HS pixels about a window from which fine pixels are taken, at least the PSF's reach.
+        Width in HS pixels of the halo of MS pixels around a window, at least the reach of the PSF.
     fine_values : int
-        Values of the MS image in all windows, about.
+        Approximate number of values of the MS image in all windows.
     cache : PixelCache, optional
-        What was read of the two rasters before, to which this adds.
+        Pixels already read from the two rasters; the pixels read here are added.
 
     Raises
     ------
     PairError
-        If no pixel holds data in both rasters, or values are too large for float32.
+        If no pixel has data in both rasters, or values are too large for float32.
     """
     cache = cache or PixelCache()
     reach = max(pair.psf.reach[0], halo), max(pair.psf.reach[1], halo)
@@ -334,7 +334,7 @@ def survey_pair(
 
 
 def _spread(length: int, side: int, count: int) -> list[Span]:
-    """Return spans spread evenly over an axis; the whole axis where two would fill it."""
+    """Return spans spread evenly over an axis; the whole axis if it is at most two sides long."""
     if length <= 2 * side:
         return [Span(0, length)]
     count = max(count, _SETTINGS.windows)
@@ -343,13 +343,13 @@ def _spread(length: int, side: int, count: int) -> list[Span]:
 
 
 def _fine_side(axis: Axis, reach: float, along_axis: float) -> int:
-    """Return the HS pixels a side of a window of the MS image, of ``along_axis`` MS pixels."""
+    """Return the side in HS pixels of a window of the MS image, for ``along_axis`` MS pixels."""
     side = int(along_axis / (_SETTINGS.windows * axis.ratio) - 2 * reach)
     return min(max(side, _SETTINGS.least_side), _SETTINGS.side)
 
 
 def _count(axis: Axis, reach: float, windows: int, along_axis: float) -> int:
-    """Return the number of windows along an axis, of which ``along_axis`` MS pixels allow some."""
+    """Return the number of windows along an axis that ``along_axis`` MS pixels allow."""
     window = (_fine_side(axis, reach, along_axis) + 2 * reach) * axis.ratio
     return min(windows, axis.coarse // _SETTINGS.side, int(along_axis / window))
 

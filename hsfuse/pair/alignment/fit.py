@@ -1,4 +1,4 @@
-"""Shift and PSF width to a fraction of an HS pixel, by robust least squares."""
+"""Sub-pixel shift and width of the PSF by robust least squares."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.ndimage import uniform_filter
 from scipy.optimize import least_squares
 
 from hsfuse.core.robust import tukey_biweight
-from hsfuse.pair.alignment.regression import basis_of, left_by
+from hsfuse.pair.alignment.regression import regression_basis, unexplained_share
 from hsfuse.pair.alignment.settings import DEFAULT
 from hsfuse.pair.alignment.windows import WindowPair
 
@@ -25,7 +25,18 @@ _PIXELS_PER_COLUMN = DEFAULT.windows.pixels_per_column
 
 @dataclass
 class Fit:
-    """The least squares of sub-pixel shifts and widths; ``weight`` is each pixel's."""
+    """
+    Least squares problem for shifts and widths of the PSF.
+
+    Attributes
+    ----------
+    windows : list of WindowPair
+        The windows compared.
+    used : list of ndarray of bool, shape (rows, columns)
+        HS pixels of each window in the fit.
+    weight : ndarray of shape (pixels,)
+        Robust weights of the used pixels of all windows.
+    """
 
     windows: list[WindowPair]
     used: list[NDArray[np.bool_]]
@@ -33,7 +44,7 @@ class Fit:
 
     @classmethod
     def of(cls, windows: list[WindowPair], shift: tuple[float, float]) -> Fit | None:
-        """Return the fit about a shift; None where too few pixels are left."""
+        """Return the problem around a shift (y, x); None where too few pixels are usable."""
         used = [window.usable(shift, _SETTINGS.slack) for window in windows]
         kept = [i for i, u in enumerate(used) if u.sum() >= 2 * _PIXELS_PER_COLUMN]
         if not kept:
@@ -47,7 +58,7 @@ class Fit:
 
     @cached_property
     def _stacked(self) -> Array:
-        """Return the components at the used pixels of all windows."""
+        """Return the components (components, pixels) at the used pixels of all windows."""
         return np.concatenate(
             [
                 window.components[:, used]
@@ -57,9 +68,9 @@ class Fit:
         )
 
     def _columns(self) -> Array:
-        """Return a weighted orthonormal basis over the used pixels of all windows."""
-        basis, _ = basis_of(self._stacked, np.ones(self._count, dtype=bool), self.weight)
-        assert basis is not None  # there are two dozen pixels at least
+        """Return a weighted orthonormal basis (pixels, columns) over the used pixels."""
+        basis, _ = regression_basis(self._stacked, np.ones(self._count, dtype=bool), self.weight)
+        assert basis is not None  # there are at least two dozen pixels
         return basis
 
     def _degraded(self, parameters: Array) -> Array:
@@ -71,18 +82,18 @@ class Fit:
             axis=1,
         )
 
-    def _residuals(self, seen: Array, basis: Array) -> Array:
-        """Return what is unexplained of each MS band, in units of its spread."""
+    def _residuals(self, degraded: Array, basis: Array) -> Array:
+        """Return the weighted residuals (MS bands, pixels), relative to the standard deviation."""
         weighted = self.weight.sum()
-        seen = seen - (seen @ self.weight / weighted)[:, None]
-        spread = np.sqrt((seen**2 @ self.weight) / weighted)
-        seen = seen * self.weight
-        left = seen - (seen @ basis) @ basis.T
+        degraded = degraded - (degraded @ self.weight / weighted)[:, None]
+        spread = np.sqrt((degraded**2 @ self.weight) / weighted)
+        degraded = degraded * self.weight
+        left = degraded - (degraded @ basis) @ basis.T
         residuals: Array = left / np.maximum(spread, 1e-300)[:, None]
         return residuals
 
     def solve(self, start: Array, *, widths: bool = True) -> Array:
-        """Return shifts and widths along y and x; the widths stay where they are not asked."""
+        """Return the estimates (shift y, shift x, FWHM y, FWHM x) in HS pixels."""
         free = np.array([True, True, widths, widths])
         found = start.copy()
         self.weight = self._pixel_weights(found)
@@ -114,53 +125,55 @@ class Fit:
         return found
 
     def _pixel_weights(self, found: Array) -> Array:
-        """Return each pixel's weight: how far it follows the others."""
-        seen, weight = self._degraded(found), self.weight
+        """Return the robust weights (pixels,) by Tukey's biweight."""
+        degraded, weight = self._degraded(found), self.weight
         for _ in range(_SETTINGS.reweightings):
-            weight = tukey_biweight(self._leading_residuals(seen, weight), seen)
+            weight = tukey_biweight(self._leading_residuals(degraded, weight), degraded)
         return weight
 
-    def _leading_residuals(self, seen: Array, weight: Array) -> Array:
-        """Return what the few leading components of X leave of D(Y)."""
+    def _leading_residuals(self, degraded: Array, weight: Array) -> Array:
+        """Return the residuals (MS bands, pixels) of D(Y) on a few leading components of X."""
         count = max(2, min(len(self._stacked) + 1, self._count // _PIXELS_PER_COLUMN))
         columns = np.concatenate([np.ones((1, self._count)), self._stacked[: count - 1]]).T
-        line = np.linalg.lstsq(columns * weight[:, None], (seen * weight).T, rcond=None)[0]
-        left: Array = seen - (columns @ line).T
+        line = np.linalg.lstsq(columns * weight[:, None], (degraded * weight).T, rcond=None)[0]
+        left: Array = degraded - (columns @ line).T
         return left
 
     def changed(self, found: Array) -> float:
-        """Return the share of the pixels that do not follow the others, and by far."""
-        seen = self._degraded(found)
-        least = _SETTINGS.least_change * seen.std(axis=1, keepdims=True)
-        off = np.abs(self._leading_residuals(seen, self.weight)) > least
+        """Return the share of pixels that are outliers with large residuals."""
+        degraded = self._degraded(found)
+        least = _SETTINGS.least_change * degraded.std(axis=1, keepdims=True)
+        off = np.abs(self._leading_residuals(degraded, self.weight)) > least
         return float(((self.weight <= _SETTINGS.outlier_weight) & off.any(axis=0)).mean())
 
     def unexplained(self, found: Array) -> float:
-        """Return the share of the variance of D(Y) that is left."""
+        """Return the unexplained share of the variance of D(Y)."""
         columns = self._columns()
         left = self._residuals(self._degraded(found), columns)
         pixels, used = float((self.weight**2).sum()), columns.shape[1]
         return float((left**2).sum() / (len(left) * max(pixels - used, 1.0)))
 
     def detail(self, found: Array) -> float:
-        """Return the share of the variance that is left once the mean about a pixel is away."""
+        """Return the unexplained share of the variance of high-pass filtered D(Y)."""
         rows, columns, start = [], [], 0
         for window, every in zip(self.windows, self.used, strict=True):
             used, stop = every.copy(), start + int(every.sum())
-            # A cloud's edge is all detail.
+            # Outliers are excluded: the edge of a cloud would dominate the detail.
             used[every] = self.weight[start:stop] > _SETTINGS.outlier_weight
             start = stop
-            columns.append(_sharpened(window.components, used))
-            rows.append(_sharpened(window.degraded(found), used))
-        seen, components = np.concatenate(rows, axis=1), np.concatenate(columns, axis=1)
-        basis, _ = basis_of(components, np.ones(seen.shape[1], dtype=bool))
+            columns.append(_high_pass(window.components, used))
+            rows.append(_high_pass(window.degraded(found), used))
+        degraded, components = np.concatenate(rows, axis=1), np.concatenate(columns, axis=1)
+        basis, _ = regression_basis(components, np.ones(degraded.shape[1], dtype=bool))
         if basis is None:
             return 1.0
-        pixels = seen.shape[1]
-        return min(1.0, left_by(basis, seen) * (pixels - 1) / max(pixels - basis.shape[1], 1))
+        pixels = degraded.shape[1]
+        return min(
+            1.0, unexplained_share(basis, degraded) * (pixels - 1) / max(pixels - basis.shape[1], 1)
+        )
 
     def textured(self, found: Array) -> bool:
-        """Return whether both images vary smoothly from pixel to pixel, as noise does not."""
+        """Return whether both images show spatial structure beyond noise."""
         autocorrelations = [
             (
                 _lag_two_autocorrelation(window.components[0], window.known),
@@ -173,7 +186,7 @@ class Fit:
         return all(max(both) > _SETTINGS.texture for both in zip(*autocorrelations, strict=True))
 
     def errors(self, found: Array) -> Array:
-        """Return the standard errors of shifts and widths, from the curvature at the optimum."""
+        """Return the standard errors (4,) of shifts and widths, by the Jacobian at the optimum."""
         basis, step = self._columns(), 0.02
         at = self._residuals(self._degraded(found), basis)
         slopes = []
@@ -182,13 +195,13 @@ class Fit:
             moved[index] += step
             slopes.append((self._residuals(self._degraded(moved), basis) - at).ravel() / step)
         jacobian = np.array(slopes)
-        # Neighbouring HS pixels share the error of a blur: some four are one piece of evidence.
+        # Errors of neighbouring HS pixels are correlated: four pixels count as one observation.
         noise = 4 * (at**2).sum() / max(at.size - 4, 1)
         return np.sqrt(np.diag(np.linalg.pinv(jacobian @ jacobian.T)) * noise)
 
 
-def _sharpened(bands: Array, used: NDArray[np.bool_]) -> Array:
-    """Return bands at the used pixels, less the mean of the used among the 25 about each."""
+def _high_pass(bands: Array, used: NDArray[np.bool_]) -> Array:
+    """Return bands at the used pixels, minus the mean of used pixels in a 5 x 5 window."""
     size = _SETTINGS.detail_window
     weight = np.maximum(uniform_filter(used.astype(np.float64), size), 1e-9)
     return np.stack(
@@ -197,7 +210,7 @@ def _sharpened(bands: Array, used: NDArray[np.bool_]) -> Array:
 
 
 def _lag_two_autocorrelation(band: Array, known: NDArray[np.bool_]) -> float:
-    """Return the correlation of pixels that are two apart; a blur of two pixels leaves 0.06."""
+    """Return the correlation of pixels two apart; white noise blurred by 2 pixels has 0.06."""
     pairs = [
         (band[2:][known[2:] & known[:-2]], band[:-2][known[2:] & known[:-2]]),
         (
@@ -212,7 +225,14 @@ def _lag_two_autocorrelation(band: Array, known: NDArray[np.bool_]) -> float:
 
 
 def local_shifts(windows: list[WindowPair], found: Array) -> Array:
-    """Return each window's own shift, its place and its errors."""
+    """
+    Estimate the shift of each window separately.
+
+    Returns
+    -------
+    ndarray of shape (windows, 6)
+        Row and column of the centre in HS pixels, shift along y and x, standard errors of these.
+    """
     rows = []
     for window in windows:
         fit = Fit.of([window], (float(found[0]), float(found[1])))

@@ -1,4 +1,4 @@
-"""Shift, PSF width and change between the two images, measured on a surveyed pair."""
+"""Estimates of shift, PSF width, drift and change from a surveyed pair."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ class Alignment:
     Attributes
     ----------
     shift : tuple of float
-        From where the HS image is georeferenced to where it belongs, along y and x in HS pixels;
-        the MS image is the reference.
+        Correction of the position of the HS image along y and x, in HS pixels; the MS image is the
+        reference.
     psf : PSF
-        Of the HS sensor, in HS pixels, with its standard error.
+        PSF of the HS sensor in HS pixels, with its standard error.
     shift_error : tuple of float
         Standard error of ``shift``.
     unexplained : float
-        Share of the variance of D(Y) which the HS image does not explain there.
+        Share of the variance of D(Y) that the HS image does not explain.
     detail : float
-        That share for what differs from the mean about each pixel: any two pictures of one
-        bright thing are alike at large.
+        The same share after high-pass filtering, which is more specific: at low spatial
+        frequencies, images of different areas may be similar too.
     textured : bool
-        Whether both images show more than noise.
+        Whether both images show spatial structure beyond noise.
     changed : float
-        Share of the pixels that do not follow the others: cloud, shadow or change.
+        Share of the pixels that are outliers: cloud, shadow or change.
     local : ndarray of shape (patches, 6)
-        Of each surveyed window: row and column of its centre in HS pixels, its own shift along
-        y and x, and the standard errors of these.
+        For each surveyed window: row and column of its centre in HS pixels, its shift along y and
+        x, and the standard errors of these.
     drift : Drift or None
-        How the shift varies over the scene.
+        Variation of the shift over the scene.
     resampled : Drift or None
-        Along which the HS image was resampled, once it had been shifted; None where it was not.
+        Drift by which the HS image was resampled after the shift; None where it was not.
     """
 
     shift: tuple[float, float]
@@ -67,7 +67,7 @@ class Alignment:
 
     @property
     def reliable(self) -> bool:
-        """Whether the estimate can be relied on."""
+        """Whether the estimate is used."""
         return self.detail < _SETTINGS.unexplained and max(self.shift_error) < _SETTINGS.shift_error
 
     @property
@@ -82,28 +82,28 @@ class Alignment:
 
     @property
     def mismatched(self) -> bool:
-        """Whether the images show different ground at every shift."""
+        """Whether the images show different areas at every shift."""
         return self.textured and self.detail > _SETTINGS.mismatch
 
 
 def measure_alignment(survey: Survey, psf: PSF | None = None) -> Alignment | None:
     """
-    Return how the two images of a surveyed pair lie on each other.
+    Estimate shift, PSF and drift of a surveyed pair.
 
     Parameters
     ----------
     survey : Survey
-        Its PSF is not used, nor its response.
+        Survey; its PSF and response are not used.
     psf : PSF, optional
-        Of the HS sensor; estimated by default.
+        PSF of the HS sensor; estimated by default.
 
     Returns
     -------
     Alignment or None
-        None where the scene is too small, or too flat, for an estimate.
+        None where the scene is too small, or has too little contrast.
     """
     windows = window_pairs(survey)
-    # Some nine windows fix one shift and one width; the others give how the shift varies.
+    # About nine windows determine the shift and the width; the others only the drift.
     some = windows[:: -(-len(windows) // _SETTINGS.most_windows)] if windows else []
     best, initial = None, DEFAULT.search.initial_fwhm
     start = (initial, initial) if psf is None else psf.fwhm

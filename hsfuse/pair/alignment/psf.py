@@ -1,4 +1,4 @@
-"""The width of the PSF that a pair shows, and where it replaces the sensor's."""
+"""Selection between the estimated PSF and that of the sensor."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from hsfuse.pair.alignment.measurement import Alignment
 from hsfuse.pair.alignment.settings import DEFAULT
 from hsfuse.pair.geometry import Pair
 
-__all__ = ["with_psf"]
+__all__ = ["select_psf"]
 
 _SETTINGS = DEFAULT.correction
 
 
-def with_psf(pair: Pair, found: Alignment, notes: list[str]) -> Pair:
-    """Return the pair with the estimated PSF where its own is a mere assumption."""
-    own, estimated = pair.psf, found.psf
+def select_psf(pair: Pair, alignment: Alignment, notes: list[str]) -> Pair:
+    """Return the pair with the estimated PSF if its own is an assumption; note differences."""
+    own, estimated = pair.psf, alignment.psf
     off = [abs(a - b) for a, b in zip(own.fwhm, estimated.fwhm, strict=True)]
     errors = estimated.standard_error or (math.inf, math.inf)
     limits = [_SETTINGS.standard_errors * error for error in errors]

@@ -16,25 +16,25 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class WindowSettings:
-    """Of the surveyed windows on which the two images are compared."""
+    """Surveyed windows on which the two images are compared."""
 
-    # Windows along each axis of a large scene: a surface of second order has six terms.
+    # Windows along each axis of a large scene, for the six terms of a second-order surface.
     along_axis: int = 5
-    # Where only the width of the PSF is estimated.
+    # Windows along each axis where only the width of the PSF is estimated.
     fewest: int = 3
-    # HS pixels around a window from which MS pixels are taken: what a blur and a shift need.
+    # Halo of MS pixels around a window, in HS pixels, for blur and shift.
     halo: float = 4.0
     # Values of the MS image in all windows: with four bands 4096 pixels along each axis, which at
     # ratio 16 are three windows of 64 HS pixels with their halo. They take 268 MB.
     fine_values: int = 4 * 4096**2
     # Principal components of X that D(Y) is regressed on.
     components: int = 8
-    # HS pixels for each column of a regression, to distinguish it from chance.
+    # HS pixels for each column of a regression, against overfitting.
     pixels_per_column: int = 12
-    # MS pixels are averaged until an HS pixel spans this many: they determine a width as well.
+    # MS pixels are averaged down to this ratio, which suffices to determine a width.
     ratio: float = 4.0
-    # FWHM, in HS pixels, that an HS pixel needs data for; beyond ``psf_reach`` HS pixels from its
-    # centre such a PSF holds a hundredth of its weight, and this share has to lie on data.
+    # An HS pixel is used if this share of a PSF of this FWHM, in HS pixels, is on MS pixels with
+    # data. Beyond ``psf_reach`` HS pixels from its centre such a PSF has 1 % of its weight.
     widest_psf: float = 2.0
     psf_reach: float = 2.2
     least_coverage: float = 0.98
@@ -42,55 +42,54 @@ class WindowSettings:
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """Of the search among shifts of whole HS pixels."""
+    """Search of the shift in whole HS pixels."""
 
-    # HS pixels along each axis: georeferencing that is further off is another scene's.
+    # Largest shift in HS pixels along each axis.
     largest_shift: int = 8
-    # At most this part of a window's side: the rest is enough to identify the shift.
+    # The largest shift is at most the side of a window divided by this.
     sides: int = 5
-    # Shifts that are refined to a fraction of a pixel until one explains the detail.
+    # Number of shifts that are refined to sub-pixel accuracy until one explains the detail.
     candidates: int = 5
-    # FWHM of the PSF in HS pixels before it is estimated: a little over one pixel, as most have.
+    # Initial FWHM of the PSF in HS pixels; most sensors have slightly more than one pixel.
     initial_fwhm: float = 1.2
-    # Share of the pixels that a least trimmed squares fit uses, as a quarter may have changed, and
-    # how often they are selected anew: the fit only ranks the shifts.
+    # Share of the pixels used by the least trimmed squares fit, since a quarter may have changed,
+    # and number of its iterations, which only rank the shifts.
     trimmed_share: float = 0.75
     trimmings: int = 3
-    # HS pixels of all windows on which the shifts are compared: many more only take longer.
+    # HS pixels of all windows on which the shifts are compared; more give no better ranking.
     pixels: int = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class FitSettings:
-    """Of the robust least squares for shift and PSF width."""
+    """Robust least squares for shift and PSF width."""
 
-    # Smallest and largest FWHM in HS pixels: below, the detector's own area dominates; above, an
-    # HS pixel would be no resolution element.
+    # Bounds of the FWHM in HS pixels: below, the area of the detector element dominates; above, an
+    # HS pixel would not be a resolution element.
     narrowest: float = 0.3
     widest: float = 3.0
-    # Weights and parameters in turn, until neither width nor shift changes by ``tolerance`` HS
-    # pixels, which is below the standard errors.
+    # Alternating updates of weights and parameters, until the change of shift and width is below
+    # ``tolerance`` in HS pixels, which is less than the standard errors.
     rounds: int = 12
     tolerance: float = 0.005
     # Iterations of Tukey's biweight for given parameters.
     reweightings: int = 4
-    # HS pixels by which a shift may still change without leaving the data.
+    # Margin in HS pixels by which the shift may change during the fit.
     slack: float = 0.8
-    # Weight at or below which a pixel does not follow the others. It has changed where its
-    # residual exceeds this share of a band's standard deviation as well, which the rare material
-    # of a pair without change does not.
+    # Weight at or below which a pixel is an outlier. It counts as changed if its residual also
+    # exceeds this share of the standard deviation of a band, which rare materials do not.
     outlier_weight: float = 0.1
     least_change: float = 0.15
-    # Pixels a side of the mean whose subtraction leaves the detail.
+    # Side in pixels of the moving mean of the high-pass filter.
     detail_window: int = 5
-    # Correlation of pixels two apart above which an image shows more than noise: a PSF of two
-    # HS pixels leaves 0.06 of white noise.
+    # Correlation of pixels two apart above which an image shows structure: white noise blurred by a
+    # PSF of two HS pixels has 0.06.
     texture: float = 0.4
-    # Windows that determine one shift and one width; others only show how the shift varies.
+    # Largest number of windows for shift and width; others only contribute to the drift.
     most_windows: int = 9
-    # The estimate is reliable where less than this share of the variance of D(Y)'s detail is
-    # unexplained and the standard error, in HS pixels, is smaller than this: images of different
-    # places leave two thirds or more, or have a large error. Above ``mismatch`` they are refused.
+    # The estimate is reliable if the unexplained share of the detail of D(Y) and the standard error
+    # in HS pixels are below these: images of different areas leave two thirds or more unexplained,
+    # or have a large error. Pairs above ``mismatch`` are refused.
     unexplained: float = 0.4
     shift_error: float = 0.08
     mismatch: float = 0.7
@@ -98,27 +97,27 @@ class FitSettings:
 
 @dataclass(frozen=True, slots=True)
 class CorrectionSettings:
-    """Of what is corrected, or reported, of the estimates."""
+    """Thresholds above which estimates are applied or reported."""
 
-    # Standard errors that a shift or a width has to differ by.
+    # Number of standard errors by which a shift or a width has to differ.
     standard_errors: float = 4.0
-    # Smallest shift and change of an assumed FWHM that are corrected, in HS pixels: less has no
-    # effect on the fusion.
+    # Smallest shift and smallest change of an assumed FWHM that are applied, in HS pixels; smaller
+    # ones do not affect the fusion.
     smallest_shift: float = 0.02
     smallest_widening: float = 0.03
-    # Share by which an estimated FWHM has to differ from a stated one to be reported.
+    # Relative difference of an estimated FWHM from a stated one above which it is reported.
     psf_difference: float = 0.15
-    # HS pixels by which a shift has to vary over the scene: less is not worth a resampling, which
-    # blurs. It has to exceed this many times the scatter of the windows as well.
+    # Smallest drift over the scene in HS pixels that is corrected, since resampling blurs. It must
+    # also exceed this multiple of the scatter of the windows.
     smallest_drift: float = 0.1
     drift_scatters: float = 2.0
-    # Share of changed pixels from which they are reported.
+    # Share of changed pixels above which they are reported.
     reported_change: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class AlignmentSettings:
-    """All numbers of the co-registration."""
+    """Settings of the co-registration."""
 
     windows: WindowSettings = WindowSettings()
     search: SearchSettings = SearchSettings()

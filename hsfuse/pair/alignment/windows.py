@@ -1,4 +1,4 @@
-"""The surveyed windows as alignment compares them: components of X beside a reduced Y."""
+"""Windows of the co-registration: principal components of X, and the reduced MS image Y."""
 
 from __future__ import annotations
 
@@ -27,10 +27,24 @@ _SETTINGS = DEFAULT.windows
 @dataclass(frozen=True)
 class WindowPair:
     """
-    One window: components of X, and Y, its pixels averaged where an HS pixel spans many.
+    One window of X and Y for the co-registration.
 
-    ``known`` is where X has data, ``filled`` where Y has: (rows, columns) each.
-    ``averaged`` is the FWHM, along y and x in HS pixels, that averaging Y has added to D.
+    Attributes
+    ----------
+    components : ndarray of shape (components, rows, columns)
+        Leading principal components of X.
+    known : ndarray of bool, shape (rows, columns)
+        HS pixels with data.
+    fine : ndarray of shape (MS bands, fine rows, fine columns)
+        Y, averaged at large ratios, with missing pixels filled by the mean.
+    filled : ndarray of shape (fine rows, fine columns)
+        1 where Y has data, else 0.
+    geometry : Geometry
+        Grid of X relative to ``fine``.
+    averaged : tuple of float
+        FWHM of the averaging of Y along y and x, in HS pixels.
+    centre : tuple of float
+        Row and column of the centre in the scene, in HS pixels.
     """
 
     components: Array
@@ -42,13 +56,13 @@ class WindowPair:
     centre: tuple[float, float]
 
     def degraded(self, parameters: Sequence[float] | Array) -> Array:
-        """Return D(Y), shape (MS bands, rows, columns), for shifts and widths along y and x."""
+        """Return D(Y) (MS bands, rows, columns) for (shift y, shift x, FWHM y, FWHM x)."""
         rows, columns = self.weights(parameters)
-        seen: Array = rows @ self.fine @ columns.T
-        return seen
+        degraded: Array = rows @ self.fine @ columns.T
+        return degraded
 
     def weights(self, parameters: Sequence[float] | Array) -> tuple[Array, Array]:
-        """Return D's two matrices."""
+        """Return the matrices of D along y and x."""
         axes = (self.geometry.y, self.geometry.x)
         rows, columns = (
             degrade_matrix(_moved(axis, move), math.sqrt(max(wide**2 - less**2, 1e-4)))
@@ -59,7 +73,7 @@ class WindowPair:
         return rows, columns
 
     def usable(self, shift: tuple[float, float], slack: float) -> NDArray[np.bool_]:
-        """Return the HS pixels whose blur lies on data: within ``slack`` HS pixels of a shift."""
+        """Return the mask of HS pixels whose PSF is on data, with ``slack`` in HS pixels."""
         rows, columns = self.weights([*shift, _SETTINGS.widest_psf, _SETTINGS.widest_psf])
         used = self.known & (rows @ self.filled @ columns.T > _SETTINGS.least_coverage)
         for axis, grid, moved in ((0, self.geometry.y, shift[0]), (1, self.geometry.x, shift[1])):
@@ -75,14 +89,14 @@ def _moved(axis: Axis, shift: float) -> Axis:
 
 
 def survey_windows(pair: Pair, cache: PixelCache, count: int = _SETTINGS.along_axis) -> Survey:
-    """Return the survey that alignment compares, ``count`` windows along each axis at most."""
+    """Read the survey of the co-registration, with at most ``count`` windows along each axis."""
     return survey_pair(
         pair, count, halo=_SETTINGS.halo, fine_values=_SETTINGS.fine_values, cache=cache
     )
 
 
 def window_pairs(survey: Survey) -> list[WindowPair]:
-    """Return the pairs of those surveyed windows that hold enough HS pixels with data."""
+    """Return the surveyed windows with enough HS pixels with data."""
     mean, axes = _leading(survey)
     found = (_window_pair(survey, patch, mean, axes) for patch in survey.patches)
     return [window for window in found if window is not None]
@@ -104,7 +118,7 @@ def _window_pair(survey: Survey, patch: Patch, mean: Array, axes: Array) -> Wind
 
 
 def _leading(survey: Survey) -> tuple[Array, Array]:
-    """Return the mean of the surveyed spectra and their principal axes, (components, bands)."""
+    """Return the mean (bands,) and principal axes (components, bands) of the surveyed spectra."""
     spectra = survey.spectra[survey.good].astype(np.float64)
     mean = spectra.mean(axis=1)
     spectra -= mean[:, None]
@@ -114,7 +128,7 @@ def _leading(survey: Survey) -> tuple[Array, Array]:
 
 
 def _reduced(patch: Patch) -> tuple[Array, Array, Geometry, tuple[float, float]]:
-    """Return Y with MS pixels averaged, where it has data, the geometry, the width."""
+    """Return the averaged Y, its mask of data, its geometry, and the FWHM of the averaging."""
     reduced = patch.averaged(_SETTINGS.ratio)
     widths = [
         FWHM_PER_SIGMA * math.sqrt(((axis.ratio / less.ratio) ** 2 - 1) / 12) / axis.ratio
