@@ -1,1 +1,1 @@
-"""Two rasters to one: plan, block, consistency with the inputs, run."""
+"""Fusion of two rasters: plan, blocks, data consistency, run."""

@@ -1,8 +1,8 @@
 """
-One block of the output: read both rasters once, fuse its tiles, blend them, mask.
+Fusion of one block of the output: read both rasters, fuse the tiles, blend them, mask.
 
-:func:`fuse_block` is a pure function of the plan and a block's index. The blocks of a run,
-on threads or on a cluster, and the chunks of the lazy array all come from it.
+:func:`fuse_block` is a pure function of the plan and the index of the block. All schedulers, and
+the chunks of the lazy array, use it.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ __all__ = ["BlockInput", "Part", "fuse_block", "fuse_input", "read_block"]
 
 LoadModels = Callable[[Iterable[Unit]], Mapping[Unit, NDArray[np.float32]]]
 
-# HS pixels read beyond a window: what cubic interpolation needs at the window's edge.
+# HS pixels read beyond a window, for cubic interpolation at its edge.
 _MARGIN = 2.0
 
 
 @dataclass(frozen=True)
 class Part:
     """
-    A part of a raster in memory.
+    A window of a raster in memory.
 
     Attributes
     ----------
     values : ndarray of shape (bands, rows, columns)
-        float32, NaN where there is no data.
+        float32, NaN for no data.
     rows, columns : Span
-        Where it is in the raster.
+        Position of the window in the raster.
     """
 
     values: NDArray[np.float32]
@@ -48,7 +48,7 @@ class Part:
     columns: Span
 
     def cut(self, rows: Span, columns: Span) -> NDArray[np.float32]:
-        """Return the values of a smaller part."""
+        """Return the values (bands, rows, columns) of a smaller window."""
         part = self.values[:, rows.within(self.rows), columns.within(self.columns)]
         return np.ascontiguousarray(part)
 
@@ -56,21 +56,21 @@ class Part:
 @dataclass(frozen=True)
 class BlockInput:
     """
-    All that one block needs of a pair, read once.
+    The input of one block, read once.
 
     Attributes
     ----------
     index : tuple of int
-        Row and column of the block among the blocks.
+        Row and column of the block in the grid of blocks.
     rows, columns : Span
         The pixels of the block in the output.
     tiles : tuple of tuple of int
-        Index of every tile that has a weight in the block.
+        Index of every tile with a weight in the block.
     hs, fine : Part
-        Of the two rasters, with the halo of all these tiles; rows and columns of ``fine`` are
-        counted from the first pixel of the output.
+        Windows of the two rasters with the halo of these tiles; rows and columns of ``fine`` are
+        relative to the first pixel of the output.
     models : mapping of tuple of int to ndarray
-        The local models of every unit that touches ``fine``.
+        Local models of every unit that touches ``fine``.
     """
 
     index: tuple[int, int]
@@ -86,16 +86,16 @@ def read_block(
     plan: Plan, row: int, column: int, load_models: LoadModels | None = None
 ) -> BlockInput:
     """
-    Read what a block needs: one window of each raster, and the local models that touch it.
+    Read the input of a block: one window of each raster, and the local models that touch it.
 
     Parameters
     ----------
     plan : Plan
-        Of the fusion.
+        Plan of the fusion.
     row, column : int
         Index of the block.
     load_models : callable, optional
-        Returns the models of units; by default they are conditioned in this process.
+        Returns the models of units; by default they are computed in this process.
     """
     core = plan.rows.core(row), plan.columns.core(column)
     touching = [
@@ -123,7 +123,7 @@ def _units(plan: Plan, fine: tuple[Span, Span]) -> list[Unit]:
 
 
 def _spans(plan: Plan, rows: Span, columns: Span) -> tuple[tuple[Span, Span], tuple[Span, Span]]:
-    """Return a window's pixels in the fine raster, and the HS pixels that it needs."""
+    """Return a window of the output in the fine raster, and the window of HS pixels it needs."""
     geometry, output = plan.pair.fine_geometry, plan.pair.output
     fine = rows.shifted(output[0].start), columns.shifted(output[1].start)
     coarse = (
@@ -135,43 +135,43 @@ def _spans(plan: Plan, rows: Span, columns: Span) -> tuple[tuple[Span, Span], tu
 
 def fuse_block(plan: Plan, row: int, column: int) -> NDArray[np.float32]:
     """
-    Return the pixels of one block: read, fuse, blend, mask.
+    Return the pixels of one block.
 
     Parameters
     ----------
     plan : Plan
-        Frozen; the result depends on it and the index alone.
+        Plan of the fusion; the result depends only on it and the index.
     row, column : int
         Index of the block.
 
     Returns
     -------
     ndarray of shape (planes, rows, columns)
-        NaN exactly where the MS image or the HS pixel under it has no data; elsewhere at least
-        the plan's lower limit of the band. The last plane is the standard error where it is
-        asked for (:attr:`hsfuse.fusion.plan.Plan.planes`).
+        NaN exactly where the MS image or the HS pixel at that location has no data; elsewhere at
+        least the lower limit of the band. The last plane is the standard error if requested
+        (:attr:`hsfuse.fusion.plan.Plan.planes`).
     """
     return fuse_input(plan, read_block(plan, row, column))[0]
 
 
 def fuse_input(plan: Plan, read: BlockInput) -> tuple[NDArray[np.float32], int]:
     """
-    Return the pixels of the block that was read, and how many values were below their limit.
+    Return the pixels of a block from its input, and the number of values below their limit.
 
     See :func:`fuse_block` and :mod:`hsfuse.fusion.value_range`.
     """
     plan = plan.on(pick_device(plan.options.device))
     with one_thread():
-        if len(read.tiles) == 1:  # no neighbour reaches in: the weight is one everywhere
+        if len(read.tiles) == 1:  # no blending: the weight is one everywhere
             (values,) = plan.fuser.fuse([_tile_window(plan, read, read.index)[0]])
         else:
-            values = _blended(plan, read)
-    values[:, ~_known(plan, read)] = np.nan
+            values = _blend_tiles(plan, read)
+    values[:, ~_data_mask(plan, read)] = np.nan
     return values, apply_lower_limit(values, plan.lower_limit)
 
 
-def _blended(plan: Plan, read: BlockInput) -> NDArray[np.float32]:
-    """Return the weighted sum of the tiles that reach into a block."""
+def _blend_tiles(plan: Plan, read: BlockInput) -> NDArray[np.float32]:
+    """Return the weighted sum (planes, rows, columns) of the tiles that overlap a block."""
     windows, weights = [], []
     for tile in read.tiles:
         window, part = _tile_window(plan, read, tile)
@@ -187,11 +187,11 @@ def _blended(plan: Plan, read: BlockInput) -> NDArray[np.float32]:
 def _tile_window(
     plan: Plan, read: BlockInput, tile: tuple[int, int]
 ) -> tuple[Window, tuple[Span, Span]]:
-    """Return a tile's window, and the part of the block in which the tile has a weight."""
+    """Return the window of a tile, and the part of the block in which the tile has a weight."""
     rows, columns = plan.rows.window(tile[0]), plan.columns.window(tile[1])
     part = (
-        _common(plan.rows.support(tile[0]), read.rows),
-        _common(plan.columns.support(tile[1]), read.columns),
+        _intersection(plan.rows.support(tile[0]), read.rows),
+        _intersection(plan.columns.support(tile[1]), read.columns),
     )
     core = part[0].shifted(-rows.start), part[1].shifted(-columns.start)
     fine, (coarse_rows, coarse_columns) = _spans(plan, rows, columns)
@@ -207,21 +207,22 @@ def _tile_window(
     return window, part
 
 
-def _known(plan: Plan, read: BlockInput) -> NDArray[np.bool_]:
-    """Return where a block has data: in every MS band, and in the HS pixel below."""
+def _data_mask(plan: Plan, read: BlockInput) -> NDArray[np.bool_]:
+    """Return the mask (rows, columns) of pixels with data in all MS bands and in the HS pixel."""
     geometry = plan.pair.geometry
     rows, columns = geometry.y.coarse_span(read.rows), geometry.x.coarse_span(read.columns)
     coarse = read.hs.cut(rows, columns)[plan.radiometry.good]
-    seen = np.asarray(np.isfinite(coarse).all(axis=0))
+    hs_mask = np.asarray(np.isfinite(coarse).all(axis=0))
     below = np.ix_(
-        _pixel_below(geometry.y, read.rows, rows), _pixel_below(geometry.x, read.columns, columns)
+        _hs_pixel_index(geometry.y, read.rows, rows),
+        _hs_pixel_index(geometry.x, read.columns, columns),
     )
     known = np.asarray(np.isfinite(read.fine.cut(read.rows, read.columns)).all(axis=0))
-    return known & seen[below]
+    return known & hs_mask[below]
 
 
-def _pixel_below(axis: Axis, fine: Span, coarse: Span) -> NDArray[np.intp]:
-    """Return the index in a coarse span of the pixel that holds each fine pixel's centre."""
+def _hs_pixel_index(axis: Axis, fine: Span, coarse: Span) -> NDArray[np.intp]:
+    """Return the index in a coarse span of the HS pixel that contains each fine pixel's centre."""
     centres = np.arange(fine.start, fine.stop) + 0.5
     index = np.floor((centres - axis.origin) / axis.ratio).astype(np.intp)
     return np.clip(index - coarse.start, 0, len(coarse) - 1)
@@ -231,5 +232,5 @@ def _hull(spans: list[Span]) -> Span:
     return Span(min(span.start for span in spans), max(span.stop for span in spans))
 
 
-def _common(first: Span, second: Span) -> Span:
+def _intersection(first: Span, second: Span) -> Span:
     return Span(max(first.start, second.start), min(first.stop, second.stop))

@@ -1,9 +1,9 @@
 """
-The first pass of methods with local models: every unit is conditioned once.
+First pass of methods with local models: every unit of local models is conditioned once.
 
-:func:`condition_unit` is a pure function of the plan and a unit's index, as
-:func:`hsfuse.fusion.block.fuse_block` is of a block's. A run writes its results beside the journal;
-without one, :func:`load_conditioned` holds the last ones of this process.
+:func:`condition_unit` is a pure function of the plan and the index of the unit. A run stores the
+models in its partial output; a lazy array caches the last ones in memory
+(:func:`load_conditioned`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["Unit", "condition_unit", "load_conditioned", "read_unit"]
 Unit = tuple[int, int]
 Models = NDArray[np.float32]
 
-# Bytes of models that a process holds between the blocks of a lazy array.
+# Bytes of models that a process caches between the blocks of a lazy array.
 _MOST_BYTES = 2**27
 
 
@@ -39,7 +39,7 @@ def read_unit(plan: Plan, row: int, column: int) -> Window:
     Parameters
     ----------
     plan : Plan
-        Of the fusion, by a method with local models.
+        Plan of a fusion by a method with local models.
     row, column : int
         Index of the unit.
     """
@@ -56,7 +56,7 @@ def read_unit(plan: Plan, row: int, column: int) -> Window:
 
 
 def condition_unit(plan: Plan, row: int, column: int) -> Models:
-    """Return the models of a unit, read and conditioned on one thread; see :func:`read_unit`."""
+    """Read and condition the models of a unit on one thread; see :func:`read_unit`."""
     fuser = plan.on(pick_device(plan.options.device)).fuser
     with one_thread():
         return np.ascontiguousarray(fuser.condition(read_unit(plan, row, column)), np.float32)
@@ -64,39 +64,39 @@ def condition_unit(plan: Plan, row: int, column: int) -> Models:
 
 def load_conditioned(plan: Plan, units: Iterable[Unit]) -> dict[Unit, Models]:
     """
-    Return the models of units, conditioned here unless this process holds them.
+    Return the models of units, from the cache of this process or conditioned now.
 
     Parameters
     ----------
     plan : Plan
-        Of the fusion.
+        Plan of the fusion.
     units : iterable of tuple of int
-        Their rows and columns.
+        Row and column of each unit.
     """
     keys = {(plan.digest, unit): unit for unit in units}
-    found = _held.get(list(keys), lambda key: condition_unit(plan, *key[1]))
+    found = _cache.get(list(keys), lambda key: condition_unit(plan, *key[1]))
     return {unit: found[key] for key, unit in keys.items()}
 
 
 _Key = tuple[str, Unit]
 
 
-class _Held:
-    """The models that were used last, by plan and unit, for all threads of the process."""
+class _ModelCache:
+    """Cache of the models used last, by plan and unit, shared by the threads of the process."""
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes, self.lock = most_bytes, threading.Lock()
         self.futures: OrderedDict[_Key, Future[Models]] = OrderedDict()
 
     def get(self, keys: list[_Key], compute: Callable[[_Key], Models]) -> dict[_Key, Models]:
-        """Return the models of every key; each is computed by the first thread that wants it."""
+        """Return the models of every key; each is computed by the first thread that requests it."""
         with self.lock:
             own = [key for key in keys if key not in self.futures]
             self.futures.update((key, Future()) for key in own)
             wanted = {key: self.futures[key] for key in keys}
             for key in keys:
                 self.futures.move_to_end(key)
-        # Own ones first: two threads that waited for each other would wait for ever.
+        # Compute before waiting for others: otherwise two threads could wait for each other.
         for place, key in enumerate(own):
             try:
                 wanted[key].set_result(compute(key))
@@ -114,7 +114,7 @@ class _Held:
                 self.futures.pop(key, None)
 
     def _shrink(self) -> None:
-        """Forget what was used first, beyond the bound; never what is being computed."""
+        """Evict the least recently used models beyond the limit, except those being computed."""
         with self.lock:
             held = {key: each.result() for key, each in self.futures.items() if each.done()}
             excess = sum(models.nbytes for models in held.values()) - self.most_bytes
@@ -125,4 +125,4 @@ class _Held:
                 excess -= models.nbytes
 
 
-_held = _Held(_MOST_BYTES)
+_cache = _ModelCache(_MOST_BYTES)

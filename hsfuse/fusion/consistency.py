@@ -17,9 +17,9 @@ from hsfuse.pair.radiometry import Radiometry
 
 __all__ = ["compare_block", "finite_in", "hs_bands", "ms_band"]
 
-# Bands that are compared at a time.
+# Number of bands that are compared at a time.
 _BANDS = 16
-# Share of a PSF on known pixels from which on it lies on them: the rest is rounding.
+# Share of a PSF on pixels with data above which it is complete, up to rounding.
 _WHOLE_PSF = 0.999
 
 
@@ -27,22 +27,22 @@ def compare_block(
     plan: Plan, read: BlockInput, values: NDArray[np.float32]
 ) -> tuple[Discrepancy, Discrepancy]:
     """
-    Return how a fused block differs from the HS image and from the MS image.
+    Compare a fused block with the HS image and with the MS image.
 
     Parameters
     ----------
     plan : Plan
-        Of the fusion.
+        Plan of the fusion.
     read : BlockInput
-        What the block was fused from.
+        Input of the block.
     values : ndarray of shape (planes, rows, columns)
-        The fused block; neither image shows its standard error.
+        The fused block Z; a plane of standard errors is ignored.
 
     Returns
     -------
     tuple of Discrepancy
-        D(Z) against the HS image, over the HS pixels whose PSF lies within the block, and
-        R Z with gain and offset against the MS image, over every pixel.
+        D(Z) minus the HS image, over the HS pixels whose PSF is inside the block; and R Z with
+        gain and offset minus the MS image, over all pixels.
     """
     values = values[: plan.shape[0]]
     return _against_hs(plan, read, values), _against_fine(plan, read, values)
@@ -58,14 +58,14 @@ def _against_fine(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> 
 
 def ms_band(values: NDArray[np.float32], radiometry: Radiometry, band: int) -> NDArray[np.float32]:
     """
-    Return a band of R Z with gain and offset: what a fused cube gives for a band of the MS image.
+    Return one band of R Z with gain and offset: the MS band predicted from a fused cube.
 
     Parameters
     ----------
     values : ndarray of shape (bands, rows, columns)
         Z.
     radiometry : Radiometry
-        Of the pair.
+        Radiometry of the pair.
     band : int
         Index of the MS band.
 
@@ -74,17 +74,17 @@ def ms_band(values: NDArray[np.float32], radiometry: Radiometry, band: int) -> N
     ndarray of shape (rows, columns)
     """
     weights = radiometry.response[band].astype(np.float32)
-    seen = np.zeros_like(values[0])
-    for used in _few(np.flatnonzero(weights)):
-        seen += np.tensordot(weights[used], values[used], axes=1)
-    return np.asarray(radiometry.gain[band] * seen + radiometry.offset[band], np.float32)
+    total = np.zeros_like(values[0])
+    for used in _band_groups(np.flatnonzero(weights)):
+        total += np.tensordot(weights[used], values[used], axes=1)
+    return np.asarray(radiometry.gain[band] * total + radiometry.offset[band], np.float32)
 
 
 def _against_hs(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> Discrepancy:
     geometry, psf = plan.pair.geometry, plan.pair.psf
     rows, columns = read.rows, read.columns
-    inner_rows = _whole(geometry.y, rows, psf.reach[0])
-    inner_columns = _whole(geometry.x, columns, psf.reach[1])
+    inner_rows = _complete_pixels(geometry.y, rows, psf.reach[0])
+    inner_columns = _complete_pixels(geometry.x, columns, psf.reach[1])
     if not (len(inner_rows) and len(inner_columns)):
         return Discrepancy()
     window = Geometry(geometry.y.cut(rows, inner_rows), geometry.x.cut(columns, inner_columns))
@@ -93,14 +93,14 @@ def _against_hs(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> Di
     known = finite_in(values, good)
     observed = read.hs.cut(inner_rows, inner_columns)
     total = Discrepancy()
-    for bands in _few(good):
+    for bands in _band_groups(good):
         found = hs_bands(values[bands], operator, known)
         total += Discrepancy.between(observed[bands], found)
     return total
 
 
 def finite_in(values: NDArray[np.float32], bands: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Return which pixels of a cube are finite in all of some bands, of shape (rows, columns)."""
+    """Return the mask (rows, columns) of pixels of a cube that are finite in all given bands."""
     known = np.ones(values.shape[1:], dtype=bool)
     for band in bands:
         known &= np.isfinite(values[band])
@@ -111,7 +111,7 @@ def hs_bands(
     values: NDArray[np.float32], operator: Degrade, known: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
     """
-    Return D(Z) of some bands where the PSF lies on known pixels, NaN elsewhere.
+    Return D(Z) of some bands where the PSF is on pixels with data, NaN elsewhere.
 
     Parameters
     ----------
@@ -120,24 +120,24 @@ def hs_bands(
     operator : Degrade
         D.
     known : ndarray of bool, shape (rows, columns)
-        The pixels with data.
+        Pixels with data.
 
     Returns
     -------
     ndarray of shape (bands, coarse rows, coarse columns)
     """
-    seen, share = operator.forward_masked(torch.from_numpy(values), torch.from_numpy(known))
-    return torch.where(share > _WHOLE_PSF, seen, torch.full_like(seen, torch.nan)).numpy()
+    degraded, share = operator.forward_masked(torch.from_numpy(values), torch.from_numpy(known))
+    return torch.where(share > _WHOLE_PSF, degraded, torch.full_like(degraded, torch.nan)).numpy()
 
 
-def _few(bands: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    """Yield a few bands at a time: a copy of all would be as large as the block."""
+def _band_groups(bands: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """Yield groups of bands: a copy of all bands would be as large as the block."""
     for first in range(0, len(bands), _BANDS):
         yield bands[first : first + _BANDS]
 
 
-def _whole(axis: Axis, fine: Span, reach: float) -> Span:
-    """Return the coarse pixels whose PSF lies within a fine span, or past the scene's end."""
+def _complete_pixels(axis: Axis, fine: Span, reach: float) -> Span:
+    """Return the HS pixels whose PSF is inside a fine span, or beyond the edge of the scene."""
     centres = axis.centres()
     first = (centres - reach * axis.ratio >= fine.start) | (fine.start == 0)
     last = (centres + reach * axis.ratio <= fine.stop) | (fine.stop == axis.fine)

@@ -1,9 +1,8 @@
 """
-A hash of all that decides the pixels of an output, so that a resume mixes no two of them.
+Digest of everything that determines the pixels of an output, for resumed runs.
 
-Inputs are known by what they are, not by how their paths are spelt or by the names that
-lazy arrays happen to have: the same files, options and libraries give the same hash in
-every process.
+Inputs are identified by their content or file state, not by the spelling of their paths or the
+names of lazy arrays: the same files, options and libraries give the same digest in every process.
 """
 
 from __future__ import annotations
@@ -18,22 +17,22 @@ from dask.base import tokenize
 
 __all__ = ["LIBRARIES", "digest", "identify", "versions"]
 
-#: Libraries whose arithmetic is in the pixels.
+#: Libraries whose version affects the pixels.
 LIBRARIES = ("hsfuse", "numpy", "scipy", "torch", "dask", "rasterio")
 
-# Each time the file of a distribution's metadata would be parsed.
+# Cached, since every call parses the metadata file of the distribution.
 version = cache(metadata.version)
 
 
 def identify(raster: xr.DataArray) -> str:
     """
-    Return a hash of what a raster holds, without reading it.
+    Return a hash that identifies the content of a raster, without reading it.
 
     Parameters
     ----------
     raster : DataArray
-        From :func:`hsfuse.open_raster`: known by its file's path, size and time of change, or
-        its store's metadata, mask included. The content of an array in memory is hashed.
+        From :func:`hsfuse.open_raster`: identified by path, size and modification time of its
+        file, or the metadata of its store, including a mask. An array in memory is hashed itself.
     """
     coordinates = {
         str(name): (np.asarray(raster[name].values), str(raster[name].attrs))
@@ -44,12 +43,12 @@ def identify(raster: xr.DataArray) -> str:
 
 def digest(*parts: object) -> str:
     """
-    Return a hash of values, and of the versions of all that computes with them.
+    Return a hash of values and of the versions of :data:`LIBRARIES`.
 
     Raises
     ------
     TokenizationError
-        If a value has no hash that is the same in every process.
+        If a value has no deterministic hash.
     """
     found = list(versions().items())
     return hashlib.sha256(

@@ -1,4 +1,4 @@
-"""A run that is planned and checked, and what became of it."""
+"""Jobs: planned runs, and their outcomes."""
 
 from __future__ import annotations
 
@@ -30,41 +30,41 @@ if TYPE_CHECKING:
 
 __all__ = ["LIBRARY_BYTES", "Job", "Outcome"]
 
-#: Bytes of the interpreter, torch, GDAL's cache and the plan.
+#: Memory in bytes of the interpreter, torch, GDAL's cache and the plan.
 LIBRARY_BYTES = 650_000_000
-# For each worker those that its allocator does not give back.
+# Memory in bytes that the allocator retains for each worker.
 _HELD_BACK = 50_000_000
 
 
 @dataclass(frozen=True)
 class Job:
     """
-    A run that is planned and checked, and has not begun.
+    A planned and checked run that has not started.
 
     Attributes
     ----------
     scene, rgb, out : Path or Url
-        The files.
+        Inputs and output.
     plan : Plan
-        Of the fusion.
+        Plan of the fusion.
     layout : OutputLayout
-        Of the output.
+        Layout of the output.
     settings : Settings
-        As asked.
+        Settings of the run.
     seconds : float
-        What planning took.
+        Time of planning.
     expected : Duration or None
-        What the run will take on this machine; None where that is not estimated.
+        Estimated time of the run on this machine; None where it is not estimated.
     models : mapping of tuple of int to ndarray
-        Of the units of local models that were conditioned for this estimate.
+        Local models of the units that were conditioned for this estimate.
     client : distributed.Client or None
-        That runs the blocks in place of the scheduler of the settings.
+        Client that runs the blocks instead of the scheduler of the settings.
     cluster : Cluster or None
-        Whose workers do, where it is not this machine.
+        Cluster that runs the blocks; None for this machine.
     request : mapping
-        What was asked; see :func:`hsfuse.fusion.request.request_of`.
+        Request of the run; see :func:`hsfuse.fusion.request.request_of`.
     config : str or None
-        Path of the file from which the command line took options.
+        Path of the configuration file of the command line.
     """
 
     scene: AnyPath
@@ -83,16 +83,16 @@ class Job:
 
     @property
     def scheduler(self) -> Scheduler:
-        """What runs the blocks."""
+        """Scheduler that runs the blocks."""
         return self.settings.scheduler if self.client is None else self.client
 
     @property
     def origin(self) -> Origin:
         """
-        What the plan came from, to name what differs where it cannot be resumed.
+        Origin of the plan, to report differences where a run cannot be resumed.
 
-        The processor is part of it: another one may round sums in another way, and so lead to other
-        estimates.
+        It includes the instruction set of the processor: another one may round sums differently,
+        and so lead to other estimates.
         """
         found = {f"version of {name}": number for name, number in versions().items()}
         processor = {"instructions of the processor": torch.backends.cpu.get_cpu_capability()}
@@ -100,7 +100,7 @@ class Job:
 
     @property
     def workers(self) -> int:
-        """Blocks that are fused in parallel."""
+        """Number of blocks that are fused in parallel."""
         if self.cluster is not None:
             return self.cluster.threads
         return local_workers(self.settings.workers, self.plan.options.device)
@@ -115,8 +115,8 @@ class Job:
         """
         Estimate of the peak memory on this machine, or of each worker of a cluster.
 
-        Of the blocks in parallel, see :func:`hsfuse.fusion.tiling.worker_bytes`, and of the
-        libraries, which each process has.
+        The sum over the blocks in parallel (:func:`hsfuse.fusion.tiling.worker_bytes`) and the
+        libraries of each process.
         """
         blocks, processes = min(self.workers, len(self.plan.blocks)), 1
         if self.cluster is not None:
@@ -127,7 +127,7 @@ class Job:
 
     @property
     def block_bytes(self) -> int:
-        """Estimate of what each block that is fused in parallel adds to that memory."""
+        """Estimate of the memory in bytes of each block that is fused in parallel."""
         plan = self.plan
         return worker_bytes(plan.pair, plan.fuser, (plan.rows, plan.columns)) + _HELD_BACK
 
@@ -140,27 +140,27 @@ class Outcome:
     Attributes
     ----------
     job : Job
-        What was planned.
+        The planned run.
     path : Path or Url
         The output.
     seconds : float
-        From the first block to the last byte.
+        Time from the first block to the last byte.
     spatial, spectral : Discrepancy
-        Consistency with the HS image and with the MS image, over all blocks, those of an
-        interrupted run included.
+        Differences from the HS image and from the MS image, over all blocks, including those of
+        an interrupted run.
     blocks, resumed : int
-        Blocks of the output, and how many an earlier run had finished.
+        Number of blocks of the output, and of those finished by an interrupted run.
     missing, clipped : int
-        Values without data, and values the stored type could not hold.
+        Number of values without data, and of values outside the range of the stored type.
     limited : int
-        Values below the plan's lower limit, which were set to it.
+        Number of values below the lower limit, which were set to it.
     undeclared : tuple of UndeclaredFill
-        Fills that planning did not see, fused as if they were measured.
+        Undeclared fills that planning did not detect, fused as measured values.
     standard_error : float or None
-        Median of the standard error where it is asked for.
+        Median of the standard error, if requested.
     """
 
-    job: Job = field(repr=False)  # its regressions and wavelengths would fill pages
+    job: Job = field(repr=False)  # its arrays would fill pages
     path: AnyPath
     seconds: float
     spatial: Discrepancy
@@ -175,12 +175,12 @@ class Outcome:
 
     @property
     def limited_share(self) -> float:
-        """Share of the values in the bands of the HS image that were below their limit."""
+        """Share of the values that were below the lower limit of their band."""
         _, rows, columns = self.job.plan.shape
         return self.limited / (len(self.job.plan.lower_limit) * rows * columns)
 
     def _repr_html_(self) -> str:
-        """Return output and consistency as a notebook shows them."""
+        """Return a table of output and consistency for notebooks."""
         plan = self.job.plan
         bands, rows, columns = plan.shape
         found = plan.alignment

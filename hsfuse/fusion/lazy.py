@@ -1,9 +1,9 @@
 """
-The fusion of two rasters as one lazy raster.
+Lazy fusion of two rasters.
 
-The pair is surveyed when the array is made; pixels are fused chunk by chunk when they are
-computed (:mod:`hsfuse.fusion.block`), with the local models that it needs
-(:mod:`hsfuse.fusion.conditioning`), so that a crop costs a crop.
+The pair is surveyed when the array is created; each chunk is fused when it is computed
+(:mod:`hsfuse.fusion.block`), with the local models that it needs
+(:mod:`hsfuse.fusion.conditioning`), so that a subset takes only its share of the time.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ def fuse(
     **choices: Any,
 ) -> xr.DataArray:
     """
-    Return the high-resolution hyperspectral raster; its pixels are computed later.
+    Return the fused raster, with high spatial and spectral resolution, lazily.
 
-    The pair is surveyed here, which reads a sample of its pixels and takes seconds to a minute.
-    Every chunk of the result is fused when it is computed, alone, so a crop costs a crop.
-    Undeclared fill that the sample did not show is logged then, as a warning.
+    The pair is surveyed immediately, which reads a sample of its pixels and takes seconds to a
+    minute. Each chunk of the result is fused independently when it is computed. Undeclared fill
+    that the sample did not contain is logged as a warning then.
 
     Parameters
     ----------
     hs, rgb : DataArray, Dataset or path
-        As :func:`hsfuse.open_raster` returns them, or what it opens; arrays of rioxarray or made
-        by a program, with dimensions in any order and under any usual name (y/x, lat/lon,
-        row/col; band, wavelength); variables (y, x) of a dataset are its bands.
+        Rasters of :func:`hsfuse.open_raster`, or paths that it opens; or other arrays, such as
+        those of rioxarray, with dimensions in any order and of any usual name (y/x, lat/lon,
+        row/col; band, wavelength). Variables (y, x) of a dataset are stacked as bands.
     settings : FusionSettings, optional
-        What is asked.
+        Settings of the fusion.
     **choices
         Fields of :class:`~hsfuse.fusion.settings.FusionSettings` that replace those of
         ``settings``: method, hs_sensor, rgb_sensor, hs_mask, rgb_mask, hs_nodata, rgb_nodata,
@@ -62,25 +62,25 @@ def fuse(
     Returns
     -------
     DataArray of shape (bands, rows, columns)
-        float32, on the grid of ``rgb`` cut to the overlap of both, in units of
-        ``hs``, with its wavelengths; NaN exactly where an input has no data, elsewhere within the
-        physical range (:mod:`hsfuse.fusion.value_range`). Beside ``good``
-        it has the coordinates ``covered``, false for bands outside the spectral coverage of
-        the MS bands, and ``explained``, the share of a band's variance on the HS grid that
-        the MS bands explain. With ``uncertainty`` it has the coordinate ``standard_error``
-        (rows, columns), lazy, in units of ``hs``: of 90 % of the pixels the root mean square
-        error over the good bands is below 1.645 of it.
+        float32, on the grid of ``rgb`` cut to the overlap of both, in the units and with the
+        wavelengths of ``hs``; NaN exactly where an input has no data, elsewhere within the
+        physical range (:mod:`hsfuse.fusion.value_range`). Coordinates along the bands are
+        ``good``; ``covered``, false for bands outside the spectral coverage of the MS bands; and
+        ``explained``, the share of the variance of a band that the MS bands explain on the HS
+        grid. With ``uncertainty`` it has the lazy coordinate ``standard_error`` (rows, columns)
+        in units of ``hs``: for 90 % of the pixels, the root mean square error over the good bands
+        is below 1.645 times the standard error.
 
     Raises
     ------
     PairError
-        If the rasters do not make a pair.
+        If the rasters cannot be fused.
     PlanError
-        If the method or device cannot be had, or the method cannot tell its uncertainty.
+        If the method or device is not available, or the method gives no standard errors.
     RasterError
         If a file cannot be read.
     TypeError
-        If there is no such option.
+        If an option is unknown.
     """
     settings = with_choices(settings or FusionSettings(), choices, "fuse")
     pick_device(settings.device)
@@ -95,7 +95,7 @@ def fuse(
 def open_input(
     raster: Raster, settings: FusionSettings, role: Literal["hs", "rgb"]
 ) -> xr.DataArray:
-    """Return an input with the sensor, mask, no-data number and bands that are asked for."""
+    """Open an input with the sensor, mask, no-data value and bands of the settings."""
     sensor, mask, nodata = (
         getattr(settings, f"{role}_{name}") for name in ("sensor", "mask", "nodata")
     )
@@ -107,7 +107,7 @@ def open_input(
 
 
 def lazy_result(plan: Plan) -> xr.DataArray:
-    """Return the output of a plan as a lazy raster, one chunk a block."""
+    """Return the output of a plan as a lazy raster with one chunk for each block."""
     bands = plan.shape[0]
     chunks = (
         (plan.planes,),
@@ -115,8 +115,8 @@ def lazy_result(plan: Plan) -> xr.DataArray:
         tuple(len(plan.columns.core(j)) for j in range(plan.columns.count)),
     )
     digest = plan.digest[:32]
-    # A task of its own, so that workers of a cluster receive the plan once, not with every chunk.
-    # It is not traversed: dask would compute the rasters that it holds.
+    # A separate task, so that workers of a cluster receive the plan once, not with every chunk.
+    # It is not traversed: dask would compute the rasters in the plan.
     held = delayed(plan, name=f"hsfuse-plan-{digest}", traverse=False)
     data = dask.array.map_blocks(
         _chunk,
@@ -136,7 +136,7 @@ def lazy_result(plan: Plan) -> xr.DataArray:
     if plan.fuser.gives_standard_error:
         coords[STANDARD_ERROR] = (("y", "x"), data[bands])
     attrs = {k: hs.attrs[k] for k in ("wavelength_source", "units") if k in hs.attrs}
-    # No sensor has made it, so that its PSF is not taken for that of one.
+    # No sensor, so that the output is not assumed to have the PSF of one.
     attrs |= {
         "source": f"fusion of {raster_label(hs, 'HS image')} and {raster_label(rgb, 'MS image')}",
         "sensor": "",
@@ -147,8 +147,8 @@ def lazy_result(plan: Plan) -> xr.DataArray:
     fused = xr.DataArray(
         data[:bands], dims=("band", "y", "x"), coords=coords, attrs=attrs, name="fused"
     )
-    fused.encoding["_FillValue"] = np.nan  # as no data, which rioxarray and xarray then write
-    fused.encoding["original_shape"] = fused.shape  # as of a raster that is opened
+    fused.encoding["_FillValue"] = np.nan  # no-data value that rioxarray and xarray write
+    fused.encoding["original_shape"] = fused.shape  # as in hsfuse.io.read
     return fused
 
 

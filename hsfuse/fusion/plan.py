@@ -1,8 +1,8 @@
 """
-Everything that is decided before a pixel is fused.
+The plan of a fusion: all decisions before the first pixel is fused.
 
-Eager and cheap: pair the grids, survey the scene, let the method prepare, lay out the
-tiles. The result is frozen and picklable; pixels come later (:mod:`hsfuse.fusion.block`).
+Planning relates the grids, surveys the scene, prepares the method and divides the output into
+tiles. The plan is immutable and picklable; :mod:`hsfuse.fusion.block` fuses the pixels.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.core.tiles import Tiling
 from hsfuse.errors import PlanError, WeightsError
 from hsfuse.fusion.digest import digest, identify
-from hsfuse.fusion.settings import FusionSettings, check_weights, with_choices
+from hsfuse.fusion.settings import FusionSettings, SensorLike, check_weights, with_choices
 from hsfuse.fusion.tiling import tile_pair
 from hsfuse.fusion.value_range import find_lower_limit
 from hsfuse.io.missing import without_gaps
@@ -46,31 +46,31 @@ __all__ = ["Plan", "plan_fusion", "survey_for"]
 @dataclass(frozen=True)
 class Plan:
     """
-    All that is decided before a pixel is fused.
+    The plan of a fusion.
 
     Attributes
     ----------
     pair : Pair
-        The two lazy rasters on their grids; ``pair.rgb``'s grid is the output's.
+        The two lazy rasters on their grids; the output has the grid of ``pair.rgb``.
     alignment : Alignment or None
-        Estimates of shift and PSF; None where not asked for, or where there are none.
+        Estimates of shift and PSF; None where not requested, or not possible.
     radiometry : Radiometry
-        Response, gain and offset, and the bands that hold data.
+        Response, gain, offset and good bands.
     fuser : Fuser
-        The method, prepared for this pair.
+        The prepared method.
     lower_limit : ndarray of shape (HS bands,)
-        Smallest value of the output; -inf where there is no limit.
+        Smallest value of each band of the output; -inf for no limit.
     rows, columns : Tiling
-        The tiles along y and x; one tile's core is one block of the output.
+        Tiles along y and x; the core of a tile is one block of the output.
     options : Options
-        Device and precision; a device that is ``auto`` is decided where blocks are fused.
+        Device and precision; the device ``auto`` is resolved where blocks are fused.
     notes : tuple of str
-        What was assumed or chosen, a sentence each.
+        Assumptions and choices, one sentence each.
     inputs : tuple of str
-        Hashes of the two rasters as they were given.
+        Hashes of the two rasters as given.
     measured : tuple of (MeasuredRange or None)
-        Of the sample of the two rasters in which undeclared fill was looked for; None where the
-        no-data number was given.
+        Value ranges of the samples of the two rasters, for the detection of undeclared fill; None
+        where the no-data value was given.
     """
 
     pair: Pair
@@ -92,7 +92,7 @@ class Plan:
 
     @property
     def planes(self) -> int:
-        """The bands of the cube, and after them the standard error where it is asked for."""
+        """Number of bands, plus one for the standard error if requested."""
         return self.shape[0] + self.fuser.gives_standard_error
 
     @property
@@ -101,18 +101,18 @@ class Plan:
         return [(i, j) for i in range(self.rows.count) for j in range(self.columns.count)]
 
     def on(self, device: str) -> Plan:
-        """Return the plan for blocks that are fused on ``cpu`` or ``cuda``."""
+        """Return the plan for the device ``cpu`` or ``cuda``."""
         options = replace(self.options, device=device)
         return replace(self, options=options, fuser=place(self.fuser, device))
 
     @cached_property
     def digest(self) -> str:
-        """Hash of all that decides the pixels: inputs, grids, method, tiles, device, versions."""
+        """Hash of all that determines the pixels: inputs, plan, options, versions."""
         return digest(self.inputs, self.parts, self.options)
 
     @cached_property
     def parts(self) -> dict[str, str]:
-        """Hash of each part that was found by planning, by its name."""
+        """Hash of each result of planning, by its name."""
         pair = self.pair
         found = {
             "place of the output": tuple(transform(pair.rgb))[:6],
@@ -140,80 +140,47 @@ def plan_fusion(
     Parameters
     ----------
     hs, rgb : DataArray, Dataset or path
-        As :func:`hsfuse.fuse` takes them; of :func:`hsfuse.fusion.lazy.open_input`, masked and
-        with the bands that are asked for.
+        As in :func:`hsfuse.fuse`; from :func:`hsfuse.fusion.lazy.open_input`, which applies masks
+        and selects bands.
     settings : FusionSettings, optional
-        What is asked.
+        Settings of the fusion.
     stage : callable, optional
-        Called with the name of each stage of planning, and the share of all done before it.
+        Called with the name of each stage of planning and the share of the work done before it.
     **choices
         Fields of :class:`FusionSettings` that replace those of ``settings``.
 
     Raises
     ------
     RasterError, PairError, PlanError, WeightsError
-        One line each.
+        If the inputs, the pair, the settings or the weights are not valid.
     """
     settings = with_choices(settings or FusionSettings(), choices, "plan_fusion")
     method, options = load_method(settings.method), settings.options
     check_weights(settings)  # before the pair is surveyed, which takes longer
-    hs, rgb = (
-        # The standard error of an image that was fused itself has no part in this fusion.
-        as_raster(raster, role, sensor=sensor).drop_vars(STANDARD_ERROR, errors="ignore")
-        for raster, role, sensor in (
-            (hs, "HS", settings.hs_sensor),
-            (rgb, "RGB", settings.rgb_sensor),
-        )
-    )
+    hs, rgb = _open(hs, settings.hs_sensor, "HS"), _open(rgb, settings.rgb_sensor, "RGB")
     inputs = identify(hs), identify(rgb)
-    for raster in (hs, rgb):
-        check_georeferencing(raster)
-    hs_sensor = known_sensor(settings.hs_sensor, hs.attrs.get("sensor"))
-    restricted = restrict_ms(
-        hs,
-        rgb,
-        known_sensor(settings.rgb_sensor, rgb.attrs.get("sensor")),
-        settings.bbox,
-        settings.bbox_crs,
-    )
-    rgb = restricted.rgb
-    known: dict[str, Any] = {
-        "hs_sensor": hs_sensor,
-        "rgb_sensor": restricted.sensor,
-        "psf": settings.psf,
-        "window": restricted.window,
-    }
-    _check_fit(hs, rgb, settings, known)
-    # A sensor that a product names itself is part of what was read, and has no such check.
-    asked = hs_sensor if settings.hs_sensor is not None else None
-    sensor_notes = suggest_hs_sensor(hs) if asked is None else check_hs_sensor(hs, asked)
+    rgb, known, sensor_notes = _pair_options(hs, rgb, settings)
     device, cache = pick_device(options.device), PixelCache()
     stage = stage or ignore_stage
     with one_thread():  # a plan resumed on another machine is the same
         stage("fill values", 0.1)
         completed = without_gaps(hs, spectra=True), without_gaps(rgb, spectra=False)
-        hs, rgb = (each.raster for each in completed)
         for name, each in zip(("hs", "fine"), completed, strict=True):
             if each.whole is not None:
                 cache.hold(name, each.whole)
         stage("co-registration" if settings.align else "grids", 0.2)
         pair, alignment = (
-            align_pair(hs, rgb, **known, cache=cache)
+            align_pair(completed[0].raster, completed[1].raster, **known, cache=cache)
             if settings.align
-            else (make_pair(hs, rgb, **known), None)
+            else (make_pair(completed[0].raster, completed[1].raster, **known), None)
         )
         stage("radiometry", 0.4)
         survey, radiometry = survey_for(pair, cache)
-        cache.clear()  # the survey holds what it needs
+        cache.clear()  # the survey has copies
         stage(f"preparation of {settings.method}", 0.5)
         fuser = method.prepare(survey, replace(options, device=device))
         lower_limit = find_lower_limit(survey)
-    if options.uncertainty and not fuser.gives_standard_error:
-        raise PlanError(
-            f"{fuser.name} would fuse this pair and gives no standard error; "
-            f"{methods_with('gives_standard_error')} does, with weights for any sensor that fit "
-            "the pair, such as those that come with hsfuse"
-        )
+    _check_uncertainty(fuser, options)
     rows, columns = tile_pair(pair, fuser, settings.tile, settings.overlap)
     notes = (*sensor_notes, *pair.notes, *radiometry.notes, *fuser.notes)
     return Plan(
@@ -231,16 +198,44 @@ def plan_fusion(
     )
 
 
+def _open(raster: Raster, sensor: SensorLike | None, role: str) -> xr.DataArray:
+    """Interpret an input and check its georeferencing."""
+    opened = as_raster(raster, role, sensor=sensor)
+    check_georeferencing(opened)
+    # The standard error of an image that was fused itself is not used.
+    return opened.drop_vars(STANDARD_ERROR, errors="ignore")
+
+
+def _pair_options(
+    hs: xr.DataArray, rgb: xr.DataArray, settings: FusionSettings
+) -> tuple[xr.DataArray, dict[str, Any], list[str]]:
+    """Return the restricted MS image, the options of :func:`make_pair`, and notes on sensors."""
+    hs_sensor = known_sensor(settings.hs_sensor, hs.attrs.get("sensor"))
+    rgb_sensor = known_sensor(settings.rgb_sensor, rgb.attrs.get("sensor"))
+    restricted = restrict_ms(hs, rgb, rgb_sensor, settings.bbox, settings.bbox_crs)
+    known: dict[str, Any] = {
+        "hs_sensor": hs_sensor,
+        "rgb_sensor": restricted.sensor,
+        "psf": settings.psf,
+        "window": restricted.window,
+    }
+    _check_fit(hs, restricted.rgb, settings, known)
+    # The sensor that a product states itself needs no check.
+    asked = hs_sensor if settings.hs_sensor is not None else None
+    notes = suggest_hs_sensor(hs) if asked is None else check_hs_sensor(hs, asked)
+    return restricted.rgb, known, notes
+
+
 def _check_fit(
     hs: xr.DataArray, rgb: xr.DataArray, settings: FusionSettings, known: Mapping[str, Any]
 ) -> None:
-    """Refuse weights of a network for other bands or another ratio, before a pixel is read."""
+    """Refuse weights for other bands or another ratio, before a pixel is read."""
     if settings.weights is None or not find_method(settings.method).needs_weights:
         return
     card = find_weights(os.fspath(settings.weights), settings.method)
     axes = make_pair(hs, rgb, **known).geometry
     wavelength = np.asarray(hs["wavelength"].values, dtype=np.float64)
-    # Which bands are good the survey finds out; the method looks at them then.
+    # The survey determines the good bands; the method checks them then.
     good = np.ones(wavelength.size, dtype=bool)
     reason = card.domain.misfit(wavelength, good, rgb.sizes["band"], (axes.y.ratio, axes.x.ratio))
     if reason is not None:
@@ -249,7 +244,17 @@ def _check_fit(
         )
 
 
+def _check_uncertainty(fuser: Fuser, options: Options) -> None:
+    """Refuse standard errors where the prepared method gives none."""
+    if options.uncertainty and not fuser.gives_standard_error:
+        raise PlanError(
+            f"{fuser.name} would fuse this pair and gives no standard error; "
+            f"{methods_with('gives_standard_error')} does, with weights for any sensor that fit "
+            "the pair, such as those that come with hsfuse"
+        )
+
+
 def survey_for(pair: Pair, cache: PixelCache | None = None) -> tuple[Survey, Radiometry]:
-    """Return the survey of a pair that methods are prepared with, and what it tells of R."""
+    """Return the survey of a pair for the preparation of methods, and its radiometry."""
     survey = survey_pair(pair, cache=cache)
     return survey.with_response(), survey.radiometry

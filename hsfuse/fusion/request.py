@@ -1,9 +1,8 @@
 """
-What was asked of a run, known without planning it: the inputs by their content, and the options.
+The request of a run: identities of its inputs, and its options, known without planning.
 
-A record holds it, so that a later run with the same request can be told from any other. How the
-pixels are computed (scheduler, workers) and whether an output is replaced or resumed is no part of
-it, since none of these changes the output.
+It is stored in the record of a run, to recognise a later run with the same request. Options that do
+not change the output (scheduler, workers, overwrite, resume) are not part of it.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ Request = Mapping[str, object]
 
 #: Settings that do not change an output.
 WITHOUT_EFFECT = ("scheduler", "workers", "overwrite", "resume", "temporary")
-# Known by their content instead: part of the inputs, or hashed.
+# Identified by their content instead: part of the inputs, or hashed.
 _FILES = ("hs_mask", "rgb_mask", "hs_sensor", "rgb_sensor", "weights")
 
 
@@ -41,12 +40,12 @@ def request_of(hs: xr.DataArray, rgb: xr.DataArray, settings: Settings) -> dict[
     hs, rgb : DataArray
         The inputs with sensor and mask, from :func:`hsfuse.fusion.lazy.open_input`.
     settings : Settings
-        As asked.
+        Settings of the run.
 
     Raises
     ------
     SensorError, WeightsError
-        If a sensor or the weights that are named cannot be read.
+        If a sensor or the weights cannot be read.
     """
     sensors = (
         known_sensor(asked, raster.attrs.get("sensor"))
@@ -63,15 +62,15 @@ def request_of(hs: xr.DataArray, rgb: xr.DataArray, settings: Settings) -> dict[
         "weights": None if weights is None else find_weights(os.fspath(weights)).sha256,
     }
     options = {
-        field.name: _plain(getattr(settings, field.name))
+        field.name: _json_value(getattr(settings, field.name))
         for field in fields(settings)
         if field.name not in (*WITHOUT_EFFECT, *_FILES)
     }
     return {**files, **options, "creation_options": dict(settings.creation_options)}
 
 
-def _plain(value: object) -> object:
-    """Return a value as JSON holds it, which knows no tuple and no number that is not finite."""
+def _json_value(value: object) -> object:
+    """Convert a value to JSON types, which have no tuples and no infinite or NaN numbers."""
     if isinstance(value, tuple):
         return list(value)
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
@@ -79,12 +78,12 @@ def _plain(value: object) -> object:
 
 def differences(before: Request, now: Request) -> list[str]:
     """
-    Return in what a request differs from an earlier one, a phrase each.
+    Return descriptions of the differences of a request from an earlier one.
 
     Parameters
     ----------
     before, now : mapping
-        From :func:`request_of`; the device ``auto`` now is any that there was.
+        From :func:`request_of`; the device ``auto`` in ``now`` equals any earlier device.
     """
     if now.get("device") == "auto":
         now = {**now, "device": before.get("device")}

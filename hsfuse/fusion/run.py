@@ -1,10 +1,10 @@
 """
-One pair from files to a finished output: plan, local models, blocks, store, export, report.
+Run: fusion of one pair of files into a finished output.
 
-The unit of work is :func:`run_block`: it fuses one block, compares it with both
-inputs, writes its own part of the store and returns a receipt. So memory does not grow with
-the scene, and any scheduler may run the blocks in any order. Methods with local models have a
-pass before it, :func:`run_unit`, of which the same is true.
+The unit of work is :func:`run_block`: it fuses one block, compares it with both inputs, writes it
+to the store and returns a receipt. So memory does not grow with the scene, and any scheduler may
+run the blocks in any order. Methods with local models have a first pass with the same properties,
+:func:`run_unit`.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "Outcome", "prepare", "run", "run_block", "run_unit"]
 
-# A side of the pixels of which a median is taken.
+# Largest side of the subsampled standard error from which the median is computed.
 _MOST_PIXELS = 1024
 
 
@@ -95,17 +95,17 @@ def run(
     Parameters
     ----------
     scene, rgb : str or path
-        The hyperspectral and the RGB or multispectral raster, or a STAC item that holds it; a path
-        or a URL.
+        The HS and the MS (or RGB) raster, each a path or URL of a raster or of a STAC item.
     out : str or path, optional
-        Ends in .tif, .zarr, .dat, .bsq or .nc; ``<scene>_fused.tif`` beside the scene by default.
+        Output, with the suffix .tif, .zarr, .dat, .bsq or .nc; by default ``<scene>_fused.tif`` in
+        the folder of the scene.
     settings : Settings, optional
-        Method, sensors, tiles and so on.
+        Settings of fusion, computation and storage.
     client : distributed.Client, optional
-        Of a dask cluster, whose workers fuse the blocks in place of ``settings.scheduler``. It is
-        not closed.
+        Client of a dask cluster that fuses the blocks instead of ``settings.scheduler``. It is not
+        closed.
     progress : callable or True, optional
-        Called with the number of finished blocks and of all blocks; True shows a bar.
+        Called with the number of finished blocks and of all blocks; True shows a progress bar.
     **choices
         Fields of :class:`~hsfuse.fusion.settings.Settings` that replace those of
         ``settings``, as in ``hsfuse.run("scene.tif", "rgb.tif", method="guided")``.
@@ -113,14 +113,14 @@ def run(
     Returns
     -------
     Outcome
-        The path, and how the output agrees with both inputs.
+        The path of the output, and its differences from both inputs.
 
     Raises
     ------
     HsfuseError
-        One line that says what to do.
+        If inputs, settings or output are not valid, or a part of the run fails.
     TypeError
-        If there is no such option.
+        If an option is unknown.
     """
     job = prepare(
         scene, rgb, out, with_choices(settings or Settings(), choices, "run"), client=client
@@ -140,16 +140,16 @@ def prepare(
     stage: Stage | None = None,
 ) -> Job:
     """
-    Return the planned and checked run of :func:`run`; of the output nothing is written yet.
+    Plan and check a run of :func:`run`; nothing is written yet.
 
     Parameters
     ----------
     scene, rgb, out, settings, client
-        As :func:`run`.
+        As in :func:`run`.
     dry_run : bool
-        The output may exist; nothing is written.
+        Plan only: the output may exist.
     stage : callable, optional
-        Called with the name of each stage of planning, and the share of all done before it.
+        Called with the name of each stage of planning and the share of the work done before it.
     """
     started = time.monotonic()
     settings = settings or Settings()
@@ -160,7 +160,7 @@ def prepare(
     masks = [as_path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
     files = [scene, rgb, *masks]
     path = _check_output(files, as_path(out) if out else default_output(scene), settings, dry_run)
-    # Blocks may be fused on other machines than the one that plans.
+    # Blocks may be fused on other machines than this one.
     cluster = _find_cluster(settings, client, files, None if dry_run else path)
     device = pick_device(settings.device) if cluster is None else cluster.device
     here = device if cluster is None else "auto"
@@ -185,15 +185,15 @@ def prepare(
         finishing = find_format(path).seconds(layout.bytes, job.workers)
         timing = time_parts(plan, job.workers, layout.bytes, finishing=finishing)
         job = replace(job, expected=timing.duration, models=timing.models)
-    release_memory()  # of the survey
+    release_memory()  # that of the survey
     return replace(job, seconds=time.monotonic() - started)
 
 
 def _check_output(
     inputs: list[AnyPath], out: AnyPath, settings: Settings, dry_run: bool
 ) -> AnyPath:
-    """Refuse an output that cannot be written as asked, before anything is read."""
-    overwrite = settings.overwrite or dry_run  # which writes nothing
+    """Check the path and options of the output before inputs are read."""
+    overwrite = settings.overwrite or dry_run  # a dry run writes nothing
     path = check_output(out, overwrite=overwrite, inputs=inputs)
     find_format(path).check_options(settings.creation_options, settings.likely_dtype)
     here = local_path(path, settings.temporary)
@@ -204,7 +204,7 @@ def _check_output(
 def _find_cluster(
     settings: Settings, client: Client | None, inputs: list[AnyPath], out: AnyPath | None
 ) -> Cluster | None:
-    """Return the cluster that is asked for, once its workers see the files; None for none."""
+    """Return the requested cluster after a check that its workers read the files, or None."""
     if client is not None and settings.scheduler != "local":
         raise PlanError(
             f"a client was given and so was the scheduler {settings.scheduler}; give one of them"
@@ -252,11 +252,11 @@ def execute(
     stage: Stage | None = None,
 ) -> Outcome:
     """
-    Carry out a planned run.
+    Execute a planned run.
 
-    After the last block ``stage`` is called with the name of each stage in which the file is
-    finished, and the share of all done before it; for ``progress`` see :func:`run`. Whatever
-    stops it costs the blocks under way; see :func:`hsfuse.io.write.write_blocks`.
+    After the last block, ``stage`` is called with the name of each stage of the export and the
+    share of the work done before it; for ``progress`` see :func:`run`. An interruption loses only
+    the blocks in progress; see :func:`hsfuse.io.passes.write_blocks`.
     """
     settings, plan = job.settings, job.plan
     store = create_store(
@@ -286,7 +286,7 @@ def execute(
         progress=progress,
         stage=stage,
     )
-    receipts = written.receipts  # in the order of the blocks, so that sums have the same bits
+    receipts = written.receipts  # in the order of the blocks, for reproducible sums
     return Outcome(
         job,
         written.path,
@@ -304,7 +304,7 @@ def execute(
 
 
 def _median_standard_error(path: AnyPath) -> float:
-    """Return the median of an output's standard error, from pixels spread over it."""
+    """Return the median of the standard error of an output, from a subsample."""
     error = open_raster(path)[STANDARD_ERROR]
     step = math.ceil(max(error.shape) / _MOST_PIXELS)
     thinned = error[::step, ::step]
@@ -319,7 +319,7 @@ def run_unit(
     unit: Unit,
     known: Mapping[Unit, NDArray[np.float32]] | None = None,
 ) -> ModelReceipt:
-    """Write one unit of local models, conditioned if it is not known; return its receipt."""
+    """Write the local models of one unit, conditioned unless known; return the receipt."""
     models = (known or {}).get(unit)
     receipt = store.write_models(unit, condition_unit(plan, *unit) if models is None else models)
     release_memory()
@@ -327,7 +327,7 @@ def run_unit(
 
 
 def run_block(plan: Plan, store: Store, block: Block) -> Receipt:
-    """Read, fuse, compare and write one block on one thread; return its receipt."""
+    """Read, fuse, compare and write one block on one thread; return the receipt."""
     with one_thread():
         index = block.row // plan.rows.size, block.column // plan.columns.size
         read = read_block(plan, *index, store.read_models)

@@ -1,4 +1,4 @@
-"""What a user may choose: one place for `hsfuse.fuse`, `hsfuse.run` and the command line."""
+"""Settings of a fusion and of a run, for `hsfuse.fuse`, `hsfuse.run` and the command line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SensorLike = Sensor | str | os.PathLike[str]
 
 _Chosen = TypeVar("_Chosen", bound="FusionSettings")
 
-# Of a PSF, in HS pixels: beyond, an HS pixel would be no resolution element.
+# Largest FWHM of a PSF in HS pixels.
 _WIDEST = 8.0
 _PRECISIONS = ("float32", "bfloat16")
 
@@ -33,50 +33,51 @@ _PRECISIONS = ("float32", "bfloat16")
 @dataclass(frozen=True, slots=True)
 class FusionSettings:
     """
-    What decides the pixels of a fusion; every default is what most pairs need.
+    Settings that determine the pixels of a fusion; the defaults suit most pairs.
 
     Attributes
     ----------
     method : str
         A name of :func:`hsfuse.list_methods`.
     hs_sensor, rgb_sensor : Sensor, str or None
-        Definition, name or TOML file of a sensor; the rasters' own by default.
+        Sensor, or its name or TOML file; by default that which the raster states.
     hs_mask, rgb_mask : path or None
-        Raster files on the grids of the inputs: 0 or no data means no data there.
+        Raster files on the grids of the inputs; pixels that are 0 or have no data are masked.
     hs_nodata, rgb_nodata : float, "none" or None
-        The stored number that means no data in an input, in place of what its file declares.
+        Stored no-data value of an input, instead of the declared one.
     bbox : tuple of float or None
-        Left, bottom, right and top of the part to fuse: the MS pixels whose centres lie in it. The
-        pair is restricted to it before it is planned.
+        Left, bottom, right and top of the part to fuse: the MS pixels with centres inside it. The
+        pair is restricted before planning.
     bbox_crs : str or None
         Coordinate reference system of ``bbox``, such as ``EPSG:4326`` (longitude before latitude);
         None for that of the MS image.
     bands : str, sequence of int or None
-        Of the HS image: numbers from 1, ranges and wavelength ranges, as in ``1-50,60,900-1000nm``.
-        The other bands are not read.
+        Bands of the HS image: numbers from 1, ranges and wavelength ranges, such as
+        ``1-50,60,900-1000nm``. The other bands are not read.
     weights : path or None
-        Weights file for a network.
+        Weights file of a network.
     device : str
-        ``auto``, ``cpu`` or ``cuda``. ``auto`` is decided where the pixels are computed.
+        ``auto``, ``cpu`` or ``cuda``. ``auto`` is resolved where the pixels are computed.
     precision : str
         ``float32`` or ``bfloat16``, for networks.
     uncertainty : bool
-        Also give the standard error of each pixel's spectrum, as a coordinate ``standard_error``
-        of :func:`hsfuse.fuse`, a variable of a zarr store, a band of a GeoTIFF after the others.
+        Also compute the standard error of the spectrum of each pixel, stored as the coordinate
+        ``standard_error`` of :func:`hsfuse.fuse`, a variable of a zarr store, or the last band of a
+        GeoTIFF.
     fwhm : tuple of float or None
-        FWHM of the PSF of the HS image along y and x, in HS pixels; None for that of the sensor's
-        definition, or estimated from the pair where that has none.
+        FWHM of the PSF of the HS image along y and x, in HS pixels; None for that of the sensor,
+        or an estimate from the pair where the sensor states none.
     align : bool
-        Estimate the co-registration from the pair, to a fraction of an HS pixel; otherwise the
-        georeferencing of the files is used as it is.
+        Estimate the co-registration from the pair to sub-pixel accuracy; otherwise the
+        georeferencing of the files is used unchanged.
     tile, overlap : int or None
-        Side of a tile, and the tile overlap: how far a tile reads beyond its edge, in MS pixels;
-        None for what the method needs.
+        Side of a tile, and tile overlap (the margin read around a tile), in MS pixels; None for
+        the requirement of the method.
 
     Raises
     ------
     PlanError
-        If a value is not one that is accepted, or the method cannot do what is asked.
+        If a value is not accepted, or the method does not support it.
     """
 
     method: str = "ms-ssfnet"
@@ -99,7 +100,7 @@ class FusionSettings:
     overlap: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is wrong whatever the pair is, before anything is read."""
+        """Check the values that do not depend on the pair."""
         find_method(self.method)
         check_device(self.device)
         if self.precision not in _PRECISIONS:
@@ -121,18 +122,18 @@ class FusionSettings:
             self.check_tile(find_method(self.method).tile_step)
 
     def check_tile(self, step: int) -> None:
-        """Refuse a tile that is no multiple of so many MS pixels."""
+        """Check that the tile is a multiple of ``step`` MS pixels."""
         if self.tile is not None and self.tile % step:
             raise PlanError(f"tile must be a multiple of {step} for {self.method}, got {self.tile}")
 
     @property
     def psf(self) -> PSF | None:
-        """The PSF of the HS image, where it is given."""
+        """PSF of the HS image, where given."""
         return None if self.fwhm is None else PSF(self.fwhm)
 
     @property
     def options(self) -> Options:
-        """What is asked of the method."""
+        """Options of the method."""
         weights = None if self.weights is None else os.fspath(self.weights)
         return Options(weights, self.device, self.precision, self.uncertainty)
 
@@ -140,7 +141,7 @@ class FusionSettings:
 @dataclass(frozen=True, slots=True)
 class Settings(FusionSettings):
     """
-    What a user may choose for a run: the fusion, how it is computed and how it is stored.
+    Settings of a run: fusion, computation and storage.
 
     Attributes
     ----------
@@ -148,20 +149,20 @@ class Settings(FusionSettings):
         ``local`` for threads of this process, ``processes`` for processes of this machine, or the
         address of a dask scheduler.
     workers : int or None
-        Threads or processes of this machine; None for one per core.
+        Number of threads or processes of this machine; None for one per core.
     dtype : str
-        ``float32``, or ``int16`` and ``uint16`` with ``scale``. ``input`` is what the HS image is
-        stored as, with its scale and offset, where that is ``int16`` or ``uint16`` with one scale
-        for all bands, and ``float32`` otherwise; the plan says which.
+        ``float32``, or ``int16`` and ``uint16`` with ``scale``. ``input`` is the packing of the HS
+        image, if that is ``int16`` or ``uint16`` with one scale for all bands, and ``float32``
+        otherwise; the plan reports which.
     scale : float or None
         Value of one stored step of an integer output.
     max_error : float
-        By which float32 values may be rounded, in the unit of the HS image; 0 for not at all.
+        Largest rounding error of float32 values, in the unit of the HS image; 0 for no rounding.
         Rounded values compress better.
     creation_options : mapping
         GeoTIFF creation options.
     temporary : path or None
-        Folder in which a GeoTIFF is written that is then uploaded to a URL; None for the working
+        Folder in which a file is written before it is uploaded to a URL; None for the working
         folder.
     overwrite, resume : bool
         Replace an output; continue an interrupted run.
@@ -182,8 +183,8 @@ class Settings(FusionSettings):
     resume: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what is wrong whatever the pair is, before anything is read."""
-        FusionSettings.__post_init__(self)  # a class with slots has no super() without arguments
+        """Check the values that do not depend on the pair."""
+        FusionSettings.__post_init__(self)  # super() without arguments fails in a class with slots
         check_scheduler(self.scheduler)
         check_stored_type(self.likely_dtype, self.scale, self.max_error)
         if self.workers is not None and self.workers < 1:
@@ -191,20 +192,20 @@ class Settings(FusionSettings):
 
     @property
     def likely_dtype(self) -> StoredType:
-        """The stored type, or that of most HS images where it is theirs and none is read yet."""
+        """The stored type; for ``input``, before the HS image is opened, the most common one."""
         return "float32" if self.dtype == "input" else self.dtype
 
 
 def check_weights(settings: FusionSettings) -> None:
     """
-    Refuse weights that are none, or of another network, before an input is opened.
+    Check the weights file before an input is opened.
 
     Raises
     ------
     WeightsError
-        If the file or its card cannot be read, or is of another network than the method.
+        If the file or its card cannot be read, or belongs to another network.
     PlanError
-        If their network cannot use tiles of the size that is given.
+        If the network cannot use tiles of the given size.
     """
     if settings.weights is not None:
         from hsfuse.nets.weights import find_weights  # imports torch, which takes seconds
@@ -216,20 +217,20 @@ def check_weights(settings: FusionSettings) -> None:
 
 def with_choices(settings: _Chosen, choices: Mapping[str, Any], caller: str) -> _Chosen:
     """
-    Return settings with the keyword arguments of a public function in place of their fields.
+    Return settings with fields replaced by the keyword arguments of a public function.
 
     Parameters
     ----------
     settings : FusionSettings or Settings
     choices : mapping
-        Names of fields and their values.
+        Names of fields and their new values.
     caller : str
         Name of the function, for the message.
 
     Raises
     ------
     TypeError
-        If there is no such field; the message names the nearest one.
+        If a field does not exist; the message suggests the nearest name.
     PlanError
         If a value is not accepted.
     """

@@ -1,4 +1,4 @@
-"""The numbers in which an output is stored: as asked, or as those of the HS image."""
+"""Packing of an output: that of the settings, or that of the HS image."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["StoredNumbers", "choose_numbers"]
 
 class StoredNumbers(NamedTuple):
     """
-    Number type of an output.
+    Number type, scale and offset of an output.
 
     Attributes
     ----------
     dtype : {"float32", "int16", "uint16"}
-        The type.
+        The stored type.
     scale : float or None
-        Value of one step of an integer.
+        Value of one step of an integer type.
     offset : float
-        Value of the integer 0.
+        Value of the stored number 0.
     reason : str
-        Why, where nobody asked for it; empty where there is nothing to say.
+        Reason of an automatic choice, for reports; may be empty.
     """
 
     dtype: StoredType
@@ -37,19 +37,18 @@ class StoredNumbers(NamedTuple):
 
 def choose_numbers(settings: Settings, hs: xr.DataArray) -> StoredNumbers:
     """
-    Return the numbers of an output: those of the settings, or by default those of the HS image.
+    Return the packing of an output: that of the settings, or by default that of the HS image.
 
-    A product that is stored as integers with a scale gives its fused bands no finer steps: the same
-    numbers are half the size of float32, and what they round away is far below the noise. Where
-    the file states no scale, nobody knows what a step is worth, and float32 is stored. So it is
-    with standard errors, which may be of the size of a step.
+    The integers of an HS image are half the size of float32, and the rounding error is far below
+    its noise. Where the file states no scale, the value of a step is unknown, and float32 is
+    stored. So it is with standard errors, which may be as small as a step.
 
     Parameters
     ----------
     settings : Settings
-        ``dtype`` is ``input`` for the numbers of the HS image.
+        Settings of the run; ``dtype`` is ``input`` for the packing of the HS image.
     hs : DataArray
-        The HS image, with what :func:`hsfuse.open_raster` says of its file.
+        The HS image, with the attributes of :func:`hsfuse.open_raster`.
     """
     if settings.dtype != "input":
         return StoredNumbers(settings.dtype, settings.scale)

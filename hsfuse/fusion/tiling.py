@@ -1,4 +1,4 @@
-"""The tiles of a pair: as large as the memory of a worker allows, and what a worker needs."""
+"""Division of the output into tiles, and the memory that a worker needs for a tile."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["WORKER_BUDGET", "tile_pair", "worker_bytes"]
 
 Tilings = tuple[Tiling, Tiling]
 
-# Blocks are whole chunks of the store, 256 pixels a side.
+# Side of a chunk of the store in pixels; blocks consist of whole chunks.
 _CHUNK = 256
-#: Bytes of a worker, by the estimate below: with the libraries and what the allocator holds back it
-#: stays below 1.5 GB.
+#: Largest memory of a worker in bytes, by :func:`worker_bytes`; with the libraries and memory
+#: retained by the allocator it stays below 1.5 GB.
 WORKER_BUDGET = 1_000_000_000
-# Bytes per pixel of a block while it is compared and written: some bands, several copies. As
+# Bytes per pixel of a block during comparison and writing, for several copies of some bands;
 # measured with 60 bands by benchmarks/memory.py.
 _WRITING = 650
-# Cores that a small output should use, and what the time of all counts against that of the last to
-# finish: two blocks of unequal size gain little time, and read halos twice.
+# Cores that a small output should use, and weight of the total CPU time relative to the wall time:
+# two blocks of unequal size save little time, and read halos twice.
 _PARALLEL, _CPU_SHARE = 2, 0.125
 
 
@@ -32,16 +32,16 @@ def tile_pair(
     pair: Pair, fuser: Fuser, tile: int | None = None, overlap: int | None = None
 ) -> Tilings:
     """
-    Return the tiles along y and x.
+    Divide the output of a pair into tiles along y and x.
 
     Parameters
     ----------
     pair : Pair
-        Of which the output is divided.
+        The pair.
     fuser : Fuser
-        States how far a pixel depends on its inputs, and what a window takes in memory.
+        Prepared method, which states its reach and its memory for a window.
     tile, overlap : int, optional
-        Pixels of a tile, and by which windows reach beyond it, if they are given.
+        Side of a tile and margin around it in pixels, if given.
 
     Raises
     ------
@@ -72,14 +72,14 @@ def tile_pair(
 
 
 def worker_bytes(pair: Pair, fuser: Fuser, tilings: Tilings) -> int:
-    """Return the bytes that a worker takes at its peak: for a block, or for a unit's models."""
+    """Return the peak memory of a worker in bytes, for a block or for a unit of local models."""
     hs, fine = (raster.sizes["band"] for raster in (pair.hs, pair.fine))
     geometry, grid = pair.fine_geometry, fuser.local_models
     window, core = _largest(tilings)
     inputs = 4 * math.prod(window) * (fine + hs / (geometry.y.ratio * geometry.x.ratio))
     block = 4 * math.prod(core) * (hs + fuser.gives_standard_error)
     blended = any(tiling.blend for tiling in tilings)
-    # A tile's window is cut from what was read, and blending adds the tiles up.
+    # The window of a tile is a copy of a part of the input, and blending sums the tiles.
     work = max(fuser.memory(window, core), _WRITING * math.prod(core))
     need = int(2 * inputs) + (2 if blended else 1) * block + work
     if grid is None:
@@ -90,20 +90,20 @@ def worker_bytes(pair: Pair, fuser: Fuser, tilings: Tilings) -> int:
 
 
 def _reaches(pair: Pair, fuser: Fuser) -> list[int]:
-    """Return how far a pixel depends on its inputs, in MS pixels along y and x."""
+    """Return the reach of a pixel (y, x) in MS pixels: how far it depends on its inputs."""
     axes = pair.fine_geometry.y, pair.fine_geometry.x
     return [math.ceil(reach * axis.ratio) for reach, axis in zip(fuser.reach, axes, strict=True)]
 
 
 def _sizes(reach: int, step: int) -> list[int]:
-    """Return the sizes of which one is chosen; large ones where windows reach far beyond them."""
+    """Return the candidate sizes of a tile; larger ones for a method with a long reach."""
     unit = math.lcm(step, _CHUNK)
     largest = 2 * _CHUNK if reach <= _CHUNK // 4 else 4 * _CHUNK
     return [unit * count for count in range(1, math.ceil(largest / unit) + 1)]
 
 
 def _tiling(pair: Pair, axis: int, size: int, step: int, reach: int, blend: int) -> Tiling:
-    """Return the tiles along y (0) or x (1)."""
+    """Return the tiling along y (axis 0) or x (axis 1)."""
     output = pair.output[axis]
     fine = (pair.fine_geometry.y, pair.fine_geometry.x)[axis].fine
     return Tiling(
@@ -112,13 +112,13 @@ def _tiling(pair: Pair, axis: int, size: int, step: int, reach: int, blend: int)
 
 
 def _best(candidates: list[Tilings], pair: Pair, fuser: Fuser) -> Tilings:
-    """Return the tiles that cost least, the smaller ones of equals, within a worker's memory."""
+    """Return the tilings of least cost within the memory of a worker, the smallest of equals."""
     within = [t for t in candidates if worker_bytes(pair, fuser, t) <= WORKER_BUDGET]
     return min(within or candidates[:1], key=_cost)
 
 
 def _cost(tilings: Tilings) -> float:
-    """Return the MS pixels of windows that a core reads, and a share of those that all read."""
+    """Return the cost: MS pixels that one core reads, plus a share of those that all cores read."""
     lengths = [[len(t.window(index)) for index in range(t.count)] for t in tilings]
     whole, largest = (math.prod(map(each, lengths)) for each in (sum, max))
     return max(whole / _PARALLEL, largest) + _CPU_SHARE * whole

@@ -1,9 +1,9 @@
 """
-Undeclared fill that planning did not see and a block shows.
+Detection of undeclared fill in blocks, which planning did not detect in its sample.
 
-Planning looks at a sample (:mod:`hsfuse.io.missing`); a small region of fill between its windows
-and lines is fused as if it were measured. What every block reads is compared with the range of the
-sample, so that such a region is reported.
+Planning searches a sample (:mod:`hsfuse.io.missing`); a small region of fill between its windows
+and lines is fused as measured values. The input of every block is compared with the value range of
+the sample, so that such a region is reported.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ Found = tuple[tuple[str, float | None], ...]
 
 class UndeclaredFill(NamedTuple):
     """
-    A fill that was fused as if it were measured.
+    An undeclared fill that was fused as measured values.
 
     Attributes
     ----------
     image : str
-        ``hs`` or ``rgb``, as in the options.
+        ``hs`` or ``rgb``, as in the names of options.
     number : float or None
-        The stored number after scale and offset; None for a spectrum that differs between bands.
+        Value of the fill (scaled); None for a constant spectrum that differs between bands.
     blocks : int
-        Blocks that show it.
+        Number of blocks that contain it.
     """
 
     image: str
@@ -41,7 +41,7 @@ class UndeclaredFill(NamedTuple):
 
     @property
     def advice(self) -> str:
-        """What it is, and which option decides what it means."""
+        """Description of the fill, and the option that declares it."""
         if self.number is None:
             return (
                 f"pixels of the {self.image.upper()} image hold one and the same spectrum, unlike "
@@ -56,7 +56,7 @@ class UndeclaredFill(NamedTuple):
 
 
 def find_undeclared(plan: Plan, read: BlockInput) -> Found:
-    """Return image and number of each undeclared fill in what was read for a block."""
+    """Return image and value of each undeclared fill in the input of a block."""
     return tuple(
         (image, number)
         for image, part, measured in zip(
@@ -68,6 +68,6 @@ def find_undeclared(plan: Plan, read: BlockInput) -> Found:
 
 
 def count_undeclared(blocks: Iterable[Found]) -> tuple[UndeclaredFill, ...]:
-    """Return each undeclared fill of some blocks, and how many of them show it."""
+    """Return each undeclared fill of some blocks, with the number of blocks that contain it."""
     counted = Counter(fill for block in blocks for fill in block)
     return tuple(UndeclaredFill(*fill, count) for fill, count in counted.items())

@@ -1,8 +1,8 @@
 """
-The physical range of the fused values: reflectance and radiance are not negative.
+Lower limit of the fused values: reflectance and radiance are not negative.
 
-Interpolation and regression overshoot at edges between bright and dark ground. A fused pixel may
-be darker than every HS pixel, which are mixtures, but not darker than black.
+Interpolation and regression overshoot at edges between bright and dark areas. A fused pixel may be
+darker than every HS pixel, since these are mixtures, but not negative.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from hsfuse.pair.survey import Survey
 
 __all__ = ["apply_lower_limit", "find_lower_limit"]
 
-# Share of negative HS values above which the data are signed by nature, such as differences or
-# standardised values; atmospheric correction makes up to a few per cent of dark pixels negative.
+# Share of negative HS values above which the data are signed, such as differences or standardised
+# values; atmospheric correction makes up to a few per cent of dark pixels negative.
 _SIGNED = 0.05
 
 
 def find_lower_limit(survey: Survey) -> NDArray[np.float32]:
     """
-    Return the lowest value that the output may have in each band.
+    Return the smallest value that the output may have in each band.
 
     Parameters
     ----------
     survey : Survey
-        The surveyed HS values decide.
+        Survey of the pair.
 
     Returns
     -------
     ndarray of shape (bands,)
         In units of the HS image: 0 where no surveyed value of the band is negative, else the
-        smallest one. -inf, no limit, in all bands where more than 5 % of the values of the
-        good bands are negative, and in a band without data.
+        smallest one. -inf (no limit) for a band without data, and for all bands if more than 5 %
+        of the values of the good bands are negative.
     """
     values = [image.reshape(len(survey.marked), -1) for image in survey.images]
     lowest = np.min([np.min(v, axis=1, initial=np.inf, where=np.isfinite(v)) for v in values], 0)
@@ -46,19 +46,19 @@ def find_lower_limit(survey: Survey) -> NDArray[np.float32]:
 
 def apply_lower_limit(values: NDArray[np.float32], lower: NDArray[np.float32]) -> int:
     """
-    Set values below the limit of their band to it, in place.
+    Clip values at the lower limit of their band, in place.
 
     Parameters
     ----------
     values : ndarray of shape (bands or more, rows, columns)
-        NaN, and bands after those that have a limit, stay as they are.
+        NaN, and bands beyond the length of ``lower``, are unchanged.
     lower : ndarray of shape (bands,)
         From :func:`find_lower_limit`.
 
     Returns
     -------
     int
-        How many values were below.
+        Number of values below the limit.
     """
     limited = 0
     for plane, limit in zip(values, lower, strict=False):

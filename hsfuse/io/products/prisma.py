@@ -45,7 +45,7 @@ class _Band(NamedTuple):
     wavelength: float
     width: float
     cube: str
-    index: int
+    position: int
     scale: float
     offset: float
 
@@ -154,7 +154,7 @@ def open_product(path: Path) -> Opened:
         str(path),
         state,
         size,
-        tuple((band.cube, band.index) for band in found),
+        tuple((band.cube, band.position) for band in found),
         tuple(band.scale for band in found),
         tuple(band.offset for band in found),
         outside,
@@ -220,7 +220,8 @@ def _table(found: list[_Band]) -> BandTable:
         fwhm=np.where(width > 0, width, np.nan),
         good=np.ones(len(found), dtype=bool),
         names=tuple(
-            f"{detector}{band.index + 1}" for detector, band in zip(detectors, found, strict=True)
+            f"{detector}{band.position + 1}"
+            for detector, band in zip(detectors, found, strict=True)
         ),
         source="metadata of the product",
         named=True,
