@@ -41,7 +41,8 @@ from affine import Affine
 from hsfuse.evaluation import evaluate
 from hsfuse.io.write import write_raster
 from hsfuse.synthetic.landscape import make_scene
-from hsfuse.synthetic.simulation import SimulatedFiles, SimulatedRasters, observe
+from hsfuse.synthetic.simulated_files import SimulatedFiles
+from hsfuse.synthetic.simulation import SimulatedRasters, observe
 
 MS_SENSOR = "sentinel-2a:B2,B3,B4,B8"
 SNR_HS, SNR_MS = 40.0, 45.0  # decibels

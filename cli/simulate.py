@@ -11,7 +11,7 @@ import click
 from .options import json_option, overwrite_option, store_options, verbose_option
 
 if TYPE_CHECKING:
-    from hsfuse.synthetic.simulation import SimulatedFiles
+    from hsfuse.synthetic.simulated_files import SimulatedFiles
 
 __all__ = ["sample", "simulate"]
 
@@ -162,7 +162,7 @@ def simulate(
           --snr-hs 30 --snr-rgb 40
     """  # noqa: D301 - click reads the mark
     from hsfuse.io.read import open_raster
-    from hsfuse.synthetic.simulation import simulate as make
+    from hsfuse.synthetic.simulated_files import simulate as make
 
     raster = open_raster(cube, sensor=hs_sensor)
     _print_paths(make(raster, directory, hs_sensor=hs_sensor, **choices), as_json)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from hsfuse.report.files import write_html_report
     from hsfuse.sensor.catalogue import list_sensors, load_sensor
     from hsfuse.synthetic.sample import write_sample
-    from hsfuse.synthetic.simulation import simulate
+    from hsfuse.synthetic.simulated_files import simulate
 
 __all__ = [
     "HsfuseError",
@@ -81,7 +81,7 @@ _HOMES = {
     "run": "hsfuse.fusion.run",
     "run_batch": "hsfuse.batch.run",
     "run_benchmark": "hsfuse.benchmarking.run",
-    "simulate": "hsfuse.synthetic.simulation",
+    "simulate": "hsfuse.synthetic.simulated_files",
     "train": "hsfuse.learning.train",
     "write_html_report": "hsfuse.report.files",
     "write_raster": "hsfuse.io.write",

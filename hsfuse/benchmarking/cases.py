@@ -1,4 +1,4 @@
-"""The pairs of a benchmark, and the rasters they come from: only metadata are read here."""
+"""Cases: the pairs of a benchmark, listed from the metadata of their rasters."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ __all__ = ["Case", "list_cubes", "list_pair"]
 
 Kind = Literal["simulated", "reduced resolution", "full resolution"]
 
-#: What is simulated where it is not asked for: the ratio, and the sensor of the literature.
+#: Default ratio and MS sensor of simulated pairs; the sensor is that of the literature.
 DEFAULT_RATIO, DEFAULT_SENSOR = 4.0, "nikon-d700"
-#: The suffix of the folders of CAVE is no part of the name of a scene.
+#: Suffix of the folders of CAVE, removed from the name of a scene.
 _SUFFIX = re.compile(r"_ms$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Case:
     """
-    One pair that all methods fuse.
+    A pair that all methods fuse.
 
     Attributes
     ----------
     kind : str
         ``simulated`` from a cube, or a real pair at ``reduced resolution`` or ``full resolution``.
     dataset, scene : str
-        Names for the tables.
+        Names in the tables.
     files : tuple of path
         The cube, or HS and MS image.
     ratio : float
         MS pixels per HS pixel.
     rgb_sensor : str or None
-        MS sensor; of a real pair None where its file says enough.
+        MS sensor; for a real pair None where its file states the bands.
     settings : BenchmarkSettings
-        As asked.
+        Settings of the benchmark.
     identity : str
         Hash of the files.
     """
@@ -70,7 +70,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Name for files: of the scene, the ratio, the sensor and the kind of a real pair."""
+        """Name in file names: scene, ratio, sensor, and the kind of a real pair."""
         words = [self.dataset, self.scene, f"{self.ratio:g}"]
         words += [self.rgb_sensor] if self.rgb_sensor else []
         words += [] if self.kind == "simulated" else [self.kind]
@@ -79,13 +79,13 @@ class Case:
 
     @property
     def psf(self) -> PSF:
-        """Of the simulated HS sensor."""
+        """PSF of the simulated HS sensor."""
         asked = self.settings
         sensor = None if asked.hs_sensor is None else pick_sensor(asked.hs_sensor)
         return observed_psf(sensor, asked.fwhm, asked.psf)
 
     def request(self, method: str, weights: Sequence[Card]) -> str:
-        """Return a hash of what is asked of a method; how it is computed is no part of it."""
+        """Return a hash of all that determines the figures of a method."""
         asked = self.settings
         sensors = (known_sensor(name, None) for name in (asked.hs_sensor, self.rgb_sensor))
         return str(
@@ -102,7 +102,7 @@ class Case:
         )
 
     def row(self, method: str, weights: Sequence[Card]) -> RunRow:
-        """Return the row of a run that is still to be done."""
+        """Return the row of a pending run."""
         asked, simulated = self.settings, self.kind == "simulated"
         return RunRow(
             "pending",
@@ -127,7 +127,7 @@ class Case:
 
 def list_cubes(cubes: Sequence[PathLike], settings: BenchmarkSettings) -> list[Case]:
     """
-    Return the pairs that are simulated from cubes: every cube, ratio and sensor.
+    Return the cases simulated from cubes, for every cube, ratio and sensor.
 
     Raises
     ------
@@ -152,14 +152,14 @@ def list_cubes(cubes: Sequence[PathLike], settings: BenchmarkSettings) -> list[C
 
 def list_pair(scene: PathLike, rgb: PathLike, settings: BenchmarkSettings) -> list[Case]:
     """
-    Return a real pair at reduced resolution, by each ratio, and at full resolution.
+    Return the cases of a real pair: at reduced resolution by each ratio, and at full resolution.
 
     Raises
     ------
     RasterError, PairError
-        If the files cannot be opened or make no pair.
+        If the files cannot be opened, or cannot be fused.
     PlanError
-        If several sensors are named, or what is only simulated.
+        If several sensors, or options of simulation, are given.
     """
     if len(settings.rgb_sensors) > 1:
         raise PlanError(
@@ -198,7 +198,7 @@ def list_pair(scene: PathLike, rgb: PathLike, settings: BenchmarkSettings) -> li
 
 
 def _dataset(path: AnyPath, raster: xr.DataArray) -> str:
-    """Return the data set a cube belongs to: that of its format, or the name of its folder."""
+    """Return the data set of a cube: that of its format, or the name of its folder."""
     named = str(raster.attrs.get("product", "")) if "full_scale" in raster.attrs else ""
     folder = path.absolute().parent.name if isinstance(path, Path) else path.parent.name
     return named or folder or "cubes"

@@ -1,4 +1,4 @@
-"""Planes of a fused cube from which pictures are drawn: one band, and the spectral angles."""
+"""Maps of the outputs for pictures: one band, and the spectral angles."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["Maps", "read_maps", "read_truth", "write_maps", "write_truth"]
 
 Image = NDArray[np.float32]
 
-# Pixels of the longer side of a plane: what a picture of many methods shows of it.
+# Largest side of a map in pixels.
 _LONGEST = 512
-# Place in the spectrum of the band that is shown: the 25th of 31, as in the publication.
+# Relative position in the spectrum of the band shown: the 25th of 31, as in the publication.
 _PLACE = 0.8
 
 
 class Maps(NamedTuple):
     """
-    Of one method.
+    The maps of one method.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Maps(NamedTuple):
 
 
 def write_truth(truth: xr.DataArray, folder: Path, case: str) -> None:
-    """Keep the band of the truth that is shown, and its wavelength."""
+    """Write the shown band of the truth, and its wavelength."""
     index = _band(truth)
     plane = _thinned(truth).isel(band=index).compute(scheduler="synchronous")
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def write_truth(truth: xr.DataArray, folder: Path, case: str) -> None:
 
 
 def write_maps(truth: Raster, fused: Raster, folder: Path, case: str, method: str) -> None:
-    """Keep the planes of a method's output on the grid of the truth."""
+    """Write the maps of the output of a method on the grid of the truth."""
     rasters = (_thinned(as_raster(each, "raster")) for each in (truth, fused))
     wanted, found = (each.compute(scheduler="synchronous") for each in rasters)
     good = np.asarray(wanted["good"].values, bool) & np.asarray(found["good"].values, bool)
@@ -67,7 +67,7 @@ def write_maps(truth: Raster, fused: Raster, folder: Path, case: str, method: st
 
 
 def read_truth(folder: Path, case: str) -> tuple[Image, str] | None:
-    """Return the band of the truth that is shown and what it is called; None without it."""
+    """Return the shown band (rows, columns) of the truth and its label; None if not stored."""
     path = folder / f"{case}.npz"
     if not path.is_file():
         return None
@@ -78,7 +78,7 @@ def read_truth(folder: Path, case: str) -> tuple[Image, str] | None:
 
 
 def read_maps(folder: Path, case: str, method: str) -> Maps | None:
-    """Return the planes of a method's output; None where there are none."""
+    """Return the maps of the output of a method; None if not stored."""
     path = folder / f"{case}-{method}.npz"
     if not path.is_file():
         return None

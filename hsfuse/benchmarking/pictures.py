@@ -1,8 +1,8 @@
 """
 Pictures of a benchmark, in the layout of figures 3 and 4 of the publication.
 
-For each pair one band of every method with its error image, and the spectral angles; all methods
-on one scale.
+For each pair: one band of every method with its error image, and the spectral angles, all methods
+on a common scale.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ Image = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """Of the pictures."""
+    """Style of the pictures."""
 
-    # Panels beside each other, inches of each, pixels per inch, and points of the text.
+    # Panels in a row, side of a panel in inches, pixels per inch, and font size in points.
     columns: int = 6
     width: float = 2.1
     dpi: int = 110
     text: float = 9.0
-    # Percentile of all methods' values at which the scale of errors and angles ends: the few
-    # largest would leave the rest dark.
+    # Percentile of the values of all methods at the upper end of the scale of errors and angles, so
+    # that few large values do not darken the rest.
     top: float = 98.0
     errors: str = "inferno"
 
@@ -48,23 +48,23 @@ _STYLE = _Style()
 
 def draw_band(folder: Path, case: str, methods: Sequence[str], peak: float) -> bytes | None:
     """
-    Return a PNG of one band of every method, and of its absolute error in % of the peak.
+    Draw one band of every method, and its absolute error in % of the peak.
 
     Parameters
     ----------
     folder : Path
-        Of the planes, see :mod:`hsfuse.benchmarking.maps`.
+        Folder of the maps, see :mod:`hsfuse.benchmarking.maps`.
     case : str
         Name of the pair.
     methods : sequence of str
-        In their order; those without planes are left out.
+        Methods in order; those without maps are omitted.
     peak : float
-        The largest possible value.
+        Largest possible value.
 
     Returns
     -------
     bytes or None
-        None where there are no planes.
+        PNG image; None where there are no maps.
     """
     truth, found = read_truth(folder, case), _found(folder, case, methods)
     if truth is None or not found:
@@ -88,12 +88,12 @@ def draw_band(folder: Path, case: str, methods: Sequence[str], peak: float) -> b
 
 def draw_angles(folder: Path, case: str, methods: Sequence[str]) -> bytes | None:
     """
-    Return a PNG of the spectral angles of every method; parameters as of :func:`draw_band`.
+    Draw the spectral angles of every method; parameters as in :func:`draw_band`.
 
     Returns
     -------
     bytes or None
-        None where there are no planes.
+        PNG image; None where there are no maps.
     """
     found = _found(folder, case, methods)
     if not found:
@@ -119,7 +119,7 @@ def _found(folder: Path, case: str, methods: Sequence[str]) -> dict[str, Maps]:
 
 
 def _top(planes: Sequence[NDArray[np.floating]]) -> float:
-    """Return where the common scale ends."""
+    """Return the upper end of the common scale."""
     values = np.concatenate([plane[np.isfinite(plane)] for plane in planes])
     return max(float(np.percentile(values, _STYLE.top)), 1e-9) if values.size else 1.0
 
@@ -127,7 +127,7 @@ def _top(planes: Sequence[NDArray[np.floating]]) -> float:
 def _sheet(
     panels: int, *, rows_each: int, shape: tuple[int, ...]
 ) -> tuple[Figure, list[tuple[Axes, ...]]]:
-    """Return a figure and the axes of each panel, ``rows_each`` below each other."""
+    """Return a figure and the axes of each panel, ``rows_each`` in a column."""
     columns = min(panels, _STYLE.columns)
     lines = math.ceil(panels / columns)
     height = _STYLE.width * min(max(shape[0] / shape[1], 0.4), 2.0) + 0.25

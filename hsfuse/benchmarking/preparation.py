@@ -1,4 +1,4 @@
-"""A pair of a benchmark as files: simulated from a cube, reduced from a real one, or as it is."""
+"""Preparation of the files of a case: simulated from a cube, reduced from a pair, or unchanged."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ from hsfuse.io.read import open_raster
 from hsfuse.io.url import AnyPath
 from hsfuse.pair.alignment import align_pair
 from hsfuse.sensor.catalogue import Sensor, known_sensor, sensor_from_bands
-from hsfuse.synthetic.simulation import SimulatedRasters, observe, reduce_pair, write_simulated
+from hsfuse.synthetic.simulated_files import write_simulated
+from hsfuse.synthetic.simulation import SimulatedRasters, observe, reduce_pair
 
-__all__ = ["Prepared", "prepare_case"]
+__all__ = ["PreparedCase", "prepare_case"]
 
-# Share of the available memory that a cube may take: it is held whole to be simulated from.
+# Largest share of the available memory for a cube, which is held in memory for the simulation.
 _LARGEST_SHARE = 0.4
-# Quantile of the values that is the largest possible one where nothing else is known: glints and
-# defects lie above.
+# Quantile of the values used as the peak where it is unknown; glints and defects are above it.
 _BRIGHT = 0.999
-# Share of finite values below which a band of a cube is filler.
+# Smallest share of finite values of a band; other bands of a cube are removed.
 _LEAST_DATA = 0.5
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedCase:
     """
-    The files of a pair, and how it is fused.
+    The files of a case, and the settings of its runs.
 
     Attributes
     ----------
     folder : Path
-        Where outputs may be written.
+        Folder for outputs.
     scene, rgb : path
         HS and MS image.
     truth : Path or None
-        What the output is compared with.
+        Truth with which the output is compared.
     ratio : float
         MS pixels per HS pixel.
     peak : float or None
-        The largest possible value.
+        Largest possible value.
     settings : Settings
-        Of the run, but for method and weights.
+        Settings of the run, except method and weights.
     observed : ObservedPair or None
-        By which outputs without truth are assessed.
+        Pair with D and R for the assessment of outputs without truth.
     """
 
     folder: Path
@@ -67,23 +67,23 @@ class Prepared:
     observed: ObservedPair | None = None
 
 
-def prepare_case(case: Case, folder: Path, maps: Path | None) -> Prepared:
+def prepare_case(case: Case, folder: Path, maps: Path | None) -> PreparedCase:
     """
-    Return the files of a pair, those that are simulated written to a folder.
+    Prepare the files of a case; simulated files are written to a folder.
 
     Parameters
     ----------
     case : Case
         The pair.
     folder : Path
-        Exists.
+        Existing folder.
     maps : Path or None
-        Folder of the planes from which pictures are drawn; None for none.
+        Folder of the maps for pictures; None for no maps.
 
     Raises
     ------
     HsfuseError
-        If a file cannot be read, or cube and sensors do not fit.
+        If a file cannot be read, or the sensors do not fit the cube.
     """
     asked = case.settings
     run = Settings(
@@ -95,7 +95,7 @@ def prepare_case(case: Case, folder: Path, maps: Path | None) -> Prepared:
     if case.kind == "full resolution":
         scene, rgb = case.files
         observed = observe_pair(scene, rgb, run)
-        return Prepared(folder, scene, rgb, None, case.ratio, None, run, observed)
+        return PreparedCase(folder, scene, rgb, None, case.ratio, None, run, observed)
     rasters, psf = _simulated(case) if case.kind == "simulated" else _reduced(case)
     files = write_simulated(rasters, folder, overwrite=True)
     truth = rasters.truth
@@ -103,12 +103,12 @@ def prepare_case(case: Case, folder: Path, maps: Path | None) -> Prepared:
         write_truth(truth, maps, case.name)
     run = replace(run, hs_sensor=_hs_sensor(truth, psf), align=False)
     peak = _peak(truth, asked)
-    return Prepared(folder, files.scene, files.rgb, files.truth, case.ratio, peak, run)
+    return PreparedCase(folder, files.scene, files.rgb, files.truth, case.ratio, peak, run)
 
 
 def _simulated(case: Case) -> tuple[SimulatedRasters, PSF]:
     asked = case.settings
-    cube = _held(open_raster(case.files[0], sensor=asked.hs_sensor))
+    cube = _load(open_raster(case.files[0], sensor=asked.hs_sensor))
     rasters = observe(
         cube,
         rgb_sensor=case.rgb_sensor or "",
@@ -135,12 +135,12 @@ def _reduced(case: Case) -> tuple[SimulatedRasters, PSF]:
         hs_sensor=known_sensor(asked.hs_sensor, hs.attrs.get("sensor")),
         rgb_sensor=known_sensor(case.rgb_sensor, fine.attrs.get("sensor")),
     )
-    pair = replace(pair, hs=_held(pair.hs))
+    pair = replace(pair, hs=_load(pair.hs))
     return reduce_pair(pair, case.ratio), pair.psf
 
 
-def _held(cube: xr.DataArray) -> xr.DataArray:
-    """Return a cube in memory, without bands that hold no data or one number alone."""
+def _load(cube: xr.DataArray) -> xr.DataArray:
+    """Load a cube, without bands that have no data or a constant value."""
     room = int(_LARGEST_SHARE * available_memory())
     if cube.nbytes > room:
         raise PlanError(
@@ -161,7 +161,7 @@ def _held(cube: xr.DataArray) -> xr.DataArray:
 
 
 def _hs_sensor(truth: xr.DataArray, psf: PSF) -> Sensor:
-    """Return the simulated HS sensor: the bands of the cube, and the PSF."""
+    """Return the simulated HS sensor, with the bands of the cube and the PSF."""
     bands = sensor_from_bands(
         truth["wavelength"].values,
         truth["fwhm"].values if "fwhm" in truth.coords else None,

@@ -1,12 +1,12 @@
 """
-The protocol of the publication: which scenes train and test, and what is simulated of them.
+The protocol of the publication: scenes for training and test, and parameters of the simulation.
 
 Han, Zheng and Chen 2019, Multi-level and multi-scale spatial and spectral fusion CNN for
 hyperspectral image super-resolution, section 4: Harvard, 40 of 50 outdoor scenes for training;
 ICVL, 71 of 101 scenes; both drawn at random, here by a seed. NUS has its own 41 and 25. Nikon D700
-response, factor 16, no noise; RMSE from 0 to 255, PSNR, SAM and SSIM. The publication states
-neither the blur, so that the PSF is chosen and the table says which, nor what 255 stands for: here
-4095 for ICVL, whose numbers have 12 bits, otherwise the largest value of each scene.
+response, factor 16, no noise; RMSE from 0 to 255, PSNR, SAM and SSIM. The publication does not
+state the blur, so the PSF is an option that the table reports, nor the value that 255 represents:
+here 4095 for ICVL, whose numbers have 12 bits, otherwise the largest value of each scene.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _RATIO, _SENSOR = 16.0, "nikon-d700"
 
 
 class _Sizes(NamedTuple):
-    """Scenes of a data set: in the archive, used, and of these for training."""
+    """Numbers of scenes of a data set: in the archive, used, and for training."""
 
     archive: int
     used: int
@@ -44,16 +44,16 @@ _SIZES = {
 @dataclass(frozen=True)
 class PaperSplit:
     """
-    The scenes of a data set.
+    The split of a data set into scenes for training and test.
 
     Attributes
     ----------
     dataset : str
         ``Harvard``, ``ICVL`` or ``NUS``.
     seed : int
-        By which they were drawn.
+        Seed of the random split.
     training, test : tuple of Path
-        By name.
+        Files, sorted by name.
     """
 
     dataset: str
@@ -62,7 +62,7 @@ class PaperSplit:
     test: tuple[Path, ...]
 
     def as_json(self) -> str:
-        """Return the split as JSON: names of files, for the training of networks."""
+        """Return the split as JSON with the names of files, for the training of networks."""
         facts = {
             "dataset": self.dataset,
             "seed": self.seed,
@@ -72,7 +72,7 @@ class PaperSplit:
         return json.dumps(facts, indent=2) + "\n"
 
     def note(self, settings: BenchmarkSettings) -> str:
-        """Return what the tables say of it."""
+        """Return the note on the protocol for the tables."""
         drawn = "as delivered" if self.dataset == "NUS" else f"drawn with seed {self.seed}"
         psf = (
             "the mean over each HS pixel"
@@ -89,12 +89,12 @@ class PaperSplit:
 
 def paper_settings(settings: BenchmarkSettings, dataset: str) -> BenchmarkSettings:
     """
-    Return the settings of the protocol; methods, weights, PSF and seed are chosen.
+    Return the settings of the protocol; methods, weights, PSF and seed may be set.
 
     Raises
     ------
     PlanError
-        If another ratio, sensor, noise or peak is asked for.
+        If another ratio, sensor, noise or peak is set.
     """
     fixed = {"ratios": (), "rgb_sensors": (), "hs_snr": None, "ms_snr": None, "peak": None}
     named = [name for name, value in fixed.items() if getattr(settings, name) != value]
@@ -109,22 +109,22 @@ def paper_settings(settings: BenchmarkSettings, dataset: str) -> BenchmarkSettin
 
 def paper_split(folder: Path, seed: int) -> PaperSplit:
     """
-    Return the scenes for training and test of a data set.
+    Return the split of a data set.
 
     Parameters
     ----------
     folder : Path
-        Holds the MATLAB files of Harvard, ICVL or NUS; of NUS in a folder for training and one for
-        test.
+        Folder with the MATLAB files of Harvard, ICVL or NUS; for NUS with subfolders for training
+        and test.
     seed : int
-        By which scenes are drawn.
+        Seed of the random split.
 
     Raises
     ------
     PlanError
-        If there are not as many files as the data set has.
+        If the number of files is not that of the data set.
     RasterError
-        If the first one is of none of these data sets.
+        If the first file belongs to none of these data sets.
     """
     files = sorted(folder.rglob("*.mat"), key=lambda path: path.name)
     if not files:
@@ -152,7 +152,7 @@ def paper_split(folder: Path, seed: int) -> PaperSplit:
 
 
 def _within(files: list[Path], folder: Path, name: str) -> list[Path]:
-    """Return the files in a folder whose name begins with a word."""
+    """Return the files in the subfolder whose name begins with ``name``."""
     return [
         path
         for path in files

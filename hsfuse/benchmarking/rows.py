@@ -1,4 +1,4 @@
-"""One line for each run of a benchmark: what was run, its figures, and why it failed."""
+"""Rows: the figures, or the error, of each run of a benchmark."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Status = Literal["pending", "planned", "finished", "done", "failed"]
 @dataclass(frozen=True, slots=True)
 class RunRow:
     """
-    One method on one pair.
+    The result of one method on one pair.
 
     Attributes
     ----------
     status : str
-        ``finished`` in this benchmark, ``done`` in an earlier one, ``failed``; ``planned`` by a dry
-        run; ``pending``.
+        ``finished`` in this benchmark, ``done`` in an earlier one, ``failed``, ``planned`` (by a
+        dry run) or ``pending``.
     message : str
-        Why it failed.
+        Reason of a failure.
     dataset, scene, kind : str
-        Data set, scene, and how the pair was made: ``simulated``, ``reduced resolution``,
+        Data set, scene, and kind of the pair: ``simulated``, ``reduced resolution`` or
         ``full resolution``.
     ratio : float or None
         MS pixels per HS pixel.
@@ -42,23 +42,23 @@ class RunRow:
     hs_snr, ms_snr : float or None
         Signal-to-noise ratios in decibels; None without added noise.
     method, weights : str
-        What fused, and the name and hash of its weights.
+        Method, and the name and hash of its weights.
     bands, pixels : int or None
-        What was compared.
+        Number of bands and pixels compared.
     peak : float or None
         The largest possible value.
     rmse, rmse_8bit, psnr, sam, ssim, ergas, uiqi, cc : float or None
         See :class:`hsfuse.core.metrics.Score`; None without truth.
     qnr, hqnr, d_lambda, d_lambda_k, d_s : float or None
-        See :class:`hsfuse.assessment.Assessment`; of full resolution alone.
+        See :class:`hsfuse.assessment.Assessment`; only at full resolution.
     hs_consistency, ms_consistency : float or None
-        RMSE of the output against HS and MS image, relative to their signal.
+        RMSE of the degraded output relative to the HS and to the MS image.
     seconds, planning_seconds : float or None
-        Wall time of the run, planning included, and of planning.
+        Wall time of the run including planning, and of planning.
     memory_bytes, gpu_bytes : int or None
-        Peak resident memory of the process, libraries included, and peak memory of the GPU.
+        Peak resident memory of the process including libraries, and peak memory of the GPU.
     version, request : str
-        Of hsfuse; hash of what was asked.
+        Version of hsfuse; hash of the request.
     """
 
     status: Status
@@ -100,7 +100,7 @@ class RunRow:
 
     @property
     def title(self) -> str:
-        """What was run and what became of it, for progress."""
+        """Case, method and status, for progress."""
         figure = "" if self.psnr is None else f", PSNR {self.psnr:.2f} dB"
         where = (
             f"{self.scene}, {self.kind}, ratio {'?' if self.ratio is None else f'{self.ratio:g}'}"
@@ -109,7 +109,7 @@ class RunRow:
 
     @property
     def good(self) -> bool:
-        """Whether the figures are there, or would be computed."""
+        """Whether the run did not fail."""
         return self.status != "failed"
 
     def as_dict(self) -> dict[str, object]:
@@ -122,35 +122,35 @@ class RunRow:
 
 class RunLog:
     """
-    The finished runs of a folder, a line of JSON each; one benchmark holds it, until it is closed.
+    The log of finished runs of a folder, one line of JSON each, locked until it is closed.
 
     Parameters
     ----------
     folder : Path
-        Of the benchmark.
+        Folder of the benchmark.
 
     Raises
     ------
     OutputError
-        If another benchmark holds it, or it cannot be written.
+        If another benchmark has locked it, or it cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
         self._lines = open_lines(folder / LOG, "benchmark")
 
     def append(self, row: RunRow) -> None:
-        """Add a run."""
+        """Append a run."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         line = json.dumps({"time": now, **row.as_dict()}, ensure_ascii=False)
         self._lines.append(line.encode())
 
     def close(self) -> None:
-        """Let another benchmark have the file."""
+        """Close the file and release its lock."""
         self._lines.close()
 
 
 def finished_rows(folder: Path) -> dict[str, RunRow]:
-    """Return the last finished run of each request that the log of a folder holds."""
+    """Return the last finished run of each request in the log of a folder."""
     path = folder / LOG
     known = {field.name for field in fields(RunRow)}
     found = {}
@@ -158,7 +158,7 @@ def finished_rows(folder: Path) -> dict[str, RunRow]:
         try:
             facts = {name: value for name, value in json.loads(line).items() if name in known}
             row = RunRow(**facts)
-        except (ValueError, TypeError, AttributeError):  # cut off, or of another version
+        except (ValueError, TypeError, AttributeError):  # truncated, or from another version
             continue
         if row.status == "finished":
             found[row.request] = row
@@ -167,7 +167,7 @@ def finished_rows(folder: Path) -> dict[str, RunRow]:
 
 def write_rows(folder: Path, rows: Sequence[RunRow]) -> Path:
     """
-    Replace the table of a benchmark, a CSV line for each run.
+    Write the CSV table of a benchmark, one line for each run.
 
     Raises
     ------

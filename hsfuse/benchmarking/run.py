@@ -1,159 +1,46 @@
 """
-A benchmark from cubes or a pair to tables and pictures: each method in a process of its own.
+Benchmarks: methods compared on pairs simulated from cubes, or on a real pair.
 
-A pair is simulated, fused by one method after the other as :func:`hsfuse.run` does, and what comes
-out is compared with the truth. Runs that are finished with the same inputs and options are kept,
-and a run that fails costs its row.
+A pair is simulated and fused by one method after the other as by :func:`hsfuse.run`, and the
+outputs are compared with the truth. Runs that finished with the same inputs and options are not
+repeated, and a run that fails does not stop the others.
 """
 
 from __future__ import annotations
 
-import logging
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from hsfuse.batch.pool import Ended, Pool
-from hsfuse.benchmarking.cases import Case, list_cubes, list_pair
-from hsfuse.benchmarking.pictures import draw_angles, draw_band
-from hsfuse.benchmarking.preparation import Prepared
+from hsfuse.benchmarking.cases import list_cubes, list_pair
+from hsfuse.benchmarking.execution import Execution, RunProgress, draw_pictures
+from hsfuse.benchmarking.outcome import Benchmark, BenchmarkOutcome, Run
 from hsfuse.benchmarking.protocol import PaperSplit, paper_settings, paper_split
 from hsfuse.benchmarking.rows import (
     RunLog,
-    RunRow,
     finished_rows,
     write_rows,
 )
 from hsfuse.benchmarking.settings import BenchmarkSettings
 from hsfuse.benchmarking.tables import as_markdown
 from hsfuse.benchmarking.weights import candidate_weights
-from hsfuse.benchmarking.work import prepare_or_say, run_method
-from hsfuse.core.text import html_table
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.fusion.settings import PathLike
 from hsfuse.io.reports import write_report
 from hsfuse.methods import find_method
-from hsfuse.nets.weights import Card
 from hsfuse.parallel import ShownProgress, shown_progress
 
 __all__ = [
-    "Benchmark",
-    "BenchmarkOutcome",
     "execute_benchmark",
     "plan_benchmark",
     "prepare_benchmark",
     "run_benchmark",
 ]
 
-_LOG = logging.getLogger(__name__)
-
-Progress = Callable[[int, int], None]
-#: Called with the runs that are over, all of them, and what the last one was.
-RunProgress = Callable[[int, int, str], None]
-
-#: The Markdown tables, and the folder of the planes from which pictures are drawn.
-TABLES, MAPS = "benchmark.md", "maps"
-#: Scenes for training and test, of the protocol of the paper.
-SPLIT = "split.json"
-
-
-@dataclass(frozen=True)
-class Run:
-    """One method on one pair."""
-
-    case: Case
-    weights: tuple[Card, ...]
-    row: RunRow
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """
-    A benchmark that is checked and has not begun.
-
-    Attributes
-    ----------
-    runs : tuple of Run
-        Pair by pair, those of one pair in the order of the methods.
-    folder : Path
-        Of the tables and pictures.
-    split : PaperSplit or None
-        Scenes for training and test, where the protocol of the paper is followed.
-    """
-
-    runs: tuple[Run, ...]
-    folder: Path
-    split: PaperSplit | None = None
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the tables say beside the figures."""
-        if self.split is None or not self.runs:
-            return ()
-        return (self.split.note(self.runs[0].case.settings),)
-
-
-@dataclass(frozen=True)
-class BenchmarkOutcome:
-    """
-    What became of a benchmark.
-
-    Attributes
-    ----------
-    folder : Path
-        Of the tables and pictures.
-    rows : tuple of RunRow
-        One for each run.
-    seconds : float
-        That it took.
-    files : tuple of Path
-        That were written.
-    notes : tuple of str
-        What the tables say beside the figures.
-    """
-
-    folder: Path
-    rows: tuple[RunRow, ...]
-    seconds: float
-    files: tuple[Path, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def failed(self) -> tuple[RunRow, ...]:
-        """The runs without figures."""
-        return tuple(row for row in self.rows if not row.good)
-
-    def _repr_html_(self) -> str:
-        """Return a row for each run as a notebook shows them."""
-        rows = [
-            (
-                row.method,
-                row.scene,
-                row.kind,
-                row.status,
-                "" if row.psnr is None else f"{row.psnr:.2f}",
-                "" if row.sam is None else f"{row.sam:.3f}",
-                row.message,
-            )
-            for row in self.rows
-        ]
-        head = ("method", "scene", "pair", "status", "PSNR [dB]", "SAM [degrees]", "message")
-        return html_table(f"{len(rows)} runs in {self.seconds:.0f} s", rows, head)
-
-    def as_dict(self) -> dict[str, object]:
-        """Return the outcome in JSON types."""
-        return {
-            "folder": str(self.folder.absolute()),
-            "seconds": self.seconds,
-            "files": [str(path) for path in self.files],
-            "failed": len(self.failed),
-            "notes": list(self.notes),
-            "runs": [row.as_dict() for row in self.rows],
-        }
+# The Markdown tables, and the scenes for training and test of the protocol of the paper.
+_TABLES, _SPLIT = "benchmark.md", "split.json"
 
 
 def run_benchmark(
@@ -171,30 +58,30 @@ def run_benchmark(
     """
     Compare methods on pairs simulated from cubes, or on a real pair.
 
-    Every cube is observed by every sensor at every ratio and fused by every method, each in a
-    process of its own; a script that calls it does so under ``if __name__ == "__main__":``.
+    A pair is simulated for every cube, sensor and ratio, and fused by every method, each run in a
+    separate process; so a script must call this under ``if __name__ == "__main__":``.
 
     Parameters
     ----------
     cubes : sequence of path
-        Hyperspectral cubes with wavelengths, as :func:`hsfuse.open_raster` takes them.
+        Paths of hyperspectral cubes with wavelengths, as in :func:`hsfuse.open_raster`.
     out : str or Path
-        Folder of the tables and pictures; made if there is none.
+        Folder of the tables and pictures; created if it does not exist.
     settings : BenchmarkSettings, optional
-        What is asked.
+        Settings of the benchmark.
     pair : tuple of path, optional
-        HS and MS image of a real pair in place of cubes: it is fused at reduced resolution, where
-        the HS image is the truth, and at full resolution, where there is none.
+        HS and MS image of a real pair instead of cubes. It is fused at reduced resolution, where
+        the HS image is the truth, and at full resolution without a truth.
     protocol : {"paper"}, optional
         Follow the protocol of the publication of `ms-ssfnet`: ``cubes`` is the folder of Harvard,
         ICVL or NUS, see :mod:`hsfuse.benchmarking.protocol`. The split is written to
         ``split.json``.
     overwrite : bool
-        Run again what is finished with the same inputs and options.
+        Repeat runs that finished with the same inputs and options.
     pictures : bool
-        Draw one band with its error and the spectral angles of all methods, for each pair.
+        Draw one band with its error, and the spectral angles, of all methods for each pair.
     progress : callable or True, optional
-        Called with the number of runs that are over and of all; True shows a bar.
+        Called with the number of ended runs and of all runs; True shows a progress bar.
     **choices
         Fields of :class:`~hsfuse.benchmarking.settings.BenchmarkSettings` that replace those of
         ``settings``.
@@ -202,15 +89,15 @@ def run_benchmark(
     Returns
     -------
     BenchmarkOutcome
-        A row for each run; also in ``benchmark.csv``, averaged over scenes in ``benchmark.md``. A
-        run that fails stops no other.
+        A row for each run, also written to ``benchmark.csv``, and averaged over scenes to
+        ``benchmark.md``. A run that fails does not stop the others.
 
     Raises
     ------
     HsfuseError
-        If the benchmark as a whole cannot be done.
+        If the settings or inputs of the benchmark are not valid.
     TypeError
-        If there is no such option.
+        If an option is unknown.
     """
     known = [each.name for each in fields(BenchmarkSettings)]
     if unknown := [name for name in choices if name not in known]:
@@ -234,7 +121,7 @@ def prepare_benchmark(
     pair: tuple[PathLike, PathLike] | None = None,
     protocol: str | None = None,
 ) -> Benchmark:
-    """Return the checked benchmark of :func:`run_benchmark`; nothing is written yet."""
+    """Check a benchmark of :func:`run_benchmark` and list its runs; nothing is written."""
     if bool(cubes) == (pair is not None):
         raise PlanError("expected either cubes or a pair")
     folder = Path(out)
@@ -255,7 +142,7 @@ def prepare_benchmark(
 
 
 def _check_methods(settings: BenchmarkSettings) -> None:
-    """Refuse methods without the weights that they need, before any cube is read."""
+    """Check that methods have the weights that they need, before a cube is read."""
     for method in settings.chosen_methods:
         files = settings.weights.get(method, ())
         if find_method(method).needs_weights and not files:
@@ -279,7 +166,7 @@ def _split(cubes: Sequence[PathLike], settings: BenchmarkSettings, protocol: str
 
 
 def plan_benchmark(benchmark: Benchmark, *, overwrite: bool = False) -> BenchmarkOutcome:
-    """Return which runs are done and which would be carried out; nothing is written."""
+    """Return the finished runs and those that would be executed; nothing is written."""
     done = {} if overwrite else finished_rows(benchmark.folder)
     rows = tuple(
         replace(done[run.row.request], status="done")
@@ -298,12 +185,12 @@ def execute_benchmark(
     progress: RunProgress | None = None,
 ) -> BenchmarkOutcome:
     """
-    Carry out a benchmark; see :func:`run_benchmark`. ``progress`` gets a text of each run as well.
+    Execute a benchmark; see :func:`run_benchmark`. ``progress`` also gets the title of each run.
 
     Raises
     ------
     KeyboardInterrupt
-        As it came; the tables are written first, and the same benchmark goes on from there.
+        On an interrupt, after the tables are written; the same call continues the benchmark.
     """
     started = time.monotonic()
     try:
@@ -313,104 +200,20 @@ def execute_benchmark(
             f"{benchmark.folder}: cannot be made ({error.strerror or error})"
         ) from error
     log = RunLog(benchmark.folder)
-    work = _Work(benchmark, log, pictures, progress)
+    execution = Execution(benchmark, log, pictures, progress)
     try:
-        work.carry_out({} if overwrite else finished_rows(benchmark.folder))
+        execution.execute({} if overwrite else finished_rows(benchmark.folder))
     finally:
         log.close()
         files = [
-            write_rows(benchmark.folder, work.rows),
-            write_report(benchmark.folder / TABLES, as_markdown(work.rows, benchmark.notes)),
+            write_rows(benchmark.folder, execution.rows),
+            write_report(benchmark.folder / _TABLES, as_markdown(execution.rows, benchmark.notes)),
         ]
     if benchmark.split is not None:
-        files.append(write_report(benchmark.folder / SPLIT, benchmark.split.as_json()))
+        files.append(write_report(benchmark.folder / _SPLIT, benchmark.split.as_json()))
     if pictures:
-        files += _draw(benchmark, work.rows)
+        files += draw_pictures(benchmark, execution.rows)
     seconds = time.monotonic() - started
     return BenchmarkOutcome(
-        benchmark.folder, tuple(work.rows), seconds, tuple(files), benchmark.notes
+        benchmark.folder, tuple(execution.rows), seconds, tuple(files), benchmark.notes
     )
-
-
-class _Work:
-    """The runs of a benchmark on their way."""
-
-    def __init__(
-        self, benchmark: Benchmark, log: RunLog, pictures: bool, progress: RunProgress | None
-    ) -> None:
-        self.benchmark, self.log, self.progress = benchmark, log, progress
-        self.maps = benchmark.folder / MAPS if pictures else None
-        self.rows = [run.row for run in benchmark.runs]
-        self.over = 0
-
-    def carry_out(self, done: dict[str, RunRow]) -> None:
-        """Carry out all runs that are not done."""
-        cases: dict[str, list[int]] = {}
-        for index, run in enumerate(self.benchmark.runs):
-            if run.row.request in done:
-                self._finish(index, replace(done[run.row.request], status="done"))
-            else:
-                cases.setdefault(run.case.name, []).append(index)
-        for indexes in cases.values():
-            folder = Path(tempfile.mkdtemp(prefix=".work-", dir=self.benchmark.folder))
-            try:
-                self._fuse(indexes, folder)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-
-    def _fuse(self, indexes: Sequence[int], folder: Path) -> None:
-        """Fuse one pair by some methods."""
-        runs = [self.benchmark.runs[index] for index in indexes]
-        prepared = _alone(prepare_or_say, runs[0].case, folder, self.maps)
-        for index, run in zip(indexes, runs, strict=True):
-            if not isinstance(prepared, Prepared):
-                found: object = prepared
-            else:
-                found = _alone(run_method, run.row, run.case, prepared, run.weights, self.maps)
-            if isinstance(found, Ended):
-                found = f"its process {found.reason}, such as when memory is short"
-            if isinstance(found, str):
-                found = replace(run.row, status="failed", message=found)
-            assert isinstance(found, RunRow)
-            self._finish(index, found)
-
-    def _finish(self, index: int, row: RunRow) -> None:
-        self.rows[index] = row
-        if row.status == "finished":
-            self.log.append(row)
-        if not row.good:
-            _LOG.warning("%s %s: %s", row.scene, row.method, row.message)
-        self.over += 1
-        if self.progress is not None:
-            self.progress(self.over, len(self.rows), row.title)
-
-
-def _alone(function: Callable[..., object], *words: object) -> object:
-    """Return the result of a function that is called in a process of its own."""
-    with Pool(1) as pool:
-        while not pool.idle:
-            list(pool.results())
-        pool.submit(0, function, *words)
-        while True:
-            for _, result in pool.results():
-                return result
-
-
-def _draw(benchmark: Benchmark, rows: Sequence[RunRow]) -> list[Path]:
-    """Draw the pictures of all pairs of which a method has finished."""
-    written, maps = [], benchmark.folder / MAPS
-    peaks = {
-        run.case.name: row.peak
-        for run, row in zip(benchmark.runs, rows, strict=True)
-        if row.peak is not None
-    }
-    methods = list(dict.fromkeys(row.method for row in rows))
-    for name, peak in peaks.items():
-        for kind, picture in (
-            ("band", draw_band(maps, name, methods, peak)),
-            ("sam", draw_angles(maps, name, methods)),
-        ):
-            if picture is not None:
-                path = benchmark.folder / f"{name}_{kind}.png"
-                written.append(write_report(path, picture))
-    return written

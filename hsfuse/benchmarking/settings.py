@@ -1,4 +1,4 @@
-"""What a user may choose for a benchmark: one place for the library and the command line."""
+"""Settings of a benchmark, for the library and the command line."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ from hsfuse.synthetic.simulation import PSFShape
 
 __all__ = ["BenchmarkSettings", "Peak"]
 
-#: The largest possible value of a cube; ``max`` for the largest value of each one.
+#: Largest possible value of a cube; ``max`` for the maximum of each cube.
 Peak = float | Literal["max"]
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkSettings:
     """
-    What decides the figures of a benchmark.
+    Settings that determine the figures of a benchmark.
 
     Attributes
     ----------
     methods : sequence of str
-        Names of :func:`hsfuse.list_methods`; empty for all that need no weights or have some.
+        Names of :func:`hsfuse.list_methods`; empty for all methods without weights or with
+        available weights.
     weights : mapping of str to sequence of path
-        Weights files of a method. The first that was not trained on the scene and fits the pair is
-        used; by default those that come with hsfuse.
+        Weights files of a method, by default those shipped with hsfuse. The first file that fits
+        the pair and was not trained on the scene is used.
     ratios : sequence of float
-        Cube pixels per HS pixel. Of a real pair at reduced resolution empty stands for its own,
-        rounded.
+        Cube pixels per HS pixel. For a real pair at reduced resolution, empty means the rounded
+        ratio of the pair.
     rgb_sensors : sequence of str
-        MS sensors that are simulated; of a real pair that of its MS image, or none.
+        Simulated MS sensors; for a real pair the sensor of its MS image, or none.
     hs_sensor : str, path or None
-        Sensor of the cubes or of the HS image, for wavelengths that a file lacks.
+        Sensor of the cubes or of the HS image, for missing wavelengths.
     psf : {"gaussian", "average"}
         Shape of the PSF of the HS sensor; ``average`` is the mean over each HS pixel.
     fwhm : float or None
@@ -48,20 +49,20 @@ class BenchmarkSettings:
     hs_snr, ms_snr : float or None
         Signal-to-noise ratios in decibels; None for no noise.
     peak : float, "max" or None
-        The largest possible value, for PSNR and SSIM, in the units of the data; ``max`` for the
-        largest value of each cube. None for the full scale of the data set where it is known,
-        otherwise the 99.9th percentile of the values of each cube.
+        Largest possible value for PSNR and SSIM, in the units of the data; ``max`` for the maximum
+        of each cube. None for the full scale of the data set where known, otherwise the 99.9th
+        percentile of each cube.
     seed : int
-        Of the noise, and of the split of a protocol.
+        Random seed of the noise, and of the split of a protocol.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
     workers : int or None
-        Blocks that a method fuses in parallel; None for one per core.
+        Number of blocks fused in parallel; None for one per core.
 
     Raises
     ------
     PlanError, SensorError, WeightsError
-        If a value is not one that is accepted.
+        If a value is not accepted.
     """
 
     methods: Sequence[str] = ()
@@ -79,7 +80,7 @@ class BenchmarkSettings:
     workers: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is wrong whatever the cubes are, before anything is read."""
+        """Check the values that do not depend on the cubes."""
         for name in self.methods:
             find_method(name)
         for name, files in self.weights.items():
@@ -112,7 +113,7 @@ class BenchmarkSettings:
         return tuple(self.methods) or tuple(name for name in METHODS if self._usable(name))
 
     def _usable(self, name: str) -> bool:
-        """Return whether a method needs no weights, or has some."""
+        """Return whether a method needs no weights, or weights are available."""
         return not METHODS[name].needs_weights or bool(self.weights.get(name))
 
 

@@ -1,4 +1,4 @@
-"""The figures of a benchmark as Markdown: methods as rows, in the layout of the publication."""
+"""Markdown tables of a benchmark, with methods as rows, in the layout of the publication."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["as_markdown"]
 
 
 class _Figure(NamedTuple):
-    """A column: of what, how it is written, and what is best."""
+    """A column: its figure, its format, and which value is best."""
 
     title: str
     attribute: str
@@ -52,7 +52,7 @@ _COST = (
 
 @dataclass(frozen=True)
 class _Group:
-    """Runs whose figures may be averaged, one table."""
+    """Runs whose figures are averaged in one table."""
 
     kind: str
     ratio: float | None
@@ -62,7 +62,7 @@ class _Group:
 
     @property
     def title(self) -> str:
-        """What the runs have in common."""
+        """Description of the common properties of the runs."""
         words = [
             f"ratio {self.ratio:.4g}" if self.ratio else "",
             self.rgb_sensor,
@@ -76,12 +76,12 @@ class _Group:
 
 def as_markdown(rows: Sequence[RunRow], notes: Sequence[str] = ()) -> str:
     """
-    Return the tables of all runs: one for each ratio, sensor, PSF and noise.
+    Return the tables of all runs, one for each ratio, sensor, PSF and noise.
 
     Parameters
     ----------
     rows : sequence of RunRow
-        In the order of the methods.
+        Rows in the order of the methods.
     notes : sequence of str
         Paragraphs before the tables.
     """
@@ -121,7 +121,7 @@ def _legend(rows: Sequence[RunRow]) -> str:
 
 
 def _table(rows: Sequence[RunRow], figures: Sequence[_Figure]) -> str:
-    """Return one table, the figures of each data set beside each other."""
+    """Return one table, with the figures of each data set in adjacent columns."""
     sets = list(dict.fromkeys(row.dataset for row in rows))
     methods = list(dict.fromkeys(row.method for row in rows))
     scenes = {name: len({row.scene for row in rows if row.dataset == name}) for name in sets}
@@ -150,7 +150,7 @@ def _values(rows: Sequence[RunRow], dataset: str, method: str, attribute: str) -
 
 
 def _column(column: dict[str, list[float]], figure: _Figure, scenes: int) -> dict[str, str]:
-    """Return the cells of one column, by method."""
+    """Return the cells of one column by method."""
     means = {method: mean(values) for method, values in column.items() if values}
     best = figure.best(list(means.values())) if figure.best and means else None
     cells = {}

@@ -1,17 +1,17 @@
-"""What a benchmark says on a terminal."""
+"""Texts of a benchmark for the terminal."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from hsfuse.benchmarking.run import Benchmark, BenchmarkOutcome
+from hsfuse.benchmarking.outcome import Benchmark, BenchmarkOutcome
 from hsfuse.benchmarking.tables import as_markdown
 
 __all__ = ["describe_benchmark", "summarise_benchmark", "summarise_plan"]
 
 
 def describe_benchmark(benchmark: Benchmark) -> str:
-    """Return what is compared."""
+    """Return a description of the compared methods and pairs."""
     cases = {run.case.name for run in benchmark.runs}
     methods = list(dict.fromkeys(run.row.method for run in benchmark.runs))
     return (
@@ -21,7 +21,7 @@ def describe_benchmark(benchmark: Benchmark) -> str:
 
 
 def summarise_plan(outcome: BenchmarkOutcome) -> str:
-    """Return a line for each run, and how many are done."""
+    """Return a line for each run, and the number of finished runs."""
     lines = [
         f"{row.status:<9}{row.method:<18}{row.scene} ({row.dataset}), {row.kind}, "
         f"ratio {row.ratio:.4g} {row.rgb_sensor}".rstrip()
@@ -31,7 +31,7 @@ def summarise_plan(outcome: BenchmarkOutcome) -> str:
 
 
 def summarise_benchmark(outcome: BenchmarkOutcome) -> str:
-    """Return the tables and what was written."""
+    """Return the tables and the list of files written."""
     files = "\n".join(f"  {path}" for path in outcome.files)
     return f"{as_markdown(outcome.rows, outcome.notes)}\n{_count(outcome)}\nwritten:\n{files}"
 

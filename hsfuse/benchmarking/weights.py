@@ -1,4 +1,4 @@
-"""Which weights score a scene: those that were not trained on it."""
+"""Selection of weights that were not trained on a scene."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["candidate_weights", "is_unseen"]
 
 def is_unseen(card: Card, scene: str) -> bool:
     """
-    Return whether weights were trained on other scenes than this one, as far as the card says.
+    Return whether weights were trained without a scene, according to their card.
 
     Parameters
     ----------
     card : Card
-        Names the cubes of the training in ``about["data"]["cubes"]``.
+        Card of the weights, which lists the training cubes in ``about["data"]["cubes"]``.
     scene : str
-        Name of the scene: its file without suffix.
+        Name of the scene: its file name without suffix.
     """
     data = card.about.get("data")
     cubes = data.get("cubes", []) if isinstance(data, dict) else []
@@ -31,14 +31,14 @@ def is_unseen(card: Card, scene: str) -> bool:
 
 def candidate_weights(method: str, files: Sequence[PathLike], scene: str) -> list[Card]:
     """
-    Return the weights that were not trained on a scene, in the order in which they are tried.
+    Return the weights that were not trained on a scene, in order of precedence.
 
     Parameters
     ----------
     method : str
-        Name of the method; one that takes no weights has none.
+        Name of the method; empty result for a method without weights.
     files : sequence of path
-        Those that are given; empty for those that come with hsfuse, if any.
+        Weights files; empty for those shipped with hsfuse, if any.
     scene : str
         Name of the scene.
     """

@@ -1,7 +1,7 @@
 """
-What a process of a benchmark does: prepare a pair, or fuse it with one method and score that.
+Work of the processes of a benchmark: preparation of a case, and a run of one method with scores.
 
-Both are functions of picklable values and return what became of it, whatever happens.
+Both functions take picklable values, and return errors instead of raising them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from hsfuse.assessment import assess_fused
 from hsfuse.benchmarking.cases import Case
 from hsfuse.benchmarking.maps import write_maps
-from hsfuse.benchmarking.preparation import Prepared, prepare_case
+from hsfuse.benchmarking.preparation import PreparedCase, prepare_case
 from hsfuse.benchmarking.rows import RunRow
 from hsfuse.errors import HsfuseError, PlanError, WeightsError
 from hsfuse.evaluation import evaluate
@@ -28,9 +28,9 @@ from hsfuse.fusion.run import execute, prepare
 from hsfuse.methods import find_method
 from hsfuse.nets.weights import Card
 
-__all__ = ["prepare_or_say", "run_method"]
+__all__ = ["prepare_or_report", "run_method"]
 
-# Figures of a row, as :class:`Score` and :class:`Assessment` call them.
+# Figures of a row, with the names of :class:`Score` and :class:`Assessment`.
 _WITH_TRUTH = (
     "bands", "pixels", "peak", "rmse", "rmse_8bit", "psnr", "sam", "ssim", "ergas", "uiqi", "cc",
 )  # fmt: skip
@@ -39,8 +39,8 @@ _WITHOUT_TRUTH = ("qnr", "hqnr", "d_lambda", "d_lambda_k", "d_s")
 _LOG = logging.getLogger(__name__)
 
 
-def prepare_or_say(case: Case, folder: Path, maps: Path | None) -> Prepared | str:
-    """Return the files of a pair, or why there are none."""
+def prepare_or_report(case: Case, folder: Path, maps: Path | None) -> PreparedCase | str:
+    """Return the files of a case, or an error message."""
     try:
         return prepare_case(case, folder, maps)
     except Exception as error:  # noqa: BLE001 - a pair must not stop the others
@@ -48,23 +48,23 @@ def prepare_or_say(case: Case, folder: Path, maps: Path | None) -> Prepared | st
 
 
 def run_method(
-    row: RunRow, case: Case, prepared: Prepared, weights: Sequence[Card], maps: Path | None
+    row: RunRow, case: Case, prepared: PreparedCase, weights: Sequence[Card], maps: Path | None
 ) -> RunRow:
     """
-    Return the row of a run with its figures, or with the reason why it failed.
+    Return the row of a run with its figures, or with an error message.
 
     Parameters
     ----------
     row : RunRow
-        Of the pair and the method.
+        Pending row of the case and the method.
     case : Case
-        The pair.
-    prepared : Prepared
-        Its files.
+        The case.
+    prepared : PreparedCase
+        Files of the case.
     weights : sequence of Card
-        That are tried in turn.
+        Weights to try in order.
     maps : Path or None
-        Folder of the planes from which pictures are drawn; None for none.
+        Folder of the maps for pictures; None for no maps.
     """
     out = prepared.folder / f"{row.method}.zarr"
     try:
@@ -91,9 +91,9 @@ def run_method(
 
 
 def _planned(
-    method: str, prepared: Prepared, weights: Sequence[Card], out: Path
+    method: str, prepared: PreparedCase, weights: Sequence[Card], out: Path
 ) -> tuple[Job, Card | None]:
-    """Return the planned run with the first weights that fit."""
+    """Return the planned run with the first weights that fit the pair."""
     takes = find_method(method).takes_weights
     if takes and not weights:
         raise PlanError(
@@ -143,9 +143,9 @@ def _finite(number: float) -> float | None:
 
 def peak_memory() -> int:
     """
-    Return the peak resident bytes of this process.
+    Return the peak resident memory of this process in bytes.
 
-    Of Linux by the kernel's own peak: ``ru_maxrss`` includes the process that started this one.
+    On Linux it is the peak of the kernel: ``ru_maxrss`` includes the parent process.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -164,7 +164,7 @@ def _gpu_memory() -> int | None:
 
 
 def _reason(error: Exception, name: str) -> str:
-    """Return an error as one line; one that nobody expects is logged with its traceback."""
+    """Return an error as one line; log unexpected errors with their traceback."""
     text = " ".join(str(error).split())
     if isinstance(error, HsfuseError):
         return text

@@ -1,9 +1,9 @@
 """
 The surface of a synthetic scene, and its rendering to reflectance.
 
-A canvas has ``FINER`` times more rows and columns than its image has pixels and is averaged
-in the end: a pixel is an area, so edges become mixed pixels, as in a real image. Positions and
-sizes are in pixels, rows first, from the upper left corner. The sun is in the upper left.
+A canvas has ``FINER`` times the rows and columns of its image and is averaged at the end, so that
+edges become mixed pixels as in a real image. Positions and sizes are in pixels, rows first, from
+the upper left corner. The sun is in the upper left.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["FINER", "Canvas", "noise"]
 FINER = 4
 _SUN = (0.62, 0.79)  # direction of the shadows, down and right; a unit vector
 _SUN_SLOPE = 0.9  # tangent of the sun's elevation, 42 degrees
-_ANCHORS = (-1.0, 0.0, 1.0)  # the spectra of a material between which `vary` is interpolated
+_ANCHORS = (-1.0, 0.0, 1.0)  # values of `vary` at which the spectra of a material are computed
 _STRIP = 32  # pixel rows rendered at a time
 
 Field = NDArray[np.float32]
@@ -27,7 +27,7 @@ Field = NDArray[np.float32]
 
 class Canvas:
     """
-    Material, illumination and height of the ground, sub-pixel by sub-pixel.
+    Material, illumination and height of the surface for each sub-pixel.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ class Canvas:
     material : ndarray of shape (rows * FINER, columns * FINER), int8
         Index into :data:`~hsfuse.synthetic.materials.MATERIALS`.
     vary : ndarray, float32
-        Variation within the material, -1 to 1.
+        Variation within the material, from -1 to 1.
     light : ndarray, float32
-        Factor on the reflectance: texture and slope.
+        Factor of the reflectance, from texture and slope.
     height : ndarray, float32
-        Height over the ground in pixels, for shadows.
+        Height above the ground in pixels, for shadows.
     """
 
     def __init__(self, rows: int, columns: int) -> None:
@@ -82,13 +82,13 @@ class Canvas:
         Parameters
         ----------
         mask : ndarray of bool
-            Of the window's shape.
-        material : str
+            Mask of the shape of the window.
+            material : str
             A name in :data:`~hsfuse.synthetic.materials.MATERIALS`.
         vary, light, height : float or ndarray
-            Of the window's shape.
-        window : tuple of slice
-            Where the mask lies; the whole canvas by default.
+            Scalars, or arrays of the shape of the window.
+            window : tuple of slice
+                Window of the mask; the whole canvas by default.
         """
         self.material[window][mask] = MATERIALS.index(material)
         layers = ((self.vary, vary), (self.light, light), (self.height, height))
@@ -96,7 +96,7 @@ class Canvas:
             layer[window][mask] = value[mask] if isinstance(value, np.ndarray) else value
 
     def mirror(self, vertically: bool, horizontally: bool) -> None:
-        """Mirror the ground, but not the direction of the sun."""
+        """Mirror the surface, but not the direction of the sun."""
         turn = (
             slice(None, None, -1 if vertically else 1),
             slice(None, None, -1 if horizontally else 1),
@@ -106,9 +106,9 @@ class Canvas:
 
     def shade(self) -> Field:
         """
-        Return 1 where something higher is between the ground and the sun, else 0.
+        Return the shadow (sub-pixel rows, columns): 1 where an object blocks the sun, else 0.
 
-        Also 0 on the side of a slope that faces the sun; the other is half shaded.
+        Slopes that face away from the sun have 0.5.
         """
         shade = np.zeros_like(self.height)
         reach = float(self.height.max()) / _SUN_SLOPE * FINER
@@ -134,8 +134,8 @@ class Canvas:
         """
         Return the reflectance of every pixel.
 
-        Sunlit ground has its own reflectance; shaded ground is lit by the sky alone, which is
-        bluer than the sun (Rayleigh: to the fourth power).
+        Shaded surfaces are lit by the sky alone, which is bluer than the sun (Rayleigh scattering,
+        wavelength to the power -4).
 
         Parameters
         ----------
@@ -197,7 +197,7 @@ def noise(
     generator : numpy.random.Generator
         Source of the random numbers.
     power : float
-        How smooth: 1 is rough, 3 is very smooth.
+        Exponent of the spectrum: 1 is rough, 3 is very smooth.
     """
     white = generator.standard_normal(shape).astype(np.float32)
     down, right = fft.fftfreq(shape[0])[:, None], fft.rfftfreq(shape[1])[None, :]

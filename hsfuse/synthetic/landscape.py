@@ -1,9 +1,9 @@
 """
 A synthetic landscape from above: fields, woods, a river, a lake, roads, a town.
 
-It copies no real place. :func:`make_scene` paints layer by layer from the ground up, with one
-random generator per layer, so that a change of one layer does not change the others. Houses
-are three to five pixels long, fields twenty to eighty, at any size of the scene.
+It represents no real area. :func:`make_scene` paints layer by layer from the ground up, with a
+separate random generator for each layer, so that a change of one layer does not affect the others.
+Houses are three to five pixels long, fields twenty to eighty, at any size of the scene.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def make_scene(
 
 
 def _parcels(half: float, generator: np.random.Generator) -> list[tuple[float, ...]]:
-    """Cut the square from ``-half`` to ``half`` into parcels (u0, v0, u1, v1)."""
+    """Divide the square from ``-half`` to ``half`` into parcels (u0, v0, u1, v1)."""
     todo = [(-half, -half, half, half)]
     done: list[tuple[float, ...]] = []
     while todo:

@@ -1,13 +1,12 @@
 """
 Synthetic reflectance spectra of surface materials, 380 to 2500 nm.
 
-No library is copied: each material is a smooth background (a level and a few logistic steps)
-times Gaussian absorptions by the Beer-Lambert law, ``(level + steps) * exp(-absorptions)``. The
-features are at the wavelengths known from the literature:
-chlorophyll at 440 and 670 nm, whose wing is the red edge, so that the edge moves to
-longer waves when there is more of it [1]_; liquid water at 970, 1200, 1450 and
-1940 nm [2]_; cellulose and lignin at 2100 and 2310 nm; iron oxide below 600 nm and
-at 870 nm; the hydroxyl of clay at 2200 nm and carbonate at 2340 nm [3]_.
+They are not taken from a library: each material is a smooth background (a level and a few logistic
+steps) times Gaussian absorptions by the Beer-Lambert law, ``(level + steps) * exp(-absorptions)``.
+The features are at the wavelengths known from the literature: chlorophyll at 440 and 670 nm, whose
+wing is the red edge, so that the edge moves to longer waves when there is more of it [1]_; liquid
+water at 970, 1200, 1450 and 1940 nm [2]_; cellulose and lignin at 2100 and 2310 nm; iron oxide
+below 600 nm and at 870 nm; the hydroxyl of clay at 2200 nm and carbonate at 2340 nm [3]_.
 
 References
 ----------
@@ -27,7 +26,7 @@ __all__ = ["MATERIALS", "spectrum"]
 
 
 class _Feature(NamedTuple):
-    """A step or an absorption: centre and width in nm, its size and what ``vary`` adds to it."""
+    """A step or an absorption: centre and width in nm, size, and change of the size by ``vary``."""
 
     centre: float
     width: float
@@ -36,7 +35,7 @@ class _Feature(NamedTuple):
 
 
 class _Material(NamedTuple):
-    """What one surface is made of; ``change`` is what ``vary`` adds to the level."""
+    """Parameters of a material; ``change`` is the change of the level by ``vary``."""
 
     level: float
     change: float
@@ -244,10 +243,10 @@ def spectrum(material: str, wavelength: ArrayLike, *, vary: float = 0.0) -> NDAr
     material : str
         One of :data:`MATERIALS`.
     wavelength : array_like of shape (bands,)
-        Nanometres; beyond 380 to 2500 the curve is continued, not refused.
+        Nanometres; the spectrum is extrapolated outside 380 to 2500.
     vary : float
-        How the surface differs from its kind, -1 to 1: vigour of plants, dryness of
-        soils, sediment in water, wear of what is built.
+        Variation of the surface from -1 to 1: vigour of plants, dryness of soils, sediment in
+        water, wear of built surfaces.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """
 Observations of a cube by two sensors, as lazy rasters.
 
-An observation has a shape and returns the noise-free image of any window. A window reads only
-the part of the cube that it needs, so memory does not grow with the cube.
+An observation has a shape and returns the noise-free image of any window. A window reads only the
+part of the cube that it needs, so memory does not grow with the cube.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ Image = NDArray[np.float32]
 @dataclass(frozen=True, slots=True)
 class _Settings:
     """
-    Sizes of the parts that are computed at a time, and the rule for no data.
+    Sizes of chunks, and the threshold of no data.
 
     Attributes
     ----------
     chunk : int
-        Pixels a side of a chunk of the lazy raster; the noise of a chunk is drawn from its place.
+        Side of a chunk of the lazy raster in pixels; the noise of a chunk depends on its position.
     tile_bytes : int
-        Bytes of the cube that are read at once for an HS window, so that a worker stays small.
+        Bytes of the cube that are read at a time for an HS window, to limit memory.
     least_share : float
-        Share of the PSF's weight on data at or below which an HS pixel has no data: less than
-        half of what it shows is known.
+        Share of the weight of the PSF on pixels with data, at or below which an HS pixel has no
+        data.
     """
 
     chunk: int = 256
@@ -59,9 +59,9 @@ class HSObservation:
     cube : DataArray
         Z, dims (band, y, x).
     geometry : Geometry
-        The HS grid on that of the cube.
+        Grid of the HS image relative to the cube.
     psf : PSF
-        In HS pixels.
+        PSF in HS pixels.
     """
 
     cube: xr.DataArray
@@ -91,7 +91,7 @@ class HSObservation:
         for axis, width, radius, coarse in zip(
             axes, psf.fwhm, psf.reach, (rows, columns), strict=True
         ):
-            # The margin is measured from the outer pixel's edge, half a pixel beyond its centre.
+            # The margin starts at the edge of the outer pixel, half a pixel beyond its centre.
             fine = axis.fine_span(coarse, margin=radius - 0.5)
             weights.append(degrade_matrix(axis, width, coarse, fine).astype(np.float32))
             window.append(fine.slice)
@@ -129,14 +129,14 @@ class MSObservation:
 
     def __call__(self, rows: Span, columns: Span) -> Image:
         """Return a window of the image, (bands, rows, columns)."""
-        # Bands without weight are left out, so that their missing values do not spread.
+        # Bands without weight are omitted, so that their missing values do not propagate.
         used = np.flatnonzero(self.response.any(axis=0))
         values = _load(self.cube.isel(band=used), rows.slice, columns.slice)
         return np.tensordot(self.response[:, used].astype(np.float32), values, axes=1)
 
 
 def _apply(weights: list[Image], values: Image) -> Image:
-    """Return ``down @ values @ right.T``; columns first, so that all bands are one product."""
+    """Return ``down @ values @ right.T``, columns first, with one product for all bands."""
     down, right = weights
     bands, rows, columns = values.shape
     narrow = values.reshape(bands * rows, columns) @ np.ascontiguousarray(right.T)
@@ -161,7 +161,7 @@ def lazy_observation(
     snr : float or None
         Signal-to-noise ratio of every band in decibels; None for no noise.
     seed : tuple of int
-        Of the noise; that of a chunk depends on it and on the chunk's place alone.
+        Random seed of the noise; the noise of a chunk depends only on it and on its position.
     """
     bands, rows, columns = observation.shape
     spans = [
@@ -194,7 +194,7 @@ def lazy_observation(
 def _rms(
     observation: HSObservation | MSObservation, spans: list[list[Span]]
 ) -> NDArray[np.float64]:
-    """Return the root mean square of each band, by one pass over the cube; 0 without data."""
+    """Return the root mean square (bands,), in one pass over the cube; 0 without data."""
     total, count = np.zeros(observation.shape[0]), np.zeros(observation.shape[0])
     for down in spans[0]:
         for right in spans[1]:

@@ -1,10 +1,10 @@
 """
-A small synthetic pair, georeferenced, with its truth.
+Sample pairs: a small synthetic pair, georeferenced, with its truth.
 
 A synthetic landscape (:mod:`hsfuse.synthetic.landscape`) in the bands of a real hyperspectral
-sensor is observed by two real sensors (:mod:`hsfuse.synthetic.simulation`). The default is a
-pair whose data are free: EnMAP at 30 m and the four bands of Sentinel-2 at 10 m. As in real
-pairs, the two grids are not aligned.
+sensor is observed by two real sensors (:mod:`hsfuse.synthetic.simulation`). The default sensors
+have open data: EnMAP at 30 m, and the four 10 m bands of Sentinel-2. As in real pairs, the two
+grids are not aligned.
 """
 
 from __future__ import annotations
@@ -20,22 +20,17 @@ from affine import Affine
 from hsfuse.errors import PairError, SensorError
 from hsfuse.sensor.catalogue import Sensor, pick_sensor
 from hsfuse.synthetic.landscape import make_scene
-from hsfuse.synthetic.simulation import (
-    SimulatedFiles,
-    SimulatedRasters,
-    check_simulated,
-    observe,
-    write_simulated,
-)
+from hsfuse.synthetic.simulated_files import SimulatedFiles, check_simulated, write_simulated
+from hsfuse.synthetic.simulation import SimulatedRasters, observe
 
 __all__ = ["make_sample", "make_scene", "write_sample"]
 
 HS_SENSOR = "enmap"
 RGB_SENSOR = "sentinel-2a:B2,B3,B4,B8"
 CRS = "EPSG:32633"
-_CORNER = (392_400.0, 5_790_600.0)  # easting and northing in metres; not a picture of that place
+_CORNER = (392_400.0, 5_790_600.0)  # easting and northing in metres; the landscape is synthetic
 _OFFSET = (0.4, 0.7)  # MS pixels between the corners of the two grids, down and right
-_SCALE = 1e-4  # reflectance of one stored step
+_SCALE = 1e-4  # reflectance of a stored step
 
 
 def make_sample(
@@ -54,18 +49,18 @@ def make_sample(
     Parameters
     ----------
     hs_sensor : str, path or Sensor
-        Gives the bands of the HS image and of the truth, the PSF and the pixel size.
+        Sensor of the HS image: bands of the HS image and the truth, PSF and pixel size.
     rgb_sensor : str, path or Sensor
-        Gives the MS bands; ``"sentinel-2a:B2,B3,B4,B8"`` selects some of a sensor's.
+        Sensor of the MS image; ``"sentinel-2a:B2,B3,B4,B8"`` selects bands of a sensor.
     size : tuple of int
         Rows and columns of the HS image.
     ratio : float, optional
-        MS pixels per HS pixel; by default that of the sensors' ground sampling distances, or
-        8 where one of them is not known.
+        MS pixels per HS pixel; by default the ratio of the ground sampling distances of the
+        sensors, or 8 where one of them is unknown.
     snr_hs, snr_fine : float, optional
         Signal-to-noise ratios in decibels; None for no noise.
     seed : int
-        Of landscape and noise; the same seed gives the same values.
+        Random seed of landscape and noise; the same seed gives the same values.
 
     Returns
     -------
@@ -150,11 +145,11 @@ def write_sample(
     Parameters
     ----------
     directory : str or path
-        Is created if absent.
+        Folder; created if it does not exist.
     hs_sensor, rgb_sensor, size, ratio, snr_hs, snr_fine, seed
         See :func:`make_sample`.
     overwrite : bool
-        Replace files of these names.
+        Replace existing files.
 
     Returns
     -------
@@ -168,7 +163,7 @@ def write_sample(
     PairError, SensorError
         See :func:`make_sample`.
     """
-    check_simulated(directory, overwrite=overwrite)  # before the landscape is made
+    check_simulated(directory, overwrite=overwrite)  # before the landscape is rendered
     rasters = make_sample(
         hs_sensor=hs_sensor,
         rgb_sensor=rgb_sensor,

@@ -1,10 +1,9 @@
 """
 Simulation of the pair that two sensors observe of a high-resolution cube (Wald's protocol).
 
-``X = D(Z) + n`` and ``Y = R Z + n``: PSF, sampling and response are those of
-:mod:`hsfuse.observe` and :mod:`hsfuse.sensor.catalogue`, noise is white and Gaussian. All
-three rasters are lazy: each block is computed from its own window of the cube, so a cube
-larger than memory can be simulated as it is written.
+``X = D(Z) + n`` and ``Y = R Z + n``: PSF, sampling and response are those of :mod:`hsfuse.observe`
+and :mod:`hsfuse.sensor.catalogue`, noise is white and Gaussian. All three rasters are lazy: each
+block is computed from a window of the cube, so the cube may be larger than memory.
 
 References
 ----------
@@ -17,9 +16,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Literal, NamedTuple, Required, TypedDict, Unpack
+from typing import Literal, NamedTuple, Required, TypedDict
 
 import dask.array as da
 import numpy as np
@@ -30,8 +27,7 @@ from numpy.typing import NDArray
 
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.psf import ASSUMED_PSF, PSF
-from hsfuse.errors import OutputError, PairError, SensorError
-from hsfuse.io.write import StoredType, check_output, count_partial, write_raster
+from hsfuse.errors import PairError, SensorError
 from hsfuse.pair.geometry import Pair
 from hsfuse.sensor.catalogue import Sensor, pick_sensor, response_matrix
 from hsfuse.synthetic.observation import HSObservation, MSObservation, lazy_observation
@@ -40,12 +36,9 @@ __all__ = [
     "ObservationOptions",
     "PSFShape",
     "SimulatedRasters",
-    "SimulatedFiles",
     "observe",
     "observed_psf",
     "reduce_pair",
-    "simulate",
-    "write_simulated",
 ]
 
 PSFShape = Literal["gaussian", "average"]
@@ -54,7 +47,7 @@ _LEAST_COVERAGE = 0.9  # of a response curve inside the cube's bands
 
 
 class ObservationOptions(TypedDict, total=False):
-    """The options of :func:`observe`, which :func:`simulate` passes on."""
+    """Options of :func:`observe`, passed on by :func:`hsfuse.simulate`."""
 
     rgb_sensor: Required[str | os.PathLike[str] | Sensor]
     ratio: Required[float]
@@ -75,14 +68,6 @@ class SimulatedRasters(NamedTuple):
     truth: xr.DataArray
 
 
-class SimulatedFiles(NamedTuple):
-    """Paths of a simulated pair and its truth."""
-
-    scene: Path
-    rgb: Path
-    truth: Path
-
-
 def observe(
     cube: xr.DataArray,
     *,
@@ -97,37 +82,36 @@ def observe(
     seed: int = 0,
 ) -> SimulatedRasters:
     """
-    Return the images that two sensors observe of a cube, and the part of it that both cover.
+    Simulate the images of a cube by two sensors, lazily; return them with the truth.
 
     Parameters
     ----------
     cube : DataArray
         Z, dims (band, y, x), with wavelengths; the HS image has its bands.
     rgb_sensor : str, path or Sensor
-        Gives the MS bands; ``"sentinel-2a:B2,B3,B4,B8"`` selects some of a sensor's.
+        Sensor of the MS image; ``"sentinel-2a:B2,B3,B4,B8"`` selects bands of a sensor.
     ratio : float
         Cube pixels per HS pixel, a real number greater than 1.
     hs_sensor : str, path or Sensor, optional
-        Gives the PSF unless ``fwhm`` does, and the sensor's name in the output.
+        Sensor of the HS image: PSF unless ``fwhm`` is given, and name in the output.
     fwhm : float or tuple of float, optional
-        FWHM of the Gaussian PSF in HS pixels, or along y and x; by default the sensor's,
-        or 1.
+        FWHM of the Gaussian PSF in HS pixels, also as (y, x); by default that of the sensor, or 1.
     psf : {"gaussian", "average"}
-        ``"average"`` is the mean over each HS pixel, without further blur.
+        ``"average"`` is the mean over each HS pixel.
     snr_hs, snr_fine : float, optional
-        Signal-to-noise ratio in decibels, per band: noise of standard deviation
+        Signal-to-noise ratio of each band in decibels: the standard deviation of the noise is
         ``rms(band) * 10 ** (-snr / 20)``. None for no noise.
     offset : tuple of float
-        Upper left corner of the HS image in the cube: pixels down and right, at least 0 and
+        Upper left corner of the HS image in the cube (row, column), in cube pixels, at least 0 and
         less than ``ratio``.
     seed : int
-        Of the noise.
+        Random seed of the noise.
 
     Returns
     -------
     SimulatedRasters
-        Lazy rasters. ``rgb`` and ``truth`` share one grid, that of the cube cut at the last
-        whole HS pixel.
+        Lazy rasters (band, y, x). ``rgb`` and ``truth`` have the grid of the cube, cut at the last
+        complete HS pixel.
 
     Raises
     ------
@@ -146,7 +130,7 @@ def observe(
     hs_image = HSObservation(truth, geometry, observed_psf(coarse_sensor, fwhm, psf))
     ms_image = MSObservation(truth, response)
     transform = truth.rio.transform()
-    coarse_transform = _coarser(transform, ratio, offset)
+    coarse_transform = _coarse_transform(transform, ratio, offset)
     scene = _raster(
         lazy_observation(hs_image, snr_hs, (seed, 1)), coarse_transform, truth, _along_bands(truth)
     )
@@ -167,134 +151,37 @@ def reduce_pair(pair: Pair, ratio: float) -> SimulatedRasters:
     Return a real pair at reduced resolution, where the HS image is the truth (Wald's protocol).
 
     Both images are degraded by the PSF of the HS sensor: the MS image to the HS grid, the HS image
-    to pixels ``ratio`` times larger. No noise is added to that of the images.
+    to pixels ``ratio`` times larger. No noise is added.
 
     Parameters
     ----------
     pair : Pair
-        Co-registered.
+        Co-registered pair.
     ratio : float
         HS pixels per pixel of the degraded HS image.
 
     Raises
     ------
     PairError
-        If the HS image has no whole pixel of that size.
+        If the HS image is smaller than one pixel of that size.
     """
     hs = pair.hs
     geometry = _geometry(hs, ratio, (0.0, 0.0))
     truth = hs.isel(y=slice(0, geometry.y.fine), x=slice(0, geometry.x.fine))
-    seen = lazy_observation(HSObservation(pair.fine, pair.fine_geometry, pair.psf), None, (0, 0))
-    fine = seen[:, : geometry.y.fine, : geometry.x.fine]
+    degraded = lazy_observation(
+        HSObservation(pair.fine, pair.fine_geometry, pair.psf), None, (0, 0)
+    )
+    fine = degraded[:, : geometry.y.fine, : geometry.x.fine]
     transform = truth.rio.transform()
     scene = _raster(
         lazy_observation(HSObservation(truth, geometry, pair.psf), None, (0, 0)),
-        _coarser(transform, ratio, (0.0, 0.0)),
+        _coarse_transform(transform, ratio, (0.0, 0.0)),
         truth,
         _along_bands(truth),
     )
     rgb = _raster(fine, transform, truth, _along_bands(pair.fine))
     rgb.attrs = {name: value for name, value in pair.fine.attrs.items() if name != "source"}
     return SimulatedRasters(scene, rgb, truth)
-
-
-def simulate(
-    cube: xr.DataArray,
-    directory: str | os.PathLike[str],
-    *,
-    dtype: StoredType = "float32",
-    scale: float | None = None,
-    overwrite: bool = False,
-    **observation: Unpack[ObservationOptions],
-) -> SimulatedFiles:
-    """
-    Write the images that two sensors observe of a cube, and the truth.
-
-    Parameters
-    ----------
-    cube : DataArray
-        Dims (band, y, x), as :func:`hsfuse.open_raster` returns it; may be larger than
-        memory.
-    directory : str or path
-        Is created if absent; gets ``scene.tif``, ``rgb.tif`` and ``truth.tif``.
-    dtype, scale
-        Stored number type of all three; integers need a scale.
-    overwrite : bool
-        Replace files of these names.
-    **observation
-        See :func:`observe`; ``rgb_sensor`` and ``ratio`` are required.
-
-    Returns
-    -------
-    SimulatedFiles
-        The three paths.
-
-    Raises
-    ------
-    OutputError
-        If a file exists already or cannot be written.
-    PairError, SensorError
-        See :func:`observe`.
-    """
-    rasters = observe(cube, **observation)
-    return write_simulated(rasters, directory, dtype=dtype, scale=scale, overwrite=overwrite)
-
-
-def write_simulated(
-    rasters: SimulatedRasters,
-    directory: str | os.PathLike[str],
-    *,
-    dtype: StoredType = "float32",
-    scale: float | None = None,
-    overwrite: bool = False,
-) -> SimulatedFiles:
-    """
-    Write a simulated pair and its truth block by block; options as for :func:`simulate`.
-
-    Raises
-    ------
-    OutputError
-        If a file exists already or cannot be written.
-    """
-    source = rasters.truth.attrs.get("source")
-    files = check_simulated(directory, overwrite=overwrite, inputs=[source] if source else [])
-    for raster, path in zip(rasters, files, strict=True):
-        write_raster(raster, path, dtype=dtype, scale=scale, overwrite=overwrite)
-    return files
-
-
-def check_simulated(
-    directory: str | os.PathLike[str], *, overwrite: bool, inputs: Sequence[str] = ()
-) -> SimulatedFiles:
-    """
-    Return the paths of a simulated pair in a folder, which is made, if they may be written.
-
-    Parameters
-    ----------
-    directory, overwrite
-        As for :func:`simulate`.
-    inputs : sequence of str
-        Files that are read.
-
-    Raises
-    ------
-    OutputError
-        If a file exists already or was left by an interrupted command, or there can be no folder.
-    """
-    folder = Path(directory)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: the folder cannot be created ({error})") from error
-    files = SimulatedFiles(*(folder / f"{name}.tif" for name in SimulatedRasters._fields))
-    for path in files:
-        check_output(path, overwrite=overwrite, inputs=inputs)
-        if any(count_partial(path)) and not overwrite:  # which --resume does not continue
-            raise OutputError(
-                f"{path}: an interrupted command left a part of it; pass --overwrite "
-                "(overwrite=True) to start again"
-            )
-    return files
 
 
 def _geometry(cube: xr.DataArray, ratio: float, offset: tuple[float, float]) -> Geometry:
@@ -316,8 +203,8 @@ def _geometry(cube: xr.DataArray, ratio: float, offset: tuple[float, float]) -> 
     return Geometry(*axes)
 
 
-def _coarser(fine: Affine, ratio: float, offset: tuple[float, float]) -> Affine:
-    """Return the transform of pixels ``ratio`` times larger whose grid starts at an offset."""
+def _coarse_transform(fine: Affine, ratio: float, offset: tuple[float, float]) -> Affine:
+    """Return the transform of a grid at an offset with pixels ``ratio`` times larger."""
     down, right = offset
     left = fine.a * right + fine.b * down + fine.c
     top = fine.d * right + fine.e * down + fine.f
@@ -328,7 +215,7 @@ def observed_psf(
     sensor: Sensor | None, fwhm: float | tuple[float, float] | None, shape: PSFShape
 ) -> PSF:
     """
-    Return the PSF of a simulated HS sensor; parameters as of :func:`observe`.
+    Return the PSF of a simulated HS sensor; parameters as in :func:`observe`.
 
     Raises
     ------
@@ -375,7 +262,7 @@ def _response(cube: xr.DataArray, sensor: Sensor) -> NDArray[np.float64]:
 
 
 def _along_bands(raster: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Return the coordinates of the bands of a raster."""
+    """Return the coordinates of a raster along its bands."""
     return {str(name): raster[name] for name in raster.coords if raster[name].dims == ("band",)}
 
 
@@ -396,7 +283,7 @@ def _raster(
     like: xr.DataArray,
     bands: dict[str, xr.DataArray],
 ) -> xr.DataArray:
-    """Return a raster on a grid of its own, in the CRS of another."""
+    """Return an array as a raster with the given transform, and the CRS of another raster."""
     _, rows, columns = data.shape
     raster = xr.DataArray(data, dims=("band", "y", "x"), coords=bands, attrs=dict(like.attrs))
     raster.attrs.pop("source", None)

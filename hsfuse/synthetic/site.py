@@ -1,4 +1,4 @@
-"""The plan of a synthetic landscape, drawn once and shared by its layers."""
+"""The random layout of a synthetic landscape, shared by its layers."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Layout:
     angle : float
         Direction of the field boundaries, radians.
     river, road : tuple of float
-        Position and bends as fractions of the size: offset, slope, and two waves of
-        amplitude and phase.
+        Position and bends as fractions of the size: offset, slope, and amplitude and phase of two
+        waves.
     town, lake : tuple of float
         Row, column and radius, in pixels.
     """
@@ -40,7 +40,7 @@ class Layout:
 
     @classmethod
     def draw(cls, rows: int, columns: int, generator: np.random.Generator) -> Layout:
-        """Return a random layout: the river runs down, the road across, the town beside it."""
+        """Return a random layout: river from top to bottom, road from left to right, town at it."""
         draw = generator.uniform(-1.0, 1.0, 16)
         phase = generator.uniform(0.0, 2 * np.pi, 4)
         size = float(np.sqrt(rows * columns))
@@ -62,13 +62,13 @@ class Layout:
         return cls(rows, columns, 0.42 * draw[9], *bends, town, lake)
 
     def turn(self, y: Field, x: Field) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the coordinates along and across the fields of a grid of points."""
+        """Return the coordinates (u, v) of points along and across the fields."""
         down, right = y[:, None] - self.rows / 2, x[None, :] - self.columns / 2
         cosine, sine = np.cos(self.angle), np.sin(self.angle)
         return cosine * right + sine * down, cosine * down - sine * right
 
     def place(self, u: float, v: float) -> tuple[float, float]:
-        """Return the row and column of a point in the fields' coordinates."""
+        """Return the row and column of a point in field coordinates."""
         cosine, sine = np.cos(self.angle), np.sin(self.angle)
         return (
             float(sine * u + cosine * v) + self.rows / 2,
@@ -76,20 +76,20 @@ class Layout:
         )
 
     def river_distance(self, y: Field, x: Field) -> Field:
-        """Return the distance to the river's bank in pixels, negative in the water."""
+        """Return the distance to the bank of the river in pixels, negative in the water."""
         middle, slope = bent_line(self.river, y, self.rows, self.columns)
         width = 3.0 + 0.008 * self.columns
         across = np.abs(x[None, :] - middle[:, None]) / np.hypot(1.0, slope)[:, None]
         return np.asarray(across - width, np.float32)
 
     def road_distance(self, y: Field, x: Field) -> Field:
-        """Return the signed distance to the main road's middle in pixels."""
+        """Return the signed distance to the centre line of the main road in pixels."""
         middle, slope = bent_line(self.road, x, self.columns, self.rows)
         across = (y[:, None] - middle[None, :]) / np.hypot(1.0, slope)[None, :]
         return np.asarray(across, np.float32)
 
     def town_distance(self, y: Field, x: Field) -> Field:
-        """Return the distance to the middle of the town in units of its radius."""
+        """Return the distance to the centre of the town in units of its radius."""
         row, column, radius = self.town
         away = np.hypot((y[:, None] - row) * 1.25, x[None, :] - column) / radius
         return np.asarray(away, np.float32)
@@ -106,7 +106,7 @@ class Layout:
 def bent_line(
     shape: tuple[float, ...], along: Field, length: int, width: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the middle of a bent line across a scene and its slope."""
+    """Return the centre line of a bent line across a scene, and its slope."""
     offset, slope, first, phase, second, phase2 = shape
     t = along / length
     wave, wave2 = 2 * np.pi * 1.1, 2 * np.pi * 2.7

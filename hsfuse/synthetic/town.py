@@ -23,7 +23,7 @@ _PAVED = ("asphalt", "concrete", "gravel", "white marking")
 
 
 def paint_roads(canvas: Canvas, layout: Layout, generator: np.random.Generator) -> None:
-    """Paint a main road with a dashed middle line, a bridge, and a narrow road to the town."""
+    """Paint a main road with a dashed centre line, a bridge, and a narrow road to the town."""
     wear = 0.4 * noise(canvas.material.shape, 60.0, generator)
     narrow = np.abs(canvas.x[None, :] - layout.town[1] - 0.1 * (canvas.y[:, None] - layout.town[0]))
     narrow = np.broadcast_to(narrow, canvas.material.shape)
@@ -156,7 +156,7 @@ def _row_of_halls(
 def _local(
     canvas: Canvas, window: tuple[slice, slice], place: tuple[float, float], angle: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return coordinates along and across a shape turned by an angle about its place."""
+    """Return coordinates along and across a shape at ``place``, rotated by an angle."""
     down, right = canvas.y[window[0]][:, None] - place[0], canvas.x[window[1]][None, :] - place[1]
     cosine, sine = np.cos(angle), np.sin(angle)
     return cosine * right + sine * down, cosine * down - sine * right
@@ -170,18 +170,18 @@ def crowns(
     generator: np.random.Generator,
 ) -> None:
     """
-    Paint trees: domes that cast shadows, the higher over the lower.
+    Paint trees: domes that cast shadows, higher ones on top.
 
     Parameters
     ----------
     canvas : Canvas
-        To paint on.
+        Canvas to paint on.
     places : ndarray of shape (trees, 2)
         Rows and columns in pixels.
     radius : float
         Mean radius of a crown in pixels.
     material : str
-        Of the crowns.
+        Material of the crowns.
     generator : numpy.random.Generator
         Source of the random sizes, variations and light.
     """

@@ -6,7 +6,8 @@ import pytest
 import xarray as xr
 from processes import InProcess
 
-from hsfuse.benchmarking.run import BenchmarkOutcome, run_benchmark
+from hsfuse.benchmarking.outcome import BenchmarkOutcome
+from hsfuse.benchmarking.run import run_benchmark
 from hsfuse.benchmarking.settings import BenchmarkSettings
 from hsfuse.io.write import write_raster
 
@@ -41,11 +42,11 @@ def finished(
     """Return a finished benchmark of both cubes by two methods."""
     folder = tmp_path_factory.mktemp("benchmark") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hsfuse.benchmarking.run.Pool", InProcess)
+        patch.setattr("hsfuse.benchmarking.execution.Pool", InProcess)
         return run_benchmark(cubes, folder, settings, pictures=False)
 
 
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let benchmarks run in this process: others take seconds to load the libraries."""
-    monkeypatch.setattr("hsfuse.benchmarking.run.Pool", InProcess)
+    monkeypatch.setattr("hsfuse.benchmarking.execution.Pool", InProcess)

@@ -9,7 +9,8 @@ from hsfuse.benchmarking.settings import BenchmarkSettings
 from hsfuse.errors import PlanError
 from hsfuse.io.read import open_raster
 from hsfuse.pair.geometry import make_pair
-from hsfuse.synthetic.simulation import SimulatedFiles, reduce_pair, simulate
+from hsfuse.synthetic.simulated_files import SimulatedFiles, simulate
+from hsfuse.synthetic.simulation import reduce_pair
 
 pytestmark = pytest.mark.slow
 

@@ -66,7 +66,7 @@ def test_only_test_scenes_are_fused_as_the_paper_does(harvard, tmp_path) -> None
 
 
 def test_the_split_is_written_for_training(harvard, tmp_path, in_process, monkeypatch) -> None:
-    monkeypatch.setattr("hsfuse.benchmarking.run._Work.carry_out", lambda *_: None)
+    monkeypatch.setattr("hsfuse.benchmarking.execution.Execution.execute", lambda *_: None)
     run_benchmark([harvard], tmp_path, METHODS, protocol="paper", psf="average", pictures=False)
     split = json.loads((tmp_path / "split.json").read_text())
     assert (len(split["training"]), len(split["test"]), split["seed"]) == (40, 10, 0)

@@ -10,7 +10,8 @@ import pytest
 from processes import InProcess
 
 from hsfuse.batch.pool import Ended
-from hsfuse.benchmarking.run import BenchmarkOutcome, run_benchmark
+from hsfuse.benchmarking.outcome import BenchmarkOutcome
+from hsfuse.benchmarking.run import run_benchmark
 from hsfuse.benchmarking.weights import candidate_weights
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.evaluation import evaluate
@@ -18,7 +19,7 @@ from hsfuse.fusion.run import run
 from hsfuse.io.read import open_raster
 from hsfuse.methods.table import METHODS, MethodSpec
 from hsfuse.nets.weights import find_weights
-from hsfuse.synthetic.simulation import simulate
+from hsfuse.synthetic.simulated_files import simulate
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def copied(finished: BenchmarkOutcome, tmp_path: Path) -> Path:
 def idle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a benchmark fail that runs anything."""
     monkeypatch.setattr(
-        "hsfuse.benchmarking.run.Pool", lambda _: pytest.fail("a run was carried out")
+        "hsfuse.benchmarking.execution.Pool", lambda _: pytest.fail("a run was carried out")
     )
 
 
@@ -68,7 +69,8 @@ def test_pictures_of_each_pair_are_drawn(cubes, copied, settings, idle, monkeypa
     drawn = []
     for kind in ("band", "angles"):
         monkeypatch.setattr(
-            f"hsfuse.benchmarking.run.draw_{kind}", lambda *words: drawn.append(words) or b"PNG"
+            f"hsfuse.benchmarking.execution.draw_{kind}",
+            lambda *words: drawn.append(words) or b"PNG",
         )
     outcome = run_benchmark(cubes, copied, settings)
     names = {path.name for path in outcome.files if path.suffix == ".png"}
@@ -96,7 +98,7 @@ def test_what_is_asked_decides_what_is_done(
     """Another seed or method is another run; how it is computed is no part of it."""
     begun = []
     monkeypatch.setattr(
-        "hsfuse.benchmarking.run.run_method",
+        "hsfuse.benchmarking.execution.run_method",
         lambda row, *_: begun.append(row) or replace(row, status="finished"),
     )
     run_benchmark(cubes[:1], copied, replace(settings, **change), pictures=False)
@@ -125,7 +127,7 @@ def test_a_killed_process_costs_its_row(cubes, tmp_path, monkeypatch, settings) 
             died = function.__name__ == "run_method" and arguments[0].method == "bicubic"
             yield key, Ended("was ended by signal SIGKILL") if died else function(*arguments)
 
-    monkeypatch.setattr("hsfuse.benchmarking.run.Pool", Dying)
+    monkeypatch.setattr("hsfuse.benchmarking.execution.Pool", Dying)
     outcome = run_benchmark(cubes[:1], tmp_path / "out", settings, pictures=False)
     assert [row.status for row in outcome.rows] == ["failed", "finished"]
     assert "signal SIGKILL" in outcome.failed[0].message

@@ -21,7 +21,7 @@ def cube(tmp_path_factory: pytest.TempPathFactory, made_cubes: list[xr.DataArray
 
 @pytest.fixture(autouse=True)
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hsfuse.benchmarking.run.Pool", InProcess)
+    monkeypatch.setattr("hsfuse.benchmarking.execution.Pool", InProcess)
 
 
 def hsfuse(*words: str | Path) -> Result:

@@ -11,7 +11,8 @@ from hsfuse.core.resample import degrade_matrix
 from hsfuse.errors import OutputError, PairError, SensorError
 from hsfuse.sensor.catalogue import load_sensor, pick_sensor, response_matrix
 from hsfuse.synthetic.landscape import make_scene
-from hsfuse.synthetic.simulation import observe, simulate
+from hsfuse.synthetic.simulated_files import simulate
+from hsfuse.synthetic.simulation import observe
 
 WAVELENGTH = np.arange(430.0, 931.0, 20.0)
 BANDS = "sentinel-2a:B2,B3,B4,B8"
