@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Discrepancy"]
+__all__ = ["Discrepancy", "describe_difference"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +68,39 @@ class Discrepancy:
         0.2
         """
         return float(np.sqrt(self.error / self.signal)) if self.signal else float("nan")
+
+    @property
+    def sre(self) -> float:
+        """
+        Signal-to-reconstruction error in decibels; infinite without difference, NaN without signal.
+
+        Examples
+        --------
+        >>> round(Discrepancy.between(np.array([3.0, 4.0]), np.array([3.0, 3.0])).sre, 2)
+        13.98
+        """
+        if not self.signal:
+            return float("nan")
+        return -20 * math.log10(self.relative) if self.error else math.inf
+
+
+def describe_difference(rmse: float, relative: float, units: str = "") -> str:
+    """
+    Return the difference of a fused image from an input image.
+
+    Parameters
+    ----------
+    rmse : float
+        Root mean square error.
+    relative : float
+        The same relative to the root mean square of the input.
+    units : str
+        Of ``rmse``.
+
+    Examples
+    --------
+    >>> describe_difference(0.0025, 0.0104, "reflectance")
+    'RMSE 0.0025 reflectance, 1.04% of the root mean square of the image'
+    """
+    unit = f" {units}" if units else ""
+    return f"RMSE {rmse:.4g}{unit}, {relative:.2%} of the root mean square of the image"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import torch
 from dask.utils import format_time
 from numpy.typing import NDArray
 
-from hsfuse.core.discrepancy import Discrepancy
+from hsfuse.core.discrepancy import Discrepancy, describe_difference
 from hsfuse.core.text import html_table, image_size
 from hsfuse.fusion.conditioning import Unit
 from hsfuse.fusion.digest import versions
@@ -132,7 +133,7 @@ class Job:
         return worker_bytes(plan.pair, plan.fuser, (plan.rows, plan.columns)) + _HELD_BACK
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # regressions and wavelengths would fill pages
 class Outcome:
     """
     A finished run.
@@ -147,7 +148,7 @@ class Outcome:
         Time from the first block to the last byte.
     spatial, spectral : Discrepancy
         Differences from the HS image and from the MS image, over all blocks, including those of
-        an interrupted run.
+        an interrupted run: sums, of which the properties below give figures.
     blocks, resumed : int
         Number of blocks of the output, and of those finished by an interrupted run.
     missing, clipped : int
@@ -160,7 +161,7 @@ class Outcome:
         Median of the standard error, if requested.
     """
 
-    job: Job = field(repr=False)  # its arrays would fill pages
+    job: Job
     path: AnyPath
     seconds: float
     spatial: Discrepancy
@@ -174,28 +175,85 @@ class Outcome:
     standard_error: float | None = None
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Bands, rows and columns of the output."""
+        return self.job.plan.shape
+
+    @property
+    def hs_rmse(self) -> float:
+        """RMSE of the output degraded by the PSF from the HS image, in the units of that image."""
+        return self.spatial.rmse
+
+    @property
+    def hs_rmse_percent(self) -> float:
+        """:attr:`hs_rmse` in per cent of the root mean square of the HS image."""
+        return 100 * self.spatial.relative
+
+    @property
+    def hs_sre_db(self) -> float:
+        """Signal-to-reconstruction error of the HS image in decibels: larger is better."""
+        return self.spatial.sre
+
+    @property
+    def ms_rmse(self) -> float:
+        """RMSE of the output seen through the SRF from the MS image, in the units of that image."""
+        return self.spectral.rmse
+
+    @property
+    def ms_rmse_percent(self) -> float:
+        """:attr:`ms_rmse` in per cent of the root mean square of the MS image."""
+        return 100 * self.spectral.relative
+
+    @property
+    def ms_sre_db(self) -> float:
+        """Signal-to-reconstruction error of the MS image in decibels: larger is better."""
+        return self.spectral.sre
+
+    @property
+    def missing_percent(self) -> float:
+        """Values without data, in per cent of all values."""
+        return 100 * self.missing / math.prod(self.shape)
+
+    @property
     def limited_share(self) -> float:
         """Share of the values that were below the lower limit of their band."""
-        _, rows, columns = self.job.plan.shape
+        _, rows, columns = self.shape
         return self.limited / (len(self.job.plan.lower_limit) * rows * columns)
+
+    def __repr__(self) -> str:
+        """Return output and consistency in a line."""
+        bands, rows, columns = self.shape
+        return (
+            f"<hsfuse output {self.path}: {bands} bands, {image_size(rows, columns)}, "
+            f"{self.job.plan.fuser.name}; HS consistency {self.hs_rmse_percent:.2f}% "
+            f"({self.hs_sre_db:.1f} dB), MS consistency {self.ms_rmse_percent:.2f}% "
+            f"({self.ms_sre_db:.1f} dB), {self.missing_percent:.3g}% no data>"
+        )
 
     def _repr_html_(self) -> str:
         """Return a table of output and consistency for notebooks."""
-        plan = self.job.plan
-        bands, rows, columns = plan.shape
-        found = plan.alignment
+        plan, found = self.job.plan, self.job.plan.alignment
+        bands, rows, columns = self.shape
+        hs_units, ms_units = (
+            str(raster.attrs.get("units") or "") for raster in (plan.pair.hs, plan.pair.rgb)
+        )
         lines = [
             ("output", str(self.path)),
             ("size", f"{bands} bands, {image_size(rows, columns)}"),
             ("method", plan.fuser.name),
             (
                 "HS consistency",
-                f"{self.spatial.relative:.2%}: output degraded by the PSF, against the HS image",
+                f"{describe_difference(self.hs_rmse, self.spatial.relative, hs_units)} "
+                f"({self.hs_sre_db:.1f} dB): output degraded by the PSF, compared with the HS "
+                "image",
             ),
             (
                 "MS consistency",
-                f"{self.spectral.relative:.2%}: output through the SRF, against the MS image",
+                f"{describe_difference(self.ms_rmse, self.spectral.relative, ms_units)} "
+                f"({self.ms_sre_db:.1f} dB): output seen through the SRF, compared with the MS "
+                "image",
             ),
+            ("no data", f"{self.missing_percent:.3g}% of the values" if self.missing else "none"),
             ("shift", found.description if found is not None and found.reliable else ""),
             ("PSF", f"{plan.pair.psf.describe()}, {plan.pair.psf.status}"),
             ("SRF", plan.pair.response_source),

@@ -13,7 +13,7 @@ import xarray as xr
 from dask.utils import format_bytes, format_time
 from numpy.typing import NDArray
 
-from hsfuse.core.discrepancy import Discrepancy
+from hsfuse.core.discrepancy import Discrepancy, describe_difference
 from hsfuse.core.psf import PSF
 from hsfuse.core.text import along_axes, image_kind, image_size, listed, table
 from hsfuse.io.names import STANDARD_ERROR, error_file
@@ -27,7 +27,7 @@ from hsfuse.report.inputs import (
     raster_size,
 )
 from hsfuse.report.record import grid_of, stored_bytes
-from hsfuse.report.wording import describe_difference, describe_method, describe_psf
+from hsfuse.report.wording import describe_method, describe_psf
 
 if TYPE_CHECKING:
     from hsfuse.fusion.job import Job, Outcome

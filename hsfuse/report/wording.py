@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hsfuse.core.psf import PSF
 
-__all__ = ["PARAMETERS", "describe_difference", "describe_method", "describe_psf"]
+__all__ = ["PARAMETERS", "describe_method", "describe_psf"]
 
 #: Words for the settings and estimates that a fuser describes, by their keys.
 PARAMETERS = {
@@ -102,28 +102,6 @@ def describe_psf(used: PSF, estimated: PSF | None = None) -> str:
     if estimated is None or used.status == estimated.status:
         return text
     return f"{text}; the estimate from the pair, {estimated.describe()}, is not used: {precedence}"
-
-
-def describe_difference(rmse: float, relative: float, units: str = "") -> str:
-    """
-    Return the difference of a fused image from an input image.
-
-    Parameters
-    ----------
-    rmse : float
-        Root mean square error.
-    relative : float
-        The same relative to the root mean square of the input.
-    units : str
-        Of ``rmse``.
-
-    Examples
-    --------
-    >>> describe_difference(0.0025, 0.0104, "reflectance")
-    'RMSE 0.0025 reflectance, 1.04% of the root mean square of the image'
-    """
-    unit = f" {units}" if units else ""
-    return f"RMSE {rmse:.4g}{unit}, {relative:.2%} of the root mean square of the image"
 
 
 def _value(value: object) -> str:

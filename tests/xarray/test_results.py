@@ -86,8 +86,23 @@ def test_results_are_tables_in_a_notebook(pair, outcome):
     html = outcome._repr_html_()
     assert str(outcome.path) in html
     assert f"{outcome.spatial.relative:.2%}" in html
+    assert f"({outcome.hs_sre_db:.1f} dB)" in html
     score = hsfuse.evaluate(pair.truth, outcome.path, ratio=4)
     assert f"{score.psnr:.2f} dB" in score._repr_html_()
+
+
+def test_an_outcome_states_its_consistency_in_units(pair, outcome):
+    """In per cent and decibels, equal to those of the files: nobody reads sums of squares."""
+    fused = hsfuse.open_raster(outcome.path)
+    ms = hsfuse.open_raster(pair.rgb).sel(y=fused.y, x=fused.x, method="nearest").values
+    share = outcome.ms_rmse / np.sqrt(np.mean(ms.astype(np.float64) ** 2))
+    assert outcome.ms_rmse_percent == pytest.approx(100 * share, rel=1e-3)
+    assert outcome.ms_sre_db == pytest.approx(-20 * np.log10(share), abs=0.01)
+    assert outcome.hs_sre_db == pytest.approx(-20 * np.log10(outcome.hs_rmse_percent / 100))
+    text = repr(outcome)
+    assert "\n" not in text
+    for part in (f"{outcome.hs_rmse_percent:.2f}%", f"{outcome.ms_sre_db:.1f} dB", "no data"):
+        assert part in text
 
 
 def test_errors_are_one_line_in_a_notebook():

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from dask.utils import format_bytes, format_time
 
+from hsfuse.core.discrepancy import describe_difference
 from hsfuse.core.psf import PSF
 from hsfuse.core.text import along_axes, image_size
 from hsfuse.fusion.undeclared import UndeclaredFill
 from hsfuse.report.inputs import pixel_size, raster_bands, raster_crs, raster_size
 from hsfuse.report.page.subject import Subject
-from hsfuse.report.wording import describe_difference, describe_method, describe_psf
+from hsfuse.report.wording import describe_method, describe_psf
 
 __all__ = ["fusion_facts", "lead", "ms_band_rows", "notes_of", "pair_facts", "run_facts"]
 
