@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import reduce
 from itertools import product
 from operator import add
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.provenance import is_record_of
 from hsfuse.io.read import Raster, as_raster
 from hsfuse.io.records import read_record, record_path
+from hsfuse.io.url import as_path
 from hsfuse.pair.geometry import transform
 from hsfuse.pair.lattice import common_bands, lattice_offset
 from hsfuse.parallel import each, local_workers, one_thread
@@ -111,12 +112,12 @@ def observed_for(fused: Raster, hs: Raster, ms: Raster, choices: Mapping[str, An
 
 def record_of(fused: Raster) -> tuple[Mapping[str, Any], str]:
     """Return the record of a fused file and its name; empty where none belongs to it."""
-    source = fused if isinstance(fused, str | Path) else None
+    source = fused if isinstance(fused, str | os.PathLike) else None
     if isinstance(fused, xr.DataArray | xr.Dataset):
         source = fused.attrs.get("source")
     if not source:
         return {}, ""
-    path = Path(source)
+    path = as_path(source)
     record = read_record(path)
     name = str(record_path(path))
     if not record:

@@ -7,27 +7,29 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
-import rasterio
 import zarr
 from rasterio.errors import RasterioError
 from zarr.errors import BaseZarrError
 
 from hsfuse.io.envi import PROVENANCE_FIELD
 from hsfuse.io.geotiff import PROVENANCE_TAG
+from hsfuse.io.handles import open_quietly
 from hsfuse.io.names import PROVENANCE
 from hsfuse.io.netcdf import is_netcdf
 from hsfuse.io.netcdf_output import PROVENANCE_ATTRIBUTE
+from hsfuse.io.url import AnyPath
+from hsfuse.io.zarr_store import zarr_store
 
 __all__ = ["is_record_of", "read_provenance"]
 
 
-def read_provenance(path: Path) -> Mapping[str, object]:
+def read_provenance(path: AnyPath) -> Mapping[str, object]:
     """
     Return the provenance of an output of hsfuse, such as the digest of its plan.
 
     Parameters
     ----------
-    path : Path
+    path : Path or Url
         A file of any of :data:`hsfuse.io.formats.FORMATS`.
 
     Returns
@@ -36,8 +38,9 @@ def read_provenance(path: Path) -> Mapping[str, object]:
         Empty where the file is no output of hsfuse, or cannot be read.
     """
     try:
-        if path.is_dir():
-            found = zarr.open_group(path, mode="r").attrs.asdict().get(PROVENANCE)
+        if path.is_dir() or path.suffix == ".zarr":  # a web server lists no folders
+            group = zarr.open_group(zarr_store(path, read_only=True), mode="r")
+            found = group.attrs.asdict().get(PROVENANCE)
         else:
             found = json.loads(_provenance_text(path))
     except (OSError, ValueError, KeyError, RasterioError, BaseZarrError):
@@ -45,17 +48,17 @@ def read_provenance(path: Path) -> Mapping[str, object]:
     return found if isinstance(found, Mapping) else {}
 
 
-def is_record_of(record: Mapping[str, object], out: Path) -> bool:
+def is_record_of(record: Mapping[str, object], out: AnyPath) -> bool:
     """Return whether a record is of the run that wrote an output, which states its plan."""
     return record.get("digest") == read_provenance(out).get("plan")
 
 
-def _provenance_text(path: Path) -> str:
+def _provenance_text(path: AnyPath) -> str:
     """Return the provenance of a file as JSON; an empty object if it has none."""
-    if is_netcdf(path):
+    if isinstance(path, Path) and is_netcdf(path):
         with h5py.File(path) as file:
             return str(file.attrs.get(PROVENANCE_ATTRIBUTE, "{}"))
-    with rasterio.open(path) as dataset:
+    with open_quietly(str(path)) as dataset:
         field = PROVENANCE_FIELD.replace(" ", "_")
         header = dataset.tags(ns="ENVI") if dataset.driver == "ENVI" else {}
         return str(dataset.tags().get(PROVENANCE_TAG) or header.get(field, "{}"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hsfuse.errors import OutputError
 from hsfuse.io import reports
 from hsfuse.io.records import record_path
-from hsfuse.io.url import AnyPath, as_path
+from hsfuse.io.url import AnyPath, Url, as_path
 from hsfuse.report.record import as_json, outcome_as_dict
 
 if TYPE_CHECKING:
@@ -155,6 +155,11 @@ def write_html_report(
     page = page_path(path) if out is None else as_path(out)
     if page.suffix.lower() != ".html":
         raise OutputError(f"{page}: a report ends in .html, not in {page.suffix!r}")
+    if isinstance(page, Url) and not page.writable:
+        raise OutputError(
+            f"{page}: a web server, which is only read; expected --out FILE (out=FILE) on this "
+            "machine or at s3://, gs:// or az://"
+        )
     if page.exists() and not overwrite:
         raise OutputError(
             f"{page}: exists already; pass --overwrite (overwrite=True) to replace it"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -101,7 +100,7 @@ def _record(fused: AnyPath) -> tuple[Record, list[str]]:
     record: Record = read_record(fused)
     if not record:
         return {}, []
-    if isinstance(fused, Path) and not is_record_of(record, fused):
+    if not is_record_of(record, fused):
         return {}, [f"{record_path(fused).name} belongs to another raster and is not used"]
     return record, []
 
