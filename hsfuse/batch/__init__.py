@@ -1,1 +1,1 @@
-"""Many pairs in one run: the list of pairs, the processes that fuse them, and their status."""
+"""Batches: many pairs in one run, with manifest, processes and status."""

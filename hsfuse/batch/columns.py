@@ -1,4 +1,4 @@
-"""What the columns of a manifest may hold: files, and the options of a run."""
+"""Columns of a manifest: files, and options of a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hsfuse.sensor.model import Sensor
 __all__ = ["find_file", "find_unknown", "read_options"]
 
 _OWN = ("scene", "rgb", "out", "name")
-# Options of which a batch has one for all pairs are no columns.
+# Options that apply to the whole batch are not columns.
 _OPTIONS = [field.name for field in fields(Settings) if field.name not in WITHOUT_EFFECT]
 _PATHS = ("hs_mask", "rgb_mask", "weights")
 _SENSORS = ("hs_sensor", "rgb_sensor")
@@ -33,13 +33,13 @@ _ALIASES = {"co": "creation_options"}
 
 
 def find_file(value: object, base: Path) -> tuple[AnyPath | None, str]:
-    """Return the path of a file that exists, or what is wrong with it."""
+    """Return the path of an existing file, or an error message."""
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
         return None, f"found {'nothing' if value is None else repr(value)}; expected a path"
     text = os.fspath(value)
     try:
         url = as_path(text)
-        if isinstance(url, Url):  # that it exists is known when it is opened
+        if isinstance(url, Url):  # its existence is checked when it is opened
             return url, ""
         place = locate_file(text)
     except HsfuseError as error:
@@ -54,7 +54,7 @@ def find_file(value: object, base: Path) -> tuple[AnyPath | None, str]:
 
 
 def find_unknown(column: str) -> str:
-    """Return what is wrong with the name of a column; an empty text where nothing is."""
+    """Return an error message for an unknown column name; empty for a known one."""
     name = _option(column)
     if column in _OWN or name in _OPTIONS:
         return ""
@@ -68,14 +68,14 @@ def find_unknown(column: str) -> str:
 
 def read_options(values: Mapping[str, object], base: Path) -> tuple[dict[str, object], list[str]]:
     """
-    Return the options of a run among the columns of a row, and what is wrong with them.
+    Return the options of a run in the columns of a row, and error messages.
 
     Parameters
     ----------
     values : mapping
-        Of all columns; a text is read as the type that an option has.
+        Values of all columns; texts are converted to the type of the option.
     base : Path
-        From which relative paths count.
+        Folder to which paths are relative.
     """
     options, faults = {}, []
     for column, value in values.items():
@@ -90,7 +90,7 @@ def read_options(values: Mapping[str, object], base: Path) -> tuple[dict[str, ob
 
 
 def _option(column: str) -> str:
-    """Return the setting that a column names, spelt as the option of the command may be."""
+    """Return the setting of a column, which may be spelt like the option of the command."""
     name = column.strip().lower().lstrip("-").replace("-", "_")
     return _ALIASES.get(name, name)
 
@@ -102,7 +102,7 @@ def _adapter(name: str) -> TypeAdapter[object]:
 
 
 def _value(name: str, value: object, base: Path) -> object:
-    """Return the value of an option."""
+    """Return the validated value of an option."""
     if name in _SENSORS:
         return _sensor(value, base)
     if isinstance(value, str) and name == "creation_options":
@@ -132,7 +132,7 @@ def _sensor(value: object, base: Path) -> Sensor | str:
         raise ValueError(f"found {value!r}; expected the name of a sensor, or a TOML file")  # noqa: TRY004
     text = os.fspath(value)
     sensor = str(base / text) if re.search(r"\.toml(:|$)", text, re.IGNORECASE) else text
-    pick_sensor(sensor)  # refuses what is none
+    pick_sensor(sensor)  # raises for an unknown sensor
     return sensor
 
 

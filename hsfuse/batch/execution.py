@@ -1,4 +1,4 @@
-"""The pairs of a batch on their way through its processes, and what became of each."""
+"""Execution of a batch: distribution of the pairs to processes, and their status."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 
 
 class Rows:
-    """What is known of each pair, and how many are over."""
+    """The status of each pair, and the number of ended pairs."""
 
     def __init__(
         self,
@@ -40,17 +40,17 @@ class Rows:
         self.left = len(pairs)
         self._progress, self._status = progress, status
 
-    def give(self, index: int, fwhm: tuple[float, float]) -> None:
-        """Give a pair the FWHM of its PSF."""
+    def set_fwhm(self, index: int, fwhm: tuple[float, float]) -> None:
+        """Set the shared FWHM of the PSF of a pair."""
         pair = self.pairs[index]
         self.pairs[index] = replace(pair, settings=replace(pair.settings, fwhm=fwhm))
 
     def begin(self, index: int) -> None:
-        """Note that a pair is planned and its fusion begins."""
+        """Record that the fusion of a planned pair starts."""
         self._set(index, PairStatus.of(self.pairs[index], "running"))
 
     def finish(self, index: int, result: PairStatus | Ended) -> None:
-        """Note what became of a pair."""
+        """Record the result of a pair."""
         if isinstance(result, Ended):
             result = PairStatus.of(
                 self.pairs[index],
@@ -66,7 +66,7 @@ class Rows:
             self._progress(len(self.pairs) - self.left, len(self.pairs))
 
     def stop(self) -> None:
-        """Note that the pairs under way are stopped."""
+        """Record that the running pairs are stopped."""
         for index, row in enumerate(self.now):
             if row.status == "running":
                 self._set(index, PairStatus.of(self.pairs[index], "stopped"))
@@ -80,18 +80,18 @@ class Rows:
 @dataclass
 class Execution:
     """
-    The pairs of a batch: to be looked up, to be planned, planned, under way.
+    The state of a batch in progress: pairs to inspect, to plan, planned and running.
 
     Attributes
     ----------
     batch : Batch
-        What is asked.
+        The batch.
     pool : Pool
-        The processes.
+        Pool of processes.
     rows : Rows
-        What is known of each pair.
+        Status of each pair.
     quicklook, page : bool
-        Also write the pictures, and the reports.
+        Whether to write quicklooks and reports.
     dry_run : bool
         Plan and write nothing.
     """
@@ -109,8 +109,8 @@ class Execution:
     _looked_up: set[int] = field(default_factory=set)
     _sharing: Sharing = field(default_factory=Sharing)
 
-    def work(self) -> tuple[str, ...]:
-        """Plan and fuse all pairs; return what they share, a sentence each."""
+    def execute(self) -> tuple[str, ...]:
+        """Plan and fuse all pairs; return descriptions of what they share."""
         for index, pair in enumerate(self.rows.pairs):
             shares = self.batch.share_psf and takes_part(pair)
             (self._unknown if shares else self._todo).append(index)
@@ -119,11 +119,11 @@ class Execution:
             self._start()
             for index, result in self.pool.results():
                 del self._running[index]
-                self._note(index, result)
+                self._handle(index, result)
         return self._sharing.describe(self.rows.pairs)
 
-    def _note(self, index: int, result: Couple | Planned | PairStatus | Ended) -> None:
-        """Note what a process returned, and which pairs can be planned then."""
+    def _handle(self, index: int, result: Couple | Planned | PairStatus | Ended) -> None:
+        """Handle the result of a process, and queue the pairs that can be planned now."""
         self._looked_up.discard(index)
         if isinstance(result, Couple):
             self._sharing.add(index, result)
@@ -139,11 +139,11 @@ class Execution:
         if not self._looked_up:
             for ready, fwhm in self._sharing.ready():
                 if fwhm is not None:
-                    self.rows.give(ready, fwhm)
+                    self.rows.set_fwhm(ready, fwhm)
                 self._todo.append(ready)
 
     def _start(self) -> None:
-        """Give idle processes what memory and workers allow; planned pairs come first."""
+        """Start tasks in idle processes within memory and workers; planned pairs come first."""
         while self.pool.idle:
             if self._planned:
                 index, plan = self._planned[0]
@@ -156,8 +156,8 @@ class Execution:
                     continue
                 load = Load(workers, workers * plan.worker_bytes)
                 self.rows.begin(index)
-                words = plan.job, workers, self.quicklook, self.page
-                self._submit(index, load, fuse_pair, *words)
+                arguments = plan.job, workers, self.quicklook, self.page
+                self._submit(index, load, fuse_pair, *arguments)
             elif not self._workers(planning_load()):
                 return
             elif self._unknown:
@@ -169,13 +169,13 @@ class Execution:
                 return
 
     def _submit(
-        self, index: int, load: Load, function: Callable[..., object], *words: object
+        self, index: int, load: Load, function: Callable[..., object], *arguments: object
     ) -> None:
         self._running[index] = load
-        self.pool.submit(index, function, self.rows.pairs[index], *words)
+        self.pool.submit(index, function, self.rows.pairs[index], *arguments)
 
     def _workers(self, most: Load) -> int:
-        """Return with how many workers a task may start that takes so many bytes for each."""
+        """Return the number of workers with which a task may start; 0 if it has to wait."""
         running = list(self._running.values())
         return share_workers(most, running, self.batch.limits, left=self.rows.left)
 

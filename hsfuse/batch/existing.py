@@ -1,4 +1,4 @@
-"""What there is of a pair's output: nothing, what was asked for, or something else."""
+"""Inspection of an existing output of a pair: absent, of the same request, or of another."""
 
 from __future__ import annotations
 
@@ -24,20 +24,19 @@ _REPLACE = "pass --overwrite to replace it, or give the pair another output"
 @dataclass(frozen=True, slots=True)
 class Existing:
     """
-    What there is under the name of an output.
+    State of the output of a pair before the batch.
 
     Attributes
     ----------
     state : str
-        ``absent``; ``same``: finished with these inputs and options; ``other``: with others;
-        ``unrecorded``: an output of hsfuse without its record, of which the plan has to be
-        compared.
+        ``absent``; ``same``: finished with the same inputs and options; ``other``: with others;
+        ``unrecorded``: an output of hsfuse without its record, whose plan must be compared.
     message : str
-        In what it differs, or with which versions it was made.
+        Differences, or other versions of the libraries.
     plan : str
-        Digest of its plan.
+        Digest of the plan.
     record : mapping
-        Its record, where that belongs to it.
+        Record of the output, if it belongs to it.
     """
 
     state: Literal["absent", "same", "other", "unrecorded"]
@@ -48,12 +47,12 @@ class Existing:
 
 def inspect_output(pair: BatchPair) -> Existing:
     """
-    Return what there is of a pair's output, without planning it.
+    Inspect the output of a pair, without planning it.
 
     Raises
     ------
     HsfuseError
-        If there is an output, and an input that cannot be opened.
+        If there is an output, and an input cannot be opened.
     """
     if not pair.out.exists():
         return Existing("absent")
@@ -74,12 +73,12 @@ def inspect_output(pair: BatchPair) -> Existing:
 
 
 def unrecorded_message(out: Path) -> str:
-    """Return what is wrong with an output without a record whose plan is another."""
+    """Return the message for an output without a record and with another plan."""
     return f"{out}: exists, of other inputs, options or versions, without a record; {_REPLACE}"
 
 
 def _versions(record: Record) -> str:
-    """Return the libraries that computed an output, as far as others are installed now."""
+    """Return the versions of libraries of an output that differ from those installed."""
     before = cast("Mapping[str, str]", record.get("versions") or {})
     changed = [
         f"{name} {before[name]}" for name, now in versions().items() if before.get(name, now) != now

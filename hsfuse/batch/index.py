@@ -1,4 +1,4 @@
-"""The table of all pairs of a batch as a page, with a picture and a link to the report of each."""
+"""The page of a batch: a table of all pairs with quicklooks and links to their reports."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _HEAD = (
 
 def write_index(folder: Path, rows: Sequence[PairStatus]) -> Path:
     """
-    Replace the page of a batch, a row for each pair in the order of the manifest.
+    Write the page of a batch, with a row for each pair in the order of the manifest.
 
     Parameters
     ----------
     folder : Path
-        Of the outputs.
-    rows : sequence of PairStatus
-        What became of each pair.
+        Folder of the outputs.
+        rows : sequence of PairStatus
+            Status of each pair.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def _share(value: float | None) -> str:
 
 
 def _link(folder: Path, path: Path) -> str:
-    """Return the address of a file, from the page where it is in its folder."""
+    """Return the address of a file, relative to the page if it is in its folder."""
     if path.is_relative_to(folder):
         return quote(path.relative_to(folder).as_posix())
     return path.absolute().as_uri()

@@ -1,9 +1,9 @@
 """
-The pairs of a batch: files, output and settings of each, checked before anything runs.
+The manifest of a batch: files, output and settings of each pair, checked before anything runs.
 
 A manifest has a row for each pair (:mod:`hsfuse.batch.tables`). The columns ``scene`` and ``rgb``
-name the images; ``out`` names the output, and any other column is an option of ``hsfuse run``. All
-faults of a manifest are reported together.
+give the images, ``out`` the output; any other column is an option of ``hsfuse run``. All errors of
+a manifest are reported together.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hsfuse.io.write import default_output
 
 __all__ = ["BatchPair", "Manifest", "Pairs", "read_manifest"]
 
-#: A manifest on disk, two patterns of files, or rows.
+#: A manifest file, two patterns of file names, or rows.
 Pairs = str | Path | tuple[str, str] | Sequence[Mapping[str, object]]
 
 
@@ -36,13 +36,13 @@ class BatchPair:
     Attributes
     ----------
     place : str
-        Where it stands, for messages: file and line of a manifest.
+        File and line in the manifest, for messages.
     scene, rgb : Path or Url
-        The inputs.
+        Input images.
     out : Path
-        The output.
+        Output.
     settings : Settings
-        Of the run.
+        Settings of the run.
     """
 
     place: str
@@ -55,14 +55,14 @@ class BatchPair:
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """
-    All pairs of a batch, in their order.
+    The pairs of a batch in order.
 
     Attributes
     ----------
     pairs : tuple of BatchPair
-        No two have one output.
+        Pairs with distinct outputs.
     notes : tuple of str
-        Files that are in no pair.
+        Files that belong to no pair.
     """
 
     pairs: tuple[BatchPair, ...]
@@ -78,25 +78,25 @@ def read_manifest(
     assets: tuple[str, str] | None = None,
 ) -> Manifest:
     """
-    Return the pairs of a batch.
+    Read the pairs of a batch.
 
     Parameters
     ----------
     source : path, tuple of two patterns, or sequence of mappings
         See :func:`hsfuse.run_batch`.
     folder : Path
-        Of the outputs.
-    settings : Settings
-        Of all pairs; columns replace them.
-    suffix : str
-        With which outputs end that are not named.
-    assets : tuple of str, optional
-        Keys of the assets of STAC items that are HS and MS image.
+        Folder of the outputs.
+        settings : Settings
+            Settings of all pairs; columns replace them.
+        suffix : str
+            Suffix of outputs without a given name.
+        assets : tuple of str, optional
+            Keys of the assets of STAC items with the HS and the MS image.
 
     Raises
     ------
     ManifestError
-        With all faults, a line each.
+        With all errors, one line each.
     """
     table = _table(source, assets)
     pairs, faults = [], [*table.faults, *_unknown_columns(table)]
@@ -127,7 +127,7 @@ def _table(source: Pairs, assets: tuple[str, str] | None) -> Table:
 
 
 def _unknown_columns(table: Table) -> list[str]:
-    """Return a fault for each name of a column that is none, where it stands first."""
+    """Return an error message for each unknown column, at its first occurrence."""
     first: dict[str, str] = {}
     for row in table.rows:
         for column in row.values:
@@ -142,7 +142,7 @@ def _unknown_columns(table: Table) -> list[str]:
 def _pair(
     row: Row, base: Path, folder: Path, settings: Settings, suffix: str
 ) -> tuple[BatchPair | None, list[str]]:
-    """Return the pair of a row, or its faults."""
+    """Return the pair of a row, or its errors."""
     files, faults = {}, []
     for column in ("scene", "rgb"):
         path, fault = find_file(row.values.get(column), base)
@@ -183,7 +183,7 @@ def _output(values: Mapping[str, object], scene: AnyPath, suffix: str) -> Path:
 
 
 def _conflicts(pairs: Sequence[BatchPair]) -> list[str]:
-    """Return which outputs two pairs share, or are inputs of the batch."""
+    """Return errors for outputs that two pairs share, or that are inputs of the batch."""
     faults = []
     first: dict[Path, str] = {}
     inputs = {

@@ -1,4 +1,4 @@
-"""How much memory of this machine a batch may take."""
+"""Memory budget of a batch on this machine."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from hsfuse.errors import PlanError
 
 __all__ = ["available_memory", "memory_budget"]
 
-# Of what is available when a batch begins: estimates are no limits, and others work there too.
+# Share of the memory available at the start: estimates are not limits, and other programs run too.
 _SHARE = 0.75
 _GROUPS = Path("/sys/fs/cgroup")
 
 
 def memory_budget(asked: int | str | None) -> int:
     """
-    Return the bytes that a batch may take.
+    Return the memory budget of a batch in bytes.
 
     Parameters
     ----------
     asked : int, str or None
-        Bytes, or a size such as ``8GB`` or ``500 MiB``; None for three quarters of what is
-        available now.
+        Bytes, or a size such as ``8GB`` or ``500 MiB``; None for three quarters of the available
+        memory.
 
     Raises
     ------
     PlanError
-        If it is no size.
+        If it is not a valid size.
 
     Examples
     --------
@@ -49,15 +49,15 @@ def memory_budget(asked: int | str | None) -> int:
 
 
 def available_memory() -> int:
-    """Return the bytes that processes may take without swapping: the machine's, or the group's."""
+    """Return the memory in bytes available without swapping, within control group limits."""
     available = int(psutil.virtual_memory().available)
     return min([available, *_group_limits()])
 
 
 def _group_limits() -> list[int]:
-    """Return what is left of the limits of the control groups (version 2) of this process."""
+    """Return the bytes left within each control group (version 2) of this process."""
     left = []
-    with contextlib.suppress(OSError, ValueError):  # other systems, or older groups
+    with contextlib.suppress(OSError, ValueError):  # other systems, or control groups version 1
         name = Path("/proc/self/cgroup").read_text(encoding="ascii").partition("0::")[2].strip()
         group = _GROUPS / name.lstrip("/")
         for folder in (group, *group.parents):
@@ -69,7 +69,7 @@ def _group_limits() -> list[int]:
 
 
 def _unused_cache(group: Path) -> int:
-    """Return the bytes of cached files that a control group gives back when it needs them."""
+    """Return the bytes of reclaimable file cache of a control group."""
     for line in (group / "memory.stat").read_text(encoding="ascii").splitlines():
         name, _, number = line.partition(" ")
         if name == "inactive_file":

@@ -1,8 +1,8 @@
 """
 Pairs of files by two patterns, such as ``hs/{id}_hs.tif`` and ``ms/{id}_rgb.tif``.
 
-``{name}`` stands for any text without a slash, the same in both patterns; ``*``, ``?`` and ``**``
-are those of :mod:`glob`.
+``{name}`` matches any text without a slash, the same in both patterns; ``*``, ``?`` and ``**`` are
+those of :mod:`glob`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Key = tuple[str, ...]
 
 def match_files(scene: str, rgb: str) -> tuple[list[tuple[str, str, str]], list[str]]:
     """
-    Return the pairs of files that two patterns name, and notes on files without a counterpart.
+    Return the pairs of files that match two patterns, and notes on files without a counterpart.
 
     Parameters
     ----------
@@ -35,14 +35,14 @@ def match_files(scene: str, rgb: str) -> tuple[list[tuple[str, str, str]], list[
     Returns
     -------
     pairs : list of (str, str, str)
-        What the names stand for, joined by ``_``, and the two files, in the order of the first.
+        Texts of the names, joined by ``_``, and the two files, in order of the texts.
     notes : list of str
-        Files that are left out, since the other pattern names none for them.
+        Notes on files without a counterpart.
 
     Raises
     ------
     ManifestError
-        If the patterns have no names, or different ones, or do not name one file for each pair.
+        If the patterns have no names, or different ones, or match several files for a pair.
     """
     names = list(dict.fromkeys(_NAME.findall(scene)))
     if not names or set(names) != set(_NAME.findall(rgb)):
@@ -76,10 +76,10 @@ def match_files(scene: str, rgb: str) -> tuple[list[tuple[str, str, str]], list[
 
 
 def _matches(pattern: str, names: list[str]) -> dict[Key, list[str]]:
-    """Return the files that a pattern names, by what its names stand for."""
+    """Return the files that match a pattern, by the texts of its names."""
     expression = re.compile(_expression(pattern))
     found: dict[Key, list[str]] = {}
-    listing = _NAME.sub("*", pattern).replace("[", "[[]")  # a bracket is no wildcard here
+    listing = _NAME.sub("*", pattern).replace("[", "[[]")  # brackets are literal here
     for path in sorted(glob.glob(listing, recursive=True)):
         match = expression.fullmatch(Path(path).as_posix())
         if match:

@@ -1,9 +1,9 @@
 """
-Processes that work on one task at a time, each of which may die without the others.
+Pool of processes that survives the death of single processes.
 
-A process is started once, loads the libraries once and gets task after task through a pipe. One
-that is killed, or runs out of memory, costs its task and is replaced. All of them end when the
-process that started them does, however that ends: what they write can be resumed.
+A process starts once, loads the libraries once and receives tasks through a pipe. If it is killed
+or runs out of memory, only its task is lost, and it is replaced. All processes end with the process
+that started them, however that ends: their outputs can be resumed.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ __all__ = ["Ended", "Pool"]
 
 # A fork would copy locks that threads of torch and GDAL hold.
 _CONTEXT = multiprocessing.get_context("spawn")
-# What a process sends when it has started.
+# Message of a process when it has started.
 _READY = "ready"
-# Seconds in which a process that ends is gone.
+# Seconds to wait for a process to end.
 _PATIENCE = 10
 
 
 class Ended(NamedTuple):
-    """What is left of a task whose process died: how."""
+    """Result of a task whose process died, with the reason."""
 
     reason: str
 
 
 class _Worker:
-    """One process, and the task that it works on."""
+    """A process and its current task."""
 
     def __init__(self) -> None:
         self.connection, other = _CONTEXT.Pipe()
@@ -48,12 +48,12 @@ class _Worker:
         self.task: int | None = None
 
     def stop(self) -> None:
-        """Let the process end, whatever it does."""
+        """Terminate the process."""
         self.connection.close()
         self.process.terminate()
 
     def end(self) -> str:
-        """Return how the process ended, which has lost its connection or been stopped."""
+        """Wait for a process that was stopped or lost its connection; return how it ended."""
         self.process.join(_PATIENCE)
         if self.process.is_alive():
             self.process.kill()
@@ -68,12 +68,12 @@ class _Worker:
 
 class Pool:
     """
-    A number of processes; a context, at whose end all of them end.
+    A pool of processes; as a context manager, it ends them on exit.
 
     Parameters
     ----------
     processes : int
-        How many.
+        Number of processes.
     """
 
     def __init__(self, processes: int) -> None:
@@ -84,7 +84,7 @@ class Pool:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End all processes, and what they work on."""
+        """End all processes and their tasks."""
         for worker in self._workers:
             worker.stop()
         for worker in self._workers:
@@ -92,23 +92,23 @@ class Pool:
 
     @property
     def idle(self) -> int:
-        """Processes that wait for a task."""
+        """Number of idle processes."""
         return sum(worker.ready and worker.task is None for worker in self._workers)
 
     def submit(self, key: int, function: Callable[..., object], *arguments: object) -> None:
-        """Give a task to an idle process; ``key`` comes back with its result."""
+        """Submit a task to an idle process; its result is returned with ``key``."""
         worker = next(each for each in self._workers if each.ready and each.task is None)
         worker.task = key
-        # A process that has died meanwhile is noticed by `results`.
+        # `results` handles a process that died meanwhile.
         with _broken_pipes_ignored():
             worker.connection.send((function, arguments))
 
     def results(self) -> Generator[tuple[int, Any], None, None]:
         """
-        Wait until something happens; yield key and result of the tasks that have ended.
+        Wait for the next event; yield key and result of the tasks that ended.
 
-        The result of a task whose process died is :class:`Ended`. Nothing is yielded where a
-        process has become idle.
+        The result of a task whose process died is :class:`Ended`. Nothing is yielded when a process
+        has started.
 
         Raises
         ------
@@ -144,10 +144,10 @@ class Pool:
 
 
 def _serve(connection: Connection) -> None:
-    """Carry out tasks until there are no more, or nobody waits for them."""
+    """Execute tasks until the pipe is closed."""
     if "fork" in multiprocessing.get_all_start_methods():
-        # Nothing is started here, but Blosc takes a lock of this method: of another it would have a
-        # name, and be left on the system by a process that is killed.
+        # For the lock of Blosc: other start methods use a named semaphore, which a killed process
+        # would leave behind.
         multiprocessing.set_start_method("fork", force=True)
     end_with_parent()
     connection.send(_READY)
@@ -161,7 +161,7 @@ def _serve(connection: Connection) -> None:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Let processes that start now ignore Ctrl-C, which a terminal sends to all of them."""
+    """Start processes that ignore Ctrl-C, which a terminal sends to all processes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

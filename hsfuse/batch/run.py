@@ -1,9 +1,9 @@
 """
-Many pairs from a manifest to finished outputs: pairs run in processes of their own, side by side.
+Batches: many pairs of a manifest, fused in parallel processes.
 
-A pair is planned first, which says what it takes, and fused as soon as memory and workers allow.
-The bits of an output do not depend on either, so a batch gives what `hsfuse run` gives. What is
-finished, with the same inputs and options, is left; what was interrupted is resumed.
+A pair is planned first, which gives its memory, and fused as soon as memory and workers allow.
+Outputs do not depend on these, so a batch gives the same outputs as `hsfuse run`. Outputs that are
+finished with the same inputs and options are skipped; interrupted ones are resumed.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ _LOG = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Batch:
     """
-    A batch that is checked and has not begun.
+    A checked batch that has not started.
 
     Attributes
     ----------
     pairs : tuple of BatchPair
-        In the order of the manifest.
+        Pairs in the order of the manifest.
     folder : Path
-        Of the outputs.
-    limits : Limits
+        Folder of the outputs.
+        limits : Limits
         Memory, workers and processes.
     overwrite : bool
         Replace outputs of other inputs or options.
     notes : tuple of str
-        Files that are in no pair.
+        Notes on files that belong to no pair.
     share_psf : bool
-        Give the FWHM that the first pairs of a sensor couple show to its others.
+        Use the FWHM of the PSF estimated from the first pairs of a sensor couple for its others.
     """
 
     pairs: tuple[BatchPair, ...]
@@ -70,20 +70,20 @@ class Batch:
 @dataclass(frozen=True)
 class BatchOutcome:
     """
-    What became of a batch.
+    The outcome of a batch.
 
     Attributes
     ----------
     batch : Batch
-        What was asked.
+        The batch.
     pairs : tuple of PairStatus
-        In the order of the manifest.
+        Pairs in the order of the manifest.
     seconds : float
-        From the first pair to the last.
+        Wall time from the first pair to the last.
     shared : tuple of str
-        What the pairs of each sensor couple share, a sentence each.
+        Descriptions of what the pairs of each sensor couple share.
     status_file, summary, index : Path or None
-        The three files of the batch; None for a dry run.
+        Report files of the batch; None for a dry run.
     """
 
     batch: Batch = field(repr=False)
@@ -111,11 +111,11 @@ class BatchOutcome:
 
     @property
     def failed(self) -> tuple[PairStatus, ...]:
-        """The pairs whose outputs are not as asked."""
+        """Pairs without the requested output."""
         return tuple(row for row in self.pairs if not row.good)
 
     def _repr_html_(self) -> str:
-        """Return a row for each pair as a notebook shows them."""
+        """Return a table of the pairs for notebooks."""
         rows = [
             (
                 Path(row.out).name,
@@ -146,60 +146,60 @@ def run_batch(
     **choices: Any,
 ) -> BatchOutcome:
     """
-    Fuse many pairs of files, each as :func:`hsfuse.run` does, in processes of their own.
+    Fuse many pairs of files, each as by :func:`hsfuse.run`, in parallel processes.
 
-    A script that calls it does so under ``if __name__ == "__main__":``, since the processes import
-    the script.
+    A script must call this under ``if __name__ == "__main__":``, since the processes import the
+    script.
 
     Parameters
     ----------
     manifest : path, tuple of str, or sequence of mappings
-        CSV or JSON lines with the columns ``scene`` and ``rgb``, optionally ``out``, or ``name``
-        for an output ``<name>_fused``, and options of a run; a STAC ItemCollection; two patterns
-        of files with the same ``{names}``; or rows. Paths count from the folder of the manifest,
-        otherwise from the current one.
+        A file of CSV or JSON lines with the columns ``scene`` and ``rgb``, optionally ``out``, or
+        ``name`` for an output ``<name>_fused``, and options of a run; a STAC ItemCollection; two
+        patterns of file names with the same ``{names}``; or rows. Paths are relative to the folder
+        of the manifest, otherwise to the current folder.
     out : str or Path
-        Folder of the outputs; made if there is none.
+        Folder of the outputs; created if it does not exist.
     settings : Settings, optional
-        Of all pairs, as far as their rows do not say otherwise. ``workers`` are those of all pairs
-        together. An output that is finished with the same inputs and options is left, and an
-        interrupted one is resumed; ``overwrite`` replaces those of other inputs or options, which
-        otherwise are failures.
+        Settings of all pairs, which rows may replace. ``workers`` is the number for all pairs
+        together. Finished outputs with the same inputs and options are skipped, and interrupted
+        ones are resumed; outputs with other inputs or options are errors unless ``overwrite`` is
+        set, which replaces them.
     memory : int or str, optional
-        That all processes together may take, such as ``"8GB"``; by default three quarters of
-        what is available. What pairs take is estimated; it is no limit of the system.
+        Memory of all processes together, such as ``"8GB"``; by default three quarters of the
+        available memory. It limits the estimated memory of the pairs; it is not enforced.
     suffix : str
-        ``.tif``, ``.zarr``, ``.dat`` or ``.nc``, of outputs that the manifest does not name.
+        Suffix of outputs without a given name: ``.tif``, ``.zarr``, ``.dat`` or ``.nc``.
     assets : tuple of str, optional
-        Keys of the assets of STAC items that are HS and MS image; by default they are found by
-        key or role (``hyperspectral``, ``rgb``, ``multispectral``, ...).
+        Keys of the assets of STAC items with the HS and the MS image; by default they are found
+        by key or role (``hyperspectral``, ``rgb``, ``multispectral``, ...).
     share_psf : bool
-        Where the width of the PSF is not known, estimate it from the first three pairs of a sensor
-        couple, and give it to the others: their own estimates are left out.
+        Where the width of the PSF is unknown, estimate it from the first three pairs of a sensor
+        couple and use it for the others instead of separate estimates.
     quicklook : bool
-        Write ``<output>.png`` besides the record ``<output>.json``.
+        Write ``<output>.png`` in addition to the record ``<output>.json``.
     page : bool
         Write the report ``<output>.html``, see :func:`hsfuse.write_html_report`.
     progress : callable or True, optional
-        Called with the number of pairs that are over and of all; True shows a bar.
+        Called with the number of ended pairs and of all pairs; True shows a progress bar.
     **choices
         Fields of :class:`~hsfuse.fusion.settings.Settings` that replace those of ``settings``.
 
     Returns
     -------
     BatchOutcome
-        What became of each pair; also in ``batch.jsonl``, to which a line is added for every
-        event, in the table ``batch.csv``, and on the page ``index.html`` with links to all
-        reports. A pair that fails stops no other.
+        Status of each pair; also written to ``batch.jsonl``, a log of all events, to the table
+        ``batch.csv``, and to the page ``index.html`` with links to all reports. A pair that fails
+        does not stop the others.
 
     Raises
     ------
     ManifestError
-        With all faults of the manifest, before anything runs.
+        With all errors of the manifest, before anything runs.
     PlanError, OutputError
-        If the batch as a whole cannot be done.
+        If the settings or the folder of the batch are not valid.
     TypeError
-        If there is no such option.
+        If an option is unknown.
     """
     settings = with_choices(settings or Settings(), choices, "run_batch")
     batch = prepare_batch(
@@ -219,7 +219,7 @@ def prepare_batch(
     assets: tuple[str, str] | None = None,
     share_psf: bool = False,
 ) -> Batch:
-    """Return the checked batch of :func:`run_batch`; nothing is written yet."""
+    """Check a batch of :func:`run_batch`; nothing is written."""
     if settings.scheduler != "local":
         raise PlanError(
             "the pairs of a batch run in processes of this machine: scheduler must be local, got "
@@ -248,11 +248,11 @@ def prepare_batch(
 
 
 def plan_batch(batch: Batch, *, progress: Progress | None = None) -> BatchOutcome:
-    """Return the plan of each pair of a batch: size, memory and time; nothing is written."""
+    """Plan each pair of a batch, with size, memory and time; nothing is written."""
     started = time.monotonic()
     rows = Rows(batch.pairs, progress)
     with Pool(batch.limits.processes) as pool:
-        shared = Execution(batch, pool, rows, dry_run=True).work()
+        shared = Execution(batch, pool, rows, dry_run=True).execute()
     return BatchOutcome(batch, tuple(rows.now), time.monotonic() - started, shared)
 
 
@@ -264,12 +264,12 @@ def execute_batch(
     progress: Progress | None = None,
 ) -> BatchOutcome:
     """
-    Carry out a batch; see :func:`run_batch`.
+    Execute a batch; see :func:`run_batch`.
 
     Raises
     ------
     KeyboardInterrupt
-        As it came; the summary is written first, and another batch goes on from there.
+        On an interrupt, after the summary is written; the same call continues the batch.
     """
     _make_folders(batch)
     started = time.monotonic()
@@ -277,7 +277,7 @@ def execute_batch(
     rows = Rows(batch.pairs, progress, status)
     try:
         with Pool(batch.limits.processes) as pool:
-            shared = Execution(batch, pool, rows, quicklook=quicklook, page=page).work()
+            shared = Execution(batch, pool, rows, quicklook=quicklook, page=page).execute()
     except BaseException:
         rows.stop()
         raise

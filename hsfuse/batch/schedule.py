@@ -1,8 +1,8 @@
 """
-How many pairs run side by side: pure functions of estimates, memory and cores.
+Schedule of a batch: numbers of processes and workers, from memory estimates and cores.
 
-A process costs its libraries as long as it lives; planning a pair takes one worker of it and the
-memory that tiles are fitted to, fusing as many workers as the pair is given and what its plan
+Each process needs the memory of its libraries. Planning a pair takes one worker with the memory
+budget of tiles, fusing takes the workers assigned to the pair with the memory that its plan
 estimates for each.
 """
 
@@ -20,22 +20,22 @@ from hsfuse.fusion.tiling import WORKER_BUDGET
 __all__ = ["Limits", "Load", "free_bytes", "planning_load", "set_limits", "share_workers"]
 
 
-# Bytes of the process that waits for the others.
+# Memory in bytes of the main process.
 _WAITING = 400_000_000
 
 
 class Limits(NamedTuple):
     """
-    What a batch may take of the machine.
+    The resources of a batch.
 
     Attributes
     ----------
     memory : int
-        Bytes of all processes together.
+        Memory in bytes of all processes together.
     workers : int
-        Pairs that are planned and blocks that are fused in parallel.
+        Number of pairs planned and blocks fused in parallel.
     processes : int
-        Each works on one pair at a time.
+        Number of processes, each with one pair at a time.
     """
 
     memory: int
@@ -44,7 +44,7 @@ class Limits(NamedTuple):
 
 
 class Load(NamedTuple):
-    """Workers and bytes, beside its libraries, that a process takes now."""
+    """Workers of a task, and memory in bytes without libraries."""
 
     workers: int
     bytes: int
@@ -57,11 +57,11 @@ def set_limits(memory: int, workers: int, pairs: int) -> Limits:
     Parameters
     ----------
     memory : int
-        Bytes that it may take.
+        Memory budget in bytes.
     workers : int
-        Cores that it may take.
+        Number of cores.
     pairs : int
-        How many there are.
+        Number of pairs.
 
     Raises
     ------
@@ -86,30 +86,30 @@ def set_limits(memory: int, workers: int, pairs: int) -> Limits:
 
 
 def planning_load() -> Load:
-    """Return what planning a pair takes, whatever the pair is."""
+    """Return the load of planning any pair."""
     return Load(1, WORKER_BUDGET)
 
 
 def free_bytes(limits: Limits, running: Sequence[Load]) -> int:
-    """Return the bytes that are left for workers."""
+    """Return the bytes available for further workers."""
     taken = _WAITING + limits.processes * LIBRARY_BYTES + sum(load.bytes for load in running)
     return limits.memory - taken
 
 
 def share_workers(most: Load, running: Sequence[Load], limits: Limits, *, left: int) -> int:
     """
-    Return the workers with which a task may start now; 0 where it has to wait.
+    Return the number of workers with which a task may start now; 0 if it has to wait.
 
     Parameters
     ----------
     most : Load
-        Workers that it can occupy, and bytes that each of them takes.
+        Largest number of workers of the task, and memory in bytes of each worker.
     running : sequence of Load
-        Of the processes that work now, all their workers together.
+        Loads of the running tasks, with the memory of all their workers.
     limits : Limits
     left : int
-        Pairs that are not over, those under way included: with fewer pairs than processes each
-        gets more workers.
+        Number of pairs that have not ended, including running ones: with fewer pairs than
+        processes, each gets more workers.
 
     Examples
     --------

@@ -1,11 +1,11 @@
 """
-What the pairs of one sensor couple share: the FWHM of the PSF of their HS images.
+Sharing of the FWHM of the PSF between the pairs of a sensor couple.
 
-It is a property of the sensor, unlike shift, gains and noise, which are the scene's, and R, which
-one scene does not determine. The first pairs of a couple in the order of the manifest, the
-references, estimate it as they do alone; the others are given the weighted mean, and estimate the
-shift alone. Which pairs are references, and so every output, does not depend on which pair is over
-first. What was shared once stays: pairs that are added later are given the same.
+The FWHM is a property of the sensor, whereas shift, gains and noise depend on the scene, and R is
+not determined by one scene. The first pairs of a couple in the order of the manifest, the
+references, estimate it separately; the others use the weighted mean and estimate only the shift.
+The choice of the references does not depend on the order of completion, so outputs are
+reproducible. A shared FWHM is also used for pairs that are added later.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from hsfuse.sensor.catalogue import known_sensor
 
 __all__ = ["Couple", "Sharing", "WidthEstimate", "find_couple", "takes_part", "width_of_plan"]
 
-# Pairs whose estimates are averaged.
+# Number of reference pairs.
 _REFERENCES = 3
-# HS pixels: an estimate without noise has no smaller weight than others are rounded to.
+# Smallest standard error of an estimate in HS pixels, which limits its weight.
 _LEAST_ERROR = 1e-4
 
 Widths = tuple[float, float]
 
 
 class WidthEstimate(NamedTuple):
-    """FWHM along y and x in HS pixels, as a pair shows it, and the standard errors."""
+    """Estimate of the FWHM along y and x in HS pixels, with standard errors."""
 
     fwhm: Widths
     error: Widths
@@ -45,19 +45,19 @@ class WidthEstimate(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Couple:
     """
-    To which pairs one belongs, and what is known of it without planning.
+    The sensor couple of a pair, and what its record states.
 
     Attributes
     ----------
     key : str
-        The same for all pairs of a couple; empty where nothing is to be shared, since the PSF of
-        the HS sensor is known.
+        Identifier of the couple; empty where the PSF of the HS sensor is known, so that nothing is
+        shared.
     given : tuple of float or None
-        FWHM that was shared with this pair when its output was made.
+        Shared FWHM with which the output of the pair was made.
     finished : bool
-        Whether its output is finished, with an estimate of its own.
+        Whether the output is finished with a separate estimate.
     estimate : WidthEstimate or None
-        That of a finished output.
+        Estimate of a finished output.
     """
 
     key: str
@@ -67,13 +67,13 @@ class Couple:
 
 
 def takes_part(pair: BatchPair) -> bool:
-    """Return whether a pair estimates the width of its PSF."""
+    """Return whether the width of the PSF is estimated from a pair."""
     return pair.settings.align and pair.settings.fwhm is None
 
 
 def find_couple(pair: BatchPair) -> Couple:
     """
-    Return the couple of a pair by the metadata of its inputs, and what its record holds.
+    Return the sensor couple of a pair, from the metadata of its inputs and its record.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def _name(asked: object, raster: xr.DataArray) -> str:
 
 
 def _grid(raster: xr.DataArray) -> str:
-    """Return the number of bands and the pixel size, as those of one product agree."""
+    """Return a text of the number of bands and the pixel size, which identify a product."""
     along = (abs(step) for step in raster.rio.resolution())
     return f"{raster.sizes['band']} bands of {' by '.join(f'{step:.4g}' for step in along)}"
 
@@ -113,7 +113,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def width_of_plan(plan: Plan) -> WidthEstimate | None:
-    """Return the estimate of a planned pair, where it is reliable and the PSF is not known."""
+    """Return the estimate of a planned pair, if it is reliable and the PSF is unknown."""
     found = plan.alignment
     if found is None or not found.reliable or found.psf.standard_error is None:
         return None
@@ -121,7 +121,7 @@ def width_of_plan(plan: Plan) -> WidthEstimate | None:
 
 
 def _of_record(record: Mapping[str, object]) -> WidthEstimate | None:
-    """Return the estimate of a finished pair, as :func:`width_of_plan` does before it is fused."""
+    """Return the estimate of a finished pair, equal to that of :func:`width_of_plan`."""
     found = _mapping(record.get("alignment"))
     psf = _mapping(found.get("psf"))
     if not found.get("reliable") or not psf.get("standard_error"):
@@ -131,7 +131,7 @@ def _of_record(record: Mapping[str, object]) -> WidthEstimate | None:
 
 def weighted_mean(estimates: Sequence[WidthEstimate]) -> Widths:
     """
-    Return the mean of estimates, weighted by their inverse variances, to four digits.
+    Return the mean of estimates, weighted by inverse variances, rounded to four decimals.
 
     Examples
     --------
@@ -147,7 +147,7 @@ def weighted_mean(estimates: Sequence[WidthEstimate]) -> Widths:
 
 @dataclass(slots=True)
 class _Member:
-    """A pair of a couple; ``alone`` is None until it is decided whether it is given the FWHM."""
+    """A pair of a couple; ``alone`` is None until it is decided whether it uses the shared FWHM."""
 
     alone: bool | None = None
     over: bool = False
@@ -156,7 +156,7 @@ class _Member:
 
 @dataclass(slots=True)
 class _Group:
-    """The pairs of one couple by their place in the manifest."""
+    """The pairs of one couple, by their index in the manifest."""
 
     members: dict[int, _Member] = field(default_factory=dict)
     before: dict[int, Widths] = field(default_factory=dict)
@@ -164,7 +164,7 @@ class _Group:
     references: list[int] = field(default_factory=list)
 
     def decide(self) -> list[tuple[int, Widths | None]]:
-        """Return the pairs that can be planned from now on, and what each is given."""
+        """Return the pairs that can be planned now, with their shared FWHM or None."""
         used: list[int] = []
         estimates: list[WidthEstimate] = []
         waiting, found = 0, list[tuple[int, Widths | None]]()
@@ -185,7 +185,7 @@ class _Group:
         return found
 
     def _share(self, references: list[int], estimates: list[WidthEstimate]) -> None:
-        """Decide what is shared: what was shared before, where outputs were made with it."""
+        """Set the shared FWHM: that of existing outputs, otherwise the mean of the estimates."""
         if self.shared is None:
             if self.before:
                 self.shared = self.before[min(self.before)]
@@ -194,7 +194,7 @@ class _Group:
 
 
 class Sharing:
-    """Which pairs of a batch can be planned, and which FWHM each of them is given."""
+    """The order of planning of the pairs of a batch, and the shared FWHM of each."""
 
     def __init__(self) -> None:
         self._groups: dict[str, _Group] = {}
@@ -202,7 +202,7 @@ class Sharing:
         self._free: list[tuple[int, Widths | None]] = []
 
     def add(self, index: int, couple: Couple) -> None:
-        """Note the couple of a pair; all are added before the first call of :meth:`ready`."""
+        """Add the couple of a pair; all must be added before the first call of :meth:`ready`."""
         if not couple.key:
             self._free.append((index, None))
             return
@@ -217,19 +217,19 @@ class Sharing:
         self._free.append((index, couple.given))
 
     def learn(self, index: int, estimate: WidthEstimate | None) -> None:
-        """Note what a pair showed that was planned; None where it could not be, or showed none."""
+        """Add the estimate of a planned pair; None where there is none."""
         if index in self._of:
             member = self._of[index].members[index]
             if not member.over:
                 member.over, member.estimate = True, estimate
 
     def ready(self) -> list[tuple[int, Widths | None]]:
-        """Return the pairs that can be planned from now on, and what each is given."""
+        """Return the pairs that can be planned now, with their shared FWHM or None."""
         found, self._free = self._free, []
         return [*found, *(each for group in self._groups.values() for each in group.decide())]
 
     def describe(self, pairs: Sequence[BatchPair]) -> tuple[str, ...]:
-        """Return a sentence for each couple that shares something."""
+        """Return a sentence for each couple with a shared FWHM."""
         sentences = []
         for group in self._groups.values():
             if group.shared is None:

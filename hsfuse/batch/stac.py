@@ -1,4 +1,4 @@
-"""Pairs of a STAC ItemCollection on disk: an item holds both images as assets."""
+"""Pairs of a STAC ItemCollection, with both images as assets of one item."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def stac_rows(
     path: Path, content: object, assets: tuple[str, str] | None
 ) -> tuple[list[tuple[str, Mapping[str, object]]], list[str]]:
     """
-    Return a row for each item, with the place that messages name, and the faults.
+    Return a row for each item, with its identifier for messages, and the errors.
 
     Parameters
     ----------
     path : Path
-        Of the file, for messages.
+        The file, for messages.
     content : object
-        The JSON of an ItemCollection, or of one item.
+        Parsed JSON of an ItemCollection or an item.
     assets : tuple of str, optional
-        Keys of the assets that are HS and MS image; otherwise see :mod:`hsfuse.io.stac`.
+        Keys of the assets of the HS and the MS image; otherwise see :mod:`hsfuse.io.stac`.
     """
     kind = content.get("type") if isinstance(content, Mapping) else type(content).__name__
     items = content.get("features") if isinstance(content, Mapping) else None

@@ -1,8 +1,8 @@
 """
-How far a batch is: a line for each event in a file that only grows, and one table of all pairs.
+Status of a batch: an append-only log of events, and a table of all pairs.
 
-The status file survives whatever stops a batch: a line is on the disk before the next event, and a
-line that was cut off is removed. One batch at a time writes to it.
+The log survives any interruption: a line is on the disk before the next event, and an incomplete
+line is removed. One batch at a time writes to it.
 """
 
 from __future__ import annotations
@@ -29,36 +29,36 @@ State = Literal["pending", "planned", "running", "finished", "done", "differs", 
 @dataclass(frozen=True, slots=True)
 class PairStatus:
     """
-    How far one pair is.
+    Status of a pair.
 
     Attributes
     ----------
     scene, rgb, out : str
-        The files.
+        Inputs and output.
     status : str
-        ``finished`` in this batch, ``done`` before it, ``failed``; ``differs``: the output exists
-        and has other inputs or options; ``running``, ``stopped`` while it ran, ``pending``;
-        ``planned`` by a dry run.
+        ``finished`` in this batch, ``done`` before it, ``failed``, ``differs`` (the output exists
+        with other inputs or options), ``running``, ``stopped`` (while running), ``pending``, or
+        ``planned`` (by a dry run).
     message : str
-        Why it failed or differs.
+        Reason of a failure or difference.
     place : str
-        Where it stands in the manifest.
+        File and line in the manifest.
     fwhm : str
-        FWHM of the PSF along y and x that was given to the pair, or is shared with others.
+        Shared FWHM of the PSF along y and x.
     planning_seconds, seconds : float or None
-        Of planning, and of fusing.
+        Wall time of planning, and of fusing.
     expected_seconds : float or None
-        As estimated by a dry run.
+        Estimate of a dry run.
     workers, memory_bytes : int or None
-        Blocks fused in parallel, and the estimate of the memory that they take.
+        Number of blocks fused in parallel, and estimate of their memory.
     bands, rows, columns, bytes : int or None
-        Of the output; bytes on disk, before compression in a dry run.
+        Size of the output; bytes on disk, in a dry run before compression.
     blocks, resumed_blocks : int or None
-        Of the output, and those that an interrupted run had finished.
+        Number of blocks, and of those finished by an interrupted run.
     hs_consistency, ms_consistency : float or None
-        RMSE of the output against HS and MS image, relative to their signal.
+        RMSE of the degraded output relative to the HS and to the MS image.
     missing_share : float or None
-        Of the values.
+        Share of values without data.
     """
 
     scene: str
@@ -96,7 +96,7 @@ class PairStatus:
     def from_record(
         cls, pair: BatchPair, status: State, record: Mapping[str, Any], message: str = ""
     ) -> Self:
-        """Return the status of a finished pair with the figures of its record."""
+        """Return the status of a finished pair, with the figures of its record."""
         output, result = record.get("output") or {}, record.get("result") or {}
         bands, rows, columns = output.get("shape") or (None, None, None)
         return cls.of(
@@ -120,30 +120,30 @@ class PairStatus:
 
     @property
     def size(self) -> str:
-        """Rows, columns and bands of the output; empty where they are not known yet."""
+        """Rows, columns and bands of the output as text; empty where unknown."""
         if self.rows is None or self.columns is None:
             return ""
         return f"{image_size(self.rows, self.columns)}, {self.bands} bands"
 
     @property
     def good(self) -> bool:
-        """Whether the output is there as asked, or its plan in a dry run."""
+        """Whether the pair has the requested output, or in a dry run its plan."""
         return self.status in ("finished", "done", "planned")
 
 
 class StatusFile:
     """
-    The events of a batch, a line of JSON each; one process holds it, until it is closed.
+    The log of events of a batch, one line of JSON each, locked until it is closed.
 
     Parameters
     ----------
     folder : Path
-        Of the outputs.
+        Folder of the outputs.
 
     Raises
     ------
     OutputError
-        If another batch holds it, or it cannot be written.
+        If another batch has locked it, or it cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -157,12 +157,12 @@ class StatusFile:
             try:
                 row = json.loads(line)
                 last[row["out"]] = row["status"]
-            except (ValueError, TypeError, KeyError):  # not a line of a pair
+            except (ValueError, TypeError, KeyError):  # damaged, or not of a pair
                 continue
         return last
 
     def append(self, row: PairStatus) -> None:
-        """Add what became of a pair, unless the file says so already."""
+        """Append the status of a pair, unless it is unchanged."""
         over = ("finished", "done")
         if row.status == "done" and self._last.get(row.out) in over:
             return
@@ -172,13 +172,13 @@ class StatusFile:
         self._lines.append(json.dumps({"time": now, **known}, ensure_ascii=False).encode())
 
     def close(self) -> None:
-        """Let another batch have the file."""
+        """Close the file and release its lock."""
         self._lines.close()
 
 
 def write_summary(folder: Path, rows: Sequence[PairStatus]) -> Path:
     """
-    Replace the table of a batch, a CSV line for each pair in the order of the manifest.
+    Write the CSV table of a batch, one line for each pair in the order of the manifest.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """
-Rows of a manifest, whatever it is written in: CSV, JSON lines, STAC, or two patterns of files.
+Readers of the rows of a manifest: CSV, JSON lines, STAC, or two patterns of file names.
 
-A row is a mapping of column names to values, with the place in the manifest that messages name.
-What the columns mean is decided in :mod:`hsfuse.batch.manifest`.
+A row is a mapping of column names to values, with its position in the manifest for messages.
+:mod:`hsfuse.batch.manifest` interprets the columns.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from hsfuse.errors import ManifestError
 __all__ = ["Row", "Table", "read_table", "table_of"]
 
 _DELIMITERS = ",;\t"
-# Bytes of a manifest: a line for each of a million pairs.
+# Largest size of a manifest in bytes, enough for a million pairs.
 _LARGEST = 2**28
 
 
 class Row(NamedTuple):
-    """One pair as it is written: where, and what its columns hold."""
+    """A row of a manifest: its position, and the values of its columns."""
 
     place: str
     values: Mapping[str, object]
@@ -38,10 +38,10 @@ class Table(NamedTuple):
     Attributes
     ----------
     folder : Path
-        From which relative paths count.
+        Folder to which paths are relative.
     rows : list of Row
     faults, notes : list of str
-        What cannot be read, and what was left out, a line each.
+        Errors, and notes on omitted files, one line each.
     """
 
     folder: Path
@@ -52,19 +52,19 @@ class Table(NamedTuple):
 
 def read_table(path: Path, assets: tuple[str, str] | None = None) -> Table:
     """
-    Return the rows of a manifest on disk.
+    Read the rows of a manifest file.
 
     Parameters
     ----------
     path : Path
-        Ends in .csv, .jsonl, .ndjson (JSON lines), .json or .geojson (STAC items).
+        File with the suffix .csv, .jsonl, .ndjson (JSON lines), .json or .geojson (STAC items).
     assets : tuple of str, optional
-        Keys of the assets of a STAC item that are HS and MS image.
+        Keys of the assets of STAC items with the HS and the MS image.
 
     Raises
     ------
     ManifestError
-        If the file is not there, or none of these.
+        If the file is missing, or of another format.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -140,7 +140,7 @@ def _stac(path: Path, text: str, assets: tuple[str, str] | None) -> _Read:
 
 
 def _parse(text: str) -> tuple[Any, str]:
-    """Return the value of a JSON text, or why there is none."""
+    """Return the value of a JSON text, or an error message."""
     try:
         return json.loads(text), ""
     except (ValueError, RecursionError) as error:
@@ -157,7 +157,7 @@ _READERS: dict[str, Callable[[Path, str, tuple[str, str] | None], _Read]] = {
 
 
 def table_of(rows: Sequence[Mapping[str, object]]) -> Table:
-    """Return the table of rows in memory; relative paths count from the current folder."""
+    """Return the table of rows in memory; paths are relative to the current folder."""
     numbered = [
         Row(f"row {number}", {name: value for name, value in row.items() if value is not None})
         for number, row in enumerate(rows, start=1)

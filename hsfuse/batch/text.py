@@ -1,4 +1,4 @@
-"""Text of a batch for its user: what it takes of the machine, and a table of its pairs."""
+"""Texts of a batch for the terminal: resources, and a table of pairs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hsfuse.core.text import table
 
 __all__ = ["describe_batch", "summarise_batch", "summarise_plans"]
 
-# What the columns of the consistency with the HS and the MS image hold.
+# Legend of the columns of consistency.
 _CONSISTENCY = (
     "RMSE of the output, degraded by the PSF or seen through the SRF, relative to the root mean "
     "square of the image"
 )
-# Rows of a table that is printed; the file has all.
+# Largest number of printed rows; the file has all.
 _MOST_ROWS = 40
 _STATES: dict[State, str] = {
     "finished": "finished",
@@ -33,7 +33,7 @@ _STATES: dict[State, str] = {
 
 
 def describe_batch(batch: Batch) -> str:
-    """Return what a batch takes of this machine, and what it leaves out."""
+    """Return the resources of a batch, and notes on omitted files."""
     limits = batch.limits
     lines = [
         ("pairs", f"{len(batch.pairs)}, outputs in {batch.folder}"),
@@ -48,7 +48,7 @@ def describe_batch(batch: Batch) -> str:
 
 
 def summarise_batch(outcome: BatchOutcome) -> str:
-    """Return the table of a batch's pairs, their number by status, and where the files are."""
+    """Return the table of pairs, their number by status, and the paths of the files."""
     rows = [
         (
             _name(row, outcome.batch.folder),
@@ -75,7 +75,7 @@ def summarise_batch(outcome: BatchOutcome) -> str:
 
 
 def summarise_plans(outcome: BatchOutcome) -> str:
-    """Return the table of the plans of a batch's pairs, and what all of them take."""
+    """Return the table of the plans of the pairs, and their totals."""
     rows = [
         (
             _name(row, outcome.batch.folder),
@@ -106,7 +106,7 @@ def summarise_plans(outcome: BatchOutcome) -> str:
 
 
 def _shown(pairs: Sequence[PairStatus]) -> Sequence[PairStatus]:
-    """Return the rows that are printed: those that are not as asked have no room to spare."""
+    """Return the rows to print: pairs without the requested output first."""
     bad = [row for row in pairs if not row.good]
     good = [row for row in pairs if row.good][: max(0, _MOST_ROWS - len(bad))]
     kept = {row.out for row in (*bad[:_MOST_ROWS], *good)}

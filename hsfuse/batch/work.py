@@ -1,7 +1,7 @@
 """
-What a process of a batch does: look up the sensors of a pair, plan it, or carry out a plan.
+Work of the processes of a batch: find the sensor couple of a pair, plan it, or execute its plan.
 
-All are functions of picklable values and return what became of the pair, whatever happens.
+All functions take picklable values, and return errors instead of raising them.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ _Result = TypeVar("_Result")
 @dataclass(frozen=True, slots=True)
 class Planned:
     """
-    A pair that is planned.
+    A planned pair.
 
     Attributes
     ----------
     status : PairStatus
-        With the figures of the plan.
+        Status with the figures of the plan.
     worker_bytes : int
-        Estimate of what each worker takes.
+        Estimate of the memory of each worker in bytes.
     blocks : int
-        Of the output.
+        Number of blocks of the output.
     job : bytes
-        The pickled :class:`hsfuse.fusion.run.Job`: the process that hands it on need not read it.
-        Empty in a dry run.
+        The pickled :class:`hsfuse.fusion.job.Job`, which the main process does not unpickle; empty
+        in a dry run.
     width : WidthEstimate or None
         Estimate of the FWHM of its PSF.
     """
@@ -67,7 +67,7 @@ class Planned:
 def _reported(
     function: Callable[Concatenate[BatchPair, _Words], _Result],
 ) -> Callable[Concatenate[BatchPair, _Words], _Result | PairStatus]:
-    """Let a function of a pair return a failure instead of raising it."""
+    """Return a function that returns a failed status instead of raising an error."""
 
     @wraps(function)
     def call(
@@ -86,23 +86,23 @@ def _reported(
 
 @_reported
 def look_up_pair(pair: BatchPair) -> Couple:
-    """Return the sensor couple of a pair, and what was shared with it before."""
+    """Return the sensor couple of a pair."""
     return find_couple(pair)
 
 
 @_reported
 def plan_pair(pair: BatchPair, overwrite: bool, dry_run: bool = False) -> PairStatus | Planned:
     """
-    Plan a pair, unless its output is there already.
+    Plan a pair, unless its output is finished.
 
     Parameters
     ----------
     pair : BatchPair
-        What is asked.
+        The pair.
     overwrite : bool
-        Replace an output, or what an interrupted run left of one, of other inputs or options.
+        Replace an output, or a partial output, of other inputs or options.
     dry_run : bool
-        Nothing is written, and no job returned.
+        Write nothing, and return no job.
     """
     found = inspect_output(pair)
     if found.state == "same":
@@ -113,7 +113,7 @@ def plan_pair(pair: BatchPair, overwrite: bool, dry_run: bool = False) -> PairSt
     replaced = found.state != "absent"
     settings = replace(pair.settings, overwrite=replaced, resume=partial.exists())
     out = pair.out
-    if dry_run:  # the folder may be absent
+    if dry_run:  # the folder may not exist
         out = next(each for each in out.absolute().parents if each.is_dir()) / out.name
     job = prepare(pair.scene, pair.rgb, out, settings, dry_run=dry_run)
     if found.state == "unrecorded":
@@ -135,22 +135,22 @@ def plan_pair(pair: BatchPair, overwrite: bool, dry_run: bool = False) -> PairSt
 @_reported
 def fuse_pair(pair: BatchPair, job: bytes, workers: int, quicklook: bool, page: bool) -> PairStatus:
     """
-    Carry out a planned pair, and write its record.
+    Execute the plan of a pair, and write its record.
 
     Parameters
     ----------
     pair : BatchPair
-        What is asked.
+        The pair.
     job : bytes
         From :func:`plan_pair`.
     workers : int
-        Blocks that are fused in parallel.
+        Number of blocks fused in parallel.
     quicklook, page : bool
-        Also write the picture, and the report.
+        Whether to write the quicklook and the report.
     """
     planned: Job = pickle.loads(job)
     outcome = execute(replace(planned, settings=replace(planned.settings, workers=workers)))
-    write_sidecar(outcome)  # first: it is what says that the output is finished
+    write_sidecar(outcome)  # first: the record marks the output as finished
     if quicklook:
         write_quicklook(outcome)
     if page:
@@ -179,7 +179,7 @@ def _planned(pair: BatchPair, job: Job, dry_run: bool) -> Planned:
 
 
 def _record_plan(pair: BatchPair, job: Job) -> PairStatus:
-    """Write the record that a finished output lacks, since its batch was stopped before it."""
+    """Write the missing record of a finished output, whose batch was stopped before it."""
     facts = plan_as_dict(job)
     write_file(record_path(pair.out), f"{as_json(facts)}\n".encode())
     message = "finished earlier, and its record was not written: there are no figures"

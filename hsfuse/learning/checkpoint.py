@@ -1,8 +1,9 @@
 """
 The folder of a training run: recipe, checkpoint, log and plot.
 
-``recipe.json`` holds all that determines the weights, ``checkpoint.safetensors`` network,
-running mean and optimiser, ``log.csv`` a row for every checkpoint, and ``log.png`` its plot.
+``recipe.json`` holds all that determines the weights, ``checkpoint.safetensors`` the network, the
+averaged weights and the optimiser, ``log.csv`` a row for every checkpoint, and ``log.png`` its
+plot.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _LOG = logging.getLogger(__name__)
 
 _RECIPE, _CHECKPOINT = "recipe.json", "checkpoint.safetensors"
 TABLE, PLOT = "log.csv", "log.png"
-# Differences that a message lists, so that it stays one line.
+# Largest number of differences in a message.
 _LISTED = 3
 
 
@@ -41,7 +42,7 @@ def begin(folder: Path, facts: Mapping[str, object], *, overwrite: bool = False)
     Parameters
     ----------
     folder : Path
-        Is created if absent.
+        Folder; created if it does not exist.
     facts : mapping
         All that determines the weights, in JSON types.
     overwrite : bool
@@ -80,7 +81,7 @@ def _read_recipe(path: Path) -> Any:
 
 def _differences(before: Any, now: Any, name: str = "") -> list[str]:
     """
-    Return the differences of two JSON values, a phrase each.
+    Return descriptions of the differences of two JSON values.
 
     Examples
     --------
@@ -126,12 +127,12 @@ def restore(
     folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, mean: Mapping[str, Tensor]
 ) -> int:
     """
-    Load the folder's checkpoint and return its finished steps; 0 without a checkpoint.
+    Load the checkpoint of a folder and return its number of steps; 0 without a checkpoint.
 
     Raises
     ------
     WeightsError
-        If it is damaged or of another network.
+        If it is damaged, or belongs to another network.
     """
     path = folder / _CHECKPOINT
     if not path.exists():
@@ -180,9 +181,9 @@ def log(folder: Path, row: Mapping[str, float]) -> None:
     Parameters
     ----------
     folder : Path
-        Of the training run.
+        Folder of the training run.
     row : mapping
-        ``step`` and figures. Later rows, left by an interrupted run, are removed.
+        ``step`` and figures. Later rows of an interrupted run are removed.
     """
     path = folder / TABLE
     rows = [old for old in _rows(path) if int(old["step"]) < row["step"]]

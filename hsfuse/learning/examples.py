@@ -1,13 +1,14 @@
 """
-What a network is trained on: scenes simulated from cubes, and the patches cut from them.
+Training examples: scenes simulated from cubes, and patches cut from them.
 
-Two kinds of scenes. ``cube`` is the paper's: the network sees the pair and predicts the cube,
-so it serves one sensor and one ratio; every network of the table is trained on it. ``component``
-shows `ms-ssfnet` one principal component at a time (:mod:`hsfuse.methods.ms_ssfnet.features`) and
-asks for a correction, so that it serves any sensor; sensors, ratios, PSFs and noise vary.
+There are two kinds of scenes. ``cube`` is that of the paper: the network takes the pair and
+predicts the cube, for one sensor and one ratio; every network of the table can be trained on it.
+For ``component`` the input of `ms-ssfnet` is one principal component at a time
+(:mod:`hsfuse.methods.ms_ssfnet.features`) and the target is a correction, for any sensor; sensors,
+ratios, PSFs and noise vary.
 
-Everything random is drawn from (seed, number of the scene) or (seed, step), so the examples
-of a step are the same whether or not the run was interrupted before it.
+All random numbers depend on (seed, number of the scene) or (seed, step), so that the examples of a
+step are the same in a resumed run.
 """
 
 from __future__ import annotations
@@ -49,23 +50,23 @@ __all__ = ["Batch", "TrainingScene", "draw_batch", "iterate_batches", "simulate_
 @dataclass(frozen=True)
 class TrainingScene:
     """
-    A simulated pair as the network sees it, with its targets; patches are cut from it.
+    Network inputs and targets of a simulated pair, from which patches are cut.
 
     Attributes
     ----------
     fine : Tensor of shape (channels, rows, columns)
-        Input on the fine grid; for components, the channels that they share.
+        Input on the fine grid; for components, the channels common to all components.
     per_component : Tensor of shape (components, channels, rows, columns) or None
-        The channels of each component.
+        Channels of each component.
     coarse : Tensor of shape (bands, coarse rows, coarse columns) or None
-        The HS image, or what a network takes on the fine grid in its place; None for components,
-        whose coarse input is the mean of the fine one.
+        HS image, or the HS input on the fine grid; None for components, whose coarse input is the
+        mean of the fine input.
     targets : tuple of Tensor
-        Of every level, coarsest first, (bands or components, rows, columns) each.
+        Targets (bands or components, rows, columns) of every level, coarsest first.
     weight : Tensor of shape (rows, columns)
-        Of the error in the loss; zero where the truth has no data.
+        Weight of the error in the loss; zero where the truth has no data.
     probabilities : ndarray of shape (components,)
-        With which each component is drawn.
+        Probability of drawing each component.
     """
 
     fine: Tensor
@@ -78,7 +79,7 @@ class TrainingScene:
 
 @dataclass(frozen=True)
 class Batch:
-    """Examples of one step, stacked: (batch, channels, rows, columns) each."""
+    """Examples of one step, stacked; all tensors (batch, channels, rows, columns)."""
 
     coarse: Tensor
     fine: Tensor
@@ -96,8 +97,8 @@ def iterate_batches(
     """
     Yield (step, batch) from step ``first`` on.
 
-    One of ``recipe.scenes`` scenes is replaced every ``recipe.refresh`` steps; another thread
-    simulates the next one meanwhile. Close the generator to cancel what is pending.
+    One of ``recipe.scenes`` scenes is replaced every ``recipe.refresh`` steps; the next one is
+    simulated in another thread. Closing the generator cancels pending simulations.
     """
     simulate = partial(simulate_scene, cubes, sensors, architecture, recipe)
     scenes: dict[int, TrainingScene] = {}
@@ -132,14 +133,14 @@ def draw_batch(
     Raises
     ------
     PairError
-        If a scene is smaller than a patch of ``recipe.patch`` coarse pixels a side.
+        If a scene is smaller than a patch of ``recipe.patch`` x ``recipe.patch`` coarse pixels.
     """
     picks = draw.integers(len(scenes), size=recipe.batch)
     return _stacked([_draw_patch(scenes[i], architecture, recipe, draw) for i in picks])
 
 
 def _scene_numbers(recipe: Recipe, step: int) -> list[int]:
-    """Return the numbers of the scenes in use at a step: each place in turn gets a newer one."""
+    """Return the numbers of the scenes in memory at a step, replaced in turn."""
     turn = step // recipe.refresh
     return [
         place + recipe.scenes * ((turn + recipe.scenes - 1 - place) // recipe.scenes)
@@ -165,7 +166,7 @@ def simulate_scene(
     number: int,
 ) -> TrainingScene:
     """
-    Return a simulated scene; cube, window, sensors and noise are drawn from its number.
+    Simulate a scene; cube, window, sensors and noise are drawn by its number.
 
     Parameters
     ----------
@@ -174,11 +175,11 @@ def simulate_scene(
     sensors : sequence of Sensor or None
         MS sensors to draw from; None for a random one.
     architecture : Architecture
-        Gives the levels and, for `cube`, the ratio.
+        Architecture: levels and, for `cube`, the ratio.
     recipe : Recipe
-        Gives the ranges.
+        Ranges of the random parameters.
     number : int
-        Number of the scene; with ``recipe.seed`` the seed of everything random.
+        Number of the scene; with ``recipe.seed`` the random seed.
 
     Raises
     ------
@@ -193,11 +194,11 @@ def simulate_scene(
 
 
 def _cube_scene(pair: SimulatedPair, architecture: Architecture) -> TrainingScene:
-    """Return the paper's example: the pair, and the cube at every level."""
+    """Return the scene of the paper: the pair, and the cube at every level as targets."""
     (patch,) = pair.survey.patches
     ratio = architecture.ratio
     rows, columns = (ratio * n for n in patch.geometry.coarse_shape)
-    # The method divides by the same number at inference.
+    # The method divides by the same unit at inference.
     unit = brightness(patch.coarse)
     truth = pair.truth[:, :rows, :columns] / unit
     valid = torch.isfinite(truth).all(dim=0)
@@ -212,7 +213,7 @@ def _cube_scene(pair: SimulatedPair, architecture: Architecture) -> TrainingScen
 
 
 def _hs_input(pair: SimulatedPair, unit: float, kind: HSInput) -> Tensor:
-    """Return what a network takes as its HS input, as its method makes it at inference."""
+    """Return the HS input of a network, computed as at inference."""
     (patch,) = pair.survey.patches
     filled = torch.from_numpy(np.nan_to_num(patch.coarse)) / unit
     if kind == "coarse":
@@ -229,9 +230,9 @@ def _component_scene(
     pair: SimulatedPair, architecture: Architecture, recipe: Recipe
 ) -> TrainingScene:
     """
-    Return the features of every component, and the correction that its initial estimate needs.
+    Return the features of every component, with the error of its initial estimate as target.
 
-    Rows and columns beyond whole coarse pixels of the network are cut off.
+    Rows and columns beyond complete coarse pixels of the network are removed.
     """
     (patch,) = pair.survey.patches
     estimators = Estimators.prepare(pair.survey, select_parameters(pair.survey))
@@ -262,7 +263,7 @@ def _component_scene(
 
 
 def _level_targets(values: Tensor, architecture: Architecture, psf: PSF) -> tuple[Tensor, ...]:
-    """Return the target of every level: D of the values at the level's scale (eq. 8)."""
+    """Return the target of every level: D of the values at the scale of the level (eq. 8)."""
     rows, columns = values.shape[1:]
     levels = []
     for ratio in architecture.level_ratios:

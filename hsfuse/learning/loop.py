@@ -1,9 +1,9 @@
 """
 The training loop: batches, loss, optimiser steps, validation and checkpoints.
 
-A run that is resumed takes the same steps as one that was never interrupted: the examples of
-a step are drawn from its number (:mod:`hsfuse.learning.examples`), and the state of the
-optimiser is in the checkpoint (:mod:`hsfuse.learning.checkpoint`).
+A resumed run takes the same steps as an uninterrupted one: the examples of a step depend on its
+number (:mod:`hsfuse.learning.examples`), and the checkpoint includes the state of the optimiser
+(:mod:`hsfuse.learning.checkpoint`).
 """
 
 from __future__ import annotations
@@ -41,17 +41,19 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class _Settings:
     """
-    What is the same for every recipe.
+    Settings common to all recipes.
 
     Attributes
     ----------
     checkpoint_interval : int
-        Steps between checkpoints, and so the most that an interruption loses.
+        Steps between checkpoints.
     relative_floor : float
-        Added to the mean square of a patch's target, in squared units of the scene, before
-        the relative loss divides by it: a patch whose start is right must not dominate.
+        Constant added to the mean square of the target of a patch in the denominator of the
+        relative loss, in squared units of the scene, so that a patch without error does not
+        dominate.
     validation_scenes : int
-        Scenes simulated from the validation cubes; their mean loss varies by a few percent.
+        Number of scenes simulated from the validation cubes; their mean loss varies by a few per
+        cent.
     """
 
     checkpoint_interval: int = 200
@@ -78,7 +80,7 @@ def train_network(
     progress: Callable[[int, int, float], None] | None = None,
 ) -> Network:
     """
-    Return the trained network; leave checkpoints, a log and its plot in ``folder``.
+    Train a network; checkpoints, a log and its plot are written to ``folder``.
 
     Parameters
     ----------
@@ -87,12 +89,12 @@ def train_network(
     sensors : sequence of Sensor or None
         MS sensors to draw from; None for random ones.
     architecture, recipe
-        What to build, and how to train it.
+        Architecture of the network, and settings of the training.
     folder : Path
-        Gets ``recipe.json``, ``checkpoint.safetensors``, ``log.csv`` and ``log.png``; an
+        Folder of ``recipe.json``, ``checkpoint.safetensors``, ``log.csv`` and ``log.png``; an
         existing checkpoint is resumed.
     validation : sequence of DataArray
-        Truths that are scored and not trained on.
+        Truths for validation, not used for training.
     device : str
         ``cpu`` or ``cuda``.
     every : int
@@ -100,19 +102,19 @@ def train_network(
     overwrite : bool
         Delete the checkpoint of another training.
     start : mapping of str to Tensor, optional
-        Initial weights of the same architecture; heads that they lack are initialised as usual.
+        Initial weights of the same architecture; missing output layers are initialised.
     until : int, optional
-        Step after which the training pauses with a checkpoint, to be resumed later; by default it
-        runs to the recipe's last.
+        Step after which the training pauses with a checkpoint, to be resumed later; by default the
+        last step of the recipe.
     progress : callable, optional
-        Called with the finished steps, all steps and the last loss.
+        Called with the number of finished steps, the number of all steps and the last loss.
 
     Raises
     ------
     HsfuseError
         If the loss or a weight becomes NaN or infinite; the last checkpoint is not replaced.
     WeightsError
-        If the folder holds the checkpoint of another training, or a damaged one.
+        If the folder has the checkpoint of another training, or a damaged one.
     """
     begin(folder, _facts(cubes, sensors, architecture, recipe), overwrite=overwrite)
     torch.manual_seed(recipe.seed)
@@ -158,7 +160,7 @@ def _check_finite(values: Tensor, folder: Path, step: int) -> None:
 
 
 def sensor_names(sensors: Sequence[Sensor | None]) -> list[str]:
-    """Return the names of MS sensors with their bands; ``made`` for a random one."""
+    """Return the names of MS sensors with their bands; ``made`` for a random sensor."""
     return [
         f"{sensor.id}:{','.join(sensor.band_names)}" if sensor else "made" for sensor in sensors
     ]
@@ -170,7 +172,7 @@ def _facts(
     architecture: Architecture,
     recipe: Recipe,
 ) -> dict[str, object]:
-    """Return all that determines the weights; cubes by file name, since folders may be moved."""
+    """Return all that determines the weights; cubes by file name, independent of their folder."""
     return {
         "recipe": asdict(recipe),
         "architecture": architecture.to_dict(),
@@ -180,14 +182,14 @@ def _facts(
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """Return the learning rate of a step."""
+    """Return the learning rate at a step."""
     if recipe.schedule == "constant":
         return recipe.rate
     return recipe.rate * 0.5 * (1 + float(np.cos(np.pi * step / recipe.steps)))
 
 
 def initialise(network: nn.Module, recipe: Recipe) -> None:
-    """Set a network's convolutions to the recipe's random initial weights, biases to zero."""
+    """Initialise convolutions with the random weights of the recipe, and biases with zero."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             if recipe.initial:
@@ -202,7 +204,7 @@ def build_network(architecture: Architecture, recipe: Recipe) -> Network:
     network = build(architecture)
     initialise(network, recipe)
     if (recipe.predicts == "component" or network.residual) and not recipe.initial:
-        # A correction of zero gives the start itself: training begins no worse than that.
+        # Zero output layers: training starts from the initial estimate.
         for head in network.heads():
             nn.init.zeros_(head.weight)
     result: Network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -211,7 +213,7 @@ def build_network(architecture: Architecture, recipe: Recipe) -> Network:
 
 def batch_loss(network: Network, batch: Batch, recipe: Recipe, device: str) -> Tensor:
     """Return the mean weighted error over a batch, summed over levels (eq. 10)."""
-    # CPUs without bfloat16 units emulate it, slower than float32.
+    # CPUs without bfloat16 instructions emulate it, slower than float32.
     with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
         outputs = network.all_levels(
             *(
@@ -227,13 +229,13 @@ def batch_loss(network: Network, batch: Batch, recipe: Recipe, device: str) -> T
 
 
 def _reduce(error: Tensor, target: Tensor, weight: Tensor, recipe: Recipe) -> Tensor:
-    """Return the weighted mean error of a batch by the recipe's loss, a scalar."""
+    """Return the weighted mean error of a batch by the loss of the recipe, a scalar."""
     if recipe.loss == "absolute":
         return (error.abs() * weight).mean()
     squared = (error.square() * weight).mean(dim=(1, 2, 3))
     if recipe.loss == "squared":
         return squared.mean()
-    # Relative to the error of the start, so that difficult patches do not dominate the mean.
+    # Relative to the initial error, so that difficult patches do not dominate the mean.
     start = (target.square() * weight).mean(dim=(1, 2, 3))
     return (squared / (start + _SETTINGS.relative_floor)).mean()
 
@@ -248,7 +250,7 @@ def _step(
 def optimise(
     network: Network, optimiser: torch.optim.Optimizer, loss: Tensor, clip: float
 ) -> float:
-    """Take an optimiser step, the gradient's norm limited to ``clip`` unless 0; return the loss."""
+    """Take an optimiser step with gradient clipping to norm ``clip`` (0: none); return the loss."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     if clip:
@@ -258,7 +260,7 @@ def optimise(
 
 
 class _Validation:
-    """Scores the averaged weights on fixed patches of the validation cubes."""
+    """Validation of the averaged weights on fixed patches of the validation cubes."""
 
     def __init__(
         self,

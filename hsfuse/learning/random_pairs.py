@@ -1,8 +1,8 @@
 """
-Random simulated pairs: a window of a cube, as two random sensors would observe it.
+Random simulated pairs: windows of cubes, observed by two random sensors.
 
-Place, scale, illumination, sensors, PSF and noise vary. All of them are drawn from
-(seed, number of the pair) alone.
+Location, scale, illumination, sensors, PSF and noise vary; all depend only on (seed, number of the
+pair).
 """
 
 from __future__ import annotations
@@ -35,35 +35,36 @@ __all__ = ["SimulatedPair", "draw_pair"]
 @dataclass(frozen=True, slots=True)
 class _Settings:
     """
-    What is the same for every recipe, for pairs of any sensors.
+    Settings common to all recipes.
 
     Attributes
     ----------
     least_side, largest_side : int
-        HS pixels a side of a pair. Fewer do not determine the subspace and the regressions of
-        a scene; more cost time and add little.
+        Range of the side of a pair in HS pixels. Fewer do not determine the subspace and the
+        regressions of a scene; more take longer without a benefit.
     largest_fine_side : int
-        MS pixels a side of a pair: what one core simulates in a few seconds.
+        Largest side of a pair in MS pixels, for a simulation in a few seconds on one core.
     least_data : float
-        Share of finite values below which a band is left out and a window is drawn again.
+        Smallest share of finite values of a band (otherwise removed) and of a window (otherwise
+        drawn again).
     attempts : int
-        Windows that are drawn before a cube counts as empty.
+        Number of windows drawn before a cube counts as empty.
     least_coverage : float
-        Share of an MS band's response that the cube's bands must cover; less is another band.
+        Smallest share of the response of an MS band inside the bands of the cube.
     integer_ratio : float
-        Probability that the ratio is a whole number, as it mostly is between real sensors.
+        Probability of an integer ratio, as between most real sensors.
     inaccurate_fwhm, known_response : float
-        Probability that the method is given a FWHM that is off by ``Recipe.belief``, and the
-        response of the MS sensor.
+        Probability that the FWHM given to the method has the error of ``Recipe.belief``, and that
+        the response of the MS sensor is given to it.
     silicon : float
-        Probability that a random MS sensor ends where silicon does, at ``silicon_end`` nm.
+        Probability that a random MS sensor is limited to ``silicon_end`` nm, the limit of silicon.
     rgb : float
         Probability that a random sensor of three bands in the visible is a colour camera.
     ms_snr_gain : tuple of float
-        Decibels by which the MS image's signal-to-noise ratio exceeds the HS image's: an MS
-        band collects more light.
+        Range in decibels of the difference between the signal-to-noise ratios of MS and HS image:
+        an MS band collects more light.
     least_ground : float
-        Share of the PSF's weight on data below which an HS pixel has none.
+        Smallest share of the weight of the PSF on data for an HS pixel to have data.
     """
 
     least_side: int = 12
@@ -93,11 +94,11 @@ class SimulatedPair:
     Attributes
     ----------
     truth : Tensor of shape (bands, rows, columns)
-        On the fine grid, in the cube's units, NaN where there is no data.
+        On the fine grid, in the units of the cube, NaN for no data.
     survey : Survey
-        Of the pair, which is its one patch; its ``psf`` is the one that the method is given.
+        Survey with the pair as its only patch; its ``psf`` is that given to the method.
     psf : PSF
-        The true one, in HS pixels.
+        True PSF, in HS pixels.
     """
 
     truth: Tensor
@@ -122,11 +123,11 @@ def draw_pair(
     sensors : sequence of Sensor or None
         MS sensors to draw from; None for a random one.
     architecture : Architecture
-        Gives the size of a training patch and, for `cube`, the ratio.
+        Architecture: size of a training patch and, for `cube`, the ratio.
     recipe : Recipe
-        Gives the ranges.
+        Ranges of the random parameters.
     number : int
-        Number of the pair; with ``recipe.seed`` the seed of everything random.
+        Number of the pair; with ``recipe.seed`` the random seed.
 
     Raises
     ------
@@ -147,7 +148,7 @@ def draw_pair(
         fwhm = psf.fwhm[0] * float(np.exp(recipe.belief * draw.normal()))
         given = PSF((fwhm, fwhm))
     known = None
-    # A network for one sensor is trained with what it is given at inference: the right response.
+    # A network for one sensor is always given the correct response, as at inference.
     if draw.random() < _SETTINGS.known_response or recipe.predicts == "cube":
         known = _shifted(matrix, wavelength, recipe.response_shift * float(draw.normal()))
     survey = Survey((pair,), given, np.ones(len(truth), bool), wavelength, known)
@@ -169,7 +170,7 @@ def _draw_ratio(
 def _draw_window(
     cube: xr.DataArray, ratio: float, least: float, recipe: Recipe, draw: np.random.Generator
 ) -> tuple[Tensor, NDArray[np.float64]]:
-    """Return a window of a cube, at a coarser scale, and the wavelengths of its bands."""
+    """Return a window of a cube, downsampled, and the wavelengths of its bands."""
     shape = cube.sizes["y"], cube.sizes["x"]
     zoom = float(np.exp(draw.uniform(0, math.log(recipe.zoom))))
     zoom = max(1.0, min(zoom, min(shape) / least))
@@ -191,7 +192,7 @@ def _draw_window(
 def _read_window(
     cube: xr.DataArray, rows: int, columns: int, draw: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Return a random window with data, (bands, rows, columns)."""
+    """Return a random window (bands, rows, columns) with data."""
     for _ in range(_SETTINGS.attempts):
         top = int(draw.integers(cube.sizes["y"] - rows + 1))
         left = int(draw.integers(cube.sizes["x"] - columns + 1))
@@ -207,7 +208,7 @@ def _read_window(
 
 
 def _downsample(truth: Tensor, zoom: float) -> Tensor:
-    """Return the mean over pixels ``zoom`` times larger; NaN where one of them has no data."""
+    """Return the means over pixels ``zoom`` times larger; NaN where data are missing."""
     rows, columns = truth.shape[1:]
     small = Geometry(
         Axis(rows, round(rows / zoom), zoom), Axis(columns, round(columns / zoom), zoom)
@@ -230,8 +231,8 @@ def _change_illumination(truth: Tensor, recipe: Recipe, draw: np.random.Generato
 def _response(
     sensor: Sensor | None, wavelength: NDArray[np.float64], draw: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return R of a sensor; of a random one where it is None or the cube does not cover it."""
-    # Drawn in any case, so that what is drawn next does not depend on the sensor.
+    """Return R of a sensor; of a random sensor if it is None or the cube does not cover it."""
+    # Always drawn, so that the following random numbers do not depend on the sensor.
     random = _random_response(wavelength, draw)
     if sensor is None:
         return random
@@ -246,7 +247,7 @@ def _response(
 def _random_response(
     wavelength: NDArray[np.float64], draw: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return R of a random sensor: one to nine Gaussian bands, mostly in silicon's range."""
+    """Return R of a random sensor with one to nine Gaussian bands."""
     known = np.isfinite(wavelength).all()
     place = wavelength if known else np.linspace(400, 2500, len(wavelength))
     low, high = float(place.min()), float(place.max())
@@ -269,7 +270,7 @@ def _random_response(
 def _shifted(
     matrix: NDArray[np.float64], wavelength: NDArray[np.float64], shift: float
 ) -> NDArray[np.float64]:
-    """Return R with every MS band ``shift`` nanometres further; as it is without wavelengths."""
+    """Return R with the MS bands shifted by ``shift`` nm; unchanged without wavelengths."""
     if shift == 0 or not np.isfinite(wavelength).all():
         return matrix
     order = np.argsort(wavelength)
@@ -287,7 +288,7 @@ def _observe(
     recipe: Recipe,
     draw: np.random.Generator,
 ) -> tuple[Patch, PSF]:
-    """Return the pair that two sensors observe, on the given grid, and the PSF of the HS sensor."""
+    """Return the observed pair, on the stated grid, and the true PSF of the HS sensor."""
     geometry = _grid(truth.shape[1:], ratio, draw)
     shift = recipe.shift * ratio * draw.normal(size=2)
     true = Geometry(_moved(geometry.y, shift[0]), _moved(geometry.x, shift[1]))
@@ -308,7 +309,7 @@ def _observe(
 
 
 def _grid(shape: Sequence[int], ratio: float, draw: np.random.Generator) -> Geometry:
-    """Return whole HS pixels over a fine grid, at a random offset unless the ratio is whole."""
+    """Return a grid of complete HS pixels, at a random offset unless the ratio is an integer."""
     axes = []
     for length in shape:
         start = 0.0 if ratio == round(ratio) else float(draw.uniform(0, ratio))
@@ -317,11 +318,11 @@ def _grid(shape: Sequence[int], ratio: float, draw: np.random.Generator) -> Geom
 
 
 def _moved(axis: Axis, shift: float) -> Axis:
-    """Return the axis with its coarse pixels ``shift`` fine pixels further."""
+    """Return the axis with its coarse pixels shifted by ``shift`` fine pixels."""
     return replace(axis, origin=axis.origin + float(shift))
 
 
 def _add_noise(values: Tensor, snr: float, generator: torch.Generator) -> Tensor:
-    """Return values with white noise of ``snr`` decibels in every band."""
+    """Return values with white noise at ``snr`` decibels in every band."""
     level = values.square().mean(dim=(1, 2), keepdim=True).sqrt() * 10 ** (-snr / 20)
     return values + level * torch.randn(values.shape, generator=generator)

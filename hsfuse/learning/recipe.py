@@ -1,4 +1,4 @@
-"""The settings of a training run, and the two sets of them that have a name."""
+"""Recipes: the settings of a training run, and the two named recipes."""
 
 from __future__ import annotations
 
@@ -19,52 +19,54 @@ class Recipe:
     Attributes
     ----------
     predicts : {"component", "cube"}
-        What the network predicts: the correction of one principal component, or the cube
+        Target of the network: the correction of one principal component, or the cube
         (:mod:`hsfuse.learning.examples`).
     steps, batch, patch : int
-        Optimiser steps, patches a step, side of a patch in pixels of the network's coarse grid.
+        Number of optimiser steps, patches in a batch, side of a patch in pixels of the coarse grid
+        of the network.
     rate : float
         Initial learning rate of Adam.
     schedule : {"cosine", "constant"}
         Decay of the learning rate: to zero along half a cosine, or none.
     loss : {"relative", "absolute", "squared"}
-        Error whose mean is summed over levels (eq. 8-10); ``relative`` is the squared error
-        of a patch divided by that of a zero correction.
+        Error, averaged and summed over levels (eq. 8-10); ``relative`` is the squared error of a
+        patch divided by that of a zero correction.
     initial : float
-        Standard deviation of Gaussian initial weights; 0 for Kaiming initialisation, with
-        zeros in the last layers where a correction is predicted.
+        Standard deviation of Gaussian initial weights; 0 for Kaiming initialisation, with zero
+        output layers where a correction is predicted.
     clip : float
         Largest norm of the gradient; 0 for no limit.
     average : float
-        Decay of the exponential moving average of the weights, which is exported; 0 for none.
+        Decay of the exponential moving average of the weights, which are exported; 0 for none.
     ratio : tuple of float
-        Range of the ratio, MS pixels per HS pixel; for `cube` the architecture gives it.
+        Range of the ratio, MS pixels per HS pixel; for `cube` that of the architecture.
     fwhm : tuple of float
         Range of the FWHM of the PSF in HS pixels.
     belief : float
-        Standard deviation of the error, in log(FWHM), of the FWHM that the method is given in
-        half of the scenes.
+        Standard deviation of the error in log(FWHM) of the FWHM given to the method, in half of
+        the scenes.
     shift : float
-        Standard deviation, in HS pixels, of the shift along each axis of the HS image from the
-        grid that the method is given.
+        Standard deviation in HS pixels of the shift of the HS image along each axis from the
+        stated grid.
     response_shift : float
-        Standard deviation, in nanometres, of the shift of the MS bands from the response that
-        the method is given, where it is given one.
+        Standard deviation in nanometres of the shift of the MS bands from the stated response,
+        where one is stated.
     snr : tuple of float
-        Range of the HS image's signal-to-noise ratio in decibels; that of the MS image is 5
+        Range of the signal-to-noise ratio of the HS image in decibels; that of the MS image is 5
         to 15 higher.
     clean : float
         Fraction of the scenes without noise.
     illuminant : float
-        Standard deviation of each term of a smooth random log gain along the spectrum.
+        Standard deviation of each term of a smooth random spectral log gain.
     zoom : float
-        Largest factor by which a window of a cube is downsampled before it is the truth.
+        Largest factor by which a window of a cube is downsampled to the truth.
     dark : float
-        Errors are weighted by 1 / (brightness + ``dark``); the scene's mean brightness is one.
+        Errors are weighted by 1 / (brightness + ``dark``), relative to the mean brightness of the
+        scene.
     scenes, refresh : int
-        Simulated scenes in memory, and steps after which one of them is replaced.
+        Number of simulated scenes in memory, and steps after which one of them is replaced.
     seed : int
-        Of everything random.
+        Random seed.
     """
 
     predicts: Literal["component", "cube"] = "component"
@@ -107,7 +109,7 @@ class Recipe:
                 raise PlanError(f"{name} must be {wanted}, got {low:g} and {high:g}")
 
 
-# The paper does not give the learning rate and much of the simulation: these are our choices.
+# The paper does not state the learning rate and parts of the simulation, which are chosen here.
 RECIPES: dict[str, Recipe] = {
     "component": Recipe(),
     "paper": Recipe(
@@ -131,5 +133,5 @@ RECIPES: dict[str, Recipe] = {
 
 
 def default_recipe(network: str) -> str:
-    """Return the name of a network's recipe: the one for any sensor is for `ms-ssfnet` alone."""
+    """Return the name of the default recipe of a network."""
     return "component" if network == "ms-ssfnet" else "paper"

@@ -1,5 +1,5 @@
 """
-Training of networks on simulated pairs, from files of cubes to weights and their card.
+Training of networks on simulated pairs, from files of cubes to weights with a card.
 
 Pairs are simulated from high-resolution cubes (:mod:`hsfuse.learning.examples`), and a network of
 :mod:`hsfuse.nets.table` is trained to invert the simulation (:mod:`hsfuse.learning.loop`).
@@ -36,9 +36,9 @@ __all__ = [
     "training_folder",
 ]
 
-# Default doublings of a network: structures of up to eight MS pixels, or ratio 16.
+# Default number of doublings of a network: structures of up to eight MS pixels, or ratio 16.
 SCALES = {"component": 3, "cube": 4}
-# Share of a band's response that the cubes' bands must cover; with less it is another band.
+# Smallest share of the response of an MS band inside the bands of the cubes.
 _LEAST_COVERAGE = 0.9
 
 
@@ -68,26 +68,26 @@ def train(
     Parameters
     ----------
     cubes : sequence of path
-        High-resolution rasters; may be larger than memory, windows are read as needed. For
-        the recipe that predicts cubes they have the same wavelengths.
+        High-resolution rasters, which may be larger than memory. For a recipe that predicts cubes
+        they must have the same wavelengths.
     out : path
-        Ends in ``.safetensors``; checkpoints, the log and its plot are in ``<out>.training``
-        beside it, from which an interrupted run is resumed.
+        Weights file with the suffix ``.safetensors``. Checkpoints, log and plot are in the folder
+        ``<out>.training``, from which an interrupted run is resumed.
     recipe : Recipe, optional
-        How to train; by default ``RECIPES["component"]``, which is for `ms-ssfnet` alone, and
+        Settings of the training; by default ``RECIPES["component"]`` for `ms-ssfnet`, and
         ``RECIPES["paper"]`` for the other networks.
     network : str
         A name of :data:`hsfuse.nets.table.NETWORKS`.
     scales, width, levels, depth : int, optional
-        Of the network: doublings, features of a layer, outputs in the loss, blocks or layers; its
-        own by default. A network that predicts cubes has the ratio ``2 ** scales``.
+        Size of the network: doublings, features of a layer, outputs in the loss, blocks or layers;
+        by default that of the network. A network that predicts cubes has the ratio ``2 ** scales``.
     rgb_sensors : sequence of str, path or Sensor
-        MS sensors to simulate, drawn at random; ``"made"``, the default, is a random sensor
-        of one to nine bands, another one for every scene.
+        MS sensors to simulate, drawn at random; ``"made"``, the default, is a random sensor of one
+        to nine bands for every scene.
     hs_sensor : str or Sensor, optional
-        Gives the wavelengths where the cubes have none.
+        Sensor with the wavelengths of cubes without wavelengths.
     validation : sequence of path
-        Cubes that are scored at every checkpoint and not trained on.
+        Cubes for validation at every checkpoint, not used for training.
     about : mapping, optional
         ``data``, ``scores`` and ``terms`` for the card, in JSON types.
     device : str
@@ -97,25 +97,27 @@ def train(
     start_from : path, optional
         Initial weights, of the same architecture.
     until : int, optional
-        Step after which the training pauses, to be resumed later; the weights are those of then.
+        Step after which the training pauses, to be resumed later; the weights of this step are
+        written.
     progress : callable or True, optional
-        Called with the finished steps, all steps and the last loss; True shows a bar.
+        Called with the number of finished steps, the number of all steps and the last loss; True
+        shows a progress bar.
 
     Returns
     -------
     Card
-        Of the weights that were written.
+        Card of the weights.
 
     Raises
     ------
     PairError
         If the cubes do not fit the recipe.
     PlanError
-        If the recipe is not for the network, or no such network has these numbers.
-    OutputError
-        If the weights exist already, or cannot be written there.
+        If the recipe does not suit the network, or the sizes are not valid for it.
+        OutputError
+        If the weights exist, or cannot be written.
     HsfuseError
-        If the loss becomes NaN or infinite; the last checkpoint is kept.
+        If the loss becomes NaN or infinite; the last checkpoint remains.
     """
     recipe = recipe or RECIPES[default_recipe(network)]
     out = _checked_output(Path(out), overwrite=overwrite)
@@ -187,7 +189,7 @@ def _initial_card(path: Path, architecture: Architecture) -> Card:
 
 
 def _with_cubes_of(initial: Card, data: object) -> object:
-    """Return the training data, with those of the initial weights."""
+    """Return the description of the training data, including those of the initial weights."""
     before = initial.about["data"]
     if not (isinstance(data, dict) and isinstance(before, dict)):
         return data
@@ -197,7 +199,7 @@ def _with_cubes_of(initial: Card, data: object) -> object:
 
 def training_folder(out: str | os.PathLike[str]) -> Path:
     """
-    Return the folder of the checkpoints and the log of weights.
+    Return the folder of the checkpoints and the log of a training.
 
     Examples
     --------
@@ -208,7 +210,7 @@ def training_folder(out: str | os.PathLike[str]) -> Path:
 
 
 def _checked_output(out: Path, *, overwrite: bool) -> Path:
-    """Return the path of the weights, if it may be written."""
+    """Check that the weights may be written to a path; return the path."""
     if out.suffix != ".safetensors":
         raise OutputError(f"{out}: expected a name that ends in .safetensors, got {out.suffix!r}")
     if not out.parent.is_dir():
@@ -244,25 +246,25 @@ def architecture_for(
     **sizes: int | None,
 ) -> Architecture:
     """
-    Return the architecture of a network and a recipe.
+    Return the architecture of a network for a recipe.
 
     Parameters
     ----------
     recipe : Recipe
-        Gives what the network predicts.
+        Recipe: target of the network.
     cubes : sequence of DataArray
-        Give the bands, for a network that predicts cubes.
+        Cubes with the bands, for a network that predicts cubes.
     sensors : sequence of Sensor or None
-        Give its MS bands.
+        MS sensors with the MS bands.
     network, scales
-        As :func:`train`.
-    **sizes
-        ``width``, ``levels`` and ``depth``, as :func:`train`.
+        As in :func:`train`.
+        **sizes
+            ``width``, ``levels`` and ``depth``, as in :func:`train`.
 
     Raises
     ------
     PlanError
-        If the recipe is not for the network, or no such network has these numbers.
+        If the recipe does not suit the network, or the sizes are not valid for it.
     """
     if network not in NETWORKS:
         raise PlanError(f"network must be one of {', '.join(NETWORKS)}, got {network!r}")
@@ -286,7 +288,7 @@ def architecture_for(
 
 
 def _sizes(network: str, given: Mapping[str, int | None]) -> dict[str, int | str]:
-    """Return the sizes that a network has, its own where none are given."""
+    """Return the sizes of a network, its defaults where none are given."""
     spec = NETWORKS[network]
     facts: dict[str, int | str] = {} if network == "ms-ssfnet" else {"network": network}
     for name, own in (("width", spec.width), ("levels", spec.levels), ("depth", spec.depth)):
@@ -315,7 +317,7 @@ def _check_same_bands(rasters: Sequence[xr.DataArray]) -> None:
 
 
 def _check_sensors(sensors: Sequence[Sensor | None], cube: xr.DataArray) -> None:
-    """Refuse sensors that a network of a fixed number of MS bands cannot serve."""
+    """Check that there is one MS sensor, whose bands are inside those of the cube."""
     (first, *others) = sensors
     if others or first is None:
         raise PairError(
