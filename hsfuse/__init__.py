@@ -1,10 +1,10 @@
 """
-Fuse a low-resolution hyperspectral raster with a high-resolution RGB or multispectral one.
+Fusion of a low-resolution hyperspectral raster with a high-resolution RGB or multispectral one.
 
-The names below are all that is promised; everything else may move. They are
-imported when first used (PEP 562), so that ``import hsfuse`` and ``hsfuse --help``
-load neither torch nor xarray. ``import hsfuse.xarray`` gives every DataArray the accessor
-``.hsfuse``; so does the first use of a function that takes or returns rasters.
+The names in ``__all__`` are the public API. They are imported on first use (PEP 562), so that
+``import hsfuse`` and ``hsfuse --help`` load neither torch nor xarray. ``import hsfuse.xarray``
+registers the accessor ``.hsfuse`` of DataArray, as does the first use of a public function that
+takes or returns rasters.
 
 Examples
 --------
@@ -64,8 +64,8 @@ __all__ = [
 
 __version__ = version("hsfuse")
 
-# Public name -> the module that defines it. No module is called like a function here: the
-# import of a submodule binds its name in the package and would hide the function.
+# Public name -> module that defines it. No module has the name of a public function: the import of
+# a submodule binds its name in the package and would hide the function.
 _HOMES = {
     "HsfuseError": "hsfuse.errors",
     "PairError": "hsfuse.errors",
@@ -100,7 +100,7 @@ def __getattr__(name: str) -> object:
 
 
 def _register_accessor() -> None:
-    """Give DataArray its accessor ``hsfuse`` where xarray is imported, but do not import it."""
+    """Register the accessor ``hsfuse`` of DataArray if xarray is already imported."""
     if "xarray" in sys.modules:
         import_module("hsfuse.xarray")
 

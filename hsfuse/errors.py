@@ -1,9 +1,9 @@
 """
-What hsfuse raises when a person can do something about it.
+Exceptions for errors that the user can correct.
 
-Every class is an :class:`HsfuseError` and the builtin a caller would expect, so
-both ``except HsfuseError`` and ``except ValueError`` work. The command line
-prints the message as one line; anything else is a bug and keeps its traceback.
+Every class derives from :class:`HsfuseError` and the matching builtin, so that both
+``except HsfuseError`` and ``except ValueError`` work. The command line prints the message as one
+line; any other exception is a bug and keeps its traceback.
 """
 
 from collections.abc import Sequence
@@ -22,29 +22,29 @@ __all__ = [
 
 
 class HsfuseError(Exception):
-    """The root of all that hsfuse raises on purpose."""
+    """Base class of the exceptions of hsfuse."""
 
     def _render_traceback_(self) -> list[str]:
-        """Return the message for IPython and notebooks, which show no traceback then."""
+        """Return the message for IPython and notebooks, instead of a traceback."""
         return [f"{type(self).__name__}: {self}"]
 
 
 class RasterError(HsfuseError, OSError):
-    """A file cannot be read as the raster that was asked for."""
+    """A file cannot be read as a raster."""
 
 
 class OutputError(HsfuseError, OSError):
-    """An output exists already, cannot be written, or failed its verification."""
+    """An output exists, cannot be written, or failed verification."""
 
 
 class ManifestError(HsfuseError, ValueError):
     """
-    The list of pairs of a batch has faults.
+    The manifest of a batch has errors.
 
     Parameters
     ----------
     faults : sequence of str
-        A line each; they name file, line, what was found and what is expected.
+        One line each, with file, line, found and expected value.
     """
 
     def __init__(self, faults: Sequence[str]) -> None:
@@ -56,7 +56,7 @@ class ManifestError(HsfuseError, ValueError):
 
 
 class PairError(HsfuseError, ValueError):
-    """Two rasters do not make a pair that can be fused."""
+    """Two rasters cannot be fused."""
 
 
 class SensorError(HsfuseError, ValueError):
@@ -64,12 +64,12 @@ class SensorError(HsfuseError, ValueError):
 
 
 class PlanError(HsfuseError, ValueError):
-    """A run cannot be done as asked: tiles, their overlap, method, device, or options."""
+    """A run cannot be planned with its options: tiles, method, device or others."""
 
 
 class WeightsError(HsfuseError, ValueError):
-    """Network weights are missing, damaged, or made for another kind of pair."""
+    """Network weights are missing, damaged, or not valid for the pair."""
 
 
 class WorkerError(HsfuseError, RuntimeError):
-    """Worker processes, dask workers or their scheduler were lost; what was written is kept."""
+    """Worker processes, dask workers or their scheduler were lost; finished blocks are kept."""

@@ -1,8 +1,8 @@
 """
-Compare an estimated raster with the truth: RMSE, PSNR, SAM, SSIM, ERGAS, UIQI and CC.
+Evaluation of an estimated raster against the truth: RMSE, PSNR, SAM, SSIM, ERGAS, UIQI and CC.
 
-Both rasters are read block by block, so neither needs to fit in memory, and the figures
-are those of the whole: each block also reads what the windows that start in it reach into.
+Both rasters are read block by block, with a halo for the windows that start in a block, so that
+the metrics are those of the whole and neither raster needs to fit in memory.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """Of the comparison of two rasters."""
+    """Settings of the block size."""
 
     # Values of one raster in one block with its halo: 64 MB of float32.
     block_values: int = 16_000_000
@@ -62,32 +62,31 @@ def evaluate(
     truth: Raster, estimate: Raster, *, ratio: float | None = None, peak: float | None = None
 ) -> Score:
     """
-    Return how close an estimated raster is to the truth.
+    Return the metrics of an estimated raster against the truth.
 
-    Bands that either raster marks as bad are left out, and so are pixels without data in
-    any other band. Where the two
-    rasters cover different parts of one lattice of pixels, their common part is compared; a
-    warning is logged where that leaves out pixels of the estimate.
+    Bands that either raster marks as bad are excluded, and pixels without data in any other band.
+    Where the rasters cover different parts of one pixel lattice, their intersection is compared; a
+    warning is logged if that excludes pixels of the estimate.
 
     Parameters
     ----------
     truth, estimate : DataArray, Dataset or path
-        As :func:`hsfuse.fuse` takes them, in the same units.
+        As in :func:`hsfuse.fuse`, in the same units.
     ratio : float, optional
         Fine pixels per coarse pixel of the pair that was fused; without it ERGAS is NaN.
     peak : float, optional
-        The largest possible value, in the units of the data; by default the largest value
-        of the truth in what is compared. ``Score.peak`` says which was used.
+        Largest possible value, in the units of the data; by default the largest compared value of
+        the truth. ``Score.peak`` is the value used.
 
     Returns
     -------
     Score
-        All figures, and how many bands and pixels they stand on.
+        All metrics, and the number of bands and pixels compared.
 
     Raises
     ------
     PairError
-        If the rasters have different bands or their pixels are not those of one lattice.
+        If the rasters have different bands, or their pixels do not share one lattice.
     PlanError
         If ratio or peak are not positive numbers.
     """
@@ -120,7 +119,7 @@ def evaluate(
 
 
 def _units(pair: _Common) -> str:
-    """Return the units of the data, as the truth states them, or else the estimate."""
+    """Return the units of the data that the truth states, or else the estimate."""
     stated = [str(raster.attrs.get("units") or "") for raster in (pair.truth, pair.estimate)]
     if all(stated) and stated[0] != stated[1]:
         _log.warning("%s: are in %s and %s", _names(pair.truth, pair.estimate), *stated)
@@ -136,7 +135,7 @@ def _names(truth: xr.DataArray, estimate: xr.DataArray) -> str:
 
 
 def _common(truth: xr.DataArray, estimate: xr.DataArray) -> _Common:
-    """Cut two rasters to their good bands and to the pixels that both have."""
+    """Cut two rasters to their common good bands and pixels."""
     good = common_bands(truth, estimate, _names(truth, estimate))
     rows, columns = lattice_offset(truth, estimate, _names(truth, estimate))
     cut_truth, cut_estimate = {}, {}
@@ -152,7 +151,7 @@ def _common(truth: xr.DataArray, estimate: xr.DataArray) -> _Common:
     )
     common, whole, other = (raster.shape[1:] for raster in (pair.truth, truth, estimate))
     if whole != other:
-        # A fusion ends where its HS image does, and the truth may go on.
+        # A fused raster ends with its HS image, and the truth may extend beyond it.
         _log.log(
             logging.INFO if common == other else logging.WARNING,
             "%s: compared on their common part, %s, of %s and %s",
@@ -166,7 +165,7 @@ def _common(truth: xr.DataArray, estimate: xr.DataArray) -> _Common:
 
 
 def _each_block(pair: _Common, work: Callable[[_Common, Span, Span], _Result]) -> list[_Result]:
-    """Return a result for each block, in order, so that sums have the same bits every time."""
+    """Return a result for each block, in order, for reproducible sums."""
     bands, rows, columns = pair.truth.shape
     edge = max(math.isqrt(_SETTINGS.block_values // bands) - HALO, 4 * HALO)
     blocks = list(product(_spans(rows, edge), _spans(columns, edge)))
@@ -196,5 +195,5 @@ def _largest(pair: _Common, rows: Span, columns: Span) -> float:
 
 def _pixels(raster: xr.DataArray, rows: Span, columns: Span) -> NDArray[np.floating]:
     window = raster.isel(y=rows.slice, x=columns.slice)
-    # Blocks run in parallel already; dask's own threads would only add to them.
+    # Blocks already run in parallel; further threads of dask would only compete.
     return window.compute(scheduler="synchronous").to_numpy()

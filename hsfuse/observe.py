@@ -1,11 +1,10 @@
 """
-What the two sensors see of a cube: the formation model, its adjoints, and no other copy.
+Observation model of the two sensors: the operators D and R with their adjoints.
 
-``X = D(Z) + n`` (eq. 1) and ``Y = R Z + n`` (eq. 2). ``Z`` is the wanted cube of
-shape (bands, rows, columns). :class:`Degrade` is D, a separable blur and sampling
-by a real-valued ratio between two grids that need not line up; :func:`respond` is
-R, a matrix on the spectrum. Methods, training, metrics and simulation all use
-these. Tensors may live on CPU or GPU.
+``X = D(Z) + n`` (eq. 1) and ``Y = R Z + n`` (eq. 2). ``Z`` is the high-resolution cube of shape
+(bands, rows, columns). :class:`Degrade` is D, a separable blur and sampling by a real-valued ratio
+between two grids that need not be aligned; :func:`respond` is R, a matrix on the spectrum.
+Methods, training, metrics and simulation all use these. Tensors may be on CPU or GPU.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ __all__ = ["Degrade", "Interpolate", "degrade_matrix", "over_share", "respond", 
 @dataclass(frozen=True)
 class Degrade:
     """
-    The spatial operator D: blur by the coarse sensor's PSF, then sample.
+    The spatial operator D: blur by the PSF of the coarse sensor, then sampling.
 
     Attributes
     ----------
@@ -48,16 +47,16 @@ class Degrade:
         dtype: torch.dtype = torch.float32,
     ) -> Degrade:
         """
-        Return D for a window's geometry.
+        Return D for the geometry of a window.
 
         Parameters
         ----------
         geometry : Geometry
             The two grids.
         psf : PSF
-            Of the coarse sensor.
-        device, dtype
-            Where and how the weights are held.
+            PSF of the coarse sensor.
+            device, dtype
+                Device and type of the weights.
         """
         rows, columns = (
             torch.from_numpy(degrade_matrix(axis, width)).to(device=device, dtype=dtype)
@@ -75,20 +74,20 @@ class Degrade:
 
     def forward_masked(self, cube: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """
-        Return D over the valid pixels alone, and the share of the blur they fill.
+        Return D over the valid pixels only, and the share of the PSF on valid pixels.
 
         Parameters
         ----------
         cube : Tensor of shape (..., rows, columns)
-            Values; those at invalid pixels are ignored, NaN included.
+            Values; invalid pixels are ignored and may be NaN.
         valid : Tensor of shape (rows, columns)
             True where there is data.
 
         Returns
         -------
         tuple of Tensor
-            The mean over the valid part, 0 where there is none, and the share in 0..1,
-            of shape (coarse rows, coarse columns).
+            The mean over the valid pixels, 0 where there are none, and the share from 0 to 1, of
+            shape (coarse rows, coarse columns).
         """
         weight = valid.to(cube.dtype)
         share = self.forward(weight)
@@ -98,19 +97,19 @@ class Degrade:
 
 def unseen_share(geometry: Geometry, psf: PSF, share: Tensor) -> Tensor:
     """
-    Return the share of each coarse pixel's PSF that lies on no fine pixel with data.
+    Return the share of the PSF of each coarse pixel that is not on fine pixels with data.
 
-    Beyond the fine grid, or in its gaps. :class:`Degrade` is the mean over the rest, so what a
-    coarse pixel saw of other ground, times this share, is an error of D of that pixel alone.
+    That is beyond the fine grid, or in its gaps. :class:`Degrade` is the mean over the rest, so the
+    difference of the unobserved area from it, times this share, is an error of D.
 
     Parameters
     ----------
     geometry : Geometry
         The two grids.
     psf : PSF
-        Of the coarse sensor.
-    share : Tensor of shape (coarse rows, coarse columns)
-        From :meth:`Degrade.forward_masked`: of the PSF on the grid, what lies on data.
+        PSF of the coarse sensor.
+        share : Tensor of shape (coarse rows, coarse columns)
+            From :meth:`Degrade.forward_masked`: share of the PSF on the grid that is on data.
 
     Returns
     -------
@@ -126,7 +125,7 @@ def unseen_share(geometry: Geometry, psf: PSF, share: Tensor) -> Tensor:
 
 def over_share(total: Tensor, share: Tensor) -> Tensor:
     """
-    Return D over valid MS pixels alone as a mean over them, 0 where there are none.
+    Return D over valid MS pixels as a mean over them, 0 where there are none.
 
     Parameters
     ----------
@@ -141,7 +140,7 @@ def over_share(total: Tensor, share: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Interpolate:
     """
-    Coarse values at the centres of fine pixels: cubic convolution, or linear.
+    Interpolation of coarse values at the centres of fine pixels: cubic convolution, or linear.
 
     Attributes
     ----------
@@ -163,7 +162,7 @@ class Interpolate:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Interpolate:
-        """Return the interpolation for a window's geometry."""
+        """Return the interpolation for the geometry of a window."""
         rows, columns = (
             torch.from_numpy(interpolation_matrix(axis, linear=linear)).to(
                 device=device, dtype=dtype
@@ -173,7 +172,7 @@ class Interpolate:
         return cls(rows, columns)
 
     def cut(self, area: tuple[Span, Span]) -> Interpolate:
-        """Return the interpolation at some rows and columns of the fine grid."""
+        """Return the interpolation restricted to a window of the fine grid."""
         return Interpolate(self.rows[area[0].slice], self.columns[area[1].slice])
 
     def forward(self, coarse: Tensor) -> Tensor:
@@ -183,7 +182,7 @@ class Interpolate:
 
 def respond(response: Tensor, cube: Tensor) -> Tensor:
     """
-    Return R Z: what the MS sensor's bands see of each spectrum (eq. 2).
+    Return R Z: the response of the MS bands to each spectrum (eq. 2).
 
     Its adjoint is ``respond(response.mT, image)``.
 

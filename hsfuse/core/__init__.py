@@ -1,1 +1,1 @@
-"""Arrays in, arrays out: numpy only, no files, dask, xarray or torch."""
+"""Functions on numpy arrays, without files, dask, xarray or torch."""

@@ -1,4 +1,4 @@
-"""In what a description differs from an earlier one."""
+"""Differences between two descriptions, as text."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _HASH = re.compile(r"[0-9a-f]{32,}")
 
 def find_differences(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
     """
-    Return in what a description differs from an earlier one, a phrase each.
+    Return the differences of a description from an earlier one, one phrase each.
 
     Parameters
     ----------
     before, now : mapping
-        Of names to values of JSON types; hashes are not shown.
+        Names and values of JSON types; hashes are not printed.
 
     Examples
     --------

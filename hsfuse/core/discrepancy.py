@@ -1,4 +1,4 @@
-"""Difference of a fused cube from its inputs (data consistency), as sums over blocks."""
+"""Differences of a fused cube from its inputs (data consistency), as sums over blocks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Discrepancy:
     """
     Sums of squares of an input and of its difference from the degraded cube.
 
-    Sums of blocks add up to those of the whole, in float64.
+    The sums of blocks add up to those of the whole, in float64.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Discrepancy:
         Parameters
         ----------
         expected, found : ndarray of the same shape
-            The input, and what the cube gives for it.
+            The input, and its prediction from the cube.
         """
         known = np.isfinite(expected) & np.isfinite(found)
         wanted = expected[known].astype(np.float64)

@@ -1,8 +1,8 @@
 """
-Distortions of a fused cube that need no truth: those of QNR and HQNR, window by window.
+Distortion indices of a fused cube without a truth: those of QNR and HQNR, over windows.
 
 Q is the universal image quality index (Wang and Bovik 2002, eq. 1, doi:10.1109/97.995823) of two
-images in a window, F the fused cube, X the HS image, P_l the MS image as a band l would see it:
+images in a window, F the fused cube, X the HS image, P_l the MS image synthesised for band l:
 the regression of X_l on the MS bands at the scale of X, applied to them at the scale of F
 ("synthesised band" of Selva et al. 2015, doi:10.1109/JSTARS.2015.2440092). D is the degradation of
 the HS sensor. As QNR has one panchromatic image and this fusion several MS bands, P_l takes the
@@ -16,9 +16,9 @@ place of P. With p = q = alpha = beta = 1:
   Garzelli and Nencini 2009, doi:10.1109/LGRS.2009.2022650)
 - HQNR = (1 - D_lambda_K) (1 - D_s) (Aiazzi et al. 2014, doi:10.1117/12.2069018)
 
-All Q are means over windows before they are compared, as in the toolbox of Vivone et al. 2021
-(doi:10.1109/MGRS.2020.3019315). A window is one piece of ground in both images, and windows do not
-overlap, so that the sums of blocks are those of the whole.
+All Q are averaged over windows before they are compared, as in the toolbox of Vivone et al. 2021
+(doi:10.1109/MGRS.2020.3019315). A window covers the same area in both images, and windows do not
+overlap, so that the sums of blocks add up to those of the whole.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-# By rounding, constant values have a variance of about this fraction of their mean square.
+# Variance of constant values by rounding, as a fraction of their mean square.
 _FLAT = 1e-12
 
 
 class WindowPixels(NamedTuple):
     """
-    The pixels of one window, each of shape (bands or MS bands, pixels) and finite.
+    The pixels of one window, all of shape (bands or MS bands, pixels) and finite.
 
     Attributes
     ----------
@@ -67,14 +67,14 @@ class WindowPixels(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Distortion:
     """
-    Sums over windows of the indices from which the distortions follow.
+    Sums over windows of the indices from which the distortions are computed.
 
     Attributes
     ----------
     windows : int
         Number of windows.
     fused, hs : ndarray of shape (bands, bands)
-        Q of each two bands of the fused cube, and of the HS image.
+        Q of each pair of bands of the fused cube, and of the HS image.
     fused_ms, hs_ms : ndarray of shape (bands,)
         Q of each band and its synthesised band, at the scale of the MS and of the HS image.
     hypercomplex : ndarray of shape ()
@@ -137,15 +137,15 @@ def window_distortion(pixels: WindowPixels, synthesis: SynthesisedBands) -> Dist
 
 def noise_distortion(pixels: WindowPixels, synthesis: SynthesisedBands, noise: Array) -> Distortion:
     """
-    Return the indices of one window for a fused cube without any error.
+    Return the indices of one window for an error-free fused cube.
 
-    What the HS sensor sees of it is the HS image without noise, and windows show the same at
-    both scales: what is left of the distortions is due to noise.
+    Its degradation is the HS image without noise, and windows are equal at both scales, so the
+    remaining distortions are due to noise.
 
     Parameters
     ----------
     pixels : WindowPixels
-        Of which the HS image and D of the MS image are used.
+        Pixels, of which the HS image and D of the MS image are used.
     synthesis : SynthesisedBands
     noise : ndarray of shape (bands,)
         Standard deviation of the noise of the HS image.
@@ -156,7 +156,7 @@ def noise_distortion(pixels: WindowPixels, synthesis: SynthesisedBands, noise: A
     clean = covariance.copy()
     noisy = covariance.diagonal()[:bands]
     power = np.maximum(noisy - noise**2, 0.0)
-    # Without noise a window may be flat: no covariance is larger than its variances allow.
+    # Without noise a window may be flat: covariances are limited by the variances.
     limit = np.sqrt(np.concatenate([power, covariance.diagonal()[bands:]]))
     clean = np.clip(clean, -np.outer(limit, limit), np.outer(limit, limit))
     clean[range(bands), range(bands)] = power
@@ -166,7 +166,7 @@ def noise_distortion(pixels: WindowPixels, synthesis: SynthesisedBands, noise: A
 
 
 def _indices(mean: Array, covariance: Array, synthesis: SynthesisedBands) -> tuple[Array, Array]:
-    """Return Q of each two bands, and of each band and its synthesised band."""
+    """Return Q of each pair of bands, and of each band and its synthesised band."""
     count = len(synthesis.offset)
     own, variance = mean[:count], covariance.diagonal()[:count]
     weights, offset = synthesis
@@ -186,7 +186,7 @@ def _moments(first: NDArray[np.floating], second: NDArray[np.floating]) -> tuple
 
 
 def _index(a: Array, b: Array, var_a: Array, var_b: Array, covariance: Array) -> Array:
-    """Return Q from means, variances and covariance; a factor without meaning is one."""
+    """Return Q from means, variances and covariance; an undefined factor is one."""
     power, spread = a * a + b * b, var_a + var_b
     luminance = np.divide(2 * a * b, power, out=np.ones_like(power), where=power > 0)
     rough = spread > _FLAT * power
@@ -226,7 +226,8 @@ def _conjugate_products(bands: int) -> tuple[NDArray[np.int8], NDArray[np.intp]]
     """
     Return for units i and components k the unit j with e_i e_j* = ± e_k, and the sign.
 
-    Of the smallest Cayley-Dickson algebra with so many units, (a, b)(c, d) = (ac - d*b, da + bc*).
+    The algebra is the smallest Cayley-Dickson algebra with ``bands`` units,
+    (a, b)(c, d) = (ac - d*b, da + bc*).
     """
     signs = np.ones((1, 1), dtype=np.int8)
     while len(signs) < bands:

@@ -1,4 +1,4 @@
-"""A shift that varies slowly over a scene: a polynomial surface fitted to local shifts."""
+"""Drift: a shift that varies slowly over a scene, as a polynomial fitted to local shifts."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _TERMS = {0: 1, 1: 3, 2: 6}
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """Of the choice of a surface's order, and of its fit."""
+    """Settings of the order of the polynomial and of its fit."""
 
-    # Windows per term at least: with fewer, a few outliers would determine the surface.
+    # Smallest number of windows per term, against the influence of outliers.
     windows_per_term: int = 2
-    # Pixels, added to a window's standard error: the shift varies within a window, so that its
-    # error is larger than the curvature of its fit states.
+    # Pixels added to the standard error of a window: the shift varies within the window, so that
+    # its error is larger than estimated from the fit.
     least_error: float = 0.02
-    # A higher order has to reduce the scatter to this share; what a term gains by chance is less.
+    # A higher order must reduce the scatter to this share, more than by chance.
     scatter_ratio: float = 0.75
-    # Standard errors of a surface at the scene's corners, in those of its mean.
+    # Standard error of the polynomial at the corners of the scene, relative to that of its mean.
     corner_errors: float = 6.0
 
 
@@ -40,15 +40,15 @@ _SETTINGS = _Settings()
 @dataclass(frozen=True)
 class Drift:
     """
-    Shifts along y and x as polynomials of the place.
+    Shifts along y and x as polynomials of the position.
 
     Attributes
     ----------
     size : tuple of int
         Rows and columns of the scene.
     terms : tuple of tuple of float
-        For y, then for x, the coefficients of 1, r, c, r², rc, c², as far as the order goes,
-        where r and c run from -1 to 1 over the scene; in pixels.
+        Coefficients in pixels for y and for x, of 1, r, c, r², rc, c² up to the order, where r and
+        c are the row and column scaled to -1 to 1 over the scene.
     scatter : float
         Robust standard deviation of the residuals, in pixels.
     windows : int
@@ -62,12 +62,12 @@ class Drift:
 
     def at(self, rows: ArrayLike, columns: ArrayLike) -> Array:
         """
-        Return the shifts at places, shape (2, ...): along y and x.
+        Return the shifts (2, ...) along y and x at positions.
 
         Parameters
         ----------
         rows, columns : array_like of one shape
-            In pixels; 0.5 is the centre of the first one.
+            In pixels; 0.5 is the centre of the first pixel.
 
         Examples
         --------
@@ -80,7 +80,7 @@ class Drift:
 
     @property
     def spread(self) -> float:
-        """Largest distance of the shift from its mean, in pixels."""
+        """Largest deviation of the shift from its mean, in pixels."""
         rows, columns = np.meshgrid(*(np.linspace(0, n, 9) for n in self.size), indexing="ij")
         shifts = self.at(rows, columns)
         away = shifts - shifts.mean(axis=(1, 2), keepdims=True)
@@ -94,16 +94,16 @@ def _basis(rows: Array, columns: Array, size: tuple[int, int]) -> Array:
 
 def fit_drift(local: Array, size: tuple[int, int]) -> Drift | None:
     """
-    Return the surface through the shifts of windows, or None where they are too few.
+    Fit the drift to the shifts of windows; return None for too few windows.
 
-    The order grows from 0 to 2 as long as the windows are enough for it, their scatter falls
-    by a quarter and the surface bends by more than that scatter can make it; windows that
-    disagree with the others count less (soft L1 loss).
+    The order is increased from 0 to 2 as long as there are enough windows, their scatter falls by a
+    quarter, and the variation exceeds that due to the scatter. The soft L1 loss limits the
+    influence of outliers.
 
     Parameters
     ----------
     local : ndarray of shape (windows, 6)
-        Row and column of a window's centre, shift along y and x, standard errors of these.
+        Row and column of the centre of a window, shift along y and x, standard errors of these.
     size : tuple of int
         Rows and columns of the scene, in the same pixels.
     """
@@ -133,6 +133,6 @@ def _surface(local: Array, size: tuple[int, int], count: int) -> Drift:
         ).x
         terms.append(tuple(float(value) for value in found))
         left.append(np.median(np.abs(shift - basis @ found)) / NORMAL_MAD)
-    # A term can fit one window exactly: residuals are scaled by the degrees of freedom left.
+    # Residuals are scaled by the degrees of freedom.
     scatter = float(np.hypot(*left)) * len(local) / max(len(local) - count, 1)
     return Drift(size, (terms[0], terms[1]), scatter, len(local))

@@ -1,4 +1,4 @@
-"""Endmembers of a scene: its purest pixels, or the corners of the smallest simplex about it."""
+"""Endmembers of a scene: its purest pixels, or the vertices of the smallest enclosing simplex."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def vertex_components(
     count : int
         Number of endmembers; limited to the number of bands and of pixels.
     seed : int
-        Of the random directions.
+        Random seed of the directions.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def vertex_components(
     count = min(count, *spectra.shape)
     vectors = np.linalg.eigh(spectra @ spectra.T)[1][:, ::-1][:, :count]
     projected = vectors.T @ spectra
-    # Perspective projection, so that brightness alone makes no endmember.
+    # Perspective projection, which removes differences in brightness.
     mean = projected.mean(axis=1)
     scale = mean @ projected
     projected = projected / np.where(np.abs(scale) > 1e-12, scale, np.inf)
@@ -62,26 +62,26 @@ def minimum_volume_simplex(
     seed: int = 0,
 ) -> NDArray[np.float64]:
     """
-    Return the corners of the smallest simplex about most of the spectra, by SISAL.
+    Return the vertices of the smallest simplex that encloses most of the spectra, by SISAL.
 
     Bioucas-Dias 2009, "A variable splitting augmented Lagrangian approach to linear spectral
     unmixing", WHISPERS, doi:10.1109/WHISPERS.2009.5289072: with Q the inverse of the corners and
     Y the spectra in the affine set of the leading components, minimise
-    ``-log |det Q| + penalty * sum(max(-Q Y, 0))`` over Q with ``1'Q Y = 1'``. The corners
-    need be no pixels, and spectra beyond the simplex cost in proportion to their distance.
+    ``-log |det Q| + penalty * sum(max(-Q Y, 0))`` over Q with ``1'Q Y = 1'``. The vertices
+    need not be pixels, and spectra outside the simplex are penalised by their distance.
 
     Parameters
     ----------
     spectra : ndarray of shape (bands, pixels)
         Finite values of any unit.
     count : int
-        Number of corners; limited to the number of bands and of pixels.
+        Number of vertices; limited to the number of bands and of pixels.
     penalty : float
-        Of what lies outside, for all pixels together.
+        Weight of the distances outside the simplex, summed over all pixels.
     rounds : int
-        Quadratic approximations of the determinant.
+        Number of quadratic approximations of the determinant.
     seed : int
-        Of the initial endmembers (:func:`vertex_components`).
+        Random seed of the initial endmembers (:func:`vertex_components`).
 
     Returns
     -------
@@ -96,7 +96,7 @@ def minimum_volume_simplex(
     whitened = np.linalg.pinv(basis) @ (spectra - mean)
     lifted = np.vstack([whitened, np.ones(spectra.shape[1])]) / np.sqrt(count)
     corners = vertex_components(lifted, count, seed=seed)
-    # About the corners found, wide enough to hold every spectrum.
+    # Start from the purest pixels, enlarged to enclose every spectrum.
     corners = corners + count * (corners - corners.mean(axis=1, keepdims=True))
     inverse = _smallest_simplex(lifted, np.linalg.inv(corners), penalty, rounds)
     return np.asarray(mean + basis @ (np.linalg.inv(inverse) * np.sqrt(count))[:-1])
@@ -128,7 +128,7 @@ def _smallest_simplex(
             split = _hinge_step(mixed - dual, penalty / weight)
             dual = dual - (mixed - split)
         value = objective(before)
-        for _ in range(60):  # halve the step until the objective does not rise
+        for _ in range(60):  # halve the step until the objective does not increase
             if objective(inverse) <= value:
                 break
             inverse = (inverse + before) / 2

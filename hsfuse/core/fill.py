@@ -1,8 +1,8 @@
 """
-Fill that nobody declared: a number or a spectrum that stands where a sensor saw nothing.
+Detection of undeclared fill: a number or a spectrum in pixels without a measurement.
 
-Measurements differ from pixel to pixel and lie in one range. Fill is exactly the same in many
-pixels that touch each other, and lies beyond that range or ends abruptly.
+Measurements differ between pixels and are in one range. Fill is exactly equal in many adjacent
+pixels, and is outside that range or has an abrupt edge.
 """
 
 from __future__ import annotations
@@ -22,46 +22,47 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """Of what distinguishes fill from measurements."""
+    """Criteria that distinguish fill from measurements."""
 
-    # Fills of one image: no-data, and saturation or background beside it.
+    # Largest number of fills of one image: no data, and saturation or background.
     most_fills: int = 4
-    # More bands than these are a spectrum, which no two pixels share by chance.
+    # Number of bands above which two pixels are not equal by chance.
     colour_bands: int = 16
-    # Values, or touching pixels, that are no chance; touching pixels of the few bands of a colour
-    # image, where a roof or a shadow holds some that are the same.
+    # Smallest number of equal values, or of equal adjacent pixels; and of adjacent pixels of colour
+    # images, in which a roof or a shadow has some equal pixels.
     fewest: int = 4
     fewest_of_colours: int = 64
-    # Distance of a number from all else, in the range of all else.
+    # Distance of a number from all other values, relative to their range.
     distance: float = 0.5
-    # Different values of all else: a mask or a class map has no range.
+    # Smallest number of distinct other values: masks and class maps have fewer.
     fewest_values: int = 16
-    # Values among which these are counted: enough for that, and quickly sorted.
+    # Number of values among which these are counted, to limit sorting.
     counted_values: int = 100_000
-    # Share of different spectra among the others of a window, where pixels are measured.
+    # Smallest share of distinct spectra among the other pixels of a window.
     distinct: float = 0.9
-    # Distance of the pixels just beside a fill from it, in the usual one: shade and glare fade.
+    # Distance of the pixels adjacent to a fill from it, relative to the usual distance: the edges
+    # of shadows and glints are gradual.
     abrupt: float = 0.5
 
 
 _SETTINGS = _Settings()
-# Pixels touch at an edge or a corner: a slanted line is one region.
+# Pixels are adjacent at an edge or a corner, so that a slanted line is one region.
 _TOUCHING = np.ones((3, 3), dtype=np.bool_)
 
 
 @dataclass(frozen=True)
 class Fill:
     """
-    What stands where there is no data.
+    An undeclared fill.
 
     Attributes
     ----------
     spectrum : tuple of float
-        The number in each band; NaN in bands that hold nothing else either.
+        Value in each band; NaN in bands that have no other value.
     alone : bool
-        Whether the number means no data in one band alone, not only in all of them.
+        Whether the value is fill also in single bands, not only in all bands.
     share : float
-        Of the pixels that were looked at, or of the values where it stands alone.
+        Share of the sampled pixels, or of the values for fill in single bands.
     """
 
     spectrum: tuple[float, ...]
@@ -69,7 +70,7 @@ class Fill:
     share: float
 
     def within(self, cube: Cube) -> Mask:
-        """Return where a cube (bands, rows, columns) holds it, of the shape of the cube."""
+        """Return the mask of a cube (bands, rows, columns) where it has this fill, same shape."""
         spectrum = np.array(self.spectrum, dtype=np.float32)[:, None, None]
         same = cube == spectrum
         if self.alone:
@@ -78,12 +79,12 @@ class Fill:
         return np.broadcast_to(whole, cube.shape)
 
     def masked(self, cube: Cube) -> Cube:
-        """Return a cube (bands, rows, columns) with NaN where it holds it."""
+        """Return a cube (bands, rows, columns) with NaN at this fill."""
         return np.where(self.within(cube), np.float32(np.nan), cube)
 
     @property
     def number(self) -> float | None:
-        """The number, if it is the same in all bands."""
+        """The value, if it is the same in all bands."""
         known = {value for value in self.spectrum if not np.isnan(value)}
         return known.pop() if len(known) == 1 else None
 
@@ -91,7 +92,7 @@ class Fill:
 @dataclass(frozen=True, eq=False)
 class MeasuredRange:
     """
-    The values of an image where none is fill.
+    The range of the measured values of an image.
 
     Attributes
     ----------
@@ -104,23 +105,23 @@ class MeasuredRange:
 
     @property
     def lowest(self) -> float:
-        """Below it no value is measured."""
+        """Limit below which no value is a measurement."""
         low, high = np.fmin.reduce(self.low), np.fmax.reduce(self.high)
         return float(low - _SETTINGS.distance * (high - low))
 
     @property
     def highest(self) -> float:
-        """Above it no value is measured."""
+        """Limit above which no value is a measurement."""
         low, high = np.fmin.reduce(self.low), np.fmax.reduce(self.high)
         return float(high + _SETTINGS.distance * (high - low))
 
     def beyond(self, cube: Cube) -> Mask:
         """
-        Return which pixels of a cube (bands, rows, columns) may be fill, shape (rows, columns).
+        Return the mask (rows, columns) of pixels of a cube (bands, rows, columns) that may be fill.
 
-        Some value lies far from all that was measured, or all bands do at the same end of it, or
-        the number is the same in all bands of a spectrum. Measured pixels may be among them; a
-        fill that :func:`find_fills` finds in an image with this range is.
+        In these pixels a value is far outside the measured range, or all bands are outside at the
+        same end, or all bands are equal. The mask includes all fills that :func:`find_fills`
+        detects in an image with this range, and may include measured pixels.
         """
         used = np.flatnonzero(np.isfinite(self.low))
         if not used.size:
@@ -134,14 +135,14 @@ class MeasuredRange:
         return np.asarray(far)
 
     def distance(self, spectra: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return how far the farthest value of each spectrum (bands, pixels) is from the range."""
+        """Return the largest distance from the range (pixels,) of each spectrum (bands, pixels)."""
         low, high = (np.where(np.isnan(end), 0, end)[:, None] for end in (self.low, self.high))
         outside = np.fmax(low - spectra, spectra - high)
         return np.asarray(np.fmax.reduce(outside, axis=0), dtype=np.float64)
 
 
 def _in_all(bands: NDArray[np.intp], mask: Callable[[int], Mask]) -> Mask:
-    """Return where the masks of all bands hold."""
+    """Return the conjunction of the masks of all bands."""
     held = mask(int(bands[0]))
     for band in bands[1:]:
         if not held.any():
@@ -151,14 +152,14 @@ def _in_all(bands: NDArray[np.intp], mask: Callable[[int], Mask]) -> Mask:
 
 
 def without_fills(cube: Cube, fills: Iterable[Fill]) -> Cube:
-    """Return a cube (bands, rows, columns) with NaN where it holds one of the fills."""
+    """Return a cube (bands, rows, columns) with NaN at the fills."""
     for fill in fills:
         cube = fill.masked(cube)
     return cube
 
 
 def range_of(patches: Sequence[Cube]) -> MeasuredRange:
-    """Return the range of the finite values of some windows (bands, rows, columns)."""
+    """Return the range of the finite values of windows (bands, rows, columns)."""
     patches = [_finite(patch) for patch in patches]
     low = np.fmin.reduce([np.fmin.reduce(patch, axis=(1, 2)) for patch in patches])
     high = np.fmax.reduce([np.fmax.reduce(patch, axis=(1, 2)) for patch in patches])
@@ -166,24 +167,24 @@ def range_of(patches: Sequence[Cube]) -> MeasuredRange:
 
 
 def _finite(patch: Cube) -> Cube:
-    """Return a window with NaN in place of infinite values."""
+    """Return a window with infinite values replaced by NaN."""
     infinite = np.isinf(patch)
     return np.where(infinite, np.float32(np.nan), patch) if infinite.any() else patch
 
 
 def find_fills(patches: Sequence[Cube]) -> list[Fill]:
     """
-    Return the fills of an image that windows of it show.
+    Detect the fills of an image in windows of it.
 
     Parameters
     ----------
     patches : sequence of ndarray of shape (bands, rows, columns)
-        NaN where no data is known.
+        Windows, NaN for known no data.
 
     Returns
     -------
     list of Fill
-        None where all of the image is one number, as then there is nothing to tell it by.
+        Empty where the whole image is constant.
     """
     patches = [_finite(patch) for patch in patches]
     fills: list[Fill] = []
@@ -198,27 +199,27 @@ def find_fills(patches: Sequence[Cube]) -> list[Fill]:
 
 def find_unexpected(cube: Cube, measured: MeasuredRange) -> list[float | None]:
     """
-    Return the numbers of fills in a part of an image of which a sample showed none.
+    Return the values of fills in a part of an image that were not detected in a sample.
 
     Parameters
     ----------
     cube : ndarray of shape (bands, rows, columns)
-        The part, NaN where no data is known.
+        The part, NaN for known no data.
     measured : MeasuredRange
-        Of the sample, in which the fills that it showed are NaN.
+        Range of the sample without its fills.
 
     Returns
     -------
     list of float or None
-        One for each fill; None for a spectrum that differs between bands. Where values far below
-        the sample are not all the same, as after resampling, the lowest.
+        The value of each fill; None for a spectrum that differs between bands. Where values far
+        below the sample are not equal, as after resampling, the lowest.
     """
     places = measured.beyond(cube)
     if np.count_nonzero(places) < _SETTINGS.fewest:
         return []
     spectra = cube[:, np.isfinite(cube).any(axis=0)]
     whole = bool((spectra == spectra[:, :1]).all()) and spectra.shape[1] == cube[0].size
-    if whole:  # nothing else is there to tell it by
+    if whole:  # there are no other values for a comparison
         spectrum = set(spectra[:, 0].tolist())
         return [spectrum.pop() if len(spectrum) == 1 else None]
     fills = [fill for fill in find_fills([cube]) if (fill.within(cube).any(axis=0) & places).any()]
@@ -229,7 +230,7 @@ def find_unexpected(cube: Cube, measured: MeasuredRange) -> list[float | None]:
 
 
 def _extreme_number(patches: Sequence[Cube]) -> Fill | None:
-    """Return a number that many values hold far beyond all others."""
+    """Return the fill of a number that many values have, far outside the range of the others."""
     bands = len(patches[0])
     for sign in (1, -1):
         end = np.fmin if sign > 0 else np.fmax
@@ -254,7 +255,7 @@ def _extreme_number(patches: Sequence[Cube]) -> Fill | None:
 
 
 def _repeated_spectrum(patches: Sequence[Cube]) -> Fill | None:
-    """Return a spectrum that many touching pixels share and no measurement is like."""
+    """Return the fill of a spectrum that many adjacent pixels share."""
     bands = len(patches[0])
     used = np.any([np.isfinite(patch).any(axis=(1, 2)) for patch in patches], axis=0)
     if not used.any() or not any(_repeats(patch, np.flatnonzero(used)) for patch in patches):
@@ -282,7 +283,7 @@ def _repeated_spectrum(patches: Sequence[Cube]) -> Fill | None:
 
 
 def _repeats(patch: Cube, bands: NDArray[np.intp]) -> bool:
-    """Return whether some pixel is the same in all bands as the one beside or below it."""
+    """Return whether any pixel equals the next pixel to the right or below in all bands."""
     beside = _in_all(bands, lambda band: patch[band, :, 1:] == patch[band, :, :-1])
     return bool(
         beside.any() or _in_all(bands, lambda band: patch[band, 1:] == patch[band, :-1]).any()
@@ -290,7 +291,7 @@ def _repeats(patch: Cube, bands: NDArray[np.intp]) -> bool:
 
 
 def _codes(spectra: NDArray[np.float32]) -> NDArray[np.uint64]:
-    """Return a number for each spectrum (bands, pixels), the same for the same spectrum alone."""
+    """Return a hash (pixels,) of each spectrum (bands, pixels)."""
     draw = np.random.default_rng(0)
     codes = np.zeros(spectra.shape[1], dtype=np.uint64)
     for band in spectra:
@@ -319,7 +320,7 @@ def _is_fill(
         return (beyond or (constant and at_end)) and _is_abrupt(spectrum, others, masks, patches)
     if not (constant or at_end):
         return False
-    # Of each window alone: windows may overlap.
+    # Counted in each window separately, since windows may overlap.
     codes = [
         _codes(patch[:, ~mask & np.isfinite(patch).all(axis=0)])
         for patch, mask in zip(patches, masks, strict=True)
@@ -329,7 +330,7 @@ def _is_fill(
 
 
 def _largest(masks: Sequence[Mask]) -> int:
-    """Return the pixels of the largest connected part."""
+    """Return the number of pixels of the largest connected region."""
     return max(
         (int(np.bincount(label(mask, _TOUCHING)[0].ravel())[1:].max(initial=0)) for mask in masks),
         default=0,
@@ -342,7 +343,7 @@ def _is_abrupt(
     masks: Sequence[Mask],
     patches: Sequence[Cube],
 ) -> bool:
-    """Return whether pixels beside it are hardly more like it than any: shade and glare fade."""
+    """Return whether adjacent pixels are hardly more similar to it than others: an abrupt edge."""
     beside = np.concatenate(
         [
             patch[:, binary_dilation(mask) & ~mask & np.isfinite(patch).all(axis=0)]

@@ -2,9 +2,9 @@
 Geometry of a coarse pixel grid relative to a fine one.
 
 Positions are in *fine coordinates*: fine pixel ``k`` covers ``[k, k + 1)`` and its centre is
-``k + 0.5``. Pixels are areas, so a coarse pixel covers ``ratio`` fine ones; the ratio is any
-positive real number and the two origins need not be aligned. Geometry follows from the two
-affine transforms alone, never from the numbers of pixels.
+``k + 0.5``. A coarse pixel covers ``ratio`` fine pixels; the ratio is any positive real number, and
+the two origins need not be aligned. The geometry follows from the two affine transforms, not from
+the numbers of pixels.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Span:
 
     def shifted(self, by: int) -> Span:
         """
-        Return the same range counted from another pixel.
+        Return the range shifted by a number of pixels.
 
         Examples
         --------
@@ -53,7 +53,7 @@ class Span:
 @dataclass(frozen=True, slots=True)
 class Axis:
     """
-    One axis of a coarse grid over a fine one.
+    One axis of a coarse grid relative to a fine one.
 
     Attributes
     ----------
@@ -64,8 +64,8 @@ class Axis:
     ratio : float
         Fine pixels per coarse pixel, a positive real number.
     origin : float
-        Fine coordinate of the first coarse pixel's outer edge: coarse pixel ``i``
-        covers ``[origin + i * ratio, origin + (i + 1) * ratio)``.
+        Fine coordinate of the outer edge of the first coarse pixel: coarse pixel ``i`` covers
+        ``[origin + i * ratio, origin + (i + 1) * ratio)``.
     """
 
     fine: int
@@ -110,7 +110,7 @@ class Axis:
         """
         first = (fine.start - self.origin) / self.ratio - margin
         last = (fine.stop - self.origin) / self.ratio + margin
-        # Edges are compared to a millionth of a pixel: transforms carry rounding of that size.
+        # Edges are compared with a tolerance of 1e-6 pixels, the rounding of transforms.
         start = min(max(math.floor(first + 1e-6), 0), self.coarse - 1)
         stop = max(min(math.ceil(last - 1e-6), self.coarse), start + 1)
         return Span(start, stop)
@@ -124,14 +124,14 @@ class Axis:
         return Span(start, stop)
 
     def cut(self, fine: Span, coarse: Span) -> Axis:
-        """Return the axis of a window: ``fine`` and ``coarse`` spans renumbered from zero."""
+        """Return the axis of a window, with both spans renumbered from zero."""
         origin = self.origin + coarse.start * self.ratio - fine.start
         return Axis(len(fine), len(coarse), self.ratio, origin)
 
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Both axes of a coarse grid over a fine one, rows first."""
+    """Both axes of a coarse grid relative to a fine one, rows first."""
 
     y: Axis
     x: Axis
@@ -148,13 +148,13 @@ class Geometry:
 
     @property
     def ratio(self) -> float:
-        """The mean of both axes' ratios."""
+        """Mean of the ratios of both axes."""
         return (self.y.ratio + self.x.ratio) / 2
 
 
 def spread_evenly(length: int, count: int) -> list[int]:
     """
-    Return so many of ``length`` indexes, or all, with like distances from each other.
+    Return ``count`` of ``length`` indexes, or all of fewer, evenly spaced.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Values as JSON holds them, for records and for what an output states of its origin."""
+"""Conversion of values to JSON types, for records and provenance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["json_mapping", "json_value"]
 
 def json_mapping(values: Mapping[str, object]) -> dict[str, object]:
     """
-    Return a mapping in JSON types.
+    Convert a mapping to JSON types.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def json_mapping(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def json_value(value: object) -> object:
-    """Return a value in JSON types; a number that is not finite becomes None."""
+    """Convert a value to JSON types; NaN and infinite numbers become None."""
     if isinstance(value, Mapping):
         return json_mapping(value)
     if isinstance(value, np.ndarray | np.generic):

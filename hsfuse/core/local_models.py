@@ -1,9 +1,9 @@
 """
-The local models of a scene: units of HS pixels, each conditioned once, for all its windows.
+Grid of the local models of a scene: units of HS pixels, each conditioned once.
 
-A unit is conditioned on the HS pixels between its edges and on a halo about them. Where models are
-applied, neighbours are blended over a ramp; a window therefore needs the models of every unit
-that has a weight in it.
+A unit is conditioned on the HS pixels between its edges and in a halo around them. Where models are
+applied, neighbouring units are blended over a ramp; a window therefore needs the models of every
+unit with a weight in it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ from hsfuse.core.grid import Axis, Geometry, Span
 
 __all__ = ["LocalModelAxis", "LocalModelGrid"]
 
-# HS pixels by which a span is widened before its units are looked up: positions in a window carry
-# rounding, and no unit with a weight may be missing.
+# HS pixels by which a span is widened for the lookup of units, for rounding of positions.
 _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class LocalModelAxis:
     """
-    The units along one axis; positions are in HS pixels of the scene, from its first edge.
+    The units along one axis, with positions in HS pixels from the first edge of the scene.
 
     Attributes
     ----------
@@ -32,11 +31,11 @@ class LocalModelAxis:
         Ascending, from 0 to the number of HS pixels; unit ``i`` is between edges ``i`` and
         ``i + 1``. The outermost units extend beyond the ends of the scene.
     halo : int
-        HS pixels beyond its edges on which a unit is conditioned.
+        HS pixels beyond the edges of a unit on which it is conditioned.
     ramp : float
         HS pixels on either side of an edge over which two units are blended.
     fine_reach : float
-        HS pixels by which the MS pixels that conditioning needs extend beyond its HS pixels.
+        HS pixels by which the MS pixels for conditioning extend beyond its HS pixels.
 
     Raises
     ------
@@ -63,12 +62,12 @@ class LocalModelAxis:
 
     @property
     def length(self) -> int:
-        """HS pixels of the scene."""
+        """Number of HS pixels of the scene."""
         return int(self.edges[-1])
 
     @property
     def longest(self) -> int:
-        """HS pixels on which a unit is conditioned at most."""
+        """Largest number of HS pixels on which a unit is conditioned."""
         return max(len(self.coarse(index)) for index in range(self.count))
 
     def coarse(self, index: int) -> Span:
@@ -86,14 +85,14 @@ class LocalModelAxis:
 
     def touching(self, axis: Axis, fine: Span) -> range:
         """
-        Return the units with a weight at the centre of some MS pixel.
+        Return the units with a weight at the centre of any MS pixel of a span.
 
         Parameters
         ----------
         axis : Axis
-            Of the scene's HS pixels over its MS pixels.
+            HS pixels of the scene relative to its MS pixels.
         fine : Span
-            The MS pixels.
+            MS pixels.
 
         Examples
         --------
@@ -116,13 +115,13 @@ class LocalModelGrid:
     Attributes
     ----------
     y, x : LocalModelAxis
-        Along each axis.
+        Units along each axis.
     size : int
-        Values of one unit's models, for the estimate of disk space.
+        Number of values of the models of a unit, for the estimate of disk space.
     effort : float
-        Cost of conditioning all units over that of fusing the scene with them, for progress.
+        Ratio of the cost of conditioning all units to that of fusing the scene, for progress.
     memory : int
-        Bytes at the peak of conditioning a unit, beside its window.
+        Peak memory in bytes of conditioning a unit, without its window.
     """
 
     y: LocalModelAxis
@@ -137,7 +136,7 @@ class LocalModelGrid:
 
     @property
     def bytes(self) -> int:
-        """Of all models, as float32."""
+        """Size of all models in bytes, as float32."""
         return 4 * self.size * self.y.count * self.x.count
 
     @property
@@ -158,7 +157,7 @@ class LocalModelGrid:
         )
 
     def touching(self, geometry: Geometry, fine: tuple[Span, Span]) -> list[tuple[int, int]]:
-        """Return the units with a weight in some rows and columns of the MS image."""
+        """Return the units with a weight in a window of the MS image."""
         rows = self.y.touching(geometry.y, fine[0])
         columns = self.x.touching(geometry.x, fine[1])
         return [(i, j) for i in rows for j in columns]

@@ -1,8 +1,8 @@
 """
-How close an estimated cube is to the truth.
+Metrics of an estimated cube against the truth.
 
-Cubes are ``(bands, rows, columns)``. A pixel that is not finite in any band of either
-cube is left out of every figure. Cubes of different shapes raise ValueError.
+Cubes are ``(bands, rows, columns)``. A pixel that is not finite in any band of either cube is
+excluded from all metrics. Cubes of different shapes raise ValueError.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Cube = NDArray[np.floating]
 @dataclass(frozen=True, slots=True)
 class Score:
     """
-    Every figure for one estimate.
+    All metrics of an estimate.
 
     Attributes
     ----------
@@ -67,13 +67,13 @@ class Score:
     cc : float
         Pearson's correlation per band, averaged over the bands in which neither is constant.
     peak : float
-        What was taken for the largest value.
+        Largest possible value that was used.
     ratio : float or None
         Fine pixels per coarse pixel.
     bands, pixels : int
-        What was compared.
+        Number of bands and pixels compared.
     units : str
-        Of the data; empty where they are not stated.
+        Units of the data; empty where unknown.
     """
 
     rmse: float
@@ -91,7 +91,7 @@ class Score:
     units: str = ""
 
     def _repr_html_(self) -> str:
-        """Return the figures as a notebook shows them."""
+        """Return a table of the metrics for notebooks."""
         units = f" {self.units}" if self.units else ""
         rows = [
             ("PSNR", f"{self.psnr:.2f} dB, peak {self.peak:.4g}{units}"),
@@ -155,7 +155,7 @@ def cc(truth: Cube, estimate: Cube) -> float:
     """
     Return Pearson's correlation per band, averaged over bands.
 
-    Bands in which either cube is constant have none and are left out.
+    Bands in which either cube is constant are excluded.
     """
     return take_moments(*_checked(truth, estimate)).cc()
 
@@ -164,8 +164,8 @@ def sam(truth: Cube, estimate: Cube) -> float:
     """
     Return the spectral angle in degrees, averaged over pixels.
 
-    Kruse et al. 1993, doi:10.1016/0034-4257(93)90013-N. Pixels whose true spectrum is zero
-    have no direction and are left out; an estimate of zero there is 90 degrees off.
+    Kruse et al. 1993, doi:10.1016/0034-4257(93)90013-N. Pixels with a true spectrum of zero are
+    excluded; an estimated spectrum of zero has an angle of 90 degrees.
 
     Examples
     --------
@@ -178,7 +178,7 @@ def sam(truth: Cube, estimate: Cube) -> float:
 
 def spectral_angles(truth: Cube, estimate: Cube) -> NDArray[np.float64]:
     """
-    Return the spectral angle of each pixel in degrees; :func:`sam` is the mean of them.
+    Return the spectral angle of each pixel in degrees; :func:`sam` is their mean.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def uiqi(truth: Cube, estimate: Cube, size: int = UIQI_WINDOW) -> float:
 
 def score(truth: Cube, estimate: Cube, ratio: float | None = None, peak: float = 1.0) -> Score:
     """
-    Return every figure for one estimate.
+    Return all metrics of an estimate.
 
     Parameters
     ----------
@@ -243,12 +243,12 @@ def score(truth: Cube, estimate: Cube, ratio: float | None = None, peak: float =
 
 def summarise(tally: Tally, peak: float, ratio: float | None) -> Score:
     """
-    Return the figures that follow from sums.
+    Return all metrics from sums.
 
     Parameters
     ----------
     tally : Tally
-        Taken with the same ``peak``.
+        Sums, computed with the same ``peak``.
     peak : float
         The largest possible value, in the units of the data.
     ratio : float or None

@@ -1,4 +1,4 @@
-"""Noise of the bands of a spectral image, estimated from the image itself."""
+"""Estimates of the noise of the bands of a spectral image."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ __all__ = [
     "signal_components",
 ]
 
-# Sees neither constants nor slopes; white noise of deviation one becomes one of six.
+# Second difference: insensitive to constants and slopes; white noise is amplified by six.
 _CURVATURE = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])
-# Pixels of its correlated noise that count as one: the sum of its squared autocorrelations.
+# Sum of the squared autocorrelations of the filtered noise: so many pixels count as one.
 _CURVATURE_CORRELATION = (70 / 36) ** 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """Of the estimates of noise from neighbouring bands and from neighbouring pixels."""
+    """Settings of the estimates from neighbouring bands and from neighbouring pixels."""
 
-    # Bands on either side that a band is regressed on: they predict a band of any imaging
-    # spectrometer; more only cost pixels. At least ``pixels_per_band`` pixels each.
+    # Bands on either side for the regression of a band, enough for any imaging spectrometer; with
+    # at least ``pixels_per_band`` pixels for each.
     neighbours: int = 10
     pixels_per_band: int = 4
-    # Pixels a side of a block, and the quantile of the blocks' power that is the noise: the
-    # flattest tenth of them shows hardly more.
+    # Side of a block in pixels, and the quantile of the power of blocks taken as noise: the
+    # flattest tenth has little texture.
     block: int = 8
     flattest: float = 0.1
 
@@ -43,7 +43,7 @@ _SETTINGS = _Settings()
 
 def band_noise(spectra: NDArray[np.float64]) -> NDArray[np.float64]:
     """
-    Return the standard deviation of each band's noise.
+    Return the standard deviation of the noise of each band.
 
     A band is regressed on its neighbours in wavelength; neighbouring bands share the
     signal but not the noise, so the residual is the noise (Roger and Arnold 1996,
@@ -94,15 +94,15 @@ def neighbour_weights(spectra: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def lag_one_autocorrelation(images: Iterable[NDArray[np.floating]]) -> NDArray[np.float64]:
     """
-    Return the correlation of neighbouring pixels, along the axis where it is lower.
+    Return the correlation of neighbouring pixels, the smaller one of both axes.
 
-    The point spread function correlates what is on the ground along both axes; white noise is
-    correlated along neither, stripes along one.
+    The point spread function correlates the signal along both axes; white noise is correlated along
+    neither, stripes along one.
 
     Parameters
     ----------
     images : iterable of ndarray of shape (bands, rows, columns)
-        Windows of one image, of mean zero, NaN where there is no data.
+        Windows of one image, of mean zero, NaN for no data.
 
     Returns
     -------
@@ -135,10 +135,10 @@ def regress_bands(
     spectra: NDArray[np.float64], wanted: NDArray[np.bool_], noise: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
-    Return the ridge regression of some bands on the nearest of the others.
+    Return the ridge regression of some bands on the nearest of the other bands.
 
-    Bayesian linear regression whose prior of the weights is normal with a variance of one over
-    their number: the fewer pixels and the more noise, the less a fit to the noise can amplify
+    Bayesian linear regression with a normal prior of the weights with a variance of one over
+    their number, so that with few pixels or much noise a fit to the noise does not amplify
     differences between neighbouring bands. On two scenes of 23 and 25 HS pixels a side it leaves
     bands with stripes or noise of half their deviation an error of 0.083 and 0.143 of it, and
     ordinary least squares 0.094 and 0.150.
@@ -174,13 +174,13 @@ def regress_bands(
 
 
 def _ridged(block: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a covariance with a ridge far below any noise: flat and twin bands stay solvable."""
+    """Return a covariance with a ridge far below any noise, for constant or equal bands."""
     return block + (1e-10 * np.trace(block) / len(block) + 1e-30) * np.eye(len(block))
 
 
 def signal_components(spectra: NDArray[np.float64], noise: NDArray[np.float64]) -> int:
     """
-    Return how many principal components rise above the noise.
+    Return the number of principal components above the noise.
 
     In units of the noise, the covariance of pure noise has no eigenvalue above
     ``(1 + sqrt(bands / pixels))²`` (Marchenko and Pastur 1967); those above are signal.
@@ -203,20 +203,20 @@ def signal_components(spectra: NDArray[np.float64], noise: NDArray[np.float64]) 
 
 def pixel_noise(image: NDArray[np.floating]) -> NDArray[np.float64]:
     """
-    Return the standard deviation of each band's noise from pixel to pixel.
+    Return the standard deviation of the pixel noise of each band.
 
-    Immerkaer 1996, doi:10.1006/cviu.1996.0060, on the flattest tenth of the image's blocks. In
-    each of them a band is regressed on the others: they share the texture but not the noise.
+    Immerkaer 1996, doi:10.1006/cviu.1996.0060, on the flattest tenth of the blocks of the image. In
+    each block a band is regressed on the others, which share the texture but not the noise.
 
     Parameters
     ----------
     image : ndarray of shape (bands, rows, columns)
-        NaN where there is no data.
+        NaN for no data.
 
     Returns
     -------
     ndarray of shape (bands,)
-        In the units of the image; zeros where no whole block holds data.
+        In the units of the image; zeros where no complete block has data.
     """
     side, bands = _SETTINGS.block, len(image)
     rows, columns = (n // side * side for n in image.shape[1:])
@@ -233,12 +233,12 @@ def pixel_noise(image: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def _residual_power(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
     """
-    Return the power that the regression on the other bands leaves of each, (blocks, bands).
+    Return the residual power (blocks, bands) of the regression of each band on the others.
 
     Parameters
     ----------
     blocks : ndarray of shape (blocks, bands, pixels)
-        Curvature.
+        Second differences.
     """
     bands, pixels = blocks.shape[1:]
     degrees = pixels / _CURVATURE_CORRELATION

@@ -1,8 +1,8 @@
 """
-Overviews: images of half the size, each pixel the mean of the pixels with data that it covers.
+Overviews: images of half the size, whose pixels are means of the pixels with data they cover.
 
-An image of n pixels becomes one of ceil(n / 2) that covers the same ground, as in GDAL: where n is
-odd a pixel of the overview is a little smaller than two, and touches three.
+An axis of n pixels becomes one of ceil(n / 2) pixels of the same extent, as in GDAL: where n is
+odd, a pixel of the overview is slightly smaller than two pixels, and overlaps three.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Halving", "block_means", "halve", "halved_length"]
 
 
 def halved_length(length: int) -> int:
-    """Return the pixels of an axis of half the size."""
+    """Return the number of pixels of an axis of half the size."""
     return (length + 1) // 2
 
 
@@ -30,9 +30,9 @@ class Halving(NamedTuple):
     Attributes
     ----------
     length : int
-        Pixels of the whole image.
+        Number of pixels of the whole image.
     target : Span
-        Pixels of the overview that are wanted.
+        Requested pixels of the overview.
     """
 
     length: int
@@ -40,21 +40,21 @@ class Halving(NamedTuple):
 
     @property
     def source(self) -> Span:
-        """The pixels of the image in pairs, one for each that is wanted; the last may be alone."""
+        """The pixels of the image, a pair for each requested pixel; the last may be single."""
         return Span(2 * self.target.start, min(2 * self.target.stop, self.length))
 
     @property
     def margin(self) -> int:
-        """Pixels before the pairs that are touched as well: one where the length is odd."""
+        """Number of pixels before the pairs that overlap as well: one where the length is odd."""
         return self.length % 2
 
     @property
     def ratio(self) -> float:
-        """Pixels of the image that one of the overview covers."""
+        """Number of pixels of the image in a pixel of the overview."""
         return self.length / halved_length(self.length)
 
     def weights(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the shares of the pixel before each pair, and of its second, for an odd length."""
+        """Return the weights of the pixel before each pair and of its second pixel, odd length."""
         places, count = np.arange(self.target.start, self.target.stop), halved_length(self.length)
         return (
             (places / count).astype(np.float32),
@@ -69,17 +69,17 @@ def halve(values: NDArray[Any], rows: Halving, columns: Halving, fill: float) ->
     Parameters
     ----------
     values : ndarray of shape (bands, rows, columns)
-        The pixels of ``rows.source`` and ``columns.source``, after those of the margins; the first
-        pixel of the image has any before it, which counts nothing.
+        The pixels of the margins, then of ``rows.source`` and ``columns.source``; before the first
+        pixel of the image the margin is arbitrary, with weight zero.
     rows, columns : Halving
         The two axes.
     fill : float
-        Stored number that means no data.
+        Stored no-data value.
 
     Returns
     -------
     ndarray of shape (bands, len(rows.target), len(columns.target))
-        Of the type of ``values``, integers rounded half away from zero as by GDAL; ``fill`` where
+        Of the type of ``values``, integers rounded half away from zero as in GDAL; ``fill`` where
         no pixel has data.
 
     Examples
@@ -88,7 +88,7 @@ def halve(values: NDArray[Any], rows: Halving, columns: Halving, fill: float) ->
     >>> halve(image, Halving(2, Span(0, 1)), Halving(4, Span(0, 2)), fill=0.0)
     array([[[3., 3.]]], dtype=float32)
     """
-    if math.isnan(fill):  # it would be in the means: looking for it there is a quarter of the work
+    if math.isnan(fill):  # NaN propagates to the means, which are a quarter of the values to check
         means = _means(values, rows, columns)
         if not np.isnan(means).any():
             return _rounded(means, values.dtype)
@@ -107,14 +107,14 @@ def halve(values: NDArray[Any], rows: Halving, columns: Halving, fill: float) ->
 
 
 def _means(values: NDArray[Any], rows: Halving, columns: Halving) -> NDArray[np.float32]:
-    """Return the means of pixels that all have data."""
+    """Return the means where all pixels have data."""
     sums = _sum(_sum(values, rows, 1), columns, 2)
     sums *= np.float32(1 / (rows.ratio * columns.ratio))
     return sums
 
 
 def _sum(values: NDArray[Any], axis: Halving, place: int) -> NDArray[np.float32]:
-    """Return the weighted sums of pixels along an axis of which those of an overview consist."""
+    """Return the weighted sums along an axis for the pixels of an overview."""
     pixels = np.moveaxis(values, place, 0).astype(np.float32, copy=False)
     pairs = pixels[axis.margin :]
     first, second = pairs[0::2], pairs[1::2]
@@ -135,14 +135,14 @@ def _rounded(means: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 def block_means(plane: NDArray[np.float32], step: int) -> NDArray[np.float32]:
     """
-    Return the means of squares of pixels; those at the far edges are smaller.
+    Return the means of blocks of pixels; those at the lower and right edges may be smaller.
 
     Parameters
     ----------
     plane : ndarray of shape (rows, columns)
         NaN where there is no data.
     step : int
-        Pixels a side.
+        Side of a block in pixels.
 
     Examples
     --------

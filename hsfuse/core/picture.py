@@ -1,5 +1,5 @@
 """
-Pictures of an image: choice of bands, contrast stretch, and the window with most detail.
+Pictures of an image: selection of bands, contrast stretch, and the window with most detail.
 
 A picture has the shape (rows, columns, 3) and values from 0 to 1.
 """
@@ -29,23 +29,22 @@ NO_DATA = 0.86  # light grey
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """Of the choice of bands, the contrast stretch and the window."""
+    """Settings of the bands, the contrast stretch and the window."""
 
-    # Nanometres that are shown as red, green and blue; a band farther from one of them than
-    # ``largest_distance`` does not show that colour.
+    # Wavelengths in nanometres shown as red, green and blue, and the largest distance of a band.
     red_green_blue: tuple[float, float, float] = (660.0, 560.0, 480.0)
     largest_distance: float = 60.0
     # The same with near infrared as red, red as green and green as blue: vegetation is red.
     near_infrared_first: tuple[float, float, float] = (850.0, 660.0, 560.0)
-    # Places of three bands in a spectrum that has none of these: spread, and not at its noisy ends.
+    # Relative positions of three bands in a spectrum without these: not at its noisy ends.
     spread: tuple[float, float, float] = (0.85, 0.5, 0.15)
-    # Percentiles of the contrast stretch: outliers do not decide it.
+    # Percentiles of the contrast stretch, robust to outliers.
     percentiles: tuple[float, float] = (2, 98)
     # Exponent of the grey values; below one it brightens shadows.
     gamma: float = 0.8
-    # Largest gradient of a grey value that counts: one bright roof has not the most detail.
+    # Largest gradient that counts, so that a single bright roof does not dominate.
     largest_gradient: float = 0.25
-    # Weight of the share of a window without data, against its mean gradient.
+    # Weight of the share of a window without data, relative to its mean gradient.
     no_data_weight: float = 10
 
 
@@ -56,7 +55,7 @@ def natural_bands(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> l
     """
     Return the indexes of the bands to show as red, green and blue.
 
-    Those nearest to 660, 560 and 480 nm; without bands within 60 nm of each, the first three
+    The bands nearest to 660, 560 and 480 nm; without bands within 60 nm of each, the first three
     of three or four bands without wavelengths, or three spread over the good bands.
 
     Parameters
@@ -64,7 +63,7 @@ def natural_bands(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> l
     wavelength : ndarray of shape (bands,)
         Nanometres, NaN where unknown.
     good : ndarray of bool, shape (bands,)
-        False for bands that are not to be shown.
+        False for bands that are not shown.
 
     Examples
     --------
@@ -106,7 +105,7 @@ def false_colour_bands(
 def _bands_near(
     wavelength: NDArray[np.float64], known: NDArray[np.intp], wanted: tuple[float, ...]
 ) -> list[int] | None:
-    """Return which of some bands are nearest to some wavelengths; None where one is too far."""
+    """Return the indexes of the bands nearest to some wavelengths; None where one is too far."""
     if not known.size:
         return None
     distance = np.abs(wavelength[known, None] - np.array(wanted))
@@ -117,7 +116,7 @@ def _bands_near(
 
 def bands_text(bands: list[int], wavelength: NDArray[np.float64], separator: str = ", ") -> str:
     """
-    Return what is said of the bands of a picture: their wavelengths, or else their numbers.
+    Return a description of the bands of a picture: their wavelengths, or else their numbers.
 
     Examples
     --------
@@ -139,7 +138,7 @@ def stretch_limits(image: Image, percentiles: tuple[float, float] | None = None)
     image : ndarray of shape (bands, rows, columns)
         NaN where there is no data.
     percentiles : tuple of float, optional
-        Of the values of each band; the 2nd and the 98th by default.
+        Percentiles of the values of each band; the 2nd and the 98th by default.
 
     Returns
     -------
@@ -158,7 +157,7 @@ def stretch_limits(image: Image, percentiles: tuple[float, float] | None = None)
 
 def stretched(image: Image, limits: Limits) -> Image:
     """
-    Return an image between its limits as a picture, light grey where there is no data.
+    Return an image as a picture, stretched between limits, light grey for no data.
 
     Parameters
     ----------
@@ -189,7 +188,7 @@ def busiest_window(
     Parameters
     ----------
     picture : ndarray of shape (rows, columns, 3)
-        From :func:`stretched`; may be shrunk.
+        From :func:`stretched`; may be at reduced size.
     size : tuple of int
         Rows and columns of the whole image.
     side : int
@@ -209,7 +208,7 @@ def busiest_window(
     window = [max(round(length / each), 1) for length, each in zip(sides, step, strict=True)]
     score = uniform_filter(edges, window, mode="constant")
     score -= _SETTINGS.no_data_weight * uniform_filter(empty, window, mode="constant")
-    for axis, width in enumerate(window):  # windows lie within the image
+    for axis, width in enumerate(window):  # windows are inside the image
         index = np.arange(grey.shape[axis])
         outside = (index < width / 2 - 0.5) | (index > grey.shape[axis] - width / 2 - 0.5)
         if not outside.all():

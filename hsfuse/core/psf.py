@@ -1,4 +1,4 @@
-"""The point spread function (PSF) of a sensor: its widths, and how they are known."""
+"""The point spread function (PSF) of a sensor: its widths, and their origin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hsfuse.errors import SensorError
 
 __all__ = ["ASSUMED_PSF", "PSF", "DefinedStatus", "PSFStatus"]
 
-# What the definition of a sensor may state.
+# Status of the widths.
 DefinedStatus = Literal["measured", "specification", "convention", "assumed"]
 PSFStatus = DefinedStatus | Literal["given", "estimated from the pair"]
 
@@ -24,16 +24,15 @@ class PSF:
     Attributes
     ----------
     fwhm : tuple of float
-        Full width at half maximum along y and x (along and across track), in pixels of the
-        sensor whose PSF it is: HS pixels in a pair. 0 is the mean over the pixel's area.
+        Full width at half maximum along y and x (along and across track), in pixels of the sensor:
+        HS pixels in a pair. 0 is the mean over the area of the pixel.
     status : str
-        How the widths are known. The definition of a sensor says measured, specification,
-        convention or assumed; widths of a caller are given, those of the co-registration
-        estimated from the pair.
+        Origin of the widths: measured, specification, convention or assumed in the definition of a
+        sensor; given by a caller; or estimated from the pair by the co-registration.
     source : str
         The publication that states the widths, as one line.
     standard_error : tuple of float or None
-        Of ``fwhm``; None where it is unknown.
+        Standard error of ``fwhm``; None where unknown.
 
     Raises
     ------
@@ -55,7 +54,7 @@ class PSF:
 
     @property
     def reach(self) -> tuple[float, float]:
-        """Radius along y and x, in the pixels of ``fwhm``."""
+        """Radius along y and x beyond which the PSF is zero, in the pixels of ``fwhm``."""
         return psf_reach(self.fwhm[0]), psf_reach(self.fwhm[1])
 
     def describe(self, pixels: str = "HS pixels") -> str:

@@ -1,5 +1,5 @@
 """
-Degradation and interpolation between a coarse and a fine grid, one matrix an axis.
+Degradation and interpolation between a coarse and a fine grid, with one matrix for each axis.
 
 PSF and interpolation kernel are separable, so each is a pair of small matrices that follow from
 an :class:`~hsfuse.core.grid.Axis`. They are computed in float64 from absolute coordinates: the
@@ -20,7 +20,7 @@ __all__ = ["FWHM_PER_SIGMA", "degrade_matrix", "interpolation_matrix", "psf_reac
 
 FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 
-# Beyond four sigma lies 6e-5 of a Gaussian, less than the noise of any sensor.
+# 6e-5 of a Gaussian is beyond four sigma, less than the noise of any sensor.
 _SIGMAS = 4.0
 # Keys (1981), doi:10.1109/TASSP.1981.1163711: a = -1/2 is the cubic of third-order accuracy.
 _KEYS = -0.5
@@ -37,9 +37,9 @@ def degrade_matrix(
     """
     Return the weights of fine pixels in coarse ones: one axis of D (eq. 1).
 
-    The point spread function is a Gaussian about the coarse pixel's centre, integrated over
-    the area of each fine pixel and truncated at four sigma. An FWHM of zero stands for the
-    detector alone: the mean over the coarse pixel's area.
+    The point spread function is a Gaussian at the centre of the coarse pixel, integrated over the
+    area of each fine pixel and truncated at four sigma. An FWHM of zero is the mean over the area
+    of the coarse pixel.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def degrade_matrix(
     fwhm : float
         Full width at half maximum in coarse pixels; 0 for the mean over the pixel.
     coarse, fine : Span, optional
-        The window, the whole axis by default.
+        The window; the whole axis by default.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def degrade_matrix(
 
 def share_inside(axis: Axis, fwhm: float) -> NDArray[np.float64]:
     """
-    Return the share of each coarse pixel's PSF that lies on the fine grid, shape (coarse,).
+    Return the share of the PSF of each coarse pixel on the fine grid, shape (coarse,).
 
     The rows of :func:`degrade_matrix` are divided by it.
 
@@ -90,7 +90,7 @@ def share_inside(axis: Axis, fwhm: float) -> NDArray[np.float64]:
 def _cumulative(
     axis: Axis, fwhm: float, coarse: Span, positions: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the integral of each coarse pixel's PSF up to fine positions, one row a pixel."""
+    """Return the integral of the PSF of each coarse pixel (rows) up to fine positions."""
     distance = positions - axis.centres(coarse)[:, None]
     if fwhm > 0:
         sigma = max(fwhm / FWHM_PER_SIGMA * axis.ratio, 1e-6)
@@ -114,7 +114,7 @@ def interpolation_matrix(
     axis : Axis
         The two grids.
     fine, coarse : Span, optional
-        The window, the whole axis by default.
+        The window; the whole axis by default.
     linear : bool
         Interpolate linearly.
 

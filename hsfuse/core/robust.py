@@ -9,7 +9,7 @@ __all__ = ["NORMAL_MAD", "tukey_biweight"]
 
 # Tuning constant of the biweight: 95 % efficiency for normal errors.
 _TUKEY = 4.685
-# Residuals below this fraction of a band's largest value are rounding errors.
+# Residuals below this fraction of the largest value of a band are rounding errors.
 _ROUNDING = 1e-9
 # Median absolute deviation of the standard normal distribution.
 NORMAL_MAD = 0.6745
@@ -19,7 +19,7 @@ def tukey_biweight(
     residuals: NDArray[np.float64], values: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """
-    Return Tukey's biweight of every pixel: outliers of a fit get less weight, or none.
+    Return Tukey's biweight of every pixel, which is low or zero for outliers of a fit.
 
     Beaton and Tukey 1974, doi:10.1080/00401706.1974.10489171. The residual of a pixel is the
     root mean square over its bands, each in units of its normalised median absolute deviation.
@@ -29,7 +29,7 @@ def tukey_biweight(
     residuals : ndarray of shape (bands, pixels)
         Values minus fit.
     values : ndarray of shape (bands, pixels)
-        In the same units; they give the size of rounding errors.
+        Values in the same units, for the size of rounding errors.
 
     Returns
     -------

@@ -15,17 +15,17 @@ _LARGEST = 2.0**127  # power of two that float32 holds
 
 def round_values(values: NDArray[np.float32], max_error: float) -> NDArray[np.float32]:
     """
-    Round values to multiples of the largest power of two that keeps their error within a bound.
+    Round values to multiples of the largest power of two with an error within a bound.
 
-    The trailing bits of such values are zero, as those of ``numcodecs.Quantize``, which is for
-    decimal digits. Rounded values stay as they are when they are rounded again.
+    The trailing bits of such values are zero, as by ``numcodecs.Quantize``, which rounds to decimal
+    digits. Rounding is idempotent.
 
     Parameters
     ----------
     values : ndarray of float32
-        Of any shape; NaN and infinite values stay as they are.
+        Values of any shape; NaN and infinite values are unchanged.
     max_error : float
-        Largest difference from the values, in their unit; 0 for none.
+        Largest rounding error, in the unit of the values; 0 for no rounding.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def round_values(values: NDArray[np.float32], max_error: float) -> NDArray[np.fl
         rounded = np.rint(values / np.float32(step))
         rounded *= np.float32(step)
     rounded += 0  # no negative zeros
-    # From here on neighbouring numbers are as far apart as the multiples; infinity is.
+    # From here on adjacent float32 numbers are at least as far apart as the multiples.
     large = np.abs(values) >= step * 2.0**_MANTISSA
     if large.any():
         rounded[large] = values[large]

@@ -1,8 +1,8 @@
 """
 Structural similarity of two images over sliding windows: SSIM and UIQI.
 
-Only windows within the image and without missing pixels count, so no value is made up at
-borders or gaps. ``known`` marks the pixels that both images have.
+Only windows inside the image and without missing pixels count. ``known`` is the mask of pixels
+with data in both images.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SSIM_SIGMA = 1.5
 # the published quality indices of HySure (Simoes et al. 2015, doi:10.1109/TGRS.2014.2375320).
 UIQI_WINDOW = 32
 
-# By rounding, a constant window has a variance of about this fraction of its squared values.
+# Variance of a constant window by rounding, as a fraction of its squared values.
 _FLAT = 1e-12
 
 Plane = NDArray[np.float64]
@@ -31,7 +31,7 @@ _Value = TypeVar("_Value", bound=np.generic)
 
 def complete_windows(known: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
     """
-    Return which windows have no missing pixel.
+    Return the mask of windows without missing pixels.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def complete_windows(known: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
     Returns
     -------
     ndarray of bool, shape (rows - size + 1, columns - size + 1)
-        One value a window, in the order of their upper left corners.
+        One value for each window, by its upper left corner.
     """
     if min(known.shape) < size:
         rows, columns = (max(length - size + 1, 0) for length in known.shape)
@@ -64,7 +64,7 @@ def ssim_map(truth: Plane, estimate: Plane, peak: float) -> Plane:
     truth, estimate : ndarray of shape (rows, columns)
         Finite values.
     peak : float
-        The range of the values, in their units.
+        Range of the values, in their units.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def _statistics(
 
 
 def _inside(values: NDArray[_Value], size: int) -> NDArray[_Value]:
-    """Keep the results of windows that lie within the image; scipy centres on size // 2."""
+    """Return the results of windows inside the image; scipy centres windows on size // 2."""
     before, after = size // 2, size - 1 - size // 2
     rows, columns = values.shape
     return values[before : rows - after, before : columns - after]

@@ -1,4 +1,4 @@
-"""Spectra as lines of a plot: by wavelength, broken at bad bands and gaps."""
+"""Spectra as lines of a plot, over wavelength, with breaks at bad bands and gaps."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from numpy.typing import NDArray
 
 __all__ = ["SpectrumLine", "spectrum_line"]
 
-# Band distances, in medians: a wider one breaks the line.
+# Distance between bands, relative to the median, above which the line has a break.
 _GAP = 6.0
 
 
 class SpectrumLine(NamedTuple):
     """
-    The order in which bands are drawn.
+    The points of the line of a spectrum.
 
     Attributes
     ----------
     place : ndarray of shape (points,)
-        Wavelength in nanometres, or number of the band; NaN at breaks.
+        Wavelength in nanometres, or band number; NaN at breaks.
     band : ndarray of int, shape (points,)
         Index of the band, -1 at breaks.
     label : str
-        Of the axis of the places.
+        Label of the axis.
     """
 
     place: NDArray[np.float64]
@@ -40,7 +40,7 @@ class SpectrumLine(NamedTuple):
 
 def spectrum_line(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> SpectrumLine:
     """
-    Return the line of the good bands; by number where not all of their wavelengths are known.
+    Return the line of the good bands; over band numbers if a wavelength is unknown.
 
     Parameters
     ----------

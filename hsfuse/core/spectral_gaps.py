@@ -1,4 +1,4 @@
-"""Values that are lost in single bands of a pixel, estimated from its neighbouring bands."""
+"""Estimation of values missing in single bands of a pixel from its neighbouring bands."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Cube = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """Of the pixels whose lost values are estimated, and of the estimate."""
+    """Criteria of pixels whose missing values are estimated, and settings of the estimate."""
 
-    # Share of a pixel's good bands that may be lost: a pixel that lost more is lost.
-    most_lost: float = 0.25
-    # Bands next to each other that may be lost, or this share of all good bands: a longer run may
-    # hide an absorption.
+    # Largest share of missing good bands of a pixel.
+    most_missing: float = 0.25
+    # Largest number of adjacent missing bands, or share of all good bands: a longer gap may hide an
+    # absorption feature.
     longest: int = 3
     longest_share: float = 0.05
-    # Of estimating, and of fitting to what was estimated.
+    # Iterations of estimation and fitting.
     rounds: int = 3
-    # From one band to the next, before correlations are known.
+    # Initial correlation of adjacent bands.
     first_correlation: float = 0.99
-    # Of a variance: two bands may show the same.
+    # Ridge relative to the variance, for equal bands.
     ridge: float = 1e-6
 
 
@@ -37,16 +37,16 @@ _SETTINGS = _Settings()
 @dataclass(frozen=True, eq=False)
 class SpectralGaps:
     """
-    How each band follows from the nearest bands on its two sides.
+    Regression of each band on the nearest bands on both sides.
 
     Attributes
     ----------
     bands : ndarray of int, shape (good bands,)
-        The good bands, by increasing wavelength.
+        Good bands by increasing wavelength.
     mean, deviation : ndarray of shape (good bands,)
     correlation : ndarray of shape (good bands, good bands)
     pixels, values : float
-        Shares of the pixels and of their values that are lost and can be estimated.
+        Shares of the pixels, and of all values, that are missing and can be estimated.
     """
 
     bands: NDArray[np.intp]
@@ -58,19 +58,19 @@ class SpectralGaps:
 
     def closed(self, cube: Cube) -> Cube:
         """
-        Return a cube (bands, rows, columns) with its lost values estimated.
+        Return a cube (bands, rows, columns) with its missing values estimated.
 
-        Of each pixel alone, by linear regression on the nearest band with data on either side.
+        Each pixel separately, by linear regression on the nearest bands with data on both sides.
         """
         spectra = cube[self.bands].reshape(len(self.bands), -1)
-        lost = ~np.isfinite(spectra)
-        pixels = np.flatnonzero(_closable(lost))
+        missing = ~np.isfinite(spectra)
+        pixels = np.flatnonzero(_closable(missing))
         if not pixels.size:
             return cube
-        spectra, lost = spectra[:, pixels].astype(np.float64), lost[:, pixels]
-        left, right = _neighbours(lost)
+        spectra, missing = spectra[:, pixels].astype(np.float64), missing[:, pixels]
+        left, right = _neighbours(missing)
         normal = (spectra - self.mean[:, None]) / self.deviation[:, None]
-        band, pixel = np.nonzero(lost)
+        band, pixel = np.nonzero(missing)
         sides = np.stack([band, left[band, pixel], right[band, pixel]])
         cases, which = np.unique(sides, axis=1, return_inverse=True)
         for case, (target, low, high) in enumerate(cases.T):
@@ -90,15 +90,15 @@ def fit_gaps(
     patches: Sequence[Cube], good: NDArray[np.bool_], wavelength: NDArray[np.float64]
 ) -> SpectralGaps | None:
     """
-    Return how lost values of an image are estimated; None where windows of it show none.
+    Fit the regression for missing values of an image; None where windows have none.
 
     Parameters
     ----------
     patches : sequence of ndarray of shape (bands, rows, columns)
-        NaN where there is no data.
+        NaN for no data.
     good : ndarray of bool, shape (bands,)
     wavelength : ndarray of shape (bands,)
-        NaN where unknown: bands are taken in their order then.
+        Wavelengths, NaN where unknown; then bands are taken in their order.
     """
     with_data = good & np.any([np.isfinite(p).any(axis=(1, 2)) for p in patches], axis=0)
     if all(np.isfinite(patch[with_data]).all() for patch in patches):
@@ -125,7 +125,7 @@ def fit_gaps(
         float(closable.mean()),
         float((~known[:, closable]).sum() / known.size),
     )
-    # Correlations of all pixels alike: bands beside each other differ by little.
+    # Initial correlations depend on the distance of bands only.
     for _ in range(_SETTINGS.rounds):
         closed = gaps.closed(sample)[bands, :, 0].astype(np.float64)
         mean, deviation = closed.mean(axis=1), _deviation(closed.std(axis=1))
@@ -139,22 +139,22 @@ def _deviation(spread: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(spread > 0, spread, 1.0)
 
 
-def _closable(lost: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which pixels lost few values, of lost (bands, pixels)."""
-    bands = len(lost)
-    share = lost.sum(axis=0)
-    run = np.zeros(lost.shape[1], dtype=np.intp)
+def _closable(missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the mask (pixels,) of pixels with few missing values, from missing (bands, pixels)."""
+    bands = len(missing)
+    share = missing.sum(axis=0)
+    run = np.zeros(missing.shape[1], dtype=np.intp)
     longest = run.copy()
-    for band in lost:
+    for band in missing:
         run = np.where(band, run + 1, 0)
         longest = np.maximum(longest, run)
-    few = share <= max(1, _SETTINGS.most_lost * bands)
+    few = share <= max(1, _SETTINGS.most_missing * bands)
     return (share > 0) & few & (longest <= max(_SETTINGS.longest, _SETTINGS.longest_share * bands))
 
 
-def _neighbours(lost: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the nearest band with data below and above each; -1 and the count beyond the ends."""
-    bands = np.arange(len(lost))[:, None]
-    left = np.maximum.accumulate(np.where(lost, -1, bands), axis=0)
-    right = np.minimum.accumulate(np.where(lost, len(lost), bands)[::-1], axis=0)[::-1]
+def _neighbours(missing: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the nearest band with data below (or -1) and above (or the number of bands) each."""
+    bands = np.arange(len(missing))[:, None]
+    left = np.maximum.accumulate(np.where(missing, -1, bands), axis=0)
+    right = np.minimum.accumulate(np.where(missing, len(missing), bands)[::-1], axis=0)[::-1]
     return left, right

@@ -1,4 +1,4 @@
-"""Report of the stages of a long piece of work."""
+"""Progress of the stages of a long operation."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from collections.abc import Callable
 
 __all__ = ["Stage", "StageCount", "ignore_stage"]
 
-#: Called with the name of a stage, and the share of all the work that was done before it.
+#: Called with the name of a stage and the share of the work done before it.
 Stage = Callable[[str, float], None]
 
 
 def ignore_stage(name: str, share: float) -> None:
-    """Report a stage to nobody."""
+    """Do nothing: the default callback."""
 
 
 class StageCount:
     """
-    The share of a stage that is done, in values.
+    Progress of a stage by the number of values.
 
     Parameters
     ----------
     stage : callable
-        Is called with the name and the share before each part.
+        Called with the name and the finished share before each part.
     name : str
-        Of the stage.
+        Name of the stage.
     total : float
-        Values of all parts.
+        Number of values of all parts.
     """
 
     def __init__(self, stage: Stage, name: str, total: float) -> None:
@@ -33,6 +33,6 @@ class StageCount:
         stage(name, 0.0)
 
     def add(self, values: int) -> None:
-        """Report what was done before a part of so many values."""
+        """Report the finished share, then add a part with a number of values."""
         self.stage(self.name, min(self.done / self.total, 1.0))
         self.done += values

@@ -1,9 +1,9 @@
 """
-The scene's own subspace: its mean spectrum and leading principal components.
+Subspace of a scene: its mean spectrum and leading principal components.
 
-A component is worth its signal over its noise, and a band that is dark counts as one that is
-bright: so bands are measured in the root of their noise, half way from principal components to
-those of least noise fraction (Green et al. 1988, doi:10.1109/36.3001).
+Bands are scaled by the square root of their noise, a compromise between principal components and
+the minimum noise fraction (Green et al. 1988, doi:10.1109/36.3001), so that components are ordered
+by their signal-to-noise ratio and dark bands count as much as bright ones.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ __all__ = ["Subspace"]
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """Of the units in which bands are measured."""
+    """Scaling of the bands."""
 
-    # Smallest noise of a band, in that of the median band: a band that its neighbours explain
-    # wholly does not outweigh the others.
+    # Smallest noise of a band, relative to the median, so that a band that its neighbours explain
+    # completely does not dominate.
     least_noise: float = 0.02
-    # Power of the noise that is a band's unit. Measured on eleven scenes at ratio 4: 0 loses
-    # 0.4 dB; 1 gains 0.04 more and loses 0.02 degrees there, and `kriging` 0.06 dB on CAVE, which
-    # has no noise.
+    # Exponent of the noise in the scale of a band. On eleven scenes at ratio 4: 0 loses 0.4 dB; 1
+    # gains 0.04 dB and loses 0.02 degrees, and `kriging` loses 0.06 dB on CAVE, which has no noise.
     noise_power: float = 0.5
 
 
@@ -35,19 +34,19 @@ _SETTINGS = _Settings()
 @dataclass(frozen=True)
 class Subspace:
     """
-    A small space that holds the spectra of a scene.
+    Low-dimensional subspace of the spectra of a scene.
 
     Attributes
     ----------
     good : ndarray of shape (bands,), bool
-        Bands the components are made of.
+        Bands from which the components are computed.
     mean : ndarray of shape (bands,)
         Mean spectrum; NaN for a band without data.
     basis : ndarray of shape (components, good bands)
-        From the good bands to components, which are uncorrelated and by falling variance.
+        Projection of the good bands to components, uncorrelated and by decreasing variance.
     loading : ndarray of shape (components, bands)
-        What each component adds to each band. For good bands it is the inverse of the basis;
-        other bands with data follow by regression on the components, those without are NaN.
+        Contribution of each component to each band. For good bands the inverse of the basis; for
+        other bands with data a regression on the components, for bands without data NaN.
     """
 
     good: NDArray[np.bool_]
@@ -73,9 +72,9 @@ class Subspace:
         good : ndarray of shape (bands,), bool
             Bands to use.
         components : int
-            How many; at most the number of good bands, and one less than that of pixels.
+            Number of components; at most the number of good bands, and of pixels minus one.
         noise : ndarray of shape (bands,)
-            Standard deviation of each band's noise.
+            Standard deviation of the noise of each band.
         """
         known = np.isfinite(spectra)
         count = known.sum(axis=1)
@@ -100,17 +99,17 @@ class Subspace:
 
     @property
     def power(self) -> NDArray[np.float64]:
-        """What a unit of each component adds to all good bands, sum of squares, (components,)."""
+        """Sum of squares over good bands of the contribution of each component, (components,)."""
         total: NDArray[np.float64] = np.square(self.loading[:, self.good]).sum(axis=1)
         return total
 
     def leading(self, components: int) -> Subspace:
-        """Return the subspace of the first components alone."""
+        """Return the subspace of the first ``components`` components."""
         return Subspace(self.good, self.mean, self.basis[:components], self.loading[:components])
 
     def project(self, cube: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """
-        Return a cube's components, zero where a good band has no data, and where it has.
+        Return the components of a cube, zero where a good band has no data, and the mask of data.
 
         Parameters
         ----------
@@ -127,7 +126,7 @@ class Subspace:
         return np.tensordot(self.basis, centred, axes=1).astype(np.float32), valid
 
     def expand(self, components: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the cube (bands, rows, columns), float32, of components (components, ·, ·)."""
+        """Return the cube (bands, rows, columns), float32, of (components, rows, columns)."""
         count, rows, columns = components.shape
         cube = self.loading.T.astype(np.float32) @ components.reshape(count, -1)
         cube += self.mean.astype(np.float32)[:, None]
@@ -136,7 +135,7 @@ class Subspace:
 
 
 def _units(noise: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what each band is measured in, of root mean square one, (bands,)."""
+    """Return the scale of each band (bands,), with root mean square one."""
     least = _SETTINGS.least_noise * float(np.median(noise))
     if not least > 0:
         return np.ones(len(noise))

@@ -1,4 +1,4 @@
-"""Bands of the MS image as the bands of the HS image would see it, by regression."""
+"""Synthesis of HS bands from the MS image, by regression."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["SynthesisedBands"]
 
 class SynthesisedBands(NamedTuple):
     """
-    The MS image as each HS band would see it: ``weights @ ms + offset``.
+    HS bands synthesised from the MS image: ``weights @ ms + offset``.
 
     M. Selva, B. Aiazzi, F. Butera, L. Chiarantini, S. Baronti, "Hyper-Sharpening: A First Approach
     on SIM-GA Data", IEEE JSTARS 8(6), 2015, doi:10.1109/JSTARS.2015.2440092.
@@ -22,14 +22,14 @@ class SynthesisedBands(NamedTuple):
     weights : ndarray of shape (bands, MS bands)
         Zero for bands without data.
     offset : ndarray of shape (bands,)
-        In HS units.
+        In the units of the HS image.
     """
 
     weights: NDArray[np.float64]
     offset: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, spectra: NDArray[np.float64], seen: NDArray[np.float64]) -> SynthesisedBands:
+    def fit(cls, spectra: NDArray[np.float64], degraded: NDArray[np.float64]) -> SynthesisedBands:
         """
         Return the least-squares regression of the HS bands on the MS bands.
 
@@ -37,16 +37,16 @@ class SynthesisedBands(NamedTuple):
         ----------
         spectra : ndarray of shape (bands, pixels)
             HS pixels, NaN where a band has no data.
-        seen : ndarray of shape (MS bands, pixels)
-            The MS image at the resolution of the HS image.
+        degraded : ndarray of shape (MS bands, pixels)
+            MS image degraded to the HS grid.
         """
-        weights = np.zeros((len(spectra), len(seen)))
+        weights = np.zeros((len(spectra), len(degraded)))
         offset = np.zeros(len(spectra))
         finite = np.isfinite(spectra)
         # Bands with the same pixels share a regression.
         for known in {row.tobytes(): row for row in finite if row.any()}.values():
             bands = (finite == known).all(axis=1)
-            values, predictors = spectra[bands][:, known], seen[:, known]
+            values, predictors = spectra[bands][:, known], degraded[:, known]
             level, mean = values.mean(axis=1), predictors.mean(axis=1)
             found = np.linalg.lstsq(
                 (predictors - mean[:, None]).T, (values - level[:, None]).T, rcond=None
@@ -55,5 +55,5 @@ class SynthesisedBands(NamedTuple):
         return cls(weights, offset)
 
     def of(self, bands: NDArray[np.intp]) -> SynthesisedBands:
-        """Return those of some bands."""
+        """Return the synthesis of some bands."""
         return SynthesisedBands(self.weights[bands], self.offset[bands])

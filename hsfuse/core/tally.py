@@ -1,8 +1,8 @@
 """
 Sums from which the metrics of :mod:`hsfuse.core.metrics` are computed.
 
-Sums of blocks add up to those of the whole, so that a scene larger than memory gets the same
-metrics as one array. Cubes are ``(bands, rows, columns)``.
+Sums of blocks add up to those of the whole, so that a scene larger than memory has the same metrics
+as one array. Cubes are ``(bands, rows, columns)``.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ __all__ = [
 
 Cube = NDArray[np.floating]
 Mask = NDArray[np.bool_]
-# Two planes of one band -> one value a window.
+# Function of two planes of one band that returns one value for each window.
 Index = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
-# Rows below and columns right of a block that the windows which start in it cover.
+# Rows below and columns to the right of a block for the windows that start in it.
 HALO = max(SSIM_WINDOW, UIQI_WINDOW) - 1
 # Pixels whose spectra are converted to float64 at a time, to bound memory.
 _SLAB = 4096
@@ -43,16 +43,16 @@ _SLAB = 4096
 @dataclass(frozen=True, slots=True)
 class Moments:
     """
-    Sums over pixels, band by band, and the metrics that follow from them.
+    Sums over pixels for each band, and the metrics computed from them.
 
     Attributes
     ----------
     pixels : int
         Number of pixels.
     error : ndarray of shape (bands,)
-        Squared differences.
+        Sums of squared differences.
     truth, estimate, truth_square, estimate_square, product : ndarray of shape (bands,)
-        Values, squared values, and truth times estimate.
+        Sums of values, of squared values, and of truth times estimate.
     """
 
     pixels: int
@@ -94,7 +94,7 @@ class Moments:
                 (self.estimate_square, self.estimate),
             )
         ]
-        # By rounding, a constant band has a variance of this order.
+        # Variance of a constant band by rounding.
         varies = (spread[0] > 1e-12 * self.pixels * self.truth_square) & (
             spread[1] > 1e-12 * self.pixels * self.estimate_square
         )
@@ -122,16 +122,16 @@ class Mean:
 @dataclass(frozen=True, slots=True)
 class Tally:
     """
-    The sums of all metrics; those of blocks add up to those of the whole.
+    The sums of all metrics.
 
     Attributes
     ----------
     moments : Moments
-        Of single pixels.
+        Sums over pixels.
     angle : Mean
         Spectral angles in degrees, over pixels.
     ssim, uiqi : Mean
-        Over the windows of all bands.
+        Mean over the windows of all bands.
     """
 
     moments: Moments
@@ -157,12 +157,12 @@ def take_tally(
     Parameters
     ----------
     truth, estimate : ndarray of shape (bands, rows, columns)
-        The block and, below and to the right, up to :data:`HALO` pixels more.
+        The block with up to :data:`HALO` further pixels below and to the right.
     peak : float
         The largest possible value, in the units of the data.
     core : tuple of int, optional
-        Rows and columns of the block itself: its pixels and the windows that start in it
-        count. The whole arrays by default.
+        Rows and columns of the block itself, whose pixels, and windows that start in it, count.
+        The whole arrays by default.
     """
     known = known_pixels(truth, estimate)
     rows, columns = core or known.shape
@@ -180,7 +180,7 @@ def take_tally(
 
 
 def known_pixels(truth: Cube, estimate: Cube) -> Mask:
-    """Return which pixels are finite in all bands of both, of shape (rows, columns)."""
+    """Return the mask (rows, columns) of pixels that are finite in all bands of both."""
     if truth.ndim != 3 or truth.shape != estimate.shape:
         raise ValueError(
             "truth and estimate must be of one shape (bands, rows, columns), "
@@ -194,7 +194,7 @@ def known_pixels(truth: Cube, estimate: Cube) -> Mask:
 
 
 def take_moments(truth: Cube, estimate: Cube, known: Mask) -> Moments:
-    """Return the sums over the known pixels, band by band."""
+    """Return the sums over the known pixels for each band."""
     sums = np.zeros((6, len(truth)))
     for band in range(len(truth)):
         t = truth[band][known].astype(np.float64)
@@ -250,7 +250,7 @@ def take_windows(truth: Cube, estimate: Cube, known: Mask, size: int, index: Ind
     if not complete.any():
         return mean
     for planes in zip(truth, estimate, strict=True):
-        # Incomplete windows do not count, so any finite value can fill a gap.
+        # Incomplete windows do not count, so gaps are filled with any finite value.
         t, e = (np.where(known, plane, 0.0).astype(np.float64) for plane in planes)
         values = index(t, e)[complete]
         mean += Mean(float(values.sum()), values.size)

@@ -20,13 +20,13 @@ _LABEL = 16  # width of the column of labels in characters
 
 
 def table(lines: Iterable[tuple[str, str]]) -> str:
-    """Return a table of labels and texts, a line each, without lines that have no text."""
+    """Return a table of labels and texts, one line each, without lines with an empty text."""
     return "\n".join(f"{label:<{_LABEL}}{text}" for label, text in lines if text)
 
 
 def html_table(caption: str, rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> str:
     """
-    Return a table in HTML, as notebooks show it; the first cell of a row is its heading.
+    Return an HTML table for notebooks; the first cell of a row is its heading.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def html_table(caption: str, rows: Iterable[Sequence[str]], head: Sequence[str] 
 
 def listed(names: Sequence[str], most: int = 6) -> str:
     """
-    Return names separated by commas; of very many the first ones and how many there are more.
+    Return names separated by commas; of very many the first ones and the number of others.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def along_axes(y: float, x: float, unit: str = "") -> str:
 
 def image_kind(bands: int) -> str:
     """
-    Return what a high-resolution image of so many bands is called.
+    Return the name of a high-resolution image with a number of bands.
 
     Examples
     --------

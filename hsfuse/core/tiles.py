@@ -1,9 +1,9 @@
 """
-Tiling of one axis: what each tile reads, and how neighbours are blended.
+Tiling of one axis: the pixels that each tile reads, and the blending of neighbouring tiles.
 
-A tile has a *core*, which belongs to it alone; a *support*, the core widened by the blend, over
-which it has a weight; and a *window*, the support widened by the halo, which it reads. Tiles
-depend on this plan alone, so that any scheduler and any order give the same values.
+A tile has a *core*, disjoint from other cores; a *support*, the core widened by the blend, on which
+it has a weight; and a *window*, the support widened by the halo, which it reads. Tiles depend only
+on this plan, so that any scheduler and any order give the same values.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ class Tiling:
     Attributes
     ----------
     length : int
-        Pixels of the axis.
+        Number of pixels of the axis.
     size : int
-        Pixels of a core; the last one may be shorter, none is dropped.
+        Size of a core in pixels; the last core may be shorter.
     blend : int
-        Pixels on either side of a border over which two tiles are blended; 0 for none.
+        Pixels on either side of a border between cores over which tiles are blended; 0 for none.
     halo : int
-        Pixels read beyond the support: at least the method's reach.
+        Pixels read beyond the support, at least the reach of the method.
     step : int
-        Windows start at multiples of this and end at them, or with the last pixel.
+        Windows start and end at multiples of this, or end at the last pixel.
     before, after : int
-        Pixels beyond either end of the axis, which windows read and no tile fuses; ``before``
-        a multiple of ``step``.
+        Pixels beyond either end of the axis that windows read and that are not fused; ``before``
+        is a multiple of ``step``.
 
     Raises
     ------
@@ -91,7 +91,7 @@ class Tiling:
 
     def window(self, index: int) -> Span:
         """
-        Return the pixels that a tile reads, counted from the first pixel of the axis.
+        Return the pixels that a tile reads, relative to the first pixel of the axis.
 
         Examples
         --------
@@ -111,10 +111,10 @@ class Tiling:
 
     def weights(self, index: int, span: Span) -> NDArray[np.float64]:
         """
-        Return a tile's weights at the pixels of a span; over all tiles they sum to one.
+        Return the weights of a tile at the pixels of a span; over all tiles they sum to one.
 
-        Weights change linearly over ``2 * blend`` pixels about a border between two cores; the
-        ends of the axis have none.
+        Weights change linearly over ``2 * blend`` pixels around a border between two cores, and are
+        one at the ends of the axis.
 
         Examples
         --------
@@ -123,10 +123,10 @@ class Tiling:
         """
         core = self.core(index)
         centre = np.arange(span.start, span.stop, dtype=np.float64) + 0.5
-        return self._risen(centre, core.start) - self._risen(centre, core.stop)
+        return self._ramp(centre, core.start) - self._ramp(centre, core.stop)
 
-    def _risen(self, centre: NDArray[np.float64], border: int) -> NDArray[np.float64]:
-        """Return the ramp from 0 before a border to 1 after it."""
+    def _ramp(self, centre: NDArray[np.float64], border: int) -> NDArray[np.float64]:
+        """Return a linear ramp from 0 before a border to 1 after it."""
         if border <= 0:
             return np.ones_like(centre)
         if border >= self.length:

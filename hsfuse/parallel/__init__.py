@@ -1,9 +1,9 @@
 """
-Many independent units of work, a bounded number at a time: on this machine or a dask cluster.
+Parallel execution of independent units of work, on this machine or a dask cluster.
 
-Threads, local processes and dask workers call the same picklable function once an item and
-yield its results as they come, with a bounded number under way, so memory does not grow with
-the number of items.
+Threads, local processes and dask workers call the same picklable function for each item and yield
+the results as they finish, with a bounded number of items in progress, so that memory does not
+grow with the number of items.
 """
 
 from hsfuse.parallel.cluster import Cluster, inspect_cluster

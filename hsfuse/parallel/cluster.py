@@ -1,9 +1,8 @@
 """
-Units of work on the workers of a dask cluster.
+Execution of units of work on the workers of a dask cluster.
 
-The job travels to each worker once. Results of the job are small: what is large, workers read
-from the files and write to the store themselves, which :func:`inspect_cluster` checks
-beforehand.
+The job is sent to each worker once. Items and results are small: workers read large data from files
+and write them to the store, and :func:`inspect_cluster` checks beforehand that they can.
 """
 
 from __future__ import annotations
@@ -33,15 +32,15 @@ _LOG = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Seconds that a dask scheduler may take to answer, and its first worker to start.
+# Seconds to wait for an answer of the dask scheduler, and for its first worker.
 _ANSWER, _FIRST_WORKER = 10, 120
-# Seconds without a result after which the scheduler is asked whether it is there.
+# Seconds without a result after which the scheduler is queried.
 _SILENCE = 5.0
-# Seconds in which a scheduler that is there answers, however busy: one that is stopped never does.
+# Seconds after which a scheduler without an answer counts as lost.
 _LONGEST_ANSWER = 60.0
-# Blocks under way for a thread of the workers: the next one waits at the worker.
+# Items in progress for each thread of the workers, so that the next item waits at the worker.
 _AHEAD = 2
-# Losses of the job's last copy, in turn and without a result between.
+# Largest number of consecutive losses of the last copy of the job, without a result between.
 _MOST_LOSSES = 3
 
 
@@ -53,13 +52,13 @@ class Cluster:
     Attributes
     ----------
     address : str
-        Of the scheduler.
+        Address of the scheduler.
     workers, threads : int
-        Workers, and blocks that all of them fuse in parallel.
+        Number of workers, and of their threads together.
     device : str
         ``cpu`` or ``cuda``, the same for all workers.
     dashboard : str
-        Its URL, empty where there is none.
+        URL of the dashboard; may be empty.
     """
 
     address: str
@@ -78,20 +77,20 @@ def inspect_cluster(
     libraries: Sequence[str] = (),
 ) -> Cluster:
     """
-    Return what the workers of a cluster are, if all of them can do the work.
+    Check that all workers of a cluster can do the work; return the cluster.
 
     Parameters
     ----------
     scheduler : str or distributed.Client
-        As for :func:`hsfuse.parallel.each`.
+        As in :func:`hsfuse.parallel.each`.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
     folder : Path, optional
-        Where workers are to write; a file is created there for as long as they look for it.
+        Folder to which workers write; a temporary file is created there for the check.
     files : iterable of Path
-        What workers are to read.
+        Files that workers read.
     libraries : sequence of str
-        Distributions whose versions have to be those of this process.
+        Distributions whose versions must be those of this process.
 
     Raises
     ------
@@ -122,15 +121,15 @@ def on_cluster(
     """
     Yield ``job(item)`` for every item; see :func:`hsfuse.parallel.schedulers.each`.
 
-    The scheduler repeats the work of a lost worker. If it was the last that held the job, the
-    job is sent again.
+    The scheduler repeats the work of a lost worker. If that held the last copy of the job, the job
+    is sent again.
 
     Raises
     ------
     PlanError
         If no scheduler answers.
     WorkerError
-        If the scheduler does not answer any more, or a block ended worker after worker.
+        If the scheduler stops answering, or an item ends several workers.
     """
     with _client(scheduler) as client, _losses(client):
         work = _Work(client, job)
@@ -145,7 +144,7 @@ def on_cluster(
 
 
 class _Work:
-    """The items of one job that are under way."""
+    """The items of a job in progress."""
 
     def __init__(self, client: Client, job: Callable[[Any], Any]) -> None:
         self.client, self.job = client, job
@@ -156,22 +155,22 @@ class _Work:
         self.send()
 
     def send(self) -> None:
-        """Bring the job to each worker, and count the workers."""
+        """Send the job to each worker, and count the workers."""
         self.carried = _ask(self.client.scatter, self.job, broadcast=True, hash=False)
         self.count()
 
     def count(self) -> None:
-        """Let as many items be under way as the workers of this moment need."""
+        """Set the number of items in progress by the current number of workers."""
         self.limit = max(_AHEAD * sum(_threads(self.client).values()), _AHEAD)
 
     def submit(self, item: Any) -> None:
-        """Let a worker do an item."""
+        """Submit an item to a worker."""
         future = self.client.submit(_call, self.carried, item, pure=False)
         self.running[future] = item
         future.add_done_callback(self.finished.put)
 
     def next(self, todo: deque[Any]) -> Iterator[Any]:
-        """Yield the next result; an item whose worker was lost with the job is to do again."""
+        """Yield the next result; an item lost with the job is queued again."""
         try:
             future = self.finished.get(timeout=_SILENCE)
         except Empty:
@@ -192,7 +191,7 @@ class _Work:
         yield result
 
     def check(self) -> None:
-        """Raise an error if the scheduler is not there any more, or is another one."""
+        """Raise an error if the scheduler is lost or was restarted."""
         if self.client.status != "running":
             raise _NoAnswerError
         if _identity(self.client) != self.identity:
@@ -203,7 +202,7 @@ class _Work:
         self.waiting = not workers
 
     def resend(self, todo: deque[Any]) -> None:
-        """Do all that is under way again, after the last worker with the job was lost."""
+        """Queue all items in progress again, after the last worker with the job was lost."""
         self.losses += 1
         if self.losses == _MOST_LOSSES:
             raise WorkerError(
@@ -217,7 +216,7 @@ class _Work:
         self.send()
 
     def cancel(self) -> None:
-        """Let workers do nothing that is not begun, and forget the job."""
+        """Cancel items that have not started, and release the job."""
         futures = [*self.running, self.carried]
         self.running = {}
         if self.client.status == "running":
@@ -230,7 +229,7 @@ def _call(job: Callable[[Item], Result], item: Item) -> Result:
 
 @contextmanager
 def _client(scheduler: str | Client) -> Iterator[Client]:
-    """Yield the caller's client, which stays open, or one for an address, which does not."""
+    """Yield the given client, which stays open, or a client of an address, which is closed."""
     if not isinstance(scheduler, str):
         if scheduler.asynchronous or scheduler.status != "running":
             raise PlanError(
@@ -254,7 +253,7 @@ def _client(scheduler: str | Client) -> Iterator[Client]:
 
 @contextmanager
 def _without_logs() -> Iterator[None]:
-    """Let distributed log nothing of lost connections; errors of this module say what happened."""
+    """Suppress log messages of distributed on lost connections, which this module reports."""
     loggers = [logging.getLogger(f"distributed.{name}") for name in ("client", "batched", "core")]
     before = [logger.disabled for logger in loggers]
     for logger in loggers:
@@ -272,12 +271,12 @@ def _address(client: Client) -> str:
 
 def _wait_for_workers(client: Client) -> None:
     """
-    Wait for the first worker; work that waits makes an adaptive cluster start one.
+    Wait for the first worker; a pending task makes an adaptive cluster start one.
 
     Raises
     ------
     PlanError
-        If none comes.
+        If none starts.
     """
     if client.nthreads():
         return
@@ -294,7 +293,7 @@ def _wait_for_workers(client: Client) -> None:
 
 @contextmanager
 def _losses(client: Client) -> Iterator[None]:
-    """Raise what distributed raises of a lost scheduler or worker as one line."""
+    """Convert errors of distributed for a lost scheduler or worker to one line."""
     from distributed import KilledWorker
     from distributed.comm import CommClosedError
 
@@ -314,7 +313,7 @@ def _losses(client: Client) -> Iterator[None]:
 
 
 class _NoAnswerError(Exception):
-    """The scheduler is not there any more."""
+    """The scheduler does not answer."""
 
 
 def _identity(client: Client) -> str:
@@ -328,7 +327,7 @@ def _threads(client: Client) -> dict[str, int]:
 
 
 def _ask(question: Callable[..., Result], *words: Any, **options: Any) -> Result:
-    """Return what the scheduler answers; errors of jobs are of the same classes as its own."""
+    """Return the answer of the scheduler; its errors have the same classes as those of jobs."""
     try:
         return question(*words, **options)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The device that computes, and how many units of work it takes at a time."""
+"""Selection of the device, and the number of parallel units of work."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["check_device", "local_workers", "pick_device"]
 
 def check_device(device: str) -> None:
     """
-    Refuse the name of a device that there is nowhere.
+    Check the name of a device.
 
     Raises
     ------
@@ -29,10 +29,10 @@ def pick_device(device: str) -> str:
     Raises
     ------
     PlanError
-        If the device is none of the three, or not there.
+        If the name is not valid, or the device is not available.
     """
     check_device(device)
-    import torch  # takes seconds, which a process needs only where it computes
+    import torch  # slow to import, so only where it is needed
 
     available = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and available == "cpu":
@@ -41,7 +41,7 @@ def pick_device(device: str) -> str:
 
 
 def local_workers(workers: int | None, device: str) -> int:
-    """Return how many units of work run in parallel here: one per core, two for a GPU."""
+    """Return the number of parallel units of work: one per core, two for a GPU."""
     if workers is not None:
         if workers < 1:
             raise PlanError(f"workers must be at least 1, got {workers}")

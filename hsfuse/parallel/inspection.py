@@ -1,4 +1,4 @@
-"""What a dask worker has: device, versions, and the files that this machine sees."""
+"""Inspection of dask workers: device, versions, and access to files."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from hsfuse.parallel.devices import pick_device
 
 __all__ = ["WorkerReport", "compare_reports", "inspect_worker", "token_beside"]
 
-# A file and what it holds, by which a worker knows that a folder is the same one.
+# Path and content of a file, which verify that a worker accesses the same folder.
 Token = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class WorkerReport:
     """
-    What a worker found.
+    Report of a worker.
 
     Attributes
     ----------
     device : str
-        ``cpu`` or ``cuda``; empty where it was not looked for.
+        ``cpu`` or ``cuda``; empty where it was not checked.
     versions : mapping of str to str
-        Of the distributions asked for; empty text where one is not installed.
+        Versions of the distributions; empty where one is not installed.
     sees_folder : bool
-        Whether the token was read and its folder can be written to.
+        Whether the token could be read and its folder is writable.
     absent : tuple of str
-        The files that the worker does not see.
+        Files that the worker cannot access.
     """
 
     device: str
@@ -51,7 +51,7 @@ def inspect_worker(
     any_device: bool = False,
 ) -> WorkerReport:
     """
-    Return what the process that runs this has.
+    Return the report of the process that runs this.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def inspect_worker(
     libraries : tuple of str
         Names of distributions.
     any_device : bool
-        Do not look for the device.
+        Do not check the device.
     """
     return WorkerReport(
         "" if any_device else pick_device(device),
@@ -76,7 +76,7 @@ def inspect_worker(
 
 @contextmanager
 def token_beside(folder: Path | None) -> Iterator[Token | None]:
-    """Keep a file of random content in a folder; None without one."""
+    """Create a temporary file with random content in a folder; yield None without a folder."""
     if folder is None:
         yield None
         return
@@ -92,12 +92,12 @@ def compare_reports(
     reports: Mapping[str, WorkerReport], here: WorkerReport, folder: Path | None
 ) -> str:
     """
-    Return the device of all workers, if all can do the work of this process.
+    Check that all workers can do the work of this process; return their device.
 
     Raises
     ------
     PlanError
-        Naming the first worker that cannot, and why.
+        If a worker cannot, with the reason.
     """
     for address, report in reports.items():
         if not report.sees_folder:

@@ -1,4 +1,4 @@
-"""What one unit of work takes of its process: one thread, and memory that it gives back."""
+"""Resources of a unit of work in its process: one thread, and memory that is returned."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["one_thread", "release_memory"]
 
 
 class _ProcessLimit:
-    """Limits that hold for the whole process, and how many units of work need them."""
+    """Thread limits of the process, with a count of the units of work that need them."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.users = 0
 
     def enter(self) -> ThreadpoolController:
-        """Set the limits, if nobody has."""
+        """Set the limits, unless they are set."""
         self.users += 1
         if self.users == 1:
             import torch
@@ -34,7 +34,7 @@ class _ProcessLimit:
         return self._openmp
 
     def leave(self) -> None:
-        """Restore what was before, if nobody else needs the limits."""
+        """Restore the previous limits, if no other unit needs them."""
         self.users -= 1
         if self.users == 0:
             _let_any_thread_limit()
@@ -47,10 +47,10 @@ class _ProcessLimit:
 
 def _let_any_thread_limit() -> None:
     """
-    Make the next limit of an OpenBLAS hold, whichever thread sets it.
+    Allow any thread to set the limit of OpenBLAS.
 
-    From 3.8 on, threadpoolctl ignores all threads but the first that limited one; here the
-    lock of :class:`_ProcessLimit` keeps threads from setting different limits.
+    From version 3.8 on, threadpoolctl only accepts limits from the thread that set the first one;
+    here the lock of :class:`_ProcessLimit` prevents different limits.
     """
     clear = getattr(OpenBLASController, "clear_controlling_thread", None)
     if clear is not None:
@@ -59,7 +59,7 @@ def _let_any_thread_limit() -> None:
 
 _limit = _ProcessLimit()
 
-# Of glibc; other libraries have none.
+# Functions of glibc; other C libraries lack them.
 _libc = None if os.name == "nt" else ctypes.CDLL(None)
 _trim = getattr(_libc, "malloc_trim", None)
 _mallopt = getattr(_libc, "mallopt", None)
@@ -70,13 +70,11 @@ _MOST_MAPPINGS, _TRIM_THRESHOLD = -4, -1
 @contextmanager
 def one_thread() -> Iterator[None]:
     """
-    Limit torch, BLAS and OpenMP to one thread; units of work run in parallel, not their loops.
+    Limit torch, BLAS and OpenMP to one thread, since units of work run in parallel.
 
-    The order of a sum depends on the number of threads, and a dask worker has another
-    number than a notebook: one thread per unit of work gives every scheduler the same bits.
-
-    Limits of a BLAS and of torch belong to the process, so the first that enters sets them and
-    the last that leaves restores them; those of OpenMP belong to each thread.
+    The order of a sum depends on the number of threads: with one thread for each unit of work, all
+    schedulers give bit-identical results. The limits of BLAS and torch apply to the process, so the
+    first unit sets them and the last one restores them; those of OpenMP apply to each thread.
     """
     import torch  # takes seconds, which a process needs only where it computes
 
@@ -94,10 +92,10 @@ def one_thread() -> Iterator[None]:
 
 def hold_memory() -> None:
     """
-    Let the C library reuse freed memory within a unit of work, instead of the system.
+    Let the C library reuse freed memory within a unit of work.
 
-    glibc maps every array of some megabytes anew, and the system clears its pages: a quarter of
-    the time of a block. :func:`release_memory` returns it after the unit.
+    By default glibc maps every array of some megabytes anew, and the kernel clears its pages, a
+    quarter of the time of a block. :func:`release_memory` returns the memory after the unit.
     """
     if _mallopt is not None:
         _mallopt(_MOST_MAPPINGS, 0)
@@ -106,10 +104,10 @@ def hold_memory() -> None:
 
 def release_memory() -> None:
     """
-    Return freed memory to the system where the C library holds it back, after a unit of work.
+    Return freed memory to the system after a unit of work.
 
-    glibc keeps an arena for each thread, and of arrays below 32 MB only those at its end are given
-    back: a run of 16 blocks by one worker grew by 0.4 GB, of which hardly anything was in use.
+    glibc has an arena for each thread, and returns arrays below 32 MB only from its end: otherwise
+    a run of 16 blocks by one worker grew by 0.4 GB of mostly unused memory.
     """
     if _trim is not None:
         _trim(0)

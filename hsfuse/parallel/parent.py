@@ -1,4 +1,4 @@
-"""The end of a process with the one that started it, however that ends."""
+"""Termination of a process with its parent, however that ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["end_with_parent"]
 
 
 def end_with_parent() -> None:
-    """End this process when its parent is killed: it would wait for work for ever."""
+    """End this process when its parent is killed: it would wait forever for work."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_wait, args=(parent.sentinel,), daemon=True).start()

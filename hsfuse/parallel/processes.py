@@ -1,8 +1,8 @@
 """
-Units of work in processes of this machine.
+Execution of units of work in processes of this machine.
 
-The processes are started anew rather than forked: torch, BLAS and GDAL have threads, whose
-locks a fork would copy as they are.
+The processes are spawned rather than forked: a fork would copy locks held by threads of torch, BLAS
+and GDAL.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LOG = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Of a pool whose process ended, in turn and without a result between.
+# Largest number of consecutive losses of a pool without a result between.
 _MOST_LOSSES = 3
 
 
@@ -39,12 +39,12 @@ def in_processes(
     """
     Yield ``job(item)`` for every item; see :func:`hsfuse.parallel.schedulers.each`.
 
-    What a process was working on when it was killed is done again in a new pool.
+    The items of a killed process are repeated in a new pool.
 
     Raises
     ------
     WorkerError
-        If processes ended again and again.
+        If processes end repeatedly.
     """
     content = cloudpickle.dumps(job)
     todo, losses = deque(items), 0
@@ -68,12 +68,12 @@ def in_processes(
 def _one_pool(
     content: bytes, todo: deque[Item], running: dict[Future[Result], Item], workers: int
 ) -> Generator[Result, None, None]:
-    """Yield results until all is done or a process ends; ``running`` holds what is under way."""
+    """Yield results until all is done or a process ends; ``running`` has the items in progress."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, spawn, _start, (content,)) as pool:
         try:
             while todo or running:
-                while todo and len(running) <= workers:  # one waits for the first that is free
+                while todo and len(running) <= workers:  # one item waits for the first idle process
                     item = todo.popleft()
                     try:
                         running[pool.submit(_call, item)] = item
@@ -93,7 +93,7 @@ _job: Callable[[Any], Any]
 
 
 def _start(content: bytes) -> None:
-    """Prepare a process: it holds the job, leaves Ctrl-C to its parent, and ends with it."""
+    """Initialise a process: load the job, ignore Ctrl-C, and end with the parent."""
     global _job  # noqa: PLW0603 - what the initializer of a pool leaves to its calls
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()

@@ -1,4 +1,4 @@
-"""How far a function of the library is, as a bar in a notebook or on a terminal."""
+"""Progress bars of functions of the library, for notebooks and terminals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["ShownProgress", "shown_progress"]
 
-#: What is called with the items done and all; True for a bar.
+#: Callback with the number of finished items and of all items; True for a progress bar.
 ShownProgress = Callable[..., None] | bool
 
 
@@ -17,15 +17,15 @@ def shown_progress(
     progress: ShownProgress | None, unit: str
 ) -> Iterator[Callable[..., None] | None]:
     """
-    Give what is to be called with the number of items done and of all.
+    Yield the callback for the number of finished items and of all items, or None.
 
     Parameters
     ----------
     progress : callable, bool or None
-        What the caller gave: True for a bar of tqdm, which is a widget in a notebook with
-        ipywidgets and text elsewhere; None or False for nothing.
+        Argument of the caller: True for a bar of tqdm, a widget in notebooks with ipywidgets and
+        text elsewhere; None or False for none.
     unit : str
-        Of the items.
+        Unit of the items.
     """
     if not isinstance(progress, bool):
         yield progress
@@ -33,8 +33,8 @@ def shown_progress(
     bars: list[Any] = []
 
     def show(done: int, total: int, *_: object) -> None:
-        if not bars:  # the total is known from the first item on
-            from tqdm.auto import tqdm  # looks for a notebook, and loads its widgets
+        if not bars:  # the total is known with the first item
+            from tqdm.auto import tqdm  # detects a notebook, and loads its widgets
 
             bars.append(tqdm(total=total, unit=f" {unit}"))
         bars[0].update(done - bars[0].n)

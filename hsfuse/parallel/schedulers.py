@@ -1,4 +1,4 @@
-"""The choice of what runs units of work: threads, local processes or a dask cluster."""
+"""Schedulers of units of work: threads, local processes or a dask cluster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LOCAL", "Scheduler", "check_scheduler", "each", "is_local"]
 
-#: A name, the address of a dask scheduler, or a client that the caller has.
+#: A name, the address of a dask scheduler, or a client.
 Scheduler: TypeAlias = "str | Client"
 
 Item = TypeVar("Item")
@@ -27,7 +27,7 @@ LOCAL = {"local": in_threads, "processes": in_processes}
 
 def check_scheduler(scheduler: str) -> None:
     """
-    Refuse what is no scheduler.
+    Check the name of a scheduler.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def check_scheduler(scheduler: str) -> None:
 
 
 def is_local(scheduler: Scheduler) -> bool:
-    """Return whether the work is done on this machine."""
+    """Return whether a scheduler runs on this machine."""
     return isinstance(scheduler, str) and scheduler in LOCAL
 
 
@@ -59,9 +59,10 @@ def each(
     Parameters
     ----------
     job : callable
-        Pure, and picklable but for threads. Each process or dask worker receives it once.
+        Function without side effects in memory, picklable unless threads are used. Each process or
+        dask worker receives it once.
     items : sequence
-        What it is called with.
+        Arguments of the function.
     scheduler : str or distributed.Client
         ``local``: threads of this process; ``processes``: processes of this machine;
         ``tcp://…``: the dask scheduler at that address; or a client, which is not closed.
@@ -73,7 +74,7 @@ def each(
     PlanError
         If the scheduler is none of these, or does not answer.
     WorkerError
-        If workers or the scheduler were lost, more often than the work could be repeated.
+        If workers or the scheduler were lost repeatedly.
     """
     if isinstance(scheduler, str):
         check_scheduler(scheduler)

@@ -1,4 +1,4 @@
-"""Units of work on threads of this process."""
+"""Execution of units of work on threads of this process."""
 
 from __future__ import annotations
 

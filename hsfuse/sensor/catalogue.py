@@ -1,8 +1,8 @@
 """
-Sensors by name or file, and what one sensor's bands see of another's.
+Catalogue of sensors by name or file, and the response matrix R between two sensors.
 
-Definitions are data: one TOML file and the CSV tables beside it, shipped in
-``hsfuse.sensors`` or a user's own.
+A definition is a TOML file with CSV tables in the same folder, shipped in ``hsfuse.sensors`` or
+given by the user.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ __all__ = [
 
 
 def list_sensors() -> tuple[str, ...]:
-    """Return the ids of the sensors that come with hsfuse, sorted."""
+    """Return the ids of the sensors shipped with hsfuse, sorted."""
     return tuple(sorted({entry.name.removesuffix(".toml") for entry in shipped().values()}))
 
 
@@ -60,13 +60,14 @@ def load_sensor(name_or_path: str | os.PathLike[str]) -> Sensor:
     Parameters
     ----------
     name_or_path : str or path
-        One of :func:`list_sensors` or an alias (case, ``-`` and ``_`` do not matter),
-        or a path ending in ``.toml`` with its tables beside it.
+        A name of :func:`list_sensors` or an alias (ignoring case, ``-`` and ``_``), or the path of
+        a ``.toml`` file with its tables in the same folder.
 
     Raises
     ------
     SensorError
-        If the name is unknown or of a sensor that may not be shipped, or the definition malformed.
+        If the name is unknown or belongs to a sensor that may not be distributed, or the definition
+        is malformed.
 
     Examples
     --------
@@ -124,14 +125,14 @@ def pick_sensor(sensor: str | os.PathLike[str] | Sensor) -> Sensor:
 
 def fitting_sensors(count: int, wavelength: ArrayLike) -> tuple[str, ...]:
     """
-    Return the real hyperspectral sensors whose bands a raster may have, by name.
+    Return the names of real hyperspectral sensors whose bands match a raster.
 
     Parameters
     ----------
     count : int
-        Of the raster's bands.
+        Number of bands of the raster.
     wavelength : array_like of shape (count,)
-        Their centres in nanometres, NaN where unknown: then the number of bands alone decides.
+        Band centres in nanometres, NaN where unknown: then only the number of bands is compared.
 
     Examples
     --------
@@ -154,7 +155,7 @@ def known_sensor(
     asked: str | os.PathLike[str] | Sensor | None, stated: str | None
 ) -> Sensor | None:
     """
-    Return the sensor that was asked for, else the one that a raster states; None for neither.
+    Return the requested sensor, else the one that a raster states; None for neither.
 
     Raises
     ------
@@ -168,16 +169,16 @@ def known_sensor(
 @dataclass(frozen=True, eq=False, slots=True)
 class Response:
     """
-    What an MS sensor's bands see of a spectrum.
+    Response of an MS sensor to the bands of an HS raster.
 
     Attributes
     ----------
     matrix : ndarray of shape (MS bands, bands)
-        R; rows sum to one, or are zero where nothing is seen.
+        R, with rows that sum to one, or are zero without overlap.
     coverage : ndarray of shape (MS bands,)
-        Share of each band's response that lies where the coarse bands are, 0..1.
+        Share of the response of each MS band inside the HS bands, 0 to 1.
     band_names : tuple of str
-        The MS bands.
+        Names of the MS bands.
     """
 
     matrix: NDArray[np.float64]
@@ -193,23 +194,22 @@ def response_matrix(
     good: ArrayLike | None = None,
 ) -> Response:
     """
-    Return R, the MS bands as weighted sums of a hyperspectral raster's bands.
+    Return R, the MS bands as weighted sums of the bands of a hyperspectral raster.
 
     ``R[b, j] = width_j * integral(SRF_b(l) * g_j(l) dl)``, each row divided by its sum.
-    ``g_j`` is a Gaussian of unit area and the band's FWHM, and ``width_j`` the part of
-    the spectrum that band j stands for, so irregular sampling and overlapping detectors
-    are weighted right. An unknown FWHM is taken to be the local sampling step; a curve
-    that is itself sampled no finer than the bands is read off at their centres instead
-    (the convention of the CAVE literature: R is the table, rows divided by their sum).
-
-    Row normalisation hides what the raster does not cover: look at ``coverage``.
+    ``g_j`` is a Gaussian of unit area with the FWHM of band j, and ``width_j`` the width of the
+    spectral range that band j represents, which accounts for irregular sampling and overlapping
+    detectors. An unknown FWHM is replaced by the local sampling step; a curve that is sampled no
+    finer than the bands is interpolated at their centres instead (the convention of the CAVE
+    literature: R is the table, rows divided by their sum). ``coverage`` reports the share of the
+    response outside the bands, which the normalisation of rows hides.
 
     Parameters
     ----------
     fine : Sensor
-        The sensor of the high-resolution raster; bands without curves are Gaussians.
+        Sensor of the high-resolution raster; bands without curves are Gaussians.
     wavelength, fwhm : array_like of shape (bands,)
-        Of the hyperspectral raster, nanometres in any order, NaN where unknown.
+        Bands of the hyperspectral raster in nanometres, in any order, NaN where unknown.
     good : array_like of bool, shape (bands,), optional
         Bands to use. Bad bands and those without a wavelength have columns of zeros.
 

@@ -1,7 +1,7 @@
 """
-The files that define a sensor: a TOML document and CSV tables in its folder, checked.
+Reading and checking of sensor definitions: a TOML document with CSV tables in its folder.
 
-Every fault is one line, and what merely follows from another fault is not reported.
+Every error is one line; consequences of another error are not reported.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def fwhm_from_mtf(gain: float) -> float:
 
 @cache
 def shipped() -> dict[str, Traversable]:
-    """Return the definitions that come with hsfuse: id and aliases to file."""
+    """Return the definitions shipped with hsfuse: file by id and alias."""
     found: dict[str, Traversable] = {}
     for entry in sorted(files("hsfuse.sensors").iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".toml"):
@@ -62,27 +62,27 @@ def shipped() -> dict[str, Traversable]:
 
 @cache
 def withheld() -> dict[str, str]:
-    """Return the sensors that hsfuse knows and may not ship: name to reason."""
+    """Return the sensors that may not be distributed: reason by name."""
     text = (files("hsfuse.sensors") / "withheld.csv").read_text(encoding="utf-8")
     return {row["name"]: row["reason"] for row in csv.DictReader(text.splitlines())}
 
 
 def read_definition(entry: Traversable, folder: Traversable) -> Sensor:
     """
-    Return the sensor that a file defines.
+    Read the sensor of a definition file.
 
     Parameters
     ----------
     entry : Traversable
         The TOML file.
     folder : Traversable
-        Where its tables lie.
+        Folder of its tables.
 
     Raises
     ------
     SensorError
-        If a file is missing or malformed, or a value is not what it should be: the first
-        fault, and how many there are besides.
+        If a file is missing or malformed, or a value is not valid: the first error, and the number
+        of further ones.
     """
     sensor, faults = _read(entry, folder)
     if sensor is None:
@@ -94,20 +94,20 @@ def read_definition(entry: Traversable, folder: Traversable) -> Sensor:
 
 def check_definition(entry: Traversable, folder: Traversable) -> tuple[str, ...]:
     """
-    Return what is wrong with a definition, one line for each fault of its own.
+    Return the errors of a definition, one line each.
 
     Parameters
     ----------
     entry : Traversable
         The TOML file.
     folder : Traversable
-        Where its tables lie.
+        Folder of its tables.
     """
     return tuple(_read(entry, folder)[1])
 
 
 def _read(entry: Traversable, folder: Traversable) -> tuple[Sensor | None, list[str]]:
-    """Return the sensor or, when there is any fault, None and all of them."""
+    """Return the sensor and no errors, or None and all errors."""
     from hsfuse.sensor.schema import read_sections  # pydantic takes a while to import
 
     try:
@@ -154,13 +154,13 @@ def _document(entry: Traversable) -> dict[str, Any]:
 def _beside(
     folder: Traversable, section: object, name: str, lines: list[str]
 ) -> Traversable | None:
-    """Return the table of a section, a file in the folder of the definition."""
+    """Return the table file of a section, which must be in the folder of the definition."""
     stated = section.get("file") if isinstance(section, dict) else None
     if not isinstance(stated, str) or not stated:
-        return None  # absent, or a fault of its own
+        return None  # absent, or already reported
     file, path = PurePath(stated), folder / stated
     inside = not file.is_absolute() and ".." not in file.parts
-    if isinstance(path, Path) and isinstance(folder, Path):  # a link may lead anywhere
+    if isinstance(path, Path) and isinstance(folder, Path):  # a symbolic link may leave the folder
         inside = inside and path.resolve().is_relative_to(folder.resolve())
     if inside and path.is_file():
         return path
@@ -175,7 +175,7 @@ def _tables(
     paths: Sequence[Traversable | None],
     faults: list[str],
 ) -> tuple[BandRows | None, ResponseCurves | None]:
-    """Return the bands, from their own table or the curves', and the curves."""
+    """Return the bands, from their table or from the curves, and the curves."""
     srf = sections.srf
     read = read_curves(paths[1], faults, negative=srf.negative) if srf and paths[1] else None
     bands = read_bands(paths[0], faults) if paths[0] else None
@@ -192,7 +192,7 @@ def _tables(
 
 
 def _psf(sections: Definition, lines: list[str], *, sized: bool) -> PSF:
-    """Return the PSF in pixels, whichever way it is given; one pixel if it is not."""
+    """Return the PSF in pixels from any form of statement; one pixel if it is not stated."""
     psf, top = sections.psf, sections.top
     if psf is None:
         return ASSUMED_PSF

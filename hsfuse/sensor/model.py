@@ -1,8 +1,8 @@
 """
-A sensor as numbers: its bands, how they respond to wavelength, and its PSF.
+Model of a sensor: bands, spectral responses and PSF.
 
-Wavelengths are in nanometres. A raster's own metadata take precedence over
-a definition (:meth:`Sensor.with_bands`).
+Wavelengths are in nanometres. Metadata of a raster take precedence over a definition
+(:meth:`Sensor.with_bands`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hsfuse.errors import SensorError
 
 __all__ = ["Kind", "ResponseCurves", "Sensor", "Source", "sensor_from_bands"]
 
-_NAMES = 20  # names of bands in one message
+_NAMES = 20  # largest number of band names in a message
 
 Kind = Literal["hs", "ms", "rgb", "pan"]
 Vector = NDArray[np.float64]
@@ -38,7 +38,7 @@ class ResponseCurves:
     wavelength : ndarray of shape (samples,)
         Nanometres, increasing.
     response : ndarray of shape (bands, samples)
-        No unit; only the shape of each curve matters.
+        Relative; only the shape of each curve matters.
     status : str
         measured, specification, nominal, convention, derived or assumed.
     """
@@ -50,7 +50,7 @@ class ResponseCurves:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a definition's tables come from, under which licence, and what to know."""
+    """Origin, licence and notes of the tables of a definition."""
 
     url: str = ""
     licence: str = ""
@@ -65,25 +65,25 @@ class Sensor:
     Attributes
     ----------
     id, title : str
-        The name that :func:`load_sensor` takes, and a longer one for display.
+        Name for :func:`load_sensor`, and a longer name for display.
     kind : {"hs", "ms", "rgb", "pan"}
-        What sort of image it makes.
+        Kind of image.
     band_names : tuple of str
     wavelength, fwhm : ndarray of shape (bands,)
         Centre and full width at half maximum in nanometres, NaN where unknown.
     good : ndarray of bool, shape (bands,)
-        False for bands that are not to be trusted (water vapour, uncalibrated).
+        False for bad bands (water vapour, uncalibrated).
     curves : ResponseCurves or None
         Response curves; without them a band is a Gaussian.
     gsd : float
         Ground sampling distance in metres, NaN when it depends on the flight.
     psf : PSF
-        In pixels of this sensor.
+        PSF in pixels of this sensor.
     bad_windows : tuple of (float, float)
         Ranges in nanometres in which bands are bad.
     bands_status, gsd_status : str
-        measured, specification, nominal, convention, derived, assumed, unknown, or file:
-        from the raster's own metadata.
+        measured, specification, nominal, convention, derived, assumed, unknown, or file (from the
+        metadata of a raster).
     source : Source
     """
 
@@ -132,7 +132,7 @@ class Sensor:
 
     def select(self, names: Sequence[str]) -> Sensor:
         """
-        Return the sensor with some of its bands, in the order asked for.
+        Return the sensor with some of its bands, in the given order.
 
         Raises
         ------
@@ -149,16 +149,16 @@ class Sensor:
 
     def match(self, wavelength: ArrayLike) -> Sensor:
         """
-        Return the sensor with the bands nearest to a raster's band centres.
+        Return the sensor with the bands nearest to the band centres of a raster.
 
-        Curves are kept: this is for a multispectral raster that names its centres and
-        has some of the bands. A centre may be off by 10 nm or half the band's width: nominal
-        centres of broad bands are round numbers.
+        For a multispectral raster that states its centres and has some of the bands; curves are
+        kept. A centre may differ by 10 nm or half the width of the band, since nominal centres of
+        broad bands are rounded.
 
         Raises
         ------
         SensorError
-            If a centre has no such band, or two share one.
+            If a centre has no such band, or two centres share one.
         """
         index: list[int] = []
         for centre in np.asarray(wavelength, dtype=float):
@@ -179,12 +179,12 @@ class Sensor:
 
     def contains(self, wavelength: ArrayLike) -> bool:
         """
-        Return whether a raster's band centres may be bands of this sensor.
+        Return whether the band centres of a raster may be bands of this sensor.
 
-        Each needs a band of its own within the distance of :meth:`match`; where detectors
-        overlap, it need not be the nearest one.
+        Each needs a separate band within the distance of :meth:`match`; where detectors overlap, it
+        need not be the nearest one.
         """
-        # They take a while to load, and few rasters need them.
+        # Slow to import, and rarely needed.
         from scipy.sparse import csr_array
         from scipy.sparse.csgraph import maximum_bipartite_matching
 
@@ -194,12 +194,12 @@ class Sensor:
         return bool((matched >= 0).all())
 
     def _reach(self) -> Vector:
-        """Return how far a raster's centre may be from each band's, in nanometres."""
+        """Return the largest distance (bands,) of a centre of a raster from each band, in nm."""
         reach: Vector = np.maximum(10.0, self._widths() / 2)
         return reach
 
     def _widths(self) -> Vector:
-        """Return the widths of the bands, of their curves where the FWHM is unknown, else 0."""
+        """Return the widths of the bands, from their curves where the FWHM is unknown, or 0."""
         widths = np.nan_to_num(self.fwhm)
         if self.curves is not None:
             for band, curve in enumerate(self.curves.response):
@@ -214,11 +214,11 @@ class Sensor:
         names: Sequence[str] | None = None,
     ) -> Sensor:
         """
-        Return the sensor with the bands that a raster's metadata states.
+        Return the sensor with the bands that the metadata of a raster state.
 
-        An unknown FWHM is interpolated from the definition. Bands are good outside the
-        sensor's bad windows and, when the raster has as many bands as the definition,
-        where that says so. Curves are dropped: use :meth:`match` to keep them.
+        An unknown FWHM is interpolated from the definition. Bands are good outside the bad windows
+        of the sensor and, if the raster has as many bands as the definition, where that flags them
+        as good. Curves are removed: use :meth:`match` to keep them.
 
         Parameters
         ----------
@@ -272,7 +272,7 @@ def sensor_from_bands(
     kind: Kind = "ms",
 ) -> Sensor:
     """
-    Return a nameless sensor with the bands that a raster's metadata states.
+    Return an unnamed sensor with the bands that the metadata of a raster state.
 
     Parameters
     ----------
@@ -281,7 +281,7 @@ def sensor_from_bands(
     names : sequence of str, optional
         Band names; ``B1``, ``B2``, ... when absent.
     kind : {"hs", "ms", "rgb", "pan"}
-        What sort of image it makes.
+        Kind of image.
     """
     centre = np.array(wavelength, dtype=np.float64)
     width = one_per_band(fwhm, centre, "fwhm")
@@ -299,7 +299,7 @@ def sensor_from_bands(
 
 
 def one_per_band(values: ArrayLike | None, centre: Vector, name: str) -> Vector:
-    """Return one value for each band, NaN where there is none."""
+    """Return one value for each band, NaN where unknown."""
     if values is None:
         return np.full(centre.shape, math.nan)
     array = np.array(values, dtype=np.float64)
@@ -311,7 +311,7 @@ def one_per_band(values: ArrayLike | None, centre: Vector, name: str) -> Vector:
 
 
 def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
-    """Return a copy that cannot be written to: sensors are shared."""
+    """Return a read-only copy, since sensors are shared."""
     copy = array.copy()
     copy.flags.writeable = False
     return copy

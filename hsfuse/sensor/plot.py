@@ -1,4 +1,4 @@
-"""A picture of a sensor: what each of its bands sees of the spectrum."""
+"""Plot of the spectral responses of a sensor."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ __all__ = ["draw_responses", "write_responses"]
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """Of the picture."""
+    """Style of the plot."""
 
-    # Bands whose names fit above their curves.
+    # Largest number of bands whose names fit above their curves.
     most_named: int = 20
-    # Grey: bad bands have no colour.
+    # Grey, for bad bands.
     bad: str = "#999999"
-    # Height of the line at a centre whose width is not known, in heights of the plot.
+    # Height of the line at a centre of unknown width, relative to the plot.
     centre: float = 0.2
-    # Inches, and pixels per inch: as wide as a page of documentation.
+    # Size in inches, and pixels per inch: the width of a page of documentation.
     size: tuple[float, float] = (9.0, 4.2)
     dpi: int = 110
 
@@ -43,21 +43,21 @@ def write_responses(
     sensor: Sensor, path: str | os.PathLike[str], *, overwrite: bool = False
 ) -> Path:
     """
-    Write the picture of :func:`draw_responses` and return where it lies.
+    Write the plot of :func:`draw_responses`; return its path.
 
     Parameters
     ----------
     sensor : Sensor
         From :func:`hsfuse.load_sensor`.
     path : str or path
-        The file to write; ends in ``.png``.
+        Output file with the suffix ``.png``.
     overwrite : bool
-        Whether to replace a file that is there.
+        Whether to replace an existing file.
 
     Raises
     ------
     OutputError
-        If the file exists, ends otherwise, or cannot be written.
+        If the file exists, has another suffix, or cannot be written.
     """
     out = Path(path)
     if out.suffix.lower() != ".png":
@@ -75,10 +75,10 @@ def write_responses(
 
 def draw_responses(sensor: Sensor) -> bytes:
     """
-    Return a PNG of the bands' responses over wavelength, each divided by its maximum.
+    Return a PNG of the responses of the bands over wavelength, each divided by its maximum.
 
-    Curves where the sensor has them, else a Gaussian for each band. A band of which only
-    the centre is known is a short line there; bad bands are grey, bad windows shaded.
+    Bands without curves are drawn as Gaussians. A band of unknown width is a short line at its
+    centre; bad bands are grey, bad windows shaded.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def _origin(sensor: Sensor) -> str:
 
 
 def _draw_bands(axes: Axes, sensor: Sensor) -> None:
-    """Draw every band in a colour that runs with its centre from violet to red."""
+    """Draw every band, coloured by its centre from violet to red."""
     count = len(sensor.band_names)
     rank = np.empty(count)
     rank[np.argsort(sensor.wavelength)] = np.linspace(0.03, 0.97, count)
@@ -140,7 +140,7 @@ def _draw_bands(axes: Axes, sensor: Sensor) -> None:
 
 
 def _responses(sensor: Sensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return wavelengths, and responses of maximum one, NaN where a width is not known."""
+    """Return wavelengths, and responses of maximum one, NaN for bands of unknown width."""
     if sensor.curves is not None:
         curves = sensor.curves
         return curves.wavelength, curves.response / curves.response.max(axis=1, keepdims=True)

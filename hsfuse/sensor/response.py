@@ -24,19 +24,18 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """Of the parts of the spectrum that bands stand for, and of the integration."""
+    """Settings of the spectral cells of bands, and of the integration."""
 
-    # Bands within this part of a band's width of each other are at one place.
+    # Bands closer than this share of the band width have one position.
     same_place: float = 0.25
-    # A hole in the sampling wider than this many median steps is not bridged.
+    # A gap in the sampling wider than this many median steps is not bridged.
     gap: float = 4.0
-    # Nanometres between the samples of an integral: a part of the narrowest band within limits
-    # that keep a broad range small.
+    # Step of the integration: a share of the narrowest band, within limits in nanometres.
     finest_step: float = 0.05
     coarsest_step: float = 0.5
-    # A curve whose median step is this part of the bands' or more holds band values.
+    # A curve whose median step is at least this share of that of the bands holds band values.
     band_values: float = 0.75
-    # Share of a curve's area that bands have to see; less is rounding of its tails.
+    # Smallest share of the area of a curve inside the bands; less is rounding of its tails.
     least_seen: float = 1e-3
 
 
@@ -71,14 +70,14 @@ def gaussian_curves(centre: Vector, fwhm: Vector) -> tuple[Vector, Matrix]:
 
 class Cells(NamedTuple):
     """
-    The parts of the spectrum that bands stand for, in the order of the bands.
+    The spectral range that each band represents, in the order of the bands.
 
     Attributes
     ----------
     low, high : ndarray of shape (bands,)
-        Edges in nanometres; bands at one place have the same.
+        Edges in nanometres; equal for bands at one position.
     sharing : ndarray of shape (bands,)
-        How many bands share the cell.
+        Number of bands that share the cell.
     """
 
     low: Vector
@@ -88,14 +87,13 @@ class Cells(NamedTuple):
 
 def band_cells(wavelength: Vector, fwhm: Vector) -> Cells:
     """
-    Return the part of the spectrum that each band stands for.
+    Return the spectral range (cell) that each band represents.
 
-    Bands are sorted, and those within a quarter of a band's width of each other, as where
-    two detectors overlap, are at one place and share one cell. Cells meet halfway between
-    neighbouring places (trapezoid weights). An outer cell, and one at a hole wider than
-    four median steps, is as wide on its open side as on the other: a uniform grid has
-    uniform cells, ends included, and holes stay uncovered. A place alone between two holes
-    is as wide as its bands.
+    Bands are sorted; bands closer than a quarter of the band width, as where two detectors overlap,
+    have one position and share one cell. Cells meet halfway between neighbouring positions
+    (trapezoidal weights). An outer cell, and one at a gap wider than four median steps, is as wide
+    on its open side as on the other: a uniform grid has uniform cells, and gaps are not covered. A
+    single position between two gaps is as wide as its bands.
 
     Parameters
     ----------
@@ -113,7 +111,7 @@ def band_cells(wavelength: Vector, fwhm: Vector) -> Cells:
     [1.0, 2.0, 2.0, 1.0]
     """
     order = np.argsort(wavelength, kind="stable")
-    place = _places(wavelength[order], fwhm[order])
+    place = _positions(wavelength[order], fwhm[order])
     count = np.bincount(place).astype(float)
     centre = np.bincount(place, wavelength[order]) / count
     step = np.diff(centre)
@@ -136,24 +134,23 @@ def integrate(
     Return one row of the response matrix, not yet normalised, and its coverage.
 
     ``row[j] = width_j * integral(SRF(l) * g_j(l) dl)``, with ``g_j`` a Gaussian of unit
-    area and ``width_j`` its share of its cell (:func:`band_cells`). A band whose FWHM is
-    unknown has the width of its cell; but where the curve is itself sampled no finer than
-    the bands, as the tables of the fusion literature are, its values already are band
-    values and are read off at the centres.
+    area and ``width_j`` its share of its cell (:func:`band_cells`). A band of unknown FWHM has
+    the width of its cell; but a curve that is sampled no finer than the bands, like the tables of
+    the fusion literature, holds band values, which are interpolated at the centres.
 
     Parameters
     ----------
     curve_wavelength, curve : ndarray of shape (samples,)
         The response, wavelengths increasing.
     wavelength, fwhm : ndarray of shape (bands,)
-        The spectrometer's bands, centres known, FWHM NaN where unknown.
+        Bands of the spectrometer, FWHM NaN where unknown.
 
     Returns
     -------
     row : ndarray of shape (bands,)
-        Zero where the bands see less than a thousandth of the curve.
+        Zero where less than a thousandth of the curve is inside the bands.
     coverage : float
-        Share of the area under the curve that lies in the cells of the bands, 0..1.
+        Share of the area of the curve inside the cells of the bands, 0 to 1.
     """
     low, high, sharing = band_cells(wavelength, fwhm)
     cell = high - low
@@ -188,7 +185,7 @@ def integrate(
 
 
 def _band_values(curve_wavelength: Vector, wavelength: Vector) -> bool:
-    """Return whether a curve is sampled about as coarsely as the bands lie."""
+    """Return whether a curve is sampled about as coarsely as the bands."""
     step = np.diff(np.unique(wavelength))
     return bool(
         step.size
@@ -197,8 +194,8 @@ def _band_values(curve_wavelength: Vector, wavelength: Vector) -> bool:
     )
 
 
-def _places(centre: Vector, fwhm: Vector) -> NDArray[np.intp]:
-    """Return the number of the place of each band, of sorted centres."""
+def _positions(centre: Vector, fwhm: Vector) -> NDArray[np.intp]:
+    """Return the number of the position of each band, from sorted centres."""
     known = fwhm[np.isfinite(fwhm)]
     step = np.diff(centre)
     if known.size:
@@ -208,7 +205,7 @@ def _places(centre: Vector, fwhm: Vector) -> NDArray[np.intp]:
     place = np.zeros(centre.size, dtype=np.intp)
     first = centre[0]
     for band in range(1, centre.size):
-        # From the first band of the place, so that finely sampled bands do not chain up.
+        # From the first band of a position, so that finely sampled bands are not all merged.
         apart = centre[band] - first > near
         place[band] = place[band - 1] + apart
         first = centre[band] if apart else first
@@ -216,7 +213,7 @@ def _places(centre: Vector, fwhm: Vector) -> NDArray[np.intp]:
 
 
 def _open_side(half: Vector, other: Vector, alone: Vector) -> Vector:
-    """Return half widths, those unknown taken from the other side of the cell."""
+    """Return half widths, unknown ones from the other side of the cell."""
     return np.where(np.isnan(half), np.where(np.isnan(other), alone, other), half)
 
 

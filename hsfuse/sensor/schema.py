@@ -1,8 +1,8 @@
 """
-What a sensor definition may say: a model for each section, and one line for each fault.
+Schema of sensor definitions: a model for each section, and one line for each error.
 
-Units are part of each key's name. A key that is not known is a fault, so that a slip
-(``fwhm`` for ``fwhm_across_px``) cannot pass unnoticed.
+Units are part of the names of keys. An unknown key is an error, so that a misspelling (``fwhm`` for
+``fwhm_across_px``) is reported.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Definition", "Psf", "Table", "read_sections"]
 
 Status = Literal["measured", "specification", "convention", "assumed", "nominal", "derived"]
 
-# The description of a field is what a fault says was expected.
+# The description of a field is the expected value in error messages.
 Text = Annotated[str, Field(description="text", min_length=1)]
 Size = Annotated[float, Field(description="a positive number", gt=0)]
 Gain = Annotated[float, Field(description="a number between 0 and 1", gt=0, lt=1)]
@@ -31,7 +31,7 @@ PSFText = Annotated[
 ]
 KindText = Annotated[Kind, Field(description=f"one of {', '.join(get_args(Kind))}")]
 
-# The keys that state a PSF together: along and across track, or both at once.
+# Pairs of keys that state a PSF: along and across track, or one for both.
 _WAYS = (
     ("fwhm_along_px", "fwhm_across_px"),
     ("fwhm_along_m", "fwhm_across_m"),
@@ -41,13 +41,13 @@ _WAYS = (
 
 
 class Section(BaseModel):
-    """Keys of one section: those of the model, each of its type."""
+    """Base of the sections; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Top(Section):
-    """What stands above the sections."""
+    """Keys above the sections."""
 
     id: Text
     title: Text
@@ -66,7 +66,7 @@ class Top(Section):
 
 
 class Table(Section):
-    """A CSV table beside the definition."""
+    """A CSV table in the folder of the definition."""
 
     file: Text
     status: StatusText
@@ -81,7 +81,7 @@ class Curves(Table):
 
 
 class Psf(Section):
-    """The PSF, stated in one way."""
+    """The PSF, in one of several forms."""
 
     status: PSFText
     source: Text = ""
@@ -95,7 +95,7 @@ class Psf(Section):
 
     @property
     def way(self) -> tuple[str, str]:
-        """The keys that are given, along and across track."""
+        """The given keys, along and across track."""
         return next(way for way in _WAYS if self.model_fields_set >= set(way))
 
     @model_validator(mode="after")
@@ -111,7 +111,7 @@ class Psf(Section):
 
 
 class Bad(Section):
-    """Wavelengths that are of no use."""
+    """Unusable wavelengths."""
 
     status: StatusText
     source: Text = ""
@@ -129,7 +129,7 @@ class Bad(Section):
 
 
 class Terms(Section):
-    """Where a definition comes from, and on what terms."""
+    """Origin and terms of a definition."""
 
     url: Text = ""
     licence: Text = ""
@@ -137,7 +137,7 @@ class Terms(Section):
 
 
 class Definition(NamedTuple):
-    """The sections of a definition; None for one that is absent or has a fault."""
+    """The sections of a definition; None for a section that is absent or not valid."""
 
     top: Top | None
     bands: Table | None
@@ -154,14 +154,14 @@ _MODELS: dict[str, type[Section]] = {
 
 def read_sections(document: Mapping[str, Any], faults: list[str]) -> Definition:
     """
-    Return the sections of a TOML document that have no fault.
+    Return the valid sections of a TOML document.
 
     Parameters
     ----------
     document : mapping
-        As TOML gives it.
+        The parsed TOML document.
     faults : list of str
-        Gets a line for each section and key that is unknown, missing or not as expected.
+        Errors, appended to: one line for each unknown, missing or invalid section or key.
     """
     tables = {key: value for key, value in document.items() if isinstance(value, dict)}
     given = {"top": {key: value for key, value in document.items() if key not in tables}} | tables
@@ -180,7 +180,7 @@ def read_sections(document: Mapping[str, Any], faults: list[str]) -> Definition:
 
 
 def _lines(name: str, table: Mapping[str, object], error: ValidationError) -> Iterator[str]:
-    """Yield a line for each key that is at fault: what was found and what is expected."""
+    """Yield a line for each invalid key, with the found and the expected value."""
     fields = _MODELS[name].model_json_schema()["properties"]
     found = error.errors()
     unknown = [str(fault["loc"][0]) for fault in found if fault["type"] == "extra_forbidden"]
@@ -190,7 +190,7 @@ def _lines(name: str, table: Mapping[str, object], error: ValidationError) -> It
             yield f"{where}{found[0]['ctx']['error']}"
         elif key in unknown:
             yield f"unknown key {where}; known are {', '.join(fields)}"
-        # A key misspelt is not also a key missing.
+        # A misspelt key is not reported as missing as well.
         elif key in table or not difflib.get_close_matches(key, unknown):
             expected = fields[key].get("description") or fields[key]["anyOf"][0]["description"]
             given = repr(table[key]) if key in table else "none"

@@ -1,8 +1,8 @@
 """
-The CSV tables of a sensor definition: bands, and response curves.
+Readers of the CSV tables of a sensor definition: bands, and response curves.
 
-A reader says all that is wrong with a table, one line a fault, in the list it is given,
-and returns None then. A fault hides what follows from it and nothing else.
+A reader appends all errors of a table, one line each, to a list, and then returns None.
+Consequences of an error are not reported.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LONGEST_IN_MICROMETRES = 100.0  # no optical sensor has all of its bands below 
 
 
 class BandRows(NamedTuple):
-    """Bands: names, centre and FWHM in nanometres (FWHM NaN where unknown), good or not."""
+    """Bands: names, centre and FWHM in nanometres (FWHM NaN where unknown), good-band flags."""
 
     names: tuple[str, ...]
     centre: Vector
@@ -50,7 +50,7 @@ def read_bands(path: Traversable, faults: list[str]) -> BandRows | None:
     path : Traversable
         A CSV file in UTF-8.
     faults : list of str
-        Gets a line for each fault.
+        Errors, appended to, one line each.
     """
     found = _rows(path, faults)
     if found is None:
@@ -95,9 +95,9 @@ def read_curves(path: Traversable, faults: list[str], *, negative: bool) -> Curv
     path : Traversable
         A CSV file in UTF-8.
     faults : list of str
-        Gets a line for each fault.
-    negative : bool
-        Whether responses below zero are meant, as in colour matching functions.
+        Errors, appended to, one line each.
+        negative : bool
+            Whether negative responses are allowed, as in colour matching functions.
     """
     found = _rows(path, faults)
     if found is None:
@@ -132,7 +132,7 @@ def read_curves(path: Traversable, faults: list[str], *, negative: bool) -> Curv
 
 
 def bands_of_curves(curves: CurveRows) -> BandRows:
-    """Return the bands of curves that come without a band table, at their centroids."""
+    """Return the bands of curves without a band table, at their centroids."""
     positive = np.maximum(curves.response, 0) * np.gradient(curves.wavelength)
     centre = positive @ curves.wavelength / positive.sum(axis=1)
     count = len(curves.names)
@@ -141,7 +141,7 @@ def bands_of_curves(curves: CurveRows) -> BandRows:
 
 def _rows(path: Traversable, faults: list[str]) -> tuple[list[str], list[list[str]]] | None:
     try:
-        # A byte order mark, as spreadsheets write it, is no part of the first column's name.
+        # Spreadsheets write a byte order mark, which is not part of the name of the first column.
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         faults.append(f"{path}: it must be CSV text in UTF-8: {error}")
