@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def _names(option: click.Option) -> list[str]:
 
 def _parsed(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise click.ClickException(
             f"{file}: cannot be read ({error.strerror or error}); expected a TOML file"
@@ -73,11 +74,20 @@ def _checked(context: click.Context, option: click.Option, value: Any, place: st
         expected = "a list" if option.multiple or option.nargs != 1 else "one value, no list"
     if expected is not None:
         raise click.ClickException(f"{place}: found {value!r}; expected {expected}")
+    if isinstance(value, list):
+        value = [_word(each) for each in value]
+    elif not option.is_flag:
+        value = _word(value)
     try:
         option.type_cast_value(context, value)
     except click.BadParameter as error:
         raise click.ClickException(f"{place}: {error.message}") from error
     return value
+
+
+def _word(value: Any) -> str:
+    """Return a value as it is typed: click converts numbers that are not text by rounding them."""
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 config_option = click.option(

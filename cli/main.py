@@ -15,6 +15,7 @@ from hsfuse.errors import HsfuseError
 from .assess import assess
 from .batch import batch
 from .benchmark import benchmark
+from .environment import check_folder, check_stdout, open_streams
 from .evaluate import evaluate
 from .info import info, methods
 from .interrupt import keep_command
@@ -38,10 +39,15 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
+        open_streams()
+        check_folder()
         try:
             return super().invoke(ctx)
         except HsfuseError as error:
             raise click.ClickException(" ".join(str(error).split())) from error
+        except OSError as error:
+            check_stdout(error)
+            raise
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
             ctx.exit(130)

@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -29,6 +29,7 @@ _OWN = ("scene", "rgb", "out", "name")
 _OPTIONS = [field.name for field in fields(Settings) if field.name not in WITHOUT_EFFECT]
 _PATHS = ("hs_mask", "rgb_mask", "weights")
 _SENSORS = ("hs_sensor", "rgb_sensor")
+_COUNTS = {"fwhm": 2, "bbox": 4}
 _ALIASES = {"co": "creation_options"}
 
 
@@ -107,8 +108,10 @@ def _value(name: str, value: object, base: Path) -> object:
         return _sensor(value, base)
     if isinstance(value, str) and name == "creation_options":
         value = _creation_options(value)
-    if isinstance(value, str) and name in ("fwhm", "bbox"):
+    if isinstance(value, str) and name in _COUNTS:
         value = value.split()
+    if isinstance(value, Sequence) and len(value) != _COUNTS.get(name, len(value)):
+        raise ValueError(f"found {value!r}; expected {_COUNTS[name]} numbers")
     try:
         found = _adapter(name).validate_python(value)
     except ValidationError as error:

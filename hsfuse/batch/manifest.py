@@ -192,6 +192,7 @@ def _conflicts(pairs: Sequence[BatchPair]) -> list[str]:
         for file in (pair.scene, pair.rgb, pair.settings.hs_mask, pair.settings.rgb_mask)
         if file is not None
     }
+    companions: dict[Path, BatchPair] = {}
     for pair in pairs:
         out = pair.out.resolve()
         if out in first:
@@ -201,5 +202,23 @@ def _conflicts(pairs: Sequence[BatchPair]) -> list[str]:
             faults.append(f"{pair.place}: writes {pair.out}, which is an input of {inputs[out]}")
         elif within := [parent for parent in out.parents if parent in first]:
             faults.append(f"{pair.place}: writes {pair.out} within {within[0]}, another output")
+        else:
+            faults += _shared_companions(pair, companions)
         first.setdefault(out, pair.place)
     return faults
+
+
+def _shared_companions(pair: BatchPair, known: dict[Path, BatchPair]) -> list[str]:
+    """Return which file beside its output a pair shares with one before; add its own to these."""
+    files = [pair.out, *find_format(pair.out).companions(pair.out)]
+    own = [Path(each).resolve() for each in files]
+    shared = [each for each in own if each in known]
+    for each in own:
+        known.setdefault(each, pair)
+    if not shared:
+        return []
+    other = known[shared[-1]]
+    return [
+        f"{pair.place}: writes {pair.out} with {shared[-1].name}, which {other.out} of "
+        f"{other.place} has as well; name the outputs in a column out"
+    ]

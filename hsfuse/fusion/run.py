@@ -38,9 +38,11 @@ from hsfuse.fusion.settings import PathLike, Settings, check_weights, with_choic
 from hsfuse.fusion.stored_numbers import StoredNumbers, choose_numbers
 from hsfuse.fusion.undeclared import count_undeclared, find_undeclared
 from hsfuse.io.formats import find_format
+from hsfuse.io.leftover import find_leftover, take_back
 from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.read import open_raster
 from hsfuse.io.stac import find_image
+from hsfuse.io.store import is_resumable
 from hsfuse.io.url import AnyPath, as_path
 from hsfuse.io.write import (
     Block,
@@ -159,7 +161,10 @@ def prepare(
     scene, rgb = find_image(as_path(scene), "HS"), find_image(as_path(rgb), "MS")
     masks = [as_path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
     files = [scene, rgb, *masks]
-    path = _check_output(files, as_path(out) if out else default_output(scene), settings, dry_run)
+    path = as_path(out) if out else default_output(scene)
+    left = settings.resume and find_leftover(path)
+    replacing = replace(settings, overwrite=settings.overwrite or left)
+    path = _check_output(files, path, replacing, dry_run)
     # Blocks may be fused on other machines than this one.
     cluster = _find_cluster(settings, client, files, None if dry_run else path)
     device = pick_device(settings.device) if cluster is None else cluster.device
@@ -170,6 +175,10 @@ def prepare(
     )
     plan = plan_fusion(*inputs, settings, stage=stage, device=here).on(device)
     layout = _layout(plan, settings, choose_numbers(settings, inputs[0]), names=(scene, rgb))
+    if left:
+        if not is_resumable(path, layout, plan_hash=plan.digest):
+            _check_output(files, path, settings, dry_run)  # refuses an output that exists
+        settings = replacing  # by the same numbers
     find_format(path).check_options(settings.creation_options, layout.dtype)
     if not (settings.resume or dry_run):
         models = plan.fuser.local_models
@@ -259,6 +268,8 @@ def execute(
     the blocks in progress; see :func:`hsfuse.io.passes.write_blocks`.
     """
     settings, plan = job.settings, job.plan
+    if settings.resume and find_leftover(job.out):  # of this plan, see prepare
+        take_back(job.out)
     store = create_store(
         job.out,
         job.layout,

@@ -45,6 +45,7 @@ __all__ = [
 PROVENANCE_FIELD = "hsfuse provenance"
 
 _TYPES = {"int16": 2, "float32": 4, "uint16": 12}
+_FOOT = 0.3048  # metres
 _PER_LINE = 8  # entries of a list on one line, as ENVI writes them
 
 
@@ -207,10 +208,23 @@ def _place(layout: OutputLayout) -> dict[str, str]:
     wanted = ("map info", "projection info", "coordinate system string")
     pairs = (line.partition("=") for line in lines)
     return {
-        name.strip(): value.strip()
+        name.strip(): _with_unit_of_crs(value.strip(), layout.crs_wkt)
         for name, _, value in pairs
         if name.strip() in wanted and (layout.crs_wkt or not layout.affine.is_identity)
     }
+
+
+def _with_unit_of_crs(entry: str, crs_wkt: str | None) -> str:
+    """
+    Return map info without feet that are not those of the CRS.
+
+    GDAL writes feet for US survey feet too, and reads them as international feet in place of the
+    unit of the coordinate system string.
+    """
+    if crs_wkt and ", units=Feet" in entry:
+        factor = rasterio.crs.CRS.from_wkt(crs_wkt).linear_units_factor[1]
+        return entry if factor == _FOOT else entry.replace(", units=Feet", "")
+    return entry
 
 
 def _scale(layout: OutputLayout) -> dict[str, str]:

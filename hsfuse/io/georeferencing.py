@@ -40,7 +40,9 @@ def read_georeferencing(dataset: DatasetReader) -> Georeferencing:
     pixel.
     """
     if not dataset.transform.is_identity:
-        return Georeferencing(dataset.transform, dataset.crs)
+        return Georeferencing(
+            dataset.transform, None if _has_arbitrary_crs(dataset) else dataset.crs
+        )
     points, crs = dataset.gcps
     if points:
         return _fit_control_points(points, crs or dataset.crs, dataset.shape)
@@ -49,6 +51,12 @@ def read_georeferencing(dataset: DatasetReader) -> Georeferencing:
     if dataset.tags(ns="GEOLOCATION"):
         return Georeferencing(None, dataset.crs, f"geolocation arrays only; {_REMEDY}")
     return Georeferencing(None, dataset.crs)
+
+
+def _has_arbitrary_crs(dataset: DatasetReader) -> bool:
+    """Return whether an ENVI header states no CRS, of which GDAL makes a local one in metres."""
+    info = dataset.tags(ns="ENVI").get("map_info", "") if dataset.driver == "ENVI" else ""
+    return info.strip("{ ").lower().startswith("arbitrary")
 
 
 def _fit_control_points(

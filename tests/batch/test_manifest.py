@@ -165,6 +165,20 @@ def test_no_two_pairs_write_one_output(read):
     assert "column out" in faults(lambda: read("pairs.csv", twice))[0]
 
 
+def test_no_two_pairs_write_one_envi_header(read):
+    """Outputs x.dat and x.bsq have both the header x.hdr."""
+    rows = "hs/a.tif,ms/a.tif,x.dat\nhs/b.tif,ms/b.tif,x.bsq\nhs/c.tif,ms/d.tif,y.dat"
+    (fault,) = faults(lambda: read("pairs.csv", f"scene,rgb,out\n{rows}\n"))
+    assert all(word in fault for word in ("line 3", "x.hdr", "line 2"))
+
+
+def test_too_few_numbers_are_counted(read):
+    """Of options that are several numbers."""
+    row = "hs/a.tif,ms/a.tif,1 2 3,1.5"
+    found = faults(lambda: read("pairs.csv", f"scene,rgb,bbox,fwhm\n{row}\n"))
+    assert [fault.rpartition("expected ")[2] for fault in found] == ["4 numbers", "2 numbers"]
+
+
 def test_an_input_of_another_pair_is_no_output(folder: Path):
     rows = [
         {"scene": str(folder / "hs/a.tif"), "rgb": str(folder / "ms/a.tif"), "out": "b.tif"},

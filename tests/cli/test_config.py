@@ -36,7 +36,7 @@ def show(**choices: Any) -> None:
 
 def given(tmp_path: Path, text: str, *words: str) -> Result:
     file = tmp_path / "my.toml"
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
     return CliRunner().invoke(show, [*words, "--config", str(file)])
 
 
@@ -51,6 +51,13 @@ def test_a_file_is_the_same_as_the_command_line(tmp_path: Path):
     table = OPTIONS.replace("co = [", "unused = [").split("unused")[0]
     table += 'tile = 64\n[co]\nCOMPRESS = "DEFLATE"\nTILED = "YES"\n'
     assert json.loads(given(tmp_path, table).stdout) == json.loads(expected.stdout)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path):
+    """Editors of Windows write one."""
+    found = given(tmp_path, "\ufefftile = 64")
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout)["tile"] == 64
 
 
 def test_the_command_line_takes_precedence(tmp_path: Path):
@@ -70,6 +77,8 @@ def test_the_command_line_takes_precedence(tmp_path: Path):
         ("align = 'yes'", ["align: found 'yes'; expected true or false"]),
         ("fwhm = 1.5", ["fwhm: found 1.5; expected a list"]),
         ("bbox = [1, 2]", ["bbox: ", "4"]),
+        ("bbox = [1, 2, 3, true]", ["bbox: ", "True"]),
+        ("tile = 64.5", ["tile: '64.5' is not a valid integer"]),
         ("method = ['guided']", ["expected one value"]),
         ("hs-sensor = 'a'\nhs_sensor = 'b'", ["stated twice"]),
         ("method = ", ["is not TOML"]),

@@ -103,6 +103,42 @@ def test_run_offers_every_setting():
     assert set(inspect.signature(Settings).parameters) <= offered
 
 
+@pytest.mark.parametrize(
+    ("redirection", "status", "message"),
+    [
+        (">/dev/full", 1, "Error: standard output: cannot be written (No space left on device)"),
+        (">&-", 0, ""),
+        ("2>&-", 0, ""),
+        ("<&-", 0, ""),
+    ],
+)
+def test_standard_streams_may_be_full_or_closed(redirection: str, status: int, message: str):
+    """One line in place of a traceback, and no descriptor that a file takes."""
+    code = (
+        "import os, sys; from hsfuse.cli.main import main; import click\n"
+        "@main.command()\ndef descriptors():\n"
+        "    click.echo('text'); sys.stderr.write('')\n"
+        "    assert os.open(os.devnull, os.O_RDONLY) > 2\n"
+        "main(['descriptors'])"
+    )
+    words = ["sh", "-c", f'"$0" -c "$1" {redirection}', sys.executable, code]
+    found = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr.strip()) == (status, message)
+
+
+def test_a_working_folder_that_was_removed_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Libraries cannot be loaded from there."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    result = CliRunner().invoke(main, ["methods"])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: the working folder cannot be found")
+
+
 def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch):
     def stop() -> None:
         raise KeyboardInterrupt

@@ -27,6 +27,7 @@ from hsfuse.fusion.run import execute, prepare, run
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.pixels import Cube, FilePixels, Key
 from hsfuse.io.provenance import read_provenance
+from hsfuse.io.read import open_raster
 from hsfuse.io.write import Journal, OutputLayout, Store, create_store
 
 BICUBIC = Settings(method="bicubic", tile=64, workers=2, align=False)
@@ -80,6 +81,30 @@ def test_a_resumed_run_is_the_run(
     for name in ("spatial", "spectral", "missing", "clipped", "limited", "blocks"):
         assert getattr(outcome, name) == getattr(whole, name)
     assert outcome.spatial.count > 0 < outcome.spectral.count
+
+
+@pytest.mark.parametrize("name", ["out.zarr", "out.dat"])
+def test_a_run_stopped_after_its_output_has_its_name_resumes(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """To the same numbers without a block fused again; another request leaves the output."""
+    words = files / "scene.tif", files / "rgb.tif", tmp_path / name, BICUBIC
+
+    def stop(_: object) -> None:
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hsfuse.io.output.remove_folder", stop)
+        with pytest.raises(Stopped):
+            run(*words)
+    before = open_raster(tmp_path / name).values
+    with pytest.raises(OutputError, match="exists already and is complete"):
+        run(*words, resume=True, dtype="int16", scale=1e-4)
+    np.testing.assert_array_equal(open_raster(tmp_path / name).values, before)
+    outcome = run(*words, resume=True)
+    assert outcome.resumed == outcome.blocks > 1
+    np.testing.assert_array_equal(open_raster(tmp_path / name).values, before)
+    assert not list(tmp_path.glob("*.partial"))
 
 
 def test_another_algorithm_is_not_mixed_in(

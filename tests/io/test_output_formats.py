@@ -89,6 +89,22 @@ def test_a_rotated_grid_comes_back(tmp_path: Path, name: str):
     assert found.rio.transform().almost_equals(turned, 1e-6)
 
 
+@pytest.mark.parametrize("name", ["out.dat", "out.nc"])
+@pytest.mark.parametrize("crs", [None, "EPSG:2263", "EPSG:2222"])
+def test_no_crs_and_feet_of_both_kinds_come_back(tmp_path: Path, name: str, crs: str | None):
+    """GDAL reads the unit of map info, not of the CRS, and a local CRS where there is none."""
+    array = raster().drop_vars("spatial_ref").rio.write_transform(TRANSFORM)
+    if crs is not None:
+        array = array.rio.write_crs(crs)
+    path = write_raster(array, tmp_path / name)
+    found = open_raster(path)
+    assert found.rio.crs == array.rio.crs
+    assert found.rio.transform() == TRANSFORM
+    if crs is not None:
+        with rasterio.open(path if name == "out.dat" else f"netcdf:{path}:cube") as dataset:
+            assert dataset.crs == array.rio.crs
+
+
 def test_a_netcdf_file_opens_in_xarray_and_gdal(tmp_path: Path):
     """In xarray with CRS, wavelengths and names as coordinates; in GDAL on the same grid."""
     write_raster(raster(), tmp_path / "out.nc", dtype="int16", scale=1e-4)
