@@ -1,12 +1,11 @@
 """
-Fusion methods: one module or package each, one table of names, one protocol.
+Fusion methods: one module or package each, with a common protocol and a table of names.
 
-A method has two stages. ``prepare`` reads the whole pair once, through a
-:class:`~hsfuse.pair.survey.Survey` of bounded size, and returns a :class:`Fuser`: frozen and
-picklable, it holds everything that is the same for the whole scene. ``Fuser.fuse`` then turns
-one :class:`Window` into pixels, and depends on nothing else. A method with local models has a
-pass before that one: ``Fuser.condition`` turns the window of a unit into its models, once, and a
-window holds the models of every unit that touches it.
+A method has two stages. ``prepare`` takes a :class:`~hsfuse.pair.survey.Survey`, a sample of the
+pair of bounded size, and returns a :class:`Fuser`: immutable and picklable, it holds all scene-wide
+quantities. ``Fuser.fuse`` then computes the pixels of a :class:`Window` from these alone. A method
+with local models has a first pass: ``Fuser.condition`` computes the models of a unit from its
+window, once, and a window holds the models of every unit that touches it.
 
 A new method is a module with a :class:`Method` and a row in :data:`hsfuse.methods.table.METHODS`.
 """
@@ -61,13 +60,13 @@ class Options:
     Attributes
     ----------
     weights : str or None
-        A weights file; by default the one that comes with hsfuse.
+        A weights file; by default the one shipped with hsfuse.
     device : str
         ``cpu`` or ``cuda``.
     precision : str
         ``float32`` or ``bfloat16``, for networks.
     uncertainty : bool
-        Whether the standard error of each pixel is wanted.
+        Whether to compute the standard error of each pixel.
     """
 
     weights: str | None = None
@@ -76,7 +75,7 @@ class Options:
     uncertainty: bool = False
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Return what decides the pixels; weights are known by their content, not their path."""
+        """Return the options that determine the pixels; weights by content, not by path."""
         return ("Options", self.device, self.precision, self.uncertainty)
 
 
@@ -88,18 +87,18 @@ class Window:
     Attributes
     ----------
     coarse : ndarray of shape (bands, coarse rows, coarse columns)
-        HS pixels about the window, float32, NaN where there is no data.
+        HS pixels around the window, float32, NaN for no data.
     fine : ndarray of shape (MS bands, rows, columns)
-        MS pixels, float32, NaN where there is no data.
+        MS pixels, float32, NaN for no data.
     geometry : Geometry
-        Of ``coarse`` over ``fine``.
+        Grid of ``coarse`` relative to ``fine``.
     core : tuple of Span
-        The rows and columns of ``fine`` that are wanted; the rest is halo.
+        Rows and columns of ``fine`` to be fused; the rest is halo.
     start : tuple of int
-        Row and column, in the whole scene, of the first HS pixel of ``coarse``.
+        Row and column of the first HS pixel of ``coarse`` in the whole scene.
     models : mapping of tuple of int to ndarray
-        Those of :meth:`Fuser.condition` for every unit with a weight in ``fine``, by the row and
-        column of the unit; empty for methods of one pass, and in the first pass.
+        Models of :meth:`Fuser.condition` for every unit with a weight in ``fine``, by row and
+        column of the unit; empty for methods with one pass, and in the first pass.
     """
 
     coarse: NDArray[np.float32]
@@ -116,19 +115,19 @@ class Window:
 
 
 class Fuser(Protocol):
-    """A method prepared for a pair: pure, frozen and picklable."""
+    """A method prepared for a pair; immutable and picklable."""
 
     @property
     def name(self) -> str:
-        """The name of the method that fuses: `guided` where the one that was chosen cannot."""
+        """Name of the method that fuses: `guided` where the selected method cannot."""
 
     @property
     def reach(self) -> tuple[float, float]:
-        """How far an output pixel depends on its inputs, in HS pixels along y and x."""
+        """Distance (y, x) in HS pixels over which an output pixel depends on its inputs."""
 
     @property
     def step(self) -> int:
-        """Windows start at multiples of this many fine pixels; 1 for any start."""
+        """Windows start at multiples of this number of fine pixels."""
 
     @property
     def gives_standard_error(self) -> bool:
@@ -136,23 +135,23 @@ class Fuser(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know of the choices made, a sentence each."""
+        """Notes for the user on automatic choices, one sentence each."""
 
     @property
     def local_models(self) -> LocalModelGrid | None:
-        """The units that are conditioned before windows are fused; None for one pass."""
+        """Units of the first pass; None for methods with one pass."""
 
     def describe(self) -> dict[str, object]:
         """Return the settings in JSON types, for the plan and the record."""
 
     def memory(self, window: tuple[int, int], core: tuple[int, int]) -> int:
         """
-        Return the bytes at the peak of fusing a window, beside its inputs and the fused core.
+        Return the peak memory in bytes of fusing a window, without its inputs and the output.
 
         Parameters
         ----------
         window, core : tuple of int
-            Rows and columns of MS pixels.
+            Rows and columns in MS pixels.
         """
 
     def condition(self, window: Window) -> NDArray[np.float32]:
@@ -162,8 +161,8 @@ class Fuser(Protocol):
         Parameters
         ----------
         window : Window
-            ``coarse`` holds exactly the HS pixels on which the unit is conditioned, ``fine`` the
-            MS pixels about them; ``core`` is the part of ``fine`` that these HS pixels cover.
+            ``coarse`` has exactly the HS pixels on which the unit is conditioned, ``fine`` the MS
+            pixels around them; ``core`` is the part of ``fine`` that these HS pixels cover.
         """
 
     def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
@@ -173,24 +172,24 @@ class Fuser(Protocol):
         Parameters
         ----------
         windows : sequence of Window
-            Several, so that a network can batch those of one shape.
+            Windows; a network processes those of equal shape in one batch.
 
         Returns
         -------
         list of ndarray of shape (planes, core rows, core columns)
-            The bands in HS units. Values are finite; the caller masks no data. The last of one
-            plane more is the standard error where the fuser gives it: of 90 % of the pixels the
-            root mean square error over the good bands is below 1.645 of it.
+            The bands in HS units. Values are finite; the caller masks no data. If the fuser gives
+            it, the last plane is the standard error: for 90 % of the pixels, the root mean square
+            error over the good bands is below 1.645 times the standard error.
         """
 
 
 class OnePass(ABC):
-    """What a :class:`Fuser` without local models says of them, and of memory and windows."""
+    """Base class of a :class:`Fuser` without local models."""
 
     @property
     @abstractmethod
     def channels(self) -> int:
-        """Float arrays of a window's size that exist at once."""
+        """Largest number of float arrays of the size of a window in memory at the same time."""
 
     @property
     def local_models(self) -> None:
@@ -203,7 +202,7 @@ class OnePass(ABC):
         return 4 * self.channels * window[0] * window[1]
 
     def fuse_window(self, window: Window) -> NDArray[np.float32]:
-        """Return the fused core of a window; a fuser without this batches them in ``fuse``."""
+        """Return the fused core of a window; not used by a fuser that overrides ``fuse``."""
         raise NotImplementedError(f"{type(self).__name__} does not fuse windows one by one")
 
     def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
@@ -211,33 +210,33 @@ class OnePass(ABC):
         return [self.fuse_window(window) for window in windows]
 
     def condition(self, window: Window) -> NDArray[np.float32]:
-        """See :class:`Fuser`; there is no unit to condition."""
+        """See :class:`Fuser`; not applicable."""
         raise NotImplementedError(f"{type(self).__name__} has no local models")
 
 
 def place(fuser: Fuser, device: str) -> Fuser:
     """
-    Return a fuser that computes on a device, with all that it is made of.
+    Return a fuser, and all its parts, for a device.
 
     Parameters
     ----------
     fuser : Fuser
-        Prepared on any device.
+        Fuser for any device.
     device : str
         ``cpu`` or ``cuda``.
     """
-    return _placed(fuser, device)
+    return _place_part(fuser, device)
 
 
 _Part = TypeVar("_Part")
 
 
-def _placed(part: _Part, device: str) -> _Part:
+def _place_part(part: _Part, device: str) -> _Part:
     if not is_dataclass(part) or isinstance(part, type):
         return part
     values = {f.name: getattr(part, f.name) for f in fields(part) if f.init}
     changed = {
-        name: device if name == "device" else _placed(value, device)
+        name: device if name == "device" else _place_part(value, device)
         for name, value in values.items()
     }
     same = all(changed[name] is value or name == "device" for name, value in values.items())

@@ -7,7 +7,7 @@ from torch import Tensor
 
 __all__ = ["nonnegative_least_squares"]
 
-# Of the length of a pixel and of an atom: a gradient below it is rounding.
+# Threshold of a gradient, relative to the norms of pixel and atom.
 _TOLERANCE = 1e-5
 
 
@@ -62,19 +62,19 @@ def nonnegative_least_squares(
 
 
 def _fit(values: Tensor, atoms: Tensor, code: Tensor, used: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the codes of the passive sets, from which atoms that would be negative are taken."""
+    """Return the codes of the passive sets, after removal of atoms with negative codes."""
     for _ in range(code.shape[1] + 1):
         design = atoms * used[..., None]
         gram = design @ design.mT
         scale = gram.diagonal(dim1=1, dim2=2).amax(dim=1).clamp_min(1e-30)[:, None]
-        # One on the diagonal of empty places, and a trace of a ridge against parallel atoms.
+        # One on the diagonal of unused entries, and a small ridge for parallel atoms.
         gram = gram + torch.diag_embed(scale * torch.where(used, 1e-12, 1.0))
         fitted = torch.linalg.solve(gram, (design @ values[..., None])[..., 0])
         negative = used & (fitted <= 0)
         wrong = negative.any(dim=1, keepdim=True)
         if not bool(wrong.any()):
             return fitted * used, used
-        # As far towards the fit as all codes stay non-negative.
+        # The largest step towards the fit with non-negative codes.
         share = torch.where(negative, code / (code - fitted).clamp_min(1e-30), torch.inf)
         nearest = share.amin(dim=1, keepdim=True).clamp_max(1)
         dropped = negative & (share <= nearest)

@@ -34,7 +34,7 @@ class Chain:
     usage : Tensor of shape (atoms,)
         pi.
     seed : int
-        Of the random numbers.
+        Random seed.
     """
 
     dictionary: Tensor
@@ -211,7 +211,7 @@ def learn_dictionary_by_gibbs(
     iterations : int
         Draws; the dictionary is the mean over the second half.
     seed : int
-        Of the random numbers.
+        Random seed.
 
     Returns
     -------

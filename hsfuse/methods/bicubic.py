@@ -1,4 +1,4 @@
-"""`bicubic`: the HS image interpolated to the fine grid, the lower bound of any comparison."""
+"""`bicubic`: interpolation of the HS image to the fine grid, the baseline of comparisons."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ class BicubicFuser(OnePass):
 
 def interpolate(window: Window, image: NDArray[np.float32], device: str = "cpu") -> Tensor:
     """
-    Return an image on the HS grid at the MS pixels of a window's core.
+    Interpolate an image on the HS grid at the MS pixels of the core of a window.
 
     Parameters
     ----------
     window : Window
-        Whose geometry and core are used.
+        Window with geometry and core.
     image : ndarray of shape (bands, coarse rows, coarse columns)
-        NaN where there is no data; the mean of valid neighbours takes its place.
+        NaN for no data, which is replaced by the mean of valid neighbours.
     device : str
-        Where it is computed.
+        Device of the computation.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def interpolate(window: Window, image: NDArray[np.float32], device: str = "cpu")
 def _fill_beside_gaps(
     window: Window, cubic: Interpolate, coarse: Tensor, known: Tensor, fused: Tensor
 ) -> Tensor:
-    """Return ``fused`` with the linear mean of valid neighbours wherever a gap has a weight."""
+    """Return ``fused`` with the linear mean of valid neighbours where a gap has a weight."""
     linear = Interpolate.between(window.geometry, linear=True, device=coarse.device)
     linear = linear.cut(window.core)
     touched = Interpolate(cubic.rows.abs(), cubic.columns.abs()).forward((~known).float()) > 0

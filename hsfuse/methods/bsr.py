@@ -12,11 +12,11 @@ from a beta process), s their Gaussian weights.
 2. With Phi fixed, R Phi represents the MS pixels: z, s and the two precisions are drawn again,
    Q times. The mean of the Q codes gives the spectra.
 
-What differs: the dictionary is learned on the survey, and so are the precisions of the
-second stage: they are drawn on MS pixels of the survey, and a tile repeats the sequence. All
+Differences from the publication: the dictionary is learned on the survey, and so are the precisions
+of the second stage: they are drawn on MS pixels of the survey, and a tile repeats the sequence. All
 pixels of a chain share its random numbers. So the code of a pixel depends on its MS bands alone,
-has the distribution of the publication, and is the same bits in any tile; between pixels the
-errors of the mean over Q chains are correlated, not larger.
+has the distribution of the publication, and is the same bits in any tile; between pixels the errors
+of the mean over Q chains are correlated, not larger.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = ["METHOD", "Bsr", "BsrFuser", "BsrSettings"]
 
 @dataclass(frozen=True, slots=True)
 class BsrSettings:
-    """All numbers of `bsr`, those of the authors' release where no reason is given."""
+    """Settings of `bsr`, by default those of the release of the authors."""
 
     atoms: int = 50  # K at the start
     prior: float = 1e-6  # a0 to f0 of all beta and gamma priors
@@ -73,7 +73,7 @@ class BsrFuser(OnePass):
     Attributes
     ----------
     units : PairUnits
-        Of both images; one for all HS bands.
+        Units of both images, the same for all HS bands.
     response : ndarray of shape (MS bands, atoms)
         R Phi.
     usage : ndarray of shape (atoms,)
@@ -83,9 +83,9 @@ class BsrFuser(OnePass):
     loading : ndarray of shape (bands, atoms)
         Phi in HS units with the other bands, by regression; NaN for bands without data.
     device : str
-        Where it runs.
+        Device of the computation.
     settings : BsrSettings
-        The other numbers.
+        Further settings of the method.
     """
 
     units: PairUnits
@@ -136,7 +136,7 @@ class BsrFuser(OnePass):
 
 @dataclass(frozen=True)
 class Bsr:
-    """The method: dictionary and precisions of the survey, codes pixel by pixel."""
+    """Method: dictionary and precisions of the survey, codes pixel by pixel."""
 
     settings: BsrSettings = DEFAULT
 

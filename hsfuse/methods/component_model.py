@@ -1,9 +1,9 @@
 """
-What both sensors see of the components of a scene: the linear model of subspace methods.
+Linear observation model of the components of a scene, for subspace methods.
 
 With ``Z = H U + m`` (H the loading of a subspace, m its mean, U the components), the HS image is
 ``X = H D(U) + m`` and the MS image ``Y = L U + l`` with ``L = gain R H``. The noise of both is
-independent, of one standard deviation a band.
+independent, with one standard deviation for each band.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from hsfuse.pair.survey import Survey
 
 __all__ = ["ComponentModel"]
 
-# Least noise of a band over its root mean square: 60 dB, which quantisation and registration leave
-# of an image without any noise.
+# Smallest ratio of the noise of a band to its root mean square: 60 dB, the effect of quantisation
+# and registration in an image without noise.
 _LEAST_NOISE = 1e-3
-# Share of an HS pixel's PSF beyond the MS pixels of a window above which it is not used.
+# Share of the PSF of an HS pixel beyond the MS pixels of a window above which it is not used.
 _MOST_UNSEEN = 0.5
 
 
 @dataclass(frozen=True)
 class ComponentModel:
     """
-    The two observations of a scene's components, weighted by their noise.
+    The two observations of the components of a scene, weighted by their noise.
 
     Attributes
     ----------
@@ -63,14 +63,14 @@ class ComponentModel:
     @classmethod
     def fit(cls, survey: Survey, most: int) -> ComponentModel:
         """
-        Return the model of the components that rise above the noise.
+        Return the model of the components above the noise.
 
         Parameters
         ----------
         survey : Survey
-            Of the pair.
+            Survey of the pair.
         most : int
-            Components at most.
+            Largest number of components.
         """
         good, radiometry = survey.good, survey.radiometry
         spectra = survey.spectra[good].astype(np.float64)
@@ -87,23 +87,23 @@ class ComponentModel:
 
     @property
     def count(self) -> int:
-        """The number of components."""
+        """Number of components."""
         return len(self.coarse_weight)
 
     def coarse_residual(self, window: Window, predicted: Tensor, psf: PSF) -> Tensor:
         """
         Return ``H' N^-1 (X - m - H D(U))``, shape (components, coarse rows, coarse columns).
 
-        Zero where there is no data, and where the PSF lies mostly beyond the window's MS pixels.
+        Zero for no data, and where most of the PSF is beyond the MS pixels of the window.
 
         Parameters
         ----------
         window : Window
-            Of the pair.
+            Window of the pair.
         predicted : Tensor of shape (components, coarse rows, coarse columns)
             ``D(U)``.
         psf : PSF
-            Of the HS sensor.
+            PSF of the HS sensor.
         """
         good = self.subspace.good
         known = torch.from_numpy(np.isfinite(window.coarse[good]).all(axis=0))
@@ -120,7 +120,7 @@ class ComponentModel:
         Parameters
         ----------
         window : Window
-            Of the pair.
+            Window of the pair.
         components : Tensor of shape (components, rows, columns)
             U.
         """
@@ -130,10 +130,10 @@ class ComponentModel:
 
 def _fine_noise(survey: Survey) -> NDArray[np.float64]:
     """
-    Return the standard deviation of what the model leaves of each MS band.
+    Return the standard deviation of the residuals of the model for each MS band.
 
-    Its noise from pixel to pixel, and what R leaves of it on the HS grid: on a real pair the
-    images differ by more than noise.
+    It combines the pixel noise and the residual of R on the HS grid: the images of a real pair
+    differ by more than noise.
     """
     _, seen = paired_spectra(survey)
     unexplained = (1 - survey.radiometry.correlation**2) * seen.var(axis=1)
@@ -142,7 +142,7 @@ def _fine_noise(survey: Survey) -> NDArray[np.float64]:
 
 
 def _limited(noise: NDArray[np.float64], level: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the noise of bands, at least a share of their level and never zero."""
+    """Return the noise of bands, limited to at least a share of their level and above zero."""
     limited: NDArray[np.float64] = np.maximum(noise, _LEAST_NOISE * level)
     return np.maximum(limited, 1e-12 * max(float(limited.max()), 1e-30))
 
@@ -150,7 +150,7 @@ def _limited(noise: NDArray[np.float64], level: NDArray[np.float64]) -> NDArray[
 def _matched(
     match: NDArray[np.float64], image: NDArray[np.float32], level: NDArray[np.float64]
 ) -> Tensor:
-    """Return the match of an image less its level; NaN where a band has no data."""
+    """Return ``match`` applied to an image minus its level; NaN where a band has no data."""
     offset = (match @ level).astype(np.float32)[:, None, None]
     return torch.from_numpy(np.tensordot(match.astype(np.float32), image, axes=1) - offset)
 

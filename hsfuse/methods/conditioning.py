@@ -1,4 +1,4 @@
-"""Windows of the first pass of a method with local models, and that pass over a scene in memory."""
+"""First pass of methods with local models: windows of units, and whole scenes in memory."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def unit_window(
     Parameters
     ----------
     grid : LocalModelGrid
-        All units.
+        Grid of the units.
     unit : tuple of int
-        Row and column of this one.
+        Row and column of the unit.
     geometry : Geometry
-        Of the scene's HS pixels over its MS pixels.
+        HS pixels of the scene relative to its MS pixels.
     coarse, fine : callable
-        Return some rows and columns of the HS image and of the MS image, all bands.
+        Return all bands of given rows and columns of the HS and of the MS image.
     """
     rows, columns = grid.coarse(*unit)
     fine_rows, fine_columns = grid.fine(geometry, *unit)
@@ -52,14 +52,14 @@ def unit_window(
 
 def middle_window(patch: Patch, side: int) -> Window:
     """
-    Return the middle of a surveyed window, as a scene of its own.
+    Return the centre of a surveyed window, as a separate scene.
 
     Parameters
     ----------
     patch : Patch
-        Of the survey.
+        Window of the survey.
     side : int
-        HS pixels a side, at most.
+        Largest side in HS pixels.
     """
     axes = patch.geometry.y, patch.geometry.x
     coarse, fine, core = [], [], []
@@ -83,7 +83,7 @@ def middle_window(patch: Patch, side: int) -> Window:
 
 
 class Conditioned(Protocol):
-    """What has local models: a fuser, or a part of one."""
+    """Protocol of objects with local models: a fuser, or a part of one."""
 
     @property
     def local_models(self) -> LocalModelGrid | None:
@@ -100,7 +100,7 @@ def with_models(fuser: Conditioned, window: Window) -> Window:
     Parameters
     ----------
     fuser : Conditioned
-        Of one pass or of two.
+        Object with one or two passes.
     window : Window
         Holds all HS pixels of the scene.
     """
@@ -118,12 +118,12 @@ def with_models(fuser: Conditioned, window: Window) -> Window:
 
 def fuse_scene(fuser: Fuser, window: Window) -> NDArray[np.float32]:
     """
-    Return the fused core of a scene in memory, both passes.
+    Return the fused core of a scene in memory, by all passes.
 
     Parameters
     ----------
     fuser : Fuser
-        Of one pass or of two.
+        Object with one or two passes.
     window : Window
         Holds all HS pixels of the scene.
 

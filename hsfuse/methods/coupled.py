@@ -1,9 +1,9 @@
 """
-What methods share that factorise both images of a pair with the same spectra.
+Common functions of methods that factorise both images of a pair with the same spectra.
 
-:class:`PairUnits` scales the pair, :func:`coupled_windows` gives the surveyed windows on which
-spectra are learned, :func:`interpolate_abundances` carries abundances to the fine grid, and
-:func:`band_loading` completes the spectra with the bands that were left out.
+:class:`PairUnits` scales the pair, :func:`coupled_windows` returns the surveyed windows on which
+spectra are learned, :func:`interpolate_abundances` interpolates abundances to the fine grid, and
+:func:`band_loading` computes the spectra in the other bands.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
     "regress_bands",
 ]
 
-# The smallest value of an image in units: multiplicative updates divide by sums of such values.
+# Smallest value of a scaled image: multiplicative updates divide by sums of values.
 _TINY = 1e-9
 
 
@@ -42,11 +42,11 @@ class PairUnits:
     Attributes
     ----------
     good : ndarray of bool, shape (bands,)
-        HS bands that are unmixed.
+        HS bands used for unmixing.
     unit : ndarray of shape (good bands,)
-        HS values that are one unit.
+        HS value of one unit.
     response : ndarray of shape (MS bands, good bands)
-        R, from HS bands in units to MS bands in units.
+        R from scaled HS bands to scaled MS bands.
     gain, offset : ndarray of shape (MS bands,)
         The MS image is ``gain * Y + offset``.
     """
@@ -65,9 +65,9 @@ class PairUnits:
         Parameters
         ----------
         survey : Survey
-            Whose radiometry relates both images.
+            Survey with the radiometry of the pair.
         unit : ndarray of shape (good bands,), optional
-            HS values that are one unit; by default, and for MS bands, the scene's brightness.
+            HS value of one unit; by default, and for MS bands, the brightness of the scene.
         """
         radiometry, good = survey.radiometry, survey.good
         if unit is None:
@@ -83,7 +83,7 @@ class PairUnits:
 
     def coarse(self, values: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
         """
-        Return an HS image, (bands, rows, columns), in units, and where its good bands have data.
+        Return a scaled HS image from (bands, rows, columns), and the mask of good bands with data.
 
         Returns
         -------
@@ -93,28 +93,27 @@ class PairUnits:
         return _positive(values[self.good], self.unit)
 
     def spectra(self, values: NDArray[np.floating]) -> Tensor:
-        """Return HS pixels, (bands, pixels), in units: good bands, non-negative."""
+        """Return scaled HS pixels (good bands, pixels), non-negative, from (bands, pixels)."""
         return self.coarse(values[:, None])[0].flatten(1)
 
     def fine(self, values: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
-        """Return an MS image in units, non-negative, and where all its bands have data."""
+        """Return a scaled MS image, non-negative, and the mask where all its bands have data."""
         return _positive(values - self.offset[:, None, None], self.gain)
 
     def loading(
         self, endmembers: Tensor, spectra: NDArray[np.floating], codes: Callable[[], Tensor]
     ) -> NDArray[np.float32]:
         """
-        Return endmembers in HS units with every band; those left out by least squares on codes.
+        Return endmembers in HS units with all bands; bad bands by least squares on codes.
 
         Parameters
         ----------
         endmembers : Tensor of shape (good bands, endmembers)
-            In units.
+            Scaled endmembers.
         spectra : ndarray of shape (bands, pixels)
             HS pixels in HS units.
         codes : callable
-            Returns the codes of these pixels, (endmembers, pixels); called where bands are left
-            out.
+            Returns the codes (endmembers, pixels) of these pixels; called if there are bad bands.
 
         Returns
         -------
@@ -131,18 +130,18 @@ class PairUnits:
 @dataclass(frozen=True)
 class CoupledWindow:
     """
-    A surveyed window in units.
+    A surveyed window, scaled.
 
     Attributes
     ----------
     raw : ndarray of shape (bands, pixels)
         HS pixels with data in both images, in HS units.
     coarse : Tensor of shape (good bands, pixels)
-        The same in units, non-negative.
+        The same pixels, scaled and non-negative.
     fine : Tensor of shape (MS bands, fine pixels)
-        MS pixels in units, non-negative.
+        Scaled MS pixels, non-negative.
     used, filled : Tensor of bool, shape (rows, columns) of HS and of MS pixels
-        Where they are.
+        Masks of these HS and MS pixels.
     degrade, interpolation
         D and the interpolation to the fine grid.
     """
@@ -156,14 +155,14 @@ class CoupledWindow:
     interpolation: Interpolate
 
     def interpolated(self, mixed: Tensor) -> Tensor:
-        """Return abundances of HS pixels, (endmembers, pixels), at all MS pixels."""
+        """Interpolate abundances of HS pixels (endmembers, pixels) to all MS pixels."""
         whole = torch.zeros((len(mixed), self.used.numel()))
         whole[:, self.used.flatten()] = mixed
         whole = whole.unflatten(1, self.used.shape)
         return interpolate_abundances(self.interpolation, whole, self.used).flatten(1)
 
     def degraded(self, mixed: Tensor) -> Tensor:
-        """Return D of abundances of MS pixels, (endmembers, fine pixels), at the HS pixels."""
+        """Return D of abundances of MS pixels (endmembers, fine pixels) at the HS pixels."""
         again, _ = self.degrade.forward_masked(mixed.unflatten(1, self.filled.shape), self.filled)
         return again[:, self.used]
 
@@ -172,18 +171,18 @@ def coupled_windows(
     survey: Survey, units: PairUnits, *, most_pixels: int, ratio: float
 ) -> list[CoupledWindow]:
     """
-    Return the survey's windows with data in both images, reduced to a largest total size.
+    Return the surveyed windows with data in both images, reduced to a largest total size.
 
     Parameters
     ----------
     survey : Survey
-        The pair.
+        Survey of the pair.
     units : PairUnits
-        Of both images.
+        Units of both images.
     most_pixels : int
-        MS pixels of all windows together, about.
+        Approximate number of MS pixels of all windows together.
     ratio : float
-        A survey of more MS pixels is averaged while an HS pixel spans this many, then cut.
+        A survey with more MS pixels is averaged down to this ratio, then cut.
     """
     pixels = sum(patch.fine[0].size for patch in survey.patches)
     factor = math.ceil(math.sqrt(pixels / most_pixels))
@@ -218,18 +217,18 @@ def interpolate_abundances(
     interpolation: Interpolate, mixed: Tensor, known: Tensor, least_weight: float = 0.25
 ) -> Tensor:
     """
-    Return HS abundances on the fine grid from valid pixels, equal where there are none.
+    Interpolate HS abundances to the fine grid from valid pixels; equal abundances elsewhere.
 
     Parameters
     ----------
     interpolation : Interpolate
-        To the fine grid.
+        Interpolation to the fine grid.
     mixed : Tensor of shape (endmembers, coarse rows, coarse columns)
         Abundances.
     known : Tensor of bool, shape (coarse rows, coarse columns)
         Valid pixels.
     least_weight : float
-        An interpolation from less than this part of its weights is not used.
+        Smallest share of the weights of an interpolation on valid pixels.
     """
     weight = interpolation.forward(known.to(mixed))
     spread = interpolation.forward(torch.where(known, mixed, torch.zeros_like(mixed)))
@@ -241,16 +240,16 @@ def band_loading(
     windows: list[CoupledWindow], mixed: Tensor, units: PairUnits, endmembers: Tensor
 ) -> NDArray[np.float32]:
     """
-    Return endmembers in HS units with every band; those left out by least squares.
+    Return endmembers in HS units with all bands; bad bands by least squares.
 
     Parameters
     ----------
     windows : list of CoupledWindow
-        The HS pixels.
+        Windows with the HS pixels.
     mixed : Tensor of shape (endmembers, pixels)
-        Their abundances.
+        Abundances of the pixels.
     units : PairUnits
-        Of the endmembers.
+        Units of the endmembers.
     endmembers : Tensor of shape (good bands, endmembers)
 
     Returns
@@ -271,9 +270,9 @@ def regress_bands(
     Parameters
     ----------
     spectra : ndarray of shape (bands, pixels)
-        In HS units; pixels that are not finite are left out.
+        In HS units; pixels that are not finite are excluded.
     codes : ndarray of shape (endmembers, pixels)
-        Of the same pixels.
+        Codes of the same pixels.
 
     Returns
     -------
@@ -289,7 +288,7 @@ def regress_bands(
 
 
 def _positive(values: NDArray[np.floating], unit: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
-    """Return an image in units, non-negative, and where all bands have data."""
+    """Return an image divided by units, non-negative, and the mask where all bands have data."""
     scaled = torch.from_numpy((values / unit[:, None, None]).astype(np.float32))
     known = torch.isfinite(scaled).all(dim=0)
     return torch.nan_to_num(scaled, 0.0, 0.0, 0.0).clamp_min(_TINY), known

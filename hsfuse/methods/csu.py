@@ -13,10 +13,10 @@ proximal alternating linearised minimisation (PALM; Bolte, Sabach, Teboulle 2014
 with 1 over a bound of the curvature, then the projection on the constraints (8, 9). Each such
 step lowers its sum of squares.
 
-What differs: E is learned on the survey. A tile unmixes its HS pixels with E and starts
-A from them; it then takes as many steps (9) as the survey took until convergence. So a pixel
-depends on its own MS bands and the HS pixels around it, and tiles equal the whole. The unit, one
-in the publication for images in 0..1, is the scene's brightest value.
+Differences from the publication: E is learned on the survey. A tile unmixes its HS pixels with E
+and starts A from them; it then takes as many steps (9) as the survey took until convergence. So a
+pixel depends on its own MS bands and the HS pixels around it, and tiles equal the whole. The unit,
+one in the publication for images in 0..1, is the scene's brightest value.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ __all__ = ["METHOD", "Csu", "CsuFuser", "CsuSettings", "abundance_steps", "endme
 
 @dataclass(frozen=True, slots=True)
 class CsuSettings:
-    """All numbers of `csu`."""
+    """Settings of `csu`."""
 
     # p; 10 in the authors' demonstration on CAVE, 30 in the comparison of Yokoya et al. 2017,
     # doi:10.1109/MGRS.2016.2637824, on remote-sensing scenes.
@@ -87,7 +87,7 @@ class CsuFuser(OnePass):
     Attributes
     ----------
     units : PairUnits
-        Of both images; one for all HS bands.
+        Units of both images, the same for all HS bands.
     endmembers : ndarray of shape (good bands, endmembers)
         E, in units.
     loading : ndarray of shape (bands, endmembers)
@@ -95,11 +95,11 @@ class CsuFuser(OnePass):
     rounds, steps : int
         Rounds of (6) and (7) on the survey, and steps (9) in all of them.
     device : str
-        Where it runs.
+        Device of the computation.
     settings : CsuSettings
-        The other numbers.
+        Further settings of the method.
     notes : tuple of str
-        For the user.
+        Notes for the user.
     """
 
     units: PairUnits
@@ -161,7 +161,7 @@ class CsuFuser(OnePass):
 
 @dataclass(frozen=True)
 class Csu:
-    """The method: coupled on the survey, unmixed tile by tile."""
+    """Method: coupled on the survey, unmixed tile by tile."""
 
     settings: CsuSettings = DEFAULT
 

@@ -1,4 +1,4 @@
-"""A window as the data of a fusion problem: X, Y and D, with gaps that are filled in."""
+"""A window as the data of a fusion problem: X, Y and D, with gaps filled by estimates."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ from hsfuse.pair.patch import Patch
 
 __all__ = ["DegradedWindow"]
 
-# HS pixels whose PSF lies mostly beyond the window's MS pixels are left out, along each axis.
+# Smallest share of the PSF of an HS pixel on the MS pixels of the window, along each axis.
 _LEAST_INSIDE = 0.5
 
 
 @dataclass(frozen=True)
 class DegradedWindow:
     """
-    A window in units, and D between its grids.
+    A scaled window, and D between its grids.
 
-    Pixels without data take the values of the current estimate in every iteration, which is the
-    same as no weight (expectation maximisation; Dempster et al. 1977) and keeps D separable.
+    Pixels without data have the values of the current estimate in every iteration, which is
+    equivalent to zero weight (expectation maximisation; Dempster et al. 1977) and keeps D
+    separable.
 
     Attributes
     ----------
     coarse : Tensor of shape (good bands, coarse rows, coarse columns)
         X.
     known : Tensor of bool, shape (coarse rows, coarse columns)
-        Where it has data.
+        Mask of pixels with data.
     fine : Tensor of shape (MS bands, rows, columns)
         Y.
     filled : Tensor of bool, shape (rows, columns)
-        Where it has data.
+        Mask of pixels with data.
     degrade : Degrade
         D.
     """
@@ -51,7 +52,7 @@ class DegradedWindow:
 
     @classmethod
     def of(cls, window: Window | Patch, units: PairUnits, psf: PSF, device: str) -> DegradedWindow:
-        """Return the window in units on a device."""
+        """Return the scaled window on a device."""
         rows, columns = (
             torch.from_numpy(np.flatnonzero(share_inside(axis, width) > _LEAST_INSIDE))
             for axis, width in zip((window.geometry.y, window.geometry.x), psf.fwhm, strict=True)
@@ -73,17 +74,17 @@ class DegradedWindow:
         return not bool(self.known.all() and self.filled.all())
 
     def image(self, pixels: Tensor) -> Tensor:
-        """Return (bands, pixels) as (bands, rows, columns)."""
+        """Reshape (bands, pixels) to (bands, rows, columns)."""
         return pixels.unflatten(1, self.filled.shape)
 
     def filled_coarse(self, estimate: Tensor) -> Tensor:
-        """Return X with gaps filled by D of an estimate, (bands, pixels)."""
+        """Return X with gaps filled by D of an estimate (bands, pixels)."""
         if bool(self.known.all()):
             return self.coarse
         return torch.where(self.known, self.coarse, self.degrade.forward(self.image(estimate)))
 
     def filled_fine(self, estimate: Tensor) -> Tensor:
-        """Return Y, (MS bands, pixels), with gaps filled by R of an estimate, of that shape."""
+        """Return Y (MS bands, pixels) with gaps filled by R of an estimate, of the same shape."""
         if bool(self.filled.all()):
             return self.fine.flatten(1)
         return torch.where(self.filled.flatten(), self.fine.flatten(1), estimate)

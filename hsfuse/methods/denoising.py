@@ -1,10 +1,9 @@
 """
-Noisy and striped HS bands are reconstructed by regression on the other fused bands.
+Reconstruction of noisy and striped HS bands by regression on the fused clean bands.
 
-A method takes what differs from band to band for a difference on the ground, and would sharpen
-a stripe along the edges of the MS image. So noisy bands take no part in noise, subspace and
-fit of a method; each follows at the end from the fused clean bands, by its linear regression on
-them over the HS pixels.
+A method would interpret noise as signal, and sharpen a stripe along the edges of the MS image. So
+noisy bands are excluded from the noise, subspace and fit of a method; each is predicted from the
+fused clean bands, by a linear regression fitted to the HS pixels.
 """
 
 from __future__ import annotations
@@ -22,28 +21,29 @@ from hsfuse.pair.survey import Survey
 
 __all__ = ["BandRegression", "DenoisedFuser", "DenoisedMethod"]
 
-# Noise over a band's standard deviation. On jasper_ridge at ratio 4 `guided` leaves bands with
-# stripes of half their deviation an error of 0.19 of it, and 0.40 where they are fused like any
-# other (benchmarks/stripes.py). Of bands with half as much noise their own detail is worth more.
+# Ratio of the noise to the standard deviation of a band above which it is noisy. On jasper_ridge at
+# ratio 4, with stripes of half the standard deviation of a band, the error of `guided` is 0.19 of
+# it, and 0.40 where the bands are fused like others (benchmarks/stripes.py). With half as much
+# noise, direct fusion is better.
 _MOST_NOISE = 0.3
-# Lag-one autocorrelation of what the regression leaves of a band. A Gaussian blur of one pixel
-# gives 0.25 even where the ground is white noise, and no ground is.
+# Lag-one autocorrelation of the residual of a band above which it is signal: a Gaussian blur of one
+# pixel gives 0.25 even for a white scene.
 _MOST_CORRELATION = 0.2
-# Clean bands on which the others can be regressed.
+# Smallest number of clean bands for the regression.
 _FEWEST_CLEAN = 3
 
 
 @dataclass(frozen=True)
 class BandRegression:
     """
-    Noisy bands and their linear regression on the clean ones.
+    Noisy bands, and their linear regression on the clean bands.
 
     Attributes
     ----------
     noisy : ndarray of bool, shape (bands,)
         The bands that are reconstructed.
     weights : ndarray of shape (noisy bands, bands)
-        Of each band in them; zero for those that are noisy.
+        Weights of all bands, zero for noisy bands.
     offset : ndarray of shape (noisy bands,)
         Intercepts, in HS units.
     """
@@ -54,17 +54,17 @@ class BandRegression:
 
     def predict(self, cube: NDArray[np.float32]) -> NDArray[np.float32]:
         """
-        Return the noisy bands of a cube, predicted from the others.
+        Predict the noisy bands of a cube from the clean bands.
 
         Parameters
         ----------
         cube : ndarray of shape (bands, rows, columns)
-            In HS units; further bands after these are ignored.
+            In HS units; further planes are ignored.
 
         Returns
         -------
         ndarray of shape (noisy bands, rows, columns)
-            NaN where a predictor is.
+            NaN where a predictor is NaN.
         """
         predicted = np.empty((len(self.weights), *cube.shape[1:]), np.float32)
         for band, weights in zip(predicted, self.weights, strict=True):
@@ -75,9 +75,9 @@ class BandRegression:
 
     def fill(self, cube: NDArray[np.float32]) -> NDArray[np.float32]:
         """
-        Return a copy of an HS image, (bands, rows, columns), with its noisy bands predicted.
+        Return a copy of an HS image (bands, rows, columns) with its noisy bands predicted.
 
-        Where a predictor has no data, the measured value stays.
+        Where a predictor has no data, the measured value is kept.
         """
         filled, predicted = cube.copy(), self.predict(cube)
         filled[self.noisy] = np.where(np.isfinite(predicted), predicted, cube[self.noisy])
@@ -85,9 +85,9 @@ class BandRegression:
 
     def exclude(self, survey: Survey) -> Survey:
         """
-        Return a survey in which the noisy bands are not good, and filled.
+        Return the survey with the noisy bands marked as bad and replaced by their prediction.
 
-        Nor does its response use them: their weights go to the clean bands about them.
+        In its response, their weights are moved to the neighbouring clean bands.
         """
         clean = survey.good & ~self.noisy
         response = survey.response
@@ -105,7 +105,7 @@ class BandRegression:
 
 @dataclass(frozen=True)
 class DenoisedFuser:
-    """A fuser of the clean bands, and the regression that gives the noisy ones."""
+    """A fuser of the clean bands, with the regression of the noisy bands."""
 
     inner: Fuser
     regression: BandRegression
@@ -165,7 +165,7 @@ class DenoisedFuser:
     def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
         """See :class:`hsfuse.methods.Fuser`."""
         cubes = self.inner.fuse([self._filled(window) for window in windows])
-        noisy = np.flatnonzero(self.regression.noisy)  # a band of standard errors may follow
+        noisy = np.flatnonzero(self.regression.noisy)  # a plane of standard errors may follow
         for cube in cubes:
             cube[noisy] = self.regression.predict(cube)
         return cubes
@@ -176,7 +176,7 @@ class DenoisedFuser:
 
 @dataclass(frozen=True)
 class DenoisedMethod:
-    """A method that fuses the clean bands alone, where others are noisy."""
+    """A method that fuses the clean bands, and predicts noisy bands."""
 
     method: Method
 
@@ -190,20 +190,20 @@ class DenoisedMethod:
 
 
 def fit_regression(survey: Survey) -> BandRegression | None:
-    """Return the regression of the survey's noisy bands on the clean ones; None without any."""
+    """Return the regression of the noisy bands of a survey; None without noisy bands."""
     good = survey.good
     spectra = survey.spectra[good].astype(np.float64)
     noisy = np.asarray(survey.noise[good] > _MOST_NOISE * spectra.std(axis=1))
     if not noisy.any() or (~noisy).sum() < _FEWEST_CLEAN:
         return None
-    # A band of its own kind is not predicted either, but its residual has spatial structure.
+    # A band with a distinct signal is not predicted well either, but its residual is structured.
     structured = _structured(survey, _regression(survey, noisy))
     noisy[np.flatnonzero(noisy)[structured]] = False
     return _regression(survey, noisy) if noisy.any() else None
 
 
 def _regression(survey: Survey, noisy: NDArray[np.bool_]) -> BandRegression:
-    """Return the regression of bands ``noisy``, shape (good bands,), on the other good ones."""
+    """Return the regression of the bands ``noisy`` (good bands,) on the other good bands."""
     good = survey.good
     weights = np.zeros((int(noisy.sum()), good.size))
     spectra = survey.spectra[good].astype(np.float64)
@@ -214,7 +214,7 @@ def _regression(survey: Survey, noisy: NDArray[np.bool_]) -> BandRegression:
 
 
 def _structured(survey: Survey, regression: BandRegression) -> NDArray[np.bool_]:
-    """Return which noisy bands' residuals have spatial structure, shape (noisy bands,)."""
+    """Return the mask (noisy bands,) of bands whose residuals have spatial structure."""
     residuals = (image[regression.noisy] - regression.predict(image) for image in survey.images)
     return np.asarray(lag_one_autocorrelation(residuals) > _MOST_CORRELATION)
 
@@ -223,10 +223,10 @@ def _redistributed(
     response: NDArray[np.float64], noisy: NDArray[np.bool_], clean: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """
-    Return R without noisy bands, their weights moved to the nearest clean band on either side.
+    Return R with the weights of noisy bands moved to the nearest clean bands on both sides.
 
-    As if the noisy bands were interpolated linearly: rows keep their sums, and no weight becomes
-    negative, as it may by the regression.
+    This corresponds to linear interpolation of the noisy bands: the sums of rows are unchanged, and
+    no weight becomes negative, which the regression could cause.
     """
     bands = np.arange(noisy.size)
     interpolation = np.stack(

@@ -9,9 +9,9 @@ solve::
 
 whose normal equations are a Sylvester equation (:mod:`hsfuse.methods.sylvester`):
 
-1. initial estimate, with the interpolated HS image as Z0;
-2. a residual network maps it to the cube (:mod:`hsfuse.nets.single_pathway`);
-3. refinement, with the cube of the network as Z0.
+1. the initial estimate, with the interpolated HS image as Z0;
+2. a residual network that maps it to the cube (:mod:`hsfuse.nets.single_pathway`);
+3. the refinement, with the output of the network as Z0.
 
 The publication solves for a circular blur and a whole ratio over the whole image; here D is that of
 the pair, and a window is solved with its surroundings as far as they matter (`solution_reach`).
@@ -54,7 +54,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class DhsisSettings:
-    """Of the two quadratic problems."""
+    """Settings of the two quadratic problems."""
 
     # mu of the first and of the last step, with the pair in units of its brightness. Small enough
     # for both images to decide where they can, which without noise they do.
@@ -71,18 +71,18 @@ DEFAULT = DhsisSettings()
 @dataclass(frozen=True)
 class FusionProblem:
     """
-    The quadratic problem of a window: both images and what is known of the sensors.
+    The quadratic problem of a window: both images, D and R.
 
     Attributes
     ----------
     coarse : Tensor of shape (bands, coarse rows, coarse columns)
-        X, NaN where there is no data.
+        X, NaN for no data.
     fine : Tensor of shape (MS bands, rows, columns)
-        Y in the units of R Z, NaN where there is no data.
+        Y in the units of R Z, NaN for no data.
     geometry : Geometry
-        Of X over Y.
+        Grid of X relative to Y.
     psf : PSF
-        Of the HS sensor.
+        PSF of the HS sensor.
     response : Tensor of shape (MS bands, bands)
         R.
     """
@@ -112,16 +112,16 @@ def initial_estimate(
     problem: FusionProblem, filled: Tensor, settings: DhsisSettings = DEFAULT
 ) -> Tensor:
     """
-    Return the initial estimate, (bands, rows, columns): the input of the network.
+    Return the initial estimate (bands, rows, columns), the input of the network.
 
     Parameters
     ----------
     problem : FusionProblem
-        Of a window.
+        Problem of a window.
     filled : Tensor of shape (bands, coarse rows, coarse columns)
-        Its HS image without gaps.
+        HS image without gaps.
     settings : DhsisSettings
-        Give mu.
+        Settings with mu.
     """
     interpolation = Interpolate.between(problem.geometry, device=filled.device, dtype=filled.dtype)
     return problem.solve(interpolation.forward(filled), settings.initial)
@@ -135,19 +135,19 @@ class DhsisFuser(OnePass):
     Attributes
     ----------
     card : Card
-        Of the weights, with their hash.
+        Card of the weights, with their hash.
     scaling : InputScaling
-        Of the pair.
+        Scaling of the inputs.
     psf : PSF
-        Of the HS sensor.
+        PSF of the HS sensor.
     response : ndarray of shape (MS bands, bands)
         R.
     reach : tuple of float
-        Of all steps, in HS pixels.
+        Reach of all steps in HS pixels.
     options : Options
         Device and precision.
     settings : DhsisSettings
-        Of the quadratic problems.
+        Settings of the quadratic problems.
     """
 
     card: Card
@@ -189,7 +189,7 @@ class DhsisFuser(OnePass):
         return fused * np.float32(self.scaling.unit)
 
     def _problem(self, window: Window) -> tuple[FusionProblem, Tensor]:
-        """Return the problem of a window in units of the scene, and its HS image without gaps."""
+        """Return the problem of a window, scaled, and its HS image without gaps."""
         filled = self.scaling.coarse(window.coarse)
         known = torch.from_numpy(np.isfinite(window.coarse))
         fine = self.scaling.fine(window.fine)
@@ -206,21 +206,21 @@ def solution_reach(
     psf: PSF, ratio: tuple[float, float], weight: float, settings: DhsisSettings = DEFAULT
 ) -> float:
     """
-    Return how far, in HS pixels, the solution depends on an HS pixel's residual.
+    Return the distance in HS pixels over which the solution depends on the residual of a pixel.
 
-    ``V = D'(D D' + b)^-1 r`` for the weakest b, which is mu: beyond this distance the response of
+    ``V = D'(D D' + b)^-1 r`` for the smallest b, which is mu: beyond this distance the response of
     the inverse to one HS pixel is below a share of its largest value.
 
     Parameters
     ----------
     psf : PSF
-        Of the HS sensor.
+        PSF of the HS sensor.
     ratio : tuple of float
         MS pixels per HS pixel.
     weight : float
         mu.
     settings : DhsisSettings
-        Give the share.
+        Settings with the share.
     """
     response = impulse_response(weight, psf, ratio)
     known = np.argwhere(response > settings.negligible * response.max())
@@ -230,7 +230,7 @@ def solution_reach(
 
 @dataclass(frozen=True)
 class Dhsis:
-    """The method: weights that fit the pair, or an error."""
+    """Method: weights that fit the pair, or an error."""
 
     settings: DhsisSettings = DEFAULT
 

@@ -31,7 +31,7 @@ def learn_dictionary(
     rounds : int
         Over codes and atoms.
     seed : int
-        Of the spectra that are the first atoms.
+        Random seed of the spectra that are the first atoms.
 
     Returns
     -------

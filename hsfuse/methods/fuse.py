@@ -13,13 +13,13 @@ The normal equations are a Sylvester equation, solved in closed form
 (:mod:`hsfuse.methods.sylvester`) for the correction of the prior mean: ``U - U(X)`` has the two
 residuals of that mean as right-hand sides. Nothing is iterated.
 
-What differs from the publication:
+Differences from the publication:
 
 - D has borders and any real ratio, where theirs is circular with a whole one.
 - N, M and S are estimated from the pair; theirs are known or fixed. The subspace has as many
   components as rise above the noise, where they use HySime, which also separates signal from noise.
-- A pixel without data has no residual, as if it showed the prior mean.
-- A tile is solved with a halo that holds all but 1e-4 of the influence of an HS pixel.
+- A pixel without data has a residual of zero, as if it equalled the prior mean.
+- A tile is solved with a halo that includes all but 1e-4 of the influence of an HS pixel.
 """
 
 from __future__ import annotations
@@ -77,13 +77,13 @@ class FuseFuser(OnePass):
     precision : ndarray of shape (components, components)
         The inverse of S.
     psf : PSF
-        Of the HS sensor.
+        PSF of the HS sensor.
     influence : int
         HS pixels over which an HS pixel has influence.
     device : str
-        Where it runs.
+        Device of the computation.
     settings : FuseSettings
-        The other numbers.
+        Further settings of the method.
     """
 
     model: ComponentModel
@@ -137,7 +137,7 @@ class FuseFuser(OnePass):
         return solver.solve(coarse, fine).add_(mean)
 
     def _prior_mean(self, window: Window) -> Tensor:
-        """Return the components of the HS image, interpolated over the whole window."""
+        """Return the interpolated components (components, rows, columns) of the HS image."""
         geometry = window.geometry
         whole = replace(window, core=(Span(0, geometry.y.fine), Span(0, geometry.x.fine)))
         components, valid = self.model.subspace.project(window.coarse)
@@ -147,7 +147,7 @@ class FuseFuser(OnePass):
 
 @dataclass(frozen=True)
 class Fuse:
-    """The method: subspace, noise and prior from the survey, one linear system for each tile."""
+    """Method: subspace, noise and prior from the survey, one linear system for each tile."""
 
     settings: FuseSettings = DEFAULT
 
@@ -175,7 +175,7 @@ _NEIGHBOURS = ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:, :, :-1], np.s_[:, :, 1:]
 
 
 def _difference_covariance(subspace: Subspace, survey: Survey) -> NDArray[np.float64]:
-    """Return the covariance of the difference of two neighbouring HS pixels' components."""
+    """Return the covariance of the differences of the components of neighbouring HS pixels."""
     total, count = np.zeros((len(subspace.basis), len(subspace.basis))), 0
     for image in survey.images:
         components, valid = subspace.project(image)

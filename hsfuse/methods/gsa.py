@@ -15,7 +15,7 @@ For several MS bands each HS band has its own synthesised band P_k
 linear, so I_k follows from one intensity for each MS band: ``Z = X + diag(g) W (Y - I)``. Nothing
 is iterated.
 
-What differs from the publication: statistics are those of the survey on the HS grid, so that tiles
+Differences from the publication: statistics are those of the survey on the HS grid, so that tiles
 equal the whole; the regression of step 1 has a weak ridge, since HS bands are many and collinear.
 """
 
@@ -63,9 +63,9 @@ class GsaFuser(OnePass):
     injection : ndarray of shape (bands, MS bands)
         ``diag(g) W``.
     device : str
-        Where it runs.
+        Device of the computation.
     settings : GsaSettings
-        The other numbers.
+        Further settings of the method.
     """
 
     good: NDArray[np.bool_]
@@ -105,7 +105,7 @@ class GsaFuser(OnePass):
 
 @dataclass(frozen=True)
 class Gsa:
-    """The method: regressions over the survey, the same detail rule everywhere."""
+    """Method: regressions over the survey, the same detail rule everywhere."""
 
     settings: GsaSettings = DEFAULT
 

@@ -8,9 +8,10 @@ that all of them share, found by G-SOMP+ (Algorithm 1): in every iteration the a
 that correlate most with the residuals of all pixels join the support, non-negative least squares
 gives the codes of each pixel, and the search ends where the residual falls no more.
 
-What differs: the dictionary is learned on the survey by block-coordinate descent
-(:mod:`hsfuse.methods.dictionary`), not by the SPAMS library. Patches are aligned to the scene and
-windows start with one, so tiles equal the whole. The HS image serves the dictionary alone.
+Differences from the publication: the dictionary is learned on the survey by block-coordinate
+descent (:mod:`hsfuse.methods.dictionary`), not by the SPAMS library. Patches are aligned to the
+scene and windows start with one, so tiles equal the whole. The HS image serves the dictionary
+alone.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ __all__ = ["METHOD", "Gsomp", "GsompFuser", "GsompSettings", "pursue"]
 
 @dataclass(frozen=True, slots=True)
 class GsompSettings:
-    """All numbers of `gsomp`, those of the authors' release where no reason is given."""
+    """Settings of `gsomp`, by default those of the release of the authors."""
 
     # k; the release has 300 for noise-free CAVE, the comparison of Yokoya et al. 2017,
     # doi:10.1109/MGRS.2016.2637824, as many as HS bands. On two scenes at 30 dB 300 random spectra
@@ -69,7 +70,7 @@ class GsompFuser(OnePass):
     Attributes
     ----------
     units : PairUnits
-        Of both images; one for all HS bands.
+        Units of both images, the same for all HS bands.
     response : ndarray of shape (MS bands, atoms)
         R of the dictionary.
     loading : ndarray of shape (bands, atoms)
@@ -77,9 +78,9 @@ class GsompFuser(OnePass):
     reach : tuple of float
         A patch, in HS pixels.
     device : str
-        Where it runs.
+        Device of the computation.
     settings : GsompSettings
-        The other numbers.
+        Further settings of the method.
     """
 
     units: PairUnits
@@ -191,7 +192,7 @@ def pursue(
 
 @dataclass(frozen=True)
 class Gsomp:
-    """The method: a dictionary of the survey, codes patch by patch."""
+    """Method: a dictionary of the survey, codes patch by patch."""
 
     settings: GsompSettings = DEFAULT
 

@@ -25,8 +25,8 @@ from hsfuse.pair.survey import Survey
 
 __all__ = ["Modulation"]
 
-# Smallest value of a synthesised band that divides, in units of the scene's brightness: a stop of
-# a 10-bit sensor. Water and shade would have quotients of noise below it.
+# Smallest divisor, relative to the brightness of the scene: one step of a 10-bit sensor. Below it,
+# in water and shadow, quotients would be noise.
 _LEAST = 1e-3
 
 
@@ -56,7 +56,7 @@ class Modulation(OnePass):
 
     @classmethod
     def settings_of(cls, survey: Survey, device: str) -> tuple[SynthesisedBands, float, str]:
-        """Return the first attributes, from the survey."""
+        """Return the values of the first three attributes for a survey."""
         every = np.ones_like(survey.good)
         bands = SynthesisedBands.fit(*paired_spectra(survey, every))
         return bands, _LEAST * survey.brightness, device
@@ -73,11 +73,11 @@ class Modulation(OnePass):
         Parameters
         ----------
         window : Window
-            The pair.
+            Window of the pair.
         fine : Tensor of shape (MS bands, rows, columns)
-            All MS pixels of the window.
+            MS pixels of the window.
         valid : Tensor of shape (rows, columns)
-            Where they hold data.
+            Mask of pixels with data.
         """
         raise NotImplementedError
 
@@ -95,7 +95,7 @@ class Modulation(OnePass):
         return fused.cpu().numpy()
 
     def _synthesised(self, image: Tensor) -> Tensor:
-        """Return P, (bands, rows, columns), of (MS bands, rows, columns), not below the limit."""
+        """Return P (bands, rows, columns) of (MS bands, rows, columns), at least the limit."""
         weights, offset = (torch.from_numpy(array).to(image) for array in self.bands)
         synthesised = torch.tensordot(weights, image, dims=1) + offset[:, None, None]
         return synthesised.clamp_min_(self.least)

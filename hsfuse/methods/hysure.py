@@ -16,7 +16,7 @@ runs of vertex component analysis. One iteration of ADMM (their section III-C), 
 3. ``G`` is the vector soft threshold of ``grad U - B`` at ``t / m``.
 4. ``A = A - U + V`` and ``B = B - grad U + G``.
 
-What differs from the publication:
+Differences from the publication:
 
 - A circular blur that is sampled needs a split for each data term. Here D is exact in step 2, a
   Sylvester equation (:mod:`hsfuse.methods.sylvester`), so that both data terms are one split.
@@ -94,7 +94,7 @@ class Objective:
     coarse_weight, fine_weight : Tensor of shape (components, components)
         ``E'E`` and ``w (R E)'R E``.
     settings : HysureSettings
-        The other numbers.
+        Further settings of the method.
     """
 
     operator: Degrade
@@ -172,7 +172,7 @@ class HysureFuser(OnePass):
     Attributes
     ----------
     good : ndarray of bool, shape (bands,)
-        HS bands that the endmembers are made of.
+        HS bands of the endmembers.
     endmembers : ndarray of shape (good bands, endmembers)
         E, in units of the scene's brightness.
     response : ndarray of shape (MS bands, endmembers)
@@ -184,11 +184,11 @@ class HysureFuser(OnePass):
     unit : float
         The scene's brightness.
     psf : PSF
-        Of the HS sensor.
+        PSF of the HS sensor.
     device : str
-        Where it runs.
+        Device of the computation.
     settings : HysureSettings
-        The other numbers.
+        Further settings of the method.
     influence : int
         HS pixels over which an HS pixel has influence.
     change : float
@@ -292,7 +292,7 @@ class HysureFuser(OnePass):
 
 @dataclass(frozen=True)
 class Hysure:
-    """The method: endmembers from the survey, ADMM for each tile."""
+    """Method: endmembers from the survey, ADMM for each tile."""
 
     settings: HysureSettings = DEFAULT
 

@@ -1,4 +1,4 @@
-"""Inference: weights that fit the pair; networks loaded once in a process, without gradients."""
+"""Inference of networks: selection and loading of weights, scaling of inputs, execution."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ _LOADING = Lock()
 
 def fitting_weights(network: str, survey: Survey, options: Options) -> Card:
     """
-    Return the card of the weights that were given, if they fit the pair.
+    Return the card of the given weights, if they fit the pair.
 
     Parameters
     ----------
     network : str
-        The network whose weights they have to be.
+        Name of the network.
     survey : Survey
-        Of the pair.
+        Survey of the pair.
     options : Options
-        Name the weights file.
+        Options with the path of the weights file.
 
     Raises
     ------
     PlanError
-        If none are given.
+        If no weights are given.
     WeightsError
-        If they are of another network, or for other pairs.
+        If they belong to another network, or do not fit the pair.
     """
     check_options(network, options)
     assert options.weights is not None
@@ -59,8 +59,8 @@ def fitting_weights(network: str, survey: Survey, options: Options) -> Card:
 
 
 def find_misfit(card: Card, survey: Survey) -> str | None:
-    """Return why weights do not fit a pair, with their name, or None where they do."""
-    # A network of fixed bands reads denoised ones as well: they are filled.
+    """Return the reason why weights do not fit a pair, with their name; None if they do."""
+    # A network for fixed bands also takes denoised bands, which are filled.
     held = survey.good if survey.denoised is None else survey.good | survey.denoised
     fine = survey.patches[0].fine.shape[0]
     reason = card.domain.misfit(survey.wavelength, held, fine, survey.ratio)
@@ -70,12 +70,12 @@ def find_misfit(card: Card, survey: Survey) -> str | None:
 @dataclass(frozen=True)
 class InputScaling:
     """
-    What brings the images of a pair into the units that networks are trained in.
+    Scaling of the images of a pair to the units of the training of networks.
 
     Attributes
     ----------
     unit : float
-        The scene's brightness in HS units.
+        Brightness of the scene in HS units.
     mean : ndarray of shape (bands,)
         Spectrum for HS pixels without data, in HS units.
     gain, offset : ndarray of shape (MS bands,)
@@ -95,18 +95,18 @@ class InputScaling:
         return cls(survey.brightness, mean, radiometry.gain, radiometry.offset)
 
     def coarse(self, values: NDArray[np.float32]) -> Tensor:
-        """Return the HS image, (bands, rows, columns), without gaps and in units of the scene."""
+        """Return the scaled HS image (bands, rows, columns), with gaps filled."""
         known = np.isfinite(values)
         return torch.from_numpy(np.where(known, values, self.mean[:, None, None]) / self.unit)
 
     def fine(self, values: NDArray[np.float32]) -> Tensor:
-        """Return the MS image, (MS bands, rows, columns), in units of the scene; 0 in gaps."""
+        """Return the scaled MS image (MS bands, rows, columns), 0 in gaps."""
         gain, offset = (v.astype(np.float32)[:, None, None] for v in (self.gain, self.offset))
         return torch.from_numpy(np.nan_to_num((values - offset) / gain / self.unit))
 
 
 def sensor_notes(card: Card) -> tuple[str, ...]:
-    """Return what the user should know of the MS sensor of weights for fixed bands, a sentence."""
+    """Return a note on the MS sensor of weights for fixed bands."""
     recipe = card.about.get("recipe")
     names = recipe.get("rgb_sensors", []) if isinstance(recipe, dict) else []
     if not names:
@@ -127,18 +127,18 @@ def describe_network(card: Card, options: Options) -> dict[str, object]:
 
 def run_network(card: Card, coarse: Tensor, fine: Tensor, options: Options) -> Tensor:
     """
-    Return the output of a card's network, float32.
+    Return the output of the network of a card, float32.
 
     Parameters
     ----------
     card : Card
-        Of the weights, with their hash.
+        Card of the weights, with their hash.
     coarse, fine : Tensor of shape (batch, channels, rows, columns)
-        As :class:`hsfuse.nets.network.Network` takes them.
+        Inputs, as in :class:`hsfuse.nets.network.Network`.
     options : Options
         Device and precision.
     """
-    with _LOADING:  # two threads that both miss the cache would load twice
+    with _LOADING:  # otherwise two threads could load the same weights
         network = _network(card.path, card.sha256, options.device)
     half = options.precision == "bfloat16"
     with (
@@ -158,5 +158,5 @@ def run_network(card: Card, coarse: Tensor, fine: Tensor, options: Options) -> T
 @lru_cache(maxsize=4)
 def _network(name: str, sha256: str, device: str) -> Network:
     network = load_network(name, sha256).to(device).eval()
-    # Else the weights are reordered in every convolution: a third of its time.
+    # Otherwise the weights are reordered in every convolution, a third of its time.
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -10,7 +10,7 @@ MS image blurred by the MTF of the HS sensor, sampled and interpolated again. Fo
 each HS band has its own synthesised band (:mod:`hsfuse.methods.hypersharpening`). Nothing is
 iterated.
 
-What differs from the publications: D has the PSF of the pair in place of a nominal MTF, at any
+Differences from the publication: D has the PSF of the pair in place of a nominal MTF, at any
 real ratio; U is cubic convolution, the same as for X, in place of a filter for ratios of powers of
 two. The regression of the synthesised bands replaces the equalisation of mean and deviation.
 """
@@ -43,7 +43,7 @@ class MtfGlpHpmFuser(Modulation):
     Attributes
     ----------
     psf : PSF
-        Of the HS sensor.
+        PSF of the HS sensor.
     """
 
     psf: PSF = PSF((1.0, 1.0))  # noqa: RUF009
@@ -68,7 +68,7 @@ class MtfGlpHpmFuser(Modulation):
 
 @dataclass(frozen=True)
 class MtfGlpHpm:
-    """The method: the synthesised bands are regressed on the survey."""
+    """Method: the synthesised bands are regressed on the survey."""
 
     def prepare(self, survey: Survey, options: Options) -> MtfGlpHpmFuser:
         """See :class:`hsfuse.methods.Method`."""

@@ -16,12 +16,12 @@ With X the HS image, Y the MS image, H the degradation D and P the response:
 By the alternating direction method of multipliers (ADMM) with ``Z = D A`` and ``S = A``, a weight
 mu that grows by a factor, and U updated in every iteration. The result is Z.
 
-What differs: D is learned on the survey. A tile is solved with the MS and HS pixels within the
-reach about it; through H and U a pixel depends on all others, by less and less, so that a tile
-differs from the same part of the whole by a few thousandths of the scene's brightness at
-most. The equation of Z is solved exactly (:mod:`hsfuse.methods.sylvester`), not by conjugate
-gradients. The back-projection at the end of the authors' release, which fits the noise of both
-images, is left out.
+Differences from the publication: D is learned on the survey. A tile is solved with the MS and HS
+pixels within the reach about it; through H and U a pixel depends on all others, by less and less,
+so that a tile differs from the same part of the whole by a few thousandths of the scene's
+brightness at most. The equation of Z is solved exactly (:mod:`hsfuse.methods.sylvester`), not by
+conjugate gradients. The back-projection at the end of the authors' release, which fits the noise of
+both images, is left out.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ __all__ = ["METHOD", "Nnsr", "NnsrFuser", "NnsrSettings"]
 
 @dataclass(frozen=True, slots=True)
 class NnsrSettings:
-    """All numbers of `nnsr`, those of the authors' release where no other source is named."""
+    """Settings of `nnsr`, by default those of the release of the authors."""
 
     atoms: int = 80
     penalty: float = 1e-3  # lambda of the dictionary
@@ -81,17 +81,17 @@ class NnsrFuser(OnePass):
     Attributes
     ----------
     units : PairUnits
-        Of both images; one for all HS bands.
+        Units of both images, the same for all HS bands.
     dictionary : ndarray of shape (good bands, atoms)
         D, in units.
     left_out : ndarray of shape (other bands, atoms)
         HS bands that are not good, in HS units, by regression on codes.
     psf : PSF
-        Of the HS sensor.
+        PSF of the HS sensor.
     device : str
-        Where it runs.
+        Device of the computation.
     settings : NnsrSettings
-        The other numbers.
+        Further settings of the method.
     """
 
     units: PairUnits
@@ -236,7 +236,7 @@ class _Solver:
 
 @dataclass(frozen=True)
 class Nnsr:
-    """The method: a dictionary of the survey, codes tile by tile."""
+    """Method: a dictionary of the survey, codes tile by tile."""
 
     settings: NnsrSettings = DEFAULT
 

@@ -1,8 +1,8 @@
 """
-By how much the HS image may differ from D of the truth, apart from its noise.
+Variance of the errors of D, apart from the noise of the HS image.
 
-D is known to some percent of its width, and of the ground that an HS pixel saw the MS image may
-show a part. Both errors are those of single HS pixels: next to nothing on even ground.
+The width of the PSF is known to a few per cent, and the MS image may cover only a part of the area
+of an HS pixel. Both errors are estimated for each HS pixel; in homogeneous areas they are small.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from torch.nn.functional import avg_pool2d
 
 __all__ = ["REACH", "psf_error_variance", "unseen_variance"]
 
-# HS pixels on either side that are averaged: neighbours share edges of the ground, and the square
-# of one error is a poor estimate of its variance.
+# HS pixels on either side over which squares are averaged: a single square is a poor estimate of
+# the variance, and neighbouring pixels share edges.
 REACH = 1
 
 
 def psf_error_variance(degraded: Tensor, wider: Tensor) -> Tensor:
     """
-    Return the variance of errors by a PSF whose width is not known exactly.
+    Return the variance of the errors due to the uncertainty of the width of the PSF.
 
     Parameters
     ----------
     degraded : Tensor of shape (components, rows, columns)
         D(Z) of an estimate.
     wider : Tensor of shape (components, rows, columns)
-        The same, of a PSF that is wider by its standard error.
+        The same for a PSF that is wider by its standard error.
 
     Returns
     -------
     Tensor of shape (components, rows, columns)
-        Squares of the difference, averaged over each HS pixel and its neighbours.
+        Squares of the differences, averaged over each HS pixel and its neighbours.
     """
     size = 2 * REACH + 1
     squares = (wider - degraded).square()
@@ -40,9 +40,9 @@ def psf_error_variance(degraded: Tensor, wider: Tensor) -> Tensor:
 
 def unseen_variance(hs: Tensor, valid: Tensor, unseen: Tensor) -> Tensor:
     """
-    Return the variance of errors by ground that the MS image does not show.
+    Return the variance of the errors due to areas that the MS image does not cover.
 
-    It differs from what is shown by as much as neighbouring HS pixels differ.
+    These are assumed to differ from the covered area as neighbouring HS pixels differ.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def unseen_variance(hs: Tensor, valid: Tensor, unseen: Tensor) -> Tensor:
         _window_sum(each) for each in (mask[None], mask * hs, mask * hs.square())
     )
     differences = square - 2 * hs * mean + count * hs.square()
-    # The pixel itself differs by nothing and is not one of its neighbours.
+    # The pixel itself is not one of its neighbours.
     return unseen.square() * differences.clamp_min(0) / (count - mask).clamp_min(1)
 
 

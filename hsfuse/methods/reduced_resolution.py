@@ -1,9 +1,8 @@
 """
-A pair at reduced resolution, where the HS image is the reference (Wald's protocol).
+The pair at reduced resolution, where the HS image is the reference (Wald's protocol).
 
-Wald, Ranchin and Mangolini 1997: both images are degraded by the ratio, fused, and the result
-is compared with the HS image itself. Parameters that are selected there are used at full
-resolution.
+Wald, Ranchin and Mangolini 1997: both images are degraded by the ratio and fused, and the result is
+compared with the HS image. Parameters selected at reduced resolution are used at full resolution.
 """
 
 from __future__ import annotations
@@ -32,19 +31,19 @@ __all__ = ["Quality", "ReducedResolutionPair", "ReducedResolutionSettings", "red
 
 @dataclass(frozen=True, slots=True)
 class ReducedResolutionSettings:
-    """How the pair is reduced and scored."""
+    """Settings of the reduction and of the score."""
 
-    # HS pixels a side of a window. Selection fuses each window some thirty times; 128 pixels
-    # square order the candidates in seconds.
+    # Side of a window in HS pixels. Each window is fused about thirty times; windows of 128 pixels
+    # rank the candidates in seconds.
     largest_side: int = 128
-    # Of the survey's windows, spread over it: enough to order the candidates.
+    # Number of windows of the survey, which suffices to rank the candidates.
     most_windows: int = 5
-    # Reduced HS pixels a side. With fewer, local windows do not differ.
+    # Smallest side in reduced HS pixels, below which local windows do not differ.
     smallest_side: int = 6
-    # Limits in degrees and decibels: a perfect window, as of a flat scene, would decide the mean.
+    # Limits in degrees and decibels, so that an error-free window does not dominate the mean.
     smallest_angle: float = 1e-3
     largest_psnr: float = 120.0
-    # Of the noise that is added to the reduced HS image.
+    # Random seed of the noise added to the reduced HS image.
     seed: int = 0
 
 
@@ -60,9 +59,7 @@ class Quality(NamedTuple):
     @property
     def score(self) -> float:
         """
-        Decibels of PSNR and of spectral angle together; more is better.
-
-        A wrong shape of the spectrum is as bad as a wrong brightness.
+        PSNR minus the spectral angle in decibels, with equal weight; higher is better.
 
         Examples
         --------
@@ -78,17 +75,17 @@ class Quality(NamedTuple):
 @dataclass(frozen=True)
 class ReducedResolutionPair:
     """
-    A reduced pair and its references.
+    A pair at reduced resolution with its references.
 
     Attributes
     ----------
     survey : Survey
-        Of the reduced pair: the HS image degraded once more is the coarse side, the MS image
-        as the HS sensor would observe it is the fine side.
+        Survey of the reduced pair: the degraded HS image is the coarse image, the MS image
+        degraded to the HS grid is the fine image.
     references : tuple of ndarray of shape (bands, rows, columns)
-        The HS image itself, one for each patch, NaN where there is no data.
+        The HS image for each patch, NaN for no data.
     subspace : Subspace
-        The components of the HS image that rise above its noise.
+        Components of the HS image above its noise.
     settings : ReducedResolutionSettings
         Limits of the score.
     """
@@ -100,7 +97,7 @@ class ReducedResolutionPair:
 
     @property
     def windows(self) -> list[Window]:
-        """The patches, whole, as windows for a fuser."""
+        """The complete patches as windows for a fuser."""
         return [
             Window(p.coarse, p.fine, p.geometry, (Span(0, rows), Span(0, columns)), p.start)
             for p in self.survey.patches
@@ -114,7 +111,7 @@ class ReducedResolutionPair:
         Parameters
         ----------
         estimates : sequence of ndarray of shape (bands, rows, columns)
-            One for each patch.
+            Estimate for each patch.
         """
         good, peak, limits = self.survey.good, self.survey.brightness, self.settings
         figures = []
@@ -131,14 +128,14 @@ class ReducedResolutionPair:
         self, estimates: Sequence[NDArray[np.floating]], subspace: Subspace
     ) -> Quality:
         """
-        Return :meth:`quality` of components, from inner products of a few spectra alone.
+        Return :meth:`quality` of components, computed from inner products of spectra.
 
         Parameters
         ----------
         estimates : sequence of ndarray of shape (components, rows, columns)
-            One for each patch.
-        subspace : Subspace
-            Of the estimates.
+            Estimate for each patch.
+            subspace : Subspace
+                Subspace of the estimates.
         """
         good, limits, figures = self.survey.good, self.settings, []
         spectra = np.concatenate([_spectra(each)[:, good] for each in (self.subspace, subspace)])
@@ -153,7 +150,7 @@ class ReducedResolutionPair:
 
     @cached_property
     def _components(self) -> list[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
-        """Of each patch, where both images have data, and the reference's components there."""
+        """The mask of data in both images, and the components of the reference, of each patch."""
         parts = []
         for patch, reference in zip(self.survey.patches, self.references, strict=True):
             components, valid = self.subspace.project(reference)
@@ -169,7 +166,7 @@ def _mean_quality(figures: list[tuple[float, float]]) -> Quality:
 
 
 def _spectra(subspace: Subspace) -> NDArray[np.float64]:
-    """Return what each component adds to a spectrum, and the mean, (components + 1, bands)."""
+    """Return the loading of each component and the mean, (components + 1, bands)."""
     return np.concatenate([subspace.loading, subspace.mean[None]])
 
 
@@ -184,7 +181,7 @@ def _psnr(
     estimate: NDArray[np.float64],
     peak: float,
 ) -> float:
-    """Return the PSNR of coefficients of ``spectra``: of the reference, then of the estimate."""
+    """Return the PSNR of an estimate, both given as coefficients of ``spectra``."""
     error = np.concatenate([-reference, estimate])
     moment = error @ error.T / error.shape[1]
     power = np.einsum("ib,ij,jb->b", spectra, moment, spectra, optimize=True)
@@ -194,7 +191,7 @@ def _psnr(
 def _angle(
     spectra: NDArray[np.float64], reference: NDArray[np.float64], estimate: NDArray[np.float64]
 ) -> float:
-    """Return the mean spectral angle of the same coefficients in degrees."""
+    """Return the mean spectral angle in degrees, both given as coefficients of ``spectra``."""
     gram = spectra @ spectra.T
     own, other = slice(len(reference)), slice(len(reference), None)
     squares, estimated, product = (
@@ -214,7 +211,7 @@ def _angle(
 def reduce_resolution(
     survey: Survey, settings: ReducedResolutionSettings = DEFAULT
 ) -> ReducedResolutionPair | None:
-    """Return the pair at reduced resolution, or None where the survey is too small for it."""
+    """Return the pair at reduced resolution; None where the survey is too small."""
     noise, subspace = _signal(survey)
     generator = np.random.default_rng(settings.seed)
     patches, references = [], []
@@ -233,26 +230,25 @@ def reduce_resolution(
         )
         coarse = _degraded(reference, geometry, survey.psf)
         coarse += generator.normal(size=coarse.shape).astype(np.float32) * noise[:, None, None]
-        # A few pixels with data may leave no reduced pixel that lies mostly on them.
+        # With few pixels with data, no reduced pixel may have most of its PSF on data.
         if not np.isfinite(coarse[survey.good]).all(axis=0).any() or not np.isfinite(fine).any():
             continue
-        patches.append(Patch(coarse, fine, geometry, (0, 0)))  # each a scene of its own
+        patches.append(Patch(coarse, fine, geometry, (0, 0)))  # as separate scenes
         references.append(reference)
     if not patches:
         return None
-    # Bands that are not good have no noise here; taken for good, they would lead a subspace.
+    # Bad bands have zero noise here; if marked good, they would dominate a subspace.
     reduced = replace(survey, patches=tuple(patches), scene=None, marked=survey.good, windows=())
     return ReducedResolutionPair(reduced, tuple(references), subspace, settings)
 
 
 def _signal(survey: Survey) -> tuple[NDArray[np.float32], Subspace]:
     """
-    Return each band's noise and the components that rise above it.
+    Return the noise of each band, and the components above it.
 
-    The HS image is a noisy reference, and the degraded image would hold the same noise
-    averaged: the score would reward parameters that copy noise. So the reference has only the
-    components above the noise, and new noise of the sensor's level is added to the reduced
-    image.
+    The HS image is a noisy reference, and the degraded image has the same noise, averaged: the
+    score would favour parameters that copy noise. So the reference has only the components above
+    the noise, and independent noise of the same level is added to the reduced image.
     """
     good = survey.good
     count = signal_components(survey.spectra[good].astype(np.float64), survey.noise[good])

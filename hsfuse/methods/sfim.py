@@ -7,7 +7,7 @@ doi:10.1080/014311600750037499, eq. 5: ``Z = X Y / mean(Y)``, with X the interpo
 the mean over a square of one HS pixel about each MS pixel. For several MS bands each HS band has
 its own synthesised band (:mod:`hsfuse.methods.hypersharpening`). Nothing is iterated.
 
-What differs from the publication: the side of the square is the ratio, also where that is no odd
+Differences from the publication: the side of the square is the ratio, also where that is no odd
 whole number; pixels without data have no weight in the mean.
 """
 
@@ -32,7 +32,10 @@ class SfimFuser(Modulation):
     """Modulation by the local mean of the MS bands."""
 
     name: str = "sfim"
-    reach: tuple[float, float] = (2.0, 2.0)  # of the interpolation; the mean reaches half a pixel
+    reach: tuple[float, float] = (
+        2.0,
+        2.0,
+    )  # of the interpolation; that of the mean is half a pixel
 
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""
@@ -49,7 +52,7 @@ class SfimFuser(Modulation):
 
 
 def _mean_matrix(axis: Axis) -> Tensor:
-    """Return the weights of the MS pixels within one HS pixel's width of each, (fine, fine)."""
+    """Return the weights (fine, fine) of the mean over the width of one HS pixel."""
     start = torch.arange(axis.fine, dtype=torch.float64)
     centre = start[:, None] + 0.5
     first, last = centre - axis.ratio / 2, centre + axis.ratio / 2
@@ -59,7 +62,7 @@ def _mean_matrix(axis: Axis) -> Tensor:
 
 @dataclass(frozen=True)
 class Sfim:
-    """The method: the synthesised bands are regressed on the survey."""
+    """Method: the synthesised bands are regressed on the survey."""
 
     def prepare(self, survey: Survey, options: Options) -> SfimFuser:
         """See :class:`hsfuse.methods.Method`."""

@@ -28,7 +28,7 @@ from hsfuse.pair.survey import Survey
 
 __all__ = ["SPECTRAL_RESNET", "SSF_CNN", "SSF_RESNET", "SinglePathwayFuser", "SinglePathwayMethod"]
 
-# HS pixels that cubic convolution reaches.
+# Reach of cubic convolution in HS pixels.
 _CUBIC = 2.0
 
 
@@ -40,9 +40,9 @@ class SinglePathwayFuser(OnePass):
     Attributes
     ----------
     card : Card
-        Of the weights, with their hash.
+        Card of the weights, with their hash.
     scaling : InputScaling
-        Of the pair.
+        Scaling of the inputs.
     ratio : tuple of float
         MS pixels per HS pixel along y and x.
     options : Options
@@ -91,19 +91,19 @@ class SinglePathwayFuser(OnePass):
 
 
 def interpolated(coarse: Tensor, window: Window) -> Tensor:
-    """Return the HS image of a window, without gaps, at all of its MS pixels."""
+    """Interpolate the HS image of a window, without gaps, at all of its MS pixels."""
     return Interpolate.between(window.geometry, dtype=coarse.dtype).forward(coarse)
 
 
 @dataclass(frozen=True)
 class SinglePathwayMethod:
     """
-    The method of a network: weights that fit the pair, or an error.
+    Method of a network with weights that fit the pair.
 
     Attributes
     ----------
     network : str
-        Its name, which is the method's.
+        Name of the network and of the method.
     """
 
     network: str

@@ -10,11 +10,11 @@ image, Y the MS image, G the degradation D and R the response, spectra W and cod
 The problem is convex in W and in H; both are solved in turn by the alternating direction method
 of multipliers (ADMM), each with a copy of the variable that is non-negative and, of H, sparse.
 
-What differs: the linear equations of ADMM are Sylvester equations and are solved in closed form
-(:mod:`hsfuse.methods.sylvester`). W is learned on the survey; a tile then finds H, from zero, with
-the MS and HS pixels within the reach about it. A fixed number of iterations, and the decaying
-influence of distant pixels through G, make tiles equal the whole to about a thousandth of the
-scene's brightness.
+Differences from the publication: the linear equations of ADMM are Sylvester equations and are
+solved in closed form (:mod:`hsfuse.methods.sylvester`). W is learned on the survey; a tile then
+finds H, from zero, with the MS and HS pixels within the reach about it. A fixed number of
+iterations, and the decaying influence of distant pixels through G, make tiles equal the whole to
+about a thousandth of the scene's brightness.
 """
 
 from __future__ import annotations
@@ -70,21 +70,21 @@ class SnnmfFuser(OnePass):
     Attributes
     ----------
     units : PairUnits
-        Of both images; one for all HS bands.
+        Units of both images, the same for all HS bands.
     endmembers : ndarray of shape (good bands, endmembers)
         W, in units.
     loading : ndarray of shape (bands, endmembers)
         W in HS units with the other bands, by regression; NaN for bands without data.
     psf : PSF
-        Of the HS sensor.
+        PSF of the HS sensor.
     objectives : tuple of float
         On the survey, after each round.
     device : str
-        Where it runs.
+        Device of the computation.
     settings : SnnmfSettings
-        The other numbers.
+        Further settings of the method.
     notes : tuple of str
-        For the user.
+        Notes for the user.
     """
 
     units: PairUnits
@@ -227,7 +227,7 @@ def objective(
 
 @dataclass(frozen=True)
 class Snnmf:
-    """The method: factorised on the survey, codes tile by tile."""
+    """Method: factorised on the survey, codes tile by tile."""
 
     settings: SnnmfSettings = DEFAULT
 

@@ -88,7 +88,7 @@ class SpectraLiftFuser(OnePass):
     bands : int
         Of the result.
     device : str
-        Where it runs.
+        Device of the computation.
     settings : SpectraLiftSettings
         Network and training.
     """
@@ -144,7 +144,7 @@ class SpectraLiftFuser(OnePass):
 
 @dataclass(frozen=True)
 class SpectraLift:
-    """The method: train on the surveyed spectra, apply everywhere."""
+    """Method: train on the surveyed spectra, apply everywhere."""
 
     settings: SpectraLiftSettings = DEFAULT
 

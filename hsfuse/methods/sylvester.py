@@ -33,18 +33,18 @@ from hsfuse.observe import Degrade
 
 __all__ = ["SingularVectors", "SylvesterSolver", "impulse_response", "influence"]
 
-# Share of an HS pixel's influence on the others that is left out, and the most HS pixels over which
-# it is followed: at a PSF of one pixel, and a weight b of 1e-5, it ends after seven.
+# Share of the influence of an HS pixel that is neglected, and the largest distance in HS pixels:
+# for a PSF of one pixel and a weight b of 1e-5 it is seven.
 _LEFT_OUT = 1e-4
 _MOST_INFLUENCE = 24
-# A larger ratio is taken for this one: ``D D'`` falls with it, so the halo is rather too large.
+# A larger ratio is replaced by this one: ``D D'`` decreases with it, so the halo is an upper bound.
 _LARGE_RATIO = 8.0
 
 
 @dataclass(frozen=True)
 class SingularVectors:
     """
-    Singular value decomposition of D, one matrix an axis.
+    Singular value decomposition of D along both axes.
 
     Attributes
     ----------
@@ -156,17 +156,17 @@ def influence(
     weights: tuple[NDArray[np.float64], NDArray[np.float64]], psf: PSF, ratio: tuple[float, float]
 ) -> int:
     """
-    Return the distance in HS pixels beyond which an HS pixel has hardly an influence on U.
+    Return the distance in HS pixels beyond which the influence of an HS pixel on U is negligible.
 
-    The influence falls off as ``(b I + D D')^-1`` does, slowest for the smallest b. A tile that is
-    solved with such a halo has all but 1e-4 of it.
+    The influence decreases like ``(b I + D D')^-1``, most slowly for the smallest b. A halo of this
+    width includes all but 1e-4 of it.
 
     Parameters
     ----------
     weights : tuple of ndarray of shape (components, components)
         A and B.
     psf : PSF
-        Of the HS sensor.
+        PSF of the HS sensor.
     ratio : tuple of float
         MS pixels per HS pixel along y and x.
     """
@@ -182,21 +182,21 @@ def influence(
 
 def impulse_response(weight: float, psf: PSF, ratio: tuple[float, float]) -> NDArray[np.float64]:
     """
-    Return the size of ``(b I + D D')^-1`` of one HS pixel, at the HS pixels about it.
+    Return the absolute response of ``(b I + D D')^-1`` to one HS pixel.
 
     Parameters
     ----------
     weight : float
         b.
     psf : PSF
-        Of the HS sensor.
+        PSF of the HS sensor.
     ratio : tuple of float
         MS pixels per HS pixel along y and x.
 
     Returns
     -------
     ndarray of shape (HS rows, HS columns)
-        That pixel is in the middle.
+        Response, with that pixel at the centre.
     """
     most, decays = _MOST_INFLUENCE, []
     for one, width in zip(ratio, psf.fwhm, strict=True):
@@ -204,7 +204,7 @@ def impulse_response(weight: float, psf: PSF, ratio: tuple[float, float]) -> NDA
         rows = degrade_matrix(axis, width)
         decays.append(np.linalg.eigh(rows @ rows.T))
     (y, p), (x, q) = decays
-    # The row of the inverse that belongs to the pixel in the middle.
+    # The row of the inverse of the central pixel.
     return np.abs((p * p[most]) @ (1 / (weight + np.outer(y, x))) @ (q * q[most]).T)
 
 

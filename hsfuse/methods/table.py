@@ -1,4 +1,4 @@
-"""The table of fusion methods: their names, what each can do, and where it is."""
+"""The table of fusion methods: name, capabilities and import path."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class MethodSpec:
     """
-    What a method can do, and where it is.
+    Capabilities and import path of a method.
 
     Attributes
     ----------
     path : str
-        Import path of the :class:`Method`, ``module:attribute``; imported when it is used.
+        Import path ``module:attribute`` of the :class:`Method`, imported on use.
     summary : str
-        One line for `hsfuse methods`.
+        Description for `hsfuse methods`, one line.
     takes_weights : bool
         Whether a weights file may be given.
     needs_weights : bool
-        Whether one has to be given: none come with hsfuse, and no other method replaces it.
+        Whether a weights file must be given: none is shipped, and no other method is used instead.
     gives_standard_error : bool
         Whether it can give the standard error of each pixel.
     wants_denoised_bands : bool
-        Whether it fuses the clean HS bands alone, and noisy ones are predicted from them; false for
-        interpolation, which adds no detail to sharpen noise with.
+        Whether it fuses the clean HS bands only, from which noisy bands are predicted; false for
+        interpolation, which cannot sharpen noise.
     tile_step : int
-        Tiles are multiples of so many MS pixels a side; with weights that are given, of the ratio
-        of their network where this is more than 1.
+        Tiles are multiples of this number of MS pixels; if it is more than 1 and weights are
+        given, of the ratio of their network.
     """
 
     path: str
@@ -56,12 +56,12 @@ class MethodSpec:
     tile_step: int = 1
 
     def load(self) -> Method:
-        """Return the method, with noisy bands reconstructed where it wants that."""
+        """Import the method, with reconstruction of noisy bands if required."""
         plain = self.load_plain()
         return _imported(_DENOISING)(plain) if self.wants_denoised_bands else plain
 
     def load_plain(self) -> Method:
-        """Return the method that fuses every band as it is."""
+        """Import the method without reconstruction of noisy bands."""
         method: Method = _imported(self.path)
         return method
 
@@ -174,13 +174,13 @@ METHODS = {
         needs_weights=True,
     ),
 }
-# What reconstructs noisy bands, around a method.
+# Wrapper that reconstructs noisy bands.
 _DENOISING = "hsfuse.methods.denoising:DenoisedMethod"
 
 
 def list_methods() -> dict[str, str]:
     """
-    Return every method's name and a line about it.
+    Return the name and description of every method.
 
     Examples
     --------
@@ -209,13 +209,13 @@ def methods_with(capability: str) -> str:
 
 def check_options(name: str, options: Options) -> None:
     """
-    Refuse what a method cannot do, whatever the pair.
+    Check that a method supports the options.
 
     Raises
     ------
     PlanError
-        If weights or standard errors are requested of a method without; the message lists
-        the methods that have. If a method that needs weights is given none.
+        If weights or standard errors are requested of a method without support (the message lists
+        the methods with support), or if required weights are missing.
     """
     spec = find_method(name)
     if options.weights and not spec.takes_weights:
@@ -238,12 +238,12 @@ def check_options(name: str, options: Options) -> None:
 
 def find_method(name: str) -> MethodSpec:
     """
-    Return a row of the table.
+    Return the row of a method.
 
     Raises
     ------
     PlanError
-        If there is no method of that name; the message lists the names.
+        If the method does not exist; the message lists the names.
     """
     if name not in METHODS:
         raise PlanError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
@@ -252,12 +252,12 @@ def find_method(name: str) -> MethodSpec:
 
 def load_method(name: str) -> Method:
     """
-    Return the method of that name.
+    Import a method by name.
 
     Raises
     ------
     PlanError
-        As :func:`find_method`.
+        As in :func:`find_method`.
     """
     return find_method(name).load()
 

@@ -1,9 +1,9 @@
 """
 Vector total variation of an image of several components, as one split of ADMM.
 
-Differences are circular, so that step 1 of ADMM is a product in the Fourier transform; those from
-the last row or column to the first have no weight in the total variation, so that opposite borders
-do not attract each other.
+Differences are circular, so that step 1 of ADMM is a product in the Fourier domain; those from the
+last row or column to the first have no weight in the total variation, so that opposite borders are
+not coupled.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Gradient:
     Attributes
     ----------
     y, x : Tensor of shape (components, rows, columns)
-        Those of the last row or column are to the first.
+        Differences; those of the last row or column wrap around to the first.
     """
 
     y: Tensor
@@ -40,13 +40,13 @@ class Gradient:
         return self.y.roll(1, 1).sub_(self.y).add_(self.x.roll(1, 2)).sub_(self.x)
 
     def plus(self, other: Gradient, weight: float = 1.0) -> Gradient:
-        """Return this field and another one, times a weight."""
+        """Return this field plus another one times a weight."""
         return Gradient(
             torch.add(self.y, other.y, alpha=weight), torch.add(self.x, other.x, alpha=weight)
         )
 
     def norm(self) -> Tensor:
-        """Return the norm over components and directions within the image, (rows, columns)."""
+        """Return the norm (rows, columns) over components and directions inside the image."""
         power = torch.zeros_like(self.y[0])
         power[:-1] += self.y[:, :-1].square().sum(dim=0)
         power[:, :-1] += self.x[:, :, :-1].square().sum(dim=0)
@@ -66,11 +66,11 @@ def shrink(field: Gradient, threshold: float) -> Gradient:
     ----------
     field : Gradient
     threshold : float
-        By which the norm of each pixel becomes smaller; positive.
+        Positive amount by which the norm of each pixel is reduced.
     """
     factor = 1 - threshold / field.norm().clamp_min_(threshold)
     y, x = field.y * factor, field.x * factor
-    # Not within the image: without weight, and left as they are.
+    # Differences across the border have no weight and are unchanged.
     y[:, -1], x[:, :, -1] = field.y[:, -1], field.x[:, :, -1]
     return Gradient(y, x)
 
@@ -83,7 +83,7 @@ class GradientSystem:
     Attributes
     ----------
     spectrum : Tensor of shape (rows, columns // 2 + 1)
-        Of the operator, in the real Fourier transform.
+        Spectrum of the operator in the real Fourier transform.
     shape : tuple of int
         Rows and columns.
     """

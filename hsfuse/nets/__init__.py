@@ -1,1 +1,1 @@
-"""The networks, one file each."""
+"""Networks, their table, and their weights."""

@@ -1,4 +1,4 @@
-"""What training and inference need of a network, whatever it is made of."""
+"""Interfaces of networks and their architectures for training and inference."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 __all__ = ["Architecture", "HSInput", "Network"]
 
-# What a network takes as its HS input: the HS image on its own grid, interpolated to the MS grid,
-# or fused with the MS image already (the initial estimate of `dhsis`).
+# HS input of a network: the HS image on its own grid, interpolated to the MS grid, or the initial
+# estimate of `dhsis`.
 HSInput = Literal["coarse", "interpolated", "initial"]
 
 
@@ -19,7 +19,7 @@ class Architecture(Protocol):
 
     @property
     def network(self) -> str:
-        """Its name in :data:`hsfuse.nets.table.NETWORKS`."""
+        """Name of the network in :data:`hsfuse.nets.table.NETWORKS`."""
 
     @property
     def bands(self) -> int:
@@ -43,24 +43,24 @@ class Architecture(Protocol):
 
     @property
     def reach(self) -> int:
-        """How far, in fine pixels, an output pixel depends on the inputs on their own grids."""
+        """Distance in fine pixels over which an output pixel depends on the inputs."""
 
     @property
     def hs_input(self) -> HSInput:
-        """What the network takes as its HS input."""
+        """HS input of the network."""
 
     def for_inference(self) -> Architecture:
-        """Return the architecture without what serves training alone."""
+        """Return the architecture without parts that only training uses."""
 
     def to_dict(self) -> dict[str, int | str]:
         """Return the fields for a weights card."""
 
 
 class Network(nn.Module, ABC):
-    """A network of the table: from an HS and an MS image to one cube a level."""
+    """A network that maps an HS and an MS image to one cube for each level."""
 
     architecture: Architecture
-    # Whether the result is added to the HS input: zeros in the last layer give that input itself.
+    # Whether the result is added to the HS input, so that zero output layers give that input.
     residual: bool = False
 
     @abstractmethod
@@ -75,12 +75,12 @@ class Network(nn.Module, ABC):
         fine : Tensor of shape (batch, fine bands, fine rows, fine columns)
             The MS image.
         auxiliary : bool
-            Whether the levels that serve training are wanted.
+            Whether to return the levels that only training uses.
         """
 
     @abstractmethod
     def heads(self) -> list[nn.Conv2d]:
-        """Return the layers that give the outputs."""
+        """Return the output layers."""
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
         """Return the fused cube, (batch, bands, fine rows, fine columns)."""

@@ -1,4 +1,4 @@
-"""The table of networks: their names, the defaults of each, and where it is."""
+"""The table of networks: name, default sizes and import path."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["NETWORKS", "NetworkSpec", "build", "read_architecture"]
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
     """
-    What a network is, and where it is.
+    Import paths and default sizes of a network.
 
     Attributes
     ----------
     network, architecture : str
         Import paths of the :class:`Network` and of the :class:`Architecture` that it takes.
     width : int
-        Features of a layer, by default.
+        Default number of features of a layer.
     depth : int or None
-        Blocks or layers, by default; None where the ratio decides them.
+        Default number of blocks or layers; None where it follows from the ratio.
     levels : int or None
-        Outputs in the loss, by default; None where there is one.
+        Default number of outputs in the loss; None for a single output.
     """
 
     network: str
@@ -57,17 +57,17 @@ def build(architecture: Architecture) -> Network:
 
 def read_architecture(facts: Mapping[str, Any]) -> Architecture:
     """
-    Return the architecture whose ``to_dict`` wrote these facts.
+    Return the architecture from the output of its ``to_dict``.
 
     Parameters
     ----------
     facts : mapping
-        Without ``network`` those of an MS-SSFNet.
+        Fields; without ``network`` those of an MS-SSFNet.
 
     Raises
     ------
     ValueError, TypeError
-        If no network has these hyperparameters.
+        If the hyperparameters are not valid.
     """
     name = facts.get("network", "ms-ssfnet")
     if name not in NETWORKS:

@@ -1,8 +1,8 @@
 """
-Network weights: a safetensors file and a JSON card beside it; nothing is unpickled.
+Network weights: a safetensors file with a JSON card, without pickled objects.
 
-The card states the pairs that the weights are for, how they were trained, their scores and
-terms. Its hash of the tensors is checked whenever they are loaded.
+The card states the pairs for which the weights are valid, their training, scores and terms. Its
+hash of the weights file is verified whenever they are loaded.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ _SHIPPED = Path(__file__).parent / "trained"
 @dataclass(frozen=True)
 class Domain:
     """
-    The pairs that weights are for.
+    The pairs for which weights are valid.
 
     Attributes
     ----------
     ratio : tuple of float
         Fine pixels per HS pixel, smallest and largest.
     fine_bands : tuple of int
-        Bands of the MS image, fewest and most.
+        Smallest and largest number of MS bands.
     range_nm : tuple of float
-        What holds the centres of all good HS bands, in nanometres; zero to infinity for any,
-        unknown ones included.
+        Range in nanometres of the centres of all good HS bands; zero to infinity for any,
+        including unknown ones.
     wavelength : tuple of float
-        For a network that predicts cubes, the centres of its HS bands; empty for any bands.
+        Centres of the HS bands of a network that predicts cubes; empty for any bands.
     tolerance : float
-        How far a pair's centres may be from them, in nanometres.
+        Largest distance in nanometres of the centres of a pair from these.
     """
 
     ratio: tuple[float, float]
@@ -62,7 +62,7 @@ class Domain:
         fine_bands: int,
         ratio: tuple[float, float],
     ) -> str | None:
-        """Return why weights do not fit such a pair, or None where they do."""
+        """Return the reason why weights do not fit such a pair; None if they do."""
         wanted, centres = np.asarray(self.wavelength), wavelength[good]
         if wanted.size and (len(wavelength) != wanted.size or not good.all()):
             return f"take {wanted.size} good HS bands, the pair has {int(good.sum())}"
@@ -107,7 +107,7 @@ def _between(low: float, high: float) -> str:
 @dataclass(frozen=True)
 class Card:
     """
-    What is known of a set of weights.
+    The card of a weights file.
 
     Attributes
     ----------
@@ -116,13 +116,13 @@ class Card:
     path : str
         The safetensors file.
     sha256 : str
-        Of that file.
+        Hash of the safetensors file.
     architecture : Architecture
-        Of the network.
+        Architecture of the network.
     domain : Domain
-        The pairs they are for.
+        Pairs for which they are valid.
     about : mapping
-        Data, recipe, scores and terms.
+        Training data, recipe, scores and terms.
     """
 
     name: str
@@ -244,7 +244,7 @@ def save_weights(
     path : str or Path
         Ends in ``.safetensors``.
     domain : Domain
-        The pairs they are for.
+        Pairs for which they are valid.
     about : mapping
         ``data``, ``recipe``, ``scores`` and ``terms``, in JSON types.
     """

@@ -60,7 +60,7 @@ class CnmfFuser(OnePass):
     loading : ndarray of shape (bands, endmembers)
         W in HS units with the other bands, by regression; NaN for bands without data.
     settings : CnmfSettings
-        The other numbers.
+        Further settings of the method.
     """
 
     units: PairUnits
@@ -124,7 +124,7 @@ class CnmfFuser(OnePass):
         Parameters
         ----------
         window : Window
-            The pair.
+            Window of the pair.
         mixed, known : Tensor
             From :meth:`coarse_abundances`.
         area : tuple of Span
@@ -146,7 +146,7 @@ class CnmfFuser(OnePass):
 
 @dataclass(frozen=True)
 class Cnmf:
-    """The method: coupled on the survey, unmixed tile by tile."""
+    """Method: coupled on the survey, unmixed tile by tile."""
 
     settings: CnmfSettings = DEFAULT
 

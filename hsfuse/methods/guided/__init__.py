@@ -1,1 +1,1 @@
-"""The method `guided`: regression on the MS bands, its parameters selected on the pair."""
+"""The method `guided`: regression on the MS bands, with parameters selected on the pair."""

@@ -25,18 +25,18 @@ __all__ = ["GuidedFuser", "LocalFit", "Stages", "fit"]
 @dataclass(frozen=True)
 class Stages:
     """
-    The components of a window, fused and in between.
+    The components of a window: result and intermediate values.
 
     Attributes
     ----------
     fused, scene_wide : Tensor of shape (components, rows, columns)
-        The result; and the scene-wide fit alone.
+        Result, and scene-wide fit.
     observed : Tensor of shape (components, coarse rows, coarse columns)
-        Those of the HS image, zero where it has no data.
+        Components of the HS image, zero for no data.
     used : Tensor of shape (coarse rows, coarse columns)
-        HS pixels with data on both sides.
-    fine : Tensor of shape (MS bands, rows, columns)
-        The MS bands, standardised, zero where there is no data.
+        Mask of HS pixels with data in both images.
+        fine : Tensor of shape (MS bands, rows, columns)
+            Standardised MS bands, zero for no data.
     """
 
     fused: Tensor
@@ -54,9 +54,9 @@ class LocalFit:
     Attributes
     ----------
     coefficients : Tensor of shape (1 + MS bands, components, coarse rows, coarse columns)
-        Of 1 and the MS bands; their linear interpolation applies.
+        Coefficients of 1 and the MS bands, interpolated linearly.
     correction : Tensor of shape (components, coarse rows, coarse columns)
-        By back-projection; its cubic interpolation is added.
+        Correction by back-projection, interpolated by cubic convolution.
     """
 
     coefficients: Tensor
@@ -73,17 +73,17 @@ class GuidedFuser(OnePass):
     subspace : Subspace
         Mean and leading principal components of the HS spectra.
     parameters : Parameters
-        As selected.
+        Selected parameters.
     psf : PSF
-        Of the HS sensor, in HS pixels.
+        PSF of the HS sensor, in HS pixels.
     offset, scale : ndarray of shape (MS bands,)
         Mean and standard deviation of the MS bands over the scene.
     weights : ndarray of shape (components, features)
         W of the scene-wide regression on [1, Y, products of Y], standardised.
     device : str
-        Where it is computed.
+        Device of the computation.
     settings : GuidedSettings
-        The other numbers.
+        Further settings of the method.
     """
 
     subspace: Subspace
@@ -104,7 +104,7 @@ class GuidedFuser(OnePass):
         """See :class:`hsfuse.methods.Fuser`."""
         cubic = 2.0
         rounds = self.parameters.back_projections
-        # Out to in: U, the rounds of DU beyond the first, D of the residual, the linear
+        # From the output: U, the rounds of DU after the first, D of the residual, the linear
         # interpolation of coefficients, the window, D of the MS bands.
         along = [
             (rounds > 0) * (cubic + radius)
@@ -141,7 +141,7 @@ class GuidedFuser(OnePass):
         return self.stages(window).fused
 
     def stages(self, window: Window) -> Stages:
-        """Return the components over the whole window, and those in between."""
+        """Return the components over the whole window, with intermediate values."""
         observed, valid = self.project(window.coarse)
         fine, fine_valid = self.standardised(window.fine)
         fit, covered = self._fit(window, observed, valid, fine, fine_valid)
@@ -157,16 +157,16 @@ class GuidedFuser(OnePass):
         self, geometry: Geometry, fit: LocalFit, fine: Tensor, area: tuple[Span, Span]
     ) -> tuple[Tensor, Tensor]:
         """
-        Return the components of some MS pixels, and those by the scene-wide fit alone.
+        Return the fused components of some MS pixels, and those of the scene-wide fit.
 
         Parameters
         ----------
         geometry : Geometry
-            Of a window.
+            Geometry of a window.
         fit : LocalFit
-            Of the same window.
+            Local fit of the same window.
         fine : Tensor of shape (MS bands, rows, columns)
-            The standardised MS bands of the pixels.
+            Standardised MS bands of the pixels.
         area : tuple of Span
             Rows and columns of the pixels in the window.
 
@@ -192,7 +192,7 @@ class GuidedFuser(OnePass):
     def _fit(
         self, window: Window, observed: Tensor, valid: Tensor, fine: Tensor, fine_valid: Tensor
     ) -> tuple[LocalFit, Tensor]:
-        """Return the local fit, and the HS pixels with data on both sides."""
+        """Return the local fit, and the mask of HS pixels with data in both images."""
         degrade = Degrade.between(window.geometry, self.psf, device=self.device)
         share = degrade.forward(fine_valid.to(degrade.rows))
         used = valid & (share > self.settings.least_coverage)
@@ -216,7 +216,7 @@ class GuidedFuser(OnePass):
         fine_valid: Tensor,
         degrade: Degrade,
     ) -> Tensor:
-        """Return D of the fused components, some rows at a time, not over its share."""
+        """Return D of the fused components, not divided by its share, in groups of rows."""
         rows, columns = fine.shape[1:]
         total = torch.zeros_like(fit.correction)
         step = max(1, self.settings.strip // columns)
@@ -228,7 +228,7 @@ class GuidedFuser(OnePass):
         return total
 
     def project(self, coarse: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-        """Return the components of HS pixels, zero where a good band has no data, and the mask."""
+        """Return the components of HS pixels, zero without data in a good band, and the mask."""
         used = self._tensor(coarse[self.subspace.good])
         valid = torch.isfinite(used).all(dim=0)
         mean = self._tensor(self.subspace.mean[self.subspace.good])[:, None, None]
@@ -236,7 +236,7 @@ class GuidedFuser(OnePass):
         return torch.tensordot(self._tensor(self.subspace.basis), centred, dims=1), valid
 
     def standardised(self, fine: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-        """Return MS bands of mean zero and deviation one, zero without data, and the mask."""
+        """Return standardised MS bands, zero for no data, and the mask of data."""
         values = self._tensor(fine)
         valid = torch.isfinite(values).all(dim=0)
         scaled = (values - self._tensor(self.offset)[:, None, None]) / self._tensor(self.scale)[
@@ -248,7 +248,7 @@ class GuidedFuser(OnePass):
         self, window: Window, residual: Tensor, used: Tensor, fine: Tensor, fine_valid: Tensor
     ) -> Tensor:
         """Return the coefficients of [1, Y], (1 + MS bands, components, coarse grid)."""
-        # The normal equations lose half the digits: float64 on the small grid costs nothing.
+        # Normal equations lose half the digits, so float64 is used on the small grid.
         degrade = Degrade.between(
             window.geometry, self.psf, device=self.device, dtype=torch.float64
         )
@@ -268,7 +268,7 @@ class GuidedFuser(OnePass):
         return solution.permute(2, 3, 0, 1).float().contiguous()
 
     def _back_projected(self, geometry: Geometry, degrade: Degrade, residual: Tensor) -> Tensor:
-        """Return the residual of the HS image whose interpolation is added."""
+        """Return the correction on the HS grid whose interpolation is added."""
         carry = Interpolate.between(geometry, device=self.device)
         rows, columns = degrade.rows @ carry.rows, degrade.columns @ carry.columns  # DU
         total = torch.zeros_like(residual)
@@ -321,15 +321,15 @@ def fit(
     Parameters
     ----------
     survey : Survey
-        Of the pair.
+        Survey of the pair.
     parameters : Parameters
-        The number of components is limited to what the good bands and pixels allow.
+        Parameters; the number of components is limited by the good bands and the pixels.
     subspace : Subspace, optional
-        To take the components from; fitted to the survey by default.
+        Subspace of the components; by default fitted to the survey.
     settings : GuidedSettings
-        The other numbers.
+        Further settings of the method.
     device : str
-        For the fusion; the fit itself is a small float64 problem on the CPU.
+        Device of the fusion; the fit is a small float64 problem on the CPU.
     """
     if subspace is None:
         subspace = Subspace.fit(survey.spectra, survey.good, parameters.components, survey.noise)
@@ -365,7 +365,7 @@ def _scene_wide(survey: Survey, fuser: GuidedFuser) -> NDArray[np.float64]:
 def _degraded_regressors(
     survey: Survey, fuser: GuidedFuser, patch: Patch
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-    """Return D(f(Y)), where it is valid, and S, all on the patch's HS grid."""
+    """Return D(f(Y)), its mask, and S, all on the HS grid of the patch."""
     fine = torch.from_numpy(patch.fine.astype(np.float64))
     valid = torch.isfinite(fine).all(dim=0)
     scaled = (fine - torch.from_numpy(fuser.offset)[:, None, None]) / torch.from_numpy(fuser.scale)[
@@ -373,7 +373,7 @@ def _degraded_regressors(
     ]
     scaled = torch.where(valid, scaled, torch.zeros_like(scaled))
     degrade = Degrade.between(patch.geometry, survey.psf, dtype=torch.float64)
-    # One at a time: all of them at once on the fine grid would take more memory than the run.
+    # One at a time: all of them on the fine grid would need more memory than the run.
     degraded = torch.stack([degrade.forward_masked(f, valid)[0] for f in _regressors(scaled)])
     share = degrade.forward(valid.double())
     observed, finite = fuser.subspace.project(patch.coarse)

@@ -15,9 +15,9 @@ __all__ = ["select_parameters"]
 
 def select_parameters(survey: Survey, settings: GuidedSettings = DEFAULT) -> Parameters:
     """
-    Return the parameters with the best score at reduced resolution, one after the other.
+    Select the parameters with the best score at reduced resolution, one after the other.
 
-    A survey too small for the test gets the defaults, or what a few pixels determine.
+    A survey that is too small for the test has the defaults, or parameters for very few pixels.
     """
     pair = reduce_resolution(survey, settings.reduced_resolution)
     best, selection = Parameters(), settings.selection

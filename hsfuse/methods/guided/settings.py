@@ -1,4 +1,4 @@
-"""The parameters of `guided`, and the settings with which they are selected and applied."""
+"""Parameters of `guided`, and settings of their selection and application."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ __all__ = ["GuidedSettings", "Parameters", "SelectionSettings"]
 @dataclass(frozen=True, slots=True)
 class Parameters:
     """
-    What is selected on the pair.
+    Parameters that are selected on the pair.
 
     Attributes
     ----------
     components : int
-        Principal components K that are fused.
+        Number of principal components K.
     radius : int
-        HS pixels from the window's centre to its edge, three standard deviations.
+        Distance in HS pixels from the centre of the window to its edge, three standard deviations.
     ridge : float
-        Weight of the scene-wide fit against a window's own, in variances of the MS bands.
+        Weight of the scene-wide fit relative to the local one, in variances of the MS bands.
     quadratic : float
-        Weight of the quadratic scene-wide regression, the rest is linear; 0 to 1.
+        Weight of the quadratic scene-wide regression relative to the linear one, 0 to 1.
     back_projections : int
         Rounds of step 3.
     """
@@ -56,17 +56,17 @@ class SelectionSettings:
 
 @dataclass(frozen=True, slots=True)
 class GuidedSettings:
-    """All numbers of `guided` that are not selected on the pair."""
+    """Settings of `guided` that are not selected on the pair."""
 
-    # The Gaussian window ends at three standard deviations, where a pixel weighs a hundredth.
+    # The Gaussian window ends at three standard deviations, where the weight is 0.01.
     window_deviations: float = 3.0
-    # Variances of the MS bands: far below any signal, yet it decides between collinear bands.
+    # Ridge in variances of the MS bands: far below any signal, but sufficient for collinear bands.
     scene_wide_ridge: float = 1e-4
-    # Of the ridge of a slope: a window's mean is known far better.
+    # Ridge of the mean relative to that of a slope: the mean of a window is known much better.
     mean_ridge: float = 0.1
-    # Share of an HS pixel's PSF that has to lie on MS pixels with data.
+    # Smallest share of the PSF of an HS pixel on MS pixels with data.
     least_coverage: float = 0.5
-    # MS pixels whose components are in memory at once while they are degraded.
+    # Number of MS pixels in memory during the degradation of components.
     strip: int = 2**18
     selection: SelectionSettings = SelectionSettings()
     reduced_resolution: ReducedResolutionSettings = ReducedResolutionSettings()  # noqa: RUF009
