@@ -1,8 +1,8 @@
 """
-Quality of a fused raster without a truth: QNR, HQNR, and consistency with both inputs.
+Quality of a fused raster without a reference: QNR, HQNR, and consistency with both inputs.
 
-:func:`assess` takes files or arrays. To assess several results of one pair, call
-:func:`observe_pair` once and :func:`assess_fused` for each of them.
+:func:`assess` takes files or arrays. To assess several fused rasters of one pair, call
+:func:`observe_pair` once and :func:`assess_fused` for each raster.
 """
 
 from hsfuse.assessment.comparison import assess, assess_fused

@@ -1,4 +1,4 @@
-"""A fused raster and its two inputs, compared block by block."""
+"""Compare a fused raster with its two inputs, block by block."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ __all__ = ["assess", "assess_fused", "observed_for", "record_of"]
 
 _LOG = logging.getLogger(__name__)
 
-# Values of the fused raster in one block without its halo: 32 MB of float32.
+# Number of values of the fused raster in a block, halo excluded: 32 MB of float32.
 _BLOCK_VALUES = 8_000_000
-# Of a sample: small blocks lie in more places.
+# The same where a sample is assessed: smaller blocks cover more parts of the scene.
 _SAMPLE_VALUES = 4_000_000
-# What may be chosen; the first ones decide D and R.
+# Options of assess; those in _DECISIVE determine D and R.
 _DECISIVE = ("hs_sensor", "rgb_sensor", "align")
 _CHOICES = (*_DECISIVE, "hs_mask", "rgb_mask", "hs_nodata", "rgb_nodata")
 _PART = ("bbox", "bbox_crs", "bands")
@@ -50,37 +50,37 @@ _PART = ("bbox", "bbox_crs", "bands")
 
 def assess(fused: Raster, hs: Raster, ms: Raster, **choices: Any) -> Assessment:
     """
-    Return the quality of a fused raster without a truth: QNR, HQNR and consistency.
+    Return the quality of a fused raster without a reference: QNR, HQNR and consistency.
 
-    An output of :func:`hsfuse.run` is assessed with the co-registration, PSF and response of the
-    run, from the record beside it. Otherwise they are estimated from the pair as a run would do.
-    All three rasters are read block by block, so none needs to fit in memory. To assess several
-    results of one pair, or to get maps, see :func:`hsfuse.assessment.observe_pair` and
-    :func:`hsfuse.assessment.assess_fused`, which take arrays alike.
+    An output of :func:`hsfuse.run` is assessed with the co-registration, PSF and spectral response
+    of that run, read from the record beside it. For any other raster they are estimated from the
+    pair, as a run would estimate them. All three rasters are read block by block, so that none has
+    to fit in memory. To assess several fused rasters of one pair, or to obtain maps, use
+    :func:`hsfuse.assessment.observe_pair` and :func:`hsfuse.assessment.assess_fused`.
 
     Parameters
     ----------
     fused : DataArray, Dataset or path
-        On the pixels of the MS image, or a part of them, with the bands of the HS image.
+        Raster on the pixels of the MS image, or on part of them, with the bands of the HS image.
     hs, ms : DataArray, Dataset or path
-        The two images, as :func:`hsfuse.fuse` takes them.
+        The HS and the MS image, as for :func:`hsfuse.fuse`.
     **choices
         hs_sensor, rgb_sensor, align, hs_mask, rgb_mask, hs_nodata, rgb_nodata, as for
-        :func:`hsfuse.fuse`. With one of the first three the record is not used.
+        :func:`hsfuse.fuse`. If one of the first three is given, the record is not used.
 
     Returns
     -------
     Assessment
-        All figures, and what they mean.
+        All figures, and their interpretation.
 
     Raises
     ------
     PairError
-        If the rasters do not belong together.
+        If the grids or bands of the rasters do not match.
     RasterError
         If a file cannot be read.
     TypeError
-        If there is no such option.
+        If an option is unknown.
     """
     for name in choices:
         if name not in _CHOICES:
@@ -91,7 +91,7 @@ def assess(fused: Raster, hs: Raster, ms: Raster, **choices: Any) -> Assessment:
 
 
 def observed_for(fused: Raster, hs: Raster, ms: Raster, choices: Mapping[str, Any]) -> ObservedPair:
-    """Return the pair with D and R: of the record of the fused raster, or estimated."""
+    """Return the pair with D and R: from the record of the fused raster, or estimated."""
     record, name = record_of(fused)
     whole = record.get("settings", {})
     if any(choices.get(each) is not None for each in _DECISIVE):
@@ -111,7 +111,7 @@ def observed_for(fused: Raster, hs: Raster, ms: Raster, choices: Mapping[str, An
 
 
 def record_of(fused: Raster) -> tuple[Mapping[str, Any], str]:
-    """Return the record of a fused file and its name; empty where none belongs to it."""
+    """Return the record of a fused file and the file name of the record; both empty if none."""
     source = fused if isinstance(fused, str | os.PathLike) else None
     if isinstance(fused, xr.DataArray | xr.Dataset):
         source = fused.attrs.get("source")
@@ -132,45 +132,45 @@ def assess_fused(
     fused: Raster, observed: ObservedPair, *, most_values: int | None = None
 ) -> tuple[Assessment, xr.DataArray]:
     """
-    Return the quality of a fused raster, and maps of it.
+    Return the quality of a fused raster, and maps of its quality.
 
     Parameters
     ----------
     fused : DataArray, Dataset or path
-        As :func:`assess` takes it.
+        As for :func:`assess`.
     observed : ObservedPair
-        From :func:`observe_pair`.
+        Result of :func:`observe_pair`.
     most_values : int, optional
-        Of the fused raster that are compared, about; of a larger one only blocks spread evenly
-        over it. All by default.
+        Approximate maximum number of values of the fused raster to compare. Of a larger raster
+        only evenly spaced blocks are compared. All values by default.
 
     Returns
     -------
     tuple of Assessment and DataArray of shape (maps, rows, columns)
-        The maps lie on the pixels of the HS image, co-registered; coordinate ``band_name`` names
-        them (:data:`hsfuse.assessment.sums.MAPS`), NaN where nothing was compared. They are in
-        memory: six values for each HS pixel.
+        The maps lie on the co-registered pixels of the HS image; the coordinate ``band_name``
+        names them (:data:`hsfuse.assessment.sums.MAPS`). NaN where nothing was compared. They are
+        held in memory: six values per HS pixel.
 
     Raises
     ------
     PairError
         If the raster is not on the pixels of the MS image, or has other bands.
     """
-    placed = _placed(fused, observed)
+    placed = _place_fused(fused, observed)
     maps = np.full((len(MAPS), *observed.pair.geometry.coarse_shape), np.nan, np.float32)
-    total = _each_block(observed, placed, maps, most_values)
+    total = _total_sums(observed, placed, maps, most_values)
     if not total.hs.pixels or not total.ms.pixels:
         raise PairError(
-            f"{_names(placed.raster, observed)}: no pixel has data in all "
+            f"{_both_names(placed.raster, observed)}: no pixel has data in all "
             f"{len(placed.bands)} good bands of both"
         )
-    return _assessment(total, placed, observed), _as_raster(maps, observed)
+    return _assessment(total, placed, observed), _maps_raster(maps, observed)
 
 
-def _placed(fused: Raster, observed: ObservedPair) -> Placed:
+def _place_fused(fused: Raster, observed: ObservedPair) -> Placed:
     raster = as_raster(fused, "fused").drop_vars(STANDARD_ERROR, errors="ignore")
     raster = raster.transpose("band", "y", "x")
-    both = _names(raster, observed)
+    both = _both_names(raster, observed)
     hs = observed.pair.hs.assign_coords(good=("band", observed.radiometry.good))
     bands = common_bands(hs, raster, both)
     row, column = lattice_offset(
@@ -179,14 +179,14 @@ def _placed(fused: Raster, observed: ObservedPair) -> Placed:
     return Placed(raster, row, column, bands)
 
 
-def _names(fused: xr.DataArray, observed: ObservedPair) -> str:
+def _both_names(fused: xr.DataArray, observed: ObservedPair) -> str:
     return f"{raster_label(observed.pair.hs)} and {raster_label(fused, 'fused')}"
 
 
 def _blocks(
     observed: ObservedPair, placed: Placed, most_values: int | None
 ) -> list[tuple[Span, Span]]:
-    """Return the blocks of HS pixels that are compared: all, or some spread evenly."""
+    """Return the blocks of HS pixels to compare: all, or an evenly spaced subset."""
     geometry = observed.pair.geometry
     fine = geometry.y.ratio * geometry.x.ratio * placed.raster.sizes["band"]
     sampled = most_values is not None and placed.raster.size > most_values
@@ -205,10 +205,10 @@ def _blocks(
     return list(product(down, across))
 
 
-def _each_block(
+def _total_sums(
     observed: ObservedPair, placed: Placed, maps: NDArray[np.float32], most_values: int | None
 ) -> Sums:
-    """Return the sums of all blocks, added in order, and fill the maps."""
+    """Return the sums over all blocks, added in block order; write the maps in place."""
     places = _blocks(observed, placed, most_values)
 
     def numbered(number: int) -> tuple[int, Sums]:
@@ -248,7 +248,7 @@ def _assessment(total: Sums, placed: Placed, observed: ObservedPair) -> Assessme
     )
 
 
-def _as_raster(maps: NDArray[np.float32], observed: ObservedPair) -> xr.DataArray:
+def _maps_raster(maps: NDArray[np.float32], observed: ObservedPair) -> xr.DataArray:
     """Return the maps on the co-registered grid of the HS image."""
     pair, (rows, columns) = observed.pair, maps.shape[1:]
     y, x = pair.geometry.y, pair.geometry.x

@@ -1,4 +1,4 @@
-"""The figures of an assessment, and what they mean."""
+"""The figures of an assessment and their interpretation."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ Quality = Literal["good", "fair", "poor", "unknown"]
 @dataclass(frozen=True, slots=True)
 class Consistency:
     """
-    How a fused cube, degraded by a sensor, differs from what that sensor has seen.
+    Difference between a fused cube degraded to a sensor and the image of that sensor.
 
     Attributes
     ----------
     rmse : float
         Root mean squared difference over all values, in ``units``.
     relative : float
-        That divided by the root mean square of the input.
+        ``rmse`` divided by the root mean square of the image.
     sam : float
-        Spectral angle in degrees, mean over pixels.
+        Mean spectral angle over the pixels, in degrees.
     band_rmse, band_relative : tuple of float
-        The first two for each band.
+        ``rmse`` and ``relative`` of each band.
     band_name : tuple of str
-        Of these bands.
+        Names of these bands.
     pixels : int
-        That were compared.
+        Number of pixels compared.
     units : str
-        Of the input; empty where it states none.
+        Units of the image; empty if unknown.
     """
 
     rmse: float
@@ -63,14 +63,14 @@ class Consistency:
 @dataclass(frozen=True, slots=True)
 class Finding:
     """
-    What a figure means.
+    Interpretation of a figure.
 
     Attributes
     ----------
     quality : str
-        good, fair, poor, or unknown where there is no figure.
+        "good", "fair", "poor", or "unknown" if the figure could not be computed.
     text : str
-        One sentence.
+        One sentence for the reader.
     """
 
     quality: Quality
@@ -80,32 +80,33 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """
-    Quality of a fused raster without a truth.
+    Quality of a fused raster without a reference.
 
     Attributes
     ----------
     qnr, hqnr : float
-        (1 - d_lambda) (1 - d_s), and (1 - d_lambda_k) (1 - d_s); 1 is best. NaN where no window
-        holds enough data, as in scenes smaller than one.
+        (1 - d_lambda) (1 - d_s), and (1 - d_lambda_k) (1 - d_s); 1 is best. NaN if no window
+        contains enough data, for example in scenes smaller than a window.
     qnr_limit, hqnr_limit : float
-        Both indices of a fused cube without any error: the noise of the HS image lowers them.
+        Values of both indices for a fused cube without error: below 1, because noise of the HS
+        image lowers them.
     d_lambda, d_lambda_k, d_s : float
-        Spectral distortion of QNR and of HQNR, and spatial distortion; 0 is best
+        Spectral distortion of QNR, spectral distortion of HQNR, and spatial distortion; 0 is best
         (:mod:`hsfuse.core.distortion`).
     band_d_lambda, band_d_s : tuple of float
-        The first and the last for each band of ``hs.band_name``.
+        ``d_lambda`` and ``d_s`` of each band of ``hs.band_name``.
     windows : int
-        From which they were computed.
+        Number of windows from which the distortions were computed.
     hs, ms : Consistency
-        Of D Z with the HS image, and of R Z with gain and offset with the MS image (the
-        consistency of Wald, Ranchin and Mangolini 1997).
+        Consistency of D Z with the HS image, and of R Z, with gain and offset, with the MS image
+        (the consistency property of Wald, Ranchin and Mangolini 1997).
     noise_share : float
-        Root mean square over bands of the difference from the HS image, in standard deviations of
-        its noise.
+        Root mean square over bands of the difference from the HS image, in units of the standard
+        deviation of its noise.
     observed : str
-        Where co-registration, PSF and response come from: the record of a run, or estimated.
+        Source of co-registration, PSF and spectral response: the record of a run, or estimation.
     findings : tuple of Finding
-        Of HS and MS consistency, QNR and HQNR.
+        Interpretation of HS consistency, MS consistency, HQNR and QNR.
     """
 
     qnr: float
@@ -125,7 +126,7 @@ class Assessment:
     findings: tuple[Finding, ...] = ()
 
     def _repr_html_(self) -> str:
-        """Return the findings as a notebook shows them."""
+        """Return the findings as HTML for notebooks."""
         return html_table(
             f"quality without a truth; PSF and response: {self.observed}",
             [(finding.quality, finding.text) for finding in self.findings],
@@ -133,7 +134,7 @@ class Assessment:
 
 
 def consistency(moments: Moments, angle: Mean, names: tuple[str, ...], units: str) -> Consistency:
-    """Return the figures that follow from sums."""
+    """Return the consistency figures computed from accumulated moments."""
     error, square = moments.error, moments.truth_square
     return Consistency(
         rmse=moments.rmse(),
@@ -161,7 +162,7 @@ def indices(distortion: Distortion) -> dict[str, float]:
 
 
 def band_noise_share(sums: Sums, noise: NDArray[np.float64]) -> float:
-    """Return the root mean square over bands of the HS differences in standard deviations."""
+    """Return the RMS over bands of the HS difference, in standard deviations of the noise."""
     noisy = noise > 0
     if not noisy.any() or not sums.hs.pixels:
         return float("nan")

@@ -1,4 +1,4 @@
-"""What the figures of an assessment mean, in words, with the limits that decide."""
+"""Interpretation of the figures of an assessment, and the limits it depends on."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["LIMITS", "Limits", "findings_of"]
 
 class Limits(NamedTuple):
     """
-    The limits of a figure that is best at zero.
+    Limits of a figure whose best value is zero.
 
     Attributes
     ----------
     good, fair : float
-        Up to the first the figure is good, up to the second fair, above it poor.
+        Upper limits of a good and of a fair figure; a figure above both is poor.
     reason : str
-        Why these.
+        Justification of the limits.
     """
 
     good: float
@@ -28,13 +28,13 @@ class Limits(NamedTuple):
     reason: str
 
     def quality(self, value: float) -> Quality:
-        """Return which it is."""
+        """Return the quality of a figure."""
         if math.isnan(value):
             return "unknown"
         return "good" if value <= self.good else "fair" if value <= self.fair else "poor"
 
 
-#: Of each figure. A difference from an input is relative to the input's root mean square.
+#: Limits of each figure. Differences from an input are relative to its root mean square.
 LIMITS = {
     "noise_share": Limits(
         1.5, 3.0, "standard deviations of the HS noise: 1 is the noise of the HS image itself"
@@ -59,16 +59,16 @@ def findings_of(
     figures: Mapping[str, float], hs: Consistency, ms: Consistency, noise_share: float
 ) -> tuple[Finding, ...]:
     """
-    Return a sentence for each: consistency with the HS and the MS image, HQNR, QNR.
+    Return the interpretation of HS consistency, MS consistency, HQNR and QNR, in this order.
 
     Parameters
     ----------
     figures : mapping
-        qnr, hqnr, their limits, d_lambda, d_lambda_k and d_s.
+        Values of qnr, hqnr, qnr_limit, hqnr_limit, d_lambda, d_lambda_k and d_s.
     hs, ms : Consistency
-        With both images.
+        Consistency with the HS and with the MS image.
     noise_share : float
-        Of the difference from the HS image.
+        Difference from the HS image in standard deviations of its noise.
     """
     return (
         _hs_finding(hs, noise_share),
@@ -81,7 +81,7 @@ def findings_of(
 def _hs_finding(hs: Consistency, noise_share: float) -> Finding:
     by_noise = LIMITS["noise_share"].quality(noise_share)
     by_size = LIMITS["relative"].quality(hs.relative)
-    # Of noise-free data the noise says nothing, of noisy data the relative difference.
+    # The noise share is meaningless for noise-free data, the relative difference for noisy data.
     order: tuple[Quality, ...] = ("good", "fair", "poor", "unknown")
     quality = min(by_noise, by_size, key=order.index)
     share = "" if math.isnan(noise_share) else f", {noise_share:.1f} times the noise of that image"

@@ -1,4 +1,4 @@
-"""D and R of a pair: those of the run that fused it, from its record, or estimated anew."""
+"""D and R of a pair: read from the record of the run that fused it, or estimated again."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ Record = Mapping[str, Any]
 @dataclass(frozen=True)
 class ObservedPair:
     """
-    A pair and all that is known of its two sensors.
+    A pair with the degradation operators D and R of its two sensors.
 
     Attributes
     ----------
     pair : Pair
-        The two rasters on their grids, with the PSF.
+        The two rasters on their co-registered grids, with the PSF.
     radiometry : Radiometry
-        Response, gain and offset, and the bands that hold data.
+        Spectral response, gain and offset, and the bands that contain data.
     noise : ndarray of shape (bands,)
         Standard deviation of the noise of each HS band.
     synthesis : SynthesisedBands
-        The MS image as each of the HS bands would see it.
+        Estimate of each HS band from the bands of the MS image.
     source : str
-        Where D and R come from.
+        Source of D and R.
     """
 
     pair: Pair
@@ -74,24 +74,24 @@ def observe_pair(
     record_name: str = "the record",
 ) -> ObservedPair:
     """
-    Return a pair with D and R: as a record states them, or as a run would estimate them.
+    Return a pair with D and R, read from a record or estimated as a run would estimate them.
 
     Parameters
     ----------
     hs, ms : DataArray, Dataset or path
-        As :func:`hsfuse.fuse` takes them.
+        The HS and the MS image, as for :func:`hsfuse.fuse`.
     settings : FusionSettings, optional
-        Sensors, masks, no-data numbers, and whether the co-registration is estimated. Of a pair
-        with a record its settings are those of the run.
+        Sensors, masks, nodata values, and whether the co-registration is estimated. With a
+        record, use the settings of its run.
     record : mapping, optional
-        Of :func:`hsfuse.run`: co-registration, PSF, response, gain and offset.
+        Record of :func:`hsfuse.run`, with co-registration, PSF, response, gain and offset.
     record_name : str
-        For messages.
+        Name of the record in messages.
 
     Raises
     ------
     RasterError, PairError
-        As :func:`hsfuse.fuse`.
+        As raised by :func:`hsfuse.fuse`.
     """
     settings = settings or FusionSettings()
     with one_thread():
@@ -116,16 +116,16 @@ def survey_observed(
     pair: Pair, radiometry: Radiometry | None = None, *, source: str = ESTIMATED
 ) -> ObservedPair:
     """
-    Return what :func:`observe_pair` does, of a pair whose grids and PSF are known.
+    Return the observed pair of a pair whose grids and PSF are known.
 
     Parameters
     ----------
     pair : Pair
-        With co-registration and PSF.
+        Pair with co-registered grids and PSF.
     radiometry : Radiometry, optional
-        Response, gain and offset; estimated from the pair by default.
+        Spectral response, gain and offset; estimated from the pair by default.
     source : str
-        Where they come from.
+        Source of PSF and radiometry.
     """
     with one_thread():
         survey = survey_pair(pair)
@@ -134,7 +134,7 @@ def survey_observed(
 
 
 class _Opened(NamedTuple):
-    """The two rasters and what is known of their sensors."""
+    """The two opened rasters and their sensors."""
 
     hs: xr.DataArray
     ms: xr.DataArray
@@ -143,13 +143,13 @@ class _Opened(NamedTuple):
     window: tuple[Span, Span] | None
 
     def pair(self, align: bool) -> Pair:
-        """Return the pair, co-registered if so wished."""
+        """Return the pair, co-registered if ``align`` is true."""
         if not align:
             return self.placed(None)
         return align_pair(self.hs, self.ms, **self._known)[0]
 
     def placed(self, move: Affine | None) -> Pair:
-        """Return the pair with the HS image moved."""
+        """Return the pair with the HS grid moved by an affine correction."""
         return make_pair(self.hs, self.ms, **self._known, move=move)
 
     @property
@@ -162,7 +162,7 @@ class _Opened(NamedTuple):
 
 
 def _open(hs: Raster, ms: Raster, settings: FusionSettings) -> _Opened:
-    """Return both rasters as a plan sees them."""
+    """Open both rasters with the settings of a plan."""
     rasters = open_input(hs, settings, "hs"), open_input(ms, settings, "rgb")
     for raster in rasters:
         check_georeferencing(raster)
@@ -180,11 +180,11 @@ def _open(hs: Raster, ms: Raster, settings: FusionSettings) -> _Opened:
 
 
 class _OtherPair(Exception):
-    """A record is not of a pair; says in what it differs."""
+    """The record belongs to another pair; the message names the difference."""
 
 
 def _recorded(opened: _Opened, record: Record) -> tuple[Pair, Radiometry]:
-    """Return pair and radiometry of a record; raise _OtherPair where it is of another."""
+    """Return pair and radiometry from a record; raise _OtherPair if it is for another pair."""
     try:
         pair = recorded_pair(opened.placed, record)
         radiometry = _recorded_radiometry(record)
@@ -209,7 +209,7 @@ def _grid(geometry: Geometry) -> Record:
 
 
 def _facts(bands: tuple[int, ...], grid: Record) -> dict[str, object]:
-    """Return what is compared of two pairs, as messages name it."""
+    """Return the properties that identify a pair: their name in messages -> value."""
     both = {
         name: along_axes(round(grid[name]["y"], 3), round(grid[name]["x"], 3))
         for name in ("ratio", "origin")

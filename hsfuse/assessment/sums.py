@@ -1,4 +1,4 @@
-"""One block of a pair and its fused cube: the sums and the map of an assessment."""
+"""Sums and maps of an assessment for one block of a pair and its fused cube."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ __all__ = ["MAPS", "WINDOW", "Placed", "Sums", "take_sums"]
 Cube = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-#: HS pixels a side of a window: the 8 x 8 of Wang and Bovik, and at ratio 4 the 32 x 32 MS pixels
-#: of the published implementations of QNR.
+#: Side of a window in HS pixels: the 8 x 8 of Wang and Bovik, and at ratio 4 the 32 x 32 MS
+#: pixels of the published implementations of QNR.
 WINDOW = 8
-# Share of a window's pixels that have to hold data, in both images.
+# Minimum share of valid pixels in a window, in both images.
 _LEAST_KNOWN = 0.5
-# Bands that are degraded at a time.
+# Number of bands degraded at a time, which bounds the memory.
 _BANDS = 16
 
-#: Bands of the map: name -> what it is. Pixels are those of the HS image.
+#: Bands of the map on the pixels of the HS image: name -> description.
 MAPS = {
     "hs_rmse": "RMSE of the degraded fused cube against the HS image, over bands",
     "hs_sam": "spectral angle between both in degrees",
@@ -48,11 +48,11 @@ class Placed(NamedTuple):
     Attributes
     ----------
     raster : DataArray of shape (bands, rows, columns)
-        Lazy.
+        The fused raster, lazy.
     row, column : int
-        Of the output grid, at which it begins; negative where it begins before.
+        Position of its first pixel on the output grid; negative if it begins before the grid.
     bands : ndarray of int
-        The bands that are compared: good in it and in the pair.
+        Indices of the bands to compare: good in the fused raster and in the pair.
     """
 
     raster: xr.DataArray
@@ -61,7 +61,7 @@ class Placed(NamedTuple):
     bands: NDArray[np.intp]
 
     def read(self, rows: Span, columns: Span) -> Cube:
-        """Return a window of the output grid, NaN beyond the raster."""
+        """Return a window of the output grid, NaN outside the raster."""
         values = np.full((self.raster.sizes["band"], len(rows), len(columns)), np.nan, np.float32)
         parts = []
         for span, start, axis in ((rows, self.row, "y"), (columns, self.column, "x")):
@@ -78,16 +78,16 @@ class Placed(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Sums:
     """
-    The sums of some blocks; they add up to those of the whole.
+    Sums over one or more blocks; those of disjoint blocks can be added.
 
     Attributes
     ----------
     hs, ms : Moments
-        Of the HS and the MS image ("truth"), and of what the fused cube gives for them.
+        Moments of the HS and the MS image (``truth``) and of their estimates from the fused cube.
     hs_angle, ms_angle : Mean
-        Spectral angles in degrees, over pixels.
+        Mean spectral angle over pixels, in degrees.
     distortion, noise : Distortion
-        Of the windows, and what the noise of the HS image alone makes of it.
+        Distortion over the windows, and the distortion caused by the noise of the HS image alone.
     """
 
     hs: Moments
@@ -110,12 +110,13 @@ class Sums:
 
 class _Block(NamedTuple):
     """
-    The pixels of a block.
+    The pixels of a block, fine (MS) and coarse (HS).
 
-    ``fused`` (bands, rows, columns), ``ms``, and ``given``, what ``fused`` gives for ``ms``, lie on
-    the ground of the HS pixels; ``hs``, ``degraded_ms`` and ``degraded`` are those HS pixels. Where
-    ``known_fine`` and ``known`` are true all are finite. ``rows`` and ``columns`` are the HS pixel
-    below each fine one.
+    Fine: ``fused`` (bands, rows, columns), ``ms``, and ``given``, the estimate of ``ms`` from
+    ``fused``; they cover the HS pixels of the block. Coarse: ``hs``, ``degraded_ms`` and
+    ``degraded`` (the fused cube). All values are finite where ``known_fine`` and ``known`` are
+    true. ``rows`` and ``columns`` are the index of the HS pixel that contains each fine row and
+    column.
     """
 
     fused: Cube
@@ -134,7 +135,7 @@ def take_sums(
     observed: ObservedPair, placed: Placed, rows: Span, columns: Span
 ) -> tuple[Sums, Cube]:
     """
-    Return the sums of a block of HS pixels, and its map, shape (maps, rows, columns).
+    Return the sums of a block of HS pixels, and its maps, shape (maps, rows, columns).
 
     Parameters
     ----------
@@ -142,7 +143,8 @@ def take_sums(
     placed : Placed
         The fused cube.
     rows, columns : Span
-        HS pixels; windows are counted from the first one, so that a block has to begin with one.
+        HS pixels of the block. Windows are counted from its first pixel, so that it has to be
+        the first pixel of a window.
     """
     block = _read(observed, placed, rows, columns)
     hs, ms = block.hs, block.ms
@@ -161,7 +163,7 @@ def take_sums(
     maps[0][degraded] = np.sqrt((error**2).mean(axis=0))
     maps[1][degraded] = angles_between(hs[:, degraded], block.degraded[:, degraded])
     maps[2] = _ms_map(block)
-    return _with_windows(observed, placed, block, sums, maps), maps
+    return _add_windows(observed, placed, block, sums, maps), maps
 
 
 def _read(observed: ObservedPair, placed: Placed, rows: Span, columns: Span) -> _Block:
@@ -187,7 +189,7 @@ def _read(observed: ObservedPair, placed: Placed, rows: Span, columns: Span) -> 
         cube[:, ~inside] = np.nan
     given = np.stack([ms_band(fused, observed.radiometry, band) for band in range(len(ms))])
     (down, below), (across, beside) = (
-        _below(axis, fine, coarse)
+        _fine_and_coarse(axis, fine, coarse)
         for axis, fine, coarse in (
             (geometry.y, fine_rows, rows),
             (geometry.x, fine_columns, columns),
@@ -211,13 +213,13 @@ def _read(observed: ObservedPair, placed: Placed, rows: Span, columns: Span) -> 
 
 
 def _on_output(axis: Axis, coarse: Span) -> Mask:
-    """Return which HS pixels have their centre on the output: D is known for them."""
+    """Return which HS pixels have their centre on the output grid: D is defined for them."""
     centres = axis.centres(coarse)
     return np.asarray((centres > 0) & (centres < axis.fine))
 
 
-def _below(axis: Axis, fine: Span, coarse: Span) -> tuple[slice, NDArray[np.intp]]:
-    """Return which of some fine pixels lie on some HS pixels, and on which of them."""
+def _fine_and_coarse(axis: Axis, fine: Span, coarse: Span) -> tuple[slice, NDArray[np.intp]]:
+    """Return the fine pixels inside a span of HS pixels, and the HS pixel that contains each."""
     centres = np.arange(fine.start, fine.stop) + 0.5
     index = np.floor((centres - axis.origin) / axis.ratio).astype(np.intp) - coarse.start
     first, last = np.searchsorted(index, [0, len(coarse)])
@@ -225,7 +227,7 @@ def _below(axis: Axis, fine: Span, coarse: Span) -> tuple[slice, NDArray[np.intp
 
 
 def _ms_map(block: _Block) -> NDArray[np.float64]:
-    """Return the RMSE against the MS image over the fine pixels of each HS pixel."""
+    """Return the RMSE from the MS image over the fine pixels of each HS pixel."""
     shape = block.known.shape
     error = ((block.given - block.ms).astype(np.float64) ** 2).mean(axis=0)
     place = (block.rows[:, None] * shape[1] + block.columns)[block.known_fine]
@@ -235,10 +237,10 @@ def _ms_map(block: _Block) -> NDArray[np.float64]:
     return np.sqrt(mean).reshape(shape)
 
 
-def _with_windows(
+def _add_windows(
     observed: ObservedPair, placed: Placed, block: _Block, sums: Sums, maps: Cube
 ) -> Sums:
-    """Return the sums with those of the windows, and fill their maps."""
+    """Return the sums with the distortions of the windows added; write their maps in place."""
     total, noisy = sums.distortion, sums.noise
     noise = observed.noise[placed.bands]
     geometry, synthesis = observed.pair.geometry, observed.synthesis.of(placed.bands)

@@ -1,8 +1,8 @@
 """
 The accessor ``.hsfuse`` of a DataArray: ``import hsfuse.xarray`` registers it.
 
-So does every function of :mod:`hsfuse` that takes or returns rasters, when it is first used. It
-loads no torch.
+The functions of :mod:`hsfuse` that take or return rasters register it too, when one is first
+used. The import does not load torch.
 
 Examples
 --------

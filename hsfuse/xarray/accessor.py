@@ -1,4 +1,4 @@
-"""The accessor ``.hsfuse`` of rasters: bands, spectra, other sensors, quality, pictures."""
+"""The accessor ``.hsfuse`` of rasters: bands, spectra, resampling, quality, plots."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ __all__ = ["RasterAccessor"]
 @xr.register_dataarray_accessor("hsfuse")
 class RasterAccessor:
     """
-    What hsfuse adds to a DataArray; ``import hsfuse.xarray`` registers it.
+    Accessor ``.hsfuse`` of a DataArray; ``import hsfuse.xarray`` registers it.
 
-    Everything but :attr:`plot` and :meth:`assess` is lazy where the raster is.
-    ``sel(wavelength=660, method="nearest")`` of xarray needs wavelengths that increase, which those
-    of overlapping detectors do not; :meth:`nearest` does not.
+    Everything except :attr:`plot` and :meth:`assess` is lazy if the raster is. Unlike xarray's
+    ``sel(wavelength=660, method="nearest")``, :meth:`nearest` does not need increasing wavelengths,
+    which sensors with overlapping detectors do not have.
 
     Parameters
     ----------
     raster : DataArray
-        With the dimensions ``band``, ``y`` and ``x``, the coordinates ``wavelength`` and, where
-        they are known, ``fwhm`` (nanometres) and ``good``, placed by rioxarray's ``spatial_ref`` or
-        by ``x`` and ``y``: as :func:`hsfuse.open_raster` and :func:`hsfuse.fuse` return it, and
-        ``xarray.open_zarr`` from a store that hsfuse wrote.
+        Raster with the dimensions ``band``, ``y`` and ``x``, the coordinates ``wavelength`` and,
+        if known, ``fwhm`` (both in nanometres) and ``good``, georeferenced by rioxarray's
+        ``spatial_ref`` or by ``x`` and ``y``: as returned by :func:`hsfuse.open_raster` and
+        :func:`hsfuse.fuse`, and by ``xarray.open_zarr`` for a store that hsfuse wrote.
     """
 
     def __init__(self, raster: xr.DataArray) -> None:
@@ -45,27 +45,28 @@ class RasterAccessor:
 
     @property
     def plot(self) -> PlotAccessor:
-        """Pictures: ``plot.rgb()``, ``plot.spectrum(x, y)`` and ``plot.interactive()``."""
+        """Plots: ``plot.rgb()``, ``plot.spectrum(x, y)`` and ``plot.interactive()``."""
         return PlotAccessor(self._raster)
 
     def nearest(self, wavelength: float | Sequence[float]) -> xr.DataArray:
         """
-        Return the good band nearest to a wavelength, or one for each of several.
+        Return the good band nearest to a wavelength, or to each of several wavelengths.
 
         Parameters
         ----------
         wavelength : float or sequence of float
-            Nanometres.
+            Wavelength in nanometres.
 
         Returns
         -------
         DataArray
-            Without the dimension ``band`` for one wavelength, lazy if the raster is.
+            The bands, in the order of the wavelengths; without the dimension ``band`` for a single
+            wavelength. Lazy if the raster is.
 
         Raises
         ------
         RasterError
-            If the raster states no wavelength of a good band.
+            If no good band has a known wavelength.
 
         Examples
         --------
@@ -87,7 +88,8 @@ class RasterAccessor:
         """
         Return the bands nearest to 660, 560 and 480 nm: red, green and blue.
 
-        Three bands spread over the spectrum where there are none within 60 nm of each.
+        If one of these wavelengths has no band within 60 nm, three bands spread over the spectrum
+        are returned instead.
         """
         return take_bands(
             self._raster,
@@ -98,8 +100,8 @@ class RasterAccessor:
         """
         Return the raster with the names of its bands in ``attrs["long_name"]``.
 
-        ``rio.to_raster`` of rioxarray writes them as the descriptions of the bands, and refuses
-        more or fewer names than bands: select bands first.
+        ``rio.to_raster`` of rioxarray writes them as band descriptions. It requires as many names
+        as bands: select bands before calling this method.
         """
         return self._raster.assign_attrs(long_name=band_names(self._raster))
 
@@ -107,32 +109,34 @@ class RasterAccessor:
         self, x: Any, y: Any, crs: Any = None, *, missing: Missing = "raise"
     ) -> xr.DataArray:
         """
-        Return the spectrum of the pixel that contains a point of the map, or of several.
+        Return the spectrum of the pixel that contains a point, for one or several points.
 
         Parameters
         ----------
         x, y : float, sequence of float or DataArray
             Map coordinates: easting and northing, or longitude and latitude. Sequences are points
-            along a new dimension ``point``, DataArrays along their own dimensions.
+            along a new dimension ``point``; DataArrays keep their dimensions.
         crs : optional
-            Of ``x`` and ``y``, as pyproj understands it (``4326``, ``"EPSG:32633"``, WKT); that of
-            the raster by default.
+            CRS of ``x`` and ``y`` in any form that pyproj accepts (``4326``, ``"EPSG:32633"``,
+            WKT); the CRS of the raster by default.
         missing : {"raise", "nan"}
-            What becomes of points outside the raster or on a pixel without data.
+            Whether points outside the raster or on a pixel without data raise an error or have a
+            spectrum of NaN.
 
         Returns
         -------
         DataArray of shape (bands,) or (bands, points)
-            With the coordinates of the bands, and ``x`` and ``y`` of the pixels' centres. Lazy if
-            the raster is; it reads, or fuses, the blocks that hold the points alone.
+            The spectra, with the coordinates of the bands, and ``x`` and ``y`` of the pixel
+            centres. Lazy if the raster is: only the blocks that contain the points are read, or
+            fused.
 
         Raises
         ------
         RasterError
-            If the raster has no place on a map, or a point lies outside it. Computing raises it for
-            a point on a pixel that has no data in any good band.
+            If the raster is not georeferenced, or a point lies outside it. For a point on a pixel
+            without data in any good band it is raised when the spectra are computed.
         PlanError
-            If ``crs`` or ``missing`` is not understood.
+            If ``crs`` or ``missing`` is invalid.
 
         Examples
         --------
@@ -152,30 +156,31 @@ class RasterAccessor:
 
     def resample_to(self, sensor: str | os.PathLike[str] | Sensor) -> xr.DataArray:
         """
-        Return the raster in the bands of another sensor, on its own pixels.
+        Return the raster resampled spectrally to the bands of another sensor.
 
         Each band of the sensor is the mean of the raster's good bands, weighted by the sensor's
-        spectral response (:func:`hsfuse.sensor.catalogue.response_matrix`). Pixel size and PSF
-        remain those of the raster.
+        spectral response (:func:`hsfuse.sensor.catalogue.response_matrix`). Pixel grid and PSF
+        are unchanged.
 
         Parameters
         ----------
         sensor : str, path or Sensor
-            A name of :func:`hsfuse.list_sensors`, as ``"sentinel-2a"`` or, for some of its bands,
-            ``"sentinel-2a:B2,B3,B4"``; or a definition.
+            A name of :func:`hsfuse.list_sensors`, such as ``"sentinel-2a"`` or, for some of its
+            bands, ``"sentinel-2a:B2,B3,B4"``; the path of a sensor definition; or a sensor.
 
         Returns
         -------
         DataArray of shape (sensor bands, rows, columns)
-            In units of the raster, NaN where one of the bands that a sensor band needs has no data;
-            lazy if the raster is. The coordinate ``coverage`` is the share of each band's response
-            within the range of the raster's good bands; below 0.95 a warning is logged.
+            Values in the units of the raster, NaN where a raster band that contributes to the
+            sensor band has no data. Lazy if the raster is. The coordinate ``coverage`` is the share
+            of each response within the spectral range of the raster's good bands; below 0.95 a
+            warning is logged.
 
         Raises
         ------
         SensorError
-            If the sensor is unknown, the raster states no wavelengths, or its bands cover less than
-            half of the response of a band.
+            If the sensor is unknown, the raster has no wavelengths, or its bands cover less than
+            half of the response of a sensor band.
 
         Examples
         --------
@@ -195,14 +200,14 @@ class RasterAccessor:
 
     def assess(self, scene: Raster, rgb: Raster, **choices: Any) -> Assessment:
         """
-        Return the quality of this fused raster without a truth; see :func:`hsfuse.assess`.
+        Return the quality of this fused raster without a reference; see :func:`hsfuse.assess`.
 
         Parameters
         ----------
         scene, rgb : DataArray, Dataset or path
             The HS and the MS image that were fused.
         **choices
-            As for :func:`hsfuse.assess`.
+            Options of :func:`hsfuse.assess`.
         """
         from hsfuse.assessment import assess
 

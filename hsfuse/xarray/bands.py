@@ -1,4 +1,4 @@
-"""What the coordinates of a raster say of its bands."""
+"""Names, wavelengths and quality flags of bands, from the coordinates of a raster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["band_names", "band_values", "good_bands", "known_bands", "take_bands
 
 
 def band_values(raster: xr.DataArray, name: str) -> NDArray[np.float64]:
-    """Return a coordinate of the bands in nanometres; NaN where it is absent."""
+    """Return a coordinate of the bands, shape (bands,), in nanometres; NaN if it is absent."""
     if name not in raster.coords:
         return np.full(raster.sizes["band"], np.nan)
     return np.asarray(raster[name].values, dtype=float)
@@ -22,9 +22,9 @@ def band_values(raster: xr.DataArray, name: str) -> NDArray[np.float64]:
 
 def band_names(raster: xr.DataArray) -> tuple[str, ...]:
     """
-    Return what each band is called: its name, its wavelength, or both.
+    Return the label of each band: its name, its wavelength, or both.
 
-    In a zarr store of hsfuse names are an attribute of the numbers of the bands.
+    In a zarr store of hsfuse the names are an attribute of the coordinate ``band``.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def band_names(raster: xr.DataArray) -> tuple[str, ...]:
 
 
 def good_bands(raster: xr.DataArray) -> NDArray[np.bool_]:
-    """Return which bands are good; all where the raster does not say."""
+    """Return which bands are good, shape (bands,); all if the raster has no such coordinate."""
     if "good" not in raster.coords:
         return np.ones(raster.sizes["band"], dtype=bool)
     return np.asarray(raster["good"].values, dtype=bool)
@@ -52,7 +52,7 @@ def good_bands(raster: xr.DataArray) -> NDArray[np.bool_]:
 
 def known_bands(raster: xr.DataArray) -> NDArray[np.intp]:
     """
-    Return the indexes of the good bands whose wavelengths are known.
+    Return the indices of the good bands with a known wavelength.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def known_bands(raster: xr.DataArray) -> NDArray[np.intp]:
 
 
 def take_bands(raster: xr.DataArray, bands: list[int]) -> xr.DataArray:
-    """Return some bands: as slices, which dask hands down to the file, unlike lists."""
+    """Select bands by slices, which dask passes on to the reader, unlike lists."""
     if not raster.chunks:
         return raster.isel(band=bands)
     parts = [raster.isel(band=slice(band, band + 1)) for band in bands]

@@ -1,4 +1,4 @@
-"""A picture linked with the spectrum of the pixel that is clicked, by holoviews and bokeh."""
+"""A colour image linked to the spectrum of the clicked pixel, by holoviews and bokeh."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from hsfuse.xarray.points import point_spectra
 
 __all__ = ["linked_views"]
 
-_SPECTRUM = 480, 300  # width and height in pixels of the screen
-_MARKER = "#FFD400"  # no ground has it
+_SPECTRUM = 480, 300  # width and height in screen pixels
+_MARKER = "#FFD400"  # a colour that land surfaces do not have
 
 
 def linked_views(raster: xr.DataArray, width: int) -> Any:
     """
-    Return picture and spectrum; see :meth:`hsfuse.xarray.PlotAccessor.interactive`.
+    Return image and spectrum; see :meth:`hsfuse.xarray.PlotAccessor.interactive`.
 
     Raises
     ------
     PlanError
         If holoviews is not installed.
     RasterError
-        If the raster is rotated or has no place on a map.
+        If the raster is rotated or not georeferenced.
     """
     try:
         import holoviews as hv
@@ -81,7 +81,7 @@ def _image(hv: Any, raster: xr.DataArray, grid: MapGrid, width: int) -> Any:
 
 
 def _curve(hv: Any, raster: xr.DataArray, x: float, y: float) -> Any:
-    """Return the spectrum at a point; empty outside the raster and without data."""
+    """Return the spectrum at a point; empty outside the raster or without data."""
     line = line_of(raster)
     spectrum = point_spectra(raster, x, y, missing="nan").to_numpy()
     return hv.Curve(

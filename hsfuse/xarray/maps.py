@@ -1,4 +1,4 @@
-"""Where a raster lies on a map: its transform, bounds and the labels of its axes."""
+"""The map grid of a raster: its transform, bounds and axis labels."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ Vector = NDArray[np.float64]
 
 class MapGrid(NamedTuple):
     """
-    The grid of a raster on a map.
+    The georeferenced grid of a raster.
 
     Attributes
     ----------
     transform : Affine
         From pixel corners (column, row) to map coordinates.
     crs : rasterio CRS or None
-        Of these coordinates.
+        CRS of the map coordinates.
     rows, columns : int
-        Of the raster.
+        Number of rows and columns of the raster.
     """
 
     transform: Affine
@@ -40,33 +40,33 @@ class MapGrid(NamedTuple):
 
     @property
     def rotated(self) -> bool:
-        """Whether rows and columns do not follow the axes of the map."""
+        """Whether the rows and columns are not parallel to the map axes."""
         return bool(self.transform.b or self.transform.d)
 
     def place(self, column: Vector, row: Vector) -> tuple[Vector, Vector]:
-        """Return map coordinates x and y of pixel coordinates."""
+        """Return the map coordinates x and y of pixel coordinates."""
         return _apply(self.transform, column, row)
 
     def pixel(self, x: Vector, y: Vector) -> tuple[Vector, Vector]:
-        """Return pixel coordinates, column and row, of map coordinates."""
+        """Return the pixel coordinates, column and row, of map coordinates."""
         return _apply(~self.transform, x, y)
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
-        """The least and the greatest x, then y."""
+        """Minimum x, maximum x, minimum y, maximum y."""
         x, y = self.place(np.array([0.0, self.columns] * 2), np.repeat([0.0, float(self.rows)], 2))
         return float(x.min()), float(x.max()), float(y.min()), float(y.max())
 
     @property
     def extent(self) -> str:
-        """The bounds as a text, with the CRS."""
+        """The bounds and the CRS as text."""
         west, east, south, north = self.bounds
         span = f"x {west:.10g} to {east:.10g}, y {south:.10g} to {north:.10g}"
         return span if self.crs is None else f"{span} in {crs_label(self.crs)}"
 
     @property
     def labels(self) -> tuple[str, str]:
-        """The labels of the axes x and y, with the unit of the CRS."""
+        """Labels of the x and y axis, with the unit of the CRS."""
         if self.crs is None:
             return "x", "y"
         if self.crs.is_geographic:
@@ -77,12 +77,13 @@ class MapGrid(NamedTuple):
 
 def grid_of_raster(raster: xr.DataArray) -> MapGrid:
     """
-    Return the grid of a raster.
+    Return the map grid of a raster.
 
     Raises
     ------
     RasterError
-        If it has no transform, or is a part of a rotated raster, which does not state its place.
+        If it has no transform, or is part of a rotated raster, whose transform does not follow
+        the selection.
     """
     label = raster_label(raster)
     if not {"y", "x"} <= set(raster.dims):
@@ -108,7 +109,7 @@ def grid_of_raster(raster: xr.DataArray) -> MapGrid:
 
 
 def find_grid(raster: xr.DataArray) -> MapGrid | None:
-    """Return the grid of a raster, None where it has none on a map."""
+    """Return the map grid of a raster, or None if it is not georeferenced."""
     try:
         return grid_of_raster(raster)
     except RasterError:

@@ -1,4 +1,4 @@
-"""Pictures and spectra of a raster, drawn by matplotlib: ``da.hsfuse.plot``."""
+"""Colour images and spectra of a raster, drawn with matplotlib: ``da.hsfuse.plot``."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ Image = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """Of the pictures."""
+    """Style of the plots."""
 
-    # Pixels of the longer side: what a screen shows, and the sample of the contrast stretch.
+    # Pixels of the longer side: of the image on the screen, and of the contrast stretch sample.
     longest: int = 1000
-    ticks: int = 4  # at most; map coordinates are long numbers
-    error_alpha: float = 0.25  # of the band of the standard error
+    ticks: int = 4  # maximum per axis; map coordinates are long numbers
+    error_alpha: float = 0.25  # opacity of the shaded standard error
 
 
 STYLE = _Style()
@@ -47,7 +47,7 @@ STYLE = _Style()
 
 class PlotAccessor:
     """
-    Pictures of a raster; ``da.hsfuse.plot()`` is :meth:`rgb`.
+    Plots of a raster; ``da.hsfuse.plot()`` is :meth:`rgb`.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class PlotAccessor:
         self._raster = raster
 
     def __call__(self, **options: Any) -> Axes:
-        """Draw the raster in colour, as :meth:`rgb` does."""
+        """Draw the raster in colour; see :meth:`rgb`."""
         return self.rgb(**options)
 
     def rgb(self, ax: Axes | None = None, *, like: xr.DataArray | None = None) -> Axes:
@@ -67,16 +67,16 @@ class PlotAccessor:
         Draw red, green and blue (:meth:`RasterAccessor.rgb`) on map coordinates.
 
         Each colour is stretched between its 2nd and 98th percentile, with a gamma of 0.8; pixels
-        without data are light grey. A raster of more than 1000 rows or columns is averaged to at
-        most that many, so that memory remains bounded; all its pixels are read in three bands.
+        without data are light grey. A raster with more than 1000 rows or columns is block averaged
+        to at most 1000, which bounds the memory; all pixels of its three bands are read.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
             The current axes by default.
         like : DataArray, optional
-            A raster of the same bands and units, such as the HS image, whose percentiles are used
-            in place of its own, to compare both by eye.
+            Raster of the same bands and units, such as the HS image, whose percentiles replace
+            those of this raster, for visual comparison.
 
         Returns
         -------
@@ -96,11 +96,11 @@ class PlotAccessor:
         Parameters
         ----------
         x, y, crs
-            As of :meth:`RasterAccessor.spectrum`.
+            As for :meth:`RasterAccessor.spectrum`.
         ax : matplotlib Axes, optional
             The current axes by default.
         **options
-            Of :meth:`matplotlib.axes.Axes.plot`, such as ``label``, ``color`` or ``linestyle``.
+            Options of :meth:`matplotlib.axes.Axes.plot`, such as ``label`` or ``color``.
 
         Returns
         -------
@@ -110,17 +110,17 @@ class PlotAccessor:
 
     def interactive(self, *, width: int = 420) -> Any:
         """
-        Return the picture beside the spectrum of the pixel that is clicked, by holoviews.
+        Return the colour image beside the spectrum of the clicked pixel, as a holoviews layout.
 
         Parameters
         ----------
         width : int
-            Of the picture, in pixels of the screen.
+            Width of the image in screen pixels.
 
         Returns
         -------
         holoviews Layout
-            In a notebook it is shown as it is, with zoom and pan.
+            Displayed by notebooks, with zoom and pan.
 
         Raises
         ------
@@ -185,7 +185,7 @@ def draw_spectrum(
 
 
 class Picture(NamedTuple):
-    """A raster in colour: (rows, columns, 3), the pixels along a side of its own, and its title."""
+    """Colour image (rows, columns, 3), raster pixels averaged along a side, and title."""
 
     image: Image
     step: int
@@ -193,7 +193,7 @@ class Picture(NamedTuple):
 
 
 def picture_of(raster: xr.DataArray, *, like: xr.DataArray | None = None) -> Picture:
-    """Return a raster in colour, of bounded size, in the stretch of its own or of another."""
+    """Return the colour image of a raster, of bounded size; ``like`` sets the stretch if given."""
     model = raster if like is None else like
     bands = natural_bands(band_values(model, "wavelength"), good_bands(model))
     image, step = thinned_bands(raster, bands)
@@ -202,7 +202,7 @@ def picture_of(raster: xr.DataArray, *, like: xr.DataArray | None = None) -> Pic
 
 
 def thinned_bands(raster: xr.DataArray, bands: list[int]) -> tuple[Image, int]:
-    """Return bands (bands, rows, columns) of bounded size, and the pixels averaged along a side."""
+    """Return block means (bands, rows, columns) of bounded size, and the side of a block."""
     taken = take_bands(raster, bands).transpose("band", "y", "x").reset_coords(drop=True)
     step = max(math.ceil(max(taken.sizes["y"], taken.sizes["x"]) / STYLE.longest), 1)
     if step > 1:
@@ -211,12 +211,12 @@ def thinned_bands(raster: xr.DataArray, bands: list[int]) -> tuple[Image, int]:
 
 
 def line_of(raster: xr.DataArray) -> SpectrumLine:
-    """Return how the spectra of a raster are drawn."""
+    """Return the line style and labels of the spectra of a raster."""
     return spectrum_line(band_values(raster, "wavelength"), good_bands(raster))
 
 
 def value_label(raster: xr.DataArray) -> str:
-    """Return the label of an axis of values."""
+    """Return the axis label of the values, with their unit."""
     return str(raster.attrs.get("units") or "value")
 
 

@@ -1,4 +1,4 @@
-"""The pixels that contain points of a map, and their spectra."""
+"""Spectra of the pixels that contain given map points."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_LISTED = 3
 
 
 class _Pixels(NamedTuple):
-    """Points by their pixels: index along each axis, and whether it is in the raster."""
+    """Pixels of points: index along each axis, and whether the pixel is in the raster."""
 
     row: xr.DataArray
     column: xr.DataArray
@@ -36,7 +36,7 @@ def point_spectra(
     raster: xr.DataArray, x: Any, y: Any, crs: Any = None, *, missing: Missing = "raise"
 ) -> xr.DataArray:
     """
-    Return the spectra of the pixels that contain points.
+    Return the spectra of the pixels that contain the points.
 
     Parameters
     ----------
@@ -48,10 +48,10 @@ def point_spectra(
     Raises
     ------
     RasterError
-        If the raster has no place on a map, or ``missing`` is "raise" and a point lies outside
-        it or on a pixel without data; the latter is found when the spectra are computed.
+        If the raster is not georeferenced, or if ``missing`` is "raise" and a point lies outside
+        the raster or, raised when the spectra are computed, on a pixel without data.
     PlanError
-        If ``missing`` is another word.
+        If ``missing`` is neither "raise" nor "nan".
     """
     if missing not in get_args(Missing):
         raise PlanError(f"missing must be {' or '.join(get_args(Missing))}, got {missing!r}")
@@ -84,7 +84,7 @@ def _find_pixels(raster: xr.DataArray, grid: MapGrid, x: Any, y: Any, crs: Any) 
 
 
 def _as_points(values: Any) -> xr.DataArray:
-    """Return coordinates of points, along the dimension ``point`` unless they have another."""
+    """Return coordinates as a DataArray, along ``point`` unless it has other dimensions."""
     if isinstance(values, xr.DataArray):
         return values.astype(float)
     array = np.asarray(values, dtype=float)
@@ -108,7 +108,7 @@ def _in_raster_crs(
     y: NDArray[np.float64],
     crs: Any,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return points in the CRS of the raster, not finite where they have no place in it."""
+    """Return points in the CRS of the raster; not finite where the CRS does not cover them."""
     if crs is None:
         return x, y
     if grid.crs is None:
@@ -127,7 +127,7 @@ def _in_raster_crs(
 
 
 def _centres(grid: MapGrid, pixels: _Pixels) -> dict[str, xr.DataArray]:
-    """Return the coordinates x and y of the pixels, at their centres."""
+    """Return the coordinates x and y of the pixel centres."""
     east, north = grid.place(pixels.column.values + 0.5, pixels.row.values + 0.5)
     return {
         "x": pixels.column.copy(data=np.where(pixels.inside, east, np.nan)),
@@ -136,7 +136,7 @@ def _centres(grid: MapGrid, pixels: _Pixels) -> dict[str, xr.DataArray]:
 
 
 def _with_data(spectra: xr.DataArray, raster: xr.DataArray, pixels: _Pixels) -> xr.DataArray:
-    """Return spectra whose computation fails where a pixel has no data in any good band."""
+    """Return spectra whose computation raises if a pixel has no data in any good band."""
     if "band" not in spectra.dims:
         return spectra
     spectra = spectra.transpose("band", ...)
@@ -157,7 +157,7 @@ def _check_data(
     names: NDArray[np.str_],
     label: str,
 ) -> NDArray[np.floating]:
-    """Return spectra (band, ...) as they are; refuse those without a value in a good band."""
+    """Return spectra (band, ...) unchanged; raise if one has no value in a good band."""
     empty = ~np.isfinite(values[good]).any(axis=0)
     if empty.any():
         raise RasterError(
@@ -168,6 +168,6 @@ def _check_data(
 
 
 def _named(names: NDArray[np.str_]) -> str:
-    """Return the names of points and the verb that follows them."""
+    """Return the names of points, followed by the verb in singular or plural."""
     listing = listed([str(name) for name in names.flat], _MOST_LISTED)
     return f"point {listing} lies" if names.size == 1 else f"points {listing} lie"

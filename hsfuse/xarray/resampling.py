@@ -1,4 +1,4 @@
-"""A raster in the bands of another sensor."""
+"""Spectral resampling of a raster to the bands of another sensor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 
 def resample_bands(raster: xr.DataArray, sensor: str | os.PathLike[str] | Sensor) -> xr.DataArray:
     """
-    Return a raster in the bands of a sensor; see :meth:`hsfuse.xarray.RasterAccessor.resample_to`.
+    Resample a raster to a sensor; see :meth:`hsfuse.xarray.RasterAccessor.resample_to`.
 
     Raises
     ------
@@ -43,12 +43,12 @@ def resample_bands(raster: xr.DataArray, sensor: str | os.PathLike[str] | Sensor
         raise SensorError(f"{label}: {error}") from error
     note = _check_coverage(label, fine, response)
     whole = raster.chunk(band=-1) if raster.chunks else raster
-    # Coordinates of the bands, and the standard error of a spectrum, are not those of the result.
+    # The band coordinates and the standard error of the raster do not apply to the result.
     bare = whole.drop_vars(
         [name for name in raster.coords if name not in ("y", "x", "spatial_ref")]
     )
-    seen: xr.DataArray = xr.apply_ufunc(
-        _seen,
+    resampled: xr.DataArray = xr.apply_ufunc(
+        _apply_response,
         bare,
         kwargs={"response": response.matrix.astype(np.float32)},
         input_core_dims=[["band"]],
@@ -59,22 +59,24 @@ def resample_bands(raster: xr.DataArray, sensor: str | os.PathLike[str] | Sensor
         dask_gufunc_kwargs={"output_sizes": {"band": len(fine.band_names)}},
         keep_attrs=True,
     )
-    seen = seen.transpose(*raster.dims).assign_coords(_bands(fine, response))
-    return seen.assign_attrs(_attributes(raster, fine, note))
+    resampled = resampled.transpose(*raster.dims).assign_coords(_bands(fine, response))
+    return resampled.assign_attrs(_attributes(raster, fine, note))
 
 
-def _seen(values: NDArray[np.floating], response: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return spectra (..., bands) as seen by R (sensor bands, bands); NaN where one is missing."""
+def _apply_response(
+    values: NDArray[np.floating], response: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Apply R (sensor bands, bands) to spectra (..., bands); NaN where an input is missing."""
     missing = ~np.isfinite(values)
-    seen: NDArray[np.float32] = np.where(missing, 0, values).astype(np.float32) @ response.T
+    resampled: NDArray[np.float32] = np.where(missing, 0, values).astype(np.float32) @ response.T
     if missing.any():
         needed = (response != 0).astype(np.float32)
-        seen[(missing.astype(np.float32) @ needed.T) > 0] = np.nan
-    return seen
+        resampled[(missing.astype(np.float32) @ needed.T) > 0] = np.nan
+    return resampled
 
 
 def _check_coverage(label: str, sensor: Sensor, response: Response) -> str:
-    """Refuse bands that the raster does not cover; return, and log, which it covers in part."""
+    """Raise for bands that the raster does not cover; log and return those covered in part."""
     shares = dict(zip(response.band_names, response.coverage, strict=True))
     absent = [name for name, share in shares.items() if share < SETTINGS.least_coverage]
     if absent:
@@ -109,7 +111,7 @@ def _bands(sensor: Sensor, response: Response) -> dict[str, tuple[str, NDArray[n
 def _attributes(raster: xr.DataArray, sensor: Sensor, note: str) -> dict[str, object]:
     notes = [*raster.attrs.get("notes", ()), *([note] if note else [])]
     return {
-        # The sensor did not make it, so that its PSF is not taken for that of the raster.
+        # Not named as the sensor of the raster: readers would take its PSF for that of the raster.
         "sensor": "",
         "resampled_to": sensor.id,
         "wavelength_source": f"sensor {sensor.id}",
