@@ -1,4 +1,4 @@
-"""The option `--config`: options of a command from a TOML file."""
+"""The option `--config`: read options of a command from a TOML file."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import click
 
 __all__ = ["CONFIG", "config_option"]
 
-#: Under which the context of a command holds the path of its file.
+#: Key of the path of the configuration file in the context of a command.
 CONFIG = "hsfuse.config"
 
-# Options that end the command, or read the file itself.
+# Options not accepted in a file: they end the command, or read the file itself.
 _NOT_IN_A_FILE = ("config", "help", "verbose")
 
 
 def _read(context: click.Context, _parameter: click.Parameter, file: Path | None) -> None:
-    """Make what a file holds the defaults of the command, once all of it is checked."""
+    """Validate the values of a file and make them the defaults of the command."""
     if file is None:
         return
     options = {
@@ -46,7 +46,7 @@ def _read(context: click.Context, _parameter: click.Parameter, file: Path | None
 
 
 def _names(option: click.Option) -> list[str]:
-    """Return the names of an option in a file: its long ones, without dashes."""
+    """Return the names of an option in a file: its long names, without leading dashes."""
     return [each.removeprefix("--") for each in option.opts if each.startswith("--")]
 
 
@@ -62,7 +62,7 @@ def _parsed(file: Path) -> dict[str, Any]:
 
 
 def _checked(context: click.Context, option: click.Option, value: Any, place: str) -> Any:
-    """Return a value as click takes it for a default, if the option takes it."""
+    """Return a value as a default for click; raise if the option does not accept it."""
     if isinstance(value, dict) and option.multiple:  # a table of creation options
         value = [f"{key}={text}" for key, text in value.items()]
     expected: str | None = None
@@ -86,7 +86,7 @@ def _checked(context: click.Context, option: click.Option, value: Any, place: st
 
 
 def _word(value: Any) -> str:
-    """Return a value as it is typed: click converts numbers that are not text by rounding them."""
+    """Return a value as typed on the command line: click would round a number given as float."""
     return value.isoformat() if isinstance(value, date) else str(value)
 
 

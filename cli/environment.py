@@ -1,4 +1,4 @@
-"""What a command needs of the process: standard streams, and a working folder."""
+"""Preconditions of a command in its process: standard streams and a working folder."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ __all__ = ["check_folder", "check_stdout", "open_streams"]
 
 def open_streams() -> None:
     """
-    Open the standard streams that are closed, so that what is written to them is discarded.
+    Open closed standard streams on the null device.
 
-    Otherwise the next file that is opened takes their place, and messages are written into it.
+    Otherwise the next file to be opened gets their descriptor, and messages are written into it.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def check_folder() -> None:
-    """Refuse a working folder that was removed, from which some libraries cannot be loaded."""
+    """Raise if the working folder was removed: some libraries cannot be imported from it."""
     try:
         os.getcwd()
     except OSError as error:
@@ -38,13 +38,13 @@ def check_folder() -> None:
 
 
 def check_stdout(error: OSError) -> None:
-    """Say in one line that standard output takes no more, if that is the error."""
-    if error.errno == errno.EPIPE:  # its reader has ended, for which click ends quietly
+    """Report in one line that standard output cannot be written, if that is the error."""
+    if error.errno == errno.EPIPE:  # its reader has ended; click exits silently
         return
     try:
         os.write(1, b"\n")  # the buffer of Python is empty after an error
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is flushed at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for the flush at exit
         raise click.ClickException(
             f"standard output: cannot be written ({error.strerror})"
         ) from error

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-# figure -> (label, unit, what it is)
+# figure -> (label, unit, description)
 _IN_UNITS = ("rmse",)
 _FIGURES = {
     "rmse": ("RMSE", "", "root mean squared error; 0 is best"),

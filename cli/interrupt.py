@@ -1,4 +1,4 @@
-"""What is printed after an interrupt from the keyboard: the command that goes on."""
+"""Exit after an interrupt from the keyboard, with the command that resumes the work."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _KEY = "hsfuse.command"
 
 
 def keep_command(context: click.Context, words: Sequence[str]) -> None:
-    """Keep the words of a command in the context of the group."""
+    """Store the words of the command line in the context of the group."""
     program = shlex.split(context.command_path)
     context.meta[_KEY] = [*program, *words]
 
 
 def stop(*more: str) -> NoReturn:
     """
-    Print the command that goes on, quoted for a POSIX shell, and end with exit status 130.
+    Print the command that resumes the work, quoted for a POSIX shell, and exit with status 130.
 
     Parameters
     ----------
     *more : str
-        Options that the command needs for it.
+        Options to add to the command.
     """
     words = list(click.get_current_context().meta.get(_KEY, ()))
     words += [option for option in more if option not in words]

@@ -30,10 +30,10 @@ __all__ = ["main"]
 
 
 class _Group(click.Group):
-    """A group that prints hsfuse's errors as one line."""
+    """A group that prints errors of hsfuse as one line."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keep the command as it was typed."""
+        """Store the command line as typed, and parse it."""
         keep_command(ctx, args)
         return super().parse_args(ctx, args)
 
@@ -53,7 +53,7 @@ class _Group(click.Group):
             ctx.exit(130)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in order of first use, not of the alphabet."""
+        """Return the commands in order of first use instead of alphabetically."""
         return list(self.commands)
 
 

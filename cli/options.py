@@ -1,4 +1,4 @@
-"""The options that more than one command takes, and the types they have."""
+"""Options shared by several commands, and their parameter types."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 class FromLibrary(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.3 on
     """
-    A choice whose names the library knows; it is asked when they are needed.
+    A choice whose names are loaded from the library when they are needed.
 
     A plain :class:`click.Choice` would import the library for ``hsfuse --help``.
     """
@@ -80,7 +80,7 @@ class FileOrUrl(click.Path):
 
 
 class KeyValue(click.ParamType):  # type: ignore[type-arg]
-    """``KEY=VALUE``, as GDAL's own tools take creation options."""
+    """``KEY=VALUE``, the form of creation options in the tools of GDAL."""
 
     name = "key=value"
 
@@ -135,7 +135,7 @@ def _output_types() -> Iterable[str]:
 
 
 def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Return one decorator that applies several, in the order of the help."""
+    """Return one decorator that applies several, in the order of the help text."""
 
     def apply(command: Command) -> Command:
         for option in reversed(options):
@@ -155,7 +155,7 @@ def _set_level(ctx: click.Context, param: click.Parameter, count: int) -> int:
 
 
 class _Echo(logging.Handler):
-    """Writes log lines to what is standard error at that moment."""
+    """Write log lines to the current standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
@@ -206,7 +206,7 @@ device_option = click.option(
     help="Device that computes; auto is a GPU where there is one.",
 )
 
-#: What says how the two images of a pair are read.
+#: Options for reading the two images of a pair.
 input_options = _together(
     click.option(
         "--hs-sensor",
@@ -256,7 +256,7 @@ align_option = click.option(
     "pixel, and the PSF where it is unknown; or use the georeferencing as it is.",
 )
 
-#: What decides the output of a pair.
+#: Options for the output of a pair.
 pair_options = _together(
     click.option(
         "--method",

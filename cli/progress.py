@@ -1,4 +1,4 @@
-"""How far a run is: tqdm's bar on a terminal, a line now and then elsewhere."""
+"""Progress of a run: a tqdm bar on a terminal, a line at intervals elsewhere."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from tqdm import tqdm
 
 __all__ = ["Progress", "Stages"]
 
-# On a terminal, and in a line elsewhere.
+# Formats on a terminal, and in a line elsewhere.
 _ITEMS = (
     "{desc}{percentage:3.0f}%|{bar:24}| {rate_noinv_fmt}{left}{postfix}",
     "{desc}{percentage:3.0f}%, {rate_noinv_fmt}{left}{postfix}",
 )
 _STAGES = "{desc}|{bar:24}| {elapsed}", "{desc}{elapsed}"
-_EVERY = 30.0  # seconds between lines where there is no terminal
-_TICK = 1.0  # seconds between two looks at the clock on a terminal
+_EVERY = 30.0  # seconds between lines without a terminal
+_TICK = 1.0  # seconds between updates of the time on a terminal
 
 
 class _Bar(tqdm):  # type: ignore[misc]  # tqdm states no types
-    """A bar whose remaining time decreases between two items."""
+    """A bar whose remaining time also decreases between two items."""
 
-    expected: float | None = None  # seconds that all the work takes
-    parallel = 1  # items under way at a time
-    items = 0  # finished in this run
-    at = 0.0  # seconds after which the last of them was finished
+    expected: float | None = None  # expected seconds of all the work
+    parallel = 1  # items processed at a time
+    items = 0  # items finished in this run
+    at = 0.0  # seconds from the start to the end of the last finished item
 
     @property
     def format_dict(self) -> dict[str, Any]:
-        """What the format may name."""
+        """Variables of the format."""
         facts: dict[str, Any] = super().format_dict
         left = self._left(facts["elapsed"])
         shown = left is not None and left > 0  # else the work takes longer than expected
@@ -39,9 +39,9 @@ class _Bar(tqdm):  # type: ignore[misc]  # tqdm states no types
         return facts
 
     def _left(self, elapsed: float) -> float | None:
-        """Return the seconds that remain, None where they are not known."""
+        """Return the remaining seconds, None if unknown."""
         done, rest = self.n - self.initial, self.total - self.n
-        # The first items end together, and would seem to take as long as all of them.
+        # The first parallel items end together: their rate would be underestimated.
         if self.items >= self.parallel and done > 0:
             return float(self.at * rest / done - (elapsed - self.at))
         if self.expected is None:
@@ -50,10 +50,10 @@ class _Bar(tqdm):  # type: ignore[misc]  # tqdm states no types
 
 
 class _Lines(_Bar):
-    """Whole lines: a log file has nothing to redraw."""
+    """Progress in whole lines, for log files, which cannot be redrawn."""
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
-        """Write how far the work is."""
+        """Write the progress as one line."""
         self.fp.write(f"{self}\n")
 
     def close(self) -> None:
@@ -62,7 +62,7 @@ class _Lines(_Bar):
 
 
 class _Display:
-    """A bar that is drawn while the work goes on; a context."""
+    """Context manager that draws a bar while the work goes on."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class _Display:
         self._clock = threading.Thread(target=self._tick, daemon=True)
 
     def __enter__(self) -> Self:
-        """Return this object."""
+        """Start drawing."""
         if self._terminal and not self._bar.disable:
             self._clock.start()
         return self
@@ -120,7 +120,7 @@ class _Display:
             self._bar.refresh()
 
     def _draw(self, text: str, amount: float) -> None:
-        """Show a text and how much is done."""
+        """Show a text and the amount done."""
         self._bar.set_description_str(f"{text} ", refresh=False)
         self._bar.update(amount - self._bar.n)
         if self._terminal:
@@ -129,12 +129,12 @@ class _Display:
 
 class Stages(_Display):
     """
-    Shows stages of different length and the time since the first; call it with name and share.
+    Show stages of different length and the elapsed time; call it with name and share.
 
     Parameters
     ----------
     title : str
-        What the stages belong to.
+        Name of the task that consists of the stages.
     hidden : bool
         Show nothing.
     stream : text stream, optional
@@ -147,28 +147,28 @@ class Stages(_Display):
         self._bar.leave = False
 
     def __call__(self, name: str, share: float) -> None:
-        """Show what is done now, and which share of all was done before."""
+        """Show the current stage, and the share of all work done before it."""
         self._draw(f"{self._title}: {name}", share)
 
 
 class Progress(_Display):
     """
-    Shows progress with its rate and the time that remains; call it with items done and all.
+    Show progress with rate and remaining time; call it with the items done and their total.
 
     Parameters
     ----------
     amount : float
-        Of all the work, in ``unit``.
+        Amount of all the work, in ``unit``.
     item, unit : str
-        What is counted, and the unit of the rate.
+        Name of an item, and the unit of the rate.
     closing : str
-        What happens after the last item.
+        Text shown after the last item.
     expected : float, optional
-        Seconds that all the work takes, shown until as many items as run in parallel are done.
+        Expected seconds of all the work, used until ``parallel`` items are done.
     parallel : int
-        Items that run in parallel.
+        Number of items that run in parallel.
     each : bool
-        Write a line for each item where there is no terminal; otherwise one in half a minute.
+        Without a terminal, write a line for each item instead of one per half minute.
     hidden : bool
         Show nothing.
     stream : text stream, optional
@@ -196,10 +196,10 @@ class Progress(_Display):
         self._begun = self._closed = False
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Show that so many items of all are finished, and a word on the last."""
+        """Show that ``done`` of ``total`` items are finished, and a note on the last one."""
         bar = self._bar
         if not self._begun:
-            # An earlier run's items take no part in the rate.
+            # Items of an earlier run do not count for the rate.
             bar.n = bar.initial = self._amount * (done - 1) / total
             self._begun = True
         bar.items += 1
@@ -209,12 +209,12 @@ class Progress(_Display):
         self._draw(f"{self._item} {done} of {total}", self._amount * done / total)
 
     def say(self, text: str) -> None:
-        """Show on a terminal what is done before the first item."""
+        """Show on a terminal the work done before the first item."""
         if self._terminal:
             self._bar.set_description_str(f"{text} ")
 
     def close_with(self, name: str, share: float) -> None:
-        """Show a stage after the last item, and which share of these stages was done before it."""
+        """Show a stage after the last item, and the share of these stages done before it."""
         bar = self._bar
         if not self._closed and not bar.disable:
             bar.bar_format, bar.start_t = self._form(_STAGES), bar._time()

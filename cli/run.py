@@ -90,12 +90,12 @@ def run(
     talks = not (quiet or as_json)
     from hsfuse.fusion.settings import Settings, check_weights
 
-    settings = Settings(**choices)  # refuses what is wrong before an input is opened
+    settings = Settings(**choices)  # raises for invalid values before an input is opened
     check_weights(settings)
     found = find_inputs(scene, rgb, assets)
     scene, rgb = found.scene, found.rgb
     times = find_times(when, found) if stac_item else None
-    if talks:  # before the libraries are loaded that compute, which takes seconds
+    if talks:  # before the numerical libraries are imported, which takes seconds
         with Stages("inputs", hidden=quiet) as stage:
             stage("metadata", 0.0)
             from hsfuse.report.inputs import PartOfPair, describe_inputs

@@ -1,4 +1,4 @@
-"""`hsfuse sensors`: the definitions that come with hsfuse, and a check of others."""
+"""`hsfuse sensors`: list, show and check sensor definitions."""
 
 from __future__ import annotations
 

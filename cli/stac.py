@@ -17,7 +17,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def stac_options(command: Command) -> Command:
-    """Return a command with the options."""
+    """Add the options to a command."""
     for option in (
         click.option(
             "--datetime",
@@ -43,7 +43,7 @@ def stac_options(command: Command) -> Command:
 
 
 class Inputs(NamedTuple):
-    """The two images, and when they were taken, None where that is not known."""
+    """The two images and their acquisition time, None if unknown."""
 
     scene: AnyPath
     rgb: AnyPath
@@ -51,7 +51,7 @@ class Inputs(NamedTuple):
 
 
 def find_inputs(scene: AnyPath, rgb: AnyPath, assets: tuple[str, str] | None) -> Inputs:
-    """Return the images that are given, or the assets of the STAC items that are."""
+    """Return the given images, or for STAC items the assets they name."""
     from hsfuse.io.stac import StacAsset, find_asset, is_item, joined_times
 
     keys: tuple[str | None, str | None] = assets or (None, None)
@@ -63,7 +63,7 @@ def find_inputs(scene: AnyPath, rgb: AnyPath, assets: tuple[str, str] | None) ->
 
 
 def find_times(when: str | None, inputs: Inputs) -> Times:
-    """Return when the images were taken; refuse an item without it, before anything is fused."""
+    """Return the acquisition time; raise before fusing if it is needed but unknown."""
     from hsfuse.report.stac import parse_times
 
     if when is not None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-# Options that set a field of the recipe; the library has their defaults.
+# Options that set a field of the recipe, whose defaults are in the library.
 _FIELDS = (
     "steps", "batch", "patch", "scenes", "rate", "seed", "ratio", "fwhm", "snr", "clean",
 )  # fmt: skip
@@ -85,7 +85,7 @@ class _OfRecipe(click.Option):
         other = [f"{name} {value}" for name, value in values.items() if value != usual]
         default = "; ".join([f"default: {usual}", *other])
         option, text = record
-        # Click has put the accepted range in brackets, where there is one.
+        # Click has added the accepted range, if any, in brackets.
         return option, f"{text[:-1]}; {default}]" if text.endswith("]") else f"{text}  [{default}]"
 
 
@@ -270,7 +270,7 @@ def train(
 
 
 def _recipe(name: str, given: dict[str, Any]) -> Recipe:
-    """Return the recipe with the options that were given."""
+    """Return the recipe with the given options applied."""
     from dataclasses import replace
 
     from hsfuse.learning.recipe import RECIPES
@@ -287,7 +287,7 @@ def _recipe(name: str, given: dict[str, Any]) -> Recipe:
 
 
 def _facts(card: Card) -> dict[str, object]:
-    """Return the paths of the files and the last figures, in JSON types."""
+    """Return the paths of the files and the final figures, in JSON types."""
     from hsfuse.learning.checkpoint import PLOT, TABLE, last_row
     from hsfuse.learning.train import training_folder
 

@@ -55,12 +55,12 @@ def view(fused: AnyPath, inputs: tuple[AnyPath, ...], *, port: int, browser: boo
         click.echo(f"note: {note}", err=True)
     if browser and _has_screen():
         webbrowser.open(server.url)
-    with suppress(KeyboardInterrupt):  # the way to stop it, no failure
+    with suppress(KeyboardInterrupt):  # the regular way to stop the server
         server.run()
     click.echo("stopped", err=True)
 
 
 def _has_screen() -> bool:
-    """Return whether a browser would have a window: one in this terminal would take it over."""
+    """Return whether a browser can open a window instead of taking over the terminal."""
     names = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
     return not sys.platform.startswith("linux") or any(os.environ.get(name) for name in names)

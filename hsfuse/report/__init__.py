@@ -1,1 +1,1 @@
-"""What a person sees of a run: text, record, quicklook."""
+"""Reports of a run: text, JSON record, quicklook, HTML page and STAC item."""

@@ -1,4 +1,4 @@
-"""The files of a report beside an output: record, quicklook and page."""
+"""Write the reports beside an output: record, quicklook and page."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class ReportPaths(NamedTuple):
     Attributes
     ----------
     sidecar, quicklook : Path or Url
-        Record and picture.
+        JSON record and quicklook image.
     page : Path or Url or None
-        None where it was left out.
+        HTML page; None if it was not requested.
     findings : tuple of Finding
-        Quality in words, as the page says it; empty without a page.
+        Interpretation of the quality, as on the page; empty without a page.
     seconds : float
-        What writing them took.
+        Time spent writing the files, in seconds.
     """
 
     sidecar: AnyPath
@@ -58,7 +58,7 @@ def write_report(outcome: Outcome, *, page: bool = True) -> ReportPaths:
     Parameters
     ----------
     outcome : Outcome
-        From :func:`hsfuse.run`.
+        Result of :func:`hsfuse.run`.
     page : bool
         Also write the page.
 
@@ -70,7 +70,7 @@ def write_report(outcome: Outcome, *, page: bool = True) -> ReportPaths:
     Raises
     ------
     OutputError
-        If one cannot be written; the output itself is complete.
+        If a report cannot be written; the output itself is complete.
     """
     started = time.monotonic()
     sidecar, quicklook = write_sidecar(outcome), write_quicklook(outcome)
@@ -79,7 +79,7 @@ def write_report(outcome: Outcome, *, page: bool = True) -> ReportPaths:
 
 
 def write_sidecar(outcome: Outcome) -> AnyPath:
-    """Write ``<output>.json``: the record of a run, with all that is needed to repeat it."""
+    """Write ``<output>.json``: the record of a run, with everything needed to repeat it."""
     path = record_path(outcome.path)
     return reports.write_report(path, f"{as_json(outcome_as_dict(outcome))}\n", reports.COMPLETE)
 
@@ -95,7 +95,7 @@ def write_quicklook(outcome: Outcome) -> AnyPath:
 
 
 def write_page(outcome: Outcome) -> tuple[AnyPath, tuple[Finding, ...]]:
-    """Write ``<output>.html``, to be looked at in a browser; return it and its findings."""
+    """Write the page ``<output>.html``; return its path and the findings it states."""
     from hsfuse.report.page import outcome_subject, render_page
 
     page = render_page(outcome_subject(outcome))
@@ -104,7 +104,7 @@ def write_page(outcome: Outcome) -> tuple[AnyPath, tuple[Finding, ...]]:
 
 
 def page_path(out: AnyPath) -> AnyPath:
-    """Return the file of the page of an output."""
+    """Return the path of the HTML page of an output."""
     return out.with_name(f"{out.name}.html")
 
 
@@ -120,10 +120,10 @@ def write_html_report(
     """
     Write the report of a fused raster: one HTML file that needs no server and no network.
 
-    It shows the HS, MS and fused image of the same ground, the spectra at the pixel that is
-    clicked, maps of the consistency with both images and of the standard error, the quality in
-    words (:func:`hsfuse.assess`), the sensors' SRF and PSF as used, and the run. It is below 15 MB
-    for a raster of any size.
+    It shows the HS, MS and fused image on the same area, the spectra at the clicked pixel, maps of
+    the consistency with both images and of the standard error, an interpretation of the quality
+    (:func:`hsfuse.assess`), the SRF and PSF used, and the parameters of the run. It is smaller
+    than 15 MB for a raster of any size.
 
     Parameters
     ----------
@@ -131,25 +131,26 @@ def write_html_report(
         An output of :func:`hsfuse.run`, or a fused raster of another program on the pixels of the
         MS image with the bands of the HS image.
     hs, ms : str or path, optional
-        The two images; by default those of the record beside ``fused``.
+        The HS and the MS image; by default those named by the record beside ``fused``.
     out : str or path, optional
-        The file to write, ``<fused>.html`` by default.
+        Path of the report, ``<fused>.html`` by default.
     overwrite : bool
-        Replace a file of that name.
+        Replace an existing file.
     **choices
-        As of :func:`hsfuse.assess`: how the images are read where no record says it.
+        Options of :func:`hsfuse.assess` for reading the images without a record.
 
     Returns
     -------
     Path
-        The file.
+        Path of the report.
 
     Raises
     ------
     OutputError
         If the file exists or cannot be written.
     RasterError, PairError
-        If a raster cannot be read, no image is named, or they do not belong together.
+        If a raster cannot be read, neither ``hs`` and ``ms`` nor a record name the images, or their
+        grids or bands do not match.
     """
     path = as_path(fused)
     page = page_path(path) if out is None else as_path(out)

@@ -1,7 +1,7 @@
 """
-Text of the two inputs of a run and of their common grid: what is known before a pixel is read.
+Text about the two inputs of a run and their common grid, from metadata alone.
 
-Imported alone it needs neither torch nor matplotlib, so that these lines come soon.
+The module imports neither torch nor matplotlib, so that this text is printed without delay.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 
 
 class PartOfPair(NamedTuple):
-    """What of a pair is fused, as in :class:`hsfuse.fusion.settings.FusionSettings`."""
+    """The part of a pair to fuse, as in :class:`hsfuse.fusion.settings.FusionSettings`."""
 
     bbox: BBox | None = None
     bbox_crs: str | None = None
@@ -52,21 +52,21 @@ def describe_inputs(
     part: PartOfPair = WHOLE,
 ) -> str:
     """
-    Return the two inputs and the grid that their georeferencing gives, one line each.
+    Return a description of the two inputs and of their common grid, one line each.
 
     Parameters
     ----------
     scene, rgb : path or URL
         The HS image and the MS image.
     sensors, masks : tuple
-        Of both, as in :class:`hsfuse.fusion.settings.FusionSettings`.
+        Of the HS and the MS image, as in :class:`hsfuse.fusion.settings.FusionSettings`.
     part : PartOfPair
-        That is fused.
+        Part of the pair to fuse.
 
     Raises
     ------
     RasterError, SensorError, PairError
-        If one cannot be opened, or they do not make a pair.
+        If an input cannot be opened, or the two do not form a pair.
     """
     return table(input_lines(scene, rgb, sensors=sensors, masks=masks, part=part))
 
@@ -79,7 +79,7 @@ def input_lines(
     masks: tuple[PathLike | None, PathLike | None] = (None, None),
     part: PartOfPair = WHOLE,
 ) -> list[tuple[str, str]]:
-    """Return labels and texts of :func:`describe_inputs`."""
+    """Return the lines of :func:`describe_inputs` as pairs of label and text."""
     hs, ms = (
         open_raster(path, sensor=sensor, mask=mask)
         for path, sensor, mask in zip((scene, rgb), sensors, masks, strict=True)
@@ -122,7 +122,7 @@ def _input(path: PathLike, raster: xr.DataArray, mask: PathLike | None) -> str:
 
 
 def _grid(pair: Pair, cut: bool) -> str:
-    """Return the output grid; its size is known once the images are co-registered."""
+    """Return the text about the output grid; its size is final only after co-registration."""
     axes, kind = pair.geometry, image_kind(pair.rgb.sizes["band"])
     size, where = pixel_size(pair.rgb), " within the bbox" if cut else ""
     return (
@@ -132,7 +132,7 @@ def _grid(pair: Pair, cut: bool) -> str:
 
 
 def raster_bands(raster: xr.DataArray) -> str:
-    """Return the number of bands, and the wavelengths that they span where these are known."""
+    """Return the number of bands and, if known, their spectral range as text."""
     count, span = raster.sizes["band"], spectral_range(raster)
     text = f"{count} band{'' if count == 1 else 's'}"
     if span is None:
@@ -142,12 +142,12 @@ def raster_bands(raster: xr.DataArray) -> str:
 
 
 def raster_size(raster: xr.DataArray) -> str:
-    """Return rows and columns."""
+    """Return the numbers of rows and columns as text."""
     return image_size(raster.sizes["y"], raster.sizes["x"])
 
 
 def pixel_size(raster: xr.DataArray) -> str:
-    """Return the pixel size with its unit; an empty text where there is none."""
+    """Return the pixel size with its unit; empty if the raster is not georeferenced."""
     grid = grid_of(raster)
     size = grid["pixel_size"]
     if not isinstance(size, list):

@@ -52,24 +52,24 @@ Image = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """Of the picture."""
+    """Style of the quicklook."""
 
-    # Pixels of a panel's longer side: what a screen shows of it.
+    # Maximum pixels of a panel's longer side, about what a screen shows.
     longest: int = 800
-    # HS pixels that the full-size detail shows, within a least and a most number of output pixels.
+    # Side of the full-size detail in HS pixels, and its limits in output pixels.
     detail_hs_pixels: int = 14
     detail: tuple[int, int] = (64, 128)
-    # Of three spectra; colour-blind safe (Okabe and Ito).
+    # Colours of the three spectra, colour-blind safe (Okabe and Ito).
     colours: tuple[str, str, str] = ("#D55E00", "#0072B2", "#009E73")
-    # Share of the detail's side at its edges where no dot is: dots are drawn whole.
+    # Margin of the detail without markers, as a share of its side: markers are not clipped.
     dot_margin: float = 0.04
-    # Of the frame of the detail: no ground has it.
+    # Colour of the frame of the detail, which land surfaces do not have.
     frame: str = "#FFD400"
-    # Share of a panel's width that a scale bar has at most.
+    # Maximum length of a scale bar as a share of the panel width.
     scale_bar: float = 0.3
-    # Colours of the map: even in lightness, also for the colour blind.
+    # Colour map: perceptually uniform, colour-blind safe.
     map_colours: str = "cividis"
-    # Inches, pixels per inch, and points of the text: legible in full width on a screen.
+    # Figure size in inches, pixels per inch, and font size in points: legible at screen width.
     width: float = 12.6
     dpi: int = 110
     text: float = 9.5
@@ -81,9 +81,9 @@ _STYLE = _Style()
 @dataclass(frozen=True)
 class _Part:
     """
-    A window at full size: fine span, HS span, and the pixels of both and of the output.
+    The detail at full size: fine span, HS span, and the pixels of both inputs and the output.
 
-    ``degraded`` is D of the output at the HS pixels, NaN where their PSF reaches beyond it.
+    ``degraded`` is D applied to the output, NaN at HS pixels whose PSF reaches beyond the window.
     """
 
     rows: Span
@@ -98,19 +98,19 @@ class _Part:
 
 def draw_quicklook(plan: Plan, path: AnyPath) -> bytes:
     """
-    Return a PNG of a finished run.
+    Return the quicklook of a finished run as PNG.
 
     Parameters
     ----------
     plan : Plan
-        Of the run.
+        Plan of the run.
     path : Path or Url
-        The output.
+        Output of the run.
 
     Raises
     ------
     RasterError
-        If one of the files cannot be read.
+        If an input or the output cannot be read.
     """
     pair, geometry = plan.pair, plan.pair.geometry
     hs_bands = natural_bands(pair.hs["wavelength"].values, plan.radiometry.good)
@@ -230,7 +230,7 @@ def _draw_part(
 
 
 def _draw_scale_bar(axes: Axes, plan: Plan, columns: Span) -> None:
-    """Draw a round length of the ground, in the unit of the grid, or in output pixels."""
+    """Draw a scale bar of round length in the unit of the grid, or in output pixels."""
     grid = grid_of(plan.pair.rgb)
     sizes, unit = grid["pixel_size"], str(grid["unit"] or "units")
     pixel, unit = (sizes[1], unit) if isinstance(sizes, list) else (1.0, "pixels")
@@ -251,7 +251,7 @@ def _draw_scale_bar(axes: Axes, plan: Plan, columns: Span) -> None:
 
 
 def _draw_map(figure: Figure, axes: Axes, plan: Plan, path: AnyPath, part: _Part) -> None:
-    """Draw the standard error of the output, or how the detail differs from the HS image."""
+    """Draw the standard error of the output, or the difference of the detail from the HS image."""
     geometry, units = plan.pair.geometry, str(plan.pair.hs.attrs.get("units") or "")
     if plan.fuser.gives_standard_error:
         error = open_raster(path)[STANDARD_ERROR].expand_dims("band")
@@ -305,7 +305,7 @@ def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) ->
 
 
 def _dissimilar_pixels(plan: Plan, part: _Part) -> list[tuple[int, int, int, int]]:
-    """Return HS pixels of the part whose spectra differ most, and the output pixels in them."""
+    """Return the HS pixels with the most different spectra, and the output pixels in them."""
     geometry, good = plan.pair.geometry, plan.radiometry.good
     places: list[tuple[int, int, int, int]] = []
     rows = np.floor(geometry.y.centres(part.coarse_rows)).astype(int) - part.rows.start

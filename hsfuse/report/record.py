@@ -1,7 +1,7 @@
 """
-Rasters, plans and runs as mappings of JSON types: the record that every report is made from.
+Rasters, plans and runs as mappings of JSON types: the record from which all reports are made.
 
-Nothing here is formatted or computed; NaN becomes None.
+Values are neither formatted nor computed here; NaN becomes None.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ __all__ = [
     "stored_bytes",
 ]
 
-_HASHED = 2**20  # bytes at the beginning of an input
-# Those that compute pixels, and those that only read and write them.
+_HASHED = 2**20  # bytes at the beginning of an input that its checksum covers
+# Libraries that compute pixels, followed by those that only read and write them.
 _LIBRARIES = (*LIBRARIES, "xarray", "zarr", "rioxarray")
 
 
 def raster_as_dict(raster: xr.DataArray) -> dict[str, object]:
     """
-    Return the metadata of a raster: size, grid, bands.
+    Return the metadata of a raster: size, grid and bands.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def grid_of(raster: xr.DataArray) -> dict[str, object]:
     """
     Return the grid of a raster: transform, pixel size, bounds and coordinate reference system.
 
-    They are None where the raster has none; ``pixel_size`` is in ``unit`` along y and x.
+    All are None if the raster is not georeferenced. ``pixel_size`` is in ``unit``, in order y, x.
     """
     if not raster.attrs.get("georeferenced", True) and raster.rio.crs is None:
         return dict.fromkeys(("transform", "pixel_size", "unit", "bounds", "crs"))
@@ -114,14 +114,14 @@ def _unit(crs: object) -> str | None:
 
 
 def spectral_range(raster: xr.DataArray) -> list[float] | None:
-    """Return the shortest and the longest known wavelength in nanometres."""
+    """Return the shortest and the longest known wavelength in nanometres; None if unknown."""
     known = raster["wavelength"].values[np.isfinite(raster["wavelength"].values)]
     return [float(known.min()), float(known.max())] if known.size else None
 
 
 def plan_as_dict(job: Job) -> dict[str, object]:
     """
-    Return a planned run: inputs, grids, sensors, radiometry, method, tiles, output.
+    Return the record of a planned run: inputs, grids, sensors, radiometry, method, tiles, output.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def plan_as_dict(job: Job) -> dict[str, object]:
 
 def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
     """
-    Return a finished run: its plan, time, and consistency of the output with both inputs.
+    Return the record of a finished run: plan, time, and consistency with both inputs.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
 
 
 def stored_bytes(path: AnyPath) -> int:
-    """Return the bytes on disk of a file, or of all files of a store."""
+    """Return the size in bytes of a file, or of all files of a store."""
     if isinstance(path, Url):
         return path.stat().st_size if path.is_file() else path.disk_usage()
     if path.is_dir():
@@ -243,7 +243,7 @@ def stored_bytes(path: AnyPath) -> int:
 
 def as_json(facts: Mapping[str, object]) -> str:
     """
-    Return a mapping as JSON text, one line per key, lists of numbers on one line.
+    Return a mapping as JSON text with one line per key and lists of numbers on one line.
 
     Examples
     --------
@@ -253,7 +253,7 @@ def as_json(facts: Mapping[str, object]) -> str:
     }
     """
     text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False)
-    # A line break after a bracket is never inside a string: there it would be escaped.
+    # A line break after a bracket is never part of a string, where it would be escaped.
     return re.sub(r"\[\n[^\[\]{}]*?\n *\]", _on_one_line, text)
 
 
@@ -262,7 +262,7 @@ def _on_one_line(found: re.Match[str]) -> str:
 
 
 def repeat_command(job: Job) -> str:
-    """Return the command that repeats a run, without options at their defaults."""
+    """Return the command that repeats a run; options at their defaults are omitted."""
     settings = job.settings
     files = [str(path.absolute()) for path in (job.scene, job.rgb, job.out)]
     words = ["hsfuse", "run", *files[:2], "-o", files[2]]
@@ -287,7 +287,7 @@ def _input(path: AnyPath, sensor: SensorLike | None, mask: PathLike | None) -> d
 
 
 def _identity(path: AnyPath) -> dict[str, object]:
-    """Return size, time and checksum that identify a file, or the metadata of a store."""
+    """Return the size, modification time and checksum of a file, or of the metadata of a store."""
     if isinstance(path, Url):
         return _identity_of_object(path)
     file = path
@@ -308,7 +308,7 @@ def _identity(path: AnyPath) -> dict[str, object]:
 
 
 def _identity_of_object(url: Url) -> dict[str, object]:
-    """Return size, time and entity tag of an object, or of the metadata of a store."""
+    """Return the size, time and entity tag of an object, or of the metadata of a store."""
     for each in (url, *(url / name for name in STORE_FILES)):
         if each.is_file():
             state = each.stat()

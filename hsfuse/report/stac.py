@@ -1,8 +1,8 @@
 """
-A fused raster as a STAC item, version 1.1: bands, grid, footprint, and how it was made.
+STAC item (version 1.1) of a fused raster: bands, grid, footprint and processing.
 
-Fields are those of STAC 1.1.0 (https://github.com/radiantearth/stac-spec) and of its extensions eo
-2.0, raster 2.0, projection 2.0 and processing 1.2.
+Fields follow STAC 1.1.0 (https://github.com/radiantearth/stac-spec) and its extensions eo 2.0,
+raster 2.0, projection 2.0 and processing 1.2.
 """
 
 from __future__ import annotations
@@ -41,23 +41,23 @@ _MEDIA_TYPES = {
     ".zarr": "application/vnd.zarr; version=3",
     ".nc": "application/netcdf",
 }
-# Points of each edge of the footprint, which is curved in degrees.
+# Number of points of each edge of the footprint, which is curved in geographic coordinates.
 _EDGE_POINTS = 9
 
 
 def item_path(out: AnyPath) -> AnyPath:
-    """Return the file of the item of an output."""
+    """Return the path of the STAC item of an output."""
     return out.with_name(f"{out.name}.stac.json")
 
 
 def parse_times(text: str) -> Times:
     """
-    Return first and last moment of a time or an interval.
+    Parse a time or an interval; return its start and end.
 
     Raises
     ------
     ValueError
-        If it is neither.
+        If the text is neither a time nor an interval.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def write_item(outcome: Outcome, times: Times) -> AnyPath:
     Raises
     ------
     OutputError
-        If it cannot be written; the output itself is complete.
+        If the item cannot be written; the output itself is complete.
     """
     text = as_json(item_of(outcome, times))
     return write_report(item_path(outcome.path), f"{text}\n", COMPLETE)
@@ -93,10 +93,10 @@ def item_of(outcome: Outcome, times: Times) -> dict[str, object]:
     Parameters
     ----------
     outcome : Outcome
-        Of :func:`hsfuse.run`.
+        Result of :func:`hsfuse.run`.
     times : tuple of datetime
-        First and last moment at which the two images were taken. Where they differ the item has no
-        single datetime but start and end, as the specification asks.
+        Start and end of the acquisition of the two images. If they differ, the item has
+        start_datetime and end_datetime in place of datetime, as the specification requires.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def _projection(raster: xr.DataArray, grid: Mapping[str, object]) -> dict[str, o
 
 def check_footprint(raster: xr.DataArray) -> tuple[list[list[float]], list[float]]:
     """
-    Return the footprint of a raster in degrees of WGS 84: ring, counterclockwise, and bounds.
+    Return the footprint of a raster in WGS 84 degrees: counterclockwise ring, and bounds.
 
     Raises
     ------
@@ -222,7 +222,7 @@ def _assets(outcome: Outcome, raster: xr.DataArray) -> dict[str, object]:
 
 
 def _stored(raster: xr.DataArray) -> dict[str, object]:
-    """Return what all bands have in common: number type, scale, unit and pixel size."""
+    """Return the fields common to all bands: data type, scale, unit and pixel size."""
     attributes, grid = raster.attrs, grid_of(raster)
     fields: dict[str, object] = {"data_type": attributes["source_dtype"]}
     nodata = attributes.get("nodata")
@@ -241,7 +241,7 @@ def _stored(raster: xr.DataArray) -> dict[str, object]:
 
 
 def _bands(raster: xr.DataArray, path: AnyPath) -> list[dict[str, object]]:
-    """Return all bands of the file; lengths are in micrometres, as in the eo extension."""
+    """Return the fields of each band; wavelengths are in micrometres, as the eo extension asks."""
     wavelength = np.asarray(raster["wavelength"].values, dtype=np.float64)
     good = np.asarray(raster["good"].values, dtype=bool)
     shown = dict(zip(_shown(wavelength, good), ("red", "green", "blue"), strict=False))
@@ -263,7 +263,7 @@ def _bands(raster: xr.DataArray, path: AnyPath) -> list[dict[str, object]]:
 
 
 def _shown(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> list[int]:
-    """Return the bands nearest to red, green and blue, where these are within the spectrum."""
+    """Return the bands nearest to red, green and blue, if within the spectral range."""
     if not np.isfinite(wavelength).all() or wavelength.min() > 520 or wavelength.max() < 620:
         return []
     return natural_bands(wavelength, good)

@@ -1,7 +1,7 @@
 """
-Text of a run for its user: the plan and the closing summary.
+Text of a run for the user: the plan and the final summary.
 
-The wording may change between versions; the keys of the record (JSON) are stable.
+The wording may change between versions; the keys of the JSON record are stable.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_plan", "describe_raster", "summarise"]
 
-_MOST_LISTED = 8  # MS bands whose gain and offset are written out
+_MOST_LISTED = 8  # maximum number of MS bands whose gain and offset are listed
 
 
 def describe_raster(raster: xr.DataArray) -> str:
@@ -83,7 +83,7 @@ def describe_plan(job: Job, *, inputs: bool = True) -> str:
     job : Job
         From :func:`hsfuse.fusion.run.prepare`.
     inputs : bool
-        Begin with the lines of :func:`hsfuse.report.inputs.describe_inputs`.
+        Whether to begin with the lines of :func:`hsfuse.report.inputs.describe_inputs`.
     """
     plan, pair = job.plan, job.plan.pair
     bands, rows, columns = plan.shape
@@ -253,7 +253,7 @@ def _radiometry(job: Job) -> str:
 
 
 def _value_range(lower: NDArray[np.float32]) -> str:
-    """Return the limits of the output's values."""
+    """Return the lower limits of the output values as text."""
     limits = lower[np.isfinite(lower)]
     if not limits.size:
         return "not limited: the HS image has negative values"
@@ -280,7 +280,7 @@ def _device(job: Job) -> str:
 
 
 def _workers(job: Job) -> str:
-    """Return what fuses the blocks."""
+    """Return the threads or processes that fuse the blocks as text."""
     cluster = job.cluster
     if cluster is None:
         kind = "process" if job.scheduler == "processes" else "worker"
@@ -301,7 +301,7 @@ def _duration(job: Job) -> str:
 
 def _rounded(seconds: float) -> str:
     """
-    Return a time in one unit, as exact as an estimate is.
+    Return a duration as text in one unit, rounded to the precision of an estimate.
 
     Examples
     --------
@@ -314,7 +314,7 @@ def _rounded(seconds: float) -> str:
 
 
 def _layout(job: Job) -> str:
-    """Return the stored numbers of the output, why they are these, and their size."""
+    """Return the data type of the output, the reason for it, and the size as text."""
     layout = job.layout
     words: list[str] = [layout.dtype]
     if layout.dtype != "float32":
@@ -334,7 +334,7 @@ def _standard_error(outcome: Outcome, units: str) -> str:
     if outcome.standard_error is None:
         return ""
     median = f"{outcome.standard_error:.4g}{' ' + units if units else ''}"
-    # Here, where a run has loaded it: metadata are shown without what writes.
+    # Imported here, where a run has loaded it already: `hsfuse info` does not need writers.
     from hsfuse.io.formats import find_format
 
     place = {

@@ -1,4 +1,4 @@
-"""Words for what the plan, the summary and the page of a run all state."""
+"""Wording shared by the plan, the summary and the page of a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hsfuse.core.psf import PSF
 
 __all__ = ["PARAMETERS", "describe_method", "describe_psf"]
 
-#: Words for the settings and estimates that a fuser describes, by their keys.
+#: Wording of the settings and estimates of a fuser: key of its description -> words.
 PARAMETERS = {
     "atoms": "dictionary of {} spectra",
     "back_projections": "{} back-projections of the difference from the HS image",
@@ -51,12 +51,12 @@ PARAMETERS = {
 
 def describe_method(facts: Mapping[str, object]) -> tuple[str, str]:
     """
-    Return the name of a method, and its parameters in words.
+    Return the name of a method and the text of its parameters.
 
     Parameters
     ----------
     facts : mapping
-        From :meth:`hsfuse.methods.Fuser.describe`, or of the record.
+        Result of :meth:`hsfuse.methods.Fuser.describe`, or the same part of a record.
 
     Examples
     --------
@@ -73,14 +73,14 @@ def describe_method(facts: Mapping[str, object]) -> tuple[str, str]:
 
 def describe_psf(used: PSF, estimated: PSF | None = None) -> str:
     """
-    Return the PSF that is used, why it is, and an estimate that is not.
+    Return text about the PSF used, its source, and an estimate that is not used.
 
     Parameters
     ----------
     used : PSF
-        Of the HS image.
+        PSF of the HS image.
     estimated : PSF, optional
-        A reliable estimate from the pair.
+        Reliable estimate from the pair.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """
-A local web server that shows a fused raster of any size, with its two input images.
+A local web server that displays a fused raster of any size with its two input images.
 
-:mod:`opening` finds what is shown, :mod:`responses` are functions of it and of a request,
+:mod:`opening` opens the scene, :mod:`responses` computes the response to a request from it, and
 :mod:`server` is the only module that opens a socket.
 """

@@ -1,4 +1,4 @@
-"""What is shown of a fused raster: itself, its standard error, and the two images of its run."""
+"""Open the scene of a fused raster: raster, standard error, and the two images of its run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class _Inputs:
-    """The two images of a fused raster, and whether they were named or found in its record."""
+    """Paths of the two images of a fused raster, and whether the caller or a record named them."""
 
     hs: AnyPath
     ms: AnyPath
@@ -42,21 +42,21 @@ class _Inputs:
 
 def open_scene(fused: AnyPath, inputs: tuple[AnyPath, AnyPath] | None = None) -> Scene:
     """
-    Return what is shown of a fused raster; no pixel is read.
+    Return the scene of a fused raster; no pixel is read.
 
     Parameters
     ----------
     fused : Path or Url
     inputs : tuple of (Path or Url), optional
-        The HS image and the MS image; those that the record of the run names by default, where
-        they are still there.
+        The HS image and the MS image; by default those named by the record of the run, if they
+        still exist.
 
     Raises
     ------
     RasterError
         If a raster cannot be read.
     PairError
-        If the two images that were given do not belong to the fused raster.
+        If the given images do not match the grid of the fused raster.
     """
     raster = open_raster(fused)
     pyramid, error = open_pyramid(fused)
@@ -96,7 +96,7 @@ def open_scene(fused: AnyPath, inputs: tuple[AnyPath, AnyPath] | None = None) ->
 
 
 def _record(fused: AnyPath) -> tuple[Record, list[str]]:
-    """Return the record of a fused raster, empty where it has none, and what to say of it."""
+    """Return the record of a fused raster, empty if it has none, and notes on it."""
     record: Record = read_record(fused)
     if not record:
         return {}, []
@@ -106,13 +106,13 @@ def _record(fused: AnyPath) -> tuple[Record, list[str]]:
 
 
 def _own(label: str, raster: xr.DataArray, pyramid: Pyramid) -> Layer:
-    """Return a layer on the pixels of the fused raster."""
+    """Return a layer on the pixel grid of the fused raster."""
     rows, columns = (Axis(size, size, 1.0) for size in pyramid.shape[1:])
     return _placed(label, pyramid, (rows, columns), raster)
 
 
 def _inputs(given: tuple[AnyPath, AnyPath] | None, record: Record) -> _Inputs | None:
-    """Return the two images that are named, or those of a record where both are still there."""
+    """Return the given images, or those of a record if both still exist."""
     if given is not None:
         return _Inputs(*given, named=True)
     try:
@@ -126,7 +126,7 @@ def _inputs(given: tuple[AnyPath, AnyPath] | None, record: Record) -> _Inputs | 
 
 
 def _pair(inputs: _Inputs, record: Record, notes: list[str]) -> tuple[Pair, bool]:
-    """Return the pair, co-registered as its record states, and whether it does."""
+    """Return the pair, and whether it is co-registered as stated by its record."""
     settings = record.get("settings") or {}
     hs, ms = (
         _opened(path, settings, role) for path, role in ((inputs.hs, "hs"), (inputs.ms, "rgb"))
@@ -165,7 +165,7 @@ def _pair(inputs: _Inputs, record: Record, notes: list[str]) -> tuple[Pair, bool
 
 
 def _opened(path: AnyPath, settings: Record, role: str) -> xr.DataArray:
-    """Return one of the two images with the sensor, mask and no-data number of the run."""
+    """Open one of the two images with the sensor, mask and nodata value of the run."""
     options = {name: settings.get(f"{role}_{name}") for name in ("sensor", "mask", "nodata")}
     raster = open_raster(path, **options)
     check_georeferencing(raster)
@@ -207,7 +207,7 @@ def _placed(label: str, pyramid: Pyramid, axes: tuple[Axis, Axis], raster: xr.Da
 
 
 def _relation(record: Record, ms: Layer) -> MSRelation | None:
-    """Return the gain and offset that a record states of the MS bands; None if not of all."""
+    """Return gain and offset of the MS bands from a record; None unless it has all of them."""
     stated = record["radiometry"]
     gain, offset = (np.array(stated[name], dtype=np.float64) for name in ("gain", "offset"))
     known = gain.shape == (ms.pyramid.shape[0],) and np.isfinite(gain).all() and gain.all()

@@ -1,4 +1,4 @@
-"""Tiles and colour maps as PNG."""
+"""Encode tiles and colour maps as PNG."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ __all__ = ["COLOUR_MAPS", "colour_bar", "composite", "mapped"]
 
 Cube = NDArray[np.float32]
 
-#: Colour maps of single bands; the first is the default. Those of even steps in lightness.
+#: Colour maps of single bands, all perceptually uniform; the first is the default.
 COLOUR_MAPS = ("viridis", "cividis", "magma", "gray")
 
 
 def composite(cube: Cube, low: Sequence[float], high: Sequence[float]) -> bytes:
     """
-    Return three bands as red, green and blue; transparent where one has no data.
+    Return three bands as a red, green and blue PNG; transparent where one has no data.
 
     Parameters
     ----------
     cube : ndarray of shape (3, rows, columns)
     low, high : sequence of float
-        Of each band, shown as black and as full.
+        Values of each band shown with intensity 0 and 1.
     """
     limits = np.array(low, np.float32), np.array(high, np.float32)
     colours = np.rint(stretched(cube, limits) * 255).astype(np.uint8)
@@ -37,7 +37,7 @@ def composite(cube: Cube, low: Sequence[float], high: Sequence[float]) -> bytes:
 
 def mapped(plane: NDArray[np.float32], low: float, high: float, colours: str) -> bytes:
     """
-    Return one band in the colours of a map; transparent where it has no data.
+    Return one band as a PNG in a colour map; transparent where it has no data.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def mapped(plane: NDArray[np.float32], low: float, high: float, colours: str) ->
 
 
 def colour_bar(colours: str) -> bytes:
-    """Return the colours of a map from the first to the last, one row."""
+    """Return the colours of a colour map as a PNG of one row."""
     return mapped(np.linspace(0, 1, 256, dtype=np.float32)[None], 0.0, 1.0, colours)
 
 
@@ -64,6 +64,6 @@ def _opacity(cube: Cube) -> NDArray[np.uint8]:
 
 def _png(picture: NDArray[np.uint8]) -> bytes:
     buffer = BytesIO()
-    # Small and quick: tiles stay on this machine.
+    # Low compression is fast, and tiles are not sent over a network.
     Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The responses of the viewer: functions of the scene and a path, which read pixels and no more."""
+"""The responses of the viewer: functions of the scene and a path, which only read pixels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hsfuse.viewer.spectra import spectra_at, spectra_table
 __all__ = ["Response", "respond"]
 
 _PNG, _JSON = "image/png", "application/json"
-# Pixels of which a table of spectra may be asked for at once.
+# Maximum number of pixels in one table of spectra.
 _MOST_PIXELS = 100
 
 Query = Mapping[str, Sequence[str]]
@@ -30,7 +30,7 @@ Query = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Response:
-    """What is sent: status, type, body, and headers beyond those of every response."""
+    """Status, media type, body, and headers in addition to those of every response."""
 
     status: int
     kind: str = "text/plain; charset=utf-8"
@@ -39,35 +39,35 @@ class Response:
 
     @classmethod
     def refusal(cls, status: int, text: str) -> Response:
-        """Return one line that says why there is nothing else."""
+        """Return a response of one line that states the reason of a refusal."""
         return cls(status, body=f"{text}\n".encode())
 
 
 def respond(scene: Scene, path: str, query: str = "") -> Response:
     """
-    Return the response to a request.
+    Return the response to a GET request.
 
     Parameters
     ----------
     scene : Scene
     path : str
-        After the token: empty, the name of a file of the page, or
+        Path after the token: empty, the name of a file of the page, or
 
-        - ``scene.json``: what there is to show
+        - ``scene.json``: description of the layers
         - ``limits.json?layer=&bands=&percentiles=2,98``: limits of the stretch, from a sample
         - ``tile/LAYER/LEVEL/ROW/COLUMN.png?bands=&low=&high=&colours=``: a tile of one or three
           bands, counted from 1; at level n a pixel has 2 ** n of the raster
         - ``spectra.json?row=&column=``: the spectra of a pixel, counted from 0
-        - ``spectra.csv?pixel=ROW,COLUMN&pixel=...``: a table of those of some
+        - ``spectra.csv?pixel=ROW,COLUMN&pixel=...``: a table of the spectra of several pixels
         - ``colours/NAME.png``: a colour map
     query : str
-        What stands after the question mark.
+        Query string after the question mark.
 
     Returns
     -------
     Response
-        Status 400 for what cannot be understood, 404 for what there is not, 500 where the raster
-        cannot be read any more.
+        Status 400 for an invalid request, 404 for an unknown path, tile or pixel, 500 if the
+        raster cannot be read.
     """
     name, _, rest = unquote(path).partition("/")
     action = _ACTIONS.get(name, _page_file)
@@ -75,14 +75,14 @@ def respond(scene: Scene, path: str, query: str = "") -> Response:
         return action(scene, path if action is _page_file else rest, parse_qs(query))
     except LookupError as error:
         return Response.refusal(404, str(error.args[0]) if error.args else "not found")
-    except HsfuseError as error:  # before what it derives from
+    except HsfuseError as error:  # before its base classes
         return Response.refusal(500, " ".join(str(error).split()))
     except ValueError as error:
         return Response.refusal(400, str(error))
 
 
 def _page_file(scene: Scene, path: str, query: Query) -> Response:
-    """Return the page, or a file that belongs to it."""
+    """Return the page, or one of its files."""
     name = path or "index.html"
     place = _FILES.get(name)
     if place is None:
@@ -204,7 +204,7 @@ def _numbers(query: Query, name: str, count: int) -> list[float]:
 
 
 def _bands(query: Query, layer: Layer) -> list[int]:
-    """Return one or three bands, counted from 0."""
+    """Return the indices, from 0, of one or three bands."""
     numbers = [_whole(part) for part in _one(query, "bands").split(",")]
     if len(numbers) not in (1, 3):
         raise ValueError(f"expected one band or three, got {len(numbers)}")
@@ -222,7 +222,7 @@ def _colours(name: str) -> str:
 
 _HTML, _CSS = "text/html; charset=utf-8", "text/css; charset=utf-8"
 _SCRIPT = "text/javascript; charset=utf-8"
-#: The files of the page: the folder of hsfuse that holds each, and its type.
+#: Files of the page: name -> folder of hsfuse that contains it, and its media type.
 _FILES = {
     "index.html": ("viewer/page", _HTML),
     "view.css": ("viewer/page", _CSS),

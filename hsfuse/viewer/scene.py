@@ -1,8 +1,9 @@
 """
-What a viewer shows: images on the grid of one of them, the fused raster.
+The scene of a viewer: a fused raster, and further images on its grid.
 
-Pixels are shown in the fused raster's own grid; nothing is reprojected, so that rotated grids and
-rasters without a CRS are shown like others, and a pixel stays a square of one value.
+All images are displayed on the pixel grid of the fused raster. Nothing is reprojected, so that
+rotated grids and rasters without a CRS need no special case, and a pixel remains a square of one
+value.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from hsfuse.io.levels import Pyramid
 
 __all__ = ["TILE", "BandFacts", "Layer", "MSRelation", "Scene"]
 
-#: Pixels a side of a tile.
+#: Side of a tile in pixels.
 TILE = 256
-# Pixels of the longer side of the sample that percentiles are taken from.
+# Maximum pixels of the longer side of the sample for percentiles.
 _SAMPLE = 512
 
 Cube = NDArray[np.float32]
 
 
 class BandFacts(NamedTuple):
-    """Wavelength and FWHM in nanometres (NaN where unknown), use and name of each band."""
+    """Wavelength and FWHM in nanometres (NaN if unknown), quality flag and name of each band."""
 
     wavelength: NDArray[np.float64]
     fwhm: NDArray[np.float64]
@@ -41,7 +42,7 @@ class BandFacts(NamedTuple):
 
     @classmethod
     def of(cls, raster: xr.DataArray) -> BandFacts:
-        """Return those of a raster from :func:`hsfuse.open_raster`."""
+        """Return the facts of the bands of a raster from :func:`hsfuse.open_raster`."""
         return cls(
             raster["wavelength"].values.astype(np.float64),
             raster["fwhm"].values.astype(np.float64),
@@ -58,10 +59,10 @@ class Layer:
     Attributes
     ----------
     label : str
-        What people read.
+        Name of the layer for the user.
     pyramid : Pyramid
     rows, columns : Axis
-        Its pixels as the coarse ones over those of the fused raster.
+        Position of its pixels, as coarse pixels, relative to those of the fused raster.
     bands : BandFacts
     units : str
     """
@@ -75,21 +76,21 @@ class Layer:
 
     def read(self, bands: Sequence[int], step: int, rows: Span, columns: Span) -> Cube:
         """
-        Return some bands of a window of the fused raster, the nearest pixel of this image each.
+        Return bands in a window of the fused raster, by nearest neighbour.
 
         Parameters
         ----------
         bands : sequence of int
-            Indexes from 0.
+            Indices from 0.
         step : int
-            Pixels of the fused raster that one of these has along each axis, a power of two.
+            Size of a pixel of the result in pixels of the fused raster, a power of two.
         rows, columns : Span
-            The window in pixels of that size.
+            Window in pixels of the result.
 
         Returns
         -------
         ndarray of shape (bands, rows, columns)
-            NaN where there is no data.
+            Values, NaN where there is no data.
         """
         ratio = min(self.rows.ratio, self.columns.ratio)
         own = 2 ** max(math.floor(math.log2(step / ratio) + 1e-9), 0)
@@ -110,14 +111,14 @@ class Layer:
         return cube
 
     def sample(self, bands: Sequence[int]) -> Cube:
-        """Return some bands of the whole image at reduced resolution, of bounded size."""
+        """Return bands of the whole image at reduced resolution, of bounded size."""
         longest = max(self.pyramid.shape[1:])
         step = 2 ** max(math.ceil(math.log2(longest / _SAMPLE)), 0)
         rows, columns = self.pyramid.size(step)
         return self.pyramid.read(bands, step, Span(0, rows), Span(0, columns))
 
     def pixel_at(self, row: int, column: int) -> tuple[int, int] | None:
-        """Return the pixel of this image at the centre of one of the fused raster, if any."""
+        """Return the pixel of this image at the centre of a fused pixel; None if outside."""
         down, across = (
             int(_nearest(axis, Span(place, place + 1), 1)[0])
             for axis, place in ((self.rows, row), (self.columns, column))
@@ -125,7 +126,7 @@ class Layer:
         return (down, across) if min(down, across) >= 0 else None
 
     def spectrum(self, row: int, column: int) -> NDArray[np.float32]:
-        """Return all bands of one of its own pixels."""
+        """Return the spectrum, shape (bands,), of a pixel of this image."""
         every = range(self.pyramid.shape[0])
         return self.pyramid.read(every, 1, Span(row, row + 1), Span(column, column + 1))[:, 0, 0]
 
@@ -140,21 +141,21 @@ class MSRelation(NamedTuple):
 @dataclass(frozen=True)
 class Scene:
     """
-    A fused raster and what is shown beside it.
+    A fused raster and the layers displayed with it.
 
     Attributes
     ----------
     name : str
-        Of the fused file.
+        Name of the fused file.
     layers : dict of str to Layer
         ``fused`` and, where known, ``hs``, ``ms`` and ``standard_error``.
     transform : Affine or None
-        Of the fused raster; None where it is not georeferenced.
+        Transform of the fused raster; None if it is not georeferenced.
     crs : CRS or None
     relation : MSRelation or None
-        Of the run, where its record is known.
+        Gain and offset of the run, if its record is known.
     notes : tuple of str
-        For the user, a sentence each.
+        Notes for the user, one sentence each.
     """
 
     name: str
@@ -166,17 +167,17 @@ class Scene:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Rows and columns of the fused raster."""
+        """Numbers of rows and columns of the fused raster."""
         return self.layers["fused"].pyramid.shape[1:]
 
     @property
     def deepest(self) -> int:
-        """The level at which the fused raster is one tile; at level n a pixel has 2 ** n."""
+        """Level at which the fused raster is one tile; a pixel of level n covers 2 ** n pixels."""
         return max(math.ceil(math.log2(max(self.size) / TILE)), 0)
 
     @property
     def pixel_metres(self) -> float | None:
-        """The side of a pixel in metres, where the CRS counts in metres."""
+        """Side of a pixel in metres; None if the CRS has another unit."""
         if self.transform is None or self.crs is None or not self.crs.is_projected:
             return None
         factor: float = self.crs.linear_units_factor[1]
@@ -184,12 +185,12 @@ class Scene:
 
     def tile(self, layer: str, bands: Sequence[int], level: int, row: int, column: int) -> Cube:
         """
-        Return some bands of a tile, NaN outside the raster.
+        Return bands of a tile, shape (bands, rows, columns), NaN outside the raster.
 
         Raises
         ------
         LookupError
-            If there is no such tile, layer or band.
+            If the tile, layer or band does not exist.
         """
         image = self.layers[layer]
         if not 0 <= level <= self.deepest:
@@ -209,9 +210,9 @@ class Scene:
 
 
 def _nearest(axis: Axis, span: Span, step: int) -> NDArray[np.intp]:
-    """Return the coarse pixels at the centres of fine ones of a step; -1 where there is none."""
+    """Return the coarse pixel at the centre of each group of ``step`` fine pixels; -1 if none."""
     centres = (np.arange(span.start, span.stop) + 0.5) * step
-    centres = np.minimum(centres, axis.fine - 0.5)  # the last one of a step may be cut
+    centres = np.minimum(centres, axis.fine - 0.5)  # the last group may be incomplete
     index = np.floor((centres - axis.origin) / axis.ratio + 1e-9).astype(np.intp)
     index[(index < 0) | (index >= axis.coarse)] = -1
     return index

@@ -1,9 +1,9 @@
 """
-The server of the viewer: for this machine and for whoever knows the token alone.
+The HTTP server of the viewer, restricted to this machine and to holders of a token.
 
-It listens on 127.0.0.1. A request needs the random token in its path, and this server's own name in
-the Host header: a web page elsewhere cannot know the first, and one whose name was rebound to this
-machine has another of the second. Requests read; nothing a request says names a file.
+It listens on 127.0.0.1. A request needs the random token in its path, which other web pages cannot
+know, and the name of this server in its Host header, which defeats DNS rebinding. Requests only
+read, and no part of a request is used as a file name.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from hsfuse.viewer.scene import Scene
 __all__ = ["ADDRESS", "ViewServer", "application", "refusal"]
 
 ADDRESS = "127.0.0.1"
-# Requests that read pixels at the same time: they share the cores and the memory.
+# Maximum number of concurrent requests that read pixels: they share cores and memory.
 _READERS = 4
-# Seconds that requests under way have when the server is stopped.
+# Seconds granted to pending requests when the server is stopped.
 _PATIENCE = 1
 
 _HEADERS = {
-    # No other origin is asked for anything. Leaflet and the chart set styles of elements.
+    # The page loads nothing from other origins. Leaflet and the charts set inline styles.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -48,18 +48,18 @@ Application = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
 
 class ViewServer:
     """
-    A server that has its port, and runs until it is interrupted.
+    A server bound to a port, which runs until it is interrupted.
 
     Parameters
     ----------
     scene : Scene
     port : int
-        0 for any that is free.
+        Port number; 0 for any free port.
 
     Raises
     ------
     OutputError
-        If uvicorn is not installed, or the port cannot be had.
+        If uvicorn is not installed, or the port cannot be bound.
     """
 
     def __init__(self, scene: Scene, port: int = 0) -> None:
@@ -75,7 +75,7 @@ class ViewServer:
 
     @property
     def url(self) -> str:
-        """The address of the page, with its token."""
+        """URL of the page, with the token."""
         return f"http://{ADDRESS}:{self._port}/{self._token}/"
 
     @property
@@ -85,12 +85,12 @@ class ViewServer:
 
     def run(self) -> None:
         """
-        Answer requests until the process is interrupted.
+        Serve requests until the process is interrupted.
 
         Raises
         ------
         KeyboardInterrupt
-            When it was, after the requests under way.
+            On interruption, after the pending requests.
         """
         config = self._uvicorn.Config(
             application(self._scene, self._token, self._port),
@@ -109,16 +109,16 @@ class ViewServer:
 
 def refusal(method: str, path: str, host: str, *, token: str, port: int) -> Response | None:
     """
-    Return the response to a request that is refused, None where it is not.
+    Return the response that refuses a request, or None if the request is allowed.
 
     Parameters
     ----------
     method, path, host : str
-        Of the request; ``host`` is its Host header.
+        Method, path and Host header of the request.
     token : str
-        The first part of the path of every request.
+        Required first component of the path.
     port : int
-        Of this server.
+        Port of this server.
     """
     if host not in (f"{ADDRESS}:{port}", f"localhost:{port}"):
         return Response.refusal(403, "this server answers to its own name alone")
@@ -144,7 +144,7 @@ def application(scene: Scene, token: str, port: int) -> Application:
             if rest.startswith("/"):
                 query = scope["query_string"].decode("latin-1")
                 response = await _read(receive, readers, scene, rest[1:], query)
-            else:  # the names of files on the page count from this folder
+            else:  # file names on the page are relative to this folder
                 response = Response(308, headers={"Location": f"/{token}/"})
         if response is not None:
             await _send(send, response)
@@ -155,12 +155,12 @@ def application(scene: Scene, token: str, port: int) -> Application:
 async def _read(
     receive: _Receive, readers: ThreadPoolExecutor, scene: Scene, path: str, query: str
 ) -> Response | None:
-    """Return the response from a thread; None where the browser wants it no more."""
+    """Compute the response in a thread; return None if the browser has cancelled the request."""
     work = asyncio.get_running_loop().run_in_executor(readers, respond, scene, path, query)
     gone = asyncio.ensure_future(_disconnected(receive))
     try:
         await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not work.done() and work.cancel():  # tiles of a view that was left while they waited
+        if not work.done() and work.cancel():  # queued tiles of a view that the user has left
             return None
         return await work
     finally:
@@ -190,7 +190,7 @@ def _listening(port: int) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((ADDRESS, port))
-        found.listen()  # a browser that is opened before the server runs waits
+        found.listen()  # a browser opened before the server runs waits
     except OSError as error:
         found.close()
         raise OutputError(

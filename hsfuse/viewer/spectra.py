@@ -1,4 +1,4 @@
-"""The spectra of a pixel of the fused raster: its own, the HS image's and the MS image's."""
+"""Spectra of the fused raster, the HS image and the MS image at a pixel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hsfuse.viewer.scene import Scene
 
 __all__ = ["longitude_latitude", "spectra_at", "spectra_table"]
 
-# Of the table: the pixel of the fused raster, the image and its pixel, the band, the value.
+# Columns of the table: pixel of the fused raster, image and its pixel, band, value.
 _COLUMNS = (
     *("row", "column", "x", "y", "longitude", "latitude"),
     *("image", "image_row", "image_column"),
@@ -28,26 +28,26 @@ _COLUMNS = (
 
 def spectra_at(scene: Scene, row: int, column: int) -> dict[str, Any]:
     """
-    Return the values of all images at a pixel of the fused raster.
+    Return the spectra of all images at a pixel of the fused raster.
 
     Parameters
     ----------
     scene : Scene
     row, column : int
-        From 0.
+        Indices of the pixel, from 0.
 
     Returns
     -------
     dict
-        Of JSON types, None for no data: ``row``, ``column``, ``x`` and ``y`` of the centre,
+        In JSON types, None for no data: ``row``, ``column``, ``x`` and ``y`` of the centre,
         ``longitude`` and ``latitude``; ``fused``, ``hs`` and ``ms`` with ``row``, ``column`` and
-        ``values`` of their pixels, the values exactly those of the rasters; ``ms`` also
-        ``in_hs_units``, by the gain and offset of the run; ``standard_error``.
+        unmodified ``values`` of their pixels; for ``ms`` also ``in_hs_units``, converted by gain
+        and offset of the run; ``standard_error``.
 
     Raises
     ------
     LookupError
-        If the raster has no such pixel.
+        If the pixel is outside the raster.
     """
     rows, columns = scene.size
     if not (0 <= row < rows and 0 <= column < columns):
@@ -78,7 +78,7 @@ def spectra_table(scene: Scene, pixels: Iterable[tuple[int, int]]) -> str:
     Raises
     ------
     LookupError
-        If the raster has no such pixel.
+        If the pixel is outside the raster.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

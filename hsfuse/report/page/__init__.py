@@ -1,8 +1,9 @@
 """
 The report of a run as one HTML file that needs no server and no network.
 
-Images of the same ground with a swipe, spectra at sampled pixels, maps, quality in words, sensors
-and the command that repeats the run. :func:`render_page` makes it of a :class:`Subject`.
+It contains images of the same area with a swipe, spectra at sampled pixels, maps, the
+interpretation of the quality, the sensors, and the command that repeats the run.
+:func:`render_page` renders a :class:`Subject`.
 """
 
 from hsfuse.report.page.document import render_page

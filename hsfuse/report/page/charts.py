@@ -1,4 +1,4 @@
-"""The charts of the sensors, as chart.js draws them: SRF and PSF as they were used."""
+"""Data of the charts of SRF and PSF as used, in the form that chart.js draws."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from hsfuse.report.page.subject import Subject
 
 __all__ = ["band_axis", "ms_centres", "psf_chart", "srf_chart"]
 
-# HS pixels on each side of the centre of the PSF, and points of its curve.
+# Half width of the PSF chart in HS pixels, and number of points of its curve.
 _REACH, _POINTS = 2.0, 81
-# Part of the peak of a response below which it is not drawn.
+# Responses below this share of their maximum are not drawn.
 _LEAST = 1e-3
 _MOST_BANDS = 12
 
 
 def band_axis(subject: Subject) -> tuple[NDArray[np.float64], str]:
-    """Return where the HS bands lie along the axis of a spectrum, and its label."""
+    """Return the positions of the HS bands on the spectral axis, and the label of the axis."""
     wavelength = subject.observed.pair.hs["wavelength"].values.astype(np.float64)
     if np.isfinite(wavelength).all():
         return wavelength, "Wavelength (nm)"
@@ -27,7 +27,7 @@ def band_axis(subject: Subject) -> tuple[NDArray[np.float64], str]:
 
 
 def ms_centres(subject: Subject) -> NDArray[np.float64]:
-    """Return where the MS bands lie on that axis: their centres, or the means of their SRF."""
+    """Return the positions of the MS bands on that axis: band centres, or means of the SRF."""
     along, label = band_axis(subject)
     response = subject.observed.radiometry.response
     means = (response @ along) / np.maximum(response.sum(axis=1), 1e-12)
@@ -38,7 +38,7 @@ def ms_centres(subject: Subject) -> NDArray[np.float64]:
 
 
 def srf_chart(subject: Subject) -> dict[str, Any]:
-    """Return the chart of the response of each MS band at the HS bands."""
+    """Return the chart of the spectral response of each MS band at the HS bands."""
     along, label = band_axis(subject)
     response = subject.observed.radiometry.response
     names = [str(name) for name in subject.observed.pair.rgb["band_name"].values]
@@ -49,7 +49,7 @@ def srf_chart(subject: Subject) -> dict[str, Any]:
         shown = np.flatnonzero(share > _LEAST)
         if not shown.size:
             continue
-        # One value of zero on each side, where the response ends.
+        # Include one zero on each side, where the response ends.
         order = np.argsort(along)
         places = np.flatnonzero(np.isin(order, shown))
         part = order[max(places[0] - 1, 0) : places[-1] + 2]
@@ -102,7 +102,7 @@ def psf_chart(subject: Subject) -> dict[str, Any]:
 
 
 def _profile(place: NDArray[np.float64], fwhm: float) -> NDArray[np.float64]:
-    """Return a Gaussian of maximum 1; the pixel itself for a width of 0."""
+    """Return a Gaussian with maximum 1; the pixel box for a width of 0."""
     if fwhm <= 0:
         return (np.abs(place) <= 0.5).astype(np.float64)
     return np.asarray(np.exp(-4 * np.log(2) * (place / fwhm) ** 2))

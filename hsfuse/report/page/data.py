@@ -1,4 +1,4 @@
-"""The data that a page embeds: pictures, sampled spectra and maps, with their sizes bounded."""
+"""The data embedded in a page: pictures, sampled spectra and maps, of bounded size."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from hsfuse.report.record import grid_of
 
 __all__ = ["ReportData", "page_data"]
 
-# Characters of packed spectra of the whole image, and of the detail; with the pictures, whose bound
-# is in pictures.py, and the maps a page stays below 15 MB.
+# Maximum characters of the packed spectra of the whole image and of the detail. With the pictures
+# (bounded in pictures.py) and the maps, a page stays below 15 MB.
 _WHOLE, _DETAIL = 5_000_000, 1_500_000
-# Characters that a value takes, about: of its two bytes deflating leaves six tenths.
+# Approximate characters per value: deflate leaves 0.6 of its two bytes, base64 adds a third.
 _CHARACTERS = 1.6
 
 
 class ReportData(NamedTuple):
     """
-    What a page embeds.
+    The data embedded in a page.
 
     Attributes
     ----------
     content : dict
-        For main.js, in JSON types.
+        Data for main.js, in JSON types.
     quality : Quality
-        Assessment and maps.
+        Assessment and quality maps.
     pictures_note, spectra_note : str
-        How both were reduced.
+        Sentences on the reduction of pictures and spectra.
     """
 
     content: dict[str, Any]
@@ -54,7 +54,7 @@ class ReportData(NamedTuple):
 
 
 class _PackedRegion(NamedTuple):
-    """A region, packed, and by how much a spectrum may differ from the raster's."""
+    """A packed region and the maximum error of its spectra."""
 
     region: Region
     content: dict[str, Any]
@@ -62,7 +62,7 @@ class _PackedRegion(NamedTuple):
 
 
 def page_data(subject: Subject) -> ReportData:
-    """Return the data of a page."""
+    """Return the data embedded in a page."""
     fused = subject.fused
     shape = fused.sizes["y"], fused.sizes["x"]
     pictures = draw_pictures(subject)
@@ -104,11 +104,11 @@ def page_data(subject: Subject) -> ReportData:
 
 
 def _packed_region(subject: Subject, window: tuple[Span, Span], most: int) -> _PackedRegion:
-    """Return the sampled spectra of a window, thinned until they take few enough characters."""
+    """Return the sampled spectra of a window, thinned to at most ``most`` characters."""
     bands = subject.fused.sizes["band"]
     ratio = subject.geometry.y.ratio * subject.geometry.x.ratio
     values = most / _CHARACTERS / bands
-    # Each sampled pixel has an HS pixel under it, at most one for each of these.
+    # HS pixels below the sampled pixels are embedded too, at most one per sampled pixel.
     hs = 2 * area_of(window) / ratio
     count = values - hs if hs < 2 * values / 3 else values / 3
     pixels = choose_pixels(window, bands, max(int(count), 1))
@@ -133,7 +133,7 @@ def _packed_region(subject: Subject, window: tuple[Span, Span], most: int) -> _P
 
 
 def _stored_step(subject: Subject) -> float:
-    """Return the step of the integers in which the fused raster is stored; 0 for none."""
+    """Return the scale of the integers in which the fused raster is stored; 0 for floats."""
     attributes = subject.fused.attrs
     if np.dtype(str(np.ravel(attributes.get("source_dtype", "float32"))[0])).kind not in "iu":
         return 0.0
@@ -156,7 +156,7 @@ def _region_content(region: Region, packed: dict[str, Packed]) -> dict[str, Any]
 
 
 def _box(window: tuple[Span, Span]) -> list[int]:
-    """Return left, top, right and bottom."""
+    """Return left, top, right and bottom of a window."""
     rows, columns = window
     return [columns.start, rows.start, columns.stop, rows.stop]
 
@@ -185,7 +185,7 @@ def _picture(composite: str, label: str, png: bytes, extent: Extent) -> dict[str
 
 
 def _start(region: Region, window: tuple[Span, Span], good: NDArray[np.bool_]) -> list[int]:
-    """Return column and row of the sampled pixel with data nearest to the middle of a window."""
+    """Return column and row of the valid sampled pixel nearest to the centre of a window."""
     rows, columns = region.pixels.rows, region.pixels.columns
     known = np.isfinite(region.fused[good]).all(axis=0)
     down, across = (
@@ -210,7 +210,7 @@ def _band_names(subject: Subject, along: NDArray[np.float64], label: str) -> lis
 
 
 def _named_bands(subject: Subject, label: str) -> list[dict[str, Any]]:
-    """Return the bands whose values are read out at the crosshair, and what they are called."""
+    """Return the bands whose values are shown at the crosshair, with their labels."""
     wavelength = subject.observed.pair.hs["wavelength"].values
     return [
         {
@@ -233,7 +233,7 @@ def _pictures_note(subject: Subject, pictures: Pictures) -> str:
 
 
 def _note(subject: Subject, regions: list[_PackedRegion]) -> str:
-    """Return of which pixels spectra are embedded, and how exactly."""
+    """Return the sentence on the sampling and the precision of the embedded spectra."""
     whole, *details = [each.region.pixels for each in regions]
     text = f"Spectra are embedded of {_share(whole.step)}"
     if whole.parts is not None:

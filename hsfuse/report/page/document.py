@@ -1,4 +1,4 @@
-"""The HTML file: data, sections and script in one template."""
+"""The HTML file: data, sections and scripts filled into one template."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from hsfuse.report.page.subject import Subject
 __all__ = ["fill_template", "render_page"]
 
 _STYLES = ("chart.css", "page.css")
-# In the order in which they need each other.
+# In order of dependency.
 _SCRIPTS = ("chart.js", "cube.js", "scale.js", "scene.js", "main.js")
 _COLOUR_STEPS = 12
 
 
 class Page(NamedTuple):
-    """The HTML of a report, which refers to nothing outside itself, and its quality in words."""
+    """The self-contained HTML of a report, and the findings that it states."""
 
     text: str
     findings: tuple[Finding, ...]
@@ -47,7 +47,7 @@ class Page(NamedTuple):
 
 def render_page(subject: Subject) -> Page:
     """
-    Return the report of a fused raster.
+    Return the HTML report of a fused raster.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def _html(subject: Subject, found: ReportData) -> str:
 
 
 def fill_template(name: str, **parts: str) -> str:
-    """Return a template of this folder with its parts, version and style; no part is escaped."""
+    """Fill a template of this folder with its parts, version and style; parts are not escaped."""
     style = "\n".join(_resource(each) for each in _STYLES)
     return Template(_resource(name)).substitute(parts, version=version("hsfuse"), style=style)
 
@@ -110,14 +110,14 @@ def _resource(name: str) -> str:
 
 
 def _joined_modules() -> str:
-    """Return the modules as one: names are unique among them, so imports and exports go."""
+    """Join the modules: their names are unique, so that imports and exports can be removed."""
     text = "\n".join(_resource(name) for name in _SCRIPTS)
     text = re.sub(r"^import .*;\n", "", text, flags=re.MULTILINE)
     return re.sub(r"^export ", "", text, flags=re.MULTILINE)
 
 
 def _script_json(content: object) -> str:
-    """Return JSON that ends no script element."""
+    """Return JSON that is safe inside a script element."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
 
@@ -136,7 +136,7 @@ def _list(facts: Iterable[tuple[str, str]]) -> str:
 
 
 def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
-    """Return a table, of which the columns from ``texts`` on are numbers."""
+    """Return an HTML table; the columns from index ``texts`` on are numeric."""
 
     def cell(tag: str, place: int, text: str, scope: str = "") -> str:
         number = ' class="number"' if place >= texts else ""
@@ -230,7 +230,7 @@ def _map_figure(each: Map) -> str:
 
 
 def data_url(png: bytes) -> str:
-    """Return a PNG as the address of itself."""
+    """Return a PNG as a data URL."""
     return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
 
 

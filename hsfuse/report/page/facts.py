@@ -1,4 +1,4 @@
-"""What a report states of pair, sensors and run: labels and texts, without markup."""
+"""Labels and texts of a report about pair, sensors and run, without markup."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Record = Mapping[str, Any]
 
 
 def lead(subject: Subject) -> str:
-    """Return one sentence that says what the fused raster is."""
+    """Return the introductory sentence about the fused raster."""
     fused, record = subject.fused, subject.record
     parts = [raster_bands(fused), raster_size(fused)]
     if size := pixel_size(fused):
@@ -34,7 +34,7 @@ def lead(subject: Subject) -> str:
 
 
 def pair_facts(subject: Subject) -> Facts:
-    """Return the two images, their grids and the co-registration."""
+    """Return the facts about the two images, their grids and the co-registration."""
     pair, record = subject.observed.pair, subject.record
     axes = pair.geometry
     alignment = record.get("alignment")
@@ -54,7 +54,7 @@ def pair_facts(subject: Subject) -> Facts:
 
 
 def _estimated_psf(found: Record | None) -> PSF | None:
-    """Return the PSF that was estimated from the pair, where that is reliable."""
+    """Return the PSF estimated from the pair, or None if it is not reliable."""
     if not found or not found.get("reliable") or not found.get("psf"):
         return None
     stated = found["psf"]
@@ -66,7 +66,7 @@ def _estimated_psf(found: Record | None) -> PSF | None:
 
 
 def _raster_text(raster: Any, stated: Record | None) -> str:
-    """Return file and size of an input: those of the file where the record has them."""
+    """Return the file and size of an input, from the record if it states them."""
     size, pixel = raster_size(raster), pixel_size(raster)
     if stated and "rows" in stated:
         size = image_size(stated["rows"], stated["columns"])
@@ -95,7 +95,7 @@ def _alignment_text(found: Record | None, recorded: bool) -> str:
 
 
 def ms_band_rows(subject: Subject) -> list[tuple[str, str, str, str, str]]:
-    """Return name, centre, gain, offset and correlation of each MS band."""
+    """Return the name, centre, gain, offset and correlation of each MS band."""
     rgb, found = subject.observed.pair.rgb, subject.observed.radiometry
     rows = []
     for band, name in enumerate(rgb["band_name"].values):
@@ -113,7 +113,7 @@ def ms_band_rows(subject: Subject) -> list[tuple[str, str, str, str, str]]:
 
 
 def fusion_facts(subject: Subject) -> Facts:
-    """Return method, options and the figures of the run."""
+    """Return the facts about method, options and consistency of the run."""
     record = subject.record
     if not record:
         return [("run", "no record of hsfuse belongs to this file")]
@@ -142,7 +142,7 @@ def _difference(label: str, found: Record | None, units: str) -> Facts:
 
 
 def run_facts(subject: Subject) -> Facts:
-    """Return when, where and how long the run was, and the versions."""
+    """Return the facts about time, machine, duration and library versions of the run."""
     record = subject.record
     result, versions = record.get("result") or {}, record.get("versions") or {}
     output = record.get("output") or {}
@@ -167,7 +167,7 @@ def run_facts(subject: Subject) -> Facts:
 
 
 def notes_of(subject: Subject) -> list[str]:
-    """Return what was assumed, chosen or found odd, a sentence each."""
+    """Return the notes of the run on assumptions, choices and anomalies, one sentence each."""
     record = subject.record
     stated = list(record.get("notes") or ()) if record else list(subject.observed.pair.notes)
     result = record.get("result") or {}

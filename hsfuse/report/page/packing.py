@@ -1,10 +1,10 @@
 """
-Cubes of spectra as compact text, and as cube.js reads it.
+Pack cubes of spectra as compact text, which cube.js decodes.
 
-A value is a number of steps above the smallest value of its band: 16 bits, where the steps of a
-raster of integers are its own, so that nothing is lost, and otherwise 65534 to the range of
-the band. From each number the same pixel's number in the band before is subtracted; low and high
-bytes are separated, deflated, and written in base64.
+Each value is quantised to 16 bits above the minimum of its band. For a raster stored as integers
+the step is that of the stored values, without loss, otherwise the range of the band divided by
+65534. Numbers are differenced along the bands, split into low and high bytes, deflated, and
+encoded in base64.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Packed(NamedTuple):
     Attributes
     ----------
     shape : tuple of int
-        Bands, rows and columns.
+        Numbers of bands, rows and columns.
     offset, step : list of float
-        Of each band: a value is offset + step * number.
+        Offset and step of each band: value = offset + step * number.
     data : str
-        Base64.
+        Packed numbers, base64.
     """
 
     shape: tuple[int, ...]
@@ -46,14 +46,14 @@ class Packed(NamedTuple):
 
 def pack_cube(cube: Cube, stored_step: float = 0.0) -> Packed:
     """
-    Return a packed cube.
+    Return a cube in packed form.
 
     Parameters
     ----------
     cube : ndarray of shape (bands, rows, columns)
         NaN for no data.
     stored_step : float
-        Of the integers of which the values were stored; 0 for none.
+        Scale of the integers in which the values are stored; 0 for floats.
     """
     bands = len(cube)
     flat = cube.reshape(bands, -1).astype(np.float64)
@@ -62,7 +62,7 @@ def pack_cube(cube: Cube, stored_step: float = 0.0) -> Packed:
     high = np.where(known, flat, -np.inf).max(axis=1, initial=-np.inf)
     low = np.where(np.isfinite(low), low, 0.0)
     span = np.where(np.isfinite(high), high - low, 0.0)
-    step = span / (_NO_DATA - 1)  # 0 where all values are the same
+    step = span / (_NO_DATA - 1)  # 0 where all values are equal
     if stored_step > 0:
         step = np.where(span / stored_step < _NO_DATA - 1, stored_step, step)
     numbers = np.full(flat.shape, _NO_DATA, np.uint16)
@@ -77,6 +77,6 @@ def pack_cube(cube: Cube, stored_step: float = 0.0) -> Packed:
 
 
 def largest_error(packed: Packed, stored_step: float = 0.0) -> float:
-    """Return by how much a value of a packed cube may differ from the raster's; 0 for none."""
+    """Return the maximum quantisation error of a packed cube; 0 if packing is lossless."""
     steps = [step for step in packed.step if not (stored_step > 0 and step == stored_step)]
     return max(steps, default=0.0) / 2

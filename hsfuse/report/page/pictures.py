@@ -1,4 +1,4 @@
-"""Pictures of the three images on the ground of the fused raster, as PNG of bounded size."""
+"""Pictures of the three images over the area of the fused raster, as PNG of bounded size."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ __all__ = ["Layer", "Picture", "Pictures", "draw_pictures", "encode_png", "hs_ex
 Image = NDArray[np.float32]
 Extent = tuple[float, float, float, float]
 
-#: Names of the composites.
+#: Band composites: key -> name.
 COMPOSITES = {"natural": "natural colours", "false": "false colours (near infrared as red)"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """Of the pictures."""
+    """Settings of the pictures."""
 
-    # Pixels of the longer side of a picture of the whole: what a screen shows of it.
+    # Maximum pixels of the longer side of a picture of the whole raster.
     longest: int = 900
-    # Pixels a side of the part that is shown at full resolution, where the whole is not.
+    # Side in pixels of the detail shown at full resolution, if the whole is not.
     detail: int = 256
-    # Bytes of all pictures together.
+    # Maximum bytes of all pictures together.
     most_bytes: int = 5_000_000
-    # Of PNG: 6, the default, takes twice as long for 3 % in size.
+    # Compression level of PNG: the default of 6 takes twice as long and saves 3 % in size.
     png_level: int = 3
 
 
@@ -53,10 +53,10 @@ _SETTINGS = _Settings()
 
 class Picture(NamedTuple):
     """
-    A PNG and where it lies.
+    A PNG and its extent.
 
-    ``extent`` is left, top, right and bottom in pixels of the fused raster; ``label`` says what is
-    shown, such as the wavelengths.
+    ``extent`` is left, top, right and bottom in pixels of the fused raster; ``label`` describes the
+    bands shown, for example by their wavelengths.
     """
 
     composite: str
@@ -66,7 +66,7 @@ class Picture(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """An image by its name, in several composites; later pictures of one lie on earlier ones."""
+    """Named image with the pictures of its composites; later pictures are drawn on earlier ones."""
 
     name: str
     pictures: tuple[Picture, ...]
@@ -74,10 +74,10 @@ class Layer(NamedTuple):
 
 class Pictures(NamedTuple):
     """
-    The layers of HS, MS and fused image.
+    The layers of the HS, MS and fused image.
 
-    ``detail`` is the window (rows, columns) of the fused raster at full resolution, None where the
-    whole is; ``centre`` a window with many edges, for a start.
+    ``detail`` is the window (rows, columns) of the fused raster shown at full resolution, None if
+    the whole is; ``centre`` is a window with many edges, the initial view.
     """
 
     layers: tuple[Layer, ...]
@@ -86,7 +86,7 @@ class Pictures(NamedTuple):
 
 
 class _Preview(NamedTuple):
-    """Some bands of a raster as a picture shows them: an image for the whole or a part of it."""
+    """Bands of a raster, or of a window of it, at the resolution of a picture."""
 
     image: Image
     extent: Extent
@@ -95,9 +95,9 @@ class _Preview(NamedTuple):
 @dataclass(frozen=True)
 class _Source:
     """
-    A raster that is shown: its name, composites (bands of each), and its parts.
+    A raster to draw: its name, the bands of its composites, and its previews.
 
-    ``bands`` are those of ``parts``; ``limits`` of the contrast stretch, one for each of them.
+    ``bands`` are the bands of ``parts``; ``limits`` are their limits of the contrast stretch.
     """
 
     name: str
@@ -112,8 +112,8 @@ def draw_pictures(subject: Subject) -> Pictures:
     """
     Return the pictures of a report.
 
-    The fused image has the bands and the contrast stretch of the HS image, so that the two differ
-    by the fusion alone.
+    The fused image is drawn with the bands and the contrast stretch of the HS image, so that the
+    two differ by the fusion alone.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def draw_pictures(subject: Subject) -> Pictures:
 
 
 def hs_extent(subject: Subject) -> Extent:
-    """Return left, top, right and bottom of the HS image in pixels of the fused raster."""
+    """Return the extent of the HS image in pixels of the fused raster."""
     (top, bottom), (left, right) = (
         (axis.origin, axis.origin + axis.coarse * axis.ratio)
         for axis in (subject.geometry.y, subject.geometry.x)
@@ -178,7 +178,7 @@ def _fused_preview(subject: Subject, bands: list[int]) -> _Preview:
 
 
 def _over(extent: Extent, raster: xr.DataArray, image: Image) -> Extent:
-    """Return the extent of a reduced image, whose last pixels reach beyond the raster."""
+    """Return the extent of a reduced image, whose last pixels may reach beyond the raster."""
     left, top, right, bottom = extent
     lengths = []
     for length, count, span in zip(
@@ -191,14 +191,14 @@ def _over(extent: Extent, raster: xr.DataArray, image: Image) -> Extent:
 
 
 def _with_detail(source: _Source, rows: Span, columns: Span) -> _Source:
-    """Return a source with a window of it at full resolution, as far as it reaches."""
+    """Return a source with a window at full resolution added, clipped to the raster."""
     image = read_window(source.raster, source.bands, rows, columns)
     extent = (float(columns.start), float(rows.start), float(columns.stop), float(rows.stop))
     return replace(source, parts=(*source.parts, _Preview(image, extent)))
 
 
 def _bounded(sources: Sequence[_Source]) -> tuple[Layer, ...]:
-    """Return the layers; pictures of the whole are thinned where all take too many bytes."""
+    """Return the layers; pictures of the whole are thinned if the total size is too large."""
     while True:
         layers = tuple(_layer(source) for source in sources)
         size = sum(len(picture.png) for layer in layers for picture in layer.pictures)
@@ -239,7 +239,7 @@ def _picked(limits: Limits, places: list[int]) -> Limits:
 
 
 def encode_png(picture: NDArray[np.float32]) -> bytes:
-    """Return the PNG of a picture, shape (rows, columns, 3 or 4), values 0 to 1."""
+    """Encode a picture, shape (rows, columns, 3 or 4), values 0 to 1, as PNG."""
     stream = io.BytesIO()
     pixels = np.round(np.ascontiguousarray(picture) * 255).astype(np.uint8)
     imsave(stream, pixels, format="png", pil_kwargs={"compress_level": _SETTINGS.png_level})

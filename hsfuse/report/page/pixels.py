@@ -1,4 +1,4 @@
-"""Single pixels of a raster of any size, read tile by tile."""
+"""Read single pixels of a raster of any size, tile by tile."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ __all__ = ["TILE", "read_pixels"]
 Cube = NDArray[np.float32]
 Indexes = NDArray[np.intp]
 
-#: Pixels a side of the tiles of a cloud-optimised GeoTIFF, which are decoded as a whole.
+#: Side in pixels of the tiles of a cloud-optimised GeoTIFF, the unit of decoding.
 TILE = 512
-# Values read at a time.
+# Maximum number of values read at a time.
 _PIECE = 8_000_000
 
 
 def read_pixels(raster: xr.DataArray, rows: Indexes, columns: Indexes) -> Cube:
     """
-    Return the values at the crossings of some rows and columns; NaN beyond the raster.
+    Return the values at all combinations of rows and columns; NaN outside the raster.
 
     Parameters
     ----------
     raster : DataArray
-        Lazy, (band, y, x).
+        Lazy raster (band, y, x).
     rows, columns : ndarray of int
-        In increasing order.
+        Indices in increasing order.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def read_pixels(raster: xr.DataArray, rows: Indexes, columns: Indexes) -> Cube:
 
 
 def _as_slice(indexes: Indexes) -> slice | Indexes:
-    """Return the slice of evenly spaced indexes, which is read without a copy."""
+    """Return evenly spaced indices as a slice, which is read without a copy."""
     steps = np.diff(indexes)
     if steps.size and (steps != steps[0]).any():
         return indexes
@@ -69,14 +69,14 @@ def _as_slice(indexes: Indexes) -> slice | Indexes:
 
 
 def _tiles(indexes: Indexes, length: int) -> list[slice]:
-    """Return which of some indexes lie within each tile of an axis."""
+    """Return, for each tile of an axis, the slice of the indices inside it."""
     edges = np.arange(0, length + TILE, TILE).clip(max=length)
     cuts = np.searchsorted(indexes, edges)
     return [slice(int(start), int(stop)) for start, stop in pairwise(cuts) if start < stop]
 
 
 def _band_spans(bands: int, rows: Indexes, columns: Indexes) -> list[Span]:
-    """Return groups of bands of which a window is read at a time."""
+    """Return the spans of bands to read at a time."""
     area = int(rows[-1] - rows[0] + 1) * int(columns[-1] - columns[0] + 1)
     count = max(_PIECE // area, 1)
     return [Span(first, min(first + count, bands)) for first in range(0, bands, count)]

@@ -1,4 +1,4 @@
-"""Quality of the fused raster in words, and maps of it."""
+"""Quality of the fused raster: interpretation and maps."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from hsfuse.report.page.subject import Subject
 
 __all__ = ["COLOURS", "Map", "Quality", "assess_subject"]
 
-# Values of a fused raster that is not held in memory, in blocks spread over it, that are compared:
-# two seconds of one core, and as much to read them.
+# Maximum number of values compared of a fused raster that is not in memory, in evenly spaced
+# blocks: two seconds of one core, and as much to read them.
 _MOST_VALUES = 16_000_000
-# Percentiles between which a map has colours: few extreme pixels do not decide them.
+# Percentiles of the first and last colour of a map, robust to a few extreme pixels.
 _PERCENTILES = (2, 98)
-# Pixels of the longer side of the map of the standard error.
+# Maximum pixels of the longer side of the map of the standard error.
 _LONGEST = 600
 
-#: Colour map of all maps: even in lightness, also for the colour blind.
+#: Colour map of all maps: perceptually uniform, colour-blind safe.
 COLOURS = "cividis"
 
 
 class Map(NamedTuple):
     """
-    A map with its colours.
+    A map drawn in colours.
 
     Attributes
     ----------
     key, title, text, units : str
-        Name of its element, what it shows, in one sentence, and the unit of its values.
+        Name of its HTML element, title, explanation in one sentence, and unit of the values.
     low, high : float
         Values of the first and the last colour.
     median : float
-        Of all values.
+        Median of all values.
     png : bytes
-        Transparent where there is no value.
+        PNG, transparent where there is no value.
     extent : tuple of float
         Left, top, right and bottom in pixels of the fused raster.
     """
@@ -60,9 +60,9 @@ class Map(NamedTuple):
 
 class Quality(NamedTuple):
     """
-    The assessment of a report; None where no pixel could be compared.
+    The assessment of a report, None if no pixel could be compared, and its maps.
 
-    ``scope`` says what was compared: the whole, or which part of it.
+    ``scope`` states what was compared: the whole raster or which part of it.
     """
 
     assessment: Assessment | None
@@ -77,9 +77,9 @@ def assess_subject(subject: Subject, *, most_values: int = _MOST_VALUES) -> Qual
     Parameters
     ----------
     subject : Subject
-        What the report is of.
+        Subject of the report.
     most_values : int
-        Values that are compared, about, of a fused raster that is not held in memory.
+        Approximate maximum number of values compared of a fused raster that is not in memory.
     """
     most = None if subject.held else most_values
     maps: list[Map] = []

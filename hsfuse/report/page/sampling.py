@@ -1,8 +1,8 @@
 """
-Spectra at sampled pixels of the fused raster, and of both inputs at the same places.
+Spectra at sampled pixels of the fused raster, and of both inputs at the same positions.
 
-The values are those of the rasters at these pixels; nothing is averaged. Of a raster of any size a
-bounded number of values is read: of a large one the sampled pixels lie in some of its tiles.
+Values are those of the rasters, not averages. The number of values read is bounded for rasters of
+any size: in a large raster the sampled pixels lie in a subset of its tiles.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ Indexes = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """Of what is read and kept of the spectra."""
+    """Limits of the spectra read and embedded."""
 
-    # Values of the fused raster that are read for the whole image: 1 GB of float32.
+    # Maximum number of values of the fused raster read for the whole image: 1 GB of float32.
     most_read: int = 2**28
-    # Values of a window that is read to be degraded to the HS image.
+    # Maximum number of values of a window read for degradation to the HS image.
     most_degraded: int = 2**26
-    # Bands that are degraded at a time.
+    # Number of bands degraded at a time.
     bands: int = 16
 
 
@@ -44,9 +44,10 @@ _SETTINGS = _Settings()
 
 class Pixels(NamedTuple):
     """
-    Sampled pixels: all crossings of some rows and columns of a raster, in increasing order.
+    Sampled pixels: all combinations of ``rows`` and ``columns``, both in increasing order.
 
-    ``step`` is their distance, within a tile where only ``parts`` (down, across) of it are sampled.
+    ``step`` is their spacing in pixels. If only some tiles of a raster are sampled, ``parts`` is
+    their number (down, across), and ``step`` the spacing within a tile.
     """
 
     rows: Indexes
@@ -67,18 +68,18 @@ class Region:
     pixels : Pixels
         The sampled pixels of the fused raster.
     fused : ndarray of shape (bands, rows, columns)
-        At the sampled pixels, NaN for no data.
+        Spectra at the sampled pixels, NaN for no data.
     hs : ndarray of shape (bands, HS rows, HS columns)
-        The HS pixels under them.
+        Spectra of the HS pixels that contain the sampled pixels.
     degraded : ndarray of shape (bands, HS rows, HS columns) or None
-        The fused raster as the HS sensor would see it there, blurred by the PSF; NaN where the PSF
-        reaches beyond it. None for windows too large to be read for it.
+        The fused raster degraded to those HS pixels by D; NaN where the PSF reaches beyond the
+        raster. None for windows too large to be read completely.
     hs_rows, hs_columns : ndarray of int
-        Of ``hs``, for each sampled row and column; -1 beyond the HS image.
+        Index into ``hs`` for each sampled row and column; -1 outside the HS image.
     ms : ndarray of shape (MS bands, rows, columns)
-        The MS image there, in units of the HS image: (value - offset) / gain.
+        The MS image at the sampled pixels, in units of the HS image: (value - offset) / gain.
     error : ndarray of shape (1, rows, columns) or None
-        Standard error, in units of the HS image.
+        Standard error at the sampled pixels, in units of the HS image.
     """
 
     window: tuple[Span, Span]
@@ -96,18 +97,18 @@ def choose_pixels(
     window: tuple[Span, Span], bands: int, most_pixels: int, *, most_read: int | None = None
 ) -> Pixels:
     """
-    Return which pixels of a window are sampled.
+    Return the pixels of a window to sample.
 
     Parameters
     ----------
     window : tuple of Span
-        Rows and columns.
+        Rows and columns of the window.
     bands : int
-        Of the raster.
+        Number of bands of the raster.
     most_pixels : int
-        Sampled at most, about.
+        Approximate maximum number of sampled pixels.
     most_read : int, optional
-        Values that may be read for it; a tile counts as a whole.
+        Maximum number of values to read; a tile counts as a whole.
 
     Examples
     --------
@@ -122,7 +123,7 @@ def choose_pixels(
             for span in window
         )
         return Pixels(rows, columns, step)
-    # Whole tiles are decoded for one of their pixels: so there are few tiles, and many pixels each.
+    # A tile is decoded completely even for one pixel: sample few tiles, with many pixels in each.
     tiles = [math.ceil(len(span) / TILE) for span in window]
     share = math.sqrt(most_read / (bands * TILE**2) / math.prod(tiles))
     chosen = [spread_evenly(count, round(share * count)) for count in tiles]
@@ -177,7 +178,7 @@ def area_of(window: tuple[Span, Span]) -> int:
 
 
 def _degraded(subject: Subject, hs_rows: Indexes, hs_columns: Indexes) -> Cube:
-    """Return the fused raster as the HS sensor sees it in some HS pixels."""
+    """Return the fused raster degraded by D at the given HS pixels."""
     geometry, psf = subject.geometry, subject.observed.pair.psf
     axes = geometry.y, geometry.x
     coarse = [Span(int(each[0]), int(each[-1]) + 1) for each in (hs_rows, hs_columns)]
@@ -198,7 +199,7 @@ def _degraded(subject: Subject, hs_rows: Indexes, hs_columns: Indexes) -> Cube:
 
 
 def _under(axis: Axis, fine: Indexes) -> tuple[Indexes, Indexes]:
-    """Return the HS pixels under some fine ones, and for each of these its place among them."""
+    """Return the HS pixels that contain fine pixels, and for each fine pixel its index in them."""
     index = np.floor((fine + 0.5 - axis.origin) / axis.ratio).astype(np.intp)
     inside = (index >= 0) & (index < axis.coarse)
     found = np.unique(index[inside])
@@ -234,7 +235,7 @@ def _middle(indexes: Indexes) -> slice:
 
 
 def _kept(places: Indexes) -> tuple[Indexes, Indexes]:
-    """Return the used places and, for each that was given, its place among them."""
+    """Return the distinct indices in use and, for each input index, its position among them."""
     used = np.unique(places[places >= 0])
     if not used.size:
         return np.zeros(1, np.intp), places

@@ -1,4 +1,4 @@
-"""What a report is of: a fused raster with its pair, and the record of its run."""
+"""The subject of a report: a fused raster with its pair and the record of its run."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ if TYPE_CHECKING:
 
 __all__ = ["Subject", "file_subject", "outcome_subject"]
 
-# Values of a fused raster that are held in memory: 256 MB.
+# Maximum number of values of a fused raster held in memory: 256 MB of float32.
 _HELD_VALUES = 2**26
 
 
 @dataclass(frozen=True)
 class Subject:
     """
-    A fused raster, its pair, and what is known of its run.
+    A fused raster, its pair, and the record of its run.
 
     Attributes
     ----------
     path : Path or Url
         The fused raster.
     fused : DataArray
-        It, (band, y, x), lazy, or in memory where it is small; with the coordinate
-        ``standard_error`` where the file has one.
+        The fused raster (band, y, x), in memory if it is small, otherwise lazy; with the
+        coordinate ``standard_error`` if the file has one.
     held : bool
-        Whether it is in memory: a file of tiles is decoded once, not for each of its parts.
+        Whether ``fused`` is in memory, so that the tiles of its file are decoded only once.
     observed : ObservedPair
         The pair with PSF, response, gain and offset.
     row, column : int
-        Of the MS image (``observed.pair.rgb``), at which the fused raster begins.
+        Position of the first pixel of the fused raster on the MS grid (``observed.pair.rgb``).
     good : ndarray of bool, shape (bands,)
-        Bands that are shown: good in both the fused raster and the HS image.
+        Bands to show: good in both the fused raster and the HS image.
     record : mapping
-        Of the run; empty where there is none.
+        Record of the run; empty if there is none.
     """
 
     path: AnyPath
@@ -69,7 +69,7 @@ class Subject:
     @classmethod
     def of(cls, path: AnyPath, observed: ObservedPair, record: Mapping[str, Any]) -> Subject:
         """
-        Return a file with the pair that it was fused from.
+        Return the subject for a fused file and the pair from which it was fused.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class Subject:
 
     @property
     def geometry(self) -> Geometry:
-        """Of the HS image over the fused raster."""
+        """Geometry of the HS grid relative to the fused raster."""
         y, x = self.observed.pair.geometry.y, self.observed.pair.geometry.x
         return Geometry(
             replace(y, fine=self.fused.sizes["y"], origin=y.origin - self.row),
@@ -100,22 +100,22 @@ class Subject:
 
     @property
     def ms_name(self) -> str:
-        """What the high-resolution image is called."""
+        """Name of the high-resolution image in texts."""
         return f"{image_kind(self.observed.pair.rgb.sizes['band'])} image"
 
     @property
     def units(self) -> str:
-        """Of the HS image and of the fused raster; empty where the file states none."""
+        """Units of the HS image and of the fused raster; empty if unknown."""
         return str(self.observed.pair.hs.attrs.get("units") or "")
 
     @property
     def standard_error(self) -> xr.DataArray | None:
-        """The standard error (y, x); None where the file has none."""
+        """The standard error (y, x); None if the file has none."""
         return self.fused.coords.get(STANDARD_ERROR)
 
 
 def outcome_subject(outcome: Outcome) -> Subject:
-    """Return what the report of a finished run is of."""
+    """Return the subject for a finished run."""
     plan = outcome.job.plan
     source = str(record_path(outcome.path))
     observed = survey_observed(plan.pair, plan.radiometry, source=source)
@@ -129,21 +129,21 @@ def file_subject(
     choices: Mapping[str, Any] | None = None,
 ) -> Subject:
     """
-    Return what the report of a file is of.
+    Return the subject for a fused file.
 
     Parameters
     ----------
     path : Path or Url
         An output of :func:`hsfuse.run`, or a fused raster of another program.
     hs, ms : path, optional
-        The two images; those of the record beside the file by default.
+        The HS and the MS image; by default those named by the record beside the file.
     choices : mapping, optional
-        As for :func:`hsfuse.assess`.
+        Options of :func:`hsfuse.assess`.
 
     Raises
     ------
     RasterError, PairError
-        If a file cannot be read, no image is named, or they do not belong together.
+        If a file cannot be read, no image is named, or the grids or bands do not match.
     """
     record, name = record_of(path)
     if hs is None or ms is None:
@@ -154,6 +154,6 @@ def file_subject(
             )
         hs, ms = (record[role]["path"] for role in ("scene", "rgb"))
     observed = observed_for(path, hs, ms, choices or {})
-    # A record that is not used states nothing of what the page shows.
+    # A record that is not used says nothing about the images shown.
     used = record if observed.source == name else {}
     return Subject.of(path, observed, used)
