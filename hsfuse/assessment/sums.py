@@ -255,15 +255,20 @@ def _add_windows(
             if coarse.sum() < enough or fine.sum() < enough_fine:
                 continue
             pixels = WindowPixels(
-                block.fused[:, down, across][:, fine],
-                block.ms[:, down, across][:, fine],
-                block.hs[:, *place][:, coarse],
-                block.degraded_ms[:, *place][:, coarse],
-                block.degraded[:, *place][:, coarse],
+                _picked(block.fused[:, down, across], fine),
+                _picked(block.ms[:, down, across], fine),
+                _picked(block.hs[:, *place], coarse),
+                _picked(block.degraded_ms[:, *place], coarse),
+                _picked(block.degraded[:, *place], coarse),
             )
             found = window_distortion(pixels, synthesis)
             total += found
-            noisy += noise_distortion(pixels, synthesis, noise)
+            noisy += noise_distortion(pixels, synthesis, noise, found)
             local = found.spectral().mean(), found.khan(), found.spatial().mean()
             maps[3:, *place] = np.array(local)[:, None, None]
     return replace(sums, distortion=total, noise=noisy)
+
+
+def _picked(cube: Cube, where: Mask) -> Cube:
+    """Return the pixels of a window, (bands, pixels); most windows are complete."""
+    return cube.reshape(len(cube), -1) if where.all() else cube[:, where]

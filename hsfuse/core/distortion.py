@@ -24,8 +24,7 @@ overlap, so that the sums of blocks add up to those of the whole.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import cache
-from typing import NamedTuple
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +44,8 @@ Array = NDArray[np.float64]
 _FLAT = 1e-12
 
 
-class WindowPixels(NamedTuple):
+@dataclass(frozen=True)
+class WindowPixels:
     """
     The pixels of one window, all of shape (bands or MS bands, pixels) and finite.
 
@@ -62,6 +62,11 @@ class WindowPixels(NamedTuple):
     hs: NDArray[np.floating]
     degraded_ms: NDArray[np.floating]
     degraded: NDArray[np.floating]
+
+    @cached_property
+    def hs_moments(self) -> tuple[Array, Array]:
+        """Means and covariance of the bands of the HS image and of D of the MS image."""
+        return _moments(self.hs, self.degraded_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,19 +128,23 @@ def window_distortion(pixels: WindowPixels, synthesis: SynthesisedBands) -> Dist
     """
     bands = len(pixels.fused)
     fused, own_ms = _indices(*_moments(pixels.fused, pixels.ms), synthesis)
-    hs, hs_ms = _indices(*_moments(pixels.hs, pixels.degraded_ms), synthesis)
-    mean, covariance = _moments(pixels.hs, pixels.degraded)
+    mean, covariance = pixels.hs_moments
+    hs, hs_ms = _indices(mean, covariance, synthesis)
+    _, own = _centred(pixels.hs)
+    other, shown = _centred(pixels.degraded)
     index = _hypercomplex_index(
         mean[:bands],
-        mean[bands:],
-        covariance[:bands, :bands].diagonal(),
-        covariance[bands:, bands:].diagonal(),
-        covariance[:bands, bands:],
+        other,
+        covariance.diagonal()[:bands],
+        np.square(shown).mean(axis=1),
+        own @ shown.T / own.shape[1],
     )
     return Distortion(1, fused, hs, own_ms, hs_ms, np.asarray(index))
 
 
-def noise_distortion(pixels: WindowPixels, synthesis: SynthesisedBands, noise: Array) -> Distortion:
+def noise_distortion(
+    pixels: WindowPixels, synthesis: SynthesisedBands, noise: Array, found: Distortion
+) -> Distortion:
     """
     Return the indices of one window for an error-free fused cube.
 
@@ -149,20 +158,21 @@ def noise_distortion(pixels: WindowPixels, synthesis: SynthesisedBands, noise: A
     synthesis : SynthesisedBands
     noise : ndarray of shape (bands,)
         Standard deviation of the noise of the HS image.
+    found : Distortion
+        From :func:`window_distortion`, whose indices of the HS image are the same.
     """
     bands = len(pixels.hs)
-    mean, covariance = _moments(pixels.hs, pixels.degraded_ms)
-    hs, hs_ms = _indices(mean, covariance, synthesis)
-    clean = covariance.copy()
+    mean, covariance = pixels.hs_moments
     noisy = covariance.diagonal()[:bands]
     power = np.maximum(noisy - noise**2, 0.0)
     # Without noise a window may be flat: covariances are limited by the variances.
-    limit = np.sqrt(np.concatenate([power, covariance.diagonal()[bands:]]))
-    clean = np.clip(clean, -np.outer(limit, limit), np.outer(limit, limit))
+    deviation = np.sqrt(np.concatenate([power, covariance.diagonal()[bands:]]))
+    limit = np.outer(deviation, deviation)
+    clean = np.clip(covariance, -limit, limit)
     clean[range(bands), range(bands)] = power
     own, own_ms = _indices(mean, clean, synthesis)
     index = _hypercomplex_index(mean[:bands], mean[:bands], noisy, power, clean[:bands, :bands])
-    return Distortion(1, own, hs, own_ms, hs_ms, np.asarray(index))
+    return Distortion(1, own, found.hs, own_ms, found.hs_ms, np.asarray(index))
 
 
 def _indices(mean: Array, covariance: Array, synthesis: SynthesisedBands) -> tuple[Array, Array]:
@@ -179,19 +189,29 @@ def _indices(mean: Array, covariance: Array, synthesis: SynthesisedBands) -> tup
 
 def _moments(first: NDArray[np.floating], second: NDArray[np.floating]) -> tuple[Array, Array]:
     """Return the means of the bands of two images, and their covariance."""
-    values = np.concatenate([first, second]).astype(np.float64)
+    mean, centred = _centred(np.concatenate([first, second]))
+    return mean, centred @ centred.T / centred.shape[1]
+
+
+def _centred(values: NDArray[np.floating]) -> tuple[Array, Array]:
+    """Return the means of the bands of an image, and its differences from them."""
+    values = values.astype(np.float64)
     mean = values.mean(axis=1)
-    centred = values - mean[:, None]
-    return mean, centred @ centred.T / values.shape[1]
+    return mean, values - mean[:, None]
 
 
 def _index(a: Array, b: Array, var_a: Array, var_b: Array, covariance: Array) -> Array:
     """Return Q from means, variances and covariance; an undefined factor is one."""
     power, spread = a * a + b * b, var_a + var_b
-    luminance = np.divide(2 * a * b, power, out=np.ones_like(power), where=power > 0)
-    rough = spread > _FLAT * power
-    structure = np.divide(2 * covariance, spread, out=np.ones_like(power), where=rough)
-    return luminance * structure
+    luminance = _quotient(2 * a * b, power, power > 0)
+    return luminance * _quotient(2 * covariance, spread, spread > _FLAT * power)
+
+
+def _quotient(above: Array, below: Array, known: NDArray[np.bool_]) -> Array:
+    """Return a quotient, one where it is not known; a division with a mask is slow."""
+    if known.all():
+        return above / below
+    return np.divide(above, below, out=np.ones_like(below), where=known)
 
 
 def _hypercomplex_index(
@@ -213,18 +233,17 @@ def _hypercomplex_index(
     luminance = 2 * np.sqrt(lengths[0] * lengths[1]) / sum(lengths)
     if spread <= _FLAT * sum(lengths):
         return float(luminance)
-    signs, partner = _conjugate_products(len(mean))
-    size = len(signs)
-    padded = np.zeros((size, size))
+    signs, places = _conjugate_products(len(mean))
+    padded = np.zeros(signs.shape)
     padded[: len(mean), : len(mean)] = cross / np.outer(scale, scale)
-    components = (signs * np.take_along_axis(padded, partner, axis=1)).sum(axis=0)
+    components = (signs * padded.take(places)).sum(axis=0)
     return float(luminance * 2 * np.linalg.norm(components) / spread)
 
 
 @cache
-def _conjugate_products(bands: int) -> tuple[NDArray[np.int8], NDArray[np.intp]]:
+def _conjugate_products(bands: int) -> tuple[Array, NDArray[np.intp]]:
     """
-    Return for units i and components k the unit j with e_i e_j* = ± e_k, and the sign.
+    Return for units i and components k the sign in e_i e_j* = ± e_k, and the flat index of (i, j).
 
     The algebra is the smallest Cayley-Dickson algebra with ``bands`` units,
     (a, b)(c, d) = (ac - d*b, da + bc*).
@@ -239,7 +258,8 @@ def _conjugate_products(bands: int) -> tuple[NDArray[np.int8], NDArray[np.intp]]
     units = np.arange(len(signs))
     partner = units[:, None] ^ units
     conjugate = np.where(units == 0, 1, -1).astype(np.int8)
-    return np.take_along_axis(signs, partner, axis=1) * conjugate[partner], partner
+    signs = np.take_along_axis(signs, partner, axis=1) * conjugate[partner]
+    return signs.astype(np.float64), units[:, None] * len(units) + partner
 
 
 def _over(total: Array, count: int) -> Array:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from hsfuse.core.fill import MeasuredRange
 from hsfuse.core.stages import Stage, ignore_stage
+from hsfuse.core.synthesis import SynthesisedBands
 from hsfuse.core.tiles import Tiling
 from hsfuse.errors import PlanError, WeightsError
 from hsfuse.fusion.digest import digest, identify
@@ -34,7 +35,7 @@ from hsfuse.pair.alignment import Alignment, align_pair
 from hsfuse.pair.geometry import Pair, make_pair, transform
 from hsfuse.pair.part import restrict_ms
 from hsfuse.pair.pixels import PixelCache
-from hsfuse.pair.radiometry import Radiometry
+from hsfuse.pair.radiometry import Radiometry, paired_spectra
 from hsfuse.pair.response import check_hs_sensor, suggest_hs_sensor
 from hsfuse.pair.survey import Survey, survey_pair
 from hsfuse.parallel import one_thread, pick_device
@@ -71,6 +72,10 @@ class Plan:
     measured : tuple of (MeasuredRange or None)
         Value ranges of the samples of the two rasters, for the detection of undeclared fill; None
         where the no-data value was given.
+    noise : ndarray of shape (HS bands,)
+        Standard deviation of the noise of the HS image, for the assessment.
+    synthesis : SynthesisedBands
+        Regression of the HS bands on the MS bands, for the assessment.
     """
 
     pair: Pair
@@ -84,6 +89,8 @@ class Plan:
     notes: tuple[str, ...]
     inputs: tuple[str, str]
     measured: tuple[MeasuredRange | None, MeasuredRange | None]
+    noise: NDArray[np.float64]
+    synthesis: SynthesisedBands
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -180,6 +187,8 @@ def plan_fusion(
         stage(f"preparation of {settings.method}", 0.5)
         fuser = method.prepare(survey, replace(options, device=device))
         lower_limit = find_lower_limit(survey)
+        noise = survey.noise
+        synthesis = SynthesisedBands.fit(*paired_spectra(survey, np.ones_like(survey.good)))
     _check_uncertainty(fuser, options)
     rows, columns = tile_pair(pair, fuser, settings.tile, settings.overlap)
     notes = (*sensor_notes, *pair.notes, *radiometry.notes, *fuser.notes)
@@ -195,6 +204,8 @@ def plan_fusion(
         notes,
         inputs,
         (completed[0].measured, completed[1].measured),
+        noise,
+        synthesis,
     )
 
 

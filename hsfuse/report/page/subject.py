@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hsfuse.assessment.comparison import observed_for, record_of
-from hsfuse.assessment.observation import ObservedPair, survey_observed
+from hsfuse.assessment.observation import ObservedPair
 from hsfuse.core.grid import Geometry
 from hsfuse.core.text import image_kind
 from hsfuse.errors import RasterError
@@ -118,7 +118,7 @@ def outcome_subject(outcome: Outcome) -> Subject:
     """Return the subject for a finished run."""
     plan = outcome.job.plan
     source = str(record_path(outcome.path))
-    observed = survey_observed(plan.pair, plan.radiometry, source=source)
+    observed = ObservedPair(plan.pair, plan.radiometry, plan.noise, plan.synthesis, source)
     return Subject.of(outcome.path, observed, outcome_as_dict(outcome))
 
 

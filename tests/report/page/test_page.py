@@ -16,6 +16,7 @@ from hsfuse.cli.main import main
 from numpy.testing import assert_allclose, assert_array_equal
 
 import hsfuse
+from hsfuse.assessment.observation import survey_observed
 from hsfuse.core.grid import Span
 from hsfuse.errors import OutputError, RasterError
 from hsfuse.fusion.job import Outcome
@@ -41,6 +42,15 @@ def subject(outcome: Outcome) -> Subject:
 @pytest.fixture(scope="module")
 def page(subject: Subject) -> str:
     return render_page(subject).text
+
+
+def test_the_plan_hands_over_what_another_survey_would_find(subject: Subject):
+    """Noise and synthesised bands, so that the page surveys the pair no second time."""
+    observed = subject.observed
+    again = survey_observed(observed.pair, observed.radiometry)
+    assert_array_equal(observed.noise, again.noise)
+    assert_array_equal(observed.synthesis.weights, again.synthesis.weights)
+    assert_array_equal(observed.synthesis.offset, again.synthesis.offset)
 
 
 def unpacked(packed: dict) -> Cube:
