@@ -7,7 +7,7 @@ uses the first that states a wavelength; likewise for the FWHM.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -85,66 +85,88 @@ def file_bands(dataset: DatasetReader, indexes: Sequence[int]) -> BandTable:
     RasterError
         If a list in an ENVI header does not have one entry for each band.
     """
-    place = np.array(indexes) - 1
-    envi = {name.lower(): text for name, text in dataset.tags(ns="ENVI").items()}
-    items = [_lower(dataset.tags(index)) for index in indexes]
-    descriptions = [dataset.descriptions[index - 1] or "" for index in indexes]
+    carriers = _FileCarriers(dataset, indexes)
+    usable = carriers.header_list("bbl")
+    good = np.ones(len(indexes), dtype=bool) if usable is None else usable > 0
+    good &= [_valid_percent(entry) > 0 for entry in carriers.items]
+    table = _first_known(_named(carriers.names(), good, indexes), carriers.wavelengths())
+    return table if table.source != "none" else replace(table, notes=tuple(carriers.notes[:1]))
 
-    def header_list(name: str) -> Vector | None:
-        numbers = _numbers(envi.get(name, ""))
-        if name not in envi or (numbers is not None and len(numbers) == dataset.count):
-            return None if numbers is None else numbers[place]
-        if dataset.driver != "ENVI":  # a copy of some bands may keep the header of all bands
+
+class _FileCarriers:
+    """
+    The carriers of band metadata in a GDAL file, for the bands ``indexes`` (from 1).
+
+    ``items`` are the metadata items of each band, ``notes`` the reasons why wavelengths read so far
+    are unusable.
+    """
+
+    def __init__(self, dataset: DatasetReader, indexes: Sequence[int]) -> None:
+        self.notes: list[str] = []
+        self.items = [_lower(dataset.tags(index)) for index in indexes]
+        self._dataset, self._indexes = dataset, indexes
+        self._header = {name.lower(): text for name, text in dataset.tags(ns="ENVI").items()}
+        self._descriptions = [dataset.descriptions[index - 1] or "" for index in indexes]
+
+    def header_list(self, name: str) -> Vector | None:
+        """Return a list of the ENVI header, shape (bands,); None if it is absent or no numbers."""
+        numbers = _numbers(self._header.get(name, ""))
+        count = self._dataset.count
+        if name not in self._header or (numbers is not None and len(numbers) == count):
+            return None if numbers is None else numbers[np.array(self._indexes) - 1]
+        if self._dataset.driver != "ENVI":  # a copy of some bands may keep the header of all bands
             return None
         raise RasterError(
-            f"{dataset.name}: the list '{name}' of its ENVI header does not hold one number for "
-            f"each of its {dataset.count} bands; correct it or take it out"
+            f"{self._dataset.name}: the list '{name}' of its ENVI header does not hold one number "
+            f"for each of its {count} bands; correct it or take it out"
         )
 
-    notes: list[str] = []
+    def names(self) -> list[str]:
+        """Return the name of each band, "" where there is none."""
+        is_envi = self._dataset.driver == "ENVI"
+        listed = _words(self._header.get("band_names", "")) if is_envi else []
+        if len(listed) == self._dataset.count:
+            return [listed[index - 1] for index in self._indexes]
+        return self._descriptions
 
-    def header() -> Iterator[Vector | None]:
-        unit = envi.get("wavelength_units", "")
-        centre = header_list("wavelength")
-        notes.extend(describe_unusable(centre, unit))
-        yield nanometres(centre, unit)
-        yield nanometres(header_list("fwhm"), unit, reference=centre)
+    def wavelengths(self) -> dict[str, Iterator[Vector | None]]:
+        """Return, by carrier in order of precedence, iterators of wavelength and FWHM in nm."""
+        carriers = {
+            "IMAGERY domain": self._imagery(),
+            "ENVI header": self._envi_header(),
+            "band items": self._band_items(),
+            "band descriptions": iter(from_descriptions(self.names())),
+        }
+        if self._dataset.driver == "ENVI":
+            carriers = {"ENVI header": carriers["ENVI header"]} | carriers
+            if "wavelength" in self._header:  # GDAL derives the other carriers from this list
+                derived = {"IMAGERY domain", "band items"}
+                derived |= set() if "band_names" in self._header else {"band descriptions"}
+                carriers = {name: read for name, read in carriers.items() if name not in derived}
+        return carriers
 
-    def imagery() -> Iterator[Vector | None]:
-        tags = [_lower(dataset.tags(index, ns="IMAGERY")) for index in indexes]
+    def _envi_header(self) -> Iterator[Vector | None]:
+        unit = self._header.get("wavelength_units", "")
+        centre = self.header_list("wavelength")
+        yield self._nanometres(centre, unit)
+        yield nanometres(self.header_list("fwhm"), unit, reference=centre)
+
+    def _imagery(self) -> Iterator[Vector | None]:
+        tags = [_lower(self._dataset.tags(index, ns="IMAGERY")) for index in self._indexes]
         centre = _column(tags, "central_wavelength_um")
-        notes.extend(describe_unusable(centre, "um"))
-        yield nanometres(centre, "um")
+        yield self._nanometres(centre, "um")
         yield nanometres(_column(tags, "fwhm_um"), "um", reference=centre)
 
-    def own_items() -> Iterator[Vector | None]:
+    def _band_items(self) -> Iterator[Vector | None]:
+        items = self.items
         unit = next((entry[key] for entry in items for key in entry if key in UNIT_KEYS), "")
         centre = _column(items, "wavelength")
-        notes.extend(describe_unusable(centre, unit))
-        yield nanometres(centre, unit)
+        yield self._nanometres(centre, unit)
         yield nanometres(_column(items, "fwhm"), unit, reference=centre)
 
-    carriers: dict[str, Callable[[], Iterator[Vector | None]]] = {
-        "IMAGERY domain": imagery,
-        "ENVI header": header,
-        "band items": own_items,
-        "band descriptions": lambda: iter(from_descriptions(descriptions)),
-    }
-    if dataset.driver == "ENVI":
-        carriers = {"ENVI header": header} | carriers
-        if "wavelength" in envi:  # GDAL derives the other carriers from this list
-            derived = {"IMAGERY domain", "band items"}
-            derived |= set() if "band_names" in envi else {"band descriptions"}
-            carriers = {name: read for name, read in carriers.items() if name not in derived}
-    usable = header_list("bbl")
-    good = np.ones(len(indexes), dtype=bool) if usable is None else usable > 0
-    good &= [_valid_percent(entry) > 0 for entry in items]
-    listed = _words(envi.get("band_names", "")) if dataset.driver == "ENVI" else []
-    if len(listed) == dataset.count:
-        descriptions = [listed[index - 1] for index in indexes]
-    table = _named(descriptions, good, indexes)
-    table = _first_known(table, {name: read() for name, read in carriers.items()})
-    return table if table.source != "none" else replace(table, notes=tuple(notes[:1]))
+    def _nanometres(self, centre: Vector | None, unit: str) -> Vector | None:
+        self.notes.extend(describe_unusable(centre, unit))
+        return nanometres(centre, unit)
 
 
 def store_bands(array: xr.DataArray) -> BandTable:

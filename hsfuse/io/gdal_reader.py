@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -63,61 +64,77 @@ def _open(path: str | os.PathLike[str]) -> Opened:
             )
         error = _standard_error_band(dataset)
         indexes = [index for index in dataset.indexes if index not in (alpha, error)]
-        attributes: dict[str, object] = {"source_dtype": _one_or_all(dataset.dtypes)}
-        nodata = tuple(dataset.nodatavals[index - 1] for index in indexes)
-        if any(number is not None for number in nodata):
-            attributes["nodata"] = _one_or_all(nodata)
-        all_bands = dataset.nodata is not None and nodata_in_all_bands(dataset.dtypes, len(indexes))
-        if all_bands:
-            attributes["nodata_where"] = "every band holds it"
-        units = {dataset.units[index - 1] for index in indexes}
-        if len(units) == 1 and (unit := units.pop()):
-            attributes["units"] = unit
         mask = _mask(dataset, indexes, tagged, alpha)
-        if mask:
-            attributes["mask"] = mask
         _check_scaling(dataset, indexes)
-        # GDAL applies gains and offsets of an ENVI header, but not its reflectance scale factor.
-        divisor = _reflectance_scale(dataset)
-        pixels = FilePixels(
-            path=str(path),
-            state=stamp(str(path)),
-            size=(dataset.height, dataset.width),
-            indexes=tuple(indexes),
-            nodata=nodata,
-            scale=tuple(dataset.scales[index - 1] / divisor for index in indexes),
-            offset=tuple(dataset.offsets[index - 1] / divisor for index in indexes),
-            nodata_in_all_bands=all_bands,
-            companions=companions(dataset.files[1:]),
-            mask="none" if not mask else "bands" if mask == "mask of each band" else "dataset",
-        )
-        standard_error = None
-        if error:
-            number, scale, offset = (
-                values[error - 1]
-                for values in (dataset.nodatavals, dataset.scales, dataset.offsets)
-            )
-            standard_error = replace(
-                pixels, indexes=(error,), nodata=(number,), scale=(scale,), offset=(offset,)
-            )
-        elif dataset.tags(ns="ENVI").get(STANDARD_ERROR_FIELD.replace(" ", "_")) == "1":
-            standard_error = _standard_error_file(pixels)
-        place = read_georeferencing(dataset)
-        if place.unsupported:
-            attributes["georeferencing"] = place.unsupported
+        pixels = _file_pixels(path, dataset, indexes, mask)
+        attributes = _attributes(dataset, pixels, mask)
+        standard_error = _standard_error_pixels(dataset, pixels, error)
+        georeferencing = read_georeferencing(dataset)
+        if georeferencing.unsupported:
+            attributes["georeferencing"] = georeferencing.unsupported
         if ColorInterp.palette in dataset.colorinterp:
             attributes["colour_table"] = True
         bands = file_bands(dataset, indexes)
-        attributes["notes"] = [*notes, *place.notes]
+        attributes["notes"] = [*notes, *georeferencing.notes]
         return Opened(
             pixels,
             dataset.block_shapes[0],
             bands,
-            place.transform,
-            place.crs,
+            georeferencing.transform,
+            georeferencing.crs,
             attributes,
             standard_error,
         )
+
+
+def _file_pixels(
+    path: str | os.PathLike[str], dataset: DatasetReader, indexes: Sequence[int], mask: str
+) -> FilePixels:
+    # GDAL applies gains and offsets of an ENVI header, but not its reflectance scale factor.
+    divisor = _reflectance_scale(dataset)
+    return FilePixels(
+        path=str(path),
+        state=stamp(str(path)),
+        size=(dataset.height, dataset.width),
+        indexes=tuple(indexes),
+        nodata=tuple(dataset.nodatavals[index - 1] for index in indexes),
+        scale=tuple(dataset.scales[index - 1] / divisor for index in indexes),
+        offset=tuple(dataset.offsets[index - 1] / divisor for index in indexes),
+        nodata_in_all_bands=(
+            dataset.nodata is not None and nodata_in_all_bands(dataset.dtypes, len(indexes))
+        ),
+        companions=companions(dataset.files[1:]),
+        mask="none" if not mask else "bands" if mask == "mask of each band" else "dataset",
+    )
+
+
+def _attributes(dataset: DatasetReader, pixels: FilePixels, mask: str) -> dict[str, object]:
+    """Return the attributes of the raster that describe its stored values."""
+    attributes: dict[str, object] = {"source_dtype": _one_or_all(dataset.dtypes)}
+    if any(number is not None for number in pixels.nodata):
+        attributes["nodata"] = _one_or_all(pixels.nodata)
+    if pixels.nodata_in_all_bands:
+        attributes["nodata_where"] = "every band holds it"
+    units = {dataset.units[index - 1] for index in pixels.indexes}
+    if len(units) == 1 and (unit := units.pop()):
+        attributes["units"] = unit
+    if mask:
+        attributes["mask"] = mask
+    return attributes
+
+
+def _standard_error_pixels(
+    dataset: DatasetReader, pixels: FilePixels, error: int
+) -> FilePixels | None:
+    """Return the pixels of the standard error: band ``error`` if not 0, or a file beside it."""
+    if error:
+        number, scale, offset = (
+            values[error - 1] for values in (dataset.nodatavals, dataset.scales, dataset.offsets)
+        )
+        return replace(pixels, indexes=(error,), nodata=(number,), scale=(scale,), offset=(offset,))
+    if dataset.tags(ns="ENVI").get(STANDARD_ERROR_FIELD.replace(" ", "_")) == "1":
+        return _standard_error_file(pixels)
+    return None
 
 
 def _standard_error_band(dataset: DatasetReader) -> int:
