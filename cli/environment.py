@@ -8,7 +8,7 @@ import sys
 
 import click
 
-__all__ = ["check_folder", "check_stdout", "open_streams"]
+__all__ = ["check_folder", "open_streams", "raise_in_one_line"]
 
 
 def open_streams() -> None:
@@ -37,8 +37,10 @@ def check_folder() -> None:
         ) from error
 
 
-def check_stdout(error: OSError) -> None:
-    """Report in one line that standard output cannot be written, if that is the error."""
+def raise_in_one_line(error: OSError) -> None:
+    """Report an error of a file, or of standard output, in one line; return for others."""
+    if error.filename is not None:
+        raise click.ClickException(f"{error.filename}: {error.strerror or error}") from error
     if error.errno == errno.EPIPE:  # its reader has ended; click exits silently
         return
     try:

@@ -15,7 +15,7 @@ from hsfuse.errors import HsfuseError
 from .assess import assess
 from .batch import batch
 from .benchmark import benchmark
-from .environment import check_folder, check_stdout, open_streams
+from .environment import check_folder, open_streams, raise_in_one_line
 from .evaluate import evaluate
 from .info import info, methods
 from .interrupt import keep_command
@@ -46,7 +46,7 @@ class _Group(click.Group):
         except HsfuseError as error:
             raise click.ClickException(" ".join(str(error).split())) from error
         except OSError as error:
-            check_stdout(error)
+            raise_in_one_line(error)
             raise
         except KeyboardInterrupt:
             click.echo("stopped", err=True)

@@ -187,14 +187,14 @@ def _conflicts(pairs: Sequence[BatchPair]) -> list[str]:
     faults = []
     first: dict[Path, str] = {}
     inputs = {
-        Path(file).resolve(): pair.place
+        Path(os.path.realpath(file)): pair.place
         for pair in pairs
         for file in (pair.scene, pair.rgb, pair.settings.hs_mask, pair.settings.rgb_mask)
         if file is not None
     }
     companions: dict[Path, BatchPair] = {}
     for pair in pairs:
-        out = pair.out.resolve()
+        out = Path(os.path.realpath(pair.out))
         if out in first:
             hint = "name the outputs in a column out"
             faults.append(f"{pair.place}: writes {pair.out}, as does {first[out]}; {hint}")
@@ -211,7 +211,7 @@ def _conflicts(pairs: Sequence[BatchPair]) -> list[str]:
 def _shared_companions(pair: BatchPair, known: dict[Path, BatchPair]) -> list[str]:
     """Return which file beside its output a pair shares with one before; add its own to these."""
     files = [pair.out, *find_format(pair.out).companions(pair.out)]
-    own = [Path(each).resolve() for each in files]
+    own = [Path(os.path.realpath(each)) for each in files]
     shared = [each for each in own if each in known]
     for each in own:
         known.setdefault(each, pair)

@@ -26,6 +26,10 @@ from hsfuse.io.zarr_store import zarr_store
 __all__ = ["check_output", "check_space", "default_output", "finish", "space_needed", "verify"]
 
 
+# Of what is written beside an output, or removed as GDAL would read it into a new file.
+_BESIDE = (".json", ".png", ".html", ".stac.json", ".aux.xml", ".ovr", ".msk")
+
+
 def default_output(scene: AnyPath) -> AnyPath:
     """
     Return the default path of the output of a scene.
@@ -100,11 +104,11 @@ def _check_folder(path: Path, inputs: Iterable[AnyPath]) -> bool:
         raise OutputError(f"{path}: there is no folder {path.parent}; make it first")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: the folder {path.parent} is not writable")
-    own = path.resolve()
+    own = _real(path)
     for source in inputs:
         if isinstance(source, Url):
             continue
-        other = source.resolve()
+        other = _real(source)
         same = own.exists() and other.exists() and own.samefile(other)
         if same or own == other or own in other.parents or other in own.parents:
             raise OutputError(f"{path}: is also an input; give the output another name")
@@ -115,14 +119,21 @@ def _check_companions(
     path: AnyPath, companions: Iterable[AnyPath], inputs: Iterable[AnyPath]
 ) -> None:
     """Refuse an output with an accompanying file that would replace an input or its header."""
-    own = {str(each.absolute()) for each in companions}
-    for source in inputs if own else ():
+    beside = [path.with_name(path.name + suffix) for suffix in _BESIDE]
+    own = {_real(each) for each in (*companions, *beside) if isinstance(each, Path)}
+    for source in inputs:
         parts = [source, header_of(source) if isinstance(source, Path) else None]
-        if any(str(part.absolute()) in own for part in parts if part is not None):
-            raise OutputError(
-                f"{path}: its header would replace that of the input {source}; give the output "
-                "another name"
-            )
+        for part in parts:
+            if isinstance(part, Path) and _real(part) in own:
+                raise OutputError(
+                    f"{path}: {part.name} beside it would be replaced, which belongs to the input "
+                    f"{source}; give the output another name"
+                )
+
+
+def _real(path: Path) -> Path:
+    """Return a path without symbolic links; one that leads to itself stays."""
+    return Path(os.path.realpath(path))
 
 
 def _check_url(url: Url, inputs: Iterable[AnyPath]) -> bool:

@@ -74,7 +74,9 @@ def move_folder(ready: Path, path: Path) -> Path:
             aside.rename(path)
         raise OutputError(f"{path}: cannot take this name ({error})") from error
     sync(path.parent)
-    if replaced:
+    if replaced and aside.is_symlink():
+        aside.unlink()  # what it leads to is not this output
+    elif replaced:
         shutil.rmtree(aside)
     return path
 

@@ -139,6 +139,13 @@ def test_a_working_folder_that_was_removed_is_one_line(
     assert result.output.startswith("Error: the working folder cannot be found")
 
 
+def test_a_name_that_no_file_may_have_is_one_line():
+    """Of any argument: the error of the system names the file."""
+    name = f"{300 * 'a'}.tif"
+    result = CliRunner().invoke(main, ["info", name])
+    assert (result.exit_code, result.output) == (1, f"Error: {name}: File name too long\n")
+
+
 def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch):
     def stop() -> None:
         raise KeyboardInterrupt

@@ -162,7 +162,7 @@ def test_files_of_an_envi_output_replace_nothing_unasked(tmp_path: Path):
     with pytest.raises(OutputError, match=r"scene\.hdr: exists already"):
         write_raster(raster(), tmp_path / "scene.dat")
     source = open_raster(tmp_path / "scene.bsq")
-    with pytest.raises(OutputError, match="header would replace that of the input"):
+    with pytest.raises(OutputError, match=r"scene\.hdr beside it would be replaced"):
         write_raster(source, tmp_path / "scene.dat", overwrite=True)
 
 

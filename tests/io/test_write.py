@@ -353,6 +353,30 @@ def test_a_raster_is_not_written_over_its_own_source(tmp_path):
         write_raster(array, tmp_path / "out.tif", overwrite=True)
 
 
+def test_an_output_replaces_no_input_by_a_file_beside_it(tmp_path):
+    """Record, picture and report have the name of the output with another end."""
+    for end in ("json", "png", "html"):
+        source = tmp_path / f"out.tif.{end}"
+        with pytest.raises(OutputError, match=f"{end} beside it would be replaced"):
+            check_output(tmp_path / "out.tif", inputs=[tmp_path / "other.tif", source])
+    assert check_output(tmp_path / "out.tif", inputs=[tmp_path / "out.png"])
+
+
+def test_links_are_replaced_and_not_what_they_lead_to(tmp_path):
+    """A store is written under the name of the link; a link to itself is one line."""
+    small = raster().isel(x=slice(0, 8), y=slice(0, 8))
+    kept = write_raster(small, tmp_path / "kept.zarr")
+    (tmp_path / "link.zarr").symlink_to(kept)
+    write_raster(small, tmp_path / "link.zarr", overwrite=True)
+    assert (tmp_path / "link.zarr" / "zarr.json").is_file()
+    assert not (tmp_path / "link.zarr").is_symlink()
+    np.testing.assert_array_equal(open_raster(kept).values, small.values)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["kept.zarr", "link.zarr"]
+    (tmp_path / "loop.tif").symlink_to(tmp_path / "loop.tif")
+    write_raster(small, tmp_path / "loop.tif")
+    assert not (tmp_path / "loop.tif").is_symlink()
+
+
 def test_a_disk_that_is_too_small_is_refused_before_the_start(tmp_path):
     big = OutputLayout(400, 10**6, 10**6, tuple(TRANSFORM)[:6])
     with pytest.raises(OutputError, match=r"needs about .*B, its disk has .*B free"):
