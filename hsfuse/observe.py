@@ -108,8 +108,8 @@ def unseen_share(geometry: Geometry, psf: PSF, share: Tensor) -> Tensor:
         The two grids.
     psf : PSF
         PSF of the coarse sensor.
-        share : Tensor of shape (coarse rows, coarse columns)
-            From :meth:`Degrade.forward_masked`: share of the PSF on the grid that is on data.
+    share : Tensor of shape (coarse rows, coarse columns)
+        From :meth:`Degrade.forward_masked`: share of the PSF on the grid that is on data.
 
     Returns
     -------

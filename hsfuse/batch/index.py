@@ -34,8 +34,8 @@ def write_index(folder: Path, rows: Sequence[PairStatus]) -> Path:
     ----------
     folder : Path
         Folder of the outputs.
-        rows : sequence of PairStatus
-            Status of each pair.
+    rows : sequence of PairStatus
+        Status of each pair.
 
     Raises
     ------

@@ -86,12 +86,12 @@ def read_manifest(
         See :func:`hsfuse.run_batch`.
     folder : Path
         Folder of the outputs.
-        settings : Settings
-            Settings of all pairs; columns replace them.
-        suffix : str
-            Suffix of outputs without a given name.
-        assets : tuple of str, optional
-            Keys of the assets of STAC items with the HS and the MS image.
+    settings : Settings
+        Settings of all pairs; columns replace them.
+    suffix : str
+        Suffix of outputs without a given name.
+    assets : tuple of str, optional
+        Keys of the assets of STAC items with the HS and the MS image.
 
     Raises
     ------

@@ -49,7 +49,7 @@ class Batch:
         Pairs in the order of the manifest.
     folder : Path
         Folder of the outputs.
-        limits : Limits
+    limits : Limits
         Memory, workers and processes.
     overwrite : bool
         Replace outputs of other inputs or options.

@@ -41,8 +41,8 @@ def preview_file(path: AnyPath, bands: Sequence[int], longest: int) -> Image:
         A GeoTIFF or a zarr store.
     bands : sequence of int
         Indexes of the bands, from 0.
-        longest : int
-            Largest length of the longer side, in pixels.
+    longest : int
+        Largest length of the longer side, in pixels.
 
     Returns
     -------

@@ -153,8 +153,8 @@ def as_raster(
     ------
     RasterError
         If the object cannot be interpreted as a raster.
-        PlanError
-            If ``nodata`` is given for an array that :func:`open_raster` already decoded.
+    PlanError
+        If ``nodata`` is given for an array that :func:`open_raster` already decoded.
     """
     if isinstance(raster, (str, os.PathLike)):
         return open_raster(raster, sensor=sensor, nodata=nodata)

@@ -55,8 +55,8 @@ def write_tiles(
         Directory of the image; its offsets and byte counts are set.
     options : mapping of str to str
         GDAL creation options.
-        side : tuple of int
-            Rows and columns of a piece, multiples of the tile.
+    side : tuple of int
+        Rows and columns of a piece, multiples of the tile.
     pool : Executor
         Executor that reads and encodes.
     ahead : int
@@ -94,8 +94,8 @@ def encode_tiles(values: NDArray[Any], options: Mapping[str, str]) -> list[tuple
     ----------
     values : ndarray of shape (planes, rows, columns)
         Stored numbers; the first pixel is the first of a tile.
-        options : mapping of str to str
-            GDAL creation options.
+    options : mapping of str to str
+        GDAL creation options.
 
     Raises
     ------

@@ -105,8 +105,8 @@ def write_raster(
     temporary : path, optional
         Folder in which a file is written before it is uploaded to a URL; the working folder by
         default.
-        progress : callable, optional
-            Called with the number of finished blocks and of all blocks.
+    progress : callable, optional
+        Called with the number of finished blocks and of all blocks.
 
     Returns
     -------

@@ -114,7 +114,7 @@ def train(
         If the cubes do not fit the recipe.
     PlanError
         If the recipe does not suit the network, or the sizes are not valid for it.
-        OutputError
+    OutputError
         If the weights exist, or cannot be written.
     HsfuseError
         If the loss becomes NaN or infinite; the last checkpoint remains.

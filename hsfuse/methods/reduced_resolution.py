@@ -134,8 +134,8 @@ class ReducedResolutionPair:
         ----------
         estimates : sequence of ndarray of shape (components, rows, columns)
             Estimate for each patch.
-            subspace : Subspace
-                Subspace of the estimates.
+        subspace : Subspace
+            Subspace of the estimates.
         """
         good, limits, figures = self.survey.good, self.settings, []
         spectra = np.concatenate([_spectra(each)[:, good] for each in (self.subspace, subspace)])

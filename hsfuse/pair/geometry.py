@@ -63,8 +63,8 @@ class Pair:
         Rows and columns of ``fine`` in the output.
     psf : PSF
         PSF of the HS sensor, in HS pixels.
-        response : ndarray of shape (MS bands, bands) or None
-            Spectral response R from the sensors; None where it has to be estimated.
+    response : ndarray of shape (MS bands, bands) or None
+        Spectral response R from the sensors; None where it has to be estimated.
     response_source : str
         Origin of R, for reports.
     notes : tuple of str

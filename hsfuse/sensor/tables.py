@@ -96,8 +96,8 @@ def read_curves(path: Traversable, faults: list[str], *, negative: bool) -> Curv
         A CSV file in UTF-8.
     faults : list of str
         Errors, appended to, one line each.
-        negative : bool
-            Whether negative responses are allowed, as in colour matching functions.
+    negative : bool
+        Whether negative responses are allowed, as in colour matching functions.
     """
     found = _rows(path, faults)
     if found is None:

@@ -83,12 +83,12 @@ class Canvas:
         ----------
         mask : ndarray of bool
             Mask of the shape of the window.
-            material : str
+        material : str
             A name in :data:`~hsfuse.synthetic.materials.MATERIALS`.
         vary, light, height : float or ndarray
             Scalars, or arrays of the shape of the window.
-            window : tuple of slice
-                Window of the mask; the whole canvas by default.
+        window : tuple of slice
+            Window of the mask; the whole canvas by default.
         """
         self.material[window][mask] = MATERIALS.index(material)
         layers = ((self.vary, vary), (self.light, light), (self.height, height))

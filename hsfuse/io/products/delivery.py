@@ -76,10 +76,10 @@ def open_delivery(path: Path, schema: Schema, flags: Flags | None = None) -> Ope
     ----------
     path : Path
         Folder, metadata file or image.
-        schema : Schema
-            Names of the elements of its metadata.
-        flags : callable, optional
-            Returns the good-band flags; by default only the sensor's table is used.
+    schema : Schema
+        Names of the elements of its metadata.
+    flags : callable, optional
+        Returns the good-band flags; by default only the sensor's table is used.
 
     Raises
     ------

@@ -35,8 +35,8 @@ class Stages:
         Components of the HS image, zero for no data.
     used : Tensor of shape (coarse rows, coarse columns)
         Mask of HS pixels with data in both images.
-        fine : Tensor of shape (MS bands, rows, columns)
-            Standardised MS bands, zero for no data.
+    fine : Tensor of shape (MS bands, rows, columns)
+        Standardised MS bands, zero for no data.
     """
 
     fused: Tensor
