@@ -215,9 +215,8 @@ def whole(scene: Scene, ratio: int) -> Iterator[Setting]:
 
 
 def calm(scene: Scene, ratio: int) -> Iterator[Setting]:
-    least, most = CALM_SIDES
-    side = min(most, min(scene.shape) // (2 * ratio))
-    if side < least:
+    side = min(CALM_SIDES[1], min(scene.shape) // (2 * ratio))
+    if side < CALM_SIDES[0]:
         return
     area = calmest(scene.cube, side * ratio)
     place = f"{side} x {side} at {area.top}, {area.left}"
@@ -339,8 +338,7 @@ def write(rows: list[Row], path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["group", "scene", "ratio", "fine", "case", "method", "psnr", "sam"])
         for row in rows:
-            for name, values in row.figures.items():
-                writer.writerow([*row[:5], name, *values])
+            writer.writerows([*row[:5], name, *values] for name, values in row.figures.items())
 
 
 def main() -> None:
@@ -353,9 +351,7 @@ def main() -> None:
     parser.add_argument("--protocol", choices=["scenes", "cave"], default="scenes")
     parser.add_argument("--ratio", nargs="+", type=int, default=[4])
     parser.add_argument("--fine", nargs="+", help="MS sensors: d700, ms, rgb or CSV files")
-    parser.add_argument(
-        "--estimate", action="store_true", help="the PSF is estimated from the pair"
-    )
+    parser.add_argument("--estimate", action="store_true", help="estimate the PSF of each pair")
     parser.add_argument("--crop", type=int, help="take the middle of a cube, pixels a side")
     parser.add_argument("--methods", nargs="+", default=["cnmf"], help="beside those compared")
     parser.add_argument("--weights", action="append", default=[], help="as of accuracy.py")
@@ -374,9 +370,7 @@ def main() -> None:
             for row in rows_of(scene, options):
                 rows.append(row)
                 print(row.text, flush=True)
-    print()
-    for line in summary(rows):
-        print(line)
+    print("", *summary(rows), sep="\n")
     if options.csv:
         write(rows, options.csv)
 

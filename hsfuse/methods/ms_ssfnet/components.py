@@ -31,7 +31,7 @@ from hsfuse.methods.ms_ssfnet.consistency import (
 from hsfuse.methods.ms_ssfnet.estimators import Estimators, FittedWindow
 from hsfuse.methods.ms_ssfnet.features import Features, compute_features
 from hsfuse.methods.ms_ssfnet.kalman_gain import KalmanGain
-from hsfuse.methods.ms_ssfnet.prediction import Prediction
+from hsfuse.methods.ms_ssfnet.prediction import Prediction, relative_disagreement
 from hsfuse.methods.ms_ssfnet.scales import ComponentScales
 from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
 from hsfuse.methods.ms_ssfnet.uncertainty import (
@@ -69,7 +69,7 @@ class ComponentFuser:
     options : Options
         Device and precision.
     correction_weight : float
-        Of the network's corrections.
+        Of the network's corrections over the scene, beside that of each pixel.
     outside : float
         Variance of the HS spectra outside the subspace less noise, mean over the good bands.
     error_model : ErrorModel or None
@@ -307,18 +307,19 @@ class ComponentFuser:
             torch.empty(n, device=self.options.device) for n in (shape, shape[1:], shape[1:])
         )
         initial, offset = (torch.empty_like(corrected) if spread else None for _ in range(2))
+        power = torch.from_numpy(self.estimators.kriging.guided.subspace.power).to(corrected)
         columns = self._widened(window.geometry.x, window.core[1])
         for part, rows, pieces in self._strips(fitted, window, columns):
             inside = part.within(rows), window.core[1].within(columns)
             target = part.within(window.core[0])
-            corrected[:, target] = self._corrected(pieces, inside)
             disagreement[target] = _rows([each.disagreement for each in pieces])[inside]
+            relative = relative_disagreement(disagreement[target], power, self.scales)
+            corrected[:, target] = self._corrected(pieces, inside, relative)
             unmixed[target] = _rows([each.unmixed for each in pieces])[inside]
             if initial is not None and offset is not None:
                 initial[:, target] = _rows([each.initial for each in pieces])[:, *inside]
                 offset[:, target] = _rows([each.offset for each in pieces])[:, *inside]
             del pieces  # before the next strip is computed
-        power = torch.from_numpy(self.estimators.kriging.guided.subspace.power).to(corrected)
         return Prediction(corrected, initial, offset, disagreement, unmixed, power)
 
     def _strips(
@@ -357,7 +358,9 @@ class ComponentFuser:
         stop = -(-(core.stop + margin) // self.step) * self.step
         return Span(start, min(stop, axis.fine))
 
-    def _corrected(self, pieces: list[Features], inside: tuple[slice, slice]) -> Tensor:
+    def _corrected(
+        self, pieces: list[Features], inside: tuple[slice, slice], variance: Tensor
+    ) -> Tensor:
         """Return a part of the components, those of the network corrected by it."""
         initial = _rows([each.initial for each in pieces])
         rows, columns = initial.shape[1:]
@@ -365,13 +368,19 @@ class ComponentFuser:
         result = initial[:, *inside].clone()
         del initial
         units = self.correction_weight * self.scales.prior_deviation
-        for component in self.network_components:
+        chosen, changes = list(self.network_components), []
+        for component in chosen:
             fine = _rows([each.of_component(component) for each in pieces])[None]
             if any(short):  # at the scene's end: windows start and end on whole steps elsewhere
                 fine = pad(fine, (0, short[0], 0, short[1]), mode="replicate")
             output = run_network(self.card, avg_pool2d(fine, self.step), fine, self.options)
-            correction = output[0, 0, :rows, :columns][inside]
-            result[component] += correction * float(units[component])
+            changes.append(output[0, 0, :rows, :columns][inside] * float(units[component]))
+        change = torch.stack(changes)
+        residual = _rows([each.fine_residual for each in pieces])[:, *inside]
+        response = torch.from_numpy(self.scales.response[:, chosen]).to(residual)
+        left = residual - torch.tensordot(response, change, dims=1)
+        misfit = self.gain.misfit(left) - self.gain.misfit(residual)
+        result[chosen] += self.settings.network.local_weight(variance, misfit) * change
         return result
 
 

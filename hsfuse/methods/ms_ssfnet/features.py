@@ -49,8 +49,8 @@ class Features:
         MS image and leading components.
     interpolated : Tensor of shape (components, rows, columns)
         The HS image's components.
-    fine_residual : Tensor of shape (components, rows, columns)
-        The change by which the residual of the MS image vanishes.
+    fine_residual : Tensor of shape (MS bands, rows, columns)
+        The MS image less its response to the initial estimate; zero where it holds no data.
     constants : ndarray of shape (4, components)
         Channels that are one number for a component.
     scales : ComponentScales
@@ -109,11 +109,14 @@ class Features:
         """Return the channels of a component alone, shape (15, rows, columns)."""
         prior = float(self.scales.prior_deviation[component])
         initial, interpolated = self.initial[component], self.interpolated[component]
+        # The change of the component by which the residual of the MS image vanishes.
+        gain = _like(self.scales.gain[component], initial)
+        change = torch.tensordot(gain, self.fine_residual, dims=1)
         return torch.stack(
             [
                 (initial - interpolated) / float(self.scales.detail[component]),
                 self.estimates.residual[component] / prior,
-                self.fine_residual[component] / prior,
+                change / prior,
                 *((other[component] - initial) / prior for other in self.estimates.others),
                 interpolated / float(self.scales.deviation[component]),
                 *(torch.full_like(initial, value) for value in self.constants[:, component]),
@@ -191,11 +194,11 @@ def _differences(estimates: Estimates, power: Tensor) -> tuple[Tensor, Tensor, T
 
 
 def _fine_residual(values: NDArray[np.float32], scales: ComponentScales, initial: Tensor) -> Tensor:
-    """Return the change of components by which the residual of the MS image vanishes."""
+    """Return ``fine_residual`` of :class:`Features`."""
     fine = torch.from_numpy(values).to(initial.device)
     residual = fine - _like(scales.mean_response, initial)[:, None, None]
     residual = residual - torch.tensordot(_like(scales.response, initial), initial, dims=1)
-    return torch.tensordot(_like(scales.gain, initial), torch.nan_to_num(residual), dims=1)
+    return torch.nan_to_num(residual)
 
 
 def _like(values: NDArray[np.float64], other: Tensor) -> Tensor:

@@ -68,6 +68,23 @@ class KalmanGain:
         power, vectors = eigh(signal, error + least * np.eye(len(error)))
         return cls(vectors.T, np.maximum(power, 0), covariance @ vectors)
 
+    def misfit(self, residual: Tensor) -> Tensor:
+        """
+        Return the square of a residual in units of N, mean over the bands.
+
+        Parameters
+        ----------
+        residual : Tensor of shape (MS bands, rows, columns)
+            The MS image less A Z.
+
+        Returns
+        -------
+        Tensor of shape (rows, columns)
+            1 in the mean where the residual has the covariance N.
+        """
+        whitening = torch.from_numpy(self.whitening).to(residual)
+        return torch.tensordot(whitening, residual, dims=1).square().mean(dim=0)
+
     def update(self, residual: Tensor, variance: Tensor) -> Tensor:
         """
         Return the change of components by a residual of the MS image.

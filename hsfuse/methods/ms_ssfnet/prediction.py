@@ -8,7 +8,24 @@ from torch import Tensor
 
 from hsfuse.methods.ms_ssfnet.scales import ComponentScales
 
-__all__ = ["Prediction"]
+__all__ = ["Prediction", "relative_disagreement"]
+
+
+def relative_disagreement(disagreement: Tensor, power: Tensor, scales: ComponentScales) -> Tensor:
+    """
+    Return the disagreement of the estimates in units of that over the scene.
+
+    Parameters
+    ----------
+    disagreement : Tensor of shape (rows, columns)
+        As of :class:`Prediction`.
+    power : Tensor of shape (components,)
+        As of :class:`Prediction`.
+    scales : ComponentScales
+        Of the scene.
+    """
+    scene = (scales.prior_deviation**2) @ power.cpu().double().numpy()
+    return disagreement / float(scene)
 
 
 @dataclass(frozen=True)
@@ -45,8 +62,7 @@ class Prediction:
 
         The disagreement of the estimates in units of that over the scene, plus a least one.
         """
-        scene = (scales.prior_deviation**2) @ self.power.cpu().double().numpy()
-        return self.disagreement / float(scene) + least
+        return relative_disagreement(self.disagreement, self.power, scales) + least
 
     def spread(self, final: Tensor, part: tuple[slice, slice]) -> Tensor:
         """

@@ -198,7 +198,7 @@ def test_components_that_are_not_chosen_stay_as_they_are(weights: Callable[[floa
     window = with_models(fuser, window)
     whole, one = (
         replace(
-            fuser, settings=replace(FAST, network=NetworkSettings(share=1.0, most=most))
+            fuser, settings=replace(FAST, network=NetworkSettings(share=1.0, most=most, misfit=1e9))
         ).predict(window, spread=True)
         for most in (99, 1)
     )
@@ -207,6 +207,32 @@ def test_components_that_are_not_chosen_stay_as_they_are(weights: Callable[[floa
     (component,) = np.flatnonzero(changed.numpy())
     assert (whole.corrected != whole.initial).flatten(1).any(dim=1).all()
     assert torch.allclose(one.corrected[component], whole.corrected[component], atol=1e-6)
+
+
+def test_corrections_have_less_weight_where_estimates_differ_or_the_ms_image_contradicts_them(
+    weights: Callable[[float], str],
+) -> None:
+    """Each pixel has the share of its correction that its variance and its misfit give it."""
+    survey, window = pair_of(cube_of(48))
+    fuser = prepared(survey, weights(0.05), FAST)
+    window = with_models(fuser, window)
+    chosen = NetworkSettings(variance=1.0, misfit=0.1, least_certain=0.2)
+    full, limited = (
+        replace(fuser, settings=replace(FAST, network=network)).predict(window, spread=True)
+        for network in (NetworkSettings(variance=1e9, misfit=1e9), chosen)
+    )
+    assert full.initial is not None
+    correction, less = full.corrected - full.initial, limited.corrected - full.initial
+    variance = full.relative_variance(fuser.scales, 0.0)
+    observed = fuser.observations(window, window.core, (Span(0, 24), Span(0, 24)))
+    before, after = (
+        fuser.gain.misfit(observed.fine - torch.tensordot(observed.response, each, dims=1))
+        for each in (full.initial, full.corrected)
+    )
+    share = chosen.local_weight(variance, after - before)
+    assert share.min() < 0.3
+    assert share.max() > 0.8
+    assert (less - share * correction).abs().max() <= 1e-4 * correction.abs().max()
 
 
 def test_the_local_fit_blended_from_cells_is_that_of_one_cell(
