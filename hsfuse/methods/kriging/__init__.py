@@ -1,1 +1,1 @@
-"""The method `kriging`: appearance of pixels, cells of the scene, regression in a cell."""
+"""The method `kriging`: appearance of MS pixels, cells of the scene, regression per cell."""

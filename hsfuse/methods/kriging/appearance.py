@@ -21,15 +21,16 @@ class Appearance:
     """
     Brightness, chromaticity and texture of MS pixels, in scene-wide units.
 
-    Illumination scales the spectrum of a surface and leaves its chromaticity unchanged: a process
-    that is brightness times a function of chromaticity is dark in every band where there is shade.
+    Illumination scales the spectrum of a surface and does not change its chromaticity: a process
+    that is brightness times a function of chromaticity is dark in every band in the shade.
 
     Attributes
     ----------
     level : ndarray of shape (MS bands,)
         Value of each band at brightness one: its mean over the scene.
     sigmas : tuple of tuple of float
-        Of the Gaussian blurs along y and x in fine pixels, a pair for each scale of texture.
+        Standard deviations of the Gaussian blurs along y and x in fine pixels, one pair per scale
+        of texture.
     offset, scale : ndarray of shape (maps,)
         Mean and standard deviation of the maps over the scene.
     dark : float
@@ -61,7 +62,7 @@ class Appearance:
         return replace(raw, offset=values.mean(dim=1).numpy(), scale=deviation)
 
     def relative(self, fine: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the bands in units of their levels, one without data, and their mean."""
+        """Return the bands in units of their levels, 1 for no data, and their mean."""
         level = column(self.level, fine)
         valid = torch.isfinite(fine).all(dim=0)
         bands = torch.where(valid, fine / level, torch.ones_like(fine)).clamp_min(0)
@@ -71,8 +72,8 @@ class Appearance:
         """
         Return the maps: log brightness, chromaticity and, for each scale, texture.
 
-        Texture is the first two blurred, and the blurred absolute difference of log brightness
-        from its blur.
+        Texture is the blurred log brightness, the blurred chromaticity, and the blurred absolute
+        difference between log brightness and its blur.
         """
         lightness = (brightness + self.dark).log()[None]
         colour = torch.cat([lightness, bands / (brightness + self.dark)])
@@ -85,7 +86,7 @@ class Appearance:
 
     @property
     def reach(self) -> tuple[int, int]:
-        """Fine pixels that the maps depend on, along y and x: two blurs."""
+        """Reach of the maps in fine pixels along y and x: that of two successive blurs."""
         widest = self.sigmas[-1]
         return 2 * _half(widest[0]), 2 * _half(widest[1])
 
@@ -95,14 +96,14 @@ def _half(sigma: float) -> int:
 
 
 def _blur(values: Tensor, sigma: tuple[float, float]) -> Tensor:
-    """Return a Gaussian blur of (channels, rows, columns); borders repeat."""
+    """Apply a Gaussian blur to (channels, rows, columns); borders are replicated."""
     for width in sigma:  # along y, then along x: each turn transposes
         values = _blur_rows(values, width).mT
     return values
 
 
 def _blur_rows(values: Tensor, width: float) -> Tensor:
-    """Return a Gaussian blur along the rows of (channels, rows, columns)."""
+    """Apply a Gaussian blur along the rows of (channels, rows, columns)."""
     half, block = _half(width), 64
     short = -values.shape[1] % block
     padding = (0, 0, half, half + short)
@@ -118,5 +119,5 @@ def _blur_rows(values: Tensor, width: float) -> Tensor:
 
 
 def column(values: NDArray[np.float64], like: Tensor) -> Tensor:
-    """Return one value a band as a float32 tensor of shape (bands, 1, 1)."""
+    """Return one value per band as a float32 tensor of shape (bands, 1, 1)."""
     return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(like)[:, None, None]

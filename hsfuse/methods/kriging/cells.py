@@ -1,4 +1,4 @@
-"""The cells of HS pixels into which a scene is cut, each a unit of the first pass."""
+"""The cells of HS pixels into which a scene is divided for the first pass."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["CellPart", "Cells", "cell_axis", "cell_parts", "segments"]
 @dataclass(frozen=True)
 class CellPart:
     """
-    What a cell contributes to a region, along one axis.
+    Contribution of a cell to a region, along one axis.
 
     Attributes
     ----------
     index : int
-        Of the cell.
+        Index of the cell.
     part : Span
-        Fine pixels of the window to which it contributes.
+        Fine pixels of the window to which the cell contributes.
     weight : ndarray of shape (part,)
-        Of its contribution; over all cells they sum to one.
+        Weight of the contribution; the weights of all cells sum to one.
     """
 
     index: int
@@ -40,14 +40,14 @@ class CellPart:
 @dataclass(frozen=True, slots=True)
 class Cells:
     """
-    The cells along one axis, and how many neighbours are conditioned together.
+    The cells along one axis, and the number of neighbours that are conditioned together.
 
     Attributes
     ----------
     single : LocalModelAxis
         The cells.
     together : int
-        Cells of a unit of the first pass; the last unit may have fewer.
+        Number of cells in a unit of the first pass; the last unit may have fewer.
     """
 
     single: LocalModelAxis
@@ -56,7 +56,7 @@ class Cells:
     @property
     def units(self) -> LocalModelAxis:
         """
-        Return the units of the first pass, each of some cells.
+        Return the units of the first pass, each consisting of ``together`` cells.
 
         Examples
         --------
@@ -84,9 +84,9 @@ def cell_axis(length: int, reach: float, settings: KrigingSettings) -> LocalMode
     Parameters
     ----------
     length : int
-        HS pixels of the scene.
+        Length of the scene in HS pixels.
     reach : float
-        HS pixels beyond a cell's own that its MS pixels extend.
+        Distance in HS pixels by which the MS pixels of a cell extend beyond it.
     settings : KrigingSettings
         Sizes of cell, halo and ramp.
     """
@@ -98,18 +98,18 @@ def cell_axis(length: int, reach: float, settings: KrigingSettings) -> LocalMode
 
 def cell_parts(cells: LocalModelAxis, axis: Axis, start: int, region: Span) -> Iterator[CellPart]:
     """
-    Yield what each cell contributes to a region of a window, along one axis.
+    Yield the contribution of each cell to a region of a window, along one axis.
 
     Parameters
     ----------
     cells : LocalModelAxis
-        Of the scene.
+        Cells of the scene.
     axis : Axis
-        Of the window.
+        Axis of the window.
     start : int
-        The window's first HS pixel in the scene.
+        Index in the scene of the first HS pixel of the window.
     region : Span
-        Fine pixels of the window.
+        Region in fine pixels of the window.
     """
     position = (np.arange(region.start, region.stop) + 0.5 - axis.origin) / axis.ratio + start
     for index in range(cells.count):
@@ -128,14 +128,14 @@ def cell_parts(cells: LocalModelAxis, axis: Axis, start: int, region: Span) -> I
 
 def segments(parts: list[CellPart], longest: int) -> Iterator[tuple[Span, list[CellPart]]]:
     """
-    Yield spans in which the same cells contribute, and these.
+    Yield spans with the same contributing cells, and these cells.
 
     Parameters
     ----------
     parts : list of CellPart
-        Of a region.
+        Contributions to a region.
     longest : int
-        Pixels of a span at most.
+        Maximum length of a span in pixels.
     """
     ends = sorted({end for each in parts for end in (each.part.start, each.part.stop)})
     for first, last in pairwise(ends):

@@ -1,4 +1,4 @@
-"""Random features of the Gaussian processes, in pairs of cosine and sine."""
+"""Random Fourier features of the Gaussian processes, in pairs of cosine and sine."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ __all__ = ["RandomFeatures"]
 @dataclass(frozen=True)
 class RandomFeatures:
     """
-    Frequencies of all processes, the same over a whole scene.
+    Random frequencies of all processes, the same for a whole scene.
 
-    Cosine and sine of one projection make the covariance at distance zero exact. A feature is
-    one of them times :attr:`scale` and the brightness of a pixel, with its floor: the process is
-    dark in every band where there is shade.
+    With cosine and sine of each projection the covariance at distance zero is exact. A feature is
+    the cosine or sine times :attr:`scale` and the brightness of the pixel, bounded below: the
+    process is dark in every band in the shade.
 
     Attributes
     ----------
     projection : ndarray of shape (processes, features / 2, maps + 2)
-        From the maps of appearance, then position along y and x in HS pixels, to angles in
+        Maps appearance, followed by the position along y and x in HS pixels, to angles in
         radians.
     settings : KrigingSettings
-        The other numbers.
+        Settings of the method.
     """
 
     projection: NDArray[np.float32]
@@ -39,30 +39,30 @@ class RandomFeatures:
 
     @classmethod
     def draw(cls, bands: int, settings: KrigingSettings = DEFAULT) -> RandomFeatures:
-        """Return the frequencies for an MS image of so many bands, always the same."""
+        """Draw the frequencies for a number of MS bands; deterministic."""
         rows = [_frequencies(seed, bands, settings) for seed in range(len(settings.processes))]
         return cls(np.stack(rows).astype(np.float32), settings)
 
     @property
     def count(self) -> int:
-        """Features of a process."""
+        """Number of features of a process."""
         return 2 * self.projection.shape[1]
 
     @property
     def scale(self) -> float:
-        """Factor by which the squares of a pixel's features sum to one."""
+        """Factor that normalises the sum of squares of the features of a pixel to one."""
         return math.sqrt(1 / self.projection.shape[1])
 
     def __call__(self, process: int, coordinates: Tensor) -> tuple[Tensor, Tensor]:
         """
-        Return the cosines and the sines of pixels of brightness one.
+        Return the cosines and sines for pixels of brightness one.
 
         Parameters
         ----------
         process : int
             Which process.
         coordinates : Tensor of shape (maps + 2, pixels)
-            Appearance and position.
+            Appearance and position of the pixels.
 
         Returns
         -------
@@ -73,7 +73,7 @@ class RandomFeatures:
 
     def rotate(self, process: int, features: Tensor, shift: Tensor) -> Tensor:
         """
-        Return mean features as if their coordinates were shifted.
+        Return mean features for shifted coordinates, by rotating each pair of cosine and sine.
 
         Parameters
         ----------
@@ -82,7 +82,7 @@ class RandomFeatures:
         features : Tensor of shape (pixels, features)
             Weighted means of :meth:`__call__`, the cosines first.
         shift : Tensor of shape (maps + 2, pixels)
-            Of the mean coordinates.
+            Shift of the mean coordinates.
         """
         angles = shift.mT @ self._tensor(process, features).mT
         cosine, sine = features.split(angles.shape[1], dim=1)
@@ -104,8 +104,8 @@ def _frequencies(seed: int, bands: int, settings: KrigingSettings) -> NDArray[np
         columns, lengths = _length_scales(kernel, bands, settings.scales)
         part = np.zeros((count, 1 + bands + len(settings.scales) * (2 + bands) + 2))
         part[:, columns] = generator.standard_normal((count, len(columns))) / lengths
-        # Multiples of one frequency: positions may then be reduced by the period, and float32
-        # resolves them on any scene.
+        # Multiples of one frequency, so that positions can be reduced modulo the period, and
+        # float32 resolves them on any scene.
         unit = 2 * math.pi / settings.period
         position = generator.standard_normal((count, 2)) / kernel.position
         part[:, -2:] = np.round(position / unit) * unit
@@ -116,8 +116,8 @@ def _frequencies(seed: int, bands: int, settings: KrigingSettings) -> NDArray[np
 def _length_scales(
     kernel: Kernel, bands: int, scales: Sequence[float]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return the maps that a kernel depends on, by index, and its length scale of each."""
-    # A distance over many bands grows with the root of their number.
+    """Return the indices of the maps on which a kernel depends, and its length scale for each."""
+    # A distance over many bands grows with the square root of their number.
     many = max(1.0, math.sqrt(bands / 4))
     lengths = np.array([1.0, *(many,) * bands])
     columns, values = [np.arange(1 + bands)], [kernel.colour * lengths]

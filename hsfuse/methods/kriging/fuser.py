@@ -1,4 +1,4 @@
-"""`kriging` for one pair: cells are conditioned, and their models applied to MS pixels."""
+"""Fuser of `kriging` for one pair: condition cells, and apply their models to MS pixels."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ __all__ = ["KrigingFuser", "average"]
 @dataclass(frozen=True)
 class KrigingFuser:
     """
-    `kriging` for one pair.
+    Fuser of `kriging` for one pair.
 
     Attributes
     ----------
     guided : GuidedFuser
-        Gives the subspace, the PSF and the standardised MS bands.
+        Source of the subspace, the PSF and the standardised MS bands.
     appearance : Appearance
-        Scene-wide units of the MS bands.
+        Scene-wide units of brightness, chromaticity and texture.
     features : RandomFeatures
-        Of all processes.
+        Random features of all processes.
     noise : ndarray of shape (components,)
-        Standard deviation of the HS image's noise.
+        Standard deviation of the noise of the HS image.
     ridge : ndarray of shape (processes, components)
-        Variance of the noise that is selected for each, in that of a component.
+        Selected variance of the noise, in units of the variance of the component.
     shape : tuple of int
         Rows and columns of the scene in HS pixels.
     ratio : tuple of float
         Fine pixels per HS pixel along y and x.
     settings : KrigingSettings
-        The other numbers.
+        Settings of the method.
     """
 
     guided: GuidedFuser
@@ -67,7 +67,7 @@ class KrigingFuser:
 
     @property
     def reach(self) -> tuple[float, float]:
-        """See :class:`hsfuse.methods.Fuser`: texture maps; the cells are conditioned before."""
+        """See :class:`hsfuse.methods.Fuser`: that of the texture maps, as cells are conditioned."""
         along = [
             maps / ratio + 1 for maps, ratio in zip(self.appearance.reach, self.ratio, strict=True)
         ]
@@ -78,8 +78,8 @@ class KrigingFuser:
         """
         The cells along y and x.
 
-        Some are conditioned together where a window of bounded size holds them, since they share
-        features; a scene of few cells is left to all workers.
+        Neighbouring cells share features and are conditioned together as far as a window of bounded
+        size contains them; in a scene of few cells they are not, so that all workers are busy.
         """
         single = [
             cell_axis(length, radius + maps / ratio, self.settings)
@@ -95,7 +95,7 @@ class KrigingFuser:
         return y, x
 
     def _fine_lengths(self, units: Sequence[LocalModelAxis]) -> list[float]:
-        """Return the MS rows and columns of a unit's window, at most."""
+        """Return the maximum numbers of MS rows and columns of the window of a unit."""
         return [
             (axis.longest + 2 * axis.fine_reach) * ratio
             for axis, ratio in zip(units, self.ratio, strict=True)
@@ -103,7 +103,7 @@ class KrigingFuser:
 
     @property
     def local_models(self) -> LocalModelGrid:
-        """See :class:`hsfuse.methods.Fuser`: units of some cells."""
+        """See :class:`hsfuse.methods.Fuser`: the units of cells."""
         y, x = (axis.units for axis in self.cells)
         cells = math.prod(axis.together for axis in self.cells)
         residual = math.prod(axis.single.longest for axis in self.cells)
@@ -112,15 +112,15 @@ class KrigingFuser:
 
     @property
     def _weight_count(self) -> int:
-        """Features of a process, the linear part included."""
+        """Number of features of a process, linear features included."""
         return 1 + len(self.guided.offset) + self.features.count
 
     def _conditioning(self, units: Sequence[LocalModelAxis]) -> int:
-        """Return the bytes at the peak of conditioning a unit."""
+        """Return the peak memory of conditioning a unit, in bytes."""
         maps = self.map_values * math.prod(self._fine_lengths(units))
-        # D of the features, on either lattice, their mean, and with the linear part.
+        # D of the features on each lattice, their mean, and the mean with the linear features.
         degraded = 4 * self._weight_count * math.prod(axis.longest for axis in units)
-        # Of a cell in float64: the design, weighted and not, and the normal equations, factored.
+        # Per cell in float64: design, weighted design, and normal equations with their factor.
         cell = math.prod(axis.single.longest for axis in self.cells)
         design = 2 * self._weight_count * (2 * cell + 2 * self._weight_count)
         return int(4 * (maps + degraded + design))
@@ -132,17 +132,17 @@ class KrigingFuser:
 
     @property
     def map_values(self) -> int:
-        """Values of an MS pixel's maps, with the bands and what is blurred at once."""
+        """Values per MS pixel of the maps, the bands and the intermediate results of blurs."""
         return len(self.appearance.offset) + 5 * len(self.guided.offset)
 
     @property
     def estimate_values(self) -> int:
-        """Values of an MS pixel's estimates: processes, their residual, and their average."""
+        """Values per MS pixel of the estimates: processes, residual and average."""
         return (len(self.settings.processes) + 3) * len(self.noise)
 
     @property
     def _block_values(self) -> int:
-        """Values of a block: angles and features."""
+        """Number of values of a block: angles and features."""
         return 2 * self.features.count * self.settings.block
 
     def describe(self) -> dict[str, object]:
@@ -162,12 +162,12 @@ class KrigingFuser:
 
     def condition(self, window: Window) -> NDArray[np.float32]:
         """
-        Return the models of a unit's cells; see :class:`hsfuse.methods.Fuser`.
+        Return the models of the cells of a unit; see :class:`hsfuse.methods.Fuser`.
 
         Returns
         -------
         ndarray
-            One packed :class:`~hsfuse.methods.kriging.models.CellModel` after the other.
+            Concatenation of one packed :class:`~hsfuse.methods.kriging.models.CellModel` per cell.
         """
         unit, observed = self.design(window)
         areas = self._areas(window)
@@ -192,7 +192,7 @@ class KrigingFuser:
         return np.concatenate(models, axis=1)
 
     def _areas(self, window: Window) -> list[tuple[slice, slice]]:
-        """Return the HS rows and columns of each cell in the window of their unit."""
+        """Return the HS rows and columns of each cell in the window of its unit."""
         rows, columns = (
             [axis.single.coarse(cell).shifted(-start).slice for cell in axis.members(unit)]
             for axis, start, unit in zip(self.cells, window.start, self._unit(window), strict=True)
@@ -204,7 +204,7 @@ class KrigingFuser:
         return y, x
 
     def design(self, window: Window) -> tuple[CellDesign, Tensor]:
-        """Return the regression of a window's HS pixels on MS pixels, and their components."""
+        """Return the regression design of the HS pixels of a window, and their components."""
         pixels = self.pixels(window)
         degrade = Degrade.between(window.geometry, self.guided.psf, device=self.guided.device)
         observed, valid = self.guided.project(window.coarse)
@@ -213,13 +213,13 @@ class KrigingFuser:
         return CellDesign(pixels, degrade, valid & covered, ratio, self.settings), observed
 
     def _without_noise(self, residual: Tensor) -> Tensor:
-        """Return a residual less the share of noise in each component."""
+        """Return a residual with the share of noise of each component removed."""
         power = residual.square().mean(dim=1, keepdim=True)
         noise = torch.from_numpy(self.noise).to(power)[:, None] ** 2
         return residual * (1 - noise / power.clamp_min(1e-30)).clamp_min(0)
 
     def pixels(self, window: Window) -> PixelMaps:
-        """Return the MS pixels of a window as the processes see them."""
+        """Return the appearance and position of the MS pixels of a window."""
         bands, _ = self.guided.standardised(window.fine)
         fine = torch.from_numpy(window.fine).to(bands)
         return PixelMaps.of(
@@ -233,14 +233,14 @@ class KrigingFuser:
         Parameters
         ----------
         window : Window
-            With the models of its cells.
+            Window with the models of its cells.
         pixels : PixelMaps, optional
-            Of the window, where they are computed already.
+            Maps of the window, if already computed.
 
         Returns
         -------
         Tensor of shape (processes + 1, components, core rows, core columns)
-            :func:`average` combines them.
+            Combined by :func:`average`.
         """
         pixels, cells = pixels or self.pixels(window), self.cells
         rows, columns = (
@@ -272,7 +272,7 @@ class KrigingFuser:
     def _models(
         self, window: Window, rows: list[CellPart], columns: list[CellPart]
     ) -> dict[tuple[int, int], CellModel]:
-        """Return the models of the cells that contribute."""
+        """Return the models of the contributing cells, by their index (row, column)."""
         y, x = self.cells
         shape = len(self.settings.processes), len(self.noise), self._weight_count
         units = {(r.index // y.together, c.index // x.together) for r in rows for c in columns}
@@ -295,7 +295,7 @@ class KrigingFuser:
         area: tuple[Span, Span],
         cells: list[tuple[CellPart, CellPart]],
     ) -> Tensor:
-        """Return the estimate of each process over a block, (processes, components, ., .)."""
+        """Return the estimates over a block, shape (processes, components, rows, columns)."""
         linear = pixels.linear(self.settings).flatten(1)
         coordinates = pixels.coordinates().flatten(1)
         level = self.features.scale * pixels.level.flatten()
@@ -321,7 +321,7 @@ class KrigingFuser:
 
 
 def _mask(like: Tensor, area: tuple[slice, slice]) -> Tensor:
-    """Return a mask that is true within an area."""
+    """Return a mask that is true inside an area."""
     mask = torch.zeros_like(like, dtype=torch.bool)
     mask[area] = True
     return mask
@@ -330,7 +330,7 @@ def _mask(like: Tensor, area: tuple[slice, slice]) -> Tensor:
 def _blocks(
     rows: list[CellPart], columns: list[CellPart], size: int
 ) -> Iterator[tuple[tuple[Span, Span], list[tuple[CellPart, CellPart]]]]:
-    """Yield blocks of at most ``size`` pixels, and the cells that contribute all over them."""
+    """Yield blocks of at most ``size`` pixels, and the cells that contribute to all of each."""
     side = max(1, math.isqrt(size))
     for down, above in segments(rows, side):
         for across, beside in segments(columns, size // len(down)):

@@ -11,12 +11,13 @@ and short length scales, approximated by random features (Rahimi and Recht
 and Schneider 2015, "On the error of random Fourier features"), which D degrades like any
 image; the noise is selected per component by generalised cross-validation (Golub, Heath and Wahba
 1979, doi:10.1080/00401706.1979.10489751) on some cells.
-Several processes are averaged: their errors differ. Their residual on the HS image, less the share
-of noise, is interpolated and added.
+Several processes are averaged, because their errors differ. Their residual on the HS image, less
+the share of noise, is interpolated and added.
 
-Position makes the process local, and no window covers a large scene, so the scene is divided
-into cells of HS pixels, each conditioned on itself and its surroundings and blended with its
-neighbours. A cell is conditioned once, in the first pass, and applied to MS pixels one by one.
+Position makes the process local, and a large scene does not fit in one window. The scene is
+therefore divided into cells of HS pixels, each conditioned on itself and its surroundings and
+blended with its neighbours. A cell is conditioned once, in the first pass, and then applied to
+individual MS pixels.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ __all__ = ["METHOD", "Kriging", "fit_kriging", "trial_cells"]
 
 @dataclass(frozen=True)
 class Kriging:
-    """The method: the subspace of `guided`; processes are conditioned for each cell."""
+    """Method: the subspace of `guided`, with Gaussian processes conditioned per cell."""
 
     settings: KrigingSettings = DEFAULT
 
@@ -69,10 +70,9 @@ def fit_kriging(
     """
     Return the fuser for a survey.
 
-    Parameters and subspace are those of :func:`hsfuse.methods.guided.regression.fit`.
-
-    `guided` fuses few components, since its noise grows with their number; here the noise is
-    selected per component, and all that rise above it are fused.
+    Parameters and subspace are as in :func:`hsfuse.methods.guided.regression.fit`. `guided` fuses
+    few components, because its noise grows with their number; here the noise is selected per
+    component, and all components above the noise are fused.
     """
     within = survey.spectra[survey.good].astype(np.float64)
     noise = survey.noise[survey.good]
@@ -99,14 +99,14 @@ def fit_kriging(
 
 def trial_cells(fuser: KrigingFuser, survey: Survey) -> Iterator[tuple[CellDesign, Tensor]]:
     """
-    Yield the middle of some surveyed windows, each a cell of its own.
+    Yield the centre of each of some surveyed windows as a separate cell.
 
     Parameters
     ----------
     fuser : KrigingFuser
-        Gives their number and size.
+        Fuser whose settings give the number and size of the cells.
     survey : Survey
-        Of the pair.
+        Survey of the pair.
 
     Yields
     ------
@@ -119,7 +119,7 @@ def trial_cells(fuser: KrigingFuser, survey: Survey) -> Iterator[tuple[CellDesig
 
 
 def _selected_ridge(survey: Survey, fuser: KrigingFuser) -> NDArray[np.float64]:
-    """Return the noise of each process and component by cross-validation on a few cells."""
+    """Select the noise of each process and component by cross-validation on a few cells."""
     settings = fuser.settings
     scores: list[list[Tensor]] = [[] for _ in settings.processes]
     for cell, observed in trial_cells(fuser, survey):

@@ -1,4 +1,4 @@
-"""The model of a cell: weights of features, and the residual that they leave."""
+"""The model of a cell: weights of the features, and the remaining residual."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ __all__ = ["CellModel"]
 @dataclass(frozen=True)
 class CellModel:
     """
-    What the first pass finds of a cell.
+    The model of a cell, computed in the first pass.
 
     Attributes
     ----------
     weights : Tensor of shape (processes, components, linear and random features)
-        Of the features.
+        Weights of the features.
     residual : Tensor of shape (components, coarse rows, coarse columns)
-        What the mean of the processes leaves of the cell's HS pixels, without noise.
+        Residual of the HS pixels of the cell from the mean of the processes, less noise.
     """
 
     weights: Tensor
     residual: Tensor
 
     def packed(self) -> NDArray[np.float32]:
-        """Return all numbers as one array, (components, .)."""
+        """Return weights and residual as one array of shape (components, numbers)."""
         weights = self.weights.transpose(0, 1).flatten(1)
         return torch.cat([weights, self.residual.flatten(1)], dim=1).cpu().numpy()
 
@@ -46,18 +46,18 @@ class CellModel:
         device: str,
     ) -> CellModel:
         """
-        Return the model of a packed array.
+        Return the model from a packed array.
 
         Parameters
         ----------
         array : ndarray
-            From :meth:`packed`.
+            Result of :meth:`packed`.
         shape : tuple of int
-            Of the weights.
+            Shape of the weights.
         coarse : tuple of Span
             The HS rows and columns of the cell.
         device : str
-            Where it is used.
+            Device of the tensors.
         """
         processes, components, features = shape
         values = torch.from_numpy(array).to(device)
@@ -66,7 +66,7 @@ class CellModel:
         return cls(weights, residual.reshape(components, len(coarse[0]), len(coarse[1])))
 
     def parts(self, process: int, linear: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return a process's weights of the linear features, of the cosines and of the sines."""
+        """Return the weights of a process for the linear features, the cosines and the sines."""
         fixed, random = self.weights[process].tensor_split([linear], dim=1)
         cosines, sines = random.chunk(2, dim=1)
         return fixed, cosines, sines
@@ -80,11 +80,11 @@ class CellModel:
         Parameters
         ----------
         window : Window
-            Whose MS pixels.
+            Window of the MS pixels.
         coarse : tuple of Span
             The HS rows and columns of the cell in the scene.
         part : tuple of Span
-            Rows and columns of the window.
+            Rows and columns of the window to interpolate.
         """
         rows, columns = (
             torch.from_numpy(interpolation_matrix(_cell_axis(axis, start, cell), span)).to(
@@ -98,6 +98,6 @@ class CellModel:
 
 
 def _cell_axis(axis: Axis, start: int, cell: Span) -> Axis:
-    """Return the HS pixels of a cell over the MS pixels of a window."""
+    """Return the axis of the HS pixels of a cell relative to the MS pixels of a window."""
     origin = axis.origin + (cell.start - start) * axis.ratio
     return Axis(axis.fine, len(cell), axis.ratio, origin)

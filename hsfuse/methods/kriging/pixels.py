@@ -1,4 +1,4 @@
-"""The MS pixels of a window as the Gaussian processes see them."""
+"""Appearance and position of the MS pixels of a window, the inputs of the processes."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class PixelMaps:
     Attributes
     ----------
     bands : Tensor of shape (MS bands, rows, columns)
-        Standardised, zero where there is no data.
+        Standardised MS bands, zero for no data.
     maps : Tensor of shape (maps, rows, columns)
-        From :meth:`~hsfuse.methods.kriging.appearance.Appearance.maps`.
+        Result of :meth:`~hsfuse.methods.kriging.appearance.Appearance.maps`.
     brightness : Tensor of shape (rows, columns)
-        In units of the scene's mean.
+        Brightness in units of the mean over the scene.
     valid : Tensor of shape (rows, columns)
-        One where there is data, zero elsewhere.
+        1 for data, 0 for no data.
     y, x : Tensor of shape (rows,) and (columns,)
-        Positions in HS pixels of the scene, less whole periods of the features.
+        Positions in HS pixels of the scene, modulo the period of the features.
     dark : float
-        Floor of the brightness.
+        Lower limit of the brightness.
     """
 
     bands: Tensor
@@ -61,15 +61,15 @@ class PixelMaps:
         Parameters
         ----------
         fine, bands : Tensor of shape (MS bands, rows, columns)
-            The MS image, NaN where there is no data, and standardised.
+            The MS image, NaN for no data, and the standardised MS image.
         appearance : Appearance
             Scene-wide units.
         geometry : Geometry
-            Of HS over MS pixels.
+            Grid of the HS pixels relative to the MS pixels.
         start : tuple of int
-            Row and column, in the scene, of the window's first HS pixel.
+            Row and column in the scene of the first HS pixel of the window.
         settings : KrigingSettings
-            The period of the features.
+            Settings, of which the period of the features is used.
         """
         relative, brightness = appearance.relative(fine)
         y, x = (
@@ -82,11 +82,11 @@ class PixelMaps:
 
     @property
     def level(self) -> Tensor:
-        """Brightness with its floor, by which features are scaled, shape (rows, columns)."""
+        """Brightness, bounded below, that scales the features, shape (rows, columns)."""
         return self.brightness + self.dark
 
     def cut(self, rows: slice, columns: slice) -> PixelMaps:
-        """Return some rows and columns, which may be every second or so."""
+        """Return the maps at selected rows and columns; slices may have a step."""
         area = rows, columns
         return PixelMaps(
             self.bands[:, *area],
@@ -99,13 +99,13 @@ class PixelMaps:
         )
 
     def coordinates(self) -> Tensor:
-        """Return what features depend on, shape (maps + 2, rows, columns)."""
+        """Return the coordinates of the features, maps and position, (maps + 2, rows, columns)."""
         shape = self.brightness.shape
         position = self.y[:, None].expand(shape), self.x[None].expand(shape)
         return torch.cat([self.maps, torch.stack(position)])
 
     def linear(self, settings: KrigingSettings) -> Tensor:
-        """Return the features of the linear part: a constant and the bands, with their prior."""
+        """Return the linear features: a constant and the bands, scaled by their prior deviation."""
         return settings.linear_deviation * torch.cat([torch.ones_like(self.bands[:1]), self.bands])
 
 

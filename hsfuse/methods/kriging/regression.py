@@ -18,30 +18,30 @@ from hsfuse.observe import Degrade
 
 __all__ = ["CellDesign", "cross_validation", "noise_levels", "ridge_factors", "ridge_weights"]
 
-# A share of an HS pixel's PSF below which there is nothing to divide by.
+# Shares of the PSF of an HS pixel below this are taken as zero in divisions.
 _TINY = 1e-6
-# Of a block of MS pixels whose features are degraded at once. Blocks of few rows take D along y,
-# the dearer product, to few HS rows.
+# Columns of a block of MS pixels whose features are degraded at once. Blocks with few rows limit D
+# along y, the more expensive product, to few HS rows.
 _BLOCK_COLUMNS = 32
 
 
 @dataclass(frozen=True)
 class CellDesign:
     """
-    The HS pixels of a cell, and what MS pixels they see.
+    The HS pixels of a cell, with the MS pixels inside their PSF.
 
     Attributes
     ----------
     pixels : PixelMaps
-        MS pixels about the cell.
+        MS pixels around the cell.
     degrade : Degrade
-        From these to the HS pixels of the cell.
+        D, from these MS pixels to the HS pixels of the cell.
     used : Tensor of shape (coarse rows, coarse columns)
-        HS pixels with data on both sides.
+        Mask of HS pixels with data in both images.
     ratio : float
         MS pixels per HS pixel.
     settings : KrigingSettings
-        The other numbers.
+        Settings of the method.
     """
 
     pixels: PixelMaps
@@ -55,7 +55,7 @@ class CellDesign:
         """
         Weight of each used HS pixel, shape (HS pixels,).
 
-        Relative errors count alike in bright and dark pixels, as in the angle between spectra.
+        Relative errors have the same weight in bright and dark pixels, as in the spectral angle.
         """
         (brightness,) = self._mean(self.pixels.brightness[None])
         return 1 / (brightness[self.used] + self.settings.brightness_floor)
@@ -64,14 +64,14 @@ class CellDesign:
         """
         Return D of a process's features at the used HS pixels.
 
-        Random features are computed on some of the MS pixels; what this changes of the mean
-        brightness and of the mean coordinates is corrected, so that features that vary linearly
-        over an HS pixel are exact.
+        Random features are computed at a subset of the MS pixels. The resulting change of mean
+        brightness and mean coordinates is corrected, so that features that vary linearly within an
+        HS pixel are exact.
 
         Returns
         -------
         Tensor of shape (1 + MS bands + features, HS pixels)
-            The linear part first.
+            The linear features come first.
         """
         lattices = self.settings.lattices(process, self.ratio)
         random = [self._on_lattice(process, features, *each) for each in lattices]
@@ -100,32 +100,32 @@ class CellDesign:
 
     @cached_property
     def _linear(self) -> Tensor:
-        """D of the linear features at the used HS pixels, (1 + MS bands, HS pixels)."""
+        """D of the linear features at the used HS pixels, shape (1 + MS bands, HS pixels)."""
         return self._mean(self.pixels.linear(self.settings))[:, self.used]
 
     @cached_property
     def _mean_level(self) -> Tensor:
-        """Mean brightness of the used HS pixels, with its floor, (HS pixels,)."""
+        """Mean brightness, bounded below, of the used HS pixels, shape (HS pixels,)."""
         (level,) = self._mean(self.pixels.level[None])
         return level[self.used]
 
     @cached_property
     def _mean_coordinates(self) -> Tensor:
-        """Mean coordinates of the used HS pixels over all MS pixels, weighted by brightness."""
+        """Brightness-weighted mean coordinates of the used HS pixels over all MS pixels."""
         level = self.pixels.level * self.pixels.valid
         mean = self.degrade.forward(self.pixels.coordinates() * level)[:, self.used]
         return mean / self.degrade.forward(level)[self.used].clamp_min(_TINY)
 
     def _mean(self, values: Tensor) -> Tensor:
-        """Return D over the valid MS pixels."""
+        """Return D of values over the valid MS pixels."""
         return self.degrade.forward_masked(values, self.pixels.valid > 0)[0]
 
 
 def _degraded(
     process: int, features: RandomFeatures, pixels: PixelMaps, degrade: Degrade, block: int
 ) -> Tensor:
-    """Return D of features, (coarse rows, coarse columns, features), not over its own share."""
-    # MS pixels that no HS pixel of the cell sees: they are read for the texture of the others.
+    """Return D of features, (coarse rows, coarse columns, features), not normalised by share."""
+    # MS pixels outside the PSF of every HS pixel of the cell are only read for texture maps.
     seen = [slice(*_ends(weights.any(dim=0))) for weights in (degrade.rows, degrade.columns)]
     pixels = pixels.cut(*seen)
     rows, columns = degrade.rows[:, seen[0]], degrade.columns[:, seen[1]]
@@ -151,7 +151,7 @@ def _ends(flags: Tensor) -> tuple[int, int]:
 
 
 def _blocks(rows: int, columns: int, size: int) -> Iterator[tuple[slice, slice]]:
-    """Yield rectangles of at most ``size`` pixels that cover rows and columns."""
+    """Yield rectangles of at most ``size`` pixels that together cover rows and columns."""
     if not rows * columns:
         return
     width = min(columns, _BLOCK_COLUMNS)
@@ -168,11 +168,11 @@ def ridge_weights(design: Tensor, observed: Tensor, noise: NDArray[np.float64]) 
     Parameters
     ----------
     design : Tensor of shape (features, HS pixels)
-        D of the features, float64.
+        D of the features, in float64.
     observed : Tensor of shape (components, HS pixels)
-        The HS image's components, float64.
+        Components of the HS image, in float64.
     noise : ndarray of shape (components,)
-        Variance of each component's noise, in that of the component.
+        Variance of the noise of each component, in units of the variance of the component.
     """
     weights = observed.new_zeros((len(observed), len(design)))
     if observed.shape[1] == 0:
@@ -186,12 +186,12 @@ def ridge_weights(design: Tensor, observed: Tensor, noise: NDArray[np.float64]) 
 
 def ridge_factors(design: Tensor, noise: NDArray[np.float64]) -> Iterator[tuple[Tensor, Tensor]]:
     """
-    Yield the components of each noise, and the Cholesky factor of their normal equations.
+    Yield, for each distinct noise, its components and the Cholesky factor of their equations.
 
     Parameters
     ----------
     design : Tensor of shape (features, HS pixels)
-        float64.
+        D of the features, in float64.
     noise : ndarray of shape (components,)
         Ridge of each component.
 
@@ -209,25 +209,26 @@ def ridge_factors(design: Tensor, noise: NDArray[np.float64]) -> Iterator[tuple[
 
 def cross_validation(design: Tensor, observed: Tensor, settings: KrigingSettings) -> Tensor:
     """
-    Return the score of generalised cross-validation, shape (noises, components).
+    Return the score of generalised cross-validation.
 
     Parameters
     ----------
     design, observed : Tensor
-        As :func:`ridge_weights`.
+        As in :func:`ridge_weights`.
     settings : KrigingSettings
-        The noises to select from.
+        Settings with the candidate noise variances.
 
     Returns
     -------
     Tensor
-        Logarithm of the predicted squared error over the smallest.
+        Shape (noises, components): logarithm of the predicted squared error, relative to the
+        smallest of the component.
     """
     count = observed.shape[1]
     target = observed / _scale(observed)
     values, vectors = torch.linalg.eigh(_gram(design))
     values = values.clamp_min(1e-9 * float(values.max()))
-    # Singular vectors in the space of HS pixels; their residual is noise at every ridge.
+    # Singular vectors in the space of HS pixels; the residual outside them is noise at any ridge.
     projected = (target @ design.mT) @ vectors / values.sqrt()
     residual = target.square().sum(dim=1, keepdim=True) - projected.square().sum(
         dim=1, keepdim=True
@@ -242,10 +243,10 @@ def cross_validation(design: Tensor, observed: Tensor, settings: KrigingSettings
 
 def noise_levels(scores: NDArray[np.float64], settings: KrigingSettings) -> NDArray[np.float64]:
     """
-    Return the noise with the best score of each component, of a few different ones.
+    Return the noise with the best score for each component, from a few distinct values.
 
-    A factorisation serves all components of one noise. Those are left out one after the other
-    without which the scores, shape (noises, components), are least worse.
+    All components with the same noise share a factorisation. Candidates are removed one by one,
+    each time the one whose removal worsens the scores, shape (noises, components), least.
     """
     held = list(range(len(scores)))
     while len(held) > settings.levels:
@@ -260,7 +261,7 @@ def _scale(observed: Tensor) -> Tensor:
 
 
 def _gram(design: Tensor, parts: int = 4) -> Tensor:
-    """Return ``design @ design.mT``; blocks above the diagonal are copies."""
+    """Return ``design @ design.mT``; blocks above the diagonal are copied from below."""
     chunks = design.chunk(parts)
     rows = [[a @ b.mT for b in chunks[: i + 1]] for i, a in enumerate(chunks)]
     full = [

@@ -20,14 +20,14 @@ class Kernel:
     Attributes
     ----------
     colour : float
-        In standard deviations of chromaticity and of log brightness.
+        Length scale in standard deviations of chromaticity and of log brightness.
     position : float
-        In HS pixels.
+        Length scale in HS pixels.
     texture : float
-        In standard deviations of the texture maps.
+        Length scale in standard deviations of the texture maps.
     scales : tuple of float
-        Standard deviations, in HS pixels, of the Gaussian blurs of the texture maps that are
-        used; may be none.
+        Standard deviations, in HS pixels, of the Gaussian blurs of the texture maps used; may be
+        empty.
     """
 
     colour: float
@@ -46,7 +46,7 @@ _PROCESSES = (
 
 @dataclass(frozen=True, slots=True)
 class KrigingSettings:
-    """All numbers of `kriging`."""
+    """Settings of `kriging`."""
 
     # A process is a sum of kernels. Averaged, these did best of some forty on eleven remote-sensing
     # scenes at ratios 4 and 8 and six CAVE scenes at ratio 16, where sums gain 0.1 to 0.3 dB over
@@ -54,11 +54,11 @@ class KrigingSettings:
     # of components are trained with this number of processes.
     processes: tuple[tuple[Kernel, ...], ...] = _PROCESSES
     # Random features of a process. 512 lose 0.1 to 0.2 dB on abu_airport_1, abu_urban_2 and
-    # glass_tiles; each costs as much as another.
+    # glass_tiles; the cost is proportional to their number.
     features: int = 768
-    # Prior standard deviation of the coefficients of a constant and of each band: they are free.
+    # Prior standard deviation of the coefficients of the constant and each band: unconstrained.
     linear_deviation: float = 3.0
-    # HS pixels of a cell, of its halo and of the ramp to its neighbours.
+    # Side of a cell, width of its halo and width of the blending ramp, in HS pixels.
     cell: int = 32
     halo: int = 8
     ramp: int = 4
@@ -67,23 +67,23 @@ class KrigingSettings:
     # by one; larger units would leave workers idle on small scenes and take long to time.
     together: int = 2
     unit_pixels: int = 2**22
-    # Components at most.
+    # Maximum number of components.
     components: int = 24
-    # Variances of the noise, in units of a component's, among which cross-validation selects.
+    # Candidate variances of the noise for cross-validation, in units of that of the component.
     noises: tuple[float, ...] = tuple(map(float, 10.0 ** np.arange(-5, 1.6, 0.5)))
-    # Different noises of a process; each takes a factorisation a cell.
+    # Number of distinct noise variances of a process; each needs a factorisation per cell.
     levels: int = 4
-    # Factor of the degrees of freedom in cross-validation; over one, it guards against the too
-    # small noise that is selected at times.
+    # Factor of the degrees of freedom in cross-validation; a factor above one avoids the
+    # occasional selection of too small a noise.
     freedom: float = 1.2
-    # Of the scene's mean brightness; below it, chromaticity is noise.
+    # Share of the mean brightness of the scene below which chromaticity is noise.
     dark: float = 0.05
-    # Of the scene's mean brightness: what is added to it where residuals are weighted by its
-    # inverse.
+    # Added to the brightness, in units of its mean over the scene, where residuals are weighted by
+    # its inverse.
     brightness_floor: float = 1.0
-    # Of the regression that gives the subspace and the standardised bands.
+    # Parameters of the regression that gives the subspace and the standardised bands.
     guided: GuidedSettings = GUIDED
-    # MS pixels whose appearance maps give mean and standard deviation over the scene.
+    # MS pixels from which mean and standard deviation of the maps over the scene are computed.
     pixels: int = 2**18
     # HS pixels after which features repeat; the widest kernel has five frequencies within a
     # standard deviation, and a cell is a tenth of it.
@@ -95,20 +95,21 @@ class KrigingSettings:
     # twice the cost.
     sampling: int = 2
     sampling_ratio: float = 3.5
-    # HS pixels a side, and cells, on which the noise of a scene is selected.
+    # Side in HS pixels, and number, of the cells on which the noise of a scene is selected.
     trial_side: int = 48
     trials: int = 3
-    # MS pixels whose features are in memory at once: those of one process fit the cache.
+    # MS pixels whose features are in memory at once: those of one process fit in the cache.
     block: int = 1024
 
     def lattices(self, process: int, ratio: float) -> list[tuple[int, tuple[int, int]]]:
         """
-        Return the MS pixels on which a process's features are degraded.
+        Return the lattices of MS pixels at which the features of a process are degraded.
 
         Returns
         -------
         list of tuple
-            A step along either axis, and the first pixel along y and x; features are their mean.
+            Step along both axes, and first pixel along y and x, of each lattice; features are
+            averaged over the lattices.
         """
         if ratio < self.sampling_ratio:
             return [(1, (0, 0))]
@@ -118,7 +119,7 @@ class KrigingSettings:
 
     @property
     def scales(self) -> tuple[float, ...]:
-        """Scales of the texture maps of all kernels, ascending."""
+        """Scales of the texture maps of all kernels, in ascending order."""
         kernels = (kernel for process in self.processes for kernel in process)
         return tuple(sorted({scale for kernel in kernels for scale in kernel.scales}))
 
