@@ -16,9 +16,12 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
 
 from hsfuse.core.grid import Span
 from hsfuse.core.overview import block_means, halved_length
+from hsfuse.errors import RasterError
 from hsfuse.io.handles import open_quietly
 from hsfuse.io.pixels import (
     Cube,
@@ -30,12 +33,12 @@ from hsfuse.io.pixels import (
     StorePixels,
     split_index,
 )
-from hsfuse.io.preview import read_window
+from hsfuse.io.preview import read_window, reduction_step
 from hsfuse.io.read import open_pixels
 from hsfuse.io.settings import LEVELS
-from hsfuse.io.url import as_path
+from hsfuse.io.url import AnyPath, as_path
 
-__all__ = ["Level", "Pyramid", "array_pyramid", "open_pyramid"]
+__all__ = ["Level", "Pyramid", "array_pyramid", "open_pyramid", "preview_file"]
 
 Block = tuple[int, int, int]
 
@@ -148,6 +151,55 @@ def open_pyramid(path: str | os.PathLike[str]) -> tuple[Pyramid, Pyramid | None]
         errors = [level.standard_error for level in reduced]
         images.append(_pyramid(opened.standard_error, opened, errors))
     return images[0], images[1] if len(images) > 1 else None
+
+
+def preview_file(path: AnyPath, bands: Sequence[int], longest: int) -> Cube:
+    """
+    Return some bands of a file at reduced size.
+
+    Parameters
+    ----------
+    path : Path or Url
+        A GeoTIFF or a zarr store.
+    bands : sequence of int
+        Indexes of the bands, from 0.
+    longest : int
+            Largest length of the longer side, in pixels.
+
+    Returns
+    -------
+    ndarray of shape (bands, rows, columns)
+        Means of the pixels with data, from overviews or levels where there are some; NaN where
+        there are none. A pixel of a store is a square of 1, 2, 4 ... pixels.
+
+    Raises
+    ------
+    RasterError
+        If the file cannot be read.
+    """
+    if path.is_dir():
+        pyramid, _ = open_pyramid(path)
+        # A power of two, since the levels have such steps.
+        step = 2 ** math.ceil(math.log2(reduction_step(max(pyramid.shape[1:]), longest)))
+        rows, columns = (Span(0, length) for length in pyramid.size(step))
+        return pyramid.read(bands, step, rows, columns)
+    try:
+        with open_quietly(str(path)) as dataset:
+            step = reduction_step(max(dataset.shape), longest)
+            shape = [math.ceil(length / step) for length in dataset.shape]
+            stored = dataset.read(
+                [band + 1 for band in bands],
+                out_shape=(len(bands), *shape),
+                masked=True,
+                resampling=Resampling.average,
+            )
+            image = np.empty(stored.shape, np.float32)
+            for plane, values, band in zip(image, stored, bands, strict=True):
+                scale, offset = dataset.scales[band], dataset.offsets[band]
+                plane[...] = (values.astype(np.float64) * scale + offset).filled(np.nan)
+    except RasterioError as error:
+        raise RasterError(f"{path}: cannot be read ({error})") from error
+    return image
 
 
 def array_pyramid(raster: xr.DataArray) -> Pyramid:
@@ -298,10 +350,7 @@ def _runs(level: Level, bands: Sequence[int]) -> list[tuple[int, int]]:
 
 def _sample(level: Level, bands: Sequence[int], reduction: int, rows: Span, columns: Span) -> Cube:
     """Return means of squares of pixels of blocks spread over a window, by nearest neighbour."""
-    blocks = max(
-        LEVELS.most_values // (_blocks_of(level, bands) * math.prod(level.block)),
-        1,
-    )
+    blocks = max(LEVELS.most_values // (_blocks_of(level, bands) * math.prod(level.block)), 1)
     down, across = _spread(level, rows, columns, min(blocks, LEVELS.most_reads))
     parts = [
         [_means(level, bands, reduction, high, wide) for wide in across]

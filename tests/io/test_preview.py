@@ -1,5 +1,6 @@
 """Shrunk views: the same from every kind of file, whatever the pieces."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import xarray as xr
 
 import hsfuse.io.preview as preview
 from hsfuse.core.grid import Span
-from hsfuse.io.preview import preview_file, preview_raster, read_file_window, read_window
+from hsfuse.io.levels import preview_file
+from hsfuse.io.preview import preview_raster, read_file_window, read_window
 from hsfuse.io.read import open_raster
 from hsfuse.io.settings import PreviewSettings
 from hsfuse.io.write import write_raster
@@ -56,9 +58,22 @@ def test_a_file_shows_what_the_raster_shows(tmp_path: Path, name: str, stored: d
     array = raster()
     path = write_raster(array, tmp_path / name, **stored)
     np.testing.assert_allclose(preview_file(path, [4, 2], 90), array.values[[4, 2]], atol=1e-4)
+    step = 8 if path.is_dir() else 5
     shrunk = preview_file(path, [4], 18)
-    assert shrunk.shape == (1, 14, 18)
-    np.testing.assert_allclose(shrunk, means(array.values[[4]], 5), atol=0.02)
+    assert shrunk.shape == (1, -(-70 // step), -(-90 // step))
+    np.testing.assert_allclose(shrunk, means(array.values[[4]], step), atol=0.02)
+
+
+def test_a_store_is_shown_from_its_levels(tmp_path: Path):
+    """Of a store without the pixels of full resolution as of the whole one."""
+    values = np.random.default_rng(1).uniform(size=(2, 300, 520)).astype(np.float32)
+    places = {"y": 300 - np.arange(300) - 0.5, "x": np.arange(520) + 0.5}
+    array = xr.DataArray(values, dims=("band", "y", "x"), coords=places).chunk(y=128, x=128)
+    path = write_raster(array.rio.write_crs("EPSG:32633"), tmp_path / "out.zarr")
+    whole = preview_file(path, [1], 260)
+    np.testing.assert_allclose(whole, means(values[[1]], 2), rtol=1e-4)
+    shutil.rmtree(path / "cube" / "c")
+    np.testing.assert_array_equal(preview_file(path, [1], 260), whole)
 
 
 @pytest.mark.parametrize("name", ["out.zarr", "out.tif"])

@@ -22,7 +22,8 @@ from hsfuse.core.picture import (
     stretch_limits,
     stretched,
 )
-from hsfuse.io.preview import preview_file, preview_raster, read_window
+from hsfuse.io.levels import preview_file
+from hsfuse.io.preview import preview_raster, read_window
 from hsfuse.report.page.subject import Subject
 
 __all__ = ["Layer", "Picture", "Pictures", "draw_pictures", "encode_png", "hs_extent"]
@@ -172,7 +173,8 @@ def _fused_preview(subject: Subject, bands: list[int]) -> _Preview:
     extent = (0.0, 0.0, float(fused.sizes["x"]), float(fused.sizes["y"]))
     if not subject.held and subject.path.suffix.lower() in (".tif", ".tiff", ".zarr"):
         image = preview_file(subject.path, bands, _SETTINGS.longest)  # from its overviews
-        return _Preview(image, extent)
+        # Those of a file are stretched to its edges, those of a store are whole squares.
+        return _Preview(image, _over(extent, fused, image) if subject.path.is_dir() else extent)
     image = preview_raster(fused, bands, _SETTINGS.longest)
     return _Preview(image, _over(extent, fused, image))
 
