@@ -15,7 +15,7 @@ import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
 import xarray as xr
 from affine import Affine
 
-from hsfuse.errors import PlanError
+from hsfuse.errors import PlanError, RasterError
 from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.settings import GRIDS, OUTPUTS, StoredType
 
@@ -254,6 +254,8 @@ class OutputLayout:
         """
         if array.dims != ("band", "y", "x"):
             raise PlanError(f"a raster has the dimensions (band, y, x), got {array.dims}")
+        if not all(array.shape):
+            raise PlanError(f"a raster has at least one pixel, got the shape {array.shape}")
         check_stored_type(dtype, scale, max_error)
         crs = array.rio.crs
 
@@ -289,6 +291,9 @@ def _transform(array: xr.DataArray) -> tuple[float, float, float, float, float, 
     The coordinates reflect the window but are rounded; the stated transform is exact. Where they
     differ by a whole number of pixels, the stated transform is translate_errors by that number.
     """
+    for name in ("x", "y"):
+        if name in array.coords and array[name].dtype.kind in "iuf":
+            _check_even(array, name)
     stated = None
     if "spatial_ref" in array.coords:
         stated = array.coords["spatial_ref"].attrs.get("GeoTransform")
@@ -303,6 +308,17 @@ def _transform(array: xr.DataArray) -> tuple[float, float, float, float, float, 
     if b or d or not np.allclose([*columns, *rows], ends, rtol=0, atol=GRIDS.window):
         return tuple(array.rio.transform(recalc=not (b or d)))[:6]
     return (a, b, c + a * float(moved[0]), d, e, f + e * float(moved[1]))
+
+
+def _check_even(array: xr.DataArray, name: str) -> None:
+    """Refuse pixels that no transform places, such as a selection of some columns."""
+    values = np.asarray(array[name].values, dtype=np.float64)
+    even = np.linspace(values[0], values[-1], values.size)
+    step = abs(values[-1] - values[0]) / max(values.size - 1, 1)
+    if not np.allclose(values, even, rtol=0, atol=GRIDS.uneven * step):
+        raise RasterError(
+            f"raster: the coordinate {name} is not evenly spaced; expected pixels of a regular grid"
+        )
 
 
 def default_block_size(layout: OutputLayout) -> tuple[int, int]:

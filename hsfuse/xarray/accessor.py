@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from hsfuse.core.picture import natural_bands
+from hsfuse.errors import PlanError
 from hsfuse.xarray.bands import band_names, band_values, good_bands, known_bands, take_bands
 from hsfuse.xarray.plots import PlotAccessor
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from hsfuse.xarray.points import Missing
 
 __all__ = ["RasterAccessor"]
+
+# In nanometres; smaller numbers are micrometres.
+_SHORTEST = 100.0
 
 
 @xr.register_dataarray_accessor("hsfuse")
@@ -67,6 +71,8 @@ class RasterAccessor:
         ------
         RasterError
             If no good band has a known wavelength.
+        PlanError
+            If a wavelength is not in nanometres, or none is given.
 
         Examples
         --------
@@ -79,6 +85,8 @@ class RasterAccessor:
         known = known_bands(self._raster)
         centre = band_values(self._raster, "wavelength")[known]
         wanted = np.asarray(wavelength, dtype=float)
+        if not (wanted.size and np.all(np.isfinite(wanted) & (wanted >= _SHORTEST))):
+            raise PlanError(f"wavelength: found {wavelength}; expected nanometres, such as 660")
         nearest = known[np.abs(centre - wanted[..., None]).argmin(axis=-1)]
         if wanted.ndim:
             return take_bands(self._raster, nearest.tolist())

@@ -13,7 +13,7 @@ import zarr
 from affine import Affine
 from runs import chunk_files
 
-from hsfuse.errors import OutputError, PlanError
+from hsfuse.errors import OutputError, PlanError, RasterError
 from hsfuse.io.formats import FORMATS, find_format
 from hsfuse.io.read import open_raster
 from hsfuse.io.write import (
@@ -360,6 +360,17 @@ def test_an_output_replaces_no_input_by_a_file_beside_it(tmp_path):
         with pytest.raises(OutputError, match=f"{end} beside it would be replaced"):
             check_output(tmp_path / "out.tif", inputs=[tmp_path / "other.tif", source])
     assert check_output(tmp_path / "out.tif", inputs=[tmp_path / "out.png"])
+
+
+def test_pixels_of_no_regular_grid_are_refused(tmp_path):
+    """Some columns of a raster would be written as if they were neighbours; every second are."""
+    whole = open_raster(write_raster(raster(), tmp_path / "whole.tif"))
+    with pytest.raises(RasterError, match="x is not evenly spaced"):
+        write_raster(whole.isel(x=[1, 2, 9]), tmp_path / "out.tif")
+    with pytest.raises(PlanError, match="at least one pixel"):
+        write_raster(whole.isel(x=slice(0, 0)), tmp_path / "out.tif")
+    second = open_raster(write_raster(whole.isel(x=slice(1, None, 2)), tmp_path / "second.tif"))
+    np.testing.assert_allclose(second.x, whole.x[1::2])
 
 
 def test_links_are_replaced_and_not_what_they_lead_to(tmp_path):

@@ -7,7 +7,7 @@ import xarray as xr
 from affine import Affine
 
 import hsfuse.xarray  # noqa: F401 - gives DataArray its .hsfuse accessor
-from hsfuse.errors import RasterError
+from hsfuse.errors import PlanError, RasterError
 
 WAVELENGTH = [480.0, 560.0, 900.0, 990.0, 940.0, 664.0, 662.0]  # two detectors, 900 to 990 nm
 
@@ -26,6 +26,13 @@ def test_the_nearest_good_band_is_found_among_overlapping_detectors():
     assert every.hsfuse.nearest([945, 470])[:, 0, 0].values.tolist() == [4, 0]
     bad = raster(wavelength=WAVELENGTH, good=[True] * 6 + [False])
     assert float(bad.hsfuse.nearest(660)[0, 0]) == 5
+
+
+@pytest.mark.parametrize("wavelength", [0.66, np.nan, [], [660, -1]])
+def test_what_is_no_wavelength_in_nanometres_is_refused(wavelength):
+    """The nearest band would be the first."""
+    with pytest.raises(PlanError, match="expected nanometres"):
+        raster(wavelength=WAVELENGTH).hsfuse.nearest(wavelength)
 
 
 def test_natural_colours_are_three_bands():
