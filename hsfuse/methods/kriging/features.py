@@ -22,7 +22,7 @@ class RandomFeatures:
     Random frequencies of all processes, the same for a whole scene.
 
     With cosine and sine of each projection the covariance at distance zero is exact. A feature is
-    the cosine or sine times :attr:`scale` and the brightness of the pixel, bounded below: the
+    the cosine or sine times :attr:`scale` and the brightness of the pixel plus a floor: the
     process is dark in every band in the shade.
 
     Attributes

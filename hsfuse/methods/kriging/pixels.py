@@ -34,7 +34,7 @@ class PixelMaps:
     y, x : Tensor of shape (rows,) and (columns,)
         Positions in HS pixels of the scene, modulo the period of the features.
     dark : float
-        Lower limit of the brightness.
+        Floor added to the brightness.
     """
 
     bands: Tensor
@@ -82,7 +82,7 @@ class PixelMaps:
 
     @property
     def level(self) -> Tensor:
-        """Brightness, bounded below, that scales the features, shape (rows, columns)."""
+        """Brightness plus its floor, which scales the features, shape (rows, columns)."""
         return self.brightness + self.dark
 
     def cut(self, rows: slice, columns: slice) -> PixelMaps:

@@ -105,7 +105,7 @@ class CellDesign:
 
     @cached_property
     def _mean_level(self) -> Tensor:
-        """Mean brightness, bounded below, of the used HS pixels, shape (HS pixels,)."""
+        """Mean brightness, plus its floor, of the used HS pixels, shape (HS pixels,)."""
         (level,) = self._mean(self.pixels.level[None])
         return level[self.used]
 
