@@ -27,7 +27,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from hsfuse.errors import OutputError
 from hsfuse.io.band_labels import describe_band, shown_bands
 from hsfuse.io.layout import OutputLayout
-from hsfuse.io.names import STANDARD_ERROR, STANDARD_ERROR_FIELD, error_file
+from hsfuse.io.names import PROVENANCE_FIELD, STANDARD_ERROR, STANDARD_ERROR_FIELD, error_file
 from hsfuse.io.planes import Piece, Planes
 from hsfuse.io.replacement import failure, move_file, sync
 from hsfuse.io.settings import ENVI
@@ -35,14 +35,11 @@ from hsfuse.io.url import AnyPath
 from hsfuse.io.zarr_layout import read_layout
 
 __all__ = [
-    "PROVENANCE_FIELD",
     "divides_reflectance",
     "envi_files",
     "export_envi",
 ]
 
-#: Field of the header that holds the provenance of an output as JSON.
-PROVENANCE_FIELD = "hsfuse provenance"
 
 _TYPES = {"int16": 2, "float32": 4, "uint16": 12}
 _FOOT = 0.3048  # metres

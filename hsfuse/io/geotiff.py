@@ -31,7 +31,7 @@ from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.band_labels import describe_band, shown_bands
 from hsfuse.io.layout import OutputLayout
-from hsfuse.io.names import ITEMS, MEANING, STANDARD_ERROR
+from hsfuse.io.names import ITEMS, MEANING, PROVENANCE_TAG, STANDARD_ERROR
 from hsfuse.io.overviews import build_overviews
 from hsfuse.io.planes import Piece, Planes
 from hsfuse.io.replacement import FULL, move_file
@@ -42,10 +42,8 @@ from hsfuse.io.tiff_tiles import write_tiles
 from hsfuse.io.zarr_layout import read_layout
 from hsfuse.parallel import local_workers
 
-__all__ = ["PROVENANCE_TAG", "check_options", "creation_profile", "export_geotiff"]
+__all__ = ["check_options", "creation_profile", "export_geotiff"]
 
-#: Name of the tag that holds the provenance of an output as JSON.
-PROVENANCE_TAG = "HSFUSE_PROVENANCE"
 
 _COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 

@@ -10,6 +10,9 @@ __all__ = [
     "ITEMS",
     "MEANING",
     "PROVENANCE",
+    "PROVENANCE_ATTRIBUTE",
+    "PROVENANCE_FIELD",
+    "PROVENANCE_TAG",
     "STANDARD_ERROR",
     "STANDARD_ERROR_FIELD",
     "error_file",
@@ -27,6 +30,10 @@ CUBE = "cube"
 #: Attributes of a store: whether all of it is written, and what it states of its origin.
 COMPLETE = "hsfuse:complete"
 PROVENANCE = "hsfuse:provenance"
+#: Where a GeoTIFF, an ENVI header and a netCDF file state the same.
+PROVENANCE_TAG = "HSFUSE_PROVENANCE"
+PROVENANCE_FIELD = "hsfuse provenance"
+PROVENANCE_ATTRIBUTE = "hsfuse_provenance"
 
 #: Definition of the standard error, stored in files.
 MEANING = (

@@ -23,16 +23,13 @@ from numpy.typing import NDArray
 from hsfuse.errors import OutputError
 from hsfuse.io.band_labels import describe_band
 from hsfuse.io.layout import OutputLayout
-from hsfuse.io.names import CUBE, STANDARD_ERROR
+from hsfuse.io.names import CUBE, PROVENANCE_ATTRIBUTE, STANDARD_ERROR
 from hsfuse.io.planes import Piece, Planes
 from hsfuse.io.replacement import failure, move_file
 from hsfuse.io.settings import NETCDF
 from hsfuse.io.zarr_layout import coordinates, image_attributes, read_layout
 
-__all__ = ["PROVENANCE_ATTRIBUTE", "export_netcdf"]
-
-#: Name of the global attribute that holds the provenance of an output as JSON.
-PROVENANCE_ATTRIBUTE = "hsfuse_provenance"
+__all__ = ["export_netcdf"]
 
 
 def export_netcdf(

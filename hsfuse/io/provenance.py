@@ -6,17 +6,13 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import h5py
 import zarr
 from rasterio.errors import RasterioError
 from zarr.errors import BaseZarrError
 
-from hsfuse.io.envi import PROVENANCE_FIELD
-from hsfuse.io.geotiff import PROVENANCE_TAG
 from hsfuse.io.handles import open_quietly
-from hsfuse.io.names import PROVENANCE
+from hsfuse.io.names import PROVENANCE, PROVENANCE_ATTRIBUTE, PROVENANCE_FIELD, PROVENANCE_TAG
 from hsfuse.io.netcdf import is_netcdf
-from hsfuse.io.netcdf_output import PROVENANCE_ATTRIBUTE
 from hsfuse.io.url import AnyPath
 from hsfuse.io.zarr_store import zarr_store
 
@@ -56,6 +52,8 @@ def is_record_of(record: Mapping[str, object], out: AnyPath) -> bool:
 def _provenance_text(path: AnyPath) -> str:
     """Return the provenance of a file as JSON; an empty object if it has none."""
     if isinstance(path, Path) and is_netcdf(path):
+        import h5py  # which a plan does not need
+
         with h5py.File(path) as file:
             return str(file.attrs.get(PROVENANCE_ATTRIBUTE, "{}"))
     with open_quietly(str(path)) as dataset:
