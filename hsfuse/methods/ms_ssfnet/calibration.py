@@ -11,7 +11,6 @@ from hsfuse.errors import PlanError
 from hsfuse.methods import Options
 from hsfuse.methods.guided.selection import select_parameters
 from hsfuse.methods.ms_ssfnet.components import ComponentFuser
-from hsfuse.methods.ms_ssfnet.cross_validation import cross_validate
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
 from hsfuse.methods.ms_ssfnet.kalman_gain import (
     KalmanGain,
@@ -21,7 +20,11 @@ from hsfuse.methods.ms_ssfnet.kalman_gain import (
 )
 from hsfuse.methods.ms_ssfnet.scales import measure_scales
 from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
-from hsfuse.methods.ms_ssfnet.uncertainty import ErrorModel, variance_outside_subspace
+from hsfuse.methods.ms_ssfnet.uncertainty import (
+    ErrorModel,
+    reference_noise,
+    variance_outside_subspace,
+)
 from hsfuse.nets.weights import Card
 from hsfuse.pair.survey import Survey
 
@@ -76,10 +79,10 @@ def prepare_components(
 def _with_error_model(fuser: ComponentFuser, survey: Survey) -> ComponentFuser:
     """Return a fuser that gives standard errors."""
     kriging, settings = fuser.estimators.kriging, fuser.settings.error_model
-    validated = cross_validate(kriging, survey)
-    if validated.pixels < settings.fewest_pixels:
+    pixels = sum(int(survey.degraded(patch)[1].sum()) for patch in survey.patches)
+    if pixels < settings.fewest_pixels:
         raise PlanError(
-            f"the pair has {validated.pixels} HS pixels with data in both images; expected at "
+            f"the pair has {pixels} HS pixels with data in both images; expected at "
             f"least {settings.fewest_pixels} for standard errors: fewer do not show their size"
         )
     subspace, good = kriging.guided.subspace, survey.good
@@ -87,7 +90,7 @@ def _with_error_model(fuser: ComponentFuser, survey: Survey) -> ComponentFuser:
     variance = float(fuser.scales.prior_deviation**2 @ subspace.power) / int(good.sum())
     model = ErrorModel(
         math.sqrt(variance),
-        validated.error,
+        reference_noise(survey, settings),
         survey.brightness,
         float(np.max(survey.ratio)),
         settings,

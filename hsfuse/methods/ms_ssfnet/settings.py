@@ -206,17 +206,23 @@ class ConsistencySettings:
 class ErrorModelSettings:
     """Of the model of standard errors."""
 
-    # Of the logarithm of the error, in that of the prior standard deviation: spread of the
-    # estimates, difference of `cnmf`, contrast, brightness; of the scene the cross-validated error
-    # and the ratio. `python benchmarks/uncertainty.py --scenes CUBES --cave CUBES`, 33 pairs of
-    # eleven remote-sensing and eleven CAVE scenes at ratios 4 and 8.
-    intercept: float = 0.173
-    coefficients: tuple[float, ...] = (0.192, 0.250, 0.204, 0.186, 0.249, 0.210)
-    # Where these hold: with a fit to earlier estimates the interval called 90 % covered 94 % in the
-    # median of ten pairs at ratio 2, 90 % in that of seven at ratio 16, which had no part in it.
+    # Of the logarithm of the error: spread of the estimates, difference of `cnmf`, contrast,
+    # brightness. `python benchmarks/uncertainty.py --scenes CUBES --cave CUBES`, 33 pairs of eleven
+    # remote-sensing and eleven CAVE scenes at ratios 4 and 8.
+    intercept: float = 0.065
+    coefficients: tuple[float, ...] = (0.190, 0.256, 0.201, 0.183)
+    # Root mean square, as a factor, of what the level of a scene is off by with the model of the
+    # others.
+    scene_factor: float = 1.5
+    # Where these hold: ratios, and reference noise in the prior standard deviation, above which
+    # lies one of the 33 pairs; more is not extrapolated to.
     ratios: tuple[float, float] = (2.0, 16.0)
-    # HS pixels with data in both images; with fewer the cross-validated error is a guess.
+    most_noise: float = 1.5
+    # HS pixels with data in both images; with fewer prior standard deviation and noise are guesses.
     fewest_pixels: int = 100
+    # Standard errors of a band's noise within which it counts as typical. With fewer, what few HS
+    # pixels of a large ratio leave open is taken for noise of the ground.
+    noise_errors: float = 2.5
     # Added to each quantity of a pixel, in its unit, before its logarithm: nothing is certain where
     # the estimates happen to agree. Of contrast the unit is the standard deviation of the MS bands.
     least: float = 0.02

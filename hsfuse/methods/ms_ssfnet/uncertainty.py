@@ -2,15 +2,15 @@
 Standard errors of fused pixels: a regression of the error on what is known at full resolution.
 
 Errors are large where estimates of different kinds disagree and at edges of the MS image, and in
-scenes whose HS pixels are hard to predict from the others. The logarithm of the error, root mean
-square over the good bands in units of the scene's prior standard deviation, is a linear function of
-the logarithms of these. Its coefficients are those of many scenes (`benchmarks/uncertainty.py`).
-Nothing of its level is fitted to the pair itself: the error in the reduced-resolution test, over
-what this model predicts of it, does not correlate with that at full resolution.
+scenes whose spectra have noise of their own at the size of MS pixels. The logarithm of the error,
+root mean square over the good bands in units of what the prior standard deviation and that noise
+add up to, is a linear function of the logarithms of the others. Its coefficients are those of many
+scenes (`benchmarks/uncertainty.py`). Nothing of its level is fitted to the pair itself: beside the
+prior standard deviation, the error in the reduced-resolution test does not predict it better.
 
 The level is such that 90 % of the pixels of a typical scene have an error below 1.645 standard
-errors, as of a normal distribution. An error that nothing shows is not in it: noise of the ground
-truth itself, or detail that neither image resolves.
+errors, as of a normal distribution. What nothing shows is not in it: detail that neither image
+resolves, and noise of the reference spectra that all bands share.
 """
 
 from __future__ import annotations
@@ -22,8 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
+from hsfuse.core.grid import Geometry, Span
+from hsfuse.core.psf import PSF
+from hsfuse.core.resample import degrade_matrix
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods.ms_ssfnet.settings import ErrorModelSettings
+from hsfuse.pair.survey import Survey
 
 __all__ = [
     "NORMAL_90",
@@ -31,6 +35,8 @@ __all__ = [
     "ErrorModel",
     "local_contrast",
     "local_rms",
+    "noise_gain",
+    "reference_noise",
     "variance_outside_subspace",
 ]
 
@@ -73,8 +79,8 @@ class ErrorModel:
     ----------
     prior : float
         Prior standard deviation of errors, root mean square over the good bands, in HS units.
-    cross_validated : float
-        Error of `kriging` at HS pixels that it has not seen, in HS units.
+    reference_noise : float
+        From :func:`reference_noise`.
     brightness : float
         The scene's unit of brightness, in HS units.
     ratio : float
@@ -84,10 +90,27 @@ class ErrorModel:
     """
 
     prior: float
-    cross_validated: float
+    reference_noise: float
     brightness: float
     ratio: float
     settings: ErrorModelSettings = _DEFAULT
+
+    @property
+    def relative_noise(self) -> float:
+        """Reference noise in the prior standard deviation."""
+        return self.reference_noise / max(self.prior, _TINY)
+
+    @property
+    def unit(self) -> float:
+        """
+        The unit of errors, in HS units: the variance of the reference noise adds to the prior one.
+
+        Examples
+        --------
+        >>> ErrorModel(4.0, 3.0, 1.0, 4.0).unit
+        5.0
+        """
+        return self.prior * math.hypot(1, min(self.relative_noise, self.settings.most_noise))
 
     def regressors(self, maps: ErrorMaps) -> NDArray[np.float64]:
         """
@@ -97,13 +120,12 @@ class ErrorModel:
         """
         units = self.prior, self.prior, 1.0, self.brightness
         quantities = maps.spread, maps.unmixed, maps.contrast, maps.brightness
-        pixel = [
-            np.log(np.asarray(values, np.float64) / max(unit, _TINY) + self.settings.least)
-            for values, unit in zip(quantities, units, strict=True)
-        ]
-        share = self.cross_validated / max(self.prior, _TINY)
-        scene = math.log(max(share, _TINY)), math.log(self.ratio)
-        return np.stack([*pixel, *(np.full(maps.spread.shape, each) for each in scene)])
+        return np.stack(
+            [
+                np.log(np.asarray(values, np.float64) / max(unit, _TINY) + self.settings.least)
+                for values, unit in zip(quantities, units, strict=True)
+            ]
+        )
 
     def predict(self, maps: ErrorMaps) -> NDArray[np.float32]:
         """
@@ -112,21 +134,27 @@ class ErrorModel:
         Examples
         --------
         >>> one = np.ones((1, 1))
-        >>> plain = ErrorModelSettings(0.0, (1.0, 0, 0, 0, 0, 0), least=0.0)
-        >>> ErrorModel(2.0, 1.0, 1.0, 4.0, plain).predict(ErrorMaps(3 * one, one, one, one))
+        >>> plain = ErrorModelSettings(0.0, (1.0, 0, 0, 0), least=0.0)
+        >>> ErrorModel(2.0, 0.0, 1.0, 4.0, plain).predict(ErrorMaps(3 * one, one, one, one))
         array([[3.]], dtype=float32)
         """
         weights = np.asarray(self.settings.coefficients)
         logarithm = np.tensordot(weights, self.regressors(maps), axes=1)
-        return (self.prior * np.exp(self.settings.intercept + logarithm)).astype(np.float32)
+        return (self.unit * np.exp(self.settings.intercept + logarithm)).astype(np.float32)
 
     def sentence(self) -> str:
         """Return what the user should know of the calibration."""
         low, high = self.settings.ratios
         text = (
             "standard error: of 90 % of the pixels of a typical scene the root mean square error "
-            "over the good bands is below 1.645 of it"
+            "over the good bands is below 1.645 of it; for a single scene it is uncertain by a "
+            f"factor of {self.settings.scene_factor:.2g}"
         )
+        if self.relative_noise > self.settings.most_noise:
+            text += (
+                "; it may be too small for this one, in some of whose HS bands MS pixels vary by "
+                f"{self.relative_noise:.1f} times what the estimates differ by"
+            )
         if not low <= self.ratio <= high:
             text += f"; calibrated at ratios of {low:g} to {high:g}, not at {self.ratio:.3g}"
         return text
@@ -135,7 +163,7 @@ class ErrorModel:
         """Return the numbers in JSON types."""
         return {
             "prior": self.prior,
-            "cross_validated": self.cross_validated,
+            "reference_noise": self.reference_noise,
             "brightness": self.brightness,
             "intercept": self.settings.intercept,
         }
@@ -184,6 +212,65 @@ def local_contrast(
         )
         total += np.maximum(square - mean**2, 0.0)
     return np.sqrt(total / len(fine))
+
+
+def noise_gain(geometry: Geometry, psf: PSF) -> float:
+    """
+    Return the standard deviation of white noise of variance one after D.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        Of HS pixels over MS pixels.
+    psf : PSF
+        Of the HS sensor.
+
+    Examples
+    --------
+    >>> from hsfuse.core.grid import Axis
+    >>> axis = Axis(64, 16, 4.0)
+    >>> noise_gain(Geometry(axis, axis), PSF((0.0, 0.0)))
+    0.25
+    """
+    power = 1.0
+    for axis, width in zip((geometry.y, geometry.x), psf.fwhm, strict=True):
+        middle = Span(axis.coarse // 2, axis.coarse // 2 + 1)
+        power *= float(np.square(degrade_matrix(axis, width, middle)).sum())
+    return math.sqrt(power)
+
+
+def reference_noise(survey: Survey, settings: ErrorModelSettings = _DEFAULT) -> float:
+    """
+    Return the noise of the ground's spectra at the size of MS pixels, as far as it is seen.
+
+    An imaging spectrometer has about one signal-to-noise ratio. Bands whose noise is larger show
+    what varies from MS pixel to MS pixel in these bands alone, of which D leaves a known share. It
+    is part of the MS image's noise as well, which limits it.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the pair.
+    settings : ErrorModelSettings
+        The numbers.
+
+    Returns
+    -------
+    float
+        Root mean square over the good bands, in HS units.
+    """
+    good, radiometry = survey.good, survey.radiometry
+    noise = survey.noise[good]
+    signal = np.sqrt(np.square(survey.spectra[good], dtype=np.float64).mean(axis=1))
+    typical = float(np.median(noise / np.maximum(signal, _TINY)))
+    # The relative standard error of a standard deviation from n values is 1 / sqrt(2 n).
+    same = 1 + settings.noise_errors / math.sqrt(2 * max(survey.spectra.shape[1], 1))
+    excess = np.maximum(noise**2 - (same * typical * signal) ** 2, 0.0).mean()
+    response = radiometry.gain[:, None] * radiometry.response[:, good]
+    passed = np.square(response).sum(axis=1)
+    most = np.mean(survey.fine_noise**2 / np.maximum(passed, _TINY))
+    gain = noise_gain(survey.patches[0].geometry, survey.psf)
+    return math.sqrt(min(float(excess) / max(gain, _TINY) ** 2, float(most)))
 
 
 def variance_outside_subspace(

@@ -20,7 +20,6 @@ from hsfuse.methods.guided.settings import GuidedSettings
 from hsfuse.methods.kriging.fuser import average
 from hsfuse.methods.kriging.settings import Kernel, KrigingSettings
 from hsfuse.methods.ms_ssfnet.components import ComponentFuser
-from hsfuse.methods.ms_ssfnet.cross_validation import cross_validate
 from hsfuse.methods.ms_ssfnet.features import (
     CHANNELS,
     LEADING,
@@ -341,24 +340,6 @@ def test_standard_errors_of_few_pixels_are_refused(weights: Callable[[float], st
     with pytest.raises(PlanError, match=r"^the pair has 81 HS pixels .* at least 100 for standard"):
         prepared(survey, weights(0.05), FAST, uncertainty=True)
     prepared(survey, weights(0.05), FAST)
-
-
-def test_cross_validation_shows_what_the_ms_image_does_not(weights: Callable[[float], str]) -> None:
-    """Fields that the MS image has no trace of are found in the HS pixels, noise is not."""
-    plain = pair_of(cube_of(96))[0]
-    (patch,) = plain.patches
-    rows, columns = np.mgrid[: patch.coarse.shape[1], : patch.coarse.shape[2]]
-    draw = np.random.default_rng(0)
-    fields = np.where((rows // 3 + columns // 3) % 2, 0.1, -0.1).astype(np.float32)
-    noise = draw.normal(size=patch.coarse.shape).astype(np.float32)
-    found = {}
-    for name, added in (("none", 0 * noise), ("fields", fields), ("noise", 0.1 * noise)):
-        survey = replace(plain, patches=(replace(patch, coarse=patch.coarse + added),))
-        fuser = prepared(survey, weights(0.0), FAST)
-        found[name] = cross_validate(fuser.estimators.kriging, survey)
-    assert found["none"].pixels == rows.size
-    assert found["fields"].error > 1.4 * found["none"].error
-    assert found["noise"].error < 1.35 * found["none"].error
 
 
 def test_a_changed_setting_changes_what_is_hashed(weights: Callable[[float], str]) -> None:

@@ -4,19 +4,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hsfuse.core.grid import Axis, Geometry
+from hsfuse.core.psf import PSF
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods.ms_ssfnet.uncertainty import (
     ErrorMaps,
     ErrorModel,
     local_contrast,
     local_rms,
+    noise_gain,
+    reference_noise,
     variance_outside_subspace,
 )
+from hsfuse.observe import Degrade
+from hsfuse.pair.patch import Patch
+from hsfuse.pair.survey import Survey
 
-MODEL = ErrorModel(prior=0.02, cross_validated=0.01, brightness=1.0, ratio=4.0)
+MODEL = ErrorModel(prior=0.02, reference_noise=0.01, brightness=1.0, ratio=4.0)
 
 
 def maps_of(scale: float = 1.0, size: int = 40) -> ErrorMaps:
@@ -50,13 +58,68 @@ def test_more_disagreement_is_never_less_error(name: str) -> None:
     assert (MODEL.predict(none) > 0.05 * np.median(low)).all()
 
 
-def test_a_scene_that_is_hard_to_predict_has_larger_errors() -> None:
-    """Its cross-validated error raises the level, not the order of the pixels."""
-    easy, hard = (
-        replace(MODEL, cross_validated=error).predict(maps_of()) for error in (0.005, 0.02)
+def test_a_scene_whose_spectra_are_noisy_has_larger_errors() -> None:
+    """The reference noise raises the level, not the order of the pixels, and not without limit."""
+    none, some, most, more = (
+        replace(MODEL, reference_noise=noise).predict(maps_of())
+        for noise in (0.0, 0.02, 0.02 * MODEL.settings.most_noise, 10.0)
     )
-    assert (hard > easy).all()
-    assert np.allclose(hard / easy, (hard / easy).mean(), rtol=1e-4)
+    assert (some > 1.2 * none).all()
+    assert np.allclose(some / none, (some / none).mean(), rtol=1e-4)
+    assert np.array_equal(most, more)
+
+
+def test_noise_beyond_the_calibration_is_noted() -> None:
+    """The line says by how much, and nothing of it where the noise is small."""
+    noted = replace(MODEL, reference_noise=0.06).sentence()
+    assert "may be too small for this one" in noted
+    assert "3.0 times" in noted
+    assert "too small" not in MODEL.sentence()
+
+
+def survey_of(ground: float, sensor: float, bands: slice) -> Survey:
+    """Return a pair whose ground, and whose HS sensor, has noise of a deviation in some bands."""
+    draw = np.random.default_rng(0)
+    axis = Axis(96, 24, 4.0)
+    geometry, psf = Geometry(axis, axis), PSF((1.0, 1.0))
+    rows, columns = np.mgrid[:96, :96]
+    light = 1 + 0.3 * np.sin(rows / 9) * np.cos(columns / 11)
+    cube = np.ones((12, 1, 1)) * light
+    cube[bands] += ground * draw.normal(size=cube[bands].shape)
+    coarse = Degrade.between(geometry, psf, dtype=torch.float64).forward(torch.from_numpy(cube))
+    hs = coarse.numpy() + sensor * draw.normal(size=coarse.shape)
+    response = np.kron(np.eye(2), np.full(6, 1 / 6))
+    fine = np.tensordot(response, cube, axes=1)
+    patch = Patch(hs.astype(np.float32), fine.astype(np.float32), geometry, (0, 0))
+    good = np.ones(12, bool)
+    return Survey((patch,), psf, good, np.linspace(450, 900, 12), response)
+
+
+def test_noise_of_the_ground_in_some_bands_is_found() -> None:
+    """In its own size at full resolution, whatever noise the HS sensor has in all bands."""
+    expected = 0.2 * np.sqrt(3 / 12)
+    found = reference_noise(survey_of(0.2, 0.005, slice(3)))
+    assert found == pytest.approx(expected, rel=0.3)
+    assert reference_noise(survey_of(0.0, 0.005, slice(3))) < 0.1 * expected
+
+
+def test_noise_of_the_ground_is_limited_by_that_of_the_ms_image() -> None:
+    """Bands that are noisy in the HS sensor alone are not noise of the ground."""
+    clean = survey_of(0.0, 0.005, slice(3))
+    (patch,) = clean.patches
+    noise = np.zeros(patch.coarse.shape, np.float32)
+    noise[:3] = 0.05 * np.random.default_rng(1).normal(size=noise[:3].shape)
+    noisy = replace(clean, patches=(replace(patch, coarse=patch.coarse + noise),))
+    assert reference_noise(noisy) < 0.01
+
+
+def test_noise_gain_is_what_degradation_leaves_of_white_noise() -> None:
+    """For a Gaussian, other widths along y and x included."""
+    axis = Axis(256, 64, 4.0)
+    geometry, psf = Geometry(axis, axis), PSF((1.5, 0.8))
+    noise = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 256, 256)))
+    seen = Degrade.between(geometry, psf, dtype=torch.float64).forward(noise)
+    assert noise_gain(geometry, psf) == pytest.approx(float(seen.std()), rel=0.1)
 
 
 def test_a_ratio_beyond_the_calibration_is_noted() -> None:
