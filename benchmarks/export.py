@@ -36,9 +36,9 @@ from zarr.codecs import BloscCodec
 
 from hsfuse.fusion.run import execute, prepare
 from hsfuse.fusion.settings import Settings
-from hsfuse.io.geotiff import creation_profile, export_geotiff
-from hsfuse.io.journal import Receipt
-from hsfuse.io.layout import Block, OutputLayout, blocks
+from hsfuse.io.output.geotiff import creation_profile, export_geotiff
+from hsfuse.io.output.journal import Receipt
+from hsfuse.io.output.layout import Block, OutputLayout, blocks
 from hsfuse.io.settings import OUTPUTS
 from hsfuse.io.write import create_store, write_blocks, write_raster
 from hsfuse.parallel import local_workers

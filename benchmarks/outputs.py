@@ -19,7 +19,7 @@ import numpy as np
 import xarray as xr
 from scipy.ndimage import zoom
 
-from hsfuse.io import formats
+from hsfuse.io.output import formats
 from hsfuse.io.write import write_raster
 from hsfuse.report.record import stored_bytes
 

@@ -27,9 +27,9 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from hsfuse.io.layout import OutputLayout
-from hsfuse.io.pyramid import _multiscales
-from hsfuse.io.zarr_layout import write_template
+from hsfuse.io.output.layout import OutputLayout
+from hsfuse.io.output.pyramid import _multiscales
+from hsfuse.io.output.zarr_layout import write_template
 
 _AT_ONCE = 6  # requests, as browsers send them
 

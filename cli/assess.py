@@ -19,7 +19,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from hsfuse.assessment import Assessment, Consistency
-    from hsfuse.io.url import AnyPath
+    from hsfuse.io.files.url import AnyPath
 
 __all__ = ["assess"]
 

@@ -10,7 +10,7 @@ import click
 from .options import FileOrUrl, json_option, verbose_option
 
 if TYPE_CHECKING:
-    from hsfuse.io.url import AnyPath
+    from hsfuse.io.files.url import AnyPath
 
 __all__ = ["info", "methods"]
 

@@ -74,7 +74,7 @@ class FileOrUrl(click.Path):
         ctx: click.Context | None,
     ) -> Any:
         """Return a pathlib path, or a URL of the library."""
-        from hsfuse.io.url import as_path
+        from hsfuse.io.files.url import as_path
 
         return as_path(str(super().convert(value, param, ctx)))
 

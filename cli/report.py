@@ -19,7 +19,7 @@ from .options import (
 from .progress import Stages
 
 if TYPE_CHECKING:
-    from hsfuse.io.url import AnyPath
+    from hsfuse.io.files.url import AnyPath
 
 __all__ = ["report"]
 

@@ -14,7 +14,7 @@ from .progress import Progress, Stages
 from .stac import find_inputs, find_times, stac_options
 
 if TYPE_CHECKING:
-    from hsfuse.io.url import AnyPath
+    from hsfuse.io.files.url import AnyPath
 
 __all__ = ["run"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from hsfuse.io.files.url import AnyPath
     from hsfuse.io.stac import Times
-    from hsfuse.io.url import AnyPath
 
 __all__ = ["Inputs", "find_inputs", "find_times", "stac_options"]
 

@@ -13,7 +13,7 @@ import click
 from .options import FileOrUrl, verbose_option
 
 if TYPE_CHECKING:
-    from hsfuse.io.url import AnyPath
+    from hsfuse.io.files.url import AnyPath
 
 __all__ = ["view"]
 

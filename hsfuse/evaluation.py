@@ -26,7 +26,7 @@ from hsfuse.core.metrics import Score, summarise
 from hsfuse.core.tally import HALO, Tally, take_tally
 from hsfuse.core.text import image_size
 from hsfuse.errors import PairError, PlanError
-from hsfuse.io.labels import raster_label
+from hsfuse.io.input.labels import raster_label
 from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.read import Raster, as_raster
 from hsfuse.pair.lattice import common_bands, lattice_offset

@@ -24,12 +24,12 @@ from hsfuse.assessment.sums import MAPS, WINDOW, Placed, Sums, take_sums
 from hsfuse.core.grid import Span, spread_evenly
 from hsfuse.errors import PairError
 from hsfuse.fusion.settings import FusionSettings
-from hsfuse.io.labels import raster_label
+from hsfuse.io.files.url import as_path
+from hsfuse.io.input.labels import raster_label
 from hsfuse.io.names import STANDARD_ERROR
-from hsfuse.io.provenance import is_record_of
+from hsfuse.io.output.provenance import is_record_of
+from hsfuse.io.output.records import read_record, record_path
 from hsfuse.io.read import Raster, as_raster
-from hsfuse.io.records import read_record, record_path
-from hsfuse.io.url import as_path
 from hsfuse.pair.geometry import transform
 from hsfuse.pair.lattice import common_bands, lattice_offset
 from hsfuse.parallel import each, local_workers, one_thread

@@ -18,7 +18,7 @@ from hsfuse.core.synthesis import SynthesisedBands
 from hsfuse.core.text import along_axes, image_size
 from hsfuse.fusion.lazy import open_input
 from hsfuse.fusion.settings import FusionSettings
-from hsfuse.io.missing import without_gaps
+from hsfuse.io.input.missing import without_gaps
 from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.read import Raster, check_georeferencing
 from hsfuse.pair.alignment import align_pair

@@ -17,8 +17,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from hsfuse.errors import HsfuseError
 from hsfuse.fusion.request import WITHOUT_EFFECT
 from hsfuse.fusion.settings import Settings
-from hsfuse.io.location import locate_file
-from hsfuse.io.url import AnyPath, Url, as_path
+from hsfuse.io.files.location import locate_file
+from hsfuse.io.files.url import AnyPath, Url, as_path
 from hsfuse.sensor.catalogue import pick_sensor
 from hsfuse.sensor.model import Sensor
 

@@ -11,8 +11,8 @@ from hsfuse.batch.manifest import BatchPair
 from hsfuse.fusion.digest import versions
 from hsfuse.fusion.lazy import open_input
 from hsfuse.fusion.request import differences, request_of
-from hsfuse.io.provenance import read_provenance
-from hsfuse.io.records import read_record
+from hsfuse.io.output.provenance import read_provenance
+from hsfuse.io.output.records import read_record
 
 __all__ = ["Existing", "inspect_output"]
 

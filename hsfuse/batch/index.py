@@ -11,7 +11,7 @@ from urllib.parse import quote
 from dask.utils import format_bytes, format_time
 
 from hsfuse.batch.status import SUMMARY, PairStatus
-from hsfuse.io.reports import write_report
+from hsfuse.io.files.reports import write_report
 from hsfuse.report.files import page_path
 from hsfuse.report.page.document import fill_template
 

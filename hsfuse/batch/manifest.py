@@ -18,8 +18,8 @@ from hsfuse.batch.patterns import match_files
 from hsfuse.batch.tables import Row, Table, read_table, table_of
 from hsfuse.errors import HsfuseError, ManifestError, PlanError
 from hsfuse.fusion.settings import Settings
-from hsfuse.io.formats import find_format
-from hsfuse.io.url import AnyPath, Url
+from hsfuse.io.files.url import AnyPath, Url
+from hsfuse.io.output.formats import find_format
 from hsfuse.io.write import default_output
 
 __all__ = ["BatchPair", "Manifest", "Pairs", "read_manifest"]

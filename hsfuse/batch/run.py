@@ -28,7 +28,7 @@ from hsfuse.batch.status import STATUS, PairStatus, StatusFile, write_summary
 from hsfuse.core.text import html_table
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.fusion.settings import Settings, with_choices
-from hsfuse.io.url import Url, as_path
+from hsfuse.io.files.url import Url, as_path
 from hsfuse.nets.weights import find_weights
 from hsfuse.parallel import ShownProgress, local_workers, pick_device, shown_progress
 from hsfuse.sensor.catalogue import known_sensor

@@ -22,7 +22,7 @@ from hsfuse.batch.manifest import BatchPair
 from hsfuse.core.psf import ASSUMED_PSF, PSF
 from hsfuse.fusion.lazy import open_input
 from hsfuse.fusion.plan import Plan
-from hsfuse.io.records import read_record
+from hsfuse.io.output.records import read_record
 from hsfuse.sensor.catalogue import known_sensor
 
 __all__ = ["Couple", "Sharing", "WidthEstimate", "find_couple", "takes_part", "width_of_plan"]

@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 
 from hsfuse.batch.manifest import BatchPair
 from hsfuse.core.text import image_size
-from hsfuse.io.reports import open_lines, write_table
+from hsfuse.io.files.reports import open_lines, write_table
 
 __all__ = ["STATUS", "SUMMARY", "PairStatus", "State", "StatusFile", "write_summary"]
 

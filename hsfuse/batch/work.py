@@ -22,10 +22,10 @@ from hsfuse.batch.status import PairStatus
 from hsfuse.errors import HsfuseError
 from hsfuse.fusion.job import Job
 from hsfuse.fusion.run import execute, prepare
-from hsfuse.io.journal import PartialOutput
-from hsfuse.io.records import read_record, record_path
-from hsfuse.io.replacement import write_file
-from hsfuse.io.store import is_resumable
+from hsfuse.io.files.replacement import write_file
+from hsfuse.io.output.journal import PartialOutput
+from hsfuse.io.output.records import read_record, record_path
+from hsfuse.io.output.store import is_resumable
 from hsfuse.report.files import write_page, write_quicklook, write_sidecar
 from hsfuse.report.record import as_json, plan_as_dict
 

@@ -19,8 +19,8 @@ from hsfuse.core.text import along_axes
 from hsfuse.errors import PlanError
 from hsfuse.fusion.digest import identify
 from hsfuse.fusion.settings import PathLike
+from hsfuse.io.files.url import AnyPath, as_path
 from hsfuse.io.read import open_raster
-from hsfuse.io.url import AnyPath, as_path
 from hsfuse.nets.weights import Card
 from hsfuse.pair.geometry import make_pair
 from hsfuse.sensor.catalogue import known_sensor, pick_sensor

@@ -19,7 +19,7 @@ from hsfuse.benchmarking.pictures import draw_angles, draw_band
 from hsfuse.benchmarking.preparation import PreparedCase
 from hsfuse.benchmarking.rows import RunLog, RunRow
 from hsfuse.benchmarking.work import prepare_or_report, run_method
-from hsfuse.io.reports import write_report
+from hsfuse.io.files.reports import write_report
 
 __all__ = ["Execution", "RunProgress", "draw_pictures"]
 

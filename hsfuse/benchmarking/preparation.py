@@ -17,8 +17,8 @@ from hsfuse.benchmarking.settings import BenchmarkSettings
 from hsfuse.core.psf import PSF
 from hsfuse.errors import PlanError
 from hsfuse.fusion.settings import Settings
+from hsfuse.io.files.url import AnyPath
 from hsfuse.io.read import open_raster
-from hsfuse.io.url import AnyPath
 from hsfuse.pair.alignment import align_pair
 from hsfuse.sensor.catalogue import Sensor, known_sensor, sensor_from_bands
 from hsfuse.synthetic.simulated_files import write_simulated

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from hsfuse.io.reports import open_lines, write_table
+from hsfuse.io.files.reports import open_lines, write_table
 
 __all__ = ["LOG", "TABLE", "RunLog", "RunRow", "finished_rows", "write_rows"]
 

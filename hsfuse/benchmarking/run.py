@@ -28,7 +28,7 @@ from hsfuse.benchmarking.tables import as_markdown
 from hsfuse.benchmarking.weights import candidate_weights
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.fusion.settings import PathLike
-from hsfuse.io.reports import write_report
+from hsfuse.io.files.reports import write_report
 from hsfuse.methods import find_method
 from hsfuse.parallel import ShownProgress, shown_progress
 

@@ -22,7 +22,7 @@ from hsfuse.fusion.request import Request
 from hsfuse.fusion.settings import Settings
 from hsfuse.fusion.tiling import worker_bytes
 from hsfuse.fusion.undeclared import UndeclaredFill
-from hsfuse.io.url import AnyPath
+from hsfuse.io.files.url import AnyPath
 from hsfuse.io.write import Origin, OutputLayout
 from hsfuse.parallel import Cluster, Scheduler, local_workers
 

@@ -21,8 +21,8 @@ from hsfuse.fusion.block import fuse_input, read_block
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.settings import FusionSettings, check_weights, with_choices
 from hsfuse.fusion.undeclared import count_undeclared, find_undeclared
-from hsfuse.io.labels import raster_label
-from hsfuse.io.masks import mask_raster
+from hsfuse.io.input.labels import raster_label
+from hsfuse.io.input.masks import mask_raster
 from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.read import Raster, as_raster
 from hsfuse.pair.part import select_bands

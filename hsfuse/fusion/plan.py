@@ -26,7 +26,7 @@ from hsfuse.fusion.digest import digest, identify
 from hsfuse.fusion.settings import FusionSettings, SensorLike, check_weights, with_choices
 from hsfuse.fusion.tiling import tile_pair
 from hsfuse.fusion.value_range import find_lower_limit
-from hsfuse.io.missing import without_gaps
+from hsfuse.io.input.missing import without_gaps
 from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.read import Raster, as_raster, check_georeferencing
 from hsfuse.methods import Fuser, Options, find_method, load_method, methods_with, place

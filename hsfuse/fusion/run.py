@@ -37,13 +37,13 @@ from hsfuse.fusion.request import request_of
 from hsfuse.fusion.settings import PathLike, Settings, check_weights, with_choices
 from hsfuse.fusion.stored_numbers import StoredNumbers, choose_numbers
 from hsfuse.fusion.undeclared import count_undeclared, find_undeclared
-from hsfuse.io.formats import find_format
-from hsfuse.io.leftover import find_leftover, take_back
+from hsfuse.io.files.url import AnyPath, as_path
 from hsfuse.io.names import STANDARD_ERROR
+from hsfuse.io.output.formats import find_format
+from hsfuse.io.output.leftover import find_leftover, take_back
+from hsfuse.io.output.store import is_resumable
 from hsfuse.io.read import open_raster
 from hsfuse.io.stac import find_image
-from hsfuse.io.store import is_resumable
-from hsfuse.io.url import AnyPath, as_path
 from hsfuse.io.write import (
     Block,
     FirstPass,
@@ -265,7 +265,7 @@ def execute(
 
     After the last block, ``stage`` is called with the name of each stage of the export and the
     share of the work done before it; for ``progress`` see :func:`run`. An interruption loses only
-    the blocks in progress; see :func:`hsfuse.io.passes.write_blocks`.
+    the blocks in progress; see :func:`hsfuse.io.output.passes.write_blocks`.
     """
     settings, plan = job.settings, job.plan
     if settings.resume and find_leftover(job.out):  # of this plan, see prepare

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from hsfuse.core.psf import PSF
 from hsfuse.errors import PlanError
-from hsfuse.io.layout import check_stored_type
+from hsfuse.io.output.layout import check_stored_type
 from hsfuse.io.read import NoData
 from hsfuse.io.settings import StoredType
 from hsfuse.methods import Options, check_options, find_method

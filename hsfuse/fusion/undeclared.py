@@ -1,9 +1,9 @@
 """
 Detection of undeclared fill in blocks, which planning did not detect in its sample.
 
-Planning searches a sample (:mod:`hsfuse.io.missing`); a small region of fill between its windows
-and lines is fused as measured values. The input of every block is compared with the value range of
-the sample, so that such a region is reported.
+Planning searches a sample (:mod:`hsfuse.io.input.missing`); a small region of fill between its
+windows and lines is fused as measured values. The input of every block is compared with the value
+range of the sample, so that such a region is reported.
 """
 
 from __future__ import annotations

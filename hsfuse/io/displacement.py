@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from hsfuse.core.drift import Drift
-from hsfuse.io.labels import raster_label
-from hsfuse.io.pixels import Cube, Key, chunk_size, lazy, read_part, split_index
+from hsfuse.io.input.labels import raster_label
+from hsfuse.io.input.pixels import Cube, Key, chunk_size, lazy, read_part, split_index
 from hsfuse.io.settings import RESAMPLING
 
 __all__ = ["DisplacedPixels", "displace"]

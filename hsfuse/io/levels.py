@@ -22,8 +22,9 @@ from rasterio.errors import RasterioError
 from hsfuse.core.grid import Span
 from hsfuse.core.overview import block_means, halved_length
 from hsfuse.errors import RasterError
-from hsfuse.io.handles import open_quietly
-from hsfuse.io.pixels import (
+from hsfuse.io.files.url import AnyPath, as_path
+from hsfuse.io.input.handles import open_quietly
+from hsfuse.io.input.pixels import (
     Cube,
     FilePixels,
     Key,
@@ -36,7 +37,6 @@ from hsfuse.io.pixels import (
 from hsfuse.io.preview import read_window, reduction_step
 from hsfuse.io.read import open_pixels
 from hsfuse.io.settings import LEVELS
-from hsfuse.io.url import AnyPath, as_path
 
 __all__ = ["Level", "Pyramid", "array_pyramid", "open_pyramid", "preview_file"]
 
@@ -249,7 +249,7 @@ def _stored_levels(path: str | os.PathLike[str], opened: Opened) -> list[Opened]
     """Return the reduced levels of a zarr store, from large to small; empty for other formats."""
     if not isinstance(opened.pixels, StorePixels) or not as_path(path).is_dir():
         return []
-    from hsfuse.io.stores import open_levels
+    from hsfuse.io.input.stores import open_levels
 
     return open_levels(as_path(path))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hsfuse.io.url import AnyPath
+from hsfuse.io.files.url import AnyPath
 
 __all__ = [
     "COMPLETE",

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from hsfuse.core.grid import Span
 from hsfuse.core.overview import block_means
+from hsfuse.io.files.url import AnyPath
+from hsfuse.io.input.stores import open_store
 from hsfuse.io.read import open_raster
 from hsfuse.io.settings import PREVIEW
-from hsfuse.io.stores import open_store
-from hsfuse.io.url import AnyPath
 
 __all__ = ["preview_raster", "read_file_window", "read_window", "reduction_step"]
 

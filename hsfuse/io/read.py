@@ -17,17 +17,17 @@ import xarray as xr
 from affine import Affine
 
 from hsfuse.errors import PlanError, RasterError
-from hsfuse.io.arrays import PACKING, open_array
-from hsfuse.io.bands import BandTable, with_sensor
-from hsfuse.io.checks import check_shape, locate
-from hsfuse.io.gdal_reader import open_dataset
-from hsfuse.io.labels import raster_label
-from hsfuse.io.location import Location
-from hsfuse.io.masks import mask_opened
-from hsfuse.io.names import STANDARD_ERROR
-from hsfuse.io.netcdf import NETCDF_SUFFIXES, is_netcdf, open_netcdf
-from hsfuse.io.packing import nodata_in_all_bands
-from hsfuse.io.pixels import (
+from hsfuse.io.files.location import Location
+from hsfuse.io.files.url import Url, as_path
+from hsfuse.io.input.arrays import PACKING, open_array
+from hsfuse.io.input.bands import BandTable, with_sensor
+from hsfuse.io.input.checks import check_shape, locate
+from hsfuse.io.input.gdal_reader import open_dataset
+from hsfuse.io.input.labels import raster_label
+from hsfuse.io.input.masks import mask_opened
+from hsfuse.io.input.netcdf import NETCDF_SUFFIXES, is_netcdf, open_netcdf
+from hsfuse.io.input.packing import nodata_in_all_bands
+from hsfuse.io.input.pixels import (
     FilePixels,
     MaskedPixels,
     Opened,
@@ -36,10 +36,10 @@ from hsfuse.io.pixels import (
     chunk_size,
     lazy,
 )
+from hsfuse.io.input.sources import check_links
+from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.products import open_product
 from hsfuse.io.settings import GRIDS
-from hsfuse.io.sources import check_links
-from hsfuse.io.url import Url, as_path
 from hsfuse.sensor.catalogue import pick_sensor
 from hsfuse.sensor.model import Sensor
 
@@ -311,7 +311,7 @@ def _packing(pixels: Any) -> dict[str, object]:
 
 def _open_file(place: Location) -> Opened:
     if place.store:
-        from hsfuse.io.stores import open_store
+        from hsfuse.io.input.stores import open_store
 
         return open_store(place.file)
     if isinstance(place.file, Url):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from hsfuse.errors import RasterError
-from hsfuse.io.url import AnyPath, Url, as_path
+from hsfuse.io.files.url import AnyPath, Url, as_path
 
 __all__ = [
     "StacAsset",

@@ -24,9 +24,9 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform as transform_points
 
 from hsfuse.errors import PairError, RasterError
-from hsfuse.io.handles import GDAL_ERRORS
-from hsfuse.io.labels import crs_label, raster_label
-from hsfuse.io.pixels import Cube, Key, chunk_size, lazy, read_part, split_index
+from hsfuse.io.input.handles import GDAL_ERRORS
+from hsfuse.io.input.labels import crs_label, raster_label
+from hsfuse.io.input.pixels import Cube, Key, chunk_size, lazy, read_part, split_index
 from hsfuse.io.settings import RESAMPLING
 
 __all__ = ["Grid", "WarpedPixels", "warp_to_grid", "unwrap_longitude"]

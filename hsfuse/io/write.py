@@ -20,16 +20,30 @@ import dask.base
 import numpy as np
 import xarray as xr
 
-from hsfuse.io.formats import find_format
-from hsfuse.io.journal import Journal, ModelReceipt, Receipt
-from hsfuse.io.layout import Block, OutputLayout, blocks, default_block_size
+from hsfuse.io.files.url import AnyPath
 from hsfuse.io.names import STANDARD_ERROR
-from hsfuse.io.output import check_output, check_space, default_output, finish, space_needed, verify
-from hsfuse.io.passes import FirstPass, WrittenOutput, write_blocks
+from hsfuse.io.output.destination import (
+    check_output,
+    check_space,
+    default_output,
+    finish,
+    space_needed,
+    verify,
+)
+from hsfuse.io.output.formats import find_format
+from hsfuse.io.output.journal import Journal, ModelReceipt, Receipt
+from hsfuse.io.output.layout import Block, OutputLayout, blocks, default_block_size
+from hsfuse.io.output.passes import FirstPass, WrittenOutput, write_blocks
+from hsfuse.io.output.store import (
+    Origin,
+    Store,
+    check_partial,
+    count_partial,
+    create_store,
+    local_path,
+)
 from hsfuse.io.read import Raster, as_values
 from hsfuse.io.settings import StoredType
-from hsfuse.io.store import Origin, Store, check_partial, count_partial, create_store, local_path
-from hsfuse.io.url import AnyPath
 from hsfuse.parallel import Scheduler, inspect_cluster, is_local, local_workers, one_thread
 
 __all__ = [
@@ -96,7 +110,7 @@ def write_raster(
     max_error : float
         Largest rounding error of float32 values, in their unit: rounded values compress better.
     creation_options : mapping, optional
-        For GeoTIFF, see :func:`hsfuse.io.geotiff.export_geotiff`.
+        For GeoTIFF, see :func:`hsfuse.io.output.geotiff.export_geotiff`.
     scheduler : str or distributed.Client
         ``local``: threads of this process; ``processes``: processes of this machine; the address
         of a dask scheduler; or a client, which is not closed.

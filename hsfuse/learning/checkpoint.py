@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from hsfuse.core.text import listed
 from hsfuse.errors import WeightsError
-from hsfuse.io.replacement import move_file, write_file
+from hsfuse.io.files.replacement import move_file, write_file
 
 __all__ = ["PLOT", "TABLE", "begin", "last_row", "log", "restore", "save"]
 

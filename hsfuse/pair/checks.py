@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hsfuse.errors import PairError
-from hsfuse.io.labels import raster_label
+from hsfuse.io.input.labels import raster_label
 
 if TYPE_CHECKING:
     from hsfuse.pair.geometry import Pair

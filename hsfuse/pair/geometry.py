@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.psf import ASSUMED_PSF, PSF
 from hsfuse.errors import PairError
-from hsfuse.io.labels import crs_label, raster_label
+from hsfuse.io.input.labels import crs_label, raster_label
 from hsfuse.io.warp import Grid, unwrap_longitude, warp_to_grid
 from hsfuse.pair.response import pair_response
 from hsfuse.sensor.catalogue import Sensor

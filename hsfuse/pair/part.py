@@ -22,7 +22,7 @@ from pyproj.exceptions import CRSError, ProjError
 from hsfuse.core.grid import Span
 from hsfuse.core.text import listed
 from hsfuse.errors import PairError, PlanError
-from hsfuse.io.labels import crs_label, raster_label
+from hsfuse.io.input.labels import crs_label, raster_label
 from hsfuse.pair.geometry import transform
 from hsfuse.pair.response import covered_bands
 from hsfuse.sensor.model import Sensor

@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hsfuse.errors import PairError, SensorError
-from hsfuse.io.labels import raster_label
+from hsfuse.io.input.labels import raster_label
 from hsfuse.sensor.catalogue import (
     Response,
     Sensor,

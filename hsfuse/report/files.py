@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsfuse.errors import OutputError
-from hsfuse.io import reports
-from hsfuse.io.records import record_path
-from hsfuse.io.url import AnyPath, Url, as_path
+from hsfuse.io.files import reports
+from hsfuse.io.files.url import AnyPath, Url, as_path
+from hsfuse.io.output.records import record_path
 from hsfuse.report.record import as_json, outcome_as_dict
 
 if TYPE_CHECKING:

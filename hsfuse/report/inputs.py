@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import xarray as xr
 
 from hsfuse.core.text import along_axes, image_kind, image_size, table
-from hsfuse.io.labels import crs_label
+from hsfuse.io.input.labels import crs_label
 from hsfuse.io.read import check_georeferencing, open_raster
 from hsfuse.pair.geometry import Pair, make_pair
 from hsfuse.pair.part import Bands, BBox, restrict_ms, select_bands

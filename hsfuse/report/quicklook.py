@@ -35,11 +35,11 @@ from hsfuse.core.picture import (
 from hsfuse.core.spectra import spectrum_line
 from hsfuse.core.text import along_axes, image_kind, image_size, round_length
 from hsfuse.fusion.consistency import finite_in, hs_bands
+from hsfuse.io.files.url import AnyPath
 from hsfuse.io.levels import preview_file
 from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.preview import preview_raster, read_file_window, read_window
 from hsfuse.io.read import open_raster
-from hsfuse.io.url import AnyPath
 from hsfuse.observe import Degrade
 from hsfuse.report.record import grid_of
 

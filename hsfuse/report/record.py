@@ -25,11 +25,11 @@ from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.json_types import json_mapping
 from hsfuse.core.psf import PSF
 from hsfuse.fusion.digest import LIBRARIES
-from hsfuse.io.identity import STORE_FILES
-from hsfuse.io.labels import crs_text
+from hsfuse.io.files.identity import STORE_FILES
+from hsfuse.io.files.url import AnyPath, Url, as_path
+from hsfuse.io.input.labels import crs_text
 from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.read import open_raster
-from hsfuse.io.url import AnyPath, Url, as_path
 
 if TYPE_CHECKING:
     from hsfuse.fusion.job import Job, Outcome

@@ -21,12 +21,12 @@ from pyproj.exceptions import CRSError, ProjError
 from hsfuse.core.picture import natural_bands
 from hsfuse.errors import OutputError
 from hsfuse.fusion.digest import versions
+from hsfuse.io.files.reports import COMPLETE, write_report
+from hsfuse.io.files.url import AnyPath
 from hsfuse.io.names import STANDARD_ERROR
+from hsfuse.io.output.records import record_path
 from hsfuse.io.read import open_raster
-from hsfuse.io.records import record_path
-from hsfuse.io.reports import COMPLETE, write_report
 from hsfuse.io.stac import Times, parse_time
-from hsfuse.io.url import AnyPath
 from hsfuse.report.record import as_json, grid_of
 
 if TYPE_CHECKING:

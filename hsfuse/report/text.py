@@ -335,7 +335,7 @@ def _standard_error(outcome: Outcome, units: str) -> str:
         return ""
     median = f"{outcome.standard_error:.4g}{' ' + units if units else ''}"
     # Imported here, where a run has loaded it already: `hsfuse info` does not need writers.
-    from hsfuse.io.formats import find_format
+    from hsfuse.io.output.formats import find_format
 
     place = {
         "GeoTIFF": f"band {outcome.job.plan.planes}",

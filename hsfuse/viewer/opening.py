@@ -13,12 +13,12 @@ from affine import Affine
 from hsfuse.core.grid import Axis
 from hsfuse.core.text import image_kind
 from hsfuse.errors import HsfuseError
-from hsfuse.io.identity import STORE_FILES
+from hsfuse.io.files.identity import STORE_FILES
+from hsfuse.io.files.url import AnyPath, as_path
 from hsfuse.io.levels import Pyramid, array_pyramid, open_pyramid
-from hsfuse.io.provenance import is_record_of
+from hsfuse.io.output.provenance import is_record_of
+from hsfuse.io.output.records import read_record, record_path
 from hsfuse.io.read import check_georeferencing, open_raster
-from hsfuse.io.records import read_record, record_path
-from hsfuse.io.url import AnyPath, as_path
 from hsfuse.pair.geometry import Pair, make_pair, transform
 from hsfuse.pair.lattice import lattice_offset
 from hsfuse.pair.part import restrict_ms, select_bands

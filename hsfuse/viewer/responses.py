@@ -14,7 +14,7 @@ import numpy as np
 from hsfuse.core.json_types import json_value
 from hsfuse.core.picture import false_colour_bands, natural_bands, stretch_limits
 from hsfuse.errors import HsfuseError
-from hsfuse.io.labels import crs_label
+from hsfuse.io.input.labels import crs_label
 from hsfuse.viewer.pictures import COLOUR_MAPS, colour_bar, composite, mapped
 from hsfuse.viewer.scene import TILE, Layer, Scene
 from hsfuse.viewer.spectra import spectra_at, spectra_table

@@ -7,8 +7,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hsfuse.errors import RasterError
-from hsfuse.io.band_labels import describe_band
-from hsfuse.io.labels import raster_label
+from hsfuse.io.input.labels import raster_label
+from hsfuse.io.output.band_labels import describe_band
 
 __all__ = ["band_names", "band_values", "good_bands", "known_bands", "take_bands"]
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from hsfuse.core.text import listed
 from hsfuse.errors import RasterError
-from hsfuse.io.coordinates import array_georeferencing
-from hsfuse.io.labels import crs_label, raster_label
+from hsfuse.io.input.coordinates import array_georeferencing
+from hsfuse.io.input.labels import crs_label, raster_label
 
 __all__ = ["MapGrid", "find_grid", "grid_of_raster"]
 

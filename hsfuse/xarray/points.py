@@ -13,7 +13,7 @@ from pyproj.exceptions import CRSError, ProjError
 
 from hsfuse.core.text import listed
 from hsfuse.errors import PlanError, RasterError
-from hsfuse.io.labels import raster_label
+from hsfuse.io.input.labels import raster_label
 from hsfuse.xarray.bands import good_bands
 from hsfuse.xarray.maps import MapGrid, grid_of_raster
 

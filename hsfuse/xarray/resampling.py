@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hsfuse.core.text import listed
 from hsfuse.errors import SensorError
-from hsfuse.io.labels import raster_label
+from hsfuse.io.input.labels import raster_label
 from hsfuse.pair.response import SETTINGS
 from hsfuse.sensor.catalogue import Response, Sensor, pick_sensor, response_matrix
 from hsfuse.xarray.bands import band_values, good_bands

@@ -14,8 +14,8 @@ import hsfuse.assessment.comparison as comparison
 from hsfuse.assessment import assess, assess_fused, observe_pair
 from hsfuse.errors import PairError
 from hsfuse.fusion.run import run
+from hsfuse.io.output.records import record_path
 from hsfuse.io.read import open_raster
-from hsfuse.io.records import record_path
 from hsfuse.io.write import write_raster
 from hsfuse.report.record import as_json, outcome_as_dict
 from hsfuse.synthetic.sample import make_sample

@@ -16,7 +16,7 @@ from hsfuse.batch.run import BatchOutcome, plan_batch, prepare_batch, run_batch
 from hsfuse.batch.status import StatusFile
 from hsfuse.errors import ManifestError, OutputError, PlanError
 from hsfuse.fusion.settings import Settings
-from hsfuse.io.records import record_path
+from hsfuse.io.output.records import record_path
 
 SETTINGS = Settings(method="bicubic", align=False, tile=32, workers=1, dtype="float32")
 pytestmark = pytest.mark.usefixtures("in_process")

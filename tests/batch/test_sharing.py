@@ -11,7 +11,7 @@ import hsfuse
 from hsfuse.batch.run import BatchOutcome, plan_batch, prepare_batch, run_batch
 from hsfuse.batch.sharing import Couple, Sharing, WidthEstimate, weighted_mean
 from hsfuse.fusion.settings import Settings
-from hsfuse.io.records import record_path
+from hsfuse.io.output.records import record_path
 from hsfuse.synthetic.sample import write_sample
 
 SETTINGS = Settings(method="bicubic", tile=64, workers=1, dtype="float32")

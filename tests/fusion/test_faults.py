@@ -16,7 +16,7 @@ from runs import Stopped, chunk_files, stop_after
 from hsfuse.errors import HsfuseError, OutputError
 from hsfuse.fusion.run import run
 from hsfuse.fusion.settings import Settings
-from hsfuse.io.journal import PartialOutput
+from hsfuse.io.output.journal import PartialOutput
 
 pytestmark = pytest.mark.slow
 

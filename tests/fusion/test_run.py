@@ -25,8 +25,8 @@ from hsfuse.fusion.consistency import compare_block
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.run import execute, prepare, run
 from hsfuse.fusion.settings import Settings
-from hsfuse.io.pixels import Cube, FilePixels, Key
-from hsfuse.io.provenance import read_provenance
+from hsfuse.io.input.pixels import Cube, FilePixels, Key
+from hsfuse.io.output.provenance import read_provenance
 from hsfuse.io.read import open_raster
 from hsfuse.io.write import Journal, OutputLayout, Store, create_store
 
@@ -94,7 +94,7 @@ def test_a_run_stopped_after_its_output_has_its_name_resumes(
         raise Stopped
 
     with monkeypatch.context() as patch:
-        patch.setattr("hsfuse.io.output.remove_folder", stop)
+        patch.setattr("hsfuse.io.output.destination.remove_folder", stop)
         with pytest.raises(Stopped):
             run(*words)
     before = open_raster(tmp_path / name).values

@@ -11,8 +11,8 @@ import xarray as xr
 from affine import Affine
 
 from hsfuse.errors import OutputError
-from hsfuse.io import envi
-from hsfuse.io.provenance import read_provenance
+from hsfuse.io.output import envi
+from hsfuse.io.output.provenance import read_provenance
 from hsfuse.io.read import open_raster
 from hsfuse.io.write import write_raster
 

@@ -22,8 +22,8 @@ from rasterio.control import GroundControlPoint
 from rasterio.rpc import RPC
 
 from hsfuse.errors import PlanError, RasterError, SensorError
-from hsfuse.io.layout import OutputLayout
-from hsfuse.io.pixels import chunk_size
+from hsfuse.io.input.pixels import chunk_size
+from hsfuse.io.output.layout import OutputLayout
 from hsfuse.io.read import check_georeferencing, open_raster
 from hsfuse.io.write import write_raster
 from hsfuse.sensor.catalogue import load_sensor

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from hsfuse.errors import RasterError
+from hsfuse.io.files.url import Url, as_path
 from hsfuse.io.stac import find_asset, is_item, item_times, joined_times, pick_asset
-from hsfuse.io.url import Url, as_path
 
 
 def item(assets: dict[str, dict], **properties: object) -> dict:

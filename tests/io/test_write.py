@@ -14,7 +14,7 @@ from affine import Affine
 from runs import chunk_files
 
 from hsfuse.errors import OutputError, PlanError, RasterError
-from hsfuse.io.formats import FORMATS, find_format
+from hsfuse.io.output.formats import FORMATS, find_format
 from hsfuse.io.read import open_raster
 from hsfuse.io.write import (
     Journal,

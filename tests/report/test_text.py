@@ -19,8 +19,8 @@ from hsfuse.errors import OutputError
 from hsfuse.fusion.job import Job, Outcome
 from hsfuse.fusion.run import execute, prepare
 from hsfuse.fusion.settings import Settings
+from hsfuse.io.output.records import record_path
 from hsfuse.io.read import open_raster
-from hsfuse.io.records import record_path
 from hsfuse.io.write import write_raster
 from hsfuse.pair.lattice import lattice_offset
 from hsfuse.report.files import write_report, write_sidecar

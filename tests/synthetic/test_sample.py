@@ -151,7 +151,7 @@ def test_what_is_there_is_refused_before_the_landscape_is_made(files, tmp_path, 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("hsfuse.io.passes.finish", stop)
+        patch.setattr("hsfuse.io.output.passes.finish", stop)
         with pytest.raises(KeyboardInterrupt):
             write_sample(tmp_path, **SMALL)
     monkeypatch.setattr("hsfuse.synthetic.sample.make_sample", None)

@@ -14,8 +14,8 @@ from importlib import import_module
 from pathlib import Path
 
 from hsfuse.errors import RasterError
-from hsfuse.io.pixels import Opened
-from hsfuse.io.url import Url, as_path
+from hsfuse.io.files.url import Url, as_path
+from hsfuse.io.input.pixels import Opened
 
 __all__ = ["DLR_IMAGE", "DLR_METADATA", "PRODUCTS", "open_product"]
 

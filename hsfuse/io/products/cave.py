@@ -17,9 +17,9 @@ import numpy as np
 
 from hsfuse.core.text import image_size
 from hsfuse.errors import RasterError
-from hsfuse.io.bands import BandTable
-from hsfuse.io.gdal_reader import open_dataset
-from hsfuse.io.pixels import FilePixels, Opened, StackedPixels
+from hsfuse.io.input.bands import BandTable
+from hsfuse.io.input.gdal_reader import open_dataset
+from hsfuse.io.input.pixels import FilePixels, Opened, StackedPixels
 
 __all__ = ["open_product"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsfuse.core.text import listed
-from hsfuse.io.bands import BandTable, with_sensor
+from hsfuse.io.input.bands import BandTable, with_sensor
 from hsfuse.sensor.catalogue import pick_sensor
 
 __all__ = ["complete_bands"]

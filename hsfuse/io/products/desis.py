@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hsfuse.io.pixels import Opened
+from hsfuse.io.input.pixels import Opened
 from hsfuse.io.products.delivery import Schema, open_delivery
 
 __all__ = ["open_product"]

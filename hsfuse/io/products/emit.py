@@ -23,10 +23,10 @@ from rasterio.errors import CRSError
 
 from hsfuse.core.text import image_size
 from hsfuse.errors import RasterError
-from hsfuse.io.bands import BandTable
-from hsfuse.io.identity import identity
-from hsfuse.io.location import stamp
-from hsfuse.io.pixels import Cube, Key, Opened, split_index
+from hsfuse.io.files.identity import identity
+from hsfuse.io.files.location import stamp
+from hsfuse.io.input.bands import BandTable
+from hsfuse.io.input.pixels import Cube, Key, Opened, split_index
 from hsfuse.io.products.completion import complete_bands
 from hsfuse.io.products.hdf import Granule, opened
 from hsfuse.io.products.settings import PRODUCTS
@@ -47,7 +47,7 @@ class OrthoPixels:
     ----------
     path : str
     state : tuple of int
-        Its :func:`hsfuse.io.location.stamp` when it was opened.
+        Its :func:`hsfuse.io.files.location.stamp` when it was opened.
     cube : str
         Name of the array (downtrack, crosstrack, bands).
     shape : tuple of int

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hsfuse.io.pixels import Opened
+from hsfuse.io.input.pixels import Opened
 from hsfuse.io.products.delivery import Schema, open_delivery
 from hsfuse.io.products.document import Document
 

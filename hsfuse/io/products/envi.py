@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsfuse.errors import RasterError
-from hsfuse.io.checks import header_of, locate
-from hsfuse.io.gdal_reader import open_dataset
-from hsfuse.io.pixels import Opened
+from hsfuse.io.input.checks import header_of, locate
+from hsfuse.io.input.gdal_reader import open_dataset
+from hsfuse.io.input.pixels import Opened
 from hsfuse.io.products.completion import complete_bands
 
 __all__ = ["open_product"]

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsfuse.errors import RasterError
-from hsfuse.io.location import stamp
-from hsfuse.io.sources import check_links
+from hsfuse.io.files.location import stamp
+from hsfuse.io.input.sources import check_links
 
 __all__ = ["Granule", "opened"]
 
@@ -106,8 +106,8 @@ def opened(path: str, state: tuple[int, int] | None = None) -> Iterator[Granule]
     ----------
     path : str
     state : tuple of int, optional
-        Its :func:`hsfuse.io.location.stamp` when it was first opened; a file that changed since
-        is not read.
+        Its :func:`hsfuse.io.files.location.stamp` when it was first opened; a file that changed
+        since is not read.
 
     Raises
     ------

@@ -31,12 +31,12 @@ import scipy.io
 from numpy.typing import NDArray
 
 from hsfuse.errors import RasterError
-from hsfuse.io.bands import BandTable
-from hsfuse.io.checks import check_block, check_shape
-from hsfuse.io.expansion import check_stored
-from hsfuse.io.identity import identity
-from hsfuse.io.location import stamp
-from hsfuse.io.pixels import Cube, Key, Opened, split_index
+from hsfuse.io.files.expansion import check_stored
+from hsfuse.io.files.identity import identity
+from hsfuse.io.files.location import stamp
+from hsfuse.io.input.bands import BandTable
+from hsfuse.io.input.checks import check_block, check_shape
+from hsfuse.io.input.pixels import Cube, Key, Opened, split_index
 from hsfuse.io.products.hdf import opened
 
 __all__ = ["MatlabPixels", "open_product"]
@@ -77,7 +77,7 @@ class MatlabPixels:
     ----------
     path : str
     state : tuple of int
-        Its :func:`hsfuse.io.location.stamp` when it was opened.
+        Its :func:`hsfuse.io.files.location.stamp` when it was opened.
     variable, mask : str
         Names of the cube, and of the array (rows, columns) that is 0 for no data (may be empty).
     shape : tuple of int

@@ -22,10 +22,10 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from hsfuse.errors import RasterError
-from hsfuse.io.bands import BandTable
-from hsfuse.io.identity import identity
-from hsfuse.io.location import stamp
-from hsfuse.io.pixels import Cube, Key, Opened, split_index
+from hsfuse.io.files.identity import identity
+from hsfuse.io.files.location import stamp
+from hsfuse.io.input.bands import BandTable
+from hsfuse.io.input.pixels import Cube, Key, Opened, split_index
 from hsfuse.io.products.completion import complete_bands
 from hsfuse.io.products.hdf import Granule, opened
 from hsfuse.io.products.settings import PRODUCTS
@@ -59,7 +59,7 @@ class CubePixels:
     ----------
     path : str
     state : tuple of int
-        Its :func:`hsfuse.io.location.stamp` when it was opened.
+        Its :func:`hsfuse.io.files.location.stamp` when it was opened.
     size : tuple of int
         Rows and columns.
     sources : tuple of (str, int)

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsfuse.errors import RasterError, SensorError
-from hsfuse.io.bands import BandTable
-from hsfuse.io.gdal_reader import open_dataset
-from hsfuse.io.pixels import Opened, StackedPixels
+from hsfuse.io.input.bands import BandTable
+from hsfuse.io.input.gdal_reader import open_dataset
+from hsfuse.io.input.pixels import Opened, StackedPixels
 from hsfuse.io.products.completion import complete_bands
 from hsfuse.io.products.document import Document, read_document
 from hsfuse.sensor.catalogue import list_sensors

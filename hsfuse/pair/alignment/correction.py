@@ -10,7 +10,7 @@ import xarray as xr
 from hsfuse.core.grid import Span
 from hsfuse.core.psf import PSF
 from hsfuse.errors import PairError
-from hsfuse.io.labels import raster_label
+from hsfuse.io.input.labels import raster_label
 from hsfuse.pair.alignment.drift import correct_drift
 from hsfuse.pair.alignment.measurement import Alignment, measure_alignment
 from hsfuse.pair.alignment.psf import select_psf

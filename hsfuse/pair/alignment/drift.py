@@ -8,7 +8,7 @@ import numpy as np
 
 from hsfuse.core.drift import fit_drift
 from hsfuse.io.displacement import displace
-from hsfuse.io.labels import raster_label
+from hsfuse.io.input.labels import raster_label
 from hsfuse.pair.alignment.fit import local_shifts
 from hsfuse.pair.alignment.measurement import Alignment, measure_alignment
 from hsfuse.pair.alignment.settings import DEFAULT

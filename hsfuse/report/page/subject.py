@@ -16,10 +16,10 @@ from hsfuse.assessment.observation import ObservedPair
 from hsfuse.core.grid import Geometry
 from hsfuse.core.text import image_kind
 from hsfuse.errors import RasterError
+from hsfuse.io.files.url import AnyPath
 from hsfuse.io.names import STANDARD_ERROR
+from hsfuse.io.output.records import record_path
 from hsfuse.io.read import open_raster
-from hsfuse.io.records import record_path
-from hsfuse.io.url import AnyPath
 from hsfuse.pair.lattice import common_bands, lattice_offset
 from hsfuse.report.page.pixels import read_pixels
 from hsfuse.report.record import outcome_as_dict

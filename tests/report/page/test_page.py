@@ -21,8 +21,8 @@ from hsfuse.core.grid import Span
 from hsfuse.errors import OutputError, RasterError
 from hsfuse.fusion.job import Outcome
 from hsfuse.io.names import STANDARD_ERROR
+from hsfuse.io.output.records import record_path
 from hsfuse.io.read import open_raster
-from hsfuse.io.records import record_path
 from hsfuse.io.write import write_raster
 from hsfuse.report.files import page_path, write_page
 from hsfuse.report.page import data, pictures, pixels, render_page, sampling

@@ -1,0 +1,1 @@
+"""Files on this machine and objects at URLs: names, identity, and writing them whole."""

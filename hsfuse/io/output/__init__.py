@@ -1,0 +1,1 @@
+"""A raster as it is written: layout, partial store, journal, formats, overviews."""

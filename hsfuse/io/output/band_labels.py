@@ -1,0 +1,39 @@
+"""Labels of the bands of an output: descriptions, and the bands shown as red, green and blue."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+
+from hsfuse.core.picture import natural_bands
+from hsfuse.io.output.layout import OutputLayout
+
+__all__ = ["describe_band", "shown_bands"]
+
+
+def shown_bands(layout: OutputLayout) -> list[int]:
+    """Return the indexes of the bands to show as red, green and blue; empty where unknown."""
+    wavelength, good = np.array(layout.wavelength, float), np.array(layout.good, bool)
+    known = good.any() and np.isfinite(wavelength[good]).all()
+    if layout.bands < 3 or not (known or layout.bands < 5):
+        return []
+    return natural_bands(wavelength, good)
+
+
+def describe_band(nm: float, name: str) -> str:
+    """
+    Return a description of a band: its wavelength, with its name where that adds information.
+
+    Examples
+    --------
+    >>> describe_band(650.0, "Red"), describe_band(650.0, "band 7"), describe_band(650.0, "650 nm")
+    ('Red (650.0 nm)', '650.0 nm', '650 nm')
+    """
+    name = name.strip()
+    if math.isnan(nm) or re.search(r"\d\s*(nm|nanomet|um|µm|micromet)", name, re.IGNORECASE):
+        return name
+    wavelength = f"{nm:.1f} nm"
+    meaningless = re.fullmatch(r"(band|b|channel)?[ _#-]*\d*(\.\d+)?", name, re.IGNORECASE)
+    return wavelength if meaningless else f"{name} ({wavelength})"

@@ -1,0 +1,50 @@
+"""
+What a run left beside its output that was stopped after the output got its final name.
+
+Of a file the chunks are still in the partial folder, and it is exported again to the same bytes; a
+zarr store itself was moved, and is moved back.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hsfuse.io.files.url import AnyPath
+from hsfuse.io.output.journal import PartialOutput
+from hsfuse.io.output.provenance import read_provenance
+
+__all__ = ["find_leftover", "take_back"]
+
+
+def find_leftover(path: AnyPath) -> bool:
+    """
+    Return whether an output exists, and so does the partial folder of the same plan.
+
+    Parameters
+    ----------
+    path : Path or Url
+        The output; at a URL nothing is moved, and nothing found.
+    """
+    plan = PartialOutput(path).plan
+    if not (isinstance(path, Path) and path.exists() and plan.is_file()):
+        return False
+    try:
+        left = json.loads(plan.read_bytes())["plan"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return bool(left == read_provenance(path).get("plan"))
+
+
+def take_back(path: AnyPath) -> None:
+    """
+    Move a zarr store back to its partial folder, from which a resumed run goes on.
+
+    Parameters
+    ----------
+    path : Path or Url
+        As for :func:`find_leftover`.
+    """
+    root = PartialOutput(path).root
+    if isinstance(path, Path) and isinstance(root, Path) and path.is_dir() and not root.exists():
+        path.rename(root)
