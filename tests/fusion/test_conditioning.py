@@ -51,7 +51,7 @@ def whole(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def conditioned(monkeypatch: pytest.MonkeyPatch) -> Counter:
     """Return how often each unit is conditioned; the process holds none before."""
-    monkeypatch.setattr(conditioning, "_held", conditioning._Held(2**20))
+    monkeypatch.setattr(conditioning, "_cache", conditioning._ModelCache(2**20))
     count: Counter = Counter()
 
     def counted(plan: Plan, *unit: int) -> np.ndarray:
@@ -151,7 +151,7 @@ def test_a_thread_waits_for_units_that_another_computes(
             released.set()
         return np.full(4, unit[1], np.float32)
 
-    monkeypatch.setattr(conditioning, "_held", conditioning._Held(16))
+    monkeypatch.setattr(conditioning, "_cache", conditioning._ModelCache(16))
     monkeypatch.setattr(conditioning, "condition_unit", condition)
     thread = threading.Thread(target=load_conditioned, args=(plan, [(0, 0)]))
     thread.start()
@@ -163,7 +163,7 @@ def test_a_thread_waits_for_units_that_another_computes(
         (0, 1): [1.0] * 4,
     }
     assert count == {(0, 0): 1, (0, 1): 1}
-    assert len(conditioning._held.futures) == 1  # the other has no room
+    assert len(conditioning._cache.futures) == 1  # the other has no room
 
 
 def test_a_unit_that_failed_is_tried_again(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +175,7 @@ def test_a_unit_that_failed_is_tried_again(plan: Plan, monkeypatch: pytest.Monke
             raise left.pop()
         return np.full(4, unit[1], np.float32)
 
-    monkeypatch.setattr(conditioning, "_held", conditioning._Held(16))
+    monkeypatch.setattr(conditioning, "_cache", conditioning._ModelCache(16))
     monkeypatch.setattr(conditioning, "condition_unit", condition)
     with pytest.raises(MemoryError, match="out of memory"):
         load_conditioned(plan, [(0, 0), (0, 1)])

@@ -141,7 +141,10 @@ def has_another_size(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("harm", "message"),
-    [(lacks_a_band, "none of band 12; expected"), (has_another_size, "have the sizes .*4 x 4")],
+    [
+        (lacks_a_band, "none of band 12; expected"),
+        (has_another_size, "have the sizes .*4 rows x 4 columns"),
+    ],
 )
 def test_an_incomplete_folder_is_one_line(cave, tmp_path, harm, message) -> None:
     folder = tmp_path / "toy_ms"
