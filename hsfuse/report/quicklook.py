@@ -11,6 +11,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -150,7 +151,7 @@ def draw_quicklook(plan: Plan, path: AnyPath) -> bytes:
     _draw_spectra(figure.add_subplot(cells[2, :2]), close, plan, part)
     _draw_map(figure, figure.add_subplot(cells[2, 2]), plan, path, part)
     stream = io.BytesIO()
-    figure.savefig(stream, format="png")
+    figure.savefig(stream, format="png", metadata={"Software": f"hsfuse {version('hsfuse')}"})
     return stream.getvalue()
 
 

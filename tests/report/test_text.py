@@ -169,6 +169,20 @@ def test_a_report_that_cannot_be_written_spares_the_output(outcome: Outcome, tmp
         write_sidecar(elsewhere)
 
 
+def test_a_file_that_hsfuse_did_not_write_is_not_replaced(outcome: Outcome, tmp_path: Path):
+    """A record of an earlier run is."""
+    elsewhere = replace(outcome, path=tmp_path / "out.tif")
+    elsewhere.path.write_bytes(b"raster")
+    path = record_path(elsewhere.path)
+    path.write_text('{"notes": "mine"}')
+    with pytest.raises(OutputError, match=r"out\.tif\.json: exists and was not written by hsfuse"):
+        write_sidecar(elsewhere)
+    assert path.read_text() == '{"notes": "mine"}'
+    path.unlink()
+    first = write_sidecar(elsewhere).read_bytes()
+    assert write_sidecar(elsewhere).read_bytes() == first
+
+
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 @pytest.mark.parametrize("georeferenced", [True, False])
 @pytest.mark.slow
