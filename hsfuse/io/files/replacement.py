@@ -6,13 +6,24 @@ import errno
 import os
 import shutil
 import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from hsfuse.errors import OutputError
 from hsfuse.io.files.url import AnyPath, Url
 
-__all__ = ["FULL", "failure", "move_file", "move_folder", "remove_folder", "sync", "write_file"]
+__all__ = [
+    "FULL",
+    "exporting",
+    "failure",
+    "move_file",
+    "move_folder",
+    "remove_folder",
+    "sync",
+    "write_file",
+]
 
 #: Message for a full disk.
 FULL = "the disk is full; make space and pass --resume to go on"
@@ -20,9 +31,41 @@ FULL = "the disk is full; make space and pass --resume to go on"
 _Place = TypeVar("_Place", bound=AnyPath)
 
 
-def failure(error: OSError) -> str:
+def failure(error: Exception) -> str:
     """Return the message for an error of writing an output."""
-    return FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return FULL if full else str(error)
+
+
+@contextmanager
+def exporting(path: Path, temporary: Sequence[Path], *kinds: type[Exception]) -> Iterator[None]:
+    """
+    Report what fails in an export to a file, and remove its temporary files at the end.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    temporary : sequence of Path
+        Files that are moved to their final paths when they are complete.
+    *kinds : type
+        Errors of a library that it raises in place of an OSError.
+
+    Raises
+    ------
+    OutputError
+        If the export raises an OSError or one of those.
+    """
+    errors: tuple[type[Exception], ...] = (OSError, *kinds)
+    try:
+        yield
+    except errors as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{path}: could not be written: {failure(error)}") from error
+    finally:
+        for each in temporary:
+            each.unlink(missing_ok=True)
 
 
 def write_file(path: _Place, content: bytes) -> _Place:

@@ -24,8 +24,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
 
-from hsfuse.errors import OutputError
-from hsfuse.io.files.replacement import failure, move_file, sync
+from hsfuse.io.files.replacement import exporting, move_file, sync
 from hsfuse.io.files.url import AnyPath
 from hsfuse.io.names import PROVENANCE_FIELD, STANDARD_ERROR, STANDARD_ERROR_FIELD, error_file
 from hsfuse.io.output.band_labels import describe_band, shown_bands
@@ -90,7 +89,7 @@ def export_envi(
     error = Path(error_file(path))
     files = [path, error] if layout.standard_error else [path]
     ready = [each.with_name(f"{each.name}.export.partial") for each in files]
-    try:
+    with exporting(path, ready):
         _write_numbers(ready, layout, planes, on_piece)
         for each in envi_files(path):  # an old header would misdescribe the new numbers
             Path(each).unlink(missing_ok=True)
@@ -99,13 +98,6 @@ def export_envi(
         if layout.standard_error:
             _write_header(error, _error_layout(layout), {})
         _write_header(path, layout, _hsfuse_fields(layout))
-    except OSError as problem:
-        if isinstance(problem, OutputError):
-            raise
-        raise OutputError(f"{path}: could not be written: {failure(problem)}") from problem
-    finally:
-        for each in ready:
-            each.unlink(missing_ok=True)
     return path
 
 

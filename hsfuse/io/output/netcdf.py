@@ -20,8 +20,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from hsfuse.errors import OutputError
-from hsfuse.io.files.replacement import failure, move_file
+from hsfuse.io.files.replacement import exporting, move_file
 from hsfuse.io.names import CUBE, PROVENANCE_ATTRIBUTE, STANDARD_ERROR
 from hsfuse.io.output.band_labels import describe_band
 from hsfuse.io.output.layout import OutputLayout
@@ -61,7 +60,7 @@ def export_netcdf(
     layout = read_layout(store_path)
     planes = Planes.open(store_path, hashes)
     ready = path.with_name(f"{path.name}.export.partial")
-    try:
+    with exporting(path, [ready], RuntimeError):  # h5py raises either on a full disk
         with h5netcdf.File(ready, "w") as file:
             images = _create(file, layout)
             for piece in planes.strips(NETCDF.piece_bytes):
@@ -73,13 +72,6 @@ def export_netcdf(
                     images[CUBE][(piece.planes, *place)] = values
                 on_piece(piece, values)
         move_file(ready, path)
-    except (OSError, RuntimeError) as error:  # h5py raises either on a full disk
-        if isinstance(error, OutputError):
-            raise
-        reason = failure(error) if isinstance(error, OSError) else str(error)
-        raise OutputError(f"{path}: could not be written: {reason}") from error
-    finally:
-        ready.unlink(missing_ok=True)
     return path
 
 
