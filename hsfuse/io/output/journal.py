@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.errors import OutputError
@@ -155,6 +155,14 @@ class PartialOutput:
     def plan(self) -> AnyPath:
         """File with the digest of the plan, the layout and its origin."""
         return self.partial / "plan.json"
+
+    def read_plan(self) -> dict[str, Any]:
+        """Return the content of that file; empty where it is missing or damaged."""
+        try:
+            found = json.loads(self.plan.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def damaged(self, chunks: Mapping[str, str | None], tags: Mapping[str, str]) -> list[str]:
         """Return the keys of chunks that do not match their hashes (at a URL, entity tags)."""

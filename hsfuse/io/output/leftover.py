@@ -7,7 +7,6 @@ zarr store itself was moved, and is moved back.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from hsfuse.io.files.url import AnyPath
@@ -26,14 +25,10 @@ def find_leftover(path: AnyPath) -> bool:
     path : Path or Url
         The output; at a URL nothing is moved, and nothing found.
     """
-    plan = PartialOutput(path).plan
-    if not (isinstance(path, Path) and path.exists() and plan.is_file()):
+    if not (isinstance(path, Path) and path.exists()):
         return False
-    try:
-        left = json.loads(plan.read_bytes())["plan"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return bool(left == read_provenance(path).get("plan"))
+    plan = PartialOutput(path).read_plan()
+    return "plan" in plan and bool(plan["plan"] == read_provenance(path).get("plan"))
 
 
 def take_back(path: AnyPath) -> None:

@@ -313,7 +313,7 @@ def create_store(
         if not is_resumable(store.path, layout, plan_hash=plan_hash):
             raise OutputError(
                 f"{store.partial}: left by a run with other inputs, options or versions"
-                f"{_difference(store.plan, json.loads(text))}, so it cannot be resumed; "
+                f"{_difference(store, json.loads(text))}, so it cannot be resumed; "
                 "pass --overwrite without --resume to start again"
             )
         _remove_temporary(store.partial)
@@ -367,21 +367,13 @@ def is_resumable(path: AnyPath, layout: OutputLayout, *, plan_hash: str) -> bool
     layout, plan_hash
         As for :func:`create_store`.
     """
-    found, wanted = _read_plan(PartialOutput(path).plan), _plan(layout, plan_hash)
+    found, wanted = PartialOutput(path).read_plan(), _plan(layout, plan_hash)
     return {name: found.get(name) for name in wanted} == wanted
 
 
-def _read_plan(path: AnyPath) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _difference(path: AnyPath, now: Mapping[str, Any]) -> str:
+def _difference(output: PartialOutput, now: Mapping[str, Any]) -> str:
     """Return the differences from a stored plan in parentheses; empty where unknown."""
-    pairs = zip(_read_plan(path).get("origin", ()), now["origin"], strict=False)
+    pairs = zip(output.read_plan().get("origin", ()), now["origin"], strict=False)
     found = next((each for each in (find_differences(*pair) for pair in pairs) if each), [])
     return f" ({listed(found)})" if found else ""
 
