@@ -16,7 +16,7 @@ from hsfuse.methods.kriging.pixels import PixelMaps
 from hsfuse.methods.kriging.settings import KrigingSettings
 from hsfuse.observe import Degrade
 
-__all__ = ["CellDesign", "cross_validation", "noise_levels", "ridge_factors", "ridge_weights"]
+__all__ = ["CellDesign", "cross_validation", "noise_levels", "ridge_weights"]
 
 # Shares of the PSF of an HS pixel below this are taken as zero in divisions.
 _TINY = 1e-6
@@ -179,32 +179,14 @@ def ridge_weights(design: Tensor, observed: Tensor, noise: NDArray[np.float64]) 
         return weights
     scale = _scale(observed)
     moment = design @ (observed / scale).mT
-    for chosen, factor in ridge_factors(design, noise):
-        weights[chosen] = torch.cholesky_solve(moment[:, chosen], factor).mT
-    return weights * scale
-
-
-def ridge_factors(design: Tensor, noise: NDArray[np.float64]) -> Iterator[tuple[Tensor, Tensor]]:
-    """
-    Yield, for each distinct noise, its components and the Cholesky factor of their equations.
-
-    Parameters
-    ----------
-    design : Tensor of shape (features, HS pixels)
-        D of the features, in float64.
-    noise : ndarray of shape (components,)
-        Ridge of each component.
-
-    Yields
-    ------
-    tuple of Tensor
-        A mask of shape (components,), and the factor, (features, features).
-    """
     gram = _gram(design)
     for value in np.unique(noise):
-        factor = gram.clone()
-        factor.diagonal().add_(float(value))
-        yield torch.from_numpy(noise == value).to(gram.device), torch.linalg.cholesky(factor)
+        chosen = torch.from_numpy(noise == value).to(gram.device)
+        ridged = gram.clone()
+        ridged.diagonal().add_(float(value))
+        factor = torch.linalg.cholesky(ridged)
+        weights[chosen] = torch.cholesky_solve(moment[:, chosen], factor).mT
+    return weights * scale
 
 
 def cross_validation(design: Tensor, observed: Tensor, settings: KrigingSettings) -> Tensor:
