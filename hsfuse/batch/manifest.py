@@ -18,6 +18,7 @@ from hsfuse.batch.patterns import match_files
 from hsfuse.batch.tables import Row, Table, read_table, table_of
 from hsfuse.errors import HsfuseError, ManifestError, PlanError
 from hsfuse.fusion.settings import Settings
+from hsfuse.io.files.location import real_path
 from hsfuse.io.files.url import AnyPath, Url
 from hsfuse.io.output.formats import find_format
 from hsfuse.io.write import default_output
@@ -187,14 +188,14 @@ def _conflicts(pairs: Sequence[BatchPair]) -> list[str]:
     faults = []
     first: dict[Path, str] = {}
     inputs = {
-        Path(os.path.realpath(file)): pair.place
+        real_path(file): pair.place
         for pair in pairs
         for file in (pair.scene, pair.rgb, pair.settings.hs_mask, pair.settings.rgb_mask)
         if file is not None
     }
     companions: dict[Path, BatchPair] = {}
     for pair in pairs:
-        out = Path(os.path.realpath(pair.out))
+        out = real_path(pair.out)
         if out in first:
             hint = "name the outputs in a column out"
             faults.append(f"{pair.place}: writes {pair.out}, as does {first[out]}; {hint}")
@@ -211,7 +212,7 @@ def _conflicts(pairs: Sequence[BatchPair]) -> list[str]:
 def _shared_companions(pair: BatchPair, known: dict[Path, BatchPair]) -> list[str]:
     """Return which file beside its output a pair shares with one before; add its own to these."""
     files = [pair.out, *find_format(pair.out).companions(pair.out)]
-    own = [Path(os.path.realpath(each)) for each in files]
+    own = [real_path(each) for each in files]
     shared = [each for each in own if each in known]
     for each in own:
         known.setdefault(each, pair)

@@ -171,11 +171,8 @@ def write_html_report(
     page = page_path(path) if out is None else as_path(out)
     if page.suffix.lower() != ".html":
         raise OutputError(f"{page}: a report ends in .html, not in {page.suffix!r}")
-    if isinstance(page, Url) and not page.writable:
-        raise OutputError(
-            f"{page}: a web server, which is only read; expected --out FILE (out=FILE) on this "
-            "machine or at s3://, gs:// or az://"
-        )
+    if isinstance(page, Url):
+        page.check_writable("--out FILE (out=FILE)")
     if page.exists() and not overwrite:
         raise OutputError(
             f"{page}: exists already; pass --overwrite (overwrite=True) to replace it"

@@ -22,10 +22,11 @@ from hsfuse.io.settings import NETWORK
 
 __all__ = [
     "ARCHIVE_SUFFIXES",
-    "NETWORKED",
     "Location",
+    "NETWORKED",
     "is_remote",
     "locate_file",
+    "real_path",
     "size_of",
     "stamp",
 ]
@@ -223,6 +224,11 @@ def size_of(path: str) -> int | None:
     if kind == "gzip" or not file.is_file():
         return None
     return _members(file, kind).get(member) if kind else file.stat().st_size
+
+
+def real_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path without symbolic links; one that leads to itself stays."""
+    return Path(os.path.realpath(path))
 
 
 def stamp(path: str) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
-from hsfuse.errors import RasterError
+from hsfuse.errors import OutputError, RasterError
 from hsfuse.io.files.bucket import entity_tag, open_bucket, translate_errors
 from hsfuse.io.settings import NETWORK
 
@@ -107,6 +107,26 @@ class Url(os.PathLike[str]):
     def writable(self) -> bool:
         """Whether it is in an object store, not on a web server."""
         return self.scheme in _VIRTUAL
+
+    def check_writable(self, expected: str = "an output") -> None:
+        """
+        Refuse a web server.
+
+        Parameters
+        ----------
+        expected : str
+            What is expected instead, for the message.
+
+        Raises
+        ------
+        OutputError
+            If it is on a web server.
+        """
+        if not self.writable:
+            raise OutputError(
+                f"{self}: a web server, which is only read; expected {expected} on this machine or "
+                "at s3://, gs:// or az://"
+            )
 
     @property
     def name(self) -> str:

@@ -11,7 +11,7 @@ from dask.utils import format_bytes
 from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.errors import OutputError, RasterError
 from hsfuse.io.files.hashed_store import write_checksums
-from hsfuse.io.files.location import locate_file
+from hsfuse.io.files.location import locate_file, real_path
 from hsfuse.io.files.replacement import remove_folder, sync
 from hsfuse.io.files.url import AnyPath, Url, as_path
 from hsfuse.io.files.zarr_store import zarr_store
@@ -104,11 +104,11 @@ def _check_folder(path: Path, inputs: Iterable[AnyPath]) -> bool:
         raise OutputError(f"{path}: there is no folder {path.parent}; make it first")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: the folder {path.parent} is not writable")
-    own = _real(path)
+    own = real_path(path)
     for source in inputs:
         if isinstance(source, Url):
             continue
-        other = _real(source)
+        other = real_path(source)
         same = own.exists() and other.exists() and own.samefile(other)
         if same or own == other or own in other.parents or other in own.parents:
             raise OutputError(f"{path}: is also an input; give the output another name")
@@ -120,29 +120,20 @@ def _check_companions(
 ) -> None:
     """Refuse an output with an accompanying file that would replace an input or its header."""
     beside = [path.with_name(path.name + suffix) for suffix in _BESIDE]
-    own = {_real(each) for each in (*companions, *beside) if isinstance(each, Path)}
+    own = {real_path(each) for each in (*companions, *beside) if isinstance(each, Path)}
     for source in inputs:
         parts = [source, header_of(source) if isinstance(source, Path) else None]
         for part in parts:
-            if isinstance(part, Path) and _real(part) in own:
+            if isinstance(part, Path) and real_path(part) in own:
                 raise OutputError(
                     f"{path}: {part.name} beside it would be replaced, which belongs to the input "
                     f"{source}; give the output another name"
                 )
 
 
-def _real(path: Path) -> Path:
-    """Return a path without symbolic links; one that leads to itself stays."""
-    return Path(os.path.realpath(path))
-
-
 def _check_url(url: Url, inputs: Iterable[AnyPath]) -> bool:
     """Refuse a web server, a missing bucket, and an input; return whether the output exists."""
-    if not url.writable:
-        raise OutputError(
-            f"{url}: a web server, which is only read; expected an output on this machine or at "
-            "s3://, gs:// or az://"
-        )
+    url.check_writable()
     own = f"{url}/"
     for other in (f"{source}/" for source in inputs if isinstance(source, Url)):
         if own.startswith(other) or other.startswith(own):
