@@ -164,7 +164,7 @@ def preview_file(path: AnyPath, bands: Sequence[int], longest: int) -> Cube:
     bands : sequence of int
         Indexes of the bands, from 0.
     longest : int
-            Largest length of the longer side, in pixels.
+        Largest length of the longer side, in pixels.
 
     Returns
     -------
