@@ -64,8 +64,8 @@ class WindowPixels:
     degraded: NDArray[np.floating]
 
     @cached_property
-    def hs_moments(self) -> tuple[Array, Array]:
-        """Means and covariance of the bands of the HS image and of D of the MS image."""
+    def hs_moments(self) -> tuple[Array, Array, Array]:
+        """Moments (:func:`_moments`) of the bands of the HS image and of D of the MS image."""
         return _moments(self.hs, self.degraded_ms)
 
 
@@ -127,10 +127,11 @@ def window_distortion(pixels: WindowPixels, synthesis: SynthesisedBands) -> Dist
     synthesis : SynthesisedBands
     """
     bands = len(pixels.fused)
-    fused, own_ms = _indices(*_moments(pixels.fused, pixels.ms), synthesis)
-    mean, covariance = pixels.hs_moments
+    mean, covariance, _ = _moments(pixels.fused, pixels.ms)
+    fused, own_ms = _indices(mean, covariance, synthesis)
+    mean, covariance, centred = pixels.hs_moments
     hs, hs_ms = _indices(mean, covariance, synthesis)
-    _, own = _centred(pixels.hs)
+    own = centred[:bands]
     other, shown = _centred(pixels.degraded)
     index = _hypercomplex_index(
         mean[:bands],
@@ -162,7 +163,7 @@ def noise_distortion(
         From :func:`window_distortion`, whose indices of the HS image are the same.
     """
     bands = len(pixels.hs)
-    mean, covariance = pixels.hs_moments
+    mean, covariance, _ = pixels.hs_moments
     noisy = covariance.diagonal()[:bands]
     power = np.maximum(noisy - noise**2, 0.0)
     # Without noise a window may be flat: covariances are limited by the variances.
@@ -187,10 +188,12 @@ def _indices(mean: Array, covariance: Array, synthesis: SynthesisedBands) -> tup
     return pairs, _index(own, seen, variance, power, shared)
 
 
-def _moments(first: NDArray[np.floating], second: NDArray[np.floating]) -> tuple[Array, Array]:
-    """Return the means of the bands of two images, and their covariance."""
+def _moments(
+    first: NDArray[np.floating], second: NDArray[np.floating]
+) -> tuple[Array, Array, Array]:
+    """Return means, covariance and differences from the means of the bands of two images."""
     mean, centred = _centred(np.concatenate([first, second]))
-    return mean, centred @ centred.T / centred.shape[1]
+    return mean, centred @ centred.T / centred.shape[1], centred
 
 
 def _centred(values: NDArray[np.floating]) -> tuple[Array, Array]:
