@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 __all__ = ["gdal_options", "is_true", "s3_endpoint", "store_options"]
 
@@ -47,18 +48,35 @@ def store_options(scheme: str, environment: Mapping[str, str]) -> dict[str, Any]
 def _azure_options(environment: Mapping[str, str]) -> dict[str, Any]:
     """Return account and credentials of Azure Blob Storage."""
     connection = _connection_string(environment.get("AZURE_STORAGE_CONNECTION_STRING", ""))
-    found = {
-        "account_name": connection.get("AccountName") or _first(environment, _AZURE_ACCOUNT),
+    endpoint = connection.get("BlobEndpoint", "").rstrip("/")  # obstore would double the slash
+    account = connection.get("AccountName") or _azure_account(endpoint)
+    values = {
+        "account_name": account or _first(environment, _AZURE_ACCOUNT),
         "account_key": connection.get("AccountKey") or _first(environment, _AZURE_KEY),
         "sas_token": connection.get("SharedAccessSignature"),
-        "endpoint": connection.get("BlobEndpoint"),
+        "endpoint": endpoint,
     }
-    options: dict[str, Any] = {name: value for name, value in found.items() if value}
+    options: dict[str, Any] = {name: value for name, value in values.items() if value}
     if options.get("endpoint", "").startswith("http://"):
         options["client_options"] = {"allow_http": True}
     if is_true(_first(environment, _AZURE_UNSIGNED)):
         options["skip_signature"] = True
     return options
+
+
+def _azure_account(endpoint: str) -> str:
+    """
+    Return the storage account in the URL of a blob service; empty where the URL has none.
+
+    A connection string with a shared access signature states the account only there: in the host,
+    ``https://ACCOUNT.blob.core.windows.net``, or for an emulator and other servers in the path,
+    ``http://127.0.0.1:10000/ACCOUNT``.
+    """
+    url = urlsplit(endpoint)
+    if path := url.path.strip("/"):
+        return path.partition("/")[0]
+    host = url.hostname or ""
+    return host.partition(".")[0] if ".blob." in host else ""
 
 
 def _connection_string(text: str) -> dict[str, str]:

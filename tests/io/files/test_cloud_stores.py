@@ -151,6 +151,26 @@ def test_either_library_finds_what_is_set_for_the_other() -> None:
     assert "http://localhost:9" in store_options("gs", emulator)["service_account_key"]
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "account"),
+    [
+        ("https://alpha.blob.core.windows.net/", "alpha"),
+        ("https://alpha.z01.blob.storage.azure.net", "alpha"),
+        ("http://127.0.0.1:10000/alpha", "alpha"),
+        ("http://localhost:10000/alpha/", "alpha"),
+        ("https://images.example.org/", "beta"),
+    ],
+)
+def test_the_account_of_a_shared_access_signature_is_that_of_the_endpoint(
+    endpoint: str, account: str
+) -> None:
+    """In the host, or the path of an emulator; a domain of one's own names none."""
+    text = f"BlobEndpoint={endpoint};QueueEndpoint=https://q/;SharedAccessSignature=sv=2&sig=x%3D"
+    names = {"AZURE_STORAGE_CONNECTION_STRING": text, "AZURE_STORAGE_ACCOUNT": "beta"}
+    options = store_options("az", names)
+    assert (options["account_name"], options["endpoint"]) == (account, endpoint.rstrip("/"))
+
+
 def test_a_missing_account_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """In one line that says what to set."""
     for name in ("CONNECTION_STRING", "ACCOUNT", "ACCOUNT_NAME"):
