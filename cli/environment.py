@@ -8,7 +8,11 @@ import sys
 
 import click
 
-__all__ = ["check_folder", "open_streams", "raise_in_one_line"]
+__all__ = ["CLOSED_PIPE", "check_folder", "open_streams", "raise_in_one_line"]
+
+#: Exit status where the reader of an output has ended, as `head` does: that of a process which
+#: SIGPIPE ends in a shell, such as `ls` or `gdalinfo`; Python ignores the signal.
+CLOSED_PIPE = 141
 
 
 def open_streams() -> None:
@@ -38,11 +42,16 @@ def check_folder() -> None:
 
 
 def raise_in_one_line(error: OSError) -> None:
-    """Report an error of a file, or of standard output, in one line; return for others."""
+    """
+    Report an error of a file, or of standard output, in one line; return for others.
+
+    A closed pipe is no error: the command ends without a message.
+    """
     if error.filename is not None:
         raise click.ClickException(f"{error.filename}: {error.strerror or error}") from error
-    if error.errno == errno.EPIPE:  # its reader has ended; click exits silently
-        return
+    if error.errno == errno.EPIPE:
+        _discard_unread()
+        raise click.exceptions.Exit(CLOSED_PIPE) from error
     try:
         os.write(1, b"\n")  # the buffer of Python is empty after an error
     except OSError:
@@ -50,3 +59,12 @@ def raise_in_one_line(error: OSError) -> None:
         raise click.ClickException(
             f"standard output: cannot be written ({error.strerror})"
         ) from error
+
+
+def _discard_unread() -> None:
+    """Replace standard streams without a reader by the null device, for the flush at exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

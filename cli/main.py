@@ -3,10 +3,13 @@ The `hsfuse` command: a group of commands, each of which parses and calls the li
 
 Results and summaries go to standard output; progress, log lines and errors to standard
 error. Exit status: 0 success, 1 an error that the user can correct (one line), 2 usage,
-130 interrupted from the keyboard.
+130 interrupted from the keyboard, 141 the reader of the output has ended.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -29,28 +32,36 @@ from .view import view
 __all__ = ["main"]
 
 
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Print errors of hsfuse and of the system as one line, without a traceback."""
+    try:
+        yield
+    except HsfuseError as error:
+        raise click.ClickException(" ".join(str(error).split())) from error
+    except OSError as error:
+        raise_in_one_line(error)
+        raise
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+        raise click.exceptions.Exit(130) from None
+
+
 class _Group(click.Group):
     """A group that prints errors of hsfuse as one line."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Store the command line as typed, and parse it."""
         keep_command(ctx, args)
-        return super().parse_args(ctx, args)
+        with _in_one_line():  # --help prints here
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
         open_streams()
         check_folder()
-        try:
+        with _in_one_line():
             return super().invoke(ctx)
-        except HsfuseError as error:
-            raise click.ClickException(" ".join(str(error).split())) from error
-        except OSError as error:
-            raise_in_one_line(error)
-            raise
-        except KeyboardInterrupt:
-            click.echo("stopped", err=True)
-            ctx.exit(130)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in order of first use instead of alphabetically."""

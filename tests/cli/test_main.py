@@ -1,6 +1,7 @@
 """The group: what every command owes to whoever types it."""
 
 import inspect
+import os
 import shlex
 import shutil
 import subprocess
@@ -124,6 +125,17 @@ def test_standard_streams_may_be_full_or_closed(redirection: str, status: int, m
     words = ["sh", "-c", f'"$0" -c "$1" {redirection}', sys.executable, code]
     found = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (found.returncode, found.stderr.strip()) == (status, message)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["sensors", "list"]])
+def test_a_reader_that_ends_early_is_no_error(words: list[str]):
+    """As `head` does: no message, and the status of a process that SIGPIPE ends in a shell."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    call = [sys.executable, "-c", "from hsfuse.cli.main import main; main()", *words]
+    found = subprocess.run(call, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (found.returncode, found.stderr) == (141, "")
 
 
 def test_a_working_folder_that_was_removed_is_one_line(
