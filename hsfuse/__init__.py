@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
     from hsfuse.sensor.catalogue import list_sensors, load_sensor
     from hsfuse.synthetic.sample import write_sample
     from hsfuse.synthetic.simulated_files import simulate
+
+    __version__: str
 
 __all__ = [
     "HsfuseError",
@@ -61,8 +62,6 @@ __all__ = [
     "write_raster",
     "write_sample",
 ]
-
-__version__ = version("hsfuse")
 
 # Public name -> module that defines it. No module has the name of a public function: the import of
 # a submodule binds its name in the package and would hide the function.
@@ -90,7 +89,11 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first used."""
+    """Import a public name, or look up the version, when it is first used."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("hsfuse")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(_HOMES[name]), name)

@@ -167,6 +167,25 @@ def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch):
     assert (result.exit_code, result.stderr) == (130, "stopped\n")
 
 
+@pytest.mark.parametrize(
+    ("module", "words"), [("click", ["info"]), ("rasterio", ["info", "a.tif"])]
+)
+def test_an_interrupt_while_modules_are_imported_ends_the_process(
+    module: str, words: list[str], tmp_path: Path
+):
+    """Before the command line is parsed and after, even by a module that discards exceptions."""
+    (tmp_path / f"{module}.py").write_text(
+        "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n    x = 0\n"
+        "except BaseException:\n    raise ImportError\n"
+    )
+    call = [sys.executable, "-c", "from hsfuse.cli.script import main; main()", *words]
+    found = subprocess.run(
+        call, capture_output=True, text=True, check=False, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert (found.returncode, found.stderr) == (130, "stopped\n")
+
+
 def leaves(command: click.Command) -> list[click.Command]:
     """Return a command, or all commands of a group."""
     if not isinstance(command, click.Group):
