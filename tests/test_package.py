@@ -170,7 +170,8 @@ def test_a_plan_is_shown_without_what_draws(loaded):
 
 
 def test_hsfuse_is_a_command_and_a_command_of_rio():
-    for group in ("console_scripts", "rasterio.rio_plugins"):
+    modules = {"console_scripts": "script", "rasterio.rio_plugins": "main"}
+    for group, module in modules.items():
         (entry,) = entry_points(group=group, name="hsfuse")
-        assert entry.value == "hsfuse.cli.main:main"
+        assert entry.value == f"hsfuse.cli.{module}:main"
         assert callable(entry.load())
