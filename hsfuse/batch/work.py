@@ -24,8 +24,9 @@ from hsfuse.fusion.job import Job
 from hsfuse.fusion.run import execute, prepare
 from hsfuse.io.files.replacement import write_file
 from hsfuse.io.output.journal import PartialOutput
+from hsfuse.io.output.leftover import find_leftover, remove_leftover
 from hsfuse.io.output.records import read_record, record_path
-from hsfuse.io.output.store import is_resumable
+from hsfuse.io.output.store import count_partial, is_resumable
 from hsfuse.report.files import write_page, write_quicklook, write_sidecar
 from hsfuse.report.record import as_json, plan_as_dict
 
@@ -106,26 +107,29 @@ def plan_pair(pair: BatchPair, overwrite: bool, dry_run: bool = False) -> PairSt
     """
     found = inspect_output(pair)
     if found.state == "same":
+        if not dry_run:
+            remove_leftover(pair.out)
         return PairStatus.from_record(pair, "done", found.record, found.message)
     if found.state == "other" and not overwrite:
         return PairStatus.of(pair, "differs", found.message)
-    partial = PartialOutput(pair.out).partial
     replaced = found.state != "absent"
-    settings = replace(pair.settings, overwrite=replaced, resume=partial.exists())
+    unfinished = find_leftover(pair.out) or any(count_partial(pair.out))
+    settings = replace(pair.settings, overwrite=replaced, resume=unfinished)
     out = pair.out
     if dry_run:  # the folder may not exist
         out = next(each for each in out.absolute().parents if each.is_dir()) / out.name
     job = prepare(pair.scene, pair.rgb, out, settings, dry_run=dry_run)
     if found.state == "unrecorded":
-        if found.plan == job.plan.digest:
+        same = found.plan == job.plan.digest
+        if same and not unfinished:
             return PairStatus.of(pair, "done") if dry_run else _record_plan(pair, job)
-        if not overwrite:
+        if not (same or overwrite):
             return PairStatus.of(pair, "differs", unrecorded_message(pair.out))
     if settings.resume and not is_resumable(job.out, job.layout, plan_hash=job.plan.digest):
         if not overwrite:
             message = (
-                f"{partial}: left by a run with other inputs, options or versions; pass "
-                "--overwrite to start this pair again"
+                f"{PartialOutput(pair.out).partial}: left by a run with other inputs, options or "
+                "versions; pass --overwrite to start this pair again"
             )
             return PairStatus.of(pair, "differs", message)
         job = replace(job, settings=replace(settings, overwrite=True, resume=False))

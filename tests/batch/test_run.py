@@ -209,6 +209,33 @@ def test_an_output_whose_record_was_never_written_is_done(inputs: Path, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("name", "recorded"), [("1.zarr", False), ("1.tif", True)])
+def test_nothing_stays_of_a_run_that_died_after_its_output_was_complete(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, recorded: bool
+) -> None:
+    """The partial folder goes, without a block fused again; the record has the figures."""
+    (row,) = rows(inputs, 1)
+    pairs = [row | {"out": name}]
+    if recorded:
+        run(pairs, tmp_path)
+
+    def stop(_: object) -> None:
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hsfuse.io.output.destination.remove_partial", stop)
+        with pytest.raises(Stopped):
+            hsfuse.run(row["scene"], row["rgb"], tmp_path / name, SETTINGS, overwrite=True)
+    assert (tmp_path / f"{name}.partial").exists()
+    outcome = run(pairs, tmp_path)
+    assert states(outcome) == ["done" if recorded else "finished"]
+    assert outcome.pairs[0].hs_consistency is not None
+    assert recorded or outcome.pairs[0].resumed_blocks == outcome.pairs[0].blocks
+    assert not list(tmp_path.glob("*.partial"))
+    assert states(run(pairs, tmp_path)) == ["done"]
+
+
+@pytest.mark.slow
 def test_a_process_that_dies_costs_its_pair(
     inputs: Path, tmp_path: Path, alone: Any, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip

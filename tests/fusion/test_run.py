@@ -94,7 +94,7 @@ def test_a_run_stopped_after_its_output_has_its_name_resumes(
         raise Stopped
 
     with monkeypatch.context() as patch:
-        patch.setattr("hsfuse.io.output.destination.remove_folder", stop)
+        patch.setattr("hsfuse.io.output.destination.remove_partial", stop)
         with pytest.raises(Stopped):
             run(*words)
     before = open_raster(tmp_path / name).values

@@ -12,7 +12,7 @@ from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.errors import OutputError, RasterError
 from hsfuse.io.files.hashed_store import write_checksums
 from hsfuse.io.files.location import locate_file, real_path
-from hsfuse.io.files.replacement import remove_folder, sync
+from hsfuse.io.files.replacement import sync
 from hsfuse.io.files.url import AnyPath, Url, as_path
 from hsfuse.io.files.zarr_store import zarr_store
 from hsfuse.io.input.checks import header_of
@@ -20,6 +20,7 @@ from hsfuse.io.names import COMPLETE, PROVENANCE
 from hsfuse.io.output.formats import ExportOptions, find_format
 from hsfuse.io.output.journal import Journal, PartialOutput
 from hsfuse.io.output.layout import OutputLayout
+from hsfuse.io.output.leftover import remove_partial
 from hsfuse.io.output.store import Store
 from hsfuse.io.output.zarr_layout import image_attributes
 
@@ -280,7 +281,7 @@ def finish(
         stage("upload", 0.95)
         _upload_all(store.path, store.destination)
     journal.close()
-    remove_folder(store.partial)
+    remove_partial(store)
     sync(store.path.parent)
     return store.destination or store.path
 

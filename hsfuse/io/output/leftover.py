@@ -7,13 +7,16 @@ zarr store itself was moved, and is moved back.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+from hsfuse.errors import OutputError
+from hsfuse.io.files.replacement import remove_folder
 from hsfuse.io.files.url import AnyPath
-from hsfuse.io.output.journal import PartialOutput
+from hsfuse.io.output.journal import Journal, PartialOutput
 from hsfuse.io.output.provenance import read_provenance
 
-__all__ = ["find_leftover", "take_back"]
+__all__ = ["find_leftover", "remove_leftover", "remove_partial", "take_back"]
 
 
 def find_leftover(path: AnyPath) -> bool:
@@ -43,3 +46,26 @@ def take_back(path: AnyPath) -> None:
     root = PartialOutput(path).root
     if isinstance(path, Path) and isinstance(root, Path) and path.is_dir() and not root.exists():
         path.rename(root)
+
+
+def remove_leftover(path: AnyPath) -> None:
+    """Remove the partial folder beside a finished output of the same plan, unless a run uses it."""
+    output = PartialOutput(path)
+    if not find_leftover(path):
+        return
+    if output.journal.exists():
+        try:
+            Journal(output, owned=False).close()
+        except OutputError:  # another run has locked it
+            return
+    remove_partial(output)
+
+
+def remove_partial(output: PartialOutput) -> None:
+    """Remove a partial folder, its plan last: until then a killed run is found as a leftover."""
+    for folder in (output.root, output.models) if isinstance(output.partial, Path) else ():
+        if folder.exists():
+            shutil.rmtree(folder)
+    if isinstance(output.journal, Path):
+        output.journal.unlink(missing_ok=True)
+    remove_folder(output.partial)
