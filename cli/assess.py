@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hsfuse.core.text import percent
+
 from .options import (
     FileOrUrl,
     align_option,
@@ -79,13 +81,13 @@ def assess(
     if maps is not None:  # before what takes time
         check_output(maps, overwrite=overwrite, inputs=[fused, scene, rgb])
     observed = observed_for(fused, scene, rgb, choices | ({} if align else {"align": False}))
-    found, pictures = assess_fused(fused, observed)
+    assessment, maps_of_quality = assess_fused(fused, observed)
     if maps is not None:
-        write_raster(pictures, maps, overwrite=overwrite)
-    click.echo(_as_json(found) if as_json else "\n".join(_lines(found, bands)))
+        write_raster(maps_of_quality, maps, overwrite=overwrite)
+    click.echo(_as_json(assessment) if as_json else "\n".join(_lines(assessment, bands)))
 
 
-def _as_json(found: Assessment) -> str:
+def _as_json(assessment: Assessment) -> str:
     from dataclasses import asdict
 
     def plain(value: Any) -> Any:
@@ -95,42 +97,44 @@ def _as_json(found: Assessment) -> str:
             return [plain(item) for item in value]
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
-    return json.dumps(plain(asdict(found)), indent=2)
+    return json.dumps(plain(asdict(assessment)), indent=2)
 
 
-def _lines(found: Assessment, bands: bool) -> list[str]:
-    lines = [f"{finding.quality:<9}{finding.text}" for finding in found.findings]
+def _lines(assessment: Assessment, bands: bool) -> list[str]:
+    lines = [f"{finding.quality:<9}{finding.text}" for finding in assessment.findings]
     lines.append("")
     for label, (name, meaning) in _TABLE.items():
-        value = getattr(found, name)
+        value = getattr(assessment, name)
         lines.append(f"{label:<12}{'-' if math.isnan(value) else f'{value:.4f}':<10}{meaning}")
-    for image, each in (("HS", found.hs), ("MS", found.ms)):
-        unit = each.units and f" {each.units}"
+    for image, consistency in (("HS", assessment.hs), ("MS", assessment.ms)):
+        unit = consistency.units and f" {consistency.units}"
         lines.append(
-            f"{image + ' RMSE':<12}{each.rmse:.5g}{unit}, {each.relative:.2%} of the root mean "
-            f"square of the image; SAM {each.sam:.3f}°; {len(each.band_name)} bands, {each.pixels} "
-            "pixels"
+            f"{image + ' RMSE':<12}{consistency.rmse:.5g}{unit}, "
+            f"{percent(consistency.relative)} of the root mean square of the image; "
+            f"SAM {consistency.sam:.3f}°; {len(consistency.band_name)} bands, "
+            f"{consistency.pixels} pixels"
         )
     lines.append(
-        f"{'maximum':<12}HQNR {found.hqnr_limit:.4f}, QNR {found.qnr_limit:.4f}: what the noise of "
-        "the HS image allows at best"
+        f"{'maximum':<12}HQNR {assessment.hqnr_limit:.4f}, QNR {assessment.qnr_limit:.4f}: what "
+        "the noise of the HS image allows at best"
     )
     lines.append(
-        f"{'windows':<12}HQNR, QNR and the distortions are means over {found.windows} windows of "
-        "8 x 8 HS pixels"
+        f"{'windows':<12}HQNR, QNR and the distortions are means over {assessment.windows} "
+        "windows of 8 x 8 HS pixels"
     )
-    lines.append(f"{'PSF, SRF':<12}{found.observed}")
-    return lines + (_band_lines(found) if bands else [])
+    lines.append(f"{'PSF, SRF':<12}{assessment.observed}")
+    return lines + (_band_lines(assessment) if bands else [])
 
 
-def _band_lines(found: Assessment) -> list[str]:
+def _band_lines(assessment: Assessment) -> list[str]:
     lines = ["", f"{'HS band':<18}{'RMSE':<12}{'relative':<10}{'D_lambda':<10}D_s"]
-    distortions = zip(found.band_d_lambda, found.band_d_s, strict=True)
-    for line, (spectral, spatial) in zip(_rmse_lines(found.hs), distortions, strict=True):
+    distortions = zip(assessment.band_d_lambda, assessment.band_d_s, strict=True)
+    for line, (spectral, spatial) in zip(_rmse_lines(assessment.hs), distortions, strict=True):
         lines.append(f"{line}{spectral:<10.4f}{spatial:.4f}")
-    return [*lines, "", f"{'MS band':<18}{'RMSE':<12}relative", *_rmse_lines(found.ms)]
+    return [*lines, "", f"{'MS band':<18}{'RMSE':<12}relative", *_rmse_lines(assessment.ms)]
 
 
-def _rmse_lines(each: Consistency) -> list[str]:
-    figures = zip(each.band_name, each.band_rmse, each.band_relative, strict=True)
-    return [f"{name:<18}{rmse:<12.5g}{relative:<10.2%}" for name, rmse, relative in figures]
+def _rmse_lines(consistency: Consistency) -> list[str]:
+    bands = consistency.band_name, consistency.band_rmse, consistency.band_relative
+    figures = zip(*bands, strict=True)
+    return [f"{name:<18}{rmse:<12.5g}{percent(relative):<10}" for name, rmse, relative in figures]

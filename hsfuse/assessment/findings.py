@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from hsfuse.assessment.figures import Consistency, Finding, Quality
+from hsfuse.core.text import fixed, percent
 
 __all__ = ["LIMITS", "Limits", "findings_of"]
 
@@ -84,15 +85,16 @@ def _hs_finding(hs: Consistency, noise_share: float) -> Finding:
     # The noise share is meaningless for noise-free data, the relative difference for noisy data.
     order: tuple[Quality, ...] = ("good", "fair", "poor", "unknown")
     quality = min(by_noise, by_size, key=order.index)
-    share = "" if math.isnan(noise_share) else f", {noise_share:.1f} times the noise of that image"
-    text = f"degraded by the PSF, the output differs from the HS image by {hs.relative:.2%}{share}"
+    difference = f"differs from the HS image by {percent(hs.relative)}"
+    if not math.isnan(noise_share):
+        difference += f", {fixed(noise_share, 1)} times the noise of that image"
     meaning = {
         "good": "the spectra of the HS image are kept",
         "fair": "the spectra differ from the HS image by more than its noise",
         "poor": "the spectra differ from the HS image",
         "unknown": "no figure",
     }
-    return Finding(quality, f"{meaning[quality]}: {text}")
+    return Finding(quality, f"{meaning[quality]}: degraded by the PSF, the output {difference}")
 
 
 def _ms_finding(ms: Consistency) -> Finding:
@@ -107,7 +109,8 @@ def _ms_finding(ms: Consistency) -> Finding:
     return Finding(
         quality,
         f"{meaning[quality]}: seen through the SRF, the output differs from the MS image by "
-        f"{ms.relative:.2%}, most in {ms.band_name[worst]} by {ms.band_relative[worst]:.2%}",
+        f"{percent(ms.relative)}, most in {ms.band_name[worst]} by "
+        f"{percent(ms.band_relative[worst])}",
     )
 
 

@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from dask.utils import format_bytes
-
 from hsfuse.batch.manifest import BatchPair
 from hsfuse.batch.pool import Ended, Pool
 from hsfuse.batch.schedule import Load, free_bytes, planning_load, share_workers
 from hsfuse.batch.sharing import Couple, Sharing, takes_part
 from hsfuse.batch.status import PairStatus, StatusFile
 from hsfuse.batch.work import Planned, fuse_pair, look_up_pair, plan_pair
+from hsfuse.core.text import byte_size
 
 if TYPE_CHECKING:
     from hsfuse.batch.run import Batch
@@ -182,8 +181,8 @@ class Execution:
     def _too_large(self, plan: Planned) -> PairStatus:
         available = free_bytes(self.batch.limits, [])
         message = (
-            f"takes about {format_bytes(plan.worker_bytes)} with one worker, and the memory of "
-            f"the batch leaves {format_bytes(available)} for it; pass a larger --memory, or a "
+            f"takes about {byte_size(plan.worker_bytes)} with one worker, and the memory of "
+            f"the batch leaves {byte_size(available)} for it; pass a larger --memory, or a "
             "smaller --tile"
         )
         return replace(plan.status, status="failed", message=message)

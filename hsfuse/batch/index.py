@@ -8,9 +8,10 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from dask.utils import format_bytes, format_time
+from dask.utils import format_time
 
 from hsfuse.batch.status import SUMMARY, PairStatus
+from hsfuse.core.text import byte_size, percent
 from hsfuse.io.files.reports import write_report
 from hsfuse.report.files import page_path
 from hsfuse.report.page.document import fill_template
@@ -70,7 +71,7 @@ def _row(folder: Path, row: PairStatus) -> str:
         linked = f'<a href="{_link(folder, page)}">{linked}</a>'
     size = row.size
     if row.bytes is not None:
-        size += f", {format_bytes(row.bytes)}"
+        size += f", {byte_size(row.bytes)}"
     state = "good" if row.good else "poor"
     cells = [
         shown,
@@ -85,7 +86,7 @@ def _row(folder: Path, row: PairStatus) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.2%}"
+    return "" if value is None else percent(value)
 
 
 def _link(folder: Path, path: Path) -> str:

@@ -25,7 +25,7 @@ from hsfuse.batch.schedule import (
     set_limits,
 )
 from hsfuse.batch.status import STATUS, PairStatus, StatusFile, write_summary
-from hsfuse.core.text import html_table
+from hsfuse.core.text import html_table, percent
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.fusion.settings import Settings, with_choices
 from hsfuse.io.files.url import Url, as_path
@@ -120,8 +120,8 @@ class BatchOutcome:
             (
                 Path(row.out).name,
                 row.status,
-                "" if row.hs_consistency is None else f"{row.hs_consistency:.2%}",
-                "" if row.ms_consistency is None else f"{row.ms_consistency:.2%}",
+                "" if row.hs_consistency is None else percent(row.hs_consistency),
+                "" if row.ms_consistency is None else percent(row.ms_consistency),
                 "" if row.seconds is None else f"{row.seconds:.1f}",
                 row.message,
             )

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dask.utils import format_bytes
-
+from hsfuse.core.text import byte_size
 from hsfuse.errors import PlanError
 from hsfuse.fusion.job import LIBRARY_BYTES
 from hsfuse.fusion.tiling import WORKER_BUDGET
@@ -78,8 +77,8 @@ def set_limits(memory: int, workers: int, pairs: int) -> Limits:
     each = LIBRARY_BYTES + WORKER_BUDGET
     if memory < _WAITING + each:
         raise PlanError(
-            f"memory of a batch must be at least {format_bytes(_WAITING + each)}, which one pair "
-            f"with one worker takes, got {format_bytes(memory)}"
+            f"memory of a batch must be at least {byte_size(_WAITING + each)}, which one pair "
+            f"with one worker takes, got {byte_size(memory)}"
         )
     fitting = (memory - _WAITING) // each
     return Limits(memory, workers, max(1, min(workers, pairs, fitting)))

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from dask.utils import format_bytes, format_time
+from dask.utils import format_time
 
 from hsfuse.batch.run import Batch, BatchOutcome
 from hsfuse.batch.status import PairStatus, State
-from hsfuse.core.text import table
+from hsfuse.core.text import byte_size, percent, table
 
 __all__ = ["describe_batch", "summarise_batch", "summarise_plans"]
 
@@ -37,7 +37,7 @@ def describe_batch(batch: Batch) -> str:
     limits = batch.limits
     lines = [
         ("pairs", f"{len(batch.pairs)}, outputs in {batch.folder}"),
-        ("memory", f"limit {format_bytes(limits.memory)} for all pairs together"),
+        ("memory", f"limit {byte_size(limits.memory)} for all pairs together"),
         (
             "processes",
             f"{limits.processes}, with {limits.workers} "
@@ -94,7 +94,7 @@ def summarise_plans(outcome: BatchOutcome) -> str:
     about = f"about {format_time(work / outcome.batch.limits.processes)} on this machine"
     lines = [
         ("pairs", _counts(outcome)),
-        ("size", f"{format_bytes(size)} before compression"),
+        ("size", f"{byte_size(size)} before compression"),
         (
             "time",
             f"{about}, with planning and without reports; outputs of small pairs are not timed",
@@ -145,8 +145,8 @@ def _seconds(value: float | None) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.2%}"
+    return "" if value is None else percent(value)
 
 
 def _bytes(value: int | None) -> str:
-    return "" if value is None else format_bytes(value)
+    return "" if value is None else byte_size(value)

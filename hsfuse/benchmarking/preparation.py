@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from dask.utils import format_bytes
 
 from hsfuse.assessment import ObservedPair, observe_pair
 from hsfuse.batch.memory import available_memory
@@ -15,6 +14,7 @@ from hsfuse.benchmarking.cases import Case
 from hsfuse.benchmarking.maps import write_truth
 from hsfuse.benchmarking.settings import BenchmarkSettings
 from hsfuse.core.psf import PSF
+from hsfuse.core.text import byte_size
 from hsfuse.errors import PlanError
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.files.url import AnyPath
@@ -144,8 +144,8 @@ def _load(cube: xr.DataArray) -> xr.DataArray:
     room = int(_LARGEST_SHARE * available_memory())
     if cube.nbytes > room:
         raise PlanError(
-            f"{cube.attrs.get('source', 'the cube')}: takes {format_bytes(cube.nbytes)} in memory; "
-            f"expected at most {format_bytes(room)} here: cut it first"
+            f"{cube.attrs.get('source', 'the cube')}: takes {byte_size(cube.nbytes)} in memory; "
+            f"expected at most {byte_size(room)} here: cut it first"
         )
     held = cube.compute(scheduler="synchronous")
     finite = np.isfinite(held.values)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hsfuse.core.text import percent
+
 __all__ = ["Discrepancy", "describe_difference"]
 
 
@@ -103,4 +105,4 @@ def describe_difference(rmse: float, relative: float, units: str = "") -> str:
     'RMSE 0.0025 reflectance, 1.04% of the root mean square of the image'
     """
     unit = f" {units}" if units else ""
-    return f"RMSE {rmse:.4g}{unit}, {relative:.2%} of the root mean square of the image"
+    return f"RMSE {rmse:.4g}{unit}, {percent(relative)} of the root mean square of the image"

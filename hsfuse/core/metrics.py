@@ -98,7 +98,7 @@ class Score:
             ("SAM", f"{self.sam:.3f} degrees"),
             ("SSIM", f"{self.ssim:.4f}"),
             ("UIQI", f"{self.uiqi:.4f}"),
-            ("ERGAS", f"{self.ergas:.3f} %"),
+            ("ERGAS", f"{self.ergas:.4g} %"),
             ("CC", f"{self.cc:.4f}"),
             ("RMSE", f"{self.rmse:.4g}{units}"),
         ]

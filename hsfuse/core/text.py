@@ -8,10 +8,13 @@ from html import escape
 
 __all__ = [
     "along_axes",
+    "byte_size",
+    "fixed",
     "html_table",
     "image_kind",
     "image_size",
     "listed",
+    "percent",
     "round_length",
     "table",
 ]
@@ -68,6 +71,46 @@ def image_size(rows: int, columns: int) -> str:
     '120 rows x 150 columns'
     """
     return f"{rows} rows x {columns} columns"
+
+
+def byte_size(count: float) -> str:
+    """
+    Return a number of bytes with three significant digits.
+
+    Examples
+    --------
+    >>> byte_size(812), byte_size(495_012), byte_size(732_056_289), byte_size(1.2 * 2**40)
+    ('812 B', '483 kiB', '698 MiB', '1.2 TiB')
+    """
+    for unit in ("B", "kiB", "MiB", "GiB", "TiB"):
+        if count < 1000 or unit == "TiB":
+            break
+        count /= 1024
+    return f"{count:.3g} {unit}" if count < 100 else f"{count:.0f} {unit}"
+
+
+def percent(share: float) -> str:
+    """
+    Return a share in per cent, as by :func:`fixed` with two decimals.
+
+    Examples
+    --------
+    >>> percent(0.01041), percent(2.34567e28)
+    ('1.04%', '2.35e+30%')
+    """
+    return f"{fixed(100 * share, 2)}%"
+
+
+def fixed(value: float, decimals: int) -> str:
+    """
+    Return a number with some decimals, from 10 000 on with three significant digits.
+
+    Examples
+    --------
+    >>> fixed(1.0, 1), fixed(2.34567e30, 1), fixed(math.nan, 1)
+    ('1.0', '2.35e+30', 'nan')
+    """
+    return f"{value:.3g}" if abs(value) >= 1e4 else f"{value:.{decimals}f}"
 
 
 def along_axes(y: float, x: float, unit: str = "") -> str:

@@ -13,7 +13,7 @@ from dask.utils import format_time
 from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy, describe_difference
-from hsfuse.core.text import html_table, image_size
+from hsfuse.core.text import html_table, image_size, percent
 from hsfuse.fusion.conditioning import Unit
 from hsfuse.fusion.digest import versions
 from hsfuse.fusion.duration import Duration
@@ -225,8 +225,8 @@ class Outcome:
         bands, rows, columns = self.shape
         return (
             f"<hsfuse output {self.path}: {bands} bands, {image_size(rows, columns)}, "
-            f"{self.job.plan.fuser.name}; HS consistency {self.hs_rmse_percent:.2f}% "
-            f"({self.hs_sre_db:.1f} dB), MS consistency {self.ms_rmse_percent:.2f}% "
+            f"{self.job.plan.fuser.name}; HS consistency {percent(self.spatial.relative)} "
+            f"({self.hs_sre_db:.1f} dB), MS consistency {percent(self.spectral.relative)} "
             f"({self.ms_sre_db:.1f} dB), {self.missing_percent:.3g}% no data>"
         )
 

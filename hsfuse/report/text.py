@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
-from dask.utils import format_bytes, format_time
+from dask.utils import format_time
 from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy, describe_difference
 from hsfuse.core.psf import PSF
-from hsfuse.core.text import along_axes, image_kind, image_size, listed, table
+from hsfuse.core.text import along_axes, byte_size, image_kind, image_size, listed, table
 from hsfuse.io.names import STANDARD_ERROR, error_file
 from hsfuse.pair.response import suggest_hs_sensor
 from hsfuse.report.inputs import (
@@ -106,7 +106,7 @@ def describe_plan(job: Job, *, inputs: bool = True) -> str:
         ),
         (
             "memory",
-            f"about {format_bytes(job.memory_bytes)}{' a dask worker' if job.cluster else ''}",
+            f"about {byte_size(job.memory_bytes)}{' a dask worker' if job.cluster else ''}",
         ),
         ("time", _duration(job)),
         (
@@ -145,7 +145,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
     units = str(outcome.job.plan.pair.hs.attrs.get("units", ""))
     kind = image_kind(outcome.job.plan.pair.rgb.sizes["band"])
     lines = [
-        ("output", f"{outcome.path}, {format_bytes(stored_bytes(outcome.path))}"),
+        ("output", f"{outcome.path}, {byte_size(stored_bytes(outcome.path))}"),
         ("time", took),
         (
             "HS consistency",
@@ -323,10 +323,10 @@ def _layout(job: Job) -> str:
         words.append(f"rounded by at most {layout.max_error:g}")
     elif layout.attributes.get("stored_numbers"):
         words.append(str(layout.attributes["stored_numbers"]))
-    size = f"{format_bytes(job.output_bytes)} before compression"
+    size = f"{byte_size(job.output_bytes)} before compression"
     if job.settings.dtype == "input" and layout.dtype != "float32":
         floats = job.output_bytes * 4 // np.dtype(layout.dtype).itemsize
-        size += f" ({format_bytes(floats)} with --dtype float32)"
+        size += f" ({byte_size(floats)} with --dtype float32)"
     return f"{' '.join(words)}, {size}"
 
 

@@ -1,6 +1,7 @@
 """A fused raster is assessed without a truth, with D and R of its run, whatever its size."""
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hsfuse.cli.main import main
 import hsfuse
 import hsfuse.assessment.comparison as comparison
 from hsfuse.assessment import assess, assess_fused, observe_pair
+from hsfuse.core.discrepancy import describe_difference
 from hsfuse.errors import PairError
 from hsfuse.fusion.run import run
 from hsfuse.io.output.records import record_path
@@ -104,6 +106,16 @@ def test_a_record_of_another_pair_is_not_used(made, caplog):
     found = observe_pair(*pair(made), record=record, record_name="other.json")
     assert found.source == "estimated from the pair"
     assert "other.json" in caplog.text
+
+
+def test_numbers_of_values_in_another_unit_have_few_digits(made, observed):
+    """A raster whose values are 1e30 times those of the pair is far off, in a readable number."""
+    fused = open_raster(made / "guided.tif").compute()
+    found = assess_fused(fused * np.float32(1e30), observed)[0]
+    assert found.hs.relative > 1e29
+    texts = [finding.text for finding in found.findings]
+    texts += [describe_difference(each.rmse, each.relative) for each in (found.hs, found.ms)]
+    assert not [text for text in texts if re.search(r"\d{8}", text)]
 
 
 def test_blocks_give_the_figures_and_maps_of_the_whole(made, observed, results, monkeypatch):

@@ -14,11 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from dask.utils import format_bytes
 from rasterio.enums import Interleaving
 from rasterio.io import DatasetReader
 
-from hsfuse.core.text import image_size
+from hsfuse.core.text import byte_size, image_size
 from hsfuse.errors import RasterError
 from hsfuse.io.files.identity import STORE_FILES
 from hsfuse.io.files.location import (
@@ -153,8 +152,8 @@ def check_block(path: str, block: tuple[int, ...], itemsize: int) -> None:
     size = math.prod(block) * itemsize
     if size > CHECKS.largest_block:
         raise RasterError(
-            f"{path}: is stored in blocks of {' x '.join(map(str, block))} ({format_bytes(size)}); "
-            f"expected at most {format_bytes(CHECKS.largest_block)}; rewrite it "
+            f"{path}: is stored in blocks of {' x '.join(map(str, block))} ({byte_size(size)}); "
+            f"expected at most {byte_size(CHECKS.largest_block)}; rewrite it "
             "in tiles of 256 or 512 pixels"
         )
 
@@ -303,7 +302,7 @@ def _check_size(dataset: DatasetReader) -> None:
         and declared > size * CHECKS.largest_expansion
     ):
         raise RasterError(
-            f"{dataset.name}: declares {format_bytes(declared)} of pixels in a file of "
-            f"{format_bytes(size)}, expected at most {CHECKS.largest_expansion} times the size "
+            f"{dataset.name}: declares {byte_size(declared)} of pixels in a file of "
+            f"{byte_size(size)}, expected at most {CHECKS.largest_expansion} times the size "
             "of the file; it is taken for damaged or empty"
         )

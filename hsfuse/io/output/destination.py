@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import zarr
-from dask.utils import format_bytes
 
 from hsfuse.core.stages import Stage, ignore_stage
+from hsfuse.core.text import byte_size
 from hsfuse.errors import OutputError, RasterError
 from hsfuse.io.files.hashed_store import write_checksums
 from hsfuse.io.files.location import locate_file, real_path
@@ -173,7 +173,7 @@ def check_space(path: AnyPath, needed: int) -> None:
     free = shutil.disk_usage(path.parent).free
     if free < needed:
         raise OutputError(
-            f"{path}: needs about {format_bytes(needed)}, its disk has {format_bytes(free)} free"
+            f"{path}: needs about {byte_size(needed)}, its disk has {byte_size(free)} free"
         )
 
 

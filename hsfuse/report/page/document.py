@@ -16,6 +16,7 @@ import matplotlib
 import numpy as np
 
 from hsfuse.assessment.figures import Finding
+from hsfuse.core.text import percent
 from hsfuse.report.page.charts import psf_chart, srf_chart
 from hsfuse.report.page.data import ReportData, page_data
 from hsfuse.report.page.facts import (
@@ -173,13 +174,13 @@ def _quality(quality: Quality) -> str:
         (
             "HS RMSE",
             _with_units(found.hs.rmse, found.hs.units),
-            f"{found.hs.relative:.2%} of {square}",
+            f"{percent(found.hs.relative)} of {square}",
         ),
         ("HS SAM", f"{found.hs.sam:.3f}°", "mean spectral angle"),
         (
             "MS RMSE",
             _with_units(found.ms.rmse, found.ms.units),
-            f"{found.ms.relative:.2%} of {square}",
+            f"{percent(found.ms.relative)} of {square}",
         ),
     ]
     table = _table("Figures without a truth", ("Figure", "Value", "Meaning"), rows, texts=3)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from dask.utils import format_bytes, format_time
+from dask.utils import format_time
 
 from hsfuse.core.discrepancy import describe_difference
 from hsfuse.core.psf import PSF
-from hsfuse.core.text import along_axes, image_size
+from hsfuse.core.text import along_axes, byte_size, image_size
 from hsfuse.fusion.undeclared import UndeclaredFill
 from hsfuse.report.inputs import pixel_size, raster_bands, raster_crs, raster_size
 from hsfuse.report.page.subject import Subject
@@ -157,7 +157,7 @@ def run_facts(subject: Subject) -> Facts:
         stored = str(output["dtype"])
         if output.get("scale", 1.0) != 1.0:
             stored += f" x {output['scale']:g}"
-        size = f", {format_bytes(result['bytes'])} on disk" if result.get("bytes") else ""
+        size = f", {byte_size(result['bytes'])} on disk" if result.get("bytes") else ""
         facts.append(("stored as", stored + size))
     listed = [f"{name} {versions[name]}" for name in ("hsfuse", "torch", "gdal", "python")
               if name in versions]  # fmt: skip
