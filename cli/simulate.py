@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
@@ -19,7 +19,22 @@ _seed = click.option("--seed", type=int, default=0, show_default=True, help="Ran
 _ratio_help = "MS pixels per HS pixel, a real number greater than 1."
 
 
-@click.command(no_args_is_help=True, short_help="Write a small synthetic pair and its truth.")
+class _FormerNames(click.Command):
+    """A command that also accepts former names of its options, which the help does not show."""
+
+    _NAMES: ClassVar = {"--snr-hs": "--hs-snr", "--snr-rgb": "--ms-snr"}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line under the present names."""
+        parts = (word.partition("=") for word in args)
+        return super().parse_args(
+            ctx, [self._NAMES.get(name, name) + equals + value for name, equals, value in parts]
+        )
+
+
+@click.command(
+    cls=_FormerNames, no_args_is_help=True, short_help="Write a small synthetic pair and its truth."
+)
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option(
     "--hs-sensor",
@@ -51,14 +66,15 @@ _ratio_help = "MS pixels per HS pixel, a real number greater than 1."
     help=f"{_ratio_help}  [default: ratio of the sensors' pixel sizes]",
 )
 @click.option(
-    "--snr-hs",
+    "--hs-snr",
+    "snr_hs",
     type=float,
     default=40.0,
     show_default=True,
     help="Signal-to-noise ratio of the HS image in decibels.",
 )
 @click.option(
-    "--snr-rgb",
+    "--ms-snr",
     "snr_fine",
     type=float,
     default=45.0,
@@ -86,7 +102,9 @@ def sample(directory: Path, *, as_json: bool, **choices: Any) -> None:
     _print_paths(write_sample(directory, **choices), as_json)
 
 
-@click.command(no_args_is_help=True, short_help="Simulate the pair that two sensors observe.")
+@click.command(
+    cls=_FormerNames, no_args_is_help=True, short_help="Simulate the pair that two sensors observe."
+)
 @click.argument("cube", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -123,12 +141,13 @@ def sample(directory: Path, *, as_json: bool, **choices: Any) -> None:
     help="Point spread function; average is the mean over each HS pixel.",
 )
 @click.option(
-    "--snr-hs",
+    "--hs-snr",
+    "snr_hs",
     type=float,
     help="Signal-to-noise ratio of the HS image in decibels.  [default: no noise]",
 )
 @click.option(
-    "--snr-rgb",
+    "--ms-snr",
     "snr_fine",
     type=float,
     help="The same of the MS image.  [default: no noise]",
@@ -159,7 +178,7 @@ def simulate(
     Examples:
       hsfuse simulate cube.tif -o pair --rgb-sensor nikon-d700 --ratio 16
       hsfuse simulate cube.hdr -o pair --rgb-sensor sentinel-2a:B2,B3,B4,B8 --ratio 4 \\
-          --snr-hs 30 --snr-rgb 40
+          --hs-snr 30 --ms-snr 40
     """  # noqa: D301 - click reads the mark
     from hsfuse.io.read import open_raster
     from hsfuse.synthetic.simulated_files import simulate as make

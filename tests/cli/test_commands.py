@@ -40,12 +40,23 @@ def test_sample_replaces_nothing_unasked(pair: Path):
 def test_simulate_makes_a_pair_of_a_cube(pair: Path, tmp_path: Path):
     result = hsfuse(
         "simulate", pair / "truth.tif", "-o", tmp_path / "made", "--ratio", "2.5",
-        "--rgb-sensor", "sentinel-2a:B3", "--offset", "0.5", "1", "--snr-hs", "40",
+        "--rgb-sensor", "sentinel-2a:B3", "--offset", "0.5", "1", "--hs-snr", "40",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     scene = json.loads(hsfuse("info", tmp_path / "made" / "scene.tif", "--json").stdout)
     truth = json.loads(hsfuse("info", tmp_path / "made" / "truth.tif", "--json").stdout)
     assert scene["pixel_size"][0] == pytest.approx(2.5 * truth["pixel_size"][0])
+
+
+def test_noise_has_one_name_in_all_commands_and_former_names_are_accepted():
+    options = [
+        {name for option in main.commands[command].params for name in option.opts if "snr" in name}
+        for command in ("sample", "simulate", "benchmark")
+    ]
+    assert options == 3 * [{"--hs-snr", "--ms-snr"}]
+    former = ["folder", "--snr-hs", "31", "--snr-rgb=32"]
+    given = main.commands["sample"].make_context("sample", former).params
+    assert (given["snr_hs"], given["snr_fine"]) == (31, 32)
 
 
 def test_simulated_files_as_json(pair: Path, tmp_path: Path):
