@@ -61,7 +61,8 @@ def evaluate(
 
     from hsfuse.evaluation import evaluate as compare
 
-    figures = asdict(compare(truth, estimate, ratio=ratio, peak=peak))
+    score = compare(truth, estimate, ratio=ratio, peak=peak)
+    figures = asdict(score)
     if as_json:
         plain = {
             key: None if isinstance(value, float) and not math.isfinite(value) else value
@@ -80,6 +81,6 @@ def evaluate(
     for label, (number, meaning) in rows.items():
         click.echo(f"{label:<12}{number:<{width}}{meaning}")
     click.echo(
-        f"{'compared':<12}{figures['bands']} bands, {figures['pixels']} pixels, "
-        f"peak {figures['peak']:.5g}{units and ' ' + units}"
+        f"{'compared':<12}{score.describe_bands()}, {score.pixels} pixels, "
+        f"peak {score.peak:.5g}{units and ' ' + units}"
     )

@@ -56,6 +56,7 @@ class _Common:
 
     truth: xr.DataArray
     estimate: xr.DataArray
+    bad_bands: int  # that either raster marks as bad
 
 
 def evaluate(
@@ -115,7 +116,7 @@ def evaluate(
             else "a band of the truth is zero on average"
         )
         _log.warning("%s: no ERGAS: %s", _names(pair.truth, pair.estimate), reason)
-    return replace(score, units=_units(pair))
+    return replace(score, bad_bands=pair.bad_bands, units=_units(pair))
 
 
 def _units(pair: _Common) -> str:
@@ -148,6 +149,7 @@ def _common(truth: xr.DataArray, estimate: xr.DataArray) -> _Common:
     pair = _Common(
         truth.isel(cut_truth).isel(band=good).transpose("band", "y", "x"),
         estimate.isel(cut_estimate).isel(band=good).transpose("band", "y", "x"),
+        bad_bands=truth.sizes["band"] - good.size,
     )
     common, whole, other = (raster.shape[1:] for raster in (pair.truth, truth, estimate))
     if whole != other:

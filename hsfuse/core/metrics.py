@@ -72,6 +72,8 @@ class Score:
         Fine pixels per coarse pixel.
     bands, pixels : int
         Number of bands and pixels compared.
+    bad_bands : int
+        Number of further bands, which are not compared since a raster marks them as bad.
     units : str
         Units of the data; empty where unknown.
     """
@@ -88,7 +90,23 @@ class Score:
     ratio: float | None
     bands: int
     pixels: int
+    bad_bands: int = 0
     units: str = ""
+
+    def describe_bands(self) -> str:
+        """
+        Return the number of bands compared, and of how many.
+
+        Examples
+        --------
+        >>> cube = np.eye(12).reshape(1, 12, 12)
+        >>> score(cube, cube).describe_bands()
+        '1 bands'
+        """
+        if not self.bad_bands:
+            return f"{self.bands} bands"
+        total = self.bands + self.bad_bands
+        return f"{self.bands} of {total} bands (the others are marked as bad)"
 
     def _repr_html_(self) -> str:
         """Return a table of the metrics for notebooks."""
@@ -102,7 +120,7 @@ class Score:
             ("CC", f"{self.cc:.4f}"),
             ("RMSE", f"{self.rmse:.4g}{units}"),
         ]
-        return html_table(f"{self.bands} bands, {self.pixels} pixels", rows)
+        return html_table(f"{self.describe_bands()}, {self.pixels} pixels", rows)
 
 
 def rmse(truth: Cube, estimate: Cube) -> float:
