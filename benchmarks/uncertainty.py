@@ -8,10 +8,10 @@ The pairs are those of accuracy.py: each setting is a protocol, a ratio, an MS s
 follows, the side of the middle of the cube that is used. The error of a pixel is that of its
 spectrum, root mean square over the good bands.
 
-By default the error model (hsfuse.methods.ms_ssfnet.uncertainty) is fitted to the pairs: each
+By default the error model (hsfuse.methods.ms_ssfnet.error_model) is fitted to the pairs: each
 scene is scored with the model of all other scenes, so that none is scored with a calibration, or
 weights, that have seen it. The last lines are the model of all scenes, as in
-hsfuse.methods.ms_ssfnet.settings. ``--as-shipped`` scores the settings as they are, for scenes
+ErrorModelSettings. ``--as-shipped`` scores the settings as they are, for scenes
 that are not among those.
 
 A column each: the share of the pixels whose error is below one standard error (68 % of a normal
@@ -38,9 +38,8 @@ from scipy.stats import spearmanr
 
 from hsfuse.methods import Options
 from hsfuse.methods.conditioning import with_models
-from hsfuse.methods.ms_ssfnet.components import ComponentFuser
-from hsfuse.methods.ms_ssfnet.settings import ErrorModelSettings
-from hsfuse.methods.ms_ssfnet.uncertainty import NORMAL_90
+from hsfuse.methods.ms_ssfnet.error_model import NORMAL_90, ErrorModelSettings
+from hsfuse.methods.ms_ssfnet.fuser import ComponentFuser
 
 SETTINGS = [
     "scenes:4:ms",
@@ -166,7 +165,7 @@ def sample(path: Path, setting: str, fwhm: float) -> Sample | None:
     if not (isinstance(fuser, ComponentFuser) and fuser.error_model):
         raise SystemExit(f"{path}: no weights of components fit")
     model = fuser.error_model
-    fused, maps = fuser.with_error_maps(with_models(fuser, window))
+    fused, maps = fuser.fuse_with_error_maps(with_models(fuser, window), model)
     difference = (fused - truth.numpy())[survey.good]
     error = np.sqrt(np.square(difference, dtype=np.float64).mean(axis=0))
     known = np.flatnonzero(np.isfinite(error).ravel() & (error.ravel() > 0))

@@ -58,9 +58,11 @@ def few_features(monkeypatch: pytest.MonkeyPatch) -> None:
     from hsfuse.methods.ms_ssfnet.estimators import Estimators
     from hsfuse.methods.ms_ssfnet.settings import DEFAULT
 
-    few = replace(DEFAULT, kriging=replace(DEFAULT.kriging, features=96))
+    kriging = replace(DEFAULT.estimators.kriging, features=96)
+    few = replace(DEFAULT, estimators=replace(DEFAULT.estimators, kriging=kriging))
     monkeypatch.setattr(method, "METHOD", replace(method.METHOD, settings=few))
-    monkeypatch.setattr(Estimators, "prepare", partial(Estimators.prepare, settings=few))
+    prepare = partial(Estimators.prepare, settings=few.estimators)
+    monkeypatch.setattr(Estimators, "prepare", prepare)
 
 
 @pytest.fixture

@@ -34,9 +34,8 @@ from hsfuse.learning.recipe import Recipe
 from hsfuse.methods import Window
 from hsfuse.methods.conditioning import with_models
 from hsfuse.methods.dhsis import FusionProblem, initial_estimate
-from hsfuse.methods.guided.selection import select_parameters
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
-from hsfuse.methods.ms_ssfnet.features import LEADING, compute_features, with_signs
+from hsfuse.methods.ms_ssfnet.features import LEADING_COMPONENTS, compute_features, with_signs
 from hsfuse.methods.ms_ssfnet.scales import measure_scales
 from hsfuse.nets.network import Architecture, HSInput
 from hsfuse.observe import Degrade, Interpolate
@@ -235,7 +234,7 @@ def _component_scene(
     Rows and columns beyond complete coarse pixels of the network are removed.
     """
     (patch,) = pair.survey.patches
-    estimators = Estimators.prepare(pair.survey, select_parameters(pair.survey))
+    estimators = Estimators.prepare(pair.survey)
     scales = measure_scales(pair.survey, estimators)
     kriging = estimators.kriging
     rows, columns = (n - n % architecture.ratio for n in patch.geometry.fine_shape)
@@ -252,7 +251,9 @@ def _component_scene(
     probabilities = np.sqrt(scales.prior_deviation)
     return TrainingScene(
         features.shared,
-        torch.stack([features.own(component) for component in range(len(components))]),
+        torch.stack(
+            [features.component_channels(component) for component in range(len(components))]
+        ),
         None,
         _level_targets(
             torch.where(torch.from_numpy(valid), correction, 0.0), architecture, pair.psf
@@ -302,7 +303,10 @@ def _draw_patch(
     if scene.per_component is not None:
         which = int(draw.choice(len(scene.per_component), p=scene.probabilities))
         # The sign of a principal component is arbitrary.
-        sign, others = float(draw.choice([-1, 1])), draw.choice([-1.0, 1.0], size=LEADING)
+        sign, others = (
+            float(draw.choice([-1, 1])),
+            draw.choice([-1.0, 1.0], size=LEADING_COMPONENTS),
+        )
         fine = with_signs(torch.cat([fine, part(scene.per_component[which], ratio)]), sign, others)
         targets = tuple(sign * level[which : which + 1] for level in targets)
     if scene.coarse is None:

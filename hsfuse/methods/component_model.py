@@ -19,6 +19,7 @@ from hsfuse.core.noise import signal_components
 from hsfuse.core.psf import PSF
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods import Window
+from hsfuse.methods.component_response import ComponentResponse
 from hsfuse.observe import unseen_share
 from hsfuse.pair.radiometry import paired_spectra
 from hsfuse.pair.survey import Survey
@@ -72,18 +73,17 @@ class ComponentModel:
         most : int
             Largest number of components.
         """
-        good, radiometry = survey.good, survey.radiometry
+        good = survey.good
         spectra = survey.spectra[good].astype(np.float64)
         noise = _limited(survey.noise[good], np.sqrt(np.square(spectra).mean(axis=1)))
         count = min(most, signal_components(spectra, noise))
         subspace = Subspace.fit(survey.spectra, good, count, survey.noise)
-        response = radiometry.gain[:, None] * radiometry.response[:, good]
-        loading = subspace.loading[:, good].T
-        level = response @ subspace.mean[good] + radiometry.offset
-        fine_noise = _fine_noise(survey)
-        seen = response @ loading
-        match, fine_match = (loading / noise[:, None] ** 2).T, (seen / fine_noise[:, None] ** 2).T
-        return cls(subspace, match @ loading, fine_match @ seen, match, fine_match, level)
+        response = ComponentResponse.of(survey.radiometry, subspace)
+        loading, fine_noise = subspace.loading[:, good].T, _fine_noise(survey)
+        match = (loading / noise[:, None] ** 2).T
+        fine_match = (response.matrix / fine_noise[:, None] ** 2).T
+        weights = match @ loading, fine_match @ response.matrix
+        return cls(subspace, *weights, match, fine_match, response.mean)
 
     @property
     def count(self) -> int:

@@ -19,7 +19,7 @@ from hsfuse.learning.random_pairs import draw_pair
 from hsfuse.learning.recipe import RECIPES, Recipe
 from hsfuse.methods import METHODS, Options, Window
 from hsfuse.methods.inference import run_network
-from hsfuse.methods.ms_ssfnet.features import CHANNELS, LEADING, with_signs
+from hsfuse.methods.ms_ssfnet.features import CHANNELS, LEADING_COMPONENTS, with_signs
 from hsfuse.nets.ms_ssfnet import Architecture
 from hsfuse.nets.weights import Card, find_weights
 from hsfuse.observe import Degrade, respond
@@ -158,11 +158,11 @@ def test_cubes_without_wavelengths_are_observed_by_random_sensors(made_cubes):
 def test_flipping_signs_twice_is_the_identity():
     """A component with its sign flipped is another example; flipped back it is the same."""
     seen = torch.randn(CHANNELS, 3, 4, generator=torch.Generator().manual_seed(0))
-    signs = np.array([1.0, -1.0, -1.0])[:LEADING]
+    signs = np.array([1.0, -1.0, -1.0])[:LEADING_COMPONENTS]
     turned = with_signs(seen, -1.0, signs)
     assert torch.equal(with_signs(turned, -1.0, signs), seen)
     same = (turned == seen).all(dim=(1, 2)).tolist()
-    fine, leading, own = same[:3], same[3 : 3 + LEADING], same[3 + LEADING :]
+    fine, leading, own = same[:3], same[3 : 3 + LEADING_COMPONENTS], same[3 + LEADING_COMPONENTS :]
     assert (fine, leading) == ([True] * 3, [True, False, False])
     # Of the component's own channels the last ones are no component's: noise, ratio.
     assert own == sorted(own)

@@ -38,6 +38,7 @@ from hsfuse.methods.guided.settings import GuidedSettings
 from hsfuse.methods.hysure import Hysure, HysureSettings
 from hsfuse.methods.kriging.method import Kriging
 from hsfuse.methods.kriging.settings import KrigingSettings
+from hsfuse.methods.ms_ssfnet.estimators import EstimatorSettings
 from hsfuse.methods.ms_ssfnet.method import MSSSFNetMethod
 from hsfuse.methods.ms_ssfnet.settings import ComponentSettings
 from hsfuse.methods.nnsr import Nnsr, NnsrSettings
@@ -93,7 +94,7 @@ _FAST: dict[str, Method] = {
     "snnmf": Snnmf(SnnmfSettings(endmembers=5, rounds=2)),
     "bsr": Bsr(BsrSettings(atoms=12, iterations=30, chains=2, draws=10)),
     "spectralift": SpectraLift(SpectraLiftSettings(steps=30)),
-    "ms-ssfnet": MSSSFNetMethod(ComponentSettings(kriging=_KRIGING, cnmf=_CNMF)),
+    "ms-ssfnet": MSSSFNetMethod(ComponentSettings(EstimatorSettings(_KRIGING, _CNMF))),
 }
 
 

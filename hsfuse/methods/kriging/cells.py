@@ -14,7 +14,7 @@ from hsfuse.core.grid import Axis, Span
 from hsfuse.core.local_models import LocalModelAxis
 from hsfuse.methods.kriging.settings import KrigingSettings
 
-__all__ = ["CellPart", "Cells", "cell_axis", "cell_parts", "segments"]
+__all__ = ["CellPart", "Cells", "blended_cells", "cell_axis", "cell_parts", "segments"]
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,29 @@ def cell_parts(cells: LocalModelAxis, axis: Axis, start: int, region: Span) -> I
             first, last = int(inside[0]), int(inside[-1]) + 1
             part = Span(region.start + first, region.start + last)
             yield CellPart(index, part, weight[first:last])
+
+
+def blended_cells(
+    rows: list[CellPart], columns: list[CellPart]
+) -> Iterator[tuple[tuple[int, int], tuple[Span, Span], NDArray[np.float32]]]:
+    """
+    Yield the contribution of each cell to a region, along both axes.
+
+    Parameters
+    ----------
+    rows, columns : list of CellPart
+        Contributions along y and x.
+
+    Yields
+    ------
+    tuple
+        Row and column of the cell; rows and columns of the window to which it contributes; and its
+        weight there, shape (rows, columns).
+    """
+    for row in rows:
+        for column in columns:
+            weight = np.outer(row.weight, column.weight).astype(np.float32)
+            yield (row.index, column.index), (row.part, column.part), weight
 
 
 def segments(parts: list[CellPart], longest: int) -> Iterator[tuple[Span, list[CellPart]]]:

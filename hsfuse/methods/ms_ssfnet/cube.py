@@ -1,4 +1,4 @@
-"""The paper's network for one pair: it takes both images and predicts the cube."""
+"""The network in its published form for one pair: it takes both images and predicts the cube."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = ["CubeFuser"]
 @dataclass(frozen=True)
 class CubeFuser(OnePass):
     """
-    The paper's network for one pair: it takes both images and predicts the cube.
+    The network in its published form for one pair.
 
     Attributes
     ----------
     card : Card
-        Of the weights, with their hash.
+        Card of the weights, with their hash.
     scaling : InputScaling
-        Of the pair.
+        Units of both images.
     options : Options
         Device and precision.
     """
@@ -52,14 +52,15 @@ class CubeFuser(OnePass):
     @property
     def reach(self) -> tuple[float, float]:
         """See :class:`hsfuse.methods.Fuser`."""
-        own = math.ceil(self.card.architecture.reach / self.step) + 2.0
-        return own, own
+        cubic = 2.0
+        reach = math.ceil(self.card.architecture.reach / self.step) + cubic
+        return reach, reach
 
     @property
     def channels(self) -> int:
-        """See :class:`hsfuse.methods.Fuser`: features of the last block."""
-        a = self.card.architecture
-        return 2 * a.bands + a.fine_bands + 5 * a.width
+        """See :class:`hsfuse.methods.OnePass`: features of the last block."""
+        architecture = self.card.architecture
+        return 2 * architecture.bands + architecture.fine_bands + 5 * architecture.width
 
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""
@@ -67,40 +68,43 @@ class CubeFuser(OnePass):
 
     def fuse(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
         """See :class:`hsfuse.methods.Fuser`; windows of one shape are batched."""
-        prepared = [self._inputs(window) for window in windows]
+        inputs = [self._inputs(window) for window in windows]
         groups: dict[tuple[torch.Size, torch.Size], list[int]] = defaultdict(list)
-        for index, (coarse, fine) in enumerate(prepared):
+        for index, (coarse, fine) in enumerate(inputs):
             groups[coarse.shape, fine.shape].append(index)
         results: dict[int, NDArray[np.float32]] = {}
-        for members in groups.values():
-            coarse, fine = (torch.stack([prepared[i][k] for i in members]) for k in (0, 1))
+        for indexes in groups.values():
+            coarse, fine = (
+                torch.stack(images) for images in zip(*(inputs[i] for i in indexes), strict=True)
+            )
             cubes = run_network(self.card, coarse, fine, self.options) * self.scaling.unit
-            for i, cube in zip(members, cubes, strict=True):
-                rows, columns = windows[i].core
-                results[i] = cube[:, rows.slice, columns.slice].cpu().numpy()
-        return [results[i] for i in range(len(windows))]
+            for index, cube in zip(indexes, cubes, strict=True):
+                rows, columns = windows[index].core
+                results[index] = cube[:, rows.slice, columns.slice].cpu().numpy()
+        return [results[index] for index in range(len(windows))]
 
     def _inputs(self, window: Window) -> tuple[Tensor, Tensor]:
         """
         Return the coarse and the fine input, in units of the scene.
 
-        The MS image is padded to whole HS pixels by repeating its last ones, at the scene's end
-        alone: elsewhere windows start and end on multiples of the ratio.
+        At the end of the scene the MS image is padded to complete HS pixels by replication of its
+        last pixels; elsewhere windows start and end at multiples of the ratio.
         """
         fine = self.scaling.fine(window.fine)
         rows, columns = (-size % self.step for size in fine.shape[1:])
         fine = pad(fine[None], (0, columns, 0, rows), mode="replicate")[0]
         shape = fine.shape[1] // self.step, fine.shape[2] // self.step
-        onto = (
-            torch.from_numpy(_onto_blocks(axis, count, self.step))
+        rows_matrix, columns_matrix = (
+            torch.from_numpy(_block_interpolation(axis, count, self.step))
             for axis, count in zip((window.geometry.y, window.geometry.x), shape, strict=True)
         )
-        coarse = next(onto) @ self.scaling.coarse(window.coarse).double() @ next(onto).mT
+        coarse = self.scaling.coarse(window.coarse).double()
+        coarse = rows_matrix @ coarse @ columns_matrix.mT
         return coarse.float(), fine
 
 
-def _onto_blocks(axis: Axis, count: int, ratio: int) -> NDArray[np.float64]:
-    """Return the weights that interpolate HS pixels at the centres of ``ratio``-pixel blocks."""
-    # As an interpolation to a grid whose fine pixels are the blocks.
+def _block_interpolation(axis: Axis, count: int, ratio: int) -> NDArray[np.float64]:
+    """Return the weights of HS pixels at the centres of blocks of ``ratio`` MS pixels."""
+    # Interpolation to a grid whose fine pixels are the blocks.
     blocks = Axis(count, axis.coarse, axis.ratio / ratio, axis.origin / ratio)
     return interpolation_matrix(blocks, Span(0, count))

@@ -1,9 +1,9 @@
-"""The methods whose estimates the network corrects, prepared for one pair."""
+"""Estimators of the components of MS pixels, whose estimates the network corrects."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,39 +11,56 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hsfuse.core.grid import Axis, Span
-from hsfuse.core.local_models import LocalModelAxis, LocalModelGrid
+from hsfuse.core.grid import Span
+from hsfuse.core.local_models import LocalModelGrid
 from hsfuse.methods import Options, Window
 from hsfuse.methods.cnmf.method import Cnmf, CnmfFuser
+from hsfuse.methods.cnmf.settings import CnmfSettings
 from hsfuse.methods.guided.regression import LocalFit
-from hsfuse.methods.guided.settings import Parameters
-from hsfuse.methods.kriging.cells import CellPart, cell_parts
+from hsfuse.methods.guided.selection import select_parameters
 from hsfuse.methods.kriging.fuser import KrigingFuser, average
 from hsfuse.methods.kriging.method import fit_kriging
 from hsfuse.methods.kriging.pixels import PixelMaps
-from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
+from hsfuse.methods.kriging.settings import DEFAULT as KRIGING
+from hsfuse.methods.kriging.settings import KrigingSettings
+from hsfuse.methods.ms_ssfnet.local_fits import blend_fits, pack_fit
 from hsfuse.pair.survey import Survey
 
-__all__ = ["Estimates", "Estimators", "FittedWindow"]
+__all__ = ["EstimatorSettings", "Estimates", "Estimators", "FittedWindow"]
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatorSettings:
+    """Settings of the estimators."""
+
+    kriging: KrigingSettings = KRIGING
+    # One estimate of several: on six scenes at ratios 4 and 8, as many updates as `cnmf` has by
+    # itself gain less than 0.01 dB in the mean, and take a fifth of a run.
+    cnmf: CnmfSettings = CnmfSettings(updates=50, rounds=1, updates_coarse=50, updates_fine=12)  # noqa: RUF009
+
+
+_DEFAULT = EstimatorSettings()
 
 
 @dataclass(frozen=True)
 class FittedWindow:
     """
-    A window and all that its estimates need beside the MS pixels themselves.
+    A window with the fits of all estimators, from which any of its MS pixels is estimated.
 
     Attributes
     ----------
     window : Window
-        With the models of its cells.
+        The window, with the models of `kriging`.
     pixels : PixelMaps
-        As `kriging` sees them.
+        Appearance and position of its MS pixels.
     observed : Tensor of shape (components, coarse rows, coarse columns)
-        Components of the HS image, zero where it has no data.
+        Components of the HS image, zero for no data.
     local_fit : LocalFit
-        Of `guided`.
-    abundances, unmixed : Tensor
-        Of the HS pixels, and which of these hold data.
+        Local fit of `guided`.
+    abundances : Tensor of shape (endmembers, coarse rows, coarse columns)
+        Abundances of the HS pixels by `cnmf`.
+    abundances_valid : Tensor of shape (coarse rows, coarse columns)
+        HS pixels with data for `cnmf`.
     """
 
     window: Window
@@ -51,148 +68,174 @@ class FittedWindow:
     observed: Tensor
     local_fit: LocalFit
     abundances: Tensor
-    unmixed: Tensor
+    abundances_valid: Tensor
 
 
 @dataclass(frozen=True)
 class Estimates:
     """
-    Estimates of components, each of shape (components, rows, columns).
+    Estimates of components, all of shape (components, rows, columns).
 
     Attributes
     ----------
-    initial, residual : Tensor
-        That of `kriging`, which the network corrects; and the interpolated residual of the HS
-        image that `kriging` adds to its processes.
-    others : tuple of Tensor
-        Each process, `guided`, its scene-wide part and `cnmf`.
+    initial : Tensor
+        Estimate of `kriging`, which the network corrects.
+    residual : Tensor
+        Interpolated residual of the HS image, the part of it that is no process.
+    processes : tuple of Tensor
+        Estimate of each process of `kriging`.
+    guided, scene_wide : Tensor
+        Estimate of `guided`, and that of its scene-wide regression.
+    cnmf : Tensor
+        Estimate of `cnmf`.
     """
 
     initial: Tensor
     residual: Tensor
-    others: tuple[Tensor, ...]
+    processes: tuple[Tensor, ...]
+    guided: Tensor
+    scene_wide: Tensor
+    cnmf: Tensor
+
+    @property
+    def others(self) -> tuple[Tensor, ...]:
+        """The estimates that are compared with the initial one."""
+        return *self.processes, self.guided, self.scene_wide, self.cnmf
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Estimates:
+        """Return the estimates with a function applied to each."""
+        return Estimates(
+            function(self.initial),
+            function(self.residual),
+            tuple(map(function, self.processes)),
+            function(self.guided),
+            function(self.scene_wide),
+            function(self.cnmf),
+        )
 
 
 @dataclass(frozen=True)
 class Estimators:
-    """The methods, prepared for one pair; `guided` is part of `kriging`."""
+    """
+    The estimators, prepared for one pair.
+
+    Attributes
+    ----------
+    kriging : KrigingFuser
+        Gaussian processes; its part `guided` is an estimator of its own.
+    cnmf : CnmfFuser
+        Coupled unmixing.
+    """
 
     kriging: KrigingFuser
     cnmf: CnmfFuser
 
     @classmethod
     def prepare(
-        cls,
-        survey: Survey,
-        parameters: Parameters,
-        *,
-        device: str = "cpu",
-        settings: ComponentSettings = DEFAULT,
+        cls, survey: Survey, *, device: str = "cpu", settings: EstimatorSettings = _DEFAULT
     ) -> Estimators:
-        """Return the methods for a survey; the parameters are those of `guided`."""
+        """
+        Return the estimators for a survey.
+
+        Parameters
+        ----------
+        survey : Survey
+            Survey of the pair, on which the parameters of `guided` are selected.
+        device : str
+            Device of `guided` and `kriging`.
+        settings : EstimatorSettings
+            Settings of the methods.
+        """
+        parameters = select_parameters(survey, settings.kriging.guided)
         kriging = fit_kriging(survey, parameters, settings=settings.kriging, device=device)
         return cls(kriging, Cnmf(settings.cnmf).prepare(survey, Options()))
 
-    def of_scene(self, shape: tuple[int, int]) -> Estimators:
-        """Return the same for a part of the scene as one of its own, by its HS pixels."""
+    def for_scene(self, shape: tuple[int, int]) -> Estimators:
+        """Return the estimators for a scene of that many rows and columns of HS pixels."""
         return replace(self, kriging=replace(self.kriging, shape=shape))
 
     @property
     def local_models(self) -> LocalModelGrid:
-        """The cells of `kriging`; `guided` is fitted to them as well."""
+        """See :class:`hsfuse.methods.Fuser`: the units of `kriging`, with the fit of `guided`."""
         grid = self.kriging.local_models
-        fitted = self._fields * grid.y.longest * grid.x.longest
-        return replace(grid, size=grid.size + len(self.kriging.noise) * fitted)
+        pixels = grid.y.longest * grid.x.longest
+        return replace(grid, size=grid.size + len(self.kriging.noise) * self._fields * pixels)
+
+    @property
+    def _fields(self) -> int:
+        """Values per HS pixel and component of the local fit: coefficients and correction."""
+        return 2 + len(self.kriging.guided.offset)
 
     @property
     def reach(self) -> tuple[float, float]:
-        """HS pixels along y and x that estimates depend on, where the cells are conditioned."""
-        along = [
-            max(one, other) for one, other in zip(self.kriging.reach, self.cnmf.reach, strict=True)
-        ]
-        return along[0], along[1]
+        """Distance (y, x) in HS pixels over which estimates depend on their inputs."""
+        y, x = map(max, zip(self.kriging.reach, self.cnmf.reach, strict=True))
+        return y, x
 
     def condition(self, window: Window) -> NDArray[np.float32]:
         """
-        Return the models of a cell, those of `kriging` and of `guided`, (components, .).
+        Return the models of a unit; see :meth:`hsfuse.methods.Fuser.condition`.
+
+        Returns
+        -------
+        ndarray of shape (components, values)
+            The models of `kriging`, followed by the local fit of `guided`.
+        """
+        fit = pack_fit(self.kriging.guided.local_fit(window))
+        return np.concatenate([self.kriging.condition(window), fit], axis=1)
+
+    def fit(self, window: Window) -> FittedWindow:
+        """
+        Return a window with the fits of all estimators.
 
         Parameters
         ----------
         window : Window
-            As :meth:`hsfuse.methods.Fuser.condition`.
+            Window with the models of its units.
         """
-        fit = self.kriging.guided.local_fit(window)
-        fields = torch.cat([fit.coefficients, fit.correction[None]]).transpose(0, 1).flatten(1)
-        return np.concatenate([self.kriging.condition(window), fields.cpu().numpy()], axis=1)
-
-    def fit(self, window: Window) -> FittedWindow:
-        """Return a window with what its estimates need; its models are those of its cells."""
-        grid = self.kriging.local_models
-        sizes = {u: self._fields * math.prod(map(len, grid.coarse(*u))) for u in window.models}
-        own = {unit: array[:, : -sizes[unit]] for unit, array in window.models.items()}
-        fields = {unit: array[:, -sizes[unit] :] for unit, array in window.models.items()}
+        kriging, guided = self.kriging, self.kriging.guided
+        grid = kriging.local_models
+        models, fits = {}, {}
+        for unit, values in window.models.items():
+            size = self._fields * math.prod(map(len, grid.coarse(*unit)))
+            models[unit], fits[unit] = values[:, :-size], values[:, -size:]
         return FittedWindow(
-            replace(window, models=own),
-            self.kriging.pixels(window),
-            self.kriging.guided.project(window.coarse)[0],
-            self._local_fit(window, fields),
+            replace(window, models=models),
+            kriging.pixels(window),
+            guided.project(window.coarse)[0],
+            blend_fits(grid, window, fits, bands=len(guided.offset), device=guided.device),
             *self.cnmf.coarse_abundances(window),
         )
 
-    @property
-    def _fields(self) -> int:
-        """Numbers that `guided` has of an HS pixel, for each component."""
-        return 2 + len(self.kriging.guided.offset)
-
-    def _local_fit(
-        self, window: Window, fields: Mapping[tuple[int, int], NDArray[np.float32]]
-    ) -> LocalFit:
-        """Return the local fit over a window, blended between the cells as `kriging` is."""
-        grid, bands = self.local_models, 1 + len(self.kriging.guided.offset)
-        components = len(self.kriging.noise)
-        total = np.zeros((components, bands + 1, *window.geometry.coarse_shape), np.float32)
-        rows, columns = (
-            _coarse_parts(cells, start, length)
-            for cells, start, length in zip(
-                (grid.y, grid.x), window.start, window.geometry.coarse_shape, strict=True
-            )
-        )
-        for row in rows:
-            for column in columns:
-                unit = row.index, column.index
-                if unit not in fields:  # of HS pixels beyond the window's MS pixels alone
-                    continue
-                cell = grid.coarse(*unit)
-                values = fields[unit].reshape(components, bands + 1, len(cell[0]), len(cell[1]))
-                inside = (
-                    row.part.shifted(window.start[0]).within(cell[0]),
-                    column.part.shifted(window.start[1]).within(cell[1]),
-                )
-                weight = np.outer(row.weight, column.weight).astype(np.float32)
-                total[..., row.part.slice, column.part.slice] += weight * values[..., *inside]
-        tensor = torch.from_numpy(total).to(self.kriging.guided.device).transpose(0, 1)
-        return LocalFit(tensor[:-1], tensor[-1])
-
     def estimate(self, fitted: FittedWindow, area: tuple[Span, Span]) -> Estimates:
-        """Return every estimate of the components in some rows and columns of a window."""
+        """
+        Return the estimates of some MS pixels.
+
+        Parameters
+        ----------
+        fitted : FittedWindow
+            Window with a halo of :attr:`reach` around the pixels.
+        area : tuple of Span
+            Rows and columns of the MS image of the window.
+        """
         kriging, window = self.kriging, fitted.window
         processes = kriging.components(replace(window, core=area), fitted.pixels)
         bands = fitted.pixels.bands[:, area[0].slice, area[1].slice]
-        guided = kriging.guided.apply(window.geometry, fitted.local_fit, bands, area)
-        unmixed = self._unmixed(fitted, area).to(processes)
-        others = (*processes[:-1], *guided, unmixed)
-        return Estimates(average(processes), processes[-1], others)
+        return Estimates(
+            average(processes),
+            processes[-1],
+            tuple(processes[:-1]),
+            *kriging.guided.apply(window.geometry, fitted.local_fit, bands, area),
+            self._unmix(fitted, area).to(processes),
+        )
 
-    def _unmixed(self, fitted: FittedWindow, area: tuple[Span, Span]) -> Tensor:
+    def _unmix(self, fitted: FittedWindow, area: tuple[Span, Span]) -> Tensor:
         """Return the estimate of `cnmf`, shape (components, rows, columns)."""
         subspace = self.kriging.guided.subspace
         good = subspace.good
         loading = torch.from_numpy((subspace.basis @ self.cnmf.loading[good]).astype(np.float32))
         mean = torch.from_numpy((subspace.basis @ subspace.mean[good]).astype(np.float32))
-        abundances = self.cnmf.refined(fitted.window, fitted.abundances, fitted.unmixed, area)
+        abundances = self.cnmf.refined(
+            fitted.window, fitted.abundances, fitted.abundances_valid, area
+        )
         return torch.tensordot(loading, abundances, dims=1) - mean[:, None, None]
-
-
-def _coarse_parts(cells: LocalModelAxis, start: int, length: int) -> list[CellPart]:
-    """Return what each cell contributes to the HS pixels of a window, along one axis."""
-    return list(cell_parts(cells, Axis(length, length, 1.0), start, Span(0, length)))

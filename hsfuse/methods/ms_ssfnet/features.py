@@ -1,16 +1,17 @@
 """
-Input features of a network for any sensor: one principal component at a time.
+Input of a network for any sensor: features of one principal component at a time.
 
-A network of fixed bands fits one sensor. A scene's own components exist for every sensor, and
-one after the other they pass through the same network: several estimates of the component, the
-MS image and the scene's leading components, scaled so that scenes are alike. The interpolated
-component is in its standard deviations, its detail in the standard deviation of the detail that
-`guided` gives it.
+A network of fixed bands fits one sensor. The principal components of a scene exist for every
+sensor, and one after the other they pass through the same network. Its input are several estimates
+of the component, the MS image and the leading components of the scene, normalised so that scenes of
+different sensors have the same range: a component by its standard deviation, its detail by the
+standard deviation of the detail, and differences of estimates by the prior standard deviation.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,100 +19,96 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hsfuse.core.grid import Span
+from hsfuse.methods.component_response import ComponentResponse
+from hsfuse.methods.kriging.appearance import column
 from hsfuse.methods.kriging.settings import DEFAULT as KRIGING
+from hsfuse.methods.ms_ssfnet.comparison import interpolate_components
 from hsfuse.methods.ms_ssfnet.estimators import Estimates, Estimators, FittedWindow
-from hsfuse.methods.ms_ssfnet.scales import FINE, ComponentScales, interpolate_components
+from hsfuse.methods.ms_ssfnet.scales import MS_COMPONENTS, ComponentScales
 
-__all__ = ["CHANNELS", "LEADING", "Features", "compute_features", "with_signs"]
+__all__ = ["CHANNELS", "LEADING_COMPONENTS", "Features", "compute_features", "with_signs"]
 
-# The channels are what weights are trained for.
+# Weights are trained for this number and order of channels.
 # Components whose initial estimates are input with every component.
-LEADING = 3
-# Of one component: the detail of the initial estimate, the residuals of the HS and of the MS image,
-# the difference of each process, `guided`, its scene-wide part and `cnmf` from the initial
-# estimate, the interpolated component; as constants, the noise of either image, the prior standard
-# deviation and the ratio.
+LEADING_COMPONENTS = 3
+# Channels of one component: the detail of the initial estimate, the residuals of the HS and of the
+# MS image, the difference of each process, `guided`, its scene-wide part and `cnmf` from the
+# initial estimate, the interpolated component; as constants, the noise of either image, the prior
+# standard deviation and the ratio.
 _CONSTANTS = 4
-_OWN = 7 + len(KRIGING.processes) + _CONSTANTS
-CHANNELS = FINE + LEADING + _OWN
+_COMPONENT_CHANNELS = 7 + len(KRIGING.processes) + _CONSTANTS
+CHANNELS = MS_COMPONENTS + LEADING_COMPONENTS + _COMPONENT_CHANNELS
 
 
 @dataclass(frozen=True)
 class Features:
     """
-    Features and estimates of some MS pixels.
+    Features and estimates of some rows and columns of MS pixels.
 
     Attributes
     ----------
     estimates : Estimates
-        All of them; the network corrects the initial one.
+        All estimates; the network corrects the initial one.
     shared : Tensor of shape (6, rows, columns)
-        MS image and leading components.
+        Channels of every component: MS image and leading components.
     interpolated : Tensor of shape (components, rows, columns)
-        The HS image's components.
-    fine_residual : Tensor of shape (MS bands, rows, columns)
-        The MS image less its response to the initial estimate; zero where it holds no data.
+        Interpolated components of the HS image.
+    ms_residual : Tensor of shape (MS bands, rows, columns)
+        The MS image minus its response to the initial estimate; zero for no data.
     constants : ndarray of shape (4, components)
-        Channels that are one number for a component.
+        Channels that have one value per component.
     scales : ComponentScales
         Units of the channels.
-    offset : Tensor of shape (components, rows, columns)
+    mean_offset : Tensor of shape (components, rows, columns)
         Mean difference of the other estimates from the initial one.
-    disagreement : Tensor of shape (rows, columns)
-        Squared differences of the other estimates from the initial one, summed over the good
-        bands, mean over the estimates.
-    unmixed : Tensor of shape (rows, columns)
+    ensemble_variance : Tensor of shape (rows, columns)
+        Squared difference of the other estimates from the initial one, summed over the good bands,
+        mean over the estimates.
+    cnmf_difference : Tensor of shape (rows, columns)
         Squared difference of `cnmf` from the initial estimate, summed over the good bands.
     """
 
     estimates: Estimates
     shared: Tensor
     interpolated: Tensor
-    fine_residual: Tensor
+    ms_residual: Tensor
     constants: NDArray[np.float64]
     scales: ComponentScales
-    offset: Tensor
-    disagreement: Tensor
-    unmixed: Tensor
+    mean_offset: Tensor
+    ensemble_variance: Tensor
+    cnmf_difference: Tensor
 
     @property
     def rows(self) -> int:
-        """Rows of MS pixels."""
+        """Number of rows."""
         return self.initial.shape[1]
-
-    def below(self, row: int) -> Features:
-        """Return a copy of the rows from one on."""
-
-        def part(values: Tensor) -> Tensor:
-            return values[..., row:, :].clone()
-
-        return replace(
-            self,
-            estimates=Estimates(
-                part(self.initial),
-                part(self.estimates.residual),
-                tuple(map(part, self.estimates.others)),
-            ),
-            shared=part(self.shared),
-            interpolated=part(self.interpolated),
-            fine_residual=part(self.fine_residual),
-            offset=part(self.offset),
-            disagreement=part(self.disagreement),
-            unmixed=part(self.unmixed),
-        )
 
     @property
     def initial(self) -> Tensor:
         """The estimate that the network corrects, shape (components, rows, columns)."""
         return self.estimates.initial
 
-    def own(self, component: int) -> Tensor:
-        """Return the channels of a component alone, shape (15, rows, columns)."""
+    def map(self, function: Callable[[Tensor], Tensor]) -> Features:
+        """Return the features with a function applied to each map."""
+        return Features(
+            self.estimates.map(function),
+            function(self.shared),
+            function(self.interpolated),
+            function(self.ms_residual),
+            self.constants,
+            self.scales,
+            function(self.mean_offset),
+            function(self.ensemble_variance),
+            function(self.cnmf_difference),
+        )
+
+    def component_channels(self, component: int) -> Tensor:
+        """Return the channels of one component alone, shape (15, rows, columns)."""
         prior = float(self.scales.prior_deviation[component])
         initial, interpolated = self.initial[component], self.interpolated[component]
         # The change of the component by which the residual of the MS image vanishes.
-        gain = _like(self.scales.gain[component], initial)
-        change = torch.tensordot(gain, self.fine_residual, dims=1)
+        gain = torch.from_numpy(self.scales.gain[component]).to(initial)
+        change = torch.tensordot(gain, self.ms_residual, dims=1)
         return torch.stack(
             [
                 (initial - interpolated) / float(self.scales.detail[component]),
@@ -123,9 +120,9 @@ class Features:
             ]
         )
 
-    def of_component(self, component: int) -> Tensor:
-        """Return the network's input for a component, (CHANNELS, rows, columns)."""
-        return torch.cat([self.shared, self.own(component)])
+    def network_input(self, component: int) -> Tensor:
+        """Return the network's input for a component, shape (CHANNELS, rows, columns)."""
+        return torch.cat([self.shared, self.component_channels(component)])
 
 
 def compute_features(
@@ -140,31 +137,30 @@ def compute_features(
     Parameters
     ----------
     fitted : FittedWindow
-        With a halo of the reach of the estimators about the area.
+        Window with a halo of the reach of the estimators around the area.
     area : tuple of Span
-        Rows and columns of the window's MS image.
+        Rows and columns of the MS image of the window.
     estimators : Estimators
-        Prepared for the pair.
+        Estimators, prepared for the pair.
     scales : ComponentScales
-        Of the scene.
+        Scales of the components of the scene.
     """
     kriging, window = estimators.kriging, fitted.window
     estimates = estimators.estimate(fitted, area)
     initial = estimates.initial
-    deviation = _like(scales.deviation, initial)[:, None, None]
-    leading = torch.zeros((LEADING, *initial.shape[1:]), device=initial.device)
-    leading[: min(LEADING, len(initial))] = initial[:LEADING] / deviation[:LEADING]
+    leading = torch.zeros((LEADING_COMPONENTS, *initial.shape[1:]), device=initial.device)
+    deviation = column(scales.deviation, initial)[:LEADING_COMPONENTS]
+    leading[: len(deviation)] = initial[:LEADING_COMPONENTS] / deviation
     bands = fitted.pixels.bands[:, area[0].slice, area[1].slice]
-    fine = torch.tensordot(_like(scales.whitening, initial), bands, dims=1)
-    power = _like(kriging.guided.subspace.power, initial)[:, None, None]
+    fine = torch.tensordot(torch.from_numpy(scales.whitening).to(initial), bands, dims=1)
     return Features(
         estimates,
         torch.cat([fine, leading]),
         interpolate_components(window.geometry, fitted.observed, area),
-        _fine_residual(window.fine[:, area[0].slice, area[1].slice], scales, initial),
+        _ms_residual(window.fine[:, area[0].slice, area[1].slice], scales.response, initial),
         _constants(scales, kriging.noise, max(kriging.ratio)),
         scales,
-        *_differences(estimates, power),
+        *_differences(estimates, column(kriging.guided.subspace.power, initial)),
     )
 
 
@@ -172,53 +168,53 @@ def _constants(
     scales: ComponentScales, noise: NDArray[np.float64], ratio: float
 ) -> NDArray[np.float64]:
     """Return ``constants`` of :class:`Features`."""
-    hs_noise, fine_noise = (
-        np.log10(np.clip(each / scales.prior_deviation, 1e-3, 1e3))
-        for each in (noise, scales.fine_noise)
+    noises = (
+        np.log10(np.clip(deviation / scales.prior_deviation, 1e-3, 1e3))
+        for deviation in (noise, scales.change_noise)
     )
-    certainty = np.log10(scales.detail / scales.prior_deviation)
-    size = np.full(len(certainty), np.log2(ratio) - 2)
-    return np.stack([hs_noise, fine_noise, certainty, size])
+    relative_prior = np.log10(scales.detail / scales.prior_deviation)
+    # Two is the binary logarithm of a typical ratio.
+    size = np.full(len(relative_prior), np.log2(ratio) - 2)
+    return np.stack([*noises, relative_prior, size])
 
 
 def _differences(estimates: Estimates, power: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return ``offset``, ``disagreement`` and ``unmixed`` of :class:`Features`."""
+    """Return mean offset, ensemble variance and difference of `cnmf` of :class:`Features`."""
+    others = estimates.others
     offset = torch.zeros_like(estimates.initial)
-    disagreement = torch.zeros_like(estimates.initial[0])
-    for other in estimates.others:  # `cnmf` is the last
+    variance = torch.zeros_like(estimates.initial[0])
+    for other in others:
         difference = other - estimates.initial
         square = (power * difference.square()).sum(dim=0)
-        offset += difference / len(estimates.others)
-        disagreement += square / len(estimates.others)
-    return offset, disagreement, square
+        offset += difference / len(others)
+        variance += square / len(others)
+    return offset, variance, square  # `cnmf` is the last of the others
 
 
-def _fine_residual(values: NDArray[np.float32], scales: ComponentScales, initial: Tensor) -> Tensor:
-    """Return ``fine_residual`` of :class:`Features`."""
+def _ms_residual(
+    values: NDArray[np.float32], response: ComponentResponse, initial: Tensor
+) -> Tensor:
+    """Return ``ms_residual`` of :class:`Features`."""
     fine = torch.from_numpy(values).to(initial.device)
-    residual = fine - _like(scales.mean_response, initial)[:, None, None]
-    residual = residual - torch.tensordot(_like(scales.response, initial), initial, dims=1)
-    return torch.nan_to_num(residual)
+    residual = fine - column(response.mean, initial)
+    matrix = torch.from_numpy(response.matrix).to(initial)
+    return torch.nan_to_num(residual - torch.tensordot(matrix, initial, dims=1))
 
 
-def _like(values: NDArray[np.float64], other: Tensor) -> Tensor:
-    return torch.from_numpy(values.astype(np.float32)).to(other)
-
-
-def with_signs(features: Tensor, own: float, leading: NDArray[np.float64]) -> Tensor:
+def with_signs(features: Tensor, sign: float, leading: NDArray[np.float64]) -> Tensor:
     """
-    Return the features of a component for other signs of the components, which are arbitrary.
+    Return the input for a component with other signs of the components, which are arbitrary.
 
     Parameters
     ----------
     features : Tensor of shape (CHANNELS, rows, columns)
-        From :meth:`Features.of_component`.
-    own : float
+        From :meth:`Features.network_input`.
+    sign : float
         1 or -1 for the component.
-    leading : ndarray of shape (LEADING,)
-        1 or -1 for each of the leading ones.
+    leading : ndarray of shape (LEADING_COMPONENTS,)
+        1 or -1 for each of the leading components.
     """
-    constants = (1.0,) * _CONSTANTS
-    signs = [*(1.0,) * FINE, *leading, *(own,) * (_OWN - _CONSTANTS), *constants]
+    signed = _COMPONENT_CHANNELS - _CONSTANTS
+    signs = [*(1.0,) * MS_COMPONENTS, *leading, *(sign,) * signed, *(1.0,) * _CONSTANTS]
     factors = torch.tensor(signs, dtype=features.dtype, device=features.device)
     return features * factors[:, None, None]

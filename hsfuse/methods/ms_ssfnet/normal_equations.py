@@ -1,9 +1,9 @@
 """
-The normal equations of data consistency on the grid of the HS image.
+Normal equations of data consistency on the grid of the HS image.
 
 ``D u D'``, with D the HS sensor and u the variances of MS pixels, couples HS pixels whose PSFs
-overlap: neighbours, at most a few pixels apart. Held as a stencil of these offsets it is applied
-on the HS grid alone, whatever the ratio.
+overlap: neighbours, at most a few pixels apart. It is stored as a stencil of these offsets, so that
+products with it are computed on the HS grid alone, whatever the ratio.
 """
 
 from __future__ import annotations
@@ -21,32 +21,37 @@ from hsfuse.observe import Degrade
 __all__ = ["NormalMatrix", "overlap_reach", "solve"]
 
 
-def overlap_reach(fwhm: float, least: float) -> int:
+def overlap_reach(fwhm: float, minimum: float) -> int:
     """
-    Return how many HS pixels apart the PSFs of two of them still overlap.
+    Return the largest distance in HS pixels at which the PSFs of two HS pixels overlap.
 
     Parameters
     ----------
     fwhm : float
-        Of the PSF, in HS pixels; 0 for the mean over the pixel, which overlaps with no other.
-    least : float
-        Overlap, in that of a PSF with itself, that counts.
+        FWHM of the PSF in HS pixels; 0 for the mean over the pixel, which overlaps with no other.
+    minimum : float
+        Smallest overlap that counts, relative to that of a PSF with itself.
+
+    Examples
+    --------
+    >>> overlap_reach(1.0, minimum=0.05), overlap_reach(2.0, minimum=0.05)
+    (1, 2)
     """
-    # The overlap of two Gaussians at distance d is exp(-d**2 / (4 sigma**2)).
-    farthest = 2 * fwhm / FWHM_PER_SIGMA * math.sqrt(math.log(1 / least))
-    return max(math.ceil(farthest) - 1, 0)
+    # The overlap of two Gaussians at distance d is exp(-d**2 / (4 sigma**2)), in that at d = 0.
+    distance = 2 * fwhm / FWHM_PER_SIGMA * math.sqrt(math.log(1 / minimum))
+    return max(math.ceil(distance) - 1, 0)
 
 
 @dataclass(frozen=True)
 class NormalMatrix:
     """
-    ``D u D'`` between HS pixels at most some pixels apart; symmetric.
+    ``D u D'`` between HS pixels up to a distance; symmetric.
 
     Attributes
     ----------
     stencil : dict of (int, int) to Tensor
-        By offset in rows and columns, none and those below or to the right: the entries of the
-        HS pixels that have another at this offset, and that one.
+        Entries by offset in rows and columns, for no offset and those below or to the right. They
+        couple each HS pixel that has another at this offset with that one.
     """
 
     stencil: dict[tuple[int, int], Tensor]
@@ -56,18 +61,18 @@ class NormalMatrix:
         cls, degrade: Degrade, weight: Tensor, variance: Tensor, reach: tuple[int, int]
     ) -> NormalMatrix:
         """
-        Return the matrix of D, its rows weighted, and u.
+        Return the matrix for D, with weighted rows, and u.
 
         Parameters
         ----------
         degrade : Degrade
             D.
         weight : Tensor of shape (coarse rows, coarse columns)
-            Factor of each HS pixel's row of D; 0 for those that are not used.
+            Factor of the row of D of each HS pixel; 0 for HS pixels that are not used.
         variance : Tensor of shape (rows, columns)
             u.
         reach : tuple of int
-            Largest offset along y and x, as of :func:`overlap_reach`.
+            Largest offset along y and x, from :func:`overlap_reach`.
         """
         # D is separable, and so are the products of its weights in two HS pixels.
         across = {
@@ -76,52 +81,58 @@ class NormalMatrix:
         }
         stencil = {}
         for down in range(reach[0] + 1):
-            for right, half in across.items():
+            for right, product in across.items():
                 if (down, right) >= (0, 0):
-                    (top, bottom), (left, far) = _offset_pairs((down, right), weight.shape)
-                    both = weight[top, left] * weight[bottom, far]
-                    stencil[down, right] = both * (_products(degrade.rows, down) @ half)
+                    first, second = _offset_pairs((down, right), weight.shape)
+                    both = weight[first] * weight[second]
+                    stencil[down, right] = both * (_products(degrade.rows, down) @ product)
         return cls(stencil)
 
     def __matmul__(self, coarse: Tensor) -> Tensor:
         """Return the product with values of shape (..., coarse rows, coarse columns)."""
         result = self.stencil[0, 0] * coarse
-        for (down, right), entries in self.stencil.items():
-            if (down, right) == (0, 0):
+        for offset, entries in self.stencil.items():
+            if offset == (0, 0):
                 continue
-            (top, bottom), (left, far) = _offset_pairs((down, right), coarse.shape[-2:])
-            result[..., top, left] += entries * coarse[..., bottom, far]
-            result[..., bottom, far] += entries * coarse[..., top, left]
+            first, second = _offset_pairs(offset, coarse.shape[-2:])
+            result[..., *first] += entries * coarse[..., *second]
+            result[..., *second] += entries * coarse[..., *first]
         return result
 
 
 def _products(weights: Tensor, offset: int) -> Tensor:
-    """Return the products of each row of weights and the one at an offset, where both exist."""
+    """Return the products of each row of weights with the row at an offset, where both exist."""
     first, second = _pairs(offset, len(weights))
     return weights[first] * weights[second]
 
 
-def _offset_pairs(offset: tuple[int, int], shape: torch.Size) -> list[tuple[slice, slice]]:
-    """Return :func:`_pairs` of both axes."""
-    return [_pairs(each, length) for each, length in zip(offset, shape, strict=True)]
+def _offset_pairs(
+    offset: tuple[int, int], shape: torch.Size
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return the rows and columns of pixels that have another at an offset, and of those others."""
+    (top, bottom), (left, right) = (
+        _pairs(distance, length) for distance, length in zip(offset, shape, strict=True)
+    )
+    return (top, left), (bottom, right)
 
 
 def _pairs(offset: int, length: int) -> tuple[slice, slice]:
-    """Return the indices that have another at an offset, and those others."""
+    """Return the indices along an axis that have another at an offset, and those others."""
     size = max(length - abs(offset), 0)
     first, second = max(-offset, 0), max(offset, 0)
     return slice(first, first + size), slice(second, second + size)
 
 
 def solve(
-    matrix: NormalMatrix, noise: Tensor, residual: Tensor, *, rounds: int, smallest: float
+    matrix: NormalMatrix, noise: Tensor, residual: Tensor, *, iterations: int, smallest: float
 ) -> Tensor:
     """
-    Return ``(A + N)^-1 r`` by rounds of Chebyshev's iteration.
+    Return ``(A + N)^-1 r`` by Chebyshev iterations.
 
-    Saad 2003, "Iterative Methods for Sparse Linear Systems", algorithm 12.1. Unlike conjugate
-    gradients it is the same polynomial for every pixel: the result reaches as far as ``rounds - 1``
-    products with A, so that tiled equals whole.
+    Saad 2003, "Iterative Methods for Sparse Linear Systems", algorithm 12.1, preconditioned by the
+    sums of the rows. Unlike conjugate gradients it is the same polynomial for every pixel: the
+    result depends on pixels up to ``iterations - 1`` products with A away, so that tiled equals
+    whole.
 
     Parameters
     ----------
@@ -131,32 +142,34 @@ def solve(
         The diagonal of N.
     residual : Tensor of shape (components, coarse rows, coarse columns)
         r.
-    rounds : int
+    iterations : int
         At least one.
     smallest : float
-        Smallest eigenvalue, in the largest sum of a row, for which it converges.
+        Smallest eigenvalue of the preconditioned matrix for which the iteration converges.
 
     Returns
     -------
     Tensor of shape (components, coarse rows, coarse columns)
     """
-    # Entries are not negative: in units of the sum of its row no eigenvalue exceeds one.
+    # Entries are not negative: divided by the sums of its rows the matrix has no eigenvalue above
+    # one.
     scale = (matrix @ torch.ones_like(noise) + noise).clamp_min(1e-30)
-    solved, left, step = torch.zeros_like(residual), residual, torch.zeros_like(residual)
-    for index, (momentum, size) in enumerate(_chebyshev(rounds, smallest)):
+    solution, remaining, change = torch.zeros_like(residual), residual, torch.zeros_like(residual)
+    for index, (momentum, step) in enumerate(_chebyshev(iterations, smallest)):
         if index:
-            left = residual - matrix @ solved - noise * solved
-        step = momentum * step + size * left / scale
-        solved = solved + step
-    return solved
+            remaining = residual - matrix @ solution - noise * solution
+        change = momentum * change + step * remaining / scale
+        solution = solution + change
+    return solution
 
 
-def _chebyshev(rounds: int, smallest: float) -> Iterator[tuple[float, float]]:
-    """Yield the momentum and size of each step for eigenvalues between the smallest and one."""
-    middle, half = (1 + smallest) / 2, (1 - smallest) / 2
-    before = half / middle
-    yield 0.0, 1 / middle
-    for _ in range(rounds - 1):
-        now = 1 / (2 * middle / half - before)
-        yield now * before, 2 * now / half
-        before = now
+def _chebyshev(iterations: int, smallest: float) -> Iterator[tuple[float, float]]:
+    """Yield momentum and step of each iteration for eigenvalues from the smallest to one."""
+    # In the notation of Saad: centre is theta, half_width delta, and rho the ratio.
+    centre, half_width = (1 + smallest) / 2, (1 - smallest) / 2
+    previous = half_width / centre
+    yield 0.0, 1 / centre
+    for _ in range(iterations - 1):
+        ratio = 1 / (2 * centre / half_width - previous)
+        yield ratio * previous, 2 * ratio / half_width
+        previous = ratio

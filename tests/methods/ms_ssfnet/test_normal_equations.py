@@ -6,8 +6,8 @@ import torch
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.psf import PSF
 from hsfuse.core.resample import FWHM_PER_SIGMA, degrade_matrix, psf_reach
+from hsfuse.methods.ms_ssfnet.consistency import ConsistencySettings
 from hsfuse.methods.ms_ssfnet.normal_equations import NormalMatrix, overlap_reach, solve
-from hsfuse.methods.ms_ssfnet.settings import ConsistencySettings
 from hsfuse.observe import Degrade
 
 DEFAULT = ConsistencySettings()
@@ -60,27 +60,27 @@ def test_the_iteration_converges_to_the_solution(draw: torch.Generator) -> None:
     matrix = NormalMatrix.of(degrade, ones, variance, (1, 1))
     noise = 0.1 * torch.rand(2, ROWS, COLUMNS, generator=draw, dtype=torch.float64)
     residual = torch.randn(2, ROWS, COLUMNS, generator=draw, dtype=torch.float64)
-    found = solve(matrix, noise, residual, rounds=80, smallest=0.02)
+    found = solve(matrix, noise, residual, iterations=80, smallest=0.02)
     for index in range(2):
         system = dense(matrix) + torch.diag(noise[index].reshape(-1))
         expected = torch.linalg.solve(system, residual[index].reshape(-1))
         assert torch.allclose(found[index].reshape(-1), expected, rtol=1e-6, atol=1e-8)
 
 
-def test_the_default_rounds_and_offsets_are_enough(draw: torch.Generator) -> None:
+def test_the_default_iterations_and_offsets_suffice(draw: torch.Generator) -> None:
     """The update is within some percent of the direct solution with every overlap."""
     degrade, whole = operator(1.0)
     ones = torch.ones(ROWS, COLUMNS, dtype=torch.float64)
     variance = 0.2 + torch.rand(26, 32, generator=draw, dtype=torch.float64)
     residual = degrade.forward(torch.randn(26, 32, generator=draw, dtype=torch.float64))
     noise = 0.003 * torch.ones_like(residual)
-    least = DEFAULT.least_overlap
-    reach = overlap_reach(1.0, least), overlap_reach(0.8, least)
+    minimum = DEFAULT.minimum_overlap
+    reach = overlap_reach(1.0, minimum), overlap_reach(0.8, minimum)
     found = solve(
         NormalMatrix.of(degrade, ones, variance, reach),
         noise[None],
         residual[None],
-        rounds=DEFAULT.rounds,
+        iterations=DEFAULT.iterations,
         smallest=DEFAULT.smallest_eigenvalue,
     )[0]
     system = whole @ (variance.reshape(-1, 1) * whole.T) + torch.diag(noise.reshape(-1))

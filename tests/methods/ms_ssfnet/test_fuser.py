@@ -1,4 +1,4 @@
-"""The network of components at work: tiles equal the whole, no head changes nothing."""
+"""Fuser of components: independent of tiles, strips and units; corrections and their weights."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,22 +19,23 @@ from hsfuse.methods.conditioning import fuse_scene, middle_window, with_models
 from hsfuse.methods.guided.settings import GuidedSettings
 from hsfuse.methods.kriging.fuser import average
 from hsfuse.methods.kriging.settings import Kernel, KrigingSettings
-from hsfuse.methods.ms_ssfnet.components import ComponentFuser
+from hsfuse.methods.ms_ssfnet.comparison import ComparisonSettings
+from hsfuse.methods.ms_ssfnet.consistency import Observations, UpdateRegion
+from hsfuse.methods.ms_ssfnet.correction import CorrectionSettings, select_components
+from hsfuse.methods.ms_ssfnet.error_model import ErrorModelSettings
+from hsfuse.methods.ms_ssfnet.estimators import EstimatorSettings
 from hsfuse.methods.ms_ssfnet.features import (
     CHANNELS,
-    LEADING,
+    LEADING_COMPONENTS,
     Features,
     compute_features,
     with_signs,
 )
+from hsfuse.methods.ms_ssfnet.fuser import ComponentFuser
 from hsfuse.methods.ms_ssfnet.method import MSSSFNetMethod
-from hsfuse.methods.ms_ssfnet.settings import (
-    DEFAULT,
-    ComponentSettings,
-    ErrorModelSettings,
-    NetworkSettings,
-    ScaleSettings,
-)
+from hsfuse.methods.ms_ssfnet.prediction import Prediction, predict
+from hsfuse.methods.ms_ssfnet.scales import MS_COMPONENTS, ScaleSettings
+from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
 from hsfuse.nets.weights import Domain, save_weights
 from hsfuse.observe import Degrade
@@ -106,17 +107,33 @@ def prepared(
 
 # Few features and updates, where they do not matter.
 FAST = ComponentSettings(
-    kriging=KrigingSettings(features=48),
-    cnmf=CnmfSettings(updates=10, updates_coarse=10, updates_fine=10),
+    EstimatorSettings(
+        KrigingSettings(features=48),
+        CnmfSettings(updates=10, updates_coarse=10, updates_fine=10),
+    )
 )
+
+
+def with_kriging(settings: ComponentSettings, kriging: KrigingSettings) -> ComponentSettings:
+    """Return the settings with others of `kriging`."""
+    return replace(settings, estimators=replace(settings.estimators, kriging=kriging))
+
+
 # Scenes are divided into cells, of which a window has a part; textures reach less far than data
 # consistency does.
 PROCESSES = tuple((Kernel(1.0 + k, 8.0 - k, 1.0, (0.3,)),) for k in range(4))
 SMALL_CELLS = replace(
-    FAST,
-    kriging=KrigingSettings(PROCESSES, cell=16, halo=4, ramp=2, features=48),
-    scales=ScaleSettings(compared_side=24),
+    with_kriging(FAST, KrigingSettings(PROCESSES, cell=16, halo=4, ramp=2, features=48)),
+    scales=ScaleSettings(ComparisonSettings(conditioned_side=24)),
 )
+
+
+def predicted(
+    fuser: ComponentFuser, window: Window, settings: CorrectionSettings = DEFAULT.correction
+) -> Prediction:
+    """Return the prediction with other settings of the correction."""
+    correction = replace(fuser.correction, settings=settings)
+    return predict(window, fuser.estimators, correction, with_ensemble=True)
 
 
 def test_a_window_equals_the_same_part_of_the_whole(
@@ -136,23 +153,26 @@ def test_a_window_equals_the_same_part_of_the_whole(
 
 
 def test_the_result_does_not_depend_on_the_strips(weights: Callable[[float], str]) -> None:
-    """Strips of a few rows predict what one strip does, spread included."""
+    """Strips of a few rows predict what one strip does, differences of the estimates included."""
     survey, window = pair_of(cube_of(96))
     fuser = prepared(survey, weights(0.05), SMALL_CELLS)
     window = with_models(fuser, window)
     window = replace(window, core=(Span(9, 70), Span(4, 96)))
     one, several = (
-        replace(fuser, settings=replace(SMALL_CELLS, network=NetworkSettings(strip=strip))).predict(
-            window, spread=True
-        )
-        for strip in (2**17, 1300)
+        predicted(fuser, window, CorrectionSettings(strip_pixels=pixels))
+        for pixels in (2**17, 1300)
     )
-    final = torch.ones_like(one.corrected)
+    assert one.ensemble is not None
+    assert several.ensemble is not None
+    reference = torch.ones_like(one.components)
     everywhere = slice(0, 61), slice(0, 92)
     for first, other in (
-        (one.corrected, several.corrected),
-        (one.disagreement, several.disagreement),
-        (one.spread(final, everywhere), several.spread(final, everywhere)),
+        (one.components, several.components),
+        (one.relative_variance, several.relative_variance),
+        (
+            one.ensemble.variance_about(reference, everywhere),
+            several.ensemble.variance_about(reference, everywhere),
+        ),
     ):
         assert (first - other).abs().max() <= 2e-5 * first.abs().max()
 
@@ -165,47 +185,44 @@ def test_a_network_without_a_head_leaves_the_initial_estimate(
     fuser = prepared(survey, weights(0.0), SMALL_CELLS)
     kriging = fuser.estimators.kriging
     initial = average(kriging.components(with_models(kriging, window)))
-    predicted = fuser.predict(with_models(fuser, window)).corrected
-    assert torch.allclose(predicted, initial, rtol=1e-4, atol=1e-5)
+    components = predicted(fuser, with_models(fuser, window)).components
+    assert torch.allclose(components, initial, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9, 0.999])
-def test_the_network_corrects_the_components_with_the_largest_differences(
-    weights: Callable[[float], str], share: float
-) -> None:
-    """As few as have that share of the differences, counted over the good bands; or the most."""
-    fuser = prepared(pair_of(cube_of(48))[0], weights(0.05), FAST)
-    subspace = fuser.estimators.kriging.guided.subspace
-    prior = np.random.default_rng(0).permutation(1.0 + np.arange(len(fuser.scales.detail)))
-    settings = replace(FAST, network=NetworkSettings(share=share))
-    scales = replace(fuser.scales, prior_deviation=prior)
-    fuser = replace(fuser, scales=scales, settings=settings)
-    power = prior**2 * subspace.power
-    chosen = list(fuser.network_components)
-    left = np.setdiff1d(np.arange(len(power)), chosen)
-    assert power[chosen].sum() >= share * power.sum()
-    assert power[chosen].sum() - power[chosen].min() < share * power.sum()
-    assert power[chosen].min() >= power[left].max(initial=0)
-    fewer = replace(fuser, settings=replace(FAST, network=NetworkSettings(share=share, most=1)))
-    assert fewer.network_components == (int(power.argmax()),)
+def test_the_network_corrects_the_components_with_the_largest_differences(share: float) -> None:
+    """As few as have that share of the differences; or the maximum number."""
+    power = np.random.default_rng(0).permutation(1.0 + np.arange(8)) ** 2
+    settings = CorrectionSettings(difference_share=share)
+    selected = list(select_components(power, settings))
+    others = np.setdiff1d(np.arange(len(power)), selected)
+    assert power[selected].sum() >= share * power.sum()
+    assert power[selected].sum() - power[selected].min() < share * power.sum()
+    assert power[selected].min() >= power[others].max(initial=0)
+    limited = replace(settings, maximum_components=1)
+    assert select_components(power, limited) == (int(power.argmax()),)
 
 
-def test_components_that_are_not_chosen_stay_as_they_are(weights: Callable[[float], str]) -> None:
-    """And the chosen ones are corrected, each by its own output."""
+def test_components_that_are_not_selected_do_not_change(weights: Callable[[float], str]) -> None:
+    """And selected ones are corrected, each by its own output."""
     survey, window = pair_of(cube_of(48))
     fuser = prepared(survey, weights(0.05), FAST)
     window = with_models(fuser, window)
-    whole, one = (
-        replace(
-            fuser, settings=replace(FAST, network=NetworkSettings(share=1.0, most=most, misfit=1e9))
-        ).predict(window, spread=True)
-        for most in (99, 1)
+    count = len(fuser.correction.scales.deviation)
+    settings = CorrectionSettings(half_weight_misfit=1e9)
+    every, one = (
+        predicted(
+            replace(fuser, correction=replace(fuser.correction, components=components)),
+            window,
+            settings,
+        )
+        for components in (tuple(range(count)), (1,))
     )
-    assert one.initial is not None
-    changed = (one.corrected != one.initial).flatten(1).any(dim=1)
-    (component,) = np.flatnonzero(changed.numpy())
-    assert (whole.corrected != whole.initial).flatten(1).any(dim=1).all()
-    assert torch.allclose(one.corrected[component], whole.corrected[component], atol=1e-6)
+    assert one.ensemble is not None
+    changed = (one.components != one.ensemble.initial).flatten(1).any(dim=1)
+    assert np.flatnonzero(changed.numpy()).tolist() == [1]
+    assert (every.components != one.ensemble.initial).flatten(1).any(dim=1).all()
+    assert torch.allclose(one.components[1], every.components[1], atol=1e-6)
 
 
 def test_corrections_have_less_weight_where_estimates_differ_or_the_ms_image_contradicts_them(
@@ -215,22 +232,25 @@ def test_corrections_have_less_weight_where_estimates_differ_or_the_ms_image_con
     survey, window = pair_of(cube_of(48))
     fuser = prepared(survey, weights(0.05), FAST)
     window = with_models(fuser, window)
-    chosen = NetworkSettings(variance=1.0, misfit=0.1, least_certain=0.2)
-    full, limited = (
-        replace(fuser, settings=replace(FAST, network=network)).predict(window, spread=True)
-        for network in (NetworkSettings(variance=1e9, misfit=1e9), chosen)
+    settings = CorrectionSettings(
+        half_weight_variance=1.0, half_weight_misfit=0.1, minimum_variance_weight=0.2
     )
-    assert full.initial is not None
-    correction, less = full.corrected - full.initial, limited.corrected - full.initial
-    variance = full.relative_variance(fuser.scales, 0.0)
-    observed = fuser.observations(window, window.core, (Span(0, 24), Span(0, 24)))
+    unlimited = CorrectionSettings(half_weight_variance=1e9, half_weight_misfit=1e9)
+    full, limited = (predicted(fuser, window, each) for each in (unlimited, settings))
+    assert full.ensemble is not None
+    initial, response = full.ensemble.initial, fuser.correction.scales.response
+    region = UpdateRegion(window.core, (Span(0, 24), Span(0, 24)))
+    subspace = fuser.estimators.kriging.guided.subspace
+    fine = Observations.of(window, region, subspace, response.mean).ms
+    matrix = torch.from_numpy(response.matrix).float()
     before, after = (
-        fuser.gain.misfit(observed.fine - torch.tensordot(observed.response, each, dims=1))
-        for each in (full.initial, full.corrected)
+        fuser.correction.gain.misfit(fine - torch.tensordot(matrix, each, dims=1))
+        for each in (initial, full.components)
     )
-    share = chosen.local_weight(variance, after - before)
+    share = settings.pixel_weight(full.relative_variance, after - before)
     assert share.min() < 0.3
     assert share.max() > 0.8
+    correction, less = full.components - initial, limited.components - initial
     assert (less - share * correction).abs().max() <= 1e-4 * correction.abs().max()
 
 
@@ -243,8 +263,9 @@ def test_the_local_fit_blended_from_cells_is_that_of_one_cell(
     guided = fuser.estimators.kriging.guided
     whole = guided.local_fit(window)
     halo = int(np.ceil(guided.reach[0])) + 1
-    cells = replace(FAST.kriging, cell=60 - 2 * halo - 1, halo=halo)
-    for settings, count in ((replace(FAST.kriging, cell=60), 1), (cells, 4)):
+    fast = FAST.estimators.kriging
+    cells = replace(fast, cell=60 - 2 * halo - 1, halo=halo)
+    for settings, count in ((replace(fast, cell=60), 1), (cells, 4)):
         estimators = fuser.estimators
         kriging = replace(estimators.kriging, settings=settings)
         estimators = replace(estimators, kriging=kriging)
@@ -261,13 +282,13 @@ def test_the_local_fit_blended_from_cells_is_that_of_one_cell(
 def features_of(fuser: ComponentFuser, window: Window) -> Features:
     """Return the features of all components over a scene."""
     fitted = fuser.estimators.fit(with_models(fuser, window))
-    return compute_features(fitted, window.core, fuser.estimators, fuser.scales)
+    return compute_features(fitted, window.core, fuser.estimators, fuser.correction.scales)
 
 
-def test_what_the_network_sees_does_not_depend_on_units(weights: Callable[[float], str]) -> None:
+def test_the_input_of_the_network_does_not_depend_on_units(weights: Callable[[float], str]) -> None:
     """A scene in other units, counts for reflectance say, has the same features."""
     survey, window = pair_of(cube_of(96))
-    seen = features_of(prepared(survey, weights(0.0), SMALL_CELLS), window)
+    features = features_of(prepared(survey, weights(0.0), SMALL_CELLS), window)
     patch = survey.patches[0]
     scaled = replace(
         survey, patches=(replace(patch, coarse=1000 * patch.coarse, fine=50 * patch.fine),)
@@ -277,12 +298,13 @@ def test_what_the_network_sees_does_not_depend_on_units(weights: Callable[[float
         replace(window, coarse=1000 * window.coarse, fine=50 * window.fine),
     )
     for component in range(4):
-        one, other = (each.of_component(component) for each in (seen, again))
+        one, other = (each.network_input(component) for each in (features, again))
         assert one.shape[0] == CHANNELS
-        own = slice(3 + LEADING, None)
+        own = slice(MS_COMPONENTS + LEADING_COMPONENTS, None)
         assert (one[own] - other[own]).abs().median() < 1e-3
-    # Of two bands the difference may point either way.
-    assert (seen.shared[:3].abs() - again.shared[:3].abs()).abs().max() < 1e-3
+    # The sign of the difference of two bands is arbitrary.
+    ms = slice(MS_COMPONENTS)
+    assert (features.shared[ms].abs() - again.shared[ms].abs()).abs().max() < 1e-3
 
 
 def test_the_prior_standard_deviation_is_measured_on_the_estimates(
@@ -295,15 +317,14 @@ def test_the_prior_standard_deviation_is_measured_on_the_estimates(
     """
     survey, window = pair_of(cube_of(96))
     settings = replace(
-        FAST,
-        kriging=replace(FAST.kriging, cell=8, halo=3, ramp=2),
-        scales=ScaleSettings(compared_side=24, compared_pixels=20),
+        with_kriging(FAST, replace(FAST.estimators.kriging, cell=8, halo=3, ramp=2)),
+        scales=ScaleSettings(ComparisonSettings(conditioned_side=24, compared_side=20)),
     )
     fuser = prepared(survey, weights(0.0), settings)
     middle = middle_window(survey.patches[0], 24)
     assert middle.geometry.coarse_shape == (24, 24)
     assert np.array_equal(middle.coarse, window.coarse[:, 12:36, 12:36])
-    estimators = fuser.estimators.of_scene((24, 24))
+    estimators = fuser.estimators.for_scene((24, 24))
     fitted = estimators.fit(with_models(estimators, middle))
     assert len(fitted.window.models) == 9
     start = middle.core[0].start + (len(middle.core[0]) - 20) // 2
@@ -311,13 +332,14 @@ def test_the_prior_standard_deviation_is_measured_on_the_estimates(
     estimates = estimators.estimate(fitted, area)
     differences = torch.stack(estimates.others) - estimates.initial
     squares = differences.double().square().mean(dim=0).flatten(1).numpy()
-    # Not decided by single objects.
-    most = np.quantile(squares, settings.scales.outliers, axis=1, keepdims=True)
-    expected = np.sqrt(np.minimum(squares, most).mean(axis=1))
+    # Not determined by single objects.
+    limit = np.quantile(squares, settings.scales.winsorised_quantile, axis=1, keepdims=True)
+    expected = np.sqrt(np.minimum(squares, limit).mean(axis=1))
     assert (expected > 0).all()
     assert (expected < 0.99 * np.sqrt(squares.mean(axis=1))).any()
-    assert fuser.scales.prior_deviation == pytest.approx(
-        np.maximum(expected, 0.02 * fuser.scales.detail), rel=1e-4
+    scales = fuser.correction.scales
+    assert scales.prior_deviation == pytest.approx(
+        np.maximum(expected, 0.02 * scales.detail), rel=1e-4
     )
 
 
@@ -342,29 +364,31 @@ def test_standard_errors_of_few_pixels_are_refused(weights: Callable[[float], st
     prepared(survey, weights(0.05), FAST)
 
 
-def test_a_changed_setting_changes_what_is_hashed(weights: Callable[[float], str]) -> None:
-    """Fusers hold their settings: a resume with other constants is not the same plan."""
+def test_a_changed_setting_changes_the_hash(weights: Callable[[float], str]) -> None:
+    """Fusers hold their settings, or what these change: with others the plan is another."""
     survey, _ = pair_of(cube_of(48))
-    fuser = prepared(survey, weights(0.0), FAST)
-    one = tokenize(fuser, ensure_deterministic=True)
-    assert one == tokenize(prepared(survey, weights(0.0), FAST), ensure_deterministic=True)
+
+    def token(settings: ComponentSettings) -> str:
+        fuser = prepared(survey, weights(0.0), settings, uncertainty=True)
+        return str(tokenize(fuser, ensure_deterministic=True))
+
+    kriging = FAST.estimators.kriging
     changes = (
-        replace(FAST, kriging=replace(FAST.kriging, halo=9)),
-        replace(FAST, kriging=replace(FAST.kriging, guided=GuidedSettings(mean_ridge=0.2))),
-        replace(FAST, scales=ScaleSettings(least_prior=0.03)),
+        with_kriging(FAST, replace(kriging, halo=9)),
+        with_kriging(FAST, replace(kriging, guided=GuidedSettings(mean_ridge=0.2))),
+        replace(FAST, scales=ScaleSettings(minimum_prior=0.9)),
         replace(FAST, error_model=ErrorModelSettings(intercept=0.1)),
     )
-    for settings in changes:
-        changed = prepared(survey, weights(0.0), settings)
-        assert tokenize(changed, ensure_deterministic=True) != one
+    assert token(FAST) == token(FAST)
+    assert token(FAST) not in map(token, changes)
 
 
 def test_signs_turn_twice_into_themselves() -> None:
-    """And what has no sign, MS image and constants, never turns."""
+    """And channels without a sign, MS image and constants, do not change."""
     seen = torch.randn(CHANNELS, 4, 4)
     leading = np.array([1.0, -1.0, -1.0])
     turned = with_signs(seen, -1.0, leading)
     assert torch.equal(with_signs(turned, -1.0, leading), seen)
     assert torch.equal(turned[:3], seen[:3])
     assert torch.equal(turned[-3:], seen[-3:])
-    assert torch.equal(turned[3 + LEADING], -seen[3 + LEADING])
+    assert torch.equal(turned[3 + LEADING_COMPONENTS], -seen[3 + LEADING_COMPONENTS])
