@@ -24,6 +24,10 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3.11 python3.12 python3.13 python3.
 help:
 	@sed -n '3,6s/^#   //p' Makefile
 
+# Python compiles what it imports; to compile all modules of all packages takes as long as to unpack
+# them.
+PIP = $(BIN)/python -m pip install --quiet --no-compile
+
 # The venv is made once; each stamp is redone when the requirements change.
 $(BIN)/python:
 	@for python in $(CANDIDATES); do \
@@ -38,16 +42,16 @@ $(BIN)/python:
 	exit 1
 
 $(VENV)/.installed: setup.cfg constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e .
+	$(PIP) $(PIP_ARGS) -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.installed-%: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[$*]"
+	$(PIP) $(PIP_ARGS) -c constraints.txt -e ".[$*]"
 	@touch $@
 
 # It holds those that tests and linters need.
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[dev]"
+	$(PIP) $(PIP_ARGS) -c constraints.txt -e ".[dev]"
 	@touch $(VENV)/.installed-test $(VENV)/.installed-lint $@
 
 demo: $(VENV)/.installed
