@@ -284,6 +284,7 @@ def test_run_and_fuse_take_the_fields_of_the_settings():
         assert name in str(hsfuse.fuse.__doc__)
 
 
+@pytest.mark.slow
 def test_a_part_is_said_and_recorded_and_assessed(pair: Path, tmp_path: Path):
     """Plan, record and command name the part; `assess` takes it from the record."""
     left, bottom, right, top = open_raster(pair / "rgb.tif").rio.bounds()

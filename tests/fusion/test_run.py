@@ -385,6 +385,7 @@ def test_integers_are_scaled(files: Path, tmp_path: Path) -> None:
     assert scaled.clipped == 0
 
 
+@pytest.mark.slow
 def test_masks_end_the_data_exactly_and_hide_what_is_below(files: Path, tmp_path: Path) -> None:
     """A cloud of any brightness below a mask gives the same bits, and no halo about it."""
     scene, rgb, found = files / "scene.tif", files / "rgb.tif", []

@@ -95,6 +95,7 @@ def test_the_output_has_the_numbers_of_the_hs_image(
     assert np.nanmax(np.abs(values[0] - values[1])) <= 1.01e-4
 
 
+@pytest.mark.slow
 def test_rounded_values_are_those_of_both_formats(files: Path, tmp_path: Path) -> None:
     """
     Within the stated error of the unrounded ones, and the same in zarr and GeoTIFF.

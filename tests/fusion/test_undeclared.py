@@ -74,6 +74,7 @@ def test_measurements_are_not_reported(
     assert given.undeclared == ()
 
 
+@pytest.mark.slow
 def test_a_chunk_of_the_lazy_array_warns(
     pairs: dict[int | None, tuple[Path, Path]], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -360,6 +360,7 @@ def test_the_chunk_asked_for_is_the_chunk(tmp_path) -> None:
         open_raster(path, chunk=0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real scenes are not in ../shared/data")
 def test_real_scenes_open_as_rasters() -> None:
     paths = sorted(DATA.glob("*/*.tif")) + sorted(DATA.glob("pairs/*/*.*"))

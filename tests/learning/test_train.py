@@ -36,6 +36,7 @@ def paper(cubes: list[Path], out: Path, **choices: object) -> Card:
     return train(cubes, out, **given | choices)
 
 
+@pytest.mark.slow
 def test_the_domain_of_the_paper_is_its_training_data(
     cubes: list[Path], made_cubes, tmp_path: Path
 ):

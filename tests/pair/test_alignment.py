@@ -51,7 +51,12 @@ def displace(scene: xr.DataArray, down: float, right: float) -> xr.DataArray:
 
 @pytest.mark.parametrize(
     ("shift", "width"),
-    [((0.0, 0.0), 2.0), ((0.3, -0.45), 0.8), ((-1.2, 2.0), 1.3), ((2.9, -2.9), 2.0)],
+    [
+        ((0.0, 0.0), 2.0),
+        ((0.3, -0.45), 0.8),
+        pytest.param((-1.2, 2.0), 1.3, marks=pytest.mark.slow),
+        ((2.9, -2.9), 2.0),
+    ],
     ids=str,
 )
 def test_shift_and_width_come_back(
@@ -221,6 +226,7 @@ def test_a_shift_that_changes_over_the_scene_comes_back(
     assert np.abs(again.local[:, 2:4]).max() < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_windows")
 def test_a_steady_shift_is_never_resampled(seen_large: SimulatedRasters) -> None:
     """The HS image's values stay what its file holds."""

@@ -73,6 +73,7 @@ def pair(enmap, sentinel2) -> tuple:
     return enmap(WAVELENGTH, stored=stored), sentinel2(stored=(fine - offsets).astype("u2")), truth
 
 
+@pytest.mark.slow
 def test_enmap_and_sentinel_2_fuse_without_a_word_on_their_sensors(pair, tmp_path) -> None:
     scene, fine, truth = pair
     out = tmp_path / "fused.tif"

@@ -27,7 +27,10 @@ def test_the_map_grid_is_what_the_lookup_table_gathers(emit) -> None:
     assert raster.rio.transform()[:6] == (5e-4, 0.0, 12.25, 0.0, -5e-4, 52.5)
 
 
-@pytest.mark.parametrize("scheduler", ["synchronous", "threads", "processes"])
+@pytest.mark.parametrize(
+    "scheduler",
+    ["synchronous", "threads", pytest.param("processes", marks=pytest.mark.slow)],
+)
 def test_blocks_are_those_of_the_whole_under_every_scheduler(emit, scheduler) -> None:
     product = emit()
     raster = pickle.loads(pickle.dumps(open_raster(product.image, chunk=7)))

@@ -72,7 +72,7 @@ def test_without_the_angles_a_stored_0_is_no_data_and_that_is_said(prisma) -> No
     ("scheduler", "chunks"),
     [
         *((scheduler, chunks) for scheduler in ("synchronous", "threads") for chunks in CHUNKS),
-        ("processes", CHUNKS[1]),
+        pytest.param("processes", CHUNKS[1], marks=pytest.mark.slow),
     ],
 )
 def test_blocks_are_those_of_the_whole_under_every_scheduler(prisma, scheduler, chunks) -> None:
