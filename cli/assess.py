@@ -79,7 +79,8 @@ def assess(
     from hsfuse.io.write import check_output, write_raster
 
     if maps is not None:  # before what takes time
-        check_output(maps, overwrite=overwrite, inputs=[fused, scene, rgb])
+        masks = [choices[name] for name in ("hs_mask", "rgb_mask") if choices[name] is not None]
+        check_output(maps, overwrite=overwrite, inputs=[fused, scene, rgb, *masks])
     observed = observed_for(fused, scene, rgb, choices | ({} if align else {"align": False}))
     assessment, maps_of_quality = assess_fused(fused, observed)
     if maps is not None:

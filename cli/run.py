@@ -11,10 +11,13 @@ from .config import CONFIG, config_option
 from .interrupt import stop
 from .options import FileOrUrl, json_option, quiet_option, run_options, verbose_option
 from .progress import Progress, Stages
-from .stac import find_inputs, find_times, stac_options
+from .stac import Inputs, find_inputs, find_times, stac_options
 
 if TYPE_CHECKING:
+    from hsfuse.fusion.job import Job, Outcome
+    from hsfuse.fusion.settings import Settings
     from hsfuse.io.files.url import AnyPath
+    from hsfuse.report.files import ReportPaths
 
 __all__ = ["run"]
 
@@ -87,44 +90,72 @@ def run(
       hsfuse run scene.tif rgb.tif --dry-run
       hsfuse run scene.tif rgb.tif --dtype int16 --scale 0.0001 --co COMPRESS=DEFLATE
     """  # noqa: D301 - click reads the mark
-    talks = not (quiet or as_json)
     from hsfuse.fusion.settings import Settings, check_weights
 
     settings = Settings(**choices)  # raises for invalid values before an input is opened
     check_weights(settings)
-    found = find_inputs(scene, rgb, assets)
-    scene, rgb = found.scene, found.rgb
-    times = find_times(when, found) if stac_item else None
-    if talks:  # before the numerical libraries are imported, which takes seconds
-        with Stages("inputs", hidden=quiet) as stage:
-            stage("metadata", 0.0)
-            from hsfuse.report.inputs import PartOfPair, describe_inputs
+    inputs = find_inputs(scene, rgb, assets)
+    times = find_times(when, inputs) if stac_item else None
+    verbose = not (quiet or as_json)
+    if verbose:
+        click.echo(_describe_inputs(inputs, settings))
+    job = _plan(inputs, out, settings, dry_run=dry_run, quiet=quiet)
+    from hsfuse.report.record import as_json as to_text
+    from hsfuse.report.record import outcome_as_dict, plan_as_dict
+    from hsfuse.report.text import describe_plan, summarise
 
-            sensors, masks = (
-                (choices[f"hs_{name}"], choices[f"rgb_{name}"]) for name in ("sensor", "mask")
-            )
-            part = PartOfPair(*(choices[name] for name in PartOfPair._fields))
-            inputs = describe_inputs(scene, rgb, sensors=sensors, masks=masks, part=part)
-        click.echo(inputs)
-    with Stages("planning", hidden=quiet) as stage:
-        stage("loading libraries", 0.0)
-        from hsfuse.fusion.run import execute, prepare
-        from hsfuse.report.files import write_report
-        from hsfuse.report.record import as_json as to_text
-        from hsfuse.report.record import outcome_as_dict, plan_as_dict
-        from hsfuse.report.text import describe_plan, summarise
-
-        job = prepare(scene, rgb, out, settings, dry_run=dry_run, stage=stage)
     if times is not None:
         from hsfuse.report.stac import check_footprint, write_item
 
         check_footprint(job.plan.pair.rgb)  # before it is fused
-    job = replace(job, config=click.get_current_context().meta.get(CONFIG))
     if dry_run:
         click.echo(to_text(plan_as_dict(job)) if as_json else describe_plan(job, inputs=quiet))
         return
-    if talks:
+    if verbose:
         click.echo(describe_plan(job, inputs=False) + "\n")
+    outcome = _fuse(job, quiet=quiet)
+    paths = _write_report(outcome, page=page, quiet=quiet) if report else None
+    item = None if times is None else write_item(outcome, times)
+    if as_json:
+        click.echo(to_text(outcome_as_dict(outcome)))
+    elif not quiet:
+        click.echo(summarise(outcome, paths))
+        click.echo("" if item is None else f"STAC item       {item}\n", nl=False)
+
+
+def _describe_inputs(inputs: Inputs, settings: Settings) -> str:
+    """Return both inputs, before the numerical libraries are imported, which takes seconds."""
+    with Stages("inputs") as stage:
+        stage("metadata", 0.0)
+        from hsfuse.report.inputs import PartOfPair, describe_inputs
+
+        return describe_inputs(
+            inputs.scene,
+            inputs.rgb,
+            sensors=(settings.hs_sensor, settings.rgb_sensor),
+            masks=(settings.hs_mask, settings.rgb_mask),
+            part=PartOfPair(*(getattr(settings, name) for name in PartOfPair._fields)),
+        )
+
+
+def _plan(
+    inputs: Inputs, out: AnyPath | None, settings: Settings, *, dry_run: bool, quiet: bool
+) -> Job:
+    config = click.get_current_context().meta.get(CONFIG)
+    files = [*inputs.given, *([] if config is None else [config])]
+    with Stages("planning", hidden=quiet) as stage:
+        stage("loading libraries", 0.0)
+        from hsfuse.fusion.run import prepare
+
+        job = prepare(
+            inputs.scene, inputs.rgb, out, settings, dry_run=dry_run, stage=stage, inputs=files
+        )
+    return replace(job, config=config)
+
+
+def _fuse(job: Job, *, quiet: bool) -> Outcome:
+    from hsfuse.fusion.run import execute
+
     _, rows, columns = job.plan.shape
     expected = job.expected
     try:
@@ -135,17 +166,14 @@ def run(
             parallel=job.workers,
             hidden=quiet,
         ) as progress:
-            outcome = execute(job, progress=progress, stage=progress.close_with)
+            return execute(job, progress=progress, stage=progress.close_with)
     except KeyboardInterrupt:
         stop("--resume")
-    paths = None
-    if report:
-        with Stages("report", hidden=quiet) as stage:
-            stage("record, quicklook and page" if page else "record and quicklook", 0.0)
-            paths = write_report(outcome, page=page)
-    item = None if times is None else write_item(outcome, times)
-    if as_json:
-        click.echo(to_text(outcome_as_dict(outcome)))
-    elif not quiet:
-        click.echo(summarise(outcome, paths))
-        click.echo("" if item is None else f"STAC item       {item}\n", nl=False)
+
+
+def _write_report(outcome: Outcome, *, page: bool, quiet: bool) -> ReportPaths:
+    with Stages("report", hidden=quiet) as stage:
+        stage("record, quicklook and page" if page else "record and quicklook", 0.0)
+        from hsfuse.report.files import write_report
+
+        return write_report(outcome, page=page)

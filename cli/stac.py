@@ -43,10 +43,11 @@ def stac_options(command: Command) -> Command:
 
 
 class Inputs(NamedTuple):
-    """The two images and their acquisition time, None if unknown."""
+    """The two images, the files given for them, and their acquisition time, None if unknown."""
 
     scene: AnyPath
     rgb: AnyPath
+    given: tuple[AnyPath, AnyPath]
     times: Times | None
 
 
@@ -59,7 +60,7 @@ def find_inputs(scene: AnyPath, rgb: AnyPath, assets: tuple[str, str] | None) ->
         raise click.UsageError("--assets is for STAC items; expected a .json file as SCENE or RGB.")
     hs = find_asset(scene, "HS", keys[0]) if is_item(scene) else StacAsset(scene, None)
     ms = find_asset(rgb, "MS", keys[1]) if is_item(rgb) else StacAsset(rgb, None)
-    return Inputs(hs.path, ms.path, joined_times(hs.times, ms.times))
+    return Inputs(hs.path, ms.path, (scene, rgb), joined_times(hs.times, ms.times))
 
 
 def find_times(when: str | None, inputs: Inputs) -> Times:

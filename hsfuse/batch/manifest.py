@@ -21,6 +21,7 @@ from hsfuse.fusion.settings import Settings
 from hsfuse.io.files.location import real_path
 from hsfuse.io.files.url import AnyPath, Url
 from hsfuse.io.output.formats import find_format
+from hsfuse.io.output.input_files import InputFiles, side_files
 from hsfuse.io.write import default_output
 
 __all__ = ["BatchPair", "Manifest", "Pairs", "read_manifest"]
@@ -51,6 +52,11 @@ class BatchPair:
     rgb: AnyPath
     out: Path
     settings: Settings
+
+    @property
+    def inputs(self) -> tuple[str | os.PathLike[str], ...]:
+        """All files that its run reads."""
+        return (self.scene, self.rgb, *self.settings.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,8 @@ def read_manifest(
         pair, found = _pair(row, table.folder, folder, settings, suffix)
         pairs += [] if pair is None else [pair]
         faults += [f"{row.place}: {fault}" for fault in found]
-    faults += _conflicts(pairs)
+    listed = [Path(source)] if isinstance(source, str | os.PathLike) else []
+    faults += _conflicts(pairs, listed)
     if not table.rows and not faults:
         faults.append(f"{source}: holds no pair; expected at least one")
     if faults:
@@ -183,24 +190,23 @@ def _output(values: Mapping[str, object], scene: AnyPath, suffix: str) -> Path:
     return path
 
 
-def _conflicts(pairs: Sequence[BatchPair]) -> list[str]:
+def _conflicts(pairs: Sequence[BatchPair], manifest: Sequence[Path]) -> list[str]:
     """Return errors for outputs that two pairs share, or that are inputs of the batch."""
     faults = []
     first: dict[Path, str] = {}
-    inputs = {
-        real_path(file): pair.place
-        for pair in pairs
-        for file in (pair.scene, pair.rgb, pair.settings.hs_mask, pair.settings.rgb_mask)
-        if file is not None
-    }
+    places = {real_path(file): pair.place for pair in pairs for file in pair.inputs}
+    inputs = InputFiles([*manifest, *(file for pair in pairs for file in pair.inputs)])
     companions: dict[Path, BatchPair] = {}
     for pair in pairs:
         out = real_path(pair.out)
         if out in first:
             hint = "name the outputs in a column out"
             faults.append(f"{pair.place}: writes {pair.out}, as does {first[out]}; {hint}")
-        elif out in inputs:
-            faults.append(f"{pair.place}: writes {pair.out}, which is an input of {inputs[out]}")
+        elif out in places:
+            faults.append(f"{pair.place}: writes {pair.out}, which is an input of {places[out]}")
+        elif replaced := inputs.find([pair.out, *side_files(pair.out)]):
+            file, source = replaced
+            faults.append(f"{pair.place}: writes {file}, which belongs to the input {source}")
         elif within := [parent for parent in out.parents if parent in first]:
             faults.append(f"{pair.place}: writes {pair.out} within {within[0]}, another output")
         else:

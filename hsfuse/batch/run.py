@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hsfuse.batch.execution import Execution, Progress, Rows
-from hsfuse.batch.index import write_index
+from hsfuse.batch.index import INDEX, write_index
 from hsfuse.batch.manifest import BatchPair, Manifest, Pairs, read_manifest
 from hsfuse.batch.memory import memory_budget
 from hsfuse.batch.pool import Pool
@@ -24,11 +24,12 @@ from hsfuse.batch.schedule import (
     Limits,
     set_limits,
 )
-from hsfuse.batch.status import STATUS, PairStatus, StatusFile, write_summary
+from hsfuse.batch.status import STATUS, SUMMARY, PairStatus, StatusFile, write_summary
 from hsfuse.core.text import html_table, percent
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.fusion.settings import Settings, with_choices
 from hsfuse.io.files.url import Url, as_path
+from hsfuse.io.output.input_files import check_not_input
 from hsfuse.nets.weights import find_weights
 from hsfuse.parallel import ShownProgress, local_workers, pick_device, shown_progress
 from hsfuse.sensor.catalogue import known_sensor
@@ -238,6 +239,10 @@ def prepare_batch(
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is no folder; expected the folder of the outputs")
     found: Manifest = read_manifest(manifest, folder, settings, suffix=suffix, assets=assets)
+    inputs = [file for pair in found.pairs for file in pair.inputs]
+    if isinstance(manifest, str | os.PathLike):
+        inputs.append(manifest)
+    check_not_input([folder / name for name in (STATUS, SUMMARY, INDEX)], inputs)
     cores = local_workers(settings.workers, pick_device(settings.device))
     limits = set_limits(memory_budget(memory), cores, len(found.pairs))
     each = max(1, limits.workers // limits.processes)

@@ -21,7 +21,7 @@ from hsfuse.benchmarking.rows import RunLog, RunRow
 from hsfuse.benchmarking.work import prepare_or_report, run_method
 from hsfuse.io.files.reports import write_report
 
-__all__ = ["Execution", "RunProgress", "draw_pictures"]
+__all__ = ["Execution", "RunProgress", "draw_pictures", "picture_files"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -115,6 +115,11 @@ def _call_isolated(function: Callable[..., object], *arguments: object) -> objec
                 return result
 
 
+def picture_files(folder: Path, name: str) -> dict[str, Path]:
+    """Return the pictures of a pair: of one band, and of the spectral angles."""
+    return {kind: folder / f"{name}_{kind}.png" for kind in ("band", "sam")}
+
+
 def draw_pictures(benchmark: Benchmark, rows: Sequence[RunRow]) -> list[Path]:
     """Draw the pictures of all pairs with a finished run; return their files."""
     written, maps = [], benchmark.folder / _MAPS
@@ -130,6 +135,6 @@ def draw_pictures(benchmark: Benchmark, rows: Sequence[RunRow]) -> list[Path]:
             ("sam", draw_angles(maps, name, methods)),
         ):
             if picture is not None:
-                path = benchmark.folder / f"{name}_{kind}.png"
+                path = picture_files(benchmark.folder, name)[kind]
                 written.append(write_report(path, picture))
     return written

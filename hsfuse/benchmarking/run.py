@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from hsfuse.benchmarking.cases import list_cubes, list_pair
-from hsfuse.benchmarking.execution import Execution, RunProgress, draw_pictures
+from hsfuse.benchmarking.execution import Execution, RunProgress, draw_pictures, picture_files
 from hsfuse.benchmarking.outcome import Benchmark, BenchmarkOutcome, Run
 from hsfuse.benchmarking.protocol import PaperSplit, paper_settings, paper_split
 from hsfuse.benchmarking.rows import (
+    LOG,
+    TABLE,
     RunLog,
     finished_rows,
     write_rows,
@@ -29,6 +31,7 @@ from hsfuse.benchmarking.weights import candidate_weights
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.fusion.settings import PathLike
 from hsfuse.io.files.reports import write_report
+from hsfuse.io.output.input_files import check_not_input
 from hsfuse.methods import find_method
 from hsfuse.parallel import ShownProgress, shown_progress
 
@@ -138,6 +141,9 @@ def prepare_benchmark(
         for method in settings.chosen_methods:
             weights = candidate_weights(method, settings.weights.get(method, ()), case.scene)
             runs.append(Run(case, tuple(weights), case.row(method, weights)))
+    written = [folder / name for name in (LOG, TABLE, _TABLES, _SPLIT)]
+    written += [file for case in cases for file in picture_files(folder, case.name).values()]
+    check_not_input(written, [file for case in cases for file in case.files])
     return Benchmark(tuple(runs), folder, split)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -140,6 +140,7 @@ def prepare(
     client: Client | None = None,
     dry_run: bool = False,
     stage: Stage | None = None,
+    inputs: Sequence[PathLike] = (),
 ) -> Job:
     """
     Plan and check a run of :func:`run`; nothing is written yet.
@@ -152,39 +153,42 @@ def prepare(
         Plan only: the output may exist.
     stage : callable, optional
         Called with the name of each stage of planning and the share of the work done before it.
+    inputs : sequence of str or path
+        Further files that the output must not replace, such as STAC items and a configuration.
     """
     started = time.monotonic()
     settings = settings or Settings()
     check_weights(settings)
     if isinstance(scene, xr.DataArray) or isinstance(rgb, xr.DataArray):
         raise TypeError("run takes files and writes one; hsfuse.fuse takes arrays of xarray")
+    read = [*settings.files, *inputs, scene, rgb]  # what must not be replaced
     scene, rgb = find_image(as_path(scene), "HS"), find_image(as_path(rgb), "MS")
+    read += [scene, rgb]
     masks = [as_path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
-    files = [scene, rgb, *masks]
     path = as_path(out) if out else default_output(scene)
     left = settings.resume and find_leftover(path)
     replacing = replace(settings, overwrite=settings.overwrite or left)
-    path = _check_output(files, path, replacing, dry_run)
+    path = _check_output(read, path, replacing, dry_run)
     # Blocks may be fused on other machines than this one.
-    cluster = _find_cluster(settings, client, files, None if dry_run else path)
+    cluster = _find_cluster(settings, client, [scene, rgb, *masks], None if dry_run else path)
     device = pick_device(settings.device) if cluster is None else cluster.device
     here = device if cluster is None else "auto"
-    inputs = (
+    images = (
         open_input(scene, settings, "hs"),
         open_input(rgb, settings, "rgb"),
     )
-    plan = plan_fusion(*inputs, settings, stage=stage, device=here).on(device)
-    layout = _layout(plan, settings, choose_numbers(settings, inputs[0]), names=(scene, rgb))
+    plan = plan_fusion(*images, settings, stage=stage, device=here).on(device)
+    layout = _layout(plan, settings, choose_numbers(settings, images[0]), names=(scene, rgb))
     if left:
         if not is_resumable(path, layout, plan_hash=plan.digest):
-            _check_output(files, path, settings, dry_run)  # refuses an output that exists
+            _check_output(read, path, settings, dry_run)  # refuses an output that exists
         settings = replacing  # by the same numbers
     find_format(path).check_options(settings.creation_options, layout.dtype)
     if not (settings.resume or dry_run):
         models = plan.fuser.local_models
         needed = space_needed(layout, path) + (models.bytes if models else 0)
         check_space(local_path(path, settings.temporary), needed)
-    request = request_of(*inputs, replace(settings, device=device))
+    request = request_of(*images, replace(settings, device=device))
     job = Job(
         scene, rgb, path, plan, layout, settings, client=client, cluster=cluster, request=request
     )
@@ -199,7 +203,7 @@ def prepare(
 
 
 def _check_output(
-    inputs: list[AnyPath], out: AnyPath, settings: Settings, dry_run: bool
+    inputs: Sequence[PathLike], out: AnyPath, settings: Settings, dry_run: bool
 ) -> AnyPath:
     """Check the path and options of the output before inputs are read."""
     overwrite = settings.overwrite or dry_run  # a dry run writes nothing

@@ -6,6 +6,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from hsfuse.core.psf import PSF
@@ -125,6 +126,20 @@ class FusionSettings:
         """Check that the tile is a multiple of ``step`` MS pixels."""
         if self.tile is not None and self.tile % step:
             raise PlanError(f"tile must be a multiple of {step} for {self.method}, got {self.tile}")
+
+    @property
+    def files(self) -> tuple[PathLike, ...]:
+        """Files named by the settings: masks, definitions of sensors, weights with their card."""
+        sensors = [
+            os.fspath(sensor).partition(":")[0]
+            for sensor in (self.hs_sensor, self.rgb_sensor)
+            if isinstance(sensor, str | os.PathLike)
+        ]
+        definitions = [name for name in sensors if name.lower().endswith(".toml")]
+        weights = [] if self.weights is None else [Path(self.weights)]
+        cards = [path.with_suffix(".json") for path in weights]
+        masks = [mask for mask in (self.hs_mask, self.rgb_mask) if mask is not None]
+        return (*masks, *definitions, *weights, *cards)
 
     @property
     def psf(self) -> PSF | None:

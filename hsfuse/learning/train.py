@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from hsfuse.errors import OutputError, PairError, PlanError, WeightsError
+from hsfuse.io.output.input_files import check_not_input
 from hsfuse.io.read import open_raster
 from hsfuse.learning.checkpoint import last_row
 from hsfuse.learning.loop import sensor_names, train_network
@@ -121,6 +122,8 @@ def train(
     """
     recipe = recipe or RECIPES[default_recipe(network)]
     out = _checked_output(Path(out), overwrite=overwrite)
+    initial_weights = [] if start_from is None else [start_from]
+    check_not_input([out, out.with_suffix(".json")], [*cubes, *validation, *initial_weights])
     device = pick_device(device)
     _check_disjoint(cubes, validation)
     rasters, held_out = (

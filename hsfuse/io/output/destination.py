@@ -15,9 +15,9 @@ from hsfuse.io.files.location import locate_file, real_path
 from hsfuse.io.files.replacement import sync
 from hsfuse.io.files.url import AnyPath, Url, as_path
 from hsfuse.io.files.zarr_store import zarr_store
-from hsfuse.io.input.checks import header_of
 from hsfuse.io.names import COMPLETE, PROVENANCE
 from hsfuse.io.output.formats import ExportOptions, find_format
+from hsfuse.io.output.input_files import InputFiles, files_of, side_files
 from hsfuse.io.output.journal import Journal, PartialOutput
 from hsfuse.io.output.layout import OutputLayout
 from hsfuse.io.output.leftover import remove_partial
@@ -25,10 +25,6 @@ from hsfuse.io.output.store import Store
 from hsfuse.io.output.zarr_layout import image_attributes
 
 __all__ = ["check_output", "check_space", "default_output", "finish", "space_needed", "verify"]
-
-
-# Of what is written beside an output, or removed as GDAL would read it into a new file.
-_BESIDE = (".json", ".png", ".html", ".stac.json", ".aux.xml", ".ovr", ".msk")
 
 
 def default_output(scene: AnyPath) -> AnyPath:
@@ -78,10 +74,16 @@ def check_output(
     """
     path = as_path(path)
     output_format = find_format(path)
-    others = [as_path(source) for source in inputs]
     companions = output_format.companions(path)
+    sources = list(inputs)
+    others = [file for source in sources for file in files_of(source)]
     exists = _check_url(path, others) if isinstance(path, Url) else _check_folder(path, others)
-    _check_companions(path, companions, others)
+    if replaced := InputFiles(sources).find(side_files(path)):
+        beside, source = replaced
+        raise OutputError(
+            f"{path}: {beside.name} beside it would be replaced, which belongs to the input "
+            f"{source}; give the output another name"
+        )
     existing = [each for each in companions if each.is_file()]
     if not (exists or existing):
         return path
@@ -114,22 +116,6 @@ def _check_folder(path: Path, inputs: Iterable[AnyPath]) -> bool:
         if same or own == other or own in other.parents or other in own.parents:
             raise OutputError(f"{path}: is also an input; give the output another name")
     return path.exists()
-
-
-def _check_companions(
-    path: AnyPath, companions: Iterable[AnyPath], inputs: Iterable[AnyPath]
-) -> None:
-    """Refuse an output with an accompanying file that would replace an input or its header."""
-    beside = [path.with_name(path.name + suffix) for suffix in _BESIDE]
-    own = {real_path(each) for each in (*companions, *beside) if isinstance(each, Path)}
-    for source in inputs:
-        parts = [source, header_of(source) if isinstance(source, Path) else None]
-        for part in parts:
-            if isinstance(part, Path) and real_path(part) in own:
-                raise OutputError(
-                    f"{path}: {part.name} beside it would be replaced, which belongs to the input "
-                    f"{source}; give the output another name"
-                )
 
 
 def _check_url(url: Url, inputs: Iterable[AnyPath]) -> bool:
