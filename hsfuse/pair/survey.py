@@ -156,6 +156,12 @@ class Survey:
         """The surveyed spectra with data in all good bands, shape (bands, pixels)."""
         return self._spectra(self.good)
 
+    @property
+    def fine_pixels(self) -> NDArray[np.float64]:
+        """The surveyed MS pixels with data in all bands, shape (MS bands, pixels)."""
+        pixels = [p.fine[:, np.isfinite(p.fine).all(axis=0)] for p in self.patches]
+        return np.concatenate(pixels, axis=1).astype(np.float64)
+
     def _spectra(self, bands: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Return the spectra with data in all ``bands``, thinned to the largest number."""
         known = [np.isfinite(image[bands]).all(axis=0) for image in self.images]

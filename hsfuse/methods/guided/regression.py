@@ -195,7 +195,7 @@ class GuidedFuser(OnePass):
         """Return the local fit, and the mask of HS pixels with data in both images."""
         degrade = Degrade.between(window.geometry, self.psf, device=self.device)
         share = degrade.forward(fine_valid.to(degrade.rows))
-        used = valid & (share > self.settings.least_coverage)
+        used = valid & (share > self.settings.minimum_coverage)
         seen = torch.stack([degrade.forward(f * fine_valid) for f in _regressors(fine)])
         seen = over_share(seen, share)
         residual = observed - torch.tensordot(self._tensor(self.weights), seen, dims=1)
@@ -336,9 +336,7 @@ def fit(
     subspace = subspace.leading(parameters.components)
     parameters = replace(parameters, components=len(subspace.basis))
 
-    pixels = np.concatenate(
-        [p.fine[:, np.isfinite(p.fine).all(axis=0)] for p in survey.patches], axis=1
-    ).astype(np.float64)
+    pixels = survey.fine_pixels
     offset = pixels.mean(axis=1)
     scale = np.maximum(pixels.std(axis=1), 1e-12 * np.abs(offset) + 1e-30)
     psf, weights = survey.psf, np.empty(0)
@@ -377,7 +375,7 @@ def _degraded_regressors(
     degraded = torch.stack([degrade.forward_masked(f, valid)[0] for f in _regressors(scaled)])
     share = degrade.forward(valid.double())
     observed, finite = fuser.subspace.project(patch.coarse)
-    used = (share.numpy() > fuser.settings.least_coverage) & finite
+    used = (share.numpy() > fuser.settings.minimum_coverage) & finite
     return degraded.numpy(), used, observed.astype(np.float64)
 
 

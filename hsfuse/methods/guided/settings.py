@@ -65,7 +65,7 @@ class GuidedSettings:
     # Ridge of the mean relative to that of a slope: the mean of a window is known much better.
     mean_ridge: float = 0.1
     # Smallest share of the PSF of an HS pixel on MS pixels with data.
-    least_coverage: float = 0.5
+    minimum_coverage: float = 0.5
     # Number of MS pixels in memory during the degradation of components.
     strip: int = 2**18
     selection: SelectionSettings = SelectionSettings()

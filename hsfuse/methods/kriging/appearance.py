@@ -46,12 +46,11 @@ class Appearance:
     @classmethod
     def measure(cls, survey: Survey, settings: KrigingSettings = DEFAULT) -> Appearance:
         """Return the scene-wide units of a survey."""
-        known = [p.fine[:, np.isfinite(p.fine).all(axis=0)] for p in survey.patches]
-        pixels = np.concatenate(known, axis=1).astype(np.float64)
-        mean, least = pixels.mean(axis=1), 1e-6 * np.abs(pixels).max() + 1e-30
+        pixels = survey.fine_pixels
+        mean, minimum = pixels.mean(axis=1), 1e-6 * np.abs(pixels).max() + 1e-30
         sigmas = tuple((s * survey.ratio[0], s * survey.ratio[1]) for s in settings.scales)
         count = (1 + len(mean)) + len(sigmas) * (2 + len(mean))
-        level, zero, one = np.maximum(mean, least), np.zeros(count), np.ones(count)
+        level, zero, one = np.maximum(mean, minimum), np.zeros(count), np.ones(count)
         raw = cls(level, sigmas, zero, one, settings.dark)
         maps = [
             raw.maps(*raw.relative(fine))[:, torch.isfinite(fine).all(dim=0)]
@@ -92,6 +91,7 @@ class Appearance:
 
 
 def _half(sigma: float) -> int:
+    """Return the radius of a blur in pixels, three standard deviations."""
     return math.ceil(3 * sigma)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -14,7 +14,16 @@ from hsfuse.core.grid import Axis, Span
 from hsfuse.core.local_models import LocalModelAxis
 from hsfuse.methods.kriging.settings import KrigingSettings
 
-__all__ = ["CellPart", "Cells", "blended_cells", "cell_axis", "cell_parts", "segments"]
+__all__ = [
+    "CellGrid",
+    "CellPart",
+    "Cells",
+    "blended_cells",
+    "cell_axis",
+    "cell_parts",
+    "divide_scene",
+    "segments",
+]
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,93 @@ class Cells:
         """Return the unit whose window starts at an HS pixel of the scene."""
         units = self.units
         return [units.coarse(unit).start for unit in range(units.count)].index(start)
+
+
+@dataclass(frozen=True, slots=True)
+class CellGrid:
+    """
+    The cells along both axes, rows first.
+
+    A cell, and likewise a unit, is identified by its row and column.
+
+    Attributes
+    ----------
+    y, x : Cells
+        Cells along each axis.
+    """
+
+    y: Cells
+    x: Cells
+
+    def coarse(self, cell: tuple[int, int]) -> tuple[Span, Span]:
+        """Return the HS rows and columns on which a cell is conditioned."""
+        return self.y.single.coarse(cell[0]), self.x.single.coarse(cell[1])
+
+    def unit_of(self, cell: tuple[int, int]) -> tuple[int, int]:
+        """Return the unit of a cell."""
+        return cell[0] // self.y.together, cell[1] // self.x.together
+
+    def members(self, unit: tuple[int, int]) -> list[tuple[int, int]]:
+        """Return the cells of a unit, row by row."""
+        rows, columns = self.y.members(unit[0]), self.x.members(unit[1])
+        return [(row, column) for row in rows for column in columns]
+
+    def areas(self, start: tuple[int, int]) -> list[tuple[slice, slice]]:
+        """
+        Return the HS rows and columns of each cell in the window of its unit, row by row.
+
+        Parameters
+        ----------
+        start : tuple of int
+            Row and column in the scene of the first HS pixel of the window.
+        """
+        unit = self.y.unit_at(start[0]), self.x.unit_at(start[1])
+        spans = map(self.coarse, self.members(unit))
+        return [
+            (rows.shifted(-start[0]).slice, columns.shifted(-start[1]).slice)
+            for rows, columns in spans
+        ]
+
+    def unit_pixels(self, ratio: tuple[float, float]) -> float:
+        """Return the maximum number of MS pixels in the window of a unit."""
+        lengths = (
+            (axis.units.longest + 2 * axis.units.fine_reach) * fine
+            for axis, fine in zip((self.y, self.x), ratio, strict=True)
+        )
+        return math.prod(lengths)
+
+
+def divide_scene(
+    shape: tuple[int, int],
+    ratio: tuple[float, float],
+    reach: Sequence[float],
+    settings: KrigingSettings,
+) -> CellGrid:
+    """
+    Return the cells of a scene.
+
+    Neighbouring cells share features and are conditioned together as far as a window of bounded
+    size contains them; in a scene of few cells they are not, so that all workers are busy.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns of the scene in HS pixels.
+    ratio : tuple of float
+        MS pixels per HS pixel along y and x.
+    reach : sequence of float
+        Distance (y, x) in HS pixels by which the MS pixels of a cell extend beyond it.
+    settings : KrigingSettings
+        Sizes of cells and units.
+    """
+    y, x = (
+        cell_axis(length, radius, settings) for length, radius in zip(shape, reach, strict=True)
+    )
+    together = max(1, min(settings.together, y.count // 2, x.count // 2))
+    grid = CellGrid(Cells(y, together), Cells(x, together))
+    if grid.unit_pixels(ratio) > settings.unit_pixels:
+        return CellGrid(Cells(y), Cells(x))
+    return grid
 
 
 def cell_axis(length: int, reach: float, settings: KrigingSettings) -> LocalModelAxis:

@@ -31,12 +31,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hsfuse.core.noise import signal_components
-from hsfuse.core.subspace import Subspace
 from hsfuse.methods import Options
 from hsfuse.methods.conditioning import middle_window
 from hsfuse.methods.guided.regression import fit
 from hsfuse.methods.guided.selection import select_parameters
-from hsfuse.methods.guided.settings import Parameters
 from hsfuse.methods.kriging.appearance import Appearance
 from hsfuse.methods.kriging.features import RandomFeatures
 from hsfuse.methods.kriging.fuser import KrigingFuser
@@ -44,7 +42,7 @@ from hsfuse.methods.kriging.regression import CellDesign, cross_validation, nois
 from hsfuse.methods.kriging.settings import DEFAULT, KrigingSettings
 from hsfuse.pair.survey import Survey
 
-__all__ = ["METHOD", "Kriging", "fit_kriging", "trial_cells"]
+__all__ = ["METHOD", "Kriging"]
 
 
 @dataclass(frozen=True)
@@ -55,74 +53,41 @@ class Kriging:
 
     def prepare(self, survey: Survey, options: Options) -> KrigingFuser:
         """See :class:`hsfuse.methods.Method`."""
-        parameters = select_parameters(survey, self.settings.guided)
-        return fit_kriging(survey, parameters, settings=self.settings, device=options.device)
+        settings = self.settings
+        parameters = select_parameters(survey, settings.guided)
+        # `guided` fuses few components, because its noise grows with their number; here the noise
+        # is selected per component, and all components above the noise are fused.
+        spectra = survey.spectra[survey.good].astype(np.float64)
+        noise = survey.noise[survey.good]
+        count = min(settings.components, signal_components(spectra, noise))
+        parameters = replace(parameters, components=max(parameters.components, count))
+        guided = fit(survey, parameters, settings=settings.guided, device=options.device)
+        fuser = KrigingFuser(
+            guided,
+            Appearance.measure(survey, settings),
+            RandomFeatures.draw(len(guided.offset), settings),
+            np.sqrt(guided.subspace.basis**2 @ noise**2),
+            np.empty(0),
+            survey.coarse_shape,
+            survey.ratio,
+            settings,
+        )
+        return replace(fuser, ridge=_select_ridge(survey, fuser))
 
 
-def fit_kriging(
-    survey: Survey,
-    parameters: Parameters,
-    *,
-    subspace: Subspace | None = None,
-    settings: KrigingSettings = DEFAULT,
-    device: str = "cpu",
-) -> KrigingFuser:
-    """
-    Return the fuser for a survey.
-
-    Parameters and subspace are as in :func:`hsfuse.methods.guided.regression.fit`. `guided` fuses
-    few components, because its noise grows with their number; here the noise is selected per
-    component, and all components above the noise are fused.
-    """
-    within = survey.spectra[survey.good].astype(np.float64)
-    noise = survey.noise[survey.good]
-    count = max(parameters.components, min(settings.components, signal_components(within, noise)))
-    guided = fit(
-        survey,
-        replace(parameters, components=count),
-        subspace=subspace,
-        settings=settings.guided,
-        device=device,
-    )
-    fuser = KrigingFuser(
-        guided,
-        Appearance.measure(survey, settings),
-        RandomFeatures.draw(len(guided.offset), settings),
-        np.sqrt(guided.subspace.basis**2 @ noise**2),
-        np.empty(0),
-        survey.coarse_shape,
-        survey.ratio,
-        settings,
-    )
-    return replace(fuser, ridge=_selected_ridge(survey, fuser))
+def _validation_cells(survey: Survey, fuser: KrigingFuser) -> Iterator[tuple[CellDesign, Tensor]]:
+    """Yield the design and components of the centre of some surveyed windows, each as one cell."""
+    settings = fuser.settings
+    step = -(-len(survey.patches) // settings.validation_cells)
+    for patch in survey.patches[::step]:
+        yield fuser.design(middle_window(patch, settings.validation_side))
 
 
-def trial_cells(fuser: KrigingFuser, survey: Survey) -> Iterator[tuple[CellDesign, Tensor]]:
-    """
-    Yield the centre of each of some surveyed windows as a separate cell.
-
-    Parameters
-    ----------
-    fuser : KrigingFuser
-        Fuser whose settings give the number and size of the cells.
-    survey : Survey
-        Survey of the pair.
-
-    Yields
-    ------
-    tuple
-        As :meth:`KrigingFuser.design`.
-    """
-    every = -(-len(survey.patches) // fuser.settings.trials)
-    for patch in survey.patches[::every]:
-        yield fuser.design(middle_window(patch, fuser.settings.trial_side))
-
-
-def _selected_ridge(survey: Survey, fuser: KrigingFuser) -> NDArray[np.float64]:
+def _select_ridge(survey: Survey, fuser: KrigingFuser) -> NDArray[np.float64]:
     """Select the noise of each process and component by cross-validation on a few cells."""
     settings = fuser.settings
     scores: list[list[Tensor]] = [[] for _ in settings.processes]
-    for cell, observed in trial_cells(fuser, survey):
+    for cell, observed in _validation_cells(survey, fuser):
         target, weight = observed[:, cell.used].double(), cell.weight.double()
         if not len(weight):
             continue

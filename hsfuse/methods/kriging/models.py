@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +15,7 @@ from hsfuse.core.grid import Axis, Span
 from hsfuse.core.resample import interpolation_matrix
 from hsfuse.methods import Window
 
-__all__ = ["CellModel"]
+__all__ = ["CellModel", "pack_models", "unpack_models"]
 
 
 @dataclass(frozen=True)
@@ -101,3 +103,36 @@ def _cell_axis(axis: Axis, start: int, cell: Span) -> Axis:
     """Return the axis of the HS pixels of a cell relative to the MS pixels of a window."""
     origin = axis.origin + (cell.start - start) * axis.ratio
     return Axis(axis.fine, len(cell), axis.ratio, origin)
+
+
+def pack_models(models: Sequence[CellModel]) -> NDArray[np.float32]:
+    """Return the models of the cells of a unit as one array of shape (components, numbers)."""
+    return np.concatenate([model.packed() for model in models], axis=1)
+
+
+def unpack_models(
+    packed: NDArray[np.float32],
+    shape: tuple[int, int, int],
+    areas: Sequence[tuple[Span, Span]],
+    device: str,
+) -> list[CellModel]:
+    """
+    Return the models of the cells of a unit from a packed array.
+
+    Parameters
+    ----------
+    packed : ndarray
+        Result of :func:`pack_models`.
+    shape : tuple of int
+        Shape of the weights of a model.
+    areas : sequence of tuple of Span
+        HS rows and columns of each cell.
+    device : str
+        Device of the tensors.
+    """
+    models, first = [], 0
+    for area in areas:
+        last = first + shape[0] * shape[2] + math.prod(map(len, area))
+        models.append(CellModel.unpacked(packed[:, first:last], shape, area, device))
+        first = last
+    return models

@@ -126,9 +126,9 @@ def _degraded(
 ) -> Tensor:
     """Return D of features, (coarse rows, coarse columns, features), not normalised by share."""
     # MS pixels outside the PSF of every HS pixel of the cell are only read for texture maps.
-    seen = [slice(*_ends(weights.any(dim=0))) for weights in (degrade.rows, degrade.columns)]
-    pixels = pixels.cut(*seen)
-    rows, columns = degrade.rows[:, seen[0]], degrade.columns[:, seen[1]]
+    weighted = [slice(*_ends(weights.any(dim=0))) for weights in (degrade.rows, degrade.columns)]
+    pixels = pixels.cut(*weighted)
+    rows, columns = degrade.rows[:, weighted[0]], degrade.columns[:, weighted[1]]
     coordinates, level = pixels.coordinates(), features.scale * pixels.level * pixels.valid
     total = level.new_zeros((2, len(rows), len(columns), features.count // 2))
     for area in _blocks(level.shape[0], level.shape[1], block):
@@ -138,14 +138,15 @@ def _degraded(
         # Column by column: D along y, with each pixel's brightness, is one product for a column.
         weights = (down * level[area].mT[:, None]).contiguous()
         waves = features(process, coordinates[:, *area].transpose(1, 2).flatten(1))
-        for wave, each in zip(waves, total, strict=True):
+        for wave, degraded in zip(waves, total, strict=True):
             along = torch.bmm(weights, wave.unflatten(0, (len(weights), -1)))
             part = (across @ along.flatten(1)).unflatten(1, along.shape[1:])
-            each[inside[0], inside[1]] += part.transpose(0, 1)
+            degraded[inside[0], inside[1]] += part.transpose(0, 1)
     return torch.cat([*total], dim=2)
 
 
 def _ends(flags: Tensor) -> tuple[int, int]:
+    """Return the first true element and the one after the last, (0, 0) without any."""
     index = torch.nonzero(flags)
     return (int(index[0]), int(index[-1]) + 1) if len(index) else (0, 0)
 
@@ -181,11 +182,11 @@ def ridge_weights(design: Tensor, observed: Tensor, noise: NDArray[np.float64]) 
     moment = design @ (observed / scale).mT
     gram = _gram(design)
     for value in np.unique(noise):
-        chosen = torch.from_numpy(noise == value).to(gram.device)
+        selected = torch.from_numpy(noise == value).to(gram.device)
         ridged = gram.clone()
         ridged.diagonal().add_(float(value))
         factor = torch.linalg.cholesky(ridged)
-        weights[chosen] = torch.cholesky_solve(moment[:, chosen], factor).mT
+        weights[selected] = torch.cholesky_solve(moment[:, selected], factor).mT
     return weights * scale
 
 
@@ -230,15 +231,19 @@ def noise_levels(scores: NDArray[np.float64], settings: KrigingSettings) -> NDAr
     All components with the same noise share a factorisation. Candidates are removed one by one,
     each time the one whose removal worsens the scores, shape (noises, components), least.
     """
-    held = list(range(len(scores)))
-    while len(held) > settings.levels:
-        losses = [scores[[k for k in held if k != each]].min(axis=0).sum() for each in held]
-        held.pop(int(np.argmin(losses)))
-    best = scores[held].argmin(axis=0)
-    return np.asarray(settings.noises)[np.asarray(held)[best]]
+    candidates = list(range(len(scores)))
+    while len(candidates) > settings.levels:
+        losses = [
+            scores[[other for other in candidates if other != index]].min(axis=0).sum()
+            for index in candidates
+        ]
+        candidates.pop(int(np.argmin(losses)))
+    best = scores[candidates].argmin(axis=0)
+    return np.asarray(settings.noises)[np.asarray(candidates)[best]]
 
 
 def _scale(observed: Tensor) -> Tensor:
+    """Return the root mean square of each component, shape (components, 1), positive."""
     return observed.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-30)
 
 

@@ -96,8 +96,8 @@ class KrigingSettings:
     sampling: int = 2
     sampling_ratio: float = 3.5
     # Side in HS pixels, and number, of the cells on which the noise of a scene is selected.
-    trial_side: int = 48
-    trials: int = 3
+    validation_side: int = 48
+    validation_cells: int = 3
     # MS pixels whose features are in memory at once: those of one process fit in the cache.
     block: int = 1024
 

@@ -1,12 +1,12 @@
 """
 Data consistency: update of fused components by both images, as far as their noise allows.
 
-With Z the fused components, S those of the HS image, D its sensor and A the response of the MS
-sensor to components, the errors of Z are modelled as normal with variance C u: C for each
-component, u for each pixel. The residual of the HS image, S - D(Z), is then distributed by
-``u D' (D u D' + N_S)^-1``, most of it to pixels where the estimates differ, and the residual of the
-MS image by ``u C A' (u A C A' + N)^-1`` (Kalman updates, as in optimal interpolation, Daley 1991,
-"Atmospheric Data Analysis", chapter 4). N_S and N contain the errors of D, of R and of the
+With S the fused components, S_X the components of the HS image, D its sensor and A the response of
+the MS sensor to components, the errors of S are modelled as normal with variance C u: C for each
+component, u for each pixel. The residual of the HS image, S_X - D(S), is then distributed by
+``u D' (D u D' + N_X)^-1``, most of it to pixels where the estimates differ, and the residual of the
+MS image Y by ``u C A' (u A C A' + N_Y)^-1`` (Kalman updates, as in optimal interpolation, Daley
+1991, "Atmospheric Data Analysis", chapter 4). N_X and N_Y contain the errors of D, of R and of the
 radiometry beside the noise. The limit and the power of u in the second update are hsfuse's own,
 with their reasons in :class:`ConsistencySettings`.
 """
@@ -52,11 +52,11 @@ class ConsistencySettings:
     psf_error: float = 0.02
     # Prior standard deviation in the update by the MS image, relative to that by the HS image;
     # power of the relative variance of a pixel there; and limit of that variance, since estimates
-    # of single objects differ by hundreds of times the mean, and their errors do not. N is that of
-    # the scene: too large where the ground is even, too small where it is rough, for which a power
-    # below one compensates. With a limit of 3 and the prior deviation as it is, on seventeen pairs
-    # with noise, a power of 0.5 without a limit adds 0.01 degrees (0.03 in the darkest tenth), one
-    # of 1 loses 0.01 dB (0.05 on one), a deviation of 0.6 0.1 dB on one.
+    # of single objects differ by hundreds of times the mean, and their errors do not. N_Y is that
+    # of the scene: too large where the ground is even, too small where it is rough, for which a
+    # power below one compensates. With a limit of 3 and the prior deviation as it is, on seventeen
+    # pairs with noise, a power of 0.5 without a limit adds 0.01 degrees (0.03 in the darkest
+    # tenth), one of 1 loses 0.01 dB (0.05 on one), a deviation of 0.6 0.1 dB on one.
     ms_prior_factor: float = 0.45
     ms_variance_power: float = 0.75
     ms_variance_limit: float = 10.0
@@ -102,7 +102,7 @@ class Observations:
     geometry : Geometry
         Grid of the HS pixels of the region relative to its MS pixels.
     hs : Tensor of shape (components, coarse rows, coarse columns)
-        S: components of the HS image, finite.
+        S_X: components of the HS image, finite.
     hs_valid : Tensor of shape (coarse rows, coarse columns)
         HS pixels with data.
     ms : Tensor of shape (MS bands, rows, columns)
@@ -226,9 +226,9 @@ class DataConsistency:
             strict=True,
         ):
             observed = axis.coarse_span(span, reach)
-            seen = axis.fine_span(observed, radius)
+            inside = axis.fine_span(observed, radius)
             coarse.append(observed)
-            fine.append(Span(min(seen.start, span.start), max(seen.stop, span.stop)))
+            fine.append(Span(min(inside.start, span.start), max(inside.stop, span.stop)))
         return UpdateRegion((fine[0], fine[1]), (coarse[0], coarse[1]))
 
     def update(self, fused: Tensor, variance: Tensor, observations: Observations) -> Tensor:
@@ -238,7 +238,7 @@ class DataConsistency:
         Parameters
         ----------
         fused : Tensor of shape (components, rows, columns)
-            Z over a region.
+            S over a region.
         variance : Tensor of shape (rows, columns)
             u: variance of the errors of a pixel, in units of the squared prior standard deviations.
         observations : Observations
@@ -263,7 +263,7 @@ class DataConsistency:
 
     def hs_update(self, fused: Tensor, variance: Tensor, observations: Observations) -> Tensor:
         """
-        Return the change by the HS image, ``u D' (D u D' + N_S)^-1 (S - D Z)``.
+        Return the change by the HS image, ``u D' (D u D' + N_X)^-1 (S_X - D S)``.
 
         Parameters as in :meth:`update`. The system is solved in units of the prior variance of each
         component.
@@ -291,7 +291,7 @@ class DataConsistency:
     def _hs_error_variance(
         self, fused: Tensor, degraded: Tensor, share: Tensor, observations: Observations
     ) -> Tensor:
-        """Return the diagonal of N_S: noise, errors of the PSF, and area without MS pixels."""
+        """Return the diagonal of N_X: noise, errors of the PSF, and area without MS pixels."""
         geometry, hs = observations.geometry, observations.hs
         psf = self.settings.wider(self.psf)
         operator = Degrade.between(geometry, psf, device=str(fused.device))

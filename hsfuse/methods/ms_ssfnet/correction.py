@@ -53,8 +53,8 @@ class CorrectionSettings:
     half_weight_variance: float = 15.0
     minimum_variance_weight: float = 0.3
     # The same for the increase of the misfit of the MS image by a correction, its squared residual
-    # in units of N, mean over the bands: a correction that one image contradicts is as wrong in the
-    # directions that no image shows. It is above 1 only on pairs with little noise; there the
+    # in units of N_Y, mean over the bands: a correction that one image contradicts is as wrong in
+    # the directions that no image shows. It is above 1 only on pairs with little noise; there the
     # weight with the smallest squared error is 0.2 to 1.3 (mean 0.7 of ten scenes), else about 1.
     half_weight_misfit: float = 4.0
     minimum_misfit_weight: float = 0.5

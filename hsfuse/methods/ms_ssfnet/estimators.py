@@ -17,9 +17,8 @@ from hsfuse.methods import Options, Window
 from hsfuse.methods.cnmf.method import Cnmf, CnmfFuser
 from hsfuse.methods.cnmf.settings import CnmfSettings
 from hsfuse.methods.guided.regression import LocalFit
-from hsfuse.methods.guided.selection import select_parameters
 from hsfuse.methods.kriging.fuser import KrigingFuser, average
-from hsfuse.methods.kriging.method import fit_kriging
+from hsfuse.methods.kriging.method import Kriging
 from hsfuse.methods.kriging.pixels import PixelMaps
 from hsfuse.methods.kriging.settings import DEFAULT as KRIGING
 from hsfuse.methods.kriging.settings import KrigingSettings
@@ -140,14 +139,13 @@ class Estimators:
         Parameters
         ----------
         survey : Survey
-            Survey of the pair, on which the parameters of `guided` are selected.
+            Survey of the pair.
         device : str
             Device of `guided` and `kriging`.
         settings : EstimatorSettings
             Settings of the methods.
         """
-        parameters = select_parameters(survey, settings.kriging.guided)
-        kriging = fit_kriging(survey, parameters, settings=settings.kriging, device=device)
+        kriging = Kriging(settings.kriging).prepare(survey, Options(device=device))
         return cls(kriging, Cnmf(settings.cnmf).prepare(survey, Options()))
 
     def for_scene(self, shape: tuple[int, int]) -> Estimators:

@@ -106,7 +106,7 @@ class Features:
         """Return the channels of one component alone, shape (15, rows, columns)."""
         prior = float(self.scales.prior_deviation[component])
         initial, interpolated = self.initial[component], self.interpolated[component]
-        # The change of the component by which the residual of the MS image vanishes.
+        # The most probable change of the component, given the residual of the MS image.
         gain = torch.from_numpy(self.scales.gain[component]).to(initial)
         change = torch.tensordot(gain, self.ms_residual, dims=1)
         return torch.stack(

@@ -3,9 +3,9 @@ Kalman gain of the MS image, by which a residual of its bands is distributed ove
 
 The errors of the components of a pixel are normal with covariance ``u C``, C diagonal and u the
 relative variance of the pixel; the errors of the MS image about its response A are normal with
-covariance N, which contains its noise and the errors of R and of the radiometry. The gain is that
+covariance N_Y, which contains its noise and the errors of R and of the radiometry. The gain is that
 of optimal interpolation (Daley 1991, "Atmospheric Data Analysis", chapter 4). It differs from pixel
-to pixel only by u, so N and ``A C A'`` are diagonalised together, once (Golub and Van Loan 2013,
+to pixel only by u, so N_Y and ``A C A'`` are diagonalised together, once (Golub and Van Loan 2013,
 "Matrix Computations", section 8.7).
 """
 
@@ -25,9 +25,9 @@ __all__ = ["KalmanGain"]
 @dataclass(frozen=True)
 class KalmanGain:
     """
-    ``u C A' (u A C A' + N)^-1`` for any relative variance u.
+    ``u C A' (u A C A' + N_Y)^-1`` for any relative variance u.
 
-    With W N W' the unit matrix and W A C A' W' the diagonal matrix P, this is
+    With ``W N_Y W'`` the unit matrix and ``W A C A' W'`` the diagonal matrix P, this is
     ``C A' W' (P + 1 / u)^-1 W``.
 
     Attributes
@@ -61,11 +61,11 @@ class KalmanGain:
         deviation : ndarray of shape (components,)
             Square root of the diagonal of C.
         error : ndarray of shape (MS bands, MS bands)
-            N.
+            N_Y.
         """
         covariance = deviation[:, None] ** 2 * response.T
         signal = response @ covariance
-        # N has to be positive definite, also where the residual of a pair vanishes.
+        # N_Y has to be positive definite, also where the residual of a pair vanishes.
         ridge = 1e-9 * np.trace(signal + error) / len(error) + 1e-30
         power, vectors = eigh(signal, error + ridge * np.eye(len(error)))
         return cls(vectors.T, np.maximum(power, 0), covariance @ vectors)
@@ -82,7 +82,7 @@ class KalmanGain:
         Returns
         -------
         Tensor of shape (rows, columns)
-            The expectation for a residual with covariance N is one.
+            The expectation for a residual with covariance N_Y is one.
         """
         whitening = torch.from_numpy(self.whitening).to(residual)
         return torch.tensordot(whitening, residual, dims=1).square().mean(dim=0)

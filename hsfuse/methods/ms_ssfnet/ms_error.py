@@ -1,5 +1,5 @@
 """
-Covariance N of the errors of the MS image about its response to the true components.
+Covariance N_Y of the errors of the MS image about its response to the true components.
 
 It is estimated on the HS grid, as the covariance of the residual, and inflated: D averages there
 what differs between the sensors within an HS pixel, such as edges that do not coincide. The
@@ -61,7 +61,7 @@ def error_covariance(
     settings: MSErrorSettings = _DEFAULT,
 ) -> NDArray[np.float64]:
     """
-    Return N, shape (MS bands, MS bands).
+    Return N_Y, shape (MS bands, MS bands).
 
     Parameters
     ----------

@@ -155,10 +155,10 @@ def _gain(
     response: ComponentResponse, deviation: Array, detail: Array, settings: ScaleSettings
 ) -> Array:
     """
-    Return ``C A' (A C A' + N)^-1``, the gain of the MS image at the initial estimate.
+    Return ``C A' (A C A' + N_Y)^-1``, the gain of the MS image at the initial estimate.
 
     It is the Kalman gain of :mod:`~hsfuse.methods.ms_ssfnet.kalman_gain` with variances in fixed
-    proportion to those of the detail (C) and of the MS bands (N).
+    proportion to those of the detail (C) and of the MS bands (N_Y).
     """
     matrix = response.matrix
     power = response.mean**2 + (matrix**2) @ deviation**2

@@ -120,6 +120,14 @@ def plan_strips(core: Span, length: int, *, height: int, margin: int, step: int)
         Number of rows of a strip; the last may have fewer.
     margin, step : int
         As in :func:`widened_span`.
+
+    Examples
+    --------
+    >>> first, second = plan_strips(Span(10, 40), 100, height=16, margin=5, step=8)
+    >>> first
+    Strip(core=Span(start=10, stop=26), rows=Span(start=0, stop=32))
+    >>> second
+    Strip(core=Span(start=26, stop=40), rows=Span(start=16, stop=48))
     """
     parts = (
         Span(start, min(start + height, core.stop))
