@@ -25,7 +25,13 @@ from hsfuse.methods.kriging.settings import KrigingSettings
 from hsfuse.methods.ms_ssfnet.local_fits import blend_fits, pack_fit
 from hsfuse.pair.survey import Survey
 
-__all__ = ["EstimatorSettings", "Estimates", "Estimators", "FittedWindow"]
+__all__ = [
+    "EstimateDifferences",
+    "EstimatorSettings",
+    "Estimates",
+    "Estimators",
+    "FittedWindow",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,32 @@ class FittedWindow:
 
 
 @dataclass(frozen=True)
+class EstimateDifferences:
+    """
+    Differences of the other estimates from the initial one.
+
+    Attributes
+    ----------
+    mean : Tensor of shape (components, rows, columns)
+        Mean difference over the estimates.
+    variance : Tensor of shape (rows, columns)
+        Squared difference summed over the good bands, mean over the estimates.
+    cnmf : Tensor of shape (rows, columns)
+        Squared difference of `cnmf`, summed over the good bands.
+    """
+
+    mean: Tensor
+    variance: Tensor
+    cnmf: Tensor
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> EstimateDifferences:
+        """Return the differences with a function applied to each map."""
+        return EstimateDifferences(
+            function(self.mean), function(self.variance), function(self.cnmf)
+        )
+
+
+@dataclass(frozen=True)
 class Estimates:
     """
     Estimates of components, all of shape (components, rows, columns).
@@ -100,6 +132,24 @@ class Estimates:
     def others(self) -> tuple[Tensor, ...]:
         """The estimates that are compared with the initial one."""
         return *self.processes, self.guided, self.scene_wide, self.cnmf
+
+    def differences(self, power: Tensor) -> EstimateDifferences:
+        """
+        Return the differences of the other estimates from the initial one.
+
+        Parameters
+        ----------
+        power : Tensor of shape (components, 1, 1)
+            Sum of squares over the good bands of a unit of each component.
+        """
+        others = self.others
+        mean, variance = torch.zeros_like(self.initial), torch.zeros_like(self.initial[0])
+        for other in others:
+            difference = other - self.initial
+            square = (power * difference.square()).sum(dim=0)
+            mean += difference / len(others)
+            variance += square / len(others)
+        return EstimateDifferences(mean, variance, square)  # `cnmf` is the last of the others
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Estimates:
         """Return the estimates with a function applied to each."""

@@ -23,7 +23,12 @@ from hsfuse.methods.component_response import ComponentResponse
 from hsfuse.methods.kriging.appearance import column
 from hsfuse.methods.kriging.settings import DEFAULT as KRIGING
 from hsfuse.methods.ms_ssfnet.comparison import interpolate_components
-from hsfuse.methods.ms_ssfnet.estimators import Estimates, Estimators, FittedWindow
+from hsfuse.methods.ms_ssfnet.estimators import (
+    EstimateDifferences,
+    Estimates,
+    Estimators,
+    FittedWindow,
+)
 from hsfuse.methods.ms_ssfnet.scales import MS_COMPONENTS, ComponentScales
 
 __all__ = ["CHANNELS", "LEADING_COMPONENTS", "Features", "compute_features", "with_signs"]
@@ -49,6 +54,8 @@ class Features:
     ----------
     estimates : Estimates
         All estimates; the network corrects the initial one.
+    differences : EstimateDifferences
+        Differences of the estimates.
     shared : Tensor of shape (6, rows, columns)
         Channels of every component: MS image and leading components.
     interpolated : Tensor of shape (components, rows, columns)
@@ -59,24 +66,15 @@ class Features:
         Channels that have one value per component.
     scales : ComponentScales
         Units of the channels.
-    mean_offset : Tensor of shape (components, rows, columns)
-        Mean difference of the other estimates from the initial one.
-    ensemble_variance : Tensor of shape (rows, columns)
-        Squared difference of the other estimates from the initial one, summed over the good bands,
-        mean over the estimates.
-    cnmf_difference : Tensor of shape (rows, columns)
-        Squared difference of `cnmf` from the initial estimate, summed over the good bands.
     """
 
     estimates: Estimates
+    differences: EstimateDifferences
     shared: Tensor
     interpolated: Tensor
     ms_residual: Tensor
     constants: NDArray[np.float64]
     scales: ComponentScales
-    mean_offset: Tensor
-    ensemble_variance: Tensor
-    cnmf_difference: Tensor
 
     @property
     def rows(self) -> int:
@@ -92,14 +90,12 @@ class Features:
         """Return the features with a function applied to each map."""
         return Features(
             self.estimates.map(function),
+            self.differences.map(function),
             function(self.shared),
             function(self.interpolated),
             function(self.ms_residual),
             self.constants,
             self.scales,
-            function(self.mean_offset),
-            function(self.ensemble_variance),
-            function(self.cnmf_difference),
         )
 
     def component_channels(self, component: int) -> Tensor:
@@ -155,12 +151,12 @@ def compute_features(
     fine = torch.tensordot(torch.from_numpy(scales.whitening).to(initial), bands, dims=1)
     return Features(
         estimates,
+        estimates.differences(column(kriging.guided.subspace.power, initial)),
         torch.cat([fine, leading]),
         interpolate_components(window.geometry, fitted.observed, area),
         _ms_residual(window.fine[:, area[0].slice, area[1].slice], scales.response, initial),
         _constants(scales, kriging.noise, max(kriging.ratio)),
         scales,
-        *_differences(estimates, column(kriging.guided.subspace.power, initial)),
     )
 
 
@@ -176,19 +172,6 @@ def _constants(
     # Two is the binary logarithm of a typical ratio.
     size = np.full(len(relative_prior), np.log2(ratio) - 2)
     return np.stack([*noises, relative_prior, size])
-
-
-def _differences(estimates: Estimates, power: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return mean offset, ensemble variance and difference of `cnmf` of :class:`Features`."""
-    others = estimates.others
-    offset = torch.zeros_like(estimates.initial)
-    variance = torch.zeros_like(estimates.initial[0])
-    for other in others:
-        difference = other - estimates.initial
-        square = (power * difference.square()).sum(dim=0)
-        offset += difference / len(others)
-        variance += square / len(others)
-    return offset, variance, square  # `cnmf` is the last of the others
 
 
 def _ms_residual(

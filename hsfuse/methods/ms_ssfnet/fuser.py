@@ -24,7 +24,7 @@ from hsfuse.methods.ms_ssfnet.correction import NetworkCorrection
 from hsfuse.methods.ms_ssfnet.error_maps import ErrorMaps, core_contrast, local_rms
 from hsfuse.methods.ms_ssfnet.error_model import ErrorModel
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
-from hsfuse.methods.ms_ssfnet.prediction import EnsembleMaps, predict
+from hsfuse.methods.ms_ssfnet.prediction import Ensemble, predict
 from hsfuse.methods.ms_ssfnet.strips import strip_height
 
 __all__ = ["ComponentFuser"]
@@ -165,7 +165,7 @@ class ComponentFuser:
         cube, good = self._expand(components), guided.subspace.good
         count = int(good.sum())
         variance = ensemble.variance_about(components, inside) / count + model.outside_variance
-        difference = (ensemble.cnmf_difference / count).sqrt().cpu().numpy()
+        difference = (ensemble.differences.cnmf / count).sqrt().cpu().numpy()
         return cube, ErrorMaps(
             variance.sqrt().cpu().numpy(),
             local_rms(difference, radius)[inside],
@@ -179,15 +179,15 @@ class ComponentFuser:
 
     def _fuse_components(
         self, window: Window, *, with_ensemble: bool = False
-    ) -> tuple[Tensor, EnsembleMaps | None, tuple[slice, slice]]:
+    ) -> tuple[Tensor, Ensemble | None, tuple[slice, slice]]:
         """
         Return the components over the core, updated by both images.
 
         Returns
         -------
         tuple
-            The components, (components, rows, columns); differences of the estimates, if requested,
-            over a region around the core; and the part of the region that is the core.
+            The components, (components, rows, columns); the estimates, if requested, of a region
+            around the core; and the part of the region that is the core.
         """
         region = self.consistency.region(window.geometry, window.core)
         wide = replace(window, core=region.fine)

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from hsfuse.core.grid import Span
 from hsfuse.methods import Window
+from hsfuse.methods.kriging.appearance import column
 from hsfuse.methods.ms_ssfnet.correction import NetworkCorrection
-from hsfuse.methods.ms_ssfnet.estimators import Estimators
+from hsfuse.methods.ms_ssfnet.estimators import EstimateDifferences, Estimators
 from hsfuse.methods.ms_ssfnet.features import Features, compute_features
 from hsfuse.methods.ms_ssfnet.strips import (
     FeatureRows,
@@ -25,48 +26,42 @@ from hsfuse.methods.ms_ssfnet.strips import (
     widened_span,
 )
 
-__all__ = ["EnsembleMaps", "Prediction", "predict"]
+__all__ = ["Ensemble", "Prediction", "predict"]
 
 
 @dataclass(frozen=True)
-class EnsembleMaps:
+class Ensemble:
     """
-    Differences of the estimates from the initial one over the core of a window.
+    The estimates of the core of a window as an ensemble.
 
     Attributes
     ----------
     initial : Tensor of shape (components, rows, columns)
         The initial estimate.
-    mean_offset : Tensor of shape (components, rows, columns)
-        Mean difference of the other estimates from it.
-    variance : Tensor of shape (rows, columns)
-        Squared difference of the other estimates from it, summed over the good bands, mean over the
-        estimates.
-    cnmf_difference : Tensor of shape (rows, columns)
-        Squared difference of `cnmf` from it, summed over the good bands.
-    power : Tensor of shape (components,)
+    differences : EstimateDifferences
+        Differences of the others from it.
+    power : Tensor of shape (components, 1, 1)
         Sum of squares over the good bands of a unit of each component.
     """
 
     initial: Tensor
-    mean_offset: Tensor
-    variance: Tensor
-    cnmf_difference: Tensor
+    differences: EstimateDifferences
     power: Tensor
 
     @classmethod
-    def empty(cls, shape: tuple[int, int, int], power: Tensor) -> EnsembleMaps:
-        """Return maps of a shape (components, rows, columns), to be filled by :meth:`store`."""
-        initial, offset = (torch.empty(shape, device=power.device) for _ in range(2))
-        variance, difference = (torch.empty(shape[1:], device=power.device) for _ in range(2))
-        return cls(initial, offset, variance, difference, power)
+    def empty(cls, shape: tuple[int, int, int], power: Tensor) -> Ensemble:
+        """Return an ensemble of a shape (components, rows, columns), for :meth:`store`."""
+        shapes = shape, shape, shape[1:], shape[1:]
+        initial, *maps = (torch.empty(size, device=power.device) for size in shapes)
+        return cls(initial, EstimateDifferences(*maps), power)
 
     def store(self, features: FeatureRows, inside: tuple[slice, slice], rows: slice) -> None:
         """Store the part ``inside`` of some features as rows of the maps."""
+        maps = self.differences
         self.initial[:, rows] = features.join(lambda piece: piece.initial)[:, *inside]
-        self.mean_offset[:, rows] = features.join(lambda piece: piece.mean_offset)[:, *inside]
-        self.variance[rows] = features.join(lambda piece: piece.ensemble_variance)[inside]
-        self.cnmf_difference[rows] = features.join(lambda piece: piece.cnmf_difference)[inside]
+        maps.mean[:, rows] = features.join(lambda piece: piece.differences.mean)[:, *inside]
+        maps.variance[rows] = features.join(lambda piece: piece.differences.variance)[inside]
+        maps.cnmf[rows] = features.join(lambda piece: piece.differences.cnmf)[inside]
 
     def variance_about(self, reference: Tensor, part: tuple[slice, slice]) -> Tensor:
         """
@@ -88,8 +83,8 @@ class EnsembleMaps:
             Squared difference summed over the good bands, mean over the estimates.
         """
         change = reference - self.initial[:, *part]
-        added = self.power[:, None, None] * change * (change - 2 * self.mean_offset[:, *part])
-        return (self.variance[part] + added.sum(dim=0)).clamp_min(0)
+        added = self.power * change * (change - 2 * self.differences.mean[:, *part])
+        return (self.differences.variance[part] + added.sum(dim=0)).clamp_min(0)
 
 
 @dataclass(frozen=True)
@@ -103,13 +98,13 @@ class Prediction:
         The components, corrected by the network.
     relative_variance : Tensor of shape (rows, columns)
         Variance of the estimates about the initial one, in units of that over the scene.
-    ensemble : EnsembleMaps or None
-        Differences of the estimates, where standard errors are computed.
+    ensemble : Ensemble or None
+        The estimates, where standard errors are computed.
     """
 
     components: Tensor
     relative_variance: Tensor
-    ensemble: EnsembleMaps | None = None
+    ensemble: Ensemble | None = None
 
 
 def predict(
@@ -131,15 +126,15 @@ def predict(
     correction : NetworkCorrection
         Correction of their initial estimate.
     with_ensemble : bool
-        Whether to return the differences of the estimates.
+        Whether to return the estimates.
     """
     fitted, scales = estimators.fit(window), correction.scales
     device = correction.options.device
     shape = len(scales.deviation), len(window.core[0]), len(window.core[1])
     components, relative = (torch.empty(size, device=device) for size in (shape, shape[1:]))
-    power = torch.from_numpy(estimators.kriging.guided.subspace.power).to(components)
-    scene_variance = float(scales.prior_deviation**2 @ power.cpu().double().numpy())
-    ensemble = EnsembleMaps.empty(shape, power) if with_ensemble else None
+    power = column(estimators.kriging.guided.subspace.power, components)
+    scene_variance = float(scales.prior_deviation**2 @ power.flatten().cpu().double().numpy())
+    ensemble = Ensemble.empty(shape, power) if with_ensemble else None
     strips, columns = _plan(window, correction)
 
     def compute(rows: Span) -> Features:
@@ -148,7 +143,7 @@ def predict(
     for strip, features in compute_strips(strips, compute):
         inside = strip.core.within(strip.rows), window.core[1].within(columns)
         rows = strip.core.within(window.core[0])
-        variance = features.join(lambda piece: piece.ensemble_variance)[inside]
+        variance = features.join(lambda piece: piece.differences.variance)[inside]
         relative[rows] = variance / scene_variance
         components[:, rows] = correction.apply(features, inside, relative[rows])
         if ensemble is not None:

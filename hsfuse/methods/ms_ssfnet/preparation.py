@@ -51,22 +51,23 @@ def prepare_components(
     kriging, subspace = estimators.kriging, estimators.kriging.guided.subspace
     scales = measure_scales(survey, estimators, settings.scales, settings.response)
     gain, unexplained = _ms_gain(survey, estimators, scales, settings)
+    power = scales.prior_deviation**2 * subspace.power
     correction = NetworkCorrection(
         card,
-        select_components(scales.prior_deviation**2 * subspace.power, settings.correction),
-        settings.correction.scene_weight(math.prod(kriging.shape), unexplained),
-        scales,
-        gain,
-        options,
-        settings.correction,
+        components=select_components(power, settings.correction),
+        weight=settings.correction.scene_weight(math.prod(kriging.shape), unexplained),
+        scales=scales,
+        gain=gain,
+        options=options,
+        settings=settings.correction,
     )
     consistency = DataConsistency(
         kriging.guided.psf,
-        scales.response.matrix,
-        kriging.noise,
-        scales.prior_deviation,
-        gain,
-        settings.consistency,
+        response=scales.response.matrix,
+        hs_noise=kriging.noise,
+        prior_deviation=scales.prior_deviation,
+        gain=gain,
+        settings=settings.consistency,
     )
     if not options.uncertainty:
         return ComponentFuser(estimators, correction, consistency)
@@ -103,10 +104,10 @@ def _error_model(
     spectra = survey.spectra[good] - subspace.mean[good][:, None]
     variance = float(scales.prior_deviation**2 @ subspace.power) / int(good.sum())
     return ErrorModel(
-        math.sqrt(variance),
-        reference_noise(survey, settings.noise_tolerance),
-        survey.brightness,
-        float(np.max(survey.ratio)),
-        variance_outside_subspace(spectra, subspace, survey.noise[good]),
-        settings,
+        prior=math.sqrt(variance),
+        reference_noise=reference_noise(survey, settings.noise_tolerance),
+        brightness=survey.brightness,
+        ratio=float(np.max(survey.ratio)),
+        outside_variance=variance_outside_subspace(spectra, subspace, survey.noise[good]),
+        settings=settings,
     )

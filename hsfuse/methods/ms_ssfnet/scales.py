@@ -119,14 +119,14 @@ def measure_scales(
     prior = np.maximum(_prior_deviation(comparison, settings), settings.minimum_prior * detail)
     gain = _gain(response, deviation, detail, settings)
     return ComponentScales(
-        deviation,
-        detail,
-        prior,
-        _whitening(survey, kriging.guided, settings),
-        response,
-        gain,
-        np.sqrt(gain**2 @ survey.fine_noise**2),
-        comparison.ms_residual.square().mean(dim=1).sqrt().cpu().numpy(),
+        deviation=deviation,
+        detail=detail,
+        prior_deviation=prior,
+        whitening=_whitening(survey, kriging.guided, settings),
+        response=response,
+        gain=gain,
+        change_noise=np.sqrt(gain**2 @ survey.fine_noise**2),
+        ms_residual=comparison.ms_residual.square().mean(dim=1).sqrt().cpu().numpy(),
     )
 
 

@@ -21,7 +21,7 @@ from hsfuse.methods.kriging.fuser import average
 from hsfuse.methods.kriging.settings import Kernel, KrigingSettings
 from hsfuse.methods.ms_ssfnet.comparison import ComparisonSettings
 from hsfuse.methods.ms_ssfnet.consistency import Observations, UpdateRegion
-from hsfuse.methods.ms_ssfnet.correction import CorrectionSettings, select_components
+from hsfuse.methods.ms_ssfnet.correction import CorrectionSettings
 from hsfuse.methods.ms_ssfnet.error_model import ErrorModelSettings
 from hsfuse.methods.ms_ssfnet.estimators import EstimatorSettings
 from hsfuse.methods.ms_ssfnet.features import (
@@ -29,7 +29,6 @@ from hsfuse.methods.ms_ssfnet.features import (
     LEADING_COMPONENTS,
     Features,
     compute_features,
-    with_signs,
 )
 from hsfuse.methods.ms_ssfnet.fuser import ComponentFuser
 from hsfuse.methods.ms_ssfnet.method import MSSSFNetMethod
@@ -187,20 +186,6 @@ def test_a_network_without_a_head_leaves_the_initial_estimate(
     initial = average(kriging.components(with_models(kriging, window)))
     components = predicted(fuser, with_models(fuser, window)).components
     assert torch.allclose(components, initial, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("share", [0.3, 0.9, 0.999])
-def test_the_network_corrects_the_components_with_the_largest_differences(share: float) -> None:
-    """As few as have that share of the differences; or the maximum number."""
-    power = np.random.default_rng(0).permutation(1.0 + np.arange(8)) ** 2
-    settings = CorrectionSettings(difference_share=share)
-    selected = list(select_components(power, settings))
-    others = np.setdiff1d(np.arange(len(power)), selected)
-    assert power[selected].sum() >= share * power.sum()
-    assert power[selected].sum() - power[selected].min() < share * power.sum()
-    assert power[selected].min() >= power[others].max(initial=0)
-    limited = replace(settings, maximum_components=1)
-    assert select_components(power, limited) == (int(power.argmax()),)
 
 
 def test_components_that_are_not_selected_do_not_change(weights: Callable[[float], str]) -> None:
@@ -381,14 +366,3 @@ def test_a_changed_setting_changes_the_hash(weights: Callable[[float], str]) -> 
     )
     assert token(FAST) == token(FAST)
     assert token(FAST) not in map(token, changes)
-
-
-def test_signs_turn_twice_into_themselves() -> None:
-    """And channels without a sign, MS image and constants, do not change."""
-    seen = torch.randn(CHANNELS, 4, 4)
-    leading = np.array([1.0, -1.0, -1.0])
-    turned = with_signs(seen, -1.0, leading)
-    assert torch.equal(with_signs(turned, -1.0, leading), seen)
-    assert torch.equal(turned[:3], seen[:3])
-    assert torch.equal(turned[-3:], seen[-3:])
-    assert torch.equal(turned[3 + LEADING_COMPONENTS], -seen[3 + LEADING_COMPONENTS])
