@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -134,12 +136,11 @@ def batch(
         stage("loading libraries", 0.0)
         from hsfuse.batch.run import execute_batch, plan_batch, prepare_batch
         from hsfuse.batch.text import describe_batch, summarise_batch, summarise_plans
-        from hsfuse.errors import ManifestError
         from hsfuse.fusion.settings import Settings
 
         stage("manifest", 0.5)
-        try:
-            found = prepare_batch(
+        with _faults_in_lines():
+            prepared = prepare_batch(
                 source,
                 out,
                 Settings(**choices),
@@ -148,20 +149,14 @@ def batch(
                 assets=assets,
                 share_psf=share_psf,
             )
-        except ManifestError as error:
-            for fault in error.faults[:_MOST_FAULTS]:
-                click.echo(f"Error: {' '.join(fault.split())}", err=True)
-            if (more := len(error.faults) - _MOST_FAULTS) > 0:
-                click.echo(f"Error: and {more} more faults", err=True)
-            raise click.exceptions.Exit(1) from None
     if not (quiet or as_json):
-        click.echo(describe_batch(found) + "\n")
-    with _progress(len(found.pairs), found.limits.processes, hidden=quiet) as progress:
+        click.echo(describe_batch(prepared) + "\n")
+    with _progress(len(prepared.pairs), prepared.limits.processes, hidden=quiet) as progress:
         try:
             outcome = (
-                plan_batch(found, progress=progress)
+                plan_batch(prepared, progress=progress)
                 if dry_run
-                else execute_batch(found, quicklook=quicklook, page=page, progress=progress)
+                else execute_batch(prepared, quicklook=quicklook, page=page, progress=progress)
             )
         except KeyboardInterrupt:
             stop()
@@ -173,6 +168,21 @@ def batch(
         click.echo(summarise_plans(outcome) if dry_run else summarise_batch(outcome))
     if outcome.failed:
         raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _faults_in_lines() -> Iterator[None]:
+    """Print each fault of a manifest in a line."""
+    from hsfuse.errors import ManifestError
+
+    try:
+        yield
+    except ManifestError as error:
+        for fault in error.faults[:_MOST_FAULTS]:
+            click.echo(f"Error: {' '.join(fault.split())}", err=True)
+        if (more := len(error.faults) - _MOST_FAULTS) > 0:
+            click.echo(f"Error: and {more} more faults", err=True)
+        raise click.exceptions.Exit(1) from None
 
 
 def _progress(pairs: int, processes: int, *, hidden: bool) -> Progress:

@@ -32,11 +32,11 @@ class _Bar(tqdm):  # type: ignore[misc]  # tqdm states no types
     @property
     def format_dict(self) -> dict[str, Any]:
         """Variables of the format."""
-        facts: dict[str, Any] = super().format_dict
-        left = self._left(facts["elapsed"])
-        shown = left is not None and left > 0  # else the work takes longer than expected
-        facts["left"] = f", {tqdm.format_interval(left)} left" if shown else ""
-        return facts
+        variables: dict[str, Any] = super().format_dict
+        left = self._left(variables["elapsed"])
+        positive = left is not None and left > 0  # else the work takes longer than expected
+        variables["left"] = f", {tqdm.format_interval(left)} left" if positive else ""
+        return variables
 
     def _left(self, elapsed: float) -> float | None:
         """Return the remaining seconds, None if unknown."""
@@ -208,7 +208,7 @@ class Progress(_Display):
         bar.set_postfix_str(", ".join(texts), refresh=False)
         self._draw(f"{self._item} {done} of {total}", self._amount * done / total)
 
-    def say(self, text: str) -> None:
+    def show_preparation(self, text: str) -> None:
         """Show on a terminal the work done before the first item."""
         if self._terminal:
             self._bar.set_description_str(f"{text} ")

@@ -72,8 +72,8 @@ def report(
         from hsfuse.report.files import write_html_report
 
         stage("images, spectra and quality", 0.2)
-        asked = choices | ({} if align else {"align": False})
-        path = write_html_report(fused, scene, rgb, out, overwrite=overwrite, **asked)
+        options = choices | ({} if align else {"align": False})
+        path = write_html_report(fused, scene, rgb, out, overwrite=overwrite, **options)
     if as_json:
         click.echo(json.dumps({"report": str(path)}, indent=2))
     elif not quiet:

@@ -32,11 +32,11 @@ def list_command(*, as_json: bool) -> None:
     """List the sensors that come with hsfuse."""
     from hsfuse.sensor.catalogue import list_sensors, load_sensor
 
-    found = [load_sensor(name) for name in list_sensors()]
+    catalogue = [load_sensor(name) for name in list_sensors()]
     if as_json:
-        click.echo(json.dumps([_summary(sensor) for sensor in found], indent=2))
+        click.echo(json.dumps([_summary(sensor) for sensor in catalogue], indent=2))
         return
-    rows = [_COLUMNS, *map(_row, found)]
+    rows = [_COLUMNS, *map(_row, catalogue)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS) - 1)]
     for row in rows:
         cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]

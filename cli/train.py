@@ -250,7 +250,7 @@ def train(
         with Progress(
             recipe.steps, item="step", unit="steps", closing="writing the weights", hidden=quiet
         ) as progress:
-            progress.say("simulating the first scenes")
+            progress.show_preparation("simulating the first scenes")
             card = run_training(
                 cubes,
                 out,

@@ -81,7 +81,7 @@ _STYLE = _Style()
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Detail:
     """
     The detail at full size: fine span, HS span, and the pixels of both inputs and the output.
 
@@ -122,40 +122,40 @@ def draw_quicklook(plan: Plan, path: AnyPath) -> bytes:
     fused = preview_file(path, hs_bands, _STYLE.longest)
     hs_limits, rgb_limits = stretch_limits(hs), stretch_limits(rgb)
     side = int(np.clip(round(_STYLE.detail_hs_pixels * geometry.ratio), *_STYLE.detail))
-    where = busiest_window(stretched(rgb, rgb_limits), geometry.fine_shape, side)
-    part = _part(plan, path, Span(*where[0]), Span(*where[1]))
+    window = busiest_window(stretched(rgb, rgb_limits), geometry.fine_shape, side)
+    detail = _detail(plan, path, Span(*window[0]), Span(*window[1]))
 
-    wide = _STYLE.width / 3
-    tall = wide * min(max(geometry.y.fine / geometry.x.fine, 0.4), 1.6)
-    heights = [tall, wide, 2.7]
+    width = _STYLE.width / 3
+    height = width * min(max(geometry.y.fine / geometry.x.fine, 0.4), 1.6)
+    heights = [height, width, 2.7]
     figure = Figure(
         figsize=(_STYLE.width, sum(heights) + 1.3), dpi=_STYLE.dpi, layout="constrained"
     )
     FigureCanvasAgg(figure)
     figure.suptitle(_headline(plan, path), x=0.01, ha="left", fontsize=11)
     cells = figure.add_gridspec(3, 3, height_ratios=heights)
-    whole = [figure.add_subplot(cells[0, place]) for place in range(3)]
-    close = [figure.add_subplot(cells[1, place]) for place in range(3)]
+    overviews = [figure.add_subplot(cells[0, place]) for place in range(3)]
+    details = [figure.add_subplot(cells[1, place]) for place in range(3)]
     coarse = Span(0, geometry.y.coarse), Span(0, geometry.x.coarse)
-    _show(whole[0], stretched(hs, hs_limits), _extent(geometry, *coarse))
+    _show(overviews[0], stretched(hs, hs_limits), _extent(geometry, *coarse))
     fine_extent = (0.0, float(geometry.x.fine), float(geometry.y.fine), 0.0)
-    _show(whole[1], stretched(rgb, rgb_limits), fine_extent)
-    _show(whole[2], stretched(fused, hs_limits), fine_extent)
-    for axes, title in zip(whole, _titles(plan, hs_bands, rgb_bands), strict=True):
+    _show(overviews[1], stretched(rgb, rgb_limits), fine_extent)
+    _show(overviews[2], stretched(fused, hs_limits), fine_extent)
+    for axes, title in zip(overviews, _titles(plan, hs_bands, rgb_bands), strict=True):
         axes.set(xlim=(0, geometry.x.fine), ylim=(geometry.y.fine, 0))
         _title(axes, title)
-        axes.add_patch(_frame(part))
-    _draw_part(close, plan, part, ((hs_bands, hs_limits), (rgb_bands, rgb_limits)))
-    for axes, columns in ((whole[2], Span(0, geometry.x.fine)), (close[2], part.columns)):
+        axes.add_patch(_frame(detail))
+    _draw_detail(details, plan, detail, ((hs_bands, hs_limits), (rgb_bands, rgb_limits)))
+    for axes, columns in ((overviews[2], Span(0, geometry.x.fine)), (details[2], detail.columns)):
         _draw_scale_bar(axes, plan, columns)
-    _draw_spectra(figure.add_subplot(cells[2, :2]), close, plan, part)
-    _draw_map(figure, figure.add_subplot(cells[2, 2]), plan, path, part)
+    _draw_spectra(figure.add_subplot(cells[2, :2]), details, plan, detail)
+    _draw_map(figure, figure.add_subplot(cells[2, 2]), plan, path, detail)
     stream = io.BytesIO()
     figure.savefig(stream, format="png", metadata={"Software": f"hsfuse {version('hsfuse')}"})
     return stream.getvalue()
 
 
-def _part(plan: Plan, path: AnyPath, rows: Span, columns: Span) -> _Part:
+def _detail(plan: Plan, path: AnyPath, rows: Span, columns: Span) -> _Detail:
     geometry = plan.pair.geometry
     coarse = geometry.y.coarse_span(rows), geometry.x.coarse_span(columns)
     psf = plan.pair.psf
@@ -166,7 +166,7 @@ def _part(plan: Plan, path: AnyPath, rows: Span, columns: Span) -> _Part:
     fused = read_file_window(path, *wide)[: plan.pair.hs.sizes["band"]]
     window = Geometry(geometry.y.cut(wide[0], coarse[0]), geometry.x.cut(wide[1], coarse[1]))
     known = finite_in(fused, np.flatnonzero(plan.radiometry.good))
-    return _Part(
+    return _Detail(
         rows,
         columns,
         *coarse,
@@ -195,40 +195,40 @@ def _title(axes: Axes, text: str) -> None:
     axes.set_title(text, loc="left", fontsize=_STYLE.text)
 
 
-def _frame(part: _Part) -> Rectangle:
+def _frame(detail: _Detail) -> Rectangle:
     return Rectangle(
-        (part.columns.start, part.rows.start),
-        len(part.columns),
-        len(part.rows),
+        (detail.columns.start, detail.rows.start),
+        len(detail.columns),
+        len(detail.rows),
         fill=False,
         edgecolor=_STYLE.frame,
         linewidth=1.4,
     )
 
 
-def _draw_part(
-    close: Sequence[Axes],
+def _draw_detail(
+    details: Sequence[Axes],
     plan: Plan,
-    part: _Part,
+    detail: _Detail,
     shown: tuple[tuple[list[int], Limits], tuple[list[int], Limits]],
 ) -> None:
     (hs_bands, hs_limits), (rgb_bands, rgb_limits) = shown
     geometry = plan.pair.geometry
     fine = (
-        float(part.columns.start),
-        float(part.columns.stop),
-        float(part.rows.stop),
-        float(part.rows.start),
+        float(detail.columns.start),
+        float(detail.columns.stop),
+        float(detail.rows.stop),
+        float(detail.rows.start),
     )
-    coarse = _extent(geometry, part.coarse_rows, part.coarse_columns)
-    _show(close[0], stretched(part.hs[hs_bands], hs_limits), coarse)
-    _show(close[1], stretched(part.rgb[rgb_bands], rgb_limits), fine)
-    _show(close[2], stretched(part.fused[hs_bands], hs_limits), fine)
-    for axes in close:
+    coarse = _extent(geometry, detail.coarse_rows, detail.coarse_columns)
+    _show(details[0], stretched(detail.hs[hs_bands], hs_limits), coarse)
+    _show(details[1], stretched(detail.rgb[rgb_bands], rgb_limits), fine)
+    _show(details[2], stretched(detail.fused[hs_bands], hs_limits), fine)
+    for axes in details:
         axes.set(xlim=fine[:2], ylim=fine[2:])
         axes.spines[:].set(color=_STYLE.frame, linewidth=1.6)
-    size = image_size(len(part.rows), len(part.columns))
-    _title(close[0], f"detail (frame), {size} of the output")
+    size = image_size(len(detail.rows), len(detail.columns))
+    _title(details[0], f"detail (frame), {size} of the output")
 
 
 def _draw_scale_bar(axes: Axes, plan: Plan, columns: Span) -> None:
@@ -252,7 +252,7 @@ def _draw_scale_bar(axes: Axes, plan: Plan, columns: Span) -> None:
     )  # fmt: skip
 
 
-def _draw_map(figure: Figure, axes: Axes, plan: Plan, path: AnyPath, part: _Part) -> None:
+def _draw_map(figure: Figure, axes: Axes, plan: Plan, path: AnyPath, detail: _Detail) -> None:
     """Draw the standard error of the output, or the difference of the detail from the HS image."""
     geometry, units = plan.pair.geometry, str(plan.pair.hs.attrs.get("units") or "")
     if plan.fuser.gives_standard_error:
@@ -262,8 +262,8 @@ def _draw_map(figure: Figure, axes: Axes, plan: Plan, path: AnyPath, part: _Part
         title = "standard error of the fused pixels"
     else:
         good = plan.radiometry.good
-        plane = np.sqrt(((part.degraded - part.hs)[good] ** 2).mean(axis=0))
-        extent = _extent(geometry, part.coarse_rows, part.coarse_columns)
+        plane = np.sqrt(((detail.degraded - detail.hs)[good] ** 2).mean(axis=0))
+        extent = _extent(geometry, detail.coarse_rows, detail.coarse_columns)
         title = "detail: output blurred by PSF against HS, RMSE"
     drawn = axes.imshow(
         plane, extent=extent, interpolation="nearest", aspect="equal", cmap=_STYLE.map_colours
@@ -275,22 +275,22 @@ def _draw_map(figure: Figure, axes: Axes, plan: Plan, path: AnyPath, part: _Part
     bar.ax.tick_params(labelsize=_STYLE.text)
 
 
-def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) -> None:
+def _draw_spectra(axes: Axes, details: Sequence[Axes], plan: Plan, detail: _Detail) -> None:
     """Draw the spectra of three dissimilar HS pixels, and of the output at their centres."""
     hs = plan.pair.hs
     line = spectrum_line(hs["wavelength"].values, plan.radiometry.good)
-    pixels = _dissimilar_pixels(plan, part)
+    pixels = _dissimilar_pixels(plan, detail)
     for colour, (row, column, fine_row, fine_column) in zip(_STYLE.colours, pixels, strict=False):
         for values, style, width, alpha in (
-            (part.hs[:, row, column], "-", 4.0, 0.35),
-            (part.degraded[:, row, column], "-", 1.3, 1.0),
-            (part.fused[:, fine_row, fine_column], ":", 1.1, 1.0),
+            (detail.hs[:, row, column], "-", 4.0, 0.35),
+            (detail.degraded[:, row, column], "-", 1.3, 1.0),
+            (detail.fused[:, fine_row, fine_column], ":", 1.1, 1.0),
         ):
             axes.plot(
                 line.place, line.values(values), style, color=colour, linewidth=width, alpha=alpha
             )
-        place = part.columns.start + fine_column + 0.5, part.rows.start + fine_row + 0.5
-        for panel in (close[0], close[2]):
+        place = detail.columns.start + fine_column + 0.5, detail.rows.start + fine_row + 0.5
+        for panel in (details[0], details[2]):
             panel.plot(*place, "o", markersize=7, color=colour, markeredgecolor="white")
     units = str(hs.attrs.get("units") or "") or "value (the file states no units)"
     _title(
@@ -306,28 +306,28 @@ def _draw_spectra(axes: Axes, close: Sequence[Axes], plan: Plan, part: _Part) ->
     axes.margins(x=0.01)
 
 
-def _dissimilar_pixels(plan: Plan, part: _Part) -> list[tuple[int, int, int, int]]:
+def _dissimilar_pixels(plan: Plan, detail: _Detail) -> list[tuple[int, int, int, int]]:
     """Return the HS pixels with the most different spectra, and the output pixels in them."""
     geometry, good = plan.pair.geometry, plan.radiometry.good
     places: list[tuple[int, int, int, int]] = []
-    rows = np.floor(geometry.y.centres(part.coarse_rows)).astype(int) - part.rows.start
-    columns = np.floor(geometry.x.centres(part.coarse_columns)).astype(int) - part.columns.start
+    rows = np.floor(geometry.y.centres(detail.coarse_rows)).astype(int) - detail.rows.start
+    columns = np.floor(geometry.x.centres(detail.coarse_columns)).astype(int) - detail.columns.start
     for row, fine_row in enumerate(rows):
         for column, fine_column in enumerate(columns):
             inside = all(
                 _STYLE.dot_margin <= (place + 0.5) / len(span) <= 1 - _STYLE.dot_margin
-                for place, span in ((fine_row, part.rows), (fine_column, part.columns))
+                for place, span in ((fine_row, detail.rows), (fine_column, detail.columns))
             )
             if (
                 inside
-                and np.isfinite(part.hs[good, row, column]).all()
-                and np.isfinite(part.degraded[good, row, column]).all()
-                and np.isfinite(part.fused[good, fine_row, fine_column]).all()
+                and np.isfinite(detail.hs[good, row, column]).all()
+                and np.isfinite(detail.degraded[good, row, column]).all()
+                and np.isfinite(detail.fused[good, fine_row, fine_column]).all()
             ):
                 places.append((row, column, int(fine_row), int(fine_column)))
     if not places:
         return []
-    spectra = np.array([part.hs[good, row, column] for row, column, *_ in places])
+    spectra = np.array([detail.hs[good, row, column] for row, column, *_ in places])
     chosen = [int(np.argmax(np.linalg.norm(spectra - np.median(spectra, axis=0), axis=1)))]
     while len(chosen) < min(len(_STYLE.colours), len(places)):
         apart = np.linalg.norm(spectra[:, None] - spectra[chosen][None], axis=2).min(axis=1)

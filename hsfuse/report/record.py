@@ -33,8 +33,11 @@ from hsfuse.io.read import open_raster
 
 if TYPE_CHECKING:
     from hsfuse.fusion.job import Job, Outcome
+    from hsfuse.fusion.plan import Plan
     from hsfuse.fusion.settings import PathLike, SensorLike
     from hsfuse.pair.alignment import Alignment
+    from hsfuse.pair.geometry import Pair
+    from hsfuse.pair.radiometry import Radiometry
 
 __all__ = [
     "as_json",
@@ -129,8 +132,6 @@ def plan_as_dict(job: Job) -> dict[str, object]:
         From :func:`hsfuse.fusion.run.prepare`.
     """
     plan, settings = job.plan, job.settings
-    geometry, radiometry = plan.pair.geometry, plan.radiometry
-    axes = {"y": geometry.y, "x": geometry.x}
     facts = {
         "command": repeat_command(job),
         "config": job.config,
@@ -139,56 +140,70 @@ def plan_as_dict(job: Job) -> dict[str, object]:
         "versions": _versions(),
         "scene": _input(job.scene, settings.hs_sensor, settings.hs_mask),
         "rgb": _input(job.rgb, settings.rgb_sensor, settings.rgb_mask),
-        "grid": {
-            "ratio": {name: axis.ratio for name, axis in axes.items()},
-            "origin": {name: axis.origin for name, axis in axes.items()},
-            "coarse": {name: axis.coarse for name, axis in axes.items()},
-            "fine": {name: axis.fine for name, axis in axes.items()},
-            **grid_of(plan.pair.rgb),
-        },
+        "grid": _grids(plan.pair),
         "psf": _psf(plan.pair.psf),
         "alignment": _alignment(plan.alignment),
         "response": {
             "source": plan.pair.response_source,
-            "matrix": np.round(radiometry.response, 9),
+            "matrix": np.round(plan.radiometry.response, 9),
         },
-        "radiometry": {
-            "gain": radiometry.gain,
-            "offset": radiometry.offset,
-            "correlation": radiometry.correlation,
-            "good": radiometry.good,
-            "covered": radiometry.covered,
-            "explained": np.round(radiometry.explained, 4),
-        },
+        "radiometry": _radiometry(plan.radiometry),
         "lower_limit": plan.lower_limit,
         "method": plan.fuser.describe(),
         "device": plan.options.device,
         "workers": job.workers,
         "cluster": None if job.cluster is None else asdict(job.cluster),
-        "tiles": {
-            "count": len(plan.blocks),
-            "size": plan.rows.size,
-            "overlap": {
-                "y": plan.rows.halo + plan.rows.blend,
-                "x": plan.columns.halo + plan.columns.blend,
-            },
-        },
-        "output": {
-            "path": str(job.out.absolute()),
-            "shape": plan.shape,
-            "dtype": job.layout.dtype,
-            "scale": job.layout.scale,
-            "offset": job.layout.offset,
-            "max_error": job.layout.max_error,
-            "stored_numbers": job.layout.attributes.get("stored_numbers", "as asked"),
-            "bytes": job.output_bytes,
-        },
+        "tiles": _tiles(plan),
+        "output": _output(job),
         "memory_bytes": job.memory_bytes,
         "expected_seconds": None if job.expected is None else job.expected.total,
         "notes": plan.notes,
         "digest": plan.digest,
     }
     return json_mapping(facts)
+
+
+def _grids(pair: Pair) -> dict[str, object]:
+    """Return the relation of both grids along each axis, and the grid of the output."""
+    axes = {"y": pair.geometry.y, "x": pair.geometry.x}
+    return {
+        "ratio": {name: axis.ratio for name, axis in axes.items()},
+        "origin": {name: axis.origin for name, axis in axes.items()},
+        "coarse": {name: axis.coarse for name, axis in axes.items()},
+        "fine": {name: axis.fine for name, axis in axes.items()},
+        **grid_of(pair.rgb),
+    }
+
+
+def _radiometry(radiometry: Radiometry) -> dict[str, object]:
+    return {
+        "gain": radiometry.gain,
+        "offset": radiometry.offset,
+        "correlation": radiometry.correlation,
+        "good": radiometry.good,
+        "covered": radiometry.covered,
+        "explained": np.round(radiometry.explained, 4),
+    }
+
+
+def _tiles(plan: Plan) -> dict[str, object]:
+    rows, columns = plan.rows, plan.columns
+    overlap = {"y": rows.halo + rows.blend, "x": columns.halo + columns.blend}
+    return {"count": len(plan.blocks), "size": rows.size, "overlap": overlap}
+
+
+def _output(job: Job) -> dict[str, object]:
+    layout = job.layout
+    return {
+        "path": str(job.out.absolute()),
+        "shape": job.plan.shape,
+        "dtype": layout.dtype,
+        "scale": layout.scale,
+        "offset": layout.offset,
+        "max_error": layout.max_error,
+        "stored_numbers": layout.attributes.get("stored_numbers", "as asked"),
+        "bytes": job.output_bytes,
+    }
 
 
 def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
@@ -257,8 +272,8 @@ def as_json(facts: Mapping[str, object]) -> str:
     return re.sub(r"\[\n[^\[\]{}]*?\n *\]", _on_one_line, text)
 
 
-def _on_one_line(found: re.Match[str]) -> str:
-    return "[" + " ".join(line.strip() for line in found[0][1:-1].splitlines()).strip() + "]"
+def _on_one_line(match: re.Match[str]) -> str:
+    return "[" + " ".join(line.strip() for line in match[0][1:-1].splitlines()).strip() + "]"
 
 
 def repeat_command(job: Job) -> str:
@@ -320,14 +335,14 @@ def _identity_of_object(url: Url) -> dict[str, object]:
 def _versions() -> dict[str, str]:
     import rasterio
 
-    found = {name: version(name) for name in _LIBRARIES}
-    return {**found, "gdal": rasterio.__gdal_version__, "python": platform.python_version()}
+    libraries = {name: version(name) for name in _LIBRARIES}
+    return {**libraries, "gdal": rasterio.__gdal_version__, "python": platform.python_version()}
 
 
-def _alignment(found: Alignment | None) -> dict[str, object] | None:
-    if found is None:
+def _alignment(alignment: Alignment | None) -> dict[str, object] | None:
+    if alignment is None:
         return None
-    return {**asdict(found), "reliable": found.reliable, "psf": _psf(found.psf)}
+    return {**asdict(alignment), "reliable": alignment.reliable, "psf": _psf(alignment.psf)}
 
 
 def _psf(psf: PSF) -> dict[str, object]:

@@ -210,15 +210,15 @@ def _assets(outcome: Outcome, raster: xr.DataArray) -> dict[str, object]:
     }
     if path.suffix.lower() in _MEDIA_TYPES:
         data["type"] = _MEDIA_TYPES[path.suffix.lower()]
-    found: dict[str, object] = {"data": data}
+    assets: dict[str, object] = {"data": data}
     for key, beside, kind, role in (
         ("record", record_path(path), "application/json", "metadata"),
         ("quicklook", path.with_name(f"{path.name}.png"), "image/png", "overview"),
         ("report", path.with_name(f"{path.name}.html"), "text/html", "metadata"),
     ):
         if beside.exists():
-            found[key] = {"href": f"./{beside.name}", "type": kind, "roles": [role]}
-    return found
+            assets[key] = {"href": f"./{beside.name}", "type": kind, "roles": [role]}
+    return assets
 
 
 def _stored(raster: xr.DataArray) -> dict[str, object]:
@@ -244,7 +244,7 @@ def _bands(raster: xr.DataArray, path: AnyPath) -> list[dict[str, object]]:
     """Return the fields of each band; wavelengths are in micrometres, as the eo extension asks."""
     wavelength = np.asarray(raster["wavelength"].values, dtype=np.float64)
     good = np.asarray(raster["good"].values, dtype=bool)
-    shown = dict(zip(_shown(wavelength, good), ("red", "green", "blue"), strict=False))
+    colours = dict(zip(_shown(wavelength, good), ("red", "green", "blue"), strict=False))
     bands = []
     for index, name in enumerate(raster["band_name"].values):
         band: dict[str, object] = {"name": str(name)}
@@ -254,8 +254,8 @@ def _bands(raster: xr.DataArray, path: AnyPath) -> list[dict[str, object]]:
         ):
             if math.isfinite(lengths[index]) and lengths[index] > 0:
                 band[field] = round(float(lengths[index]) / 1000, 7)
-        if index in shown:
-            band["eo:common_name"] = shown[index]
+        if index in colours:
+            band["eo:common_name"] = colours[index]
         bands.append(band)
     if STANDARD_ERROR in raster.coords and path.suffix.lower() in (".tif", ".tiff"):
         bands.append({"name": STANDARD_ERROR, "description": "standard error of each pixel"})

@@ -133,20 +133,20 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
     bands, rows, columns = outcome.job.plan.shape
     done = outcome.blocks - outcome.resumed
     rate = rows * columns / 1e6 * done / outcome.blocks / max(outcome.seconds, 1e-9)
-    took = (
+    duration = (
         f"{format_time(outcome.job.seconds)} planning, {format_time(outcome.seconds)} fusing "
         f"({rate:.3g} Mpx/s)"
     )
     if paths is not None:
-        took += f", {format_time(paths.seconds)} report"
+        duration += f", {format_time(paths.seconds)} report"
     if outcome.resumed:
-        took += f"; {outcome.resumed} of {outcome.blocks} blocks were complete before this run"
+        duration += f"; {outcome.resumed} of {outcome.blocks} blocks were complete before this run"
     missing = outcome.missing / (bands * rows * columns)
     units = str(outcome.job.plan.pair.hs.attrs.get("units", ""))
     kind = image_kind(outcome.job.plan.pair.rgb.sizes["band"])
     lines = [
         ("output", f"{outcome.path}, {byte_size(stored_bytes(outcome.path))}"),
-        ("time", took),
+        ("time", duration),
         (
             "HS consistency",
             f"{_difference(outcome.spatial, units)}: output degraded by the PSF, compared with the "
@@ -220,27 +220,28 @@ def _bounds(bounds: list[float]) -> str:
     return ", ".join(f"{side} {value:.10g}" for side, value in sides)
 
 
-def _estimated_psf(found: Alignment | None) -> PSF | None:
-    return found.psf if found is not None and found.reliable else None
+def _estimated_psf(alignment: Alignment | None) -> PSF | None:
+    return alignment.psf if alignment is not None and alignment.reliable else None
 
 
-def _alignment(found: Alignment | None) -> str:
+def _alignment(alignment: Alignment | None) -> str:
     """Return the estimated shift of the pair."""
-    if found is None or not found.reliable:
+    if alignment is None or not alignment.reliable:
         return ""
     return (
-        f"estimated shift of the HS image: {found.description}, "
-        f"{found.changed:.1%} of the pixels differ between the images"
+        f"estimated shift of the HS image: {alignment.description}, "
+        f"{alignment.changed:.1%} of the pixels differ between the images"
     )
 
 
 def _radiometry(job: Job) -> str:
-    found = job.plan.radiometry
+    radiometry = job.plan.radiometry
     names = [str(name) for name in job.plan.pair.rgb["band_name"].values]
     lines = [
         f"{name or index} {gain:.4g}, {offset:+.3g}, {correlation:.3f}"
         for index, (name, gain, offset, correlation) in enumerate(
-            zip(names, found.gain, found.offset, found.correlation, strict=True), start=1
+            zip(names, radiometry.gain, radiometry.offset, radiometry.correlation, strict=True),
+            start=1,
         )
     ]
     more = len(lines) - _MOST_LISTED
@@ -344,7 +345,7 @@ def _standard_error(outcome: Outcome, units: str) -> str:
     return f"median standard error {median}, in {place}"
 
 
-def _difference(found: Discrepancy, units: str = "") -> str:
-    if not found.count:
+def _difference(discrepancy: Discrepancy, units: str = "") -> str:
+    if not discrepancy.count:
         return "not measured"
-    return describe_difference(found.rmse, found.relative, units)
+    return describe_difference(discrepancy.rmse, discrepancy.relative, units)

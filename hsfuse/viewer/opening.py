@@ -62,15 +62,15 @@ def open_scene(fused: AnyPath, inputs: tuple[AnyPath, AnyPath] | None = None) ->
     pyramid, error = open_pyramid(fused)
     record, notes = _record(fused)
     layers = {"fused": _own("fused", raster, pyramid)}
-    found = _inputs(inputs, record)
+    images = _inputs(inputs, record)
     relation = None
-    if found is not None:
+    if images is not None:
         try:
-            pair, recorded = _pair(found, record, notes)
-            layers |= _input_layers(pair, raster, found)
+            pair, recorded = _pair(images, record, notes)
+            layers |= _input_layers(pair, raster, images)
             relation = _relation(record, layers["ms"]) if recorded else None
         except (HsfuseError, OSError) as fault:
-            if found.named:
+            if images.named:
                 raise
             notes.append(f"the images that its record names are not shown: {fault}")
     if error is not None:

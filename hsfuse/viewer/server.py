@@ -186,15 +186,15 @@ async def _send(send: _Send, response: Response) -> None:
 
 
 def _listening(port: int) -> socket.socket:
-    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        found.bind((ADDRESS, port))
-        found.listen()  # a browser opened before the server runs waits
+        listener.bind((ADDRESS, port))
+        listener.listen()  # a browser opened before the server runs waits
     except OSError as error:
-        found.close()
+        listener.close()
         raise OutputError(
             f"port {port} of {ADDRESS}: {error.strerror or error}; choose another with --port, or "
             "none for any that is free"
         ) from error
-    return found
+    return listener

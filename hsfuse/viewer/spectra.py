@@ -55,20 +55,20 @@ def spectra_at(scene: Scene, row: int, column: int) -> dict[str, Any]:
             f"expected a row of 0 to {rows - 1} and a column of 0 to {columns - 1}, "
             f"got {row} and {column}"
         )
-    found: dict[str, Any] = {"row": row, "column": column, **_place(scene, row, column)}
+    spectra: dict[str, Any] = {"row": row, "column": column, **_place(scene, row, column)}
     for name, layer in scene.layers.items():
         place = layer.pixel_at(row, column)
         if place is None:
             continue
         values = layer.spectrum(*place)
         if name == "standard_error":
-            found[name] = json_value(values[0])
+            spectra[name] = json_value(values[0])
             continue
-        found[name] = {"row": place[0], "column": place[1], "values": json_value(values)}
+        spectra[name] = {"row": place[0], "column": place[1], "values": json_value(values)}
         if name == "ms" and scene.relation is not None:
             scaled = (values - scene.relation.offset) / scene.relation.gain
-            found[name]["in_hs_units"] = json_value(scaled)
-    return found
+            spectra[name]["in_hs_units"] = json_value(scaled)
+    return spectra
 
 
 def spectra_table(scene: Scene, pixels: Iterable[tuple[int, int]]) -> str:
@@ -84,13 +84,13 @@ def spectra_table(scene: Scene, pixels: Iterable[tuple[int, int]]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for row, column in pixels:
-        found = spectra_at(scene, row, column)
-        place = [found[name] for name in ("row", "column", "x", "y", "longitude", "latitude")]
+        spectra = spectra_at(scene, row, column)
+        place = [spectra[name] for name in ("row", "column", "x", "y", "longitude", "latitude")]
         for image in ("fused", "hs", "ms"):
-            if image not in found:
+            if image not in spectra:
                 continue
-            bands, part = scene.layers[image].bands, found[image]
-            error = found.get("standard_error") if image == "fused" else None
+            bands, part = scene.layers[image].bands, spectra[image]
+            error = spectra.get("standard_error") if image == "fused" else None
             for index, value in enumerate(part["values"]):
                 wavelength = json_value(bands.wavelength[index])
                 band = [index + 1, bands.names[index], wavelength]
@@ -116,9 +116,9 @@ def _place(scene: Scene, row: int, column: int) -> dict[str, float | None]:
     if scene.transform is not None:
         x, y = scene.transform * (column + 0.5, row + 0.5)
         place |= {"x": float(x), "y": float(y)}
-        found = longitude_latitude(scene, x, y)
-        if found is not None:
-            place |= {"longitude": found[0], "latitude": found[1]}
+        degrees = longitude_latitude(scene, x, y)
+        if degrees is not None:
+            place |= {"longitude": degrees[0], "latitude": degrees[1]}
     return place
 
 

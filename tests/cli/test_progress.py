@@ -56,7 +56,7 @@ def test_hidden_is_hidden():
     """Neither the bar nor a text before it."""
     screen = Terminal()
     with Progress(4.0, hidden=True, stream=screen) as progress:
-        progress.say("beginning")
+        progress.show_preparation("beginning")
         progress(1, 2)
         progress(2, 2)
     assert screen.getvalue() == ""
@@ -82,7 +82,7 @@ def test_what_comes_before_the_first_item_is_said_on_a_terminal_alone():
     screen, log = Terminal(), io.StringIO()
     for stream in (screen, log):
         with Progress(4, item="step", unit="steps", closing="writing", stream=stream) as progress:
-            progress.say("beginning")
+            progress.show_preparation("beginning")
             progress(4, 4, "loss 0.1")
     assert log.getvalue() == ""
     states = screen.getvalue().split("\r")

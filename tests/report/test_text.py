@@ -24,7 +24,7 @@ from hsfuse.io.read import open_raster
 from hsfuse.io.write import write_raster
 from hsfuse.pair.lattice import lattice_offset
 from hsfuse.report.files import write_report, write_sidecar
-from hsfuse.report.quicklook import _dissimilar_pixels, _part
+from hsfuse.report.quicklook import _detail, _dissimilar_pixels
 from hsfuse.report.record import outcome_as_dict, plan_as_dict, repeat_command
 from hsfuse.report.text import describe_plan, summarise
 from hsfuse.report.wording import describe_psf
@@ -148,13 +148,13 @@ def test_spectra_are_compared_as_the_hs_sensor_sees_the_output(outcome: Outcome,
     truth = open_raster(Path(str(outcome.job.scene)).parent / "truth.tif")
     row, column = lattice_offset(truth, plan.pair.rgb, "truth and output")
     cut = truth.isel(y=slice(row, row + 60), x=slice(column, column + 90))
-    part = _part(plan, write_raster(cut, tmp_path / "cut.tif"), Span(2, 50), Span(10, 70))
-    known = np.isfinite(part.degraded).all(axis=0)
+    detail = _detail(plan, write_raster(cut, tmp_path / "cut.tif"), Span(2, 50), Span(10, 70))
+    known = np.isfinite(detail.degraded).all(axis=0)
     assert known.sum() > 100
-    assert part.degraded.shape == part.hs.shape
-    difference = (part.degraded - part.hs)[:, known]
-    assert np.sqrt((difference**2).mean()) < 0.03 * np.sqrt((part.hs[:, known] ** 2).mean())
-    pixels = _dissimilar_pixels(plan, part)
+    assert detail.degraded.shape == detail.hs.shape
+    difference = (detail.degraded - detail.hs)[:, known]
+    assert np.sqrt((difference**2).mean()) < 0.03 * np.sqrt((detail.hs[:, known] ** 2).mean())
+    pixels = _dissimilar_pixels(plan, detail)
     assert len(pixels) == 3
     for _, _, fine_row, fine_column in pixels:
         assert 1 < fine_row < 46

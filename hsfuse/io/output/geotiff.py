@@ -14,9 +14,9 @@ import math
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -189,17 +189,12 @@ def export_geotiff(
     layout = read_layout(store_path)
     profile = creation_profile(layout, creation_options)
     workers = local_workers(workers, "cpu")
-    levels = tiff_path.with_name(tiff_path.name + ".overviews.partial")
-    ready = tiff_path.with_name(tiff_path.name + ".partial.tif")
-    try:
-        with ExitStack() as stack:
-            stack.enter_context(rasterio.Env(GDAL_CACHEMAX=GEOTIFF.cache_bytes, GDAL_NUM_THREADS=1))
-            # A raster without georeferencing is allowed; rasterio warns of it at every open.
-            stack.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            images = [Planes.open(store_path, hashes)]
-            count = _Count(stage or ignore_stage, images[0])
-            statistics = Statistics(images[0].count, images[0].fill)
+    with _exporting(tiff_path) as (levels, ready):
+        with _gdal_environment():
+            image = Planes.open(store_path, hashes)
+            images = [image]
+            count = _Count(stage or ignore_stage, image)
+            statistics = Statistics(image.count, image.fill)
 
             def read(piece: Piece, values: NDArray[Any]) -> None:
                 statistics.add(piece, values)
@@ -208,8 +203,8 @@ def export_geotiff(
 
             if overviews:
                 images += build_overviews(
-                    images[0],
-                    lambda number, *shape: images[0].create(levels / str(number), *shape),
+                    image,
+                    lambda number, *shape: image.create(levels / str(number), *shape),
                     longest=int(profile["BLOCKSIZE"]),
                     least=GEOTIFF.tile,
                     max_error=layout.max_error,
@@ -218,27 +213,44 @@ def export_geotiff(
                     on_piece=read,
                 )
             if overviews and len(images) == 1:  # not larger than a tile, so no piece was read yet
-                for piece in images[0].pieces(GEOTIFF.tile, GEOTIFF.tile):
-                    read(piece, images[0].read(piece))
+                for piece in image.pieces(GEOTIFF.tile, GEOTIFF.tile):
+                    read(piece, image.read(piece))
             variant, directory = _empty_directory(layout, profile, statistics)
-            directories = [
-                directory,
-                *(directory.overview(each.rows, each.columns) for each in images[1:]),
-            ]
+            smaller = [directory.overview(planes.rows, planes.columns) for planes in images[1:]]
             _write_images(
-                ready, images, variant, directories, profile, workers=workers, count=count
+                ready, images, variant, [directory, *smaller], profile, workers=workers, count=count
             )
         move_file(ready, tiff_path)
+    return tiff_path
+
+
+@contextmanager
+def _exporting(path: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield temporary paths, of overviews and of the file; report errors, and remove both."""
+    levels = path.with_name(path.name + ".overviews.partial")
+    ready = path.with_name(path.name + ".partial.tif")
+    try:
+        yield levels, ready
     except (RasterioError, CPLE_BaseError, OSError) as error:
         if isinstance(error, OutputError):
             raise
-        full = shutil.disk_usage(tiff_path.parent).free < GEOTIFF.full_disk
+        full = shutil.disk_usage(path.parent).free < GEOTIFF.full_disk
         reason = FULL if full else str(error)
-        raise OutputError(f"{tiff_path}: could not be written: {reason}") from error
+        raise OutputError(f"{path}: could not be written: {reason}") from error
     finally:
         shutil.rmtree(levels, ignore_errors=True)
         ready.unlink(missing_ok=True)
-    return tiff_path
+
+
+@contextmanager
+def _gdal_environment() -> Iterator[None]:
+    """Limit the cache of GDAL; rasterio would warn of no georeferencing, which is allowed."""
+    with (
+        rasterio.Env(GDAL_CACHEMAX=GEOTIFF.cache_bytes, GDAL_NUM_THREADS=1),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
 
 
 class _Count:

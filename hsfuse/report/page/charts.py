@@ -46,12 +46,12 @@ def srf_chart(subject: Subject) -> dict[str, Any]:
     series = []
     for band in np.argsort(centres)[:_MOST_BANDS]:
         share = response[band] / max(float(response[band].max()), 1e-12)
-        shown = np.flatnonzero(share > _LEAST)
-        if not shown.size:
+        responsive = np.flatnonzero(share > _LEAST)
+        if not responsive.size:
             continue
         # Include one zero on each side, where the response ends.
         order = np.argsort(along)
-        places = np.flatnonzero(np.isin(order, shown))
+        places = np.flatnonzero(np.isin(order, responsive))
         part = order[max(places[0] - 1, 0) : places[-1] + 2]
         series.append(
             {

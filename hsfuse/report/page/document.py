@@ -55,14 +55,14 @@ def render_page(subject: Subject) -> Page:
     RasterError
         If a file cannot be read.
     """
-    found = page_data(subject)
-    assessment = found.quality.assessment
-    return Page(_html(subject, found), assessment.findings if assessment else ())
+    data = page_data(subject)
+    assessment = data.quality.assessment
+    return Page(_html(subject, data), assessment.findings if assessment else ())
 
 
-def _html(subject: Subject, found: ReportData) -> str:
+def _html(subject: Subject, data: ReportData) -> str:
     charts = [chart for chart in (srf_chart(subject), psf_chart(subject)) if chart["series"]]
-    content = found.content | {"charts": charts}
+    content = data.content | {"charts": charts}
     layers = [layer["name"] for layer in content["layers"]]
     composites = {picture["composite"] for layer in content["layers"]
                   for picture in layer["pictures"]}  # fmt: skip
@@ -82,9 +82,9 @@ def _html(subject: Subject, found: ReportData) -> str:
             if content["detail"]
             else ""
         ),
-        spectra_note=escape(found.spectra_note),
-        quality=_quality(found.quality),
-        maps=_maps(found.quality.maps),
+        spectra_note=escape(data.spectra_note),
+        quality=_quality(data.quality),
+        maps=_maps(data.quality.maps),
         srf_caption=escape(
             f"SRF: response of each band of the {subject.ms_name} at the HS bands, as used "
             f"({subject.observed.pair.response_source})."
@@ -96,7 +96,7 @@ def _html(subject: Subject, found: ReportData) -> str:
         pair=_list(pair_facts(subject)),
         bands=_bands(subject),
         run=_run(subject),
-        about=_about(subject, found),
+        about=_about(subject, data),
     )
 
 
@@ -155,39 +155,39 @@ def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], tex
 
 
 def _quality(quality: Quality) -> str:
-    found = quality.assessment
-    if found is None:
+    assessment = quality.assessment
+    if assessment is None:
         return f'<p class="note">{escape(quality.scope)}</p>'
     findings = "".join(
         f'<li><span class="{finding.quality}">{finding.quality}</span>'
         f"<span>{escape(_sentence(finding.text))}</span></li>\n"
-        for finding in found.findings
+        for finding in assessment.findings
     )
     best = "1 is best; the noise of the HS image allows at most"
     square = "the root mean square of the image"
     rows = [
-        ("HQNR", _figure(found.hqnr), f"{best} {_figure(found.hqnr_limit)}"),
-        ("QNR", _figure(found.qnr), f"{best} {_figure(found.qnr_limit)}"),
-        ("D_lambda_K", _figure(found.d_lambda_k), "spectral distortion of HQNR; 0 is best"),
-        ("D_lambda", _figure(found.d_lambda), "spectral distortion of QNR; 0 is best"),
-        ("D_s", _figure(found.d_s), "spatial distortion; 0 is best"),
+        ("HQNR", _figure(assessment.hqnr), f"{best} {_figure(assessment.hqnr_limit)}"),
+        ("QNR", _figure(assessment.qnr), f"{best} {_figure(assessment.qnr_limit)}"),
+        ("D_lambda_K", _figure(assessment.d_lambda_k), "spectral distortion of HQNR; 0 is best"),
+        ("D_lambda", _figure(assessment.d_lambda), "spectral distortion of QNR; 0 is best"),
+        ("D_s", _figure(assessment.d_s), "spatial distortion; 0 is best"),
         (
             "HS RMSE",
-            _with_units(found.hs.rmse, found.hs.units),
-            f"{percent(found.hs.relative)} of {square}",
+            _with_units(assessment.hs.rmse, assessment.hs.units),
+            f"{percent(assessment.hs.relative)} of {square}",
         ),
-        ("HS SAM", f"{found.hs.sam:.3f}°", "mean spectral angle"),
+        ("HS SAM", f"{assessment.hs.sam:.3f}°", "mean spectral angle"),
         (
             "MS RMSE",
-            _with_units(found.ms.rmse, found.ms.units),
-            f"{percent(found.ms.relative)} of {square}",
+            _with_units(assessment.ms.rmse, assessment.ms.units),
+            f"{percent(assessment.ms.relative)} of {square}",
         ),
     ]
-    table = _table("Figures without a truth", ("Figure", "Value", "Meaning"), rows, texts=3)
+    table = _table("Figures without a reference", ("Figure", "Value", "Meaning"), rows, texts=3)
     return (
         f'<ul class="findings">\n{findings}</ul>\n'
         f'<p class="caption">{escape(_sentence(quality.scope))}. PSF and SRF: '
-        f"{escape(found.observed)}.</p>\n<details><summary>Figures</summary>{table}</details>"
+        f"{escape(assessment.observed)}.</p>\n<details><summary>Figures</summary>{table}</details>"
     )
 
 
@@ -259,11 +259,11 @@ def _run(subject: Subject) -> str:
     return "\n".join(parts)
 
 
-def _about(subject: Subject, found: ReportData) -> str:
+def _about(subject: Subject, data: ReportData) -> str:
     sentences = [
         "This file holds all that it shows: it needs no server and no network.",
-        found.pictures_note,
-        found.spectra_note,
+        data.pictures_note,
+        data.spectra_note,
         "Larger windows and other bands are read from the raster itself, for example in QGIS.",
     ]
     return "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences)

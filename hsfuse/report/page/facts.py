@@ -53,11 +53,11 @@ def pair_facts(subject: Subject) -> Facts:
     ]
 
 
-def _estimated_psf(found: Record | None) -> PSF | None:
+def _estimated_psf(alignment: Record | None) -> PSF | None:
     """Return the PSF estimated from the pair, or None if it is not reliable."""
-    if not found or not found.get("reliable") or not found.get("psf"):
+    if not alignment or not alignment.get("reliable") or not alignment.get("psf"):
         return None
-    stated = found["psf"]
+    stated = alignment["psf"]
     width, error = (
         None if stated.get(name) is None else (stated[name]["y"], stated[name]["x"])
         for name in ("fwhm", "standard_error")
@@ -81,22 +81,22 @@ def _raster_text(raster: Any, stated: Record | None) -> str:
     return ", ".join(parts)
 
 
-def _alignment_text(found: Record | None, recorded: bool) -> str:
-    if found is None:
+def _alignment_text(alignment: Record | None, recorded: bool) -> str:
+    if alignment is None:
         return "as the files state it" if recorded else "estimated from the pair for this report"
-    if not found.get("reliable"):
+    if not alignment.get("reliable"):
         return "as the files state it: no reliable estimate from the pair"
-    (down, across), error = found["shift"], found["shift_error"]
+    (down, across), error = alignment["shift"], alignment["shift_error"]
     return (
         f"estimated shift of the HS image {down:+.3f} HS pixels along y (down) and {across:+.3f} "
-        f"along x (right), standard error {max(error):.3f}; {found['changed']:.1%} of the pixels "
-        "differ between the images"
+        f"along x (right), standard error {max(error):.3f}; {alignment['changed']:.1%} of the "
+        "pixels differ between the images"
     )
 
 
 def ms_band_rows(subject: Subject) -> list[tuple[str, str, str, str, str]]:
     """Return the name, centre, gain, offset and correlation of each MS band."""
-    rgb, found = subject.observed.pair.rgb, subject.observed.radiometry
+    rgb, radiometry = subject.observed.pair.rgb, subject.observed.radiometry
     rows = []
     for band, name in enumerate(rgb["band_name"].values):
         centre = float(rgb["wavelength"].values[band])
@@ -104,9 +104,9 @@ def ms_band_rows(subject: Subject) -> list[tuple[str, str, str, str, str]]:
             (
                 str(name) or f"band {band + 1}",
                 f"{centre:.1f} nm" if np.isfinite(centre) else "unknown",
-                f"{found.gain[band]:.4g}",
-                f"{found.offset[band]:+.4g}",
-                f"{found.correlation[band]:.3f}",
+                f"{radiometry.gain[band]:.4g}",
+                f"{radiometry.offset[band]:+.4g}",
+                f"{radiometry.correlation[band]:.3f}",
             )
         )
     return rows
@@ -134,10 +134,10 @@ def fusion_facts(subject: Subject) -> Facts:
     return [fact for fact in facts if fact[1]]
 
 
-def _difference(label: str, found: Record | None, units: str) -> Facts:
-    if not found or found.get("rmse") is None:
+def _difference(label: str, discrepancy: Record | None, units: str) -> Facts:
+    if not discrepancy or discrepancy.get("rmse") is None:
         return []
-    text = describe_difference(found["rmse"], found["relative"], units)
+    text = describe_difference(discrepancy["rmse"], discrepancy["relative"], units)
     return [(label, f"{text}, over the whole raster")]
 
 

@@ -202,10 +202,10 @@ def _under(axis: Axis, fine: Indexes) -> tuple[Indexes, Indexes]:
     """Return the HS pixels that contain fine pixels, and for each fine pixel its index in them."""
     index = np.floor((fine + 0.5 - axis.origin) / axis.ratio).astype(np.intp)
     inside = (index >= 0) & (index < axis.coarse)
-    found = np.unique(index[inside])
-    if not found.size:
+    pixels = np.unique(index[inside])
+    if not pixels.size:
         return np.zeros(1, np.intp), np.full(len(fine), -1)
-    return found, np.where(inside, np.searchsorted(found, index), -1)
+    return pixels, np.where(inside, np.searchsorted(pixels, index), -1)
 
 
 def thin_region(region: Region) -> Region:
