@@ -16,12 +16,9 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 
 from hsfuse.core.grid import Span
 from hsfuse.core.overview import block_means, halved_length
-from hsfuse.errors import RasterError
 from hsfuse.io.files.url import AnyPath, as_path
 from hsfuse.io.input.handles import open_quietly
 from hsfuse.io.input.pixels import (
@@ -170,36 +167,18 @@ def preview_file(path: AnyPath, bands: Sequence[int], longest: int) -> Cube:
     -------
     ndarray of shape (bands, rows, columns)
         Means of the pixels with data, from overviews or levels where there are some; NaN where
-        there are none. A pixel of a store is a square of 1, 2, 4 ... pixels.
+        there are none. A pixel is a square of 1, 2, 4 ... pixels.
 
     Raises
     ------
     RasterError
         If the file cannot be read.
     """
-    if path.is_dir():
-        pyramid, _ = open_pyramid(path)
-        # A power of two, since the levels have such steps.
-        step = 2 ** math.ceil(math.log2(reduction_step(max(pyramid.shape[1:]), longest)))
-        rows, columns = (Span(0, length) for length in pyramid.size(step))
-        return pyramid.read(bands, step, rows, columns)
-    try:
-        with open_quietly(str(path)) as dataset:
-            step = reduction_step(max(dataset.shape), longest)
-            shape = [math.ceil(length / step) for length in dataset.shape]
-            stored = dataset.read(
-                [band + 1 for band in bands],
-                out_shape=(len(bands), *shape),
-                masked=True,
-                resampling=Resampling.average,
-            )
-            image = np.empty(stored.shape, np.float32)
-            for plane, values, band in zip(image, stored, bands, strict=True):
-                scale, offset = dataset.scales[band], dataset.offsets[band]
-                plane[...] = (values.astype(np.float64) * scale + offset).filled(np.nan)
-    except RasterioError as error:
-        raise RasterError(f"{path}: cannot be read ({error})") from error
-    return image
+    pyramid, _ = open_pyramid(path)
+    # A power of two, since the levels have such steps.
+    step = 2 ** math.ceil(math.log2(reduction_step(max(pyramid.shape[1:]), longest)))
+    rows, columns = (Span(0, length) for length in pyramid.size(step))
+    return pyramid.read(bands, step, rows, columns)
 
 
 def array_pyramid(raster: xr.DataArray) -> Pyramid:
