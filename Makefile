@@ -61,7 +61,7 @@ demo: $(VENV)/.installed
 	$(BIN)/hsfuse run $(DEMO)/scene.tif $(DEMO)/rgb.tif -o $(DEMO)/bicubic.tif --overwrite --quiet \
 	  --hs-sensor enmap --rgb-sensor sentinel-2a:B2,B3,B4,B8 --method bicubic
 	@echo
-	@echo "metrics of the fused raster against the truth:"
+	@echo "metrics of the fused raster against the reference:"
 	@$(BIN)/hsfuse evaluate $(DEMO)/truth.tif $(DEMO)/fused.tif --ratio 3
 	@echo
 	@echo "metrics of the HS image interpolated without the MS image (bicubic), for comparison:"

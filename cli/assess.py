@@ -1,4 +1,4 @@
-"""`hsfuse assess`: quality of a fused raster without a truth."""
+"""`hsfuse assess`: quality of a fused raster without a reference."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TABLE = {
 }
 
 
-@click.command(no_args_is_help=True, short_help="Assess a fused raster without a truth.")
+@click.command(no_args_is_help=True, short_help="Assess a fused raster without a reference.")
 @click.argument("fused", type=FileOrUrl())
 @click.argument("scene", type=FileOrUrl())
 @click.argument("rgb", type=FileOrUrl(), metavar="MS")
@@ -64,7 +64,7 @@ def assess(
     **choices: Any,
 ) -> None:
     """
-    Assess the raster FUSED, of the HS image SCENE and the MS image, without a truth.
+    Assess the raster FUSED, of the HS image SCENE and the MS image, without a reference.
 
     Consistency with both images, QNR and HQNR, of rasters of any size. An output of `hsfuse run` is
     assessed with the co-registration, PSF and response of the run, from the JSON record beside it;

@@ -60,10 +60,10 @@ class _Peak(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
 def _by_method(
     _context: click.Context, _parameter: click.Parameter, pairs: tuple[tuple[str, str], ...]
 ) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    weights: dict[str, list[str]] = {}
     for name, file in pairs:
-        found.setdefault(name, []).append(file)
-    return found
+        weights.setdefault(name, []).append(file)
+    return weights
 
 
 @click.command(no_args_is_help=True, short_help="Compare fusion methods.")
@@ -74,7 +74,7 @@ def _by_method(
     type=FileOrUrl(),
     metavar="SCENE MS",
     help="HS and MS image of a real pair instead of CUBES: fused at reduced resolution, where the "
-    "HS image is the truth, and at full resolution.",
+    "HS image is the reference, and at full resolution.",
 )
 @click.option(
     "-o",
@@ -218,17 +218,17 @@ def benchmark(
         )
 
         stage("inputs", 0.5)
-        asked = BenchmarkSettings(**choices)
-        found = prepare_benchmark(cubes, out, asked, pair=pair, protocol=protocol)
+        settings = BenchmarkSettings(**choices)
+        plan = prepare_benchmark(cubes, out, settings, pair=pair, protocol=protocol)
     if dry_run:
-        outcome = plan_benchmark(found, overwrite=overwrite)
+        outcome = plan_benchmark(plan, overwrite=overwrite)
     else:
         if not (quiet or as_json):
-            click.echo(describe_benchmark(found) + "\n")
-        with _progress(len(found.runs), hidden=quiet) as progress:
+            click.echo(describe_benchmark(plan) + "\n")
+        with _progress(len(plan.runs), hidden=quiet) as progress:
             try:
                 outcome = execute_benchmark(
-                    found, overwrite=overwrite, pictures=pictures, progress=progress
+                    plan, overwrite=overwrite, pictures=pictures, progress=progress
                 )
             except KeyboardInterrupt:
                 stop()

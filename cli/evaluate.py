@@ -1,4 +1,4 @@
-"""`hsfuse evaluate`: metrics of an estimate against the truth."""
+"""`hsfuse evaluate`: metrics of an estimate against the reference."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _FIGURES = {
 }
 
 
-@click.command(no_args_is_help=True, short_help="Compare a fused raster with the truth.")
-@click.argument("truth", type=FileOrUrl())
+@click.command(no_args_is_help=True, short_help="Compare a fused raster with the reference.")
+@click.argument("truth", metavar="REFERENCE", type=FileOrUrl())
 @click.argument("estimate", type=FileOrUrl())
 @click.option(
     "--ratio",
@@ -42,7 +42,7 @@ _FIGURES = {
     "--peak",
     type=float,
     metavar="NUMBER",
-    help="Largest possible value, for PSNR and SSIM.  [default: the largest of TRUTH]",
+    help="Largest possible value, for PSNR and SSIM.  [default: the largest of REFERENCE]",
 )
 @json_option
 @verbose_option
@@ -50,7 +50,7 @@ def evaluate(
     truth: AnyPath, estimate: AnyPath, *, ratio: float | None, peak: float | None, as_json: bool
 ) -> None:
     """
-    Compare the raster ESTIMATE with the raster TRUTH, of any size.
+    Compare the raster ESTIMATE with the raster REFERENCE, of any size.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`hsfuse sample` and `hsfuse simulate`: simulated pairs with their truth."""
+"""`hsfuse sample` and `hsfuse simulate`: simulated pairs with their reference."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ class _FormerNames(click.Command):
 
 
 @click.command(
-    cls=_FormerNames, no_args_is_help=True, short_help="Write a small synthetic pair and its truth."
+    cls=_FormerNames,
+    no_args_is_help=True,
+    short_help="Write a small synthetic pair and its reference.",
 )
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option(
@@ -87,10 +89,10 @@ class _FormerNames(click.Command):
 @verbose_option
 def sample(directory: Path, *, as_json: bool, **choices: Any) -> None:
     """
-    Write a small synthetic pair and its truth to DIRECTORY.
+    Write a small synthetic pair and its reference to DIRECTORY.
 
     A landscape of fields, water, roads and roofs, observed by two sensors: scene.tif (HS),
-    rgb.tif (MS) and truth.tif, georeferenced, in reflectance.
+    rgb.tif (MS) and truth.tif (reference), georeferenced, in reflectance.
 
     \b
     Examples:
@@ -113,7 +115,7 @@ def sample(directory: Path, *, as_json: bool, **choices: Any) -> None:
     type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
-    help="Folder for scene.tif, rgb.tif and truth.tif; created if absent.",
+    help="Folder for scene.tif, rgb.tif and truth.tif (the reference); created if absent.",
 )
 @click.option(
     "--rgb-sensor",
@@ -172,7 +174,7 @@ def simulate(
     """
     Simulate the pair that two sensors observe of the high-resolution CUBE.
 
-    CUBE, cut to the area that both cover, is the truth. It may be larger than memory.
+    CUBE, cut to the area that both cover, is the reference. It may be larger than memory.
 
     \b
     Examples:
@@ -193,5 +195,5 @@ def _print_paths(files: SimulatedFiles, as_json: bool) -> None:
             json.dumps({name: str(path) for name, path in files._asdict().items()}, indent=2)
         )
         return
-    for label, path in zip(("HS image", "MS image", "truth"), files, strict=True):
+    for label, path in zip(("HS image", "MS image", "reference"), files, strict=True):
         click.echo(f"{label:<12}{path}")

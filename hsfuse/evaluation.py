@@ -1,5 +1,5 @@
 """
-Evaluation of an estimated raster against the truth: RMSE, PSNR, SAM, SSIM, ERGAS, UIQI and CC.
+Evaluation of an estimated raster against the reference: RMSE, PSNR, SAM, SSIM, ERGAS, UIQI and CC.
 
 Both rasters are read block by block, with a halo for the windows that start in a block, so that
 the metrics are those of the whole and neither raster needs to fit in memory.
@@ -63,7 +63,7 @@ def evaluate(
     truth: Raster, estimate: Raster, *, ratio: float | None = None, peak: float | None = None
 ) -> Score:
     """
-    Return the metrics of an estimated raster against the truth.
+    Return the metrics of an estimated raster against the reference.
 
     Bands that either raster marks as bad are excluded, and pixels without data in any other band.
     Where the rasters cover different parts of one pixel lattice, their intersection is compared; a
@@ -72,12 +72,12 @@ def evaluate(
     Parameters
     ----------
     truth, estimate : DataArray, Dataset or path
-        As in :func:`hsfuse.fuse`, in the same units.
+        The reference and the estimate, as in :func:`hsfuse.fuse`, in the same units.
     ratio : float, optional
-        Fine pixels per coarse pixel of the pair that was fused; without it ERGAS is NaN.
+        MS pixels per HS pixel of the pair that was fused; without it ERGAS is NaN.
     peak : float, optional
         Largest possible value, in the units of the data; by default the largest compared value of
-        the truth. ``Score.peak`` is the value used.
+        the reference. ``Score.peak`` is the value used.
 
     Returns
     -------
@@ -94,12 +94,12 @@ def evaluate(
     for name, value in (("ratio", ratio), ("peak", peak)):
         if value is not None and not (math.isfinite(value) and value > 0):
             raise PlanError(f"{name} must be a positive number, got {value}")
-    pair = _common(_opened(truth, "truth"), _opened(estimate, "estimate"))
+    pair = _common(_opened(truth, "reference"), _opened(estimate, "estimate"))
     if peak is None:
         peak = max(_each_block(pair, _largest))
         if not (math.isfinite(peak) and peak > 0):
             raise PairError(
-                f"{raster_label(pair.truth, 'truth')}: has no value above zero where it is "
+                f"{raster_label(pair.truth, 'reference')}: has no value above zero where it is "
                 "compared; give the largest possible value as peak"
             )
     tally: Tally = reduce(add, _each_block(pair, partial(_tally, peak=peak)))
@@ -113,14 +113,14 @@ def evaluate(
         reason = (
             "it needs the ratio, MS pixels per HS pixel of the pair that was fused"
             if ratio is None
-            else "a band of the truth is zero on average"
+            else "a band of the reference is zero on average"
         )
         _log.warning("%s: no ERGAS: %s", _names(pair.truth, pair.estimate), reason)
     return replace(score, bad_bands=pair.bad_bands, units=_units(pair))
 
 
 def _units(pair: _Common) -> str:
-    """Return the units of the data that the truth states, or else the estimate."""
+    """Return the units of the data that the reference states, or else the estimate."""
     stated = [str(raster.attrs.get("units") or "") for raster in (pair.truth, pair.estimate)]
     if all(stated) and stated[0] != stated[1]:
         _log.warning("%s: are in %s and %s", _names(pair.truth, pair.estimate), *stated)
@@ -132,7 +132,7 @@ def _opened(raster: Raster, role: str) -> xr.DataArray:
 
 
 def _names(truth: xr.DataArray, estimate: xr.DataArray) -> str:
-    return f"{raster_label(truth, 'truth')} and {raster_label(estimate, 'estimate')}"
+    return f"{raster_label(truth, 'reference')} and {raster_label(estimate, 'estimate')}"
 
 
 def _common(truth: xr.DataArray, estimate: xr.DataArray) -> _Common:
@@ -153,7 +153,7 @@ def _common(truth: xr.DataArray, estimate: xr.DataArray) -> _Common:
     )
     common, whole, other = (raster.shape[1:] for raster in (pair.truth, truth, estimate))
     if whole != other:
-        # A fused raster ends with its HS image, and the truth may extend beyond it.
+        # A fused raster ends with its HS image, and the reference may extend beyond it.
         _log.log(
             logging.INFO if common == other else logging.WARNING,
             "%s: compared on their common part, %s, of %s and %s",

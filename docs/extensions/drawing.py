@@ -29,7 +29,7 @@ Image = NDArray[np.float32]
 @dataclass(frozen=True)
 class Case:
     """
-    A simulated pair, its truth and results, all on the grid of the output but for ``hs``.
+    A simulated pair, its reference and results, all on the grid of the output but for ``hs``.
 
     Attributes
     ----------
@@ -111,9 +111,9 @@ def draw_result(case: Case, method: str, part: tuple[slice, slice], notes: Seque
 
 
 def draw_spectra(axes: Axes, case: Case, method: str, pixel: tuple[int, int]) -> None:
-    """Draw truth, fused and interpolated spectrum of a pixel."""
+    """Draw reference, fused and interpolated spectrum of a pixel."""
     lines = {
-        "truth": (case.truth, TRUTH, 3.2, 0.45),
+        "reference": (case.truth, TRUTH, 3.2, 0.45),
         f"fused ({method})": (case.results[method], FUSED, 1.3, 1.0),
         "HS image, interpolated": (case.results["bicubic"], INTERPOLATED, 1.3, 1.0),
     }

@@ -128,7 +128,7 @@ class Assessment:
     def _repr_html_(self) -> str:
         """Return the findings as HTML for notebooks."""
         return html_table(
-            f"quality without a truth; PSF and response: {self.observed}",
+            f"quality without a reference; PSF and response: {self.observed}",
             [(finding.quality, finding.text) for finding in self.findings],
         )
 

@@ -50,8 +50,8 @@ LIMITS = {
         0.05,
         0.15,
         "share of QNR and HQNR below what the noise of the HS image allows: on simulated pairs the "
-        "truth falls short by at most 3 %, the interpolated HS image by 8 to 26 % where noise is "
-        "not its larger error",
+        "reference falls short by at most 3 %, the interpolated HS image by 8 to 26 % where noise "
+        "is not its larger error",
     ),
 }
 

@@ -83,7 +83,8 @@ class Sums:
     Attributes
     ----------
     hs, ms : Moments
-        Moments of the HS and the MS image (``truth``) and of their estimates from the fused cube.
+        Moments of the HS and the MS image, as references, and of their estimates from the fused
+        cube.
     hs_angle, ms_angle : Mean
         Mean spectral angle over pixels, in degrees.
     distortion, noise : Distortion

@@ -40,7 +40,7 @@ class Maps(NamedTuple):
 
 
 def write_truth(truth: xr.DataArray, folder: Path, case: str) -> None:
-    """Write the shown band of the truth, and its wavelength."""
+    """Write the shown band of the reference, and its wavelength."""
     index = _band(truth)
     plane = _thinned(truth).isel(band=index).compute(scheduler="synchronous")
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def write_truth(truth: xr.DataArray, folder: Path, case: str) -> None:
 
 
 def write_maps(truth: Raster, fused: Raster, folder: Path, case: str, method: str) -> None:
-    """Write the maps of the output of a method on the grid of the truth."""
+    """Write the maps of the output of a method on the grid of the reference."""
     rasters = (_thinned(as_raster(each, "raster")) for each in (truth, fused))
     wanted, found = (each.compute(scheduler="synchronous") for each in rasters)
     good = np.asarray(wanted["good"].values, bool) & np.asarray(found["good"].values, bool)
@@ -67,7 +67,7 @@ def write_maps(truth: Raster, fused: Raster, folder: Path, case: str, method: st
 
 
 def read_truth(folder: Path, case: str) -> tuple[Image, str] | None:
-    """Return the shown band (rows, columns) of the truth and its label; None if not stored."""
+    """Return the shown band (rows, columns) of the reference and its label; None if not stored."""
     path = folder / f"{case}.npz"
     if not path.is_file():
         return None

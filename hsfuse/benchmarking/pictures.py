@@ -72,7 +72,7 @@ def draw_band(folder: Path, case: str, methods: Sequence[str], peak: float) -> b
     reference, text = truth
     low, high = (float(limit[0]) for limit in stretch_limits(reference[None]))
     errors = {name: 100 / peak * np.abs(each.band - reference) for name, each in found.items()}
-    panels = {"truth": reference, **{name: each.band for name, each in found.items()}}
+    panels = {"reference": reference, **{name: each.band for name, each in found.items()}}
     figure, axes = _sheet(len(panels), rows_each=2, shape=reference.shape)
     figure.suptitle(f"{case}: {text}; below, absolute error", x=0.01, ha="left", fontsize=11)
     scale = Normalize(0, _top(list(errors.values())))

@@ -2,7 +2,7 @@
 Benchmarks: methods compared on pairs simulated from cubes, or on a real pair.
 
 A pair is simulated and fused by one method after the other as by :func:`hsfuse.run`, and the
-outputs are compared with the truth. Runs that finished with the same inputs and options are not
+outputs are compared with the reference. Runs that finished with the same inputs and options are not
 repeated, and a run that fails does not stop the others.
 """
 
@@ -74,7 +74,7 @@ def run_benchmark(
         Settings of the benchmark.
     pair : tuple of path, optional
         HS and MS image of a real pair instead of cubes. It is fused at reduced resolution, where
-        the HS image is the truth, and at full resolution without a truth.
+        the HS image is the reference, and at full resolution without a reference.
     protocol : {"paper"}, optional
         Follow the protocol of the publication of `ms-ssfnet`: ``cubes`` is the folder of Harvard,
         ICVL or NUS, see :mod:`hsfuse.benchmarking.protocol`. The split is written to

@@ -1,5 +1,5 @@
 """
-Distortion indices of a fused cube without a truth: those of QNR and HQNR, over windows.
+Distortion indices of a fused cube without a reference: those of QNR and HQNR, over windows.
 
 Q is the universal image quality index (Wang and Bovik 2002, eq. 1, doi:10.1109/97.995823) of two
 images in a window, F the fused cube, X the HS image, P_l the MS image synthesised for band l:

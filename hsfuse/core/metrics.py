@@ -1,5 +1,5 @@
 """
-Metrics of an estimated cube against the truth.
+Metrics of an estimated cube against the reference.
 
 Cubes are ``(bands, rows, columns)``. A pixel that is not finite in any band of either cube is
 excluded from all metrics. Cubes of different shapes raise ValueError.
@@ -69,7 +69,7 @@ class Score:
     peak : float
         Largest possible value that was used.
     ratio : float or None
-        Fine pixels per coarse pixel.
+        MS pixels per HS pixel.
     bands, pixels : int
         Number of bands and pixels compared.
     bad_bands : int
@@ -99,9 +99,9 @@ class Score:
 
         Examples
         --------
-        >>> cube = np.eye(12).reshape(1, 12, 12)
+        >>> cube = np.arange(24.0).reshape(2, 3, 4)
         >>> score(cube, cube).describe_bands()
-        '1 bands'
+        '2 bands'
         """
         if not self.bad_bands:
             return f"{self.bands} bands"
@@ -157,14 +157,14 @@ def ergas(truth: Cube, estimate: Cube, ratio: float) -> float:
     """
     Return the relative global error in synthesis, in percent.
 
-    Wald 2000: ``100 / ratio * sqrt(mean over bands of (rmse / mean of the truth)²)``; NaN
-    where a band of the truth is zero on average.
+    Wald 2000: ``100 / ratio * sqrt(mean over bands of (rmse / mean of the reference)²)``; NaN
+    where a band of the reference is zero on average.
 
     Parameters
     ----------
     truth, estimate : ndarray of shape (bands, rows, columns)
     ratio : float
-        Fine pixels per coarse pixel.
+        MS pixels per HS pixel.
     """
     return take_moments(*_checked(truth, estimate)).ergas(ratio)
 
@@ -270,7 +270,7 @@ def summarise(tally: Tally, peak: float, ratio: float | None) -> Score:
     peak : float
         The largest possible value, in the units of the data.
     ratio : float or None
-        Fine pixels per coarse pixel.
+        MS pixels per HS pixel.
     """
     moments = tally.moments
     error = moments.rmse()

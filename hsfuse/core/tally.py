@@ -52,7 +52,7 @@ class Moments:
     error : ndarray of shape (bands,)
         Sums of squared differences.
     truth, estimate, truth_square, estimate_square, product : ndarray of shape (bands,)
-        Sums of values, of squared values, and of truth times estimate.
+        Sums of values, of squared values, and of reference times estimate.
     """
 
     pixels: int
@@ -183,7 +183,7 @@ def known_pixels(truth: Cube, estimate: Cube) -> Mask:
     """Return the mask (rows, columns) of pixels that are finite in all bands of both."""
     if truth.ndim != 3 or truth.shape != estimate.shape:
         raise ValueError(
-            "truth and estimate must be of one shape (bands, rows, columns), "
+            "reference and estimate must be of one shape (bands, rows, columns), "
             f"got {truth.shape} and {estimate.shape}"
         )
     known: Mask = np.ones(truth.shape[1:], dtype=bool)
@@ -224,7 +224,7 @@ def _angles(truth: Cube, estimate: Cube) -> Mean:
 
 def angles_between(truth: Cube, estimate: Cube) -> NDArray[np.float64]:
     """
-    Return the angles in degrees between spectra, NaN where that of the truth is zero.
+    Return the angles in degrees between spectra, NaN where that of the reference is zero.
 
     Parameters
     ----------

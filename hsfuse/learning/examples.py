@@ -63,7 +63,7 @@ class TrainingScene:
     targets : tuple of Tensor
         Targets (bands or components, rows, columns) of every level, coarsest first.
     weight : Tensor of shape (rows, columns)
-        Weight of the error in the loss; zero where the truth has no data.
+        Weight of the error in the loss; zero where the reference has no data.
     probabilities : ndarray of shape (components,)
         Probability of drawing each component.
     """

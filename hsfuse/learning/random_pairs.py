@@ -89,7 +89,7 @@ _SETTINGS = _Settings()
 @dataclass(frozen=True)
 class SimulatedPair:
     """
-    A simulated pair and its truth.
+    A simulated pair and its reference.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ def draw_pair(
     number: int,
 ) -> SimulatedPair:
     """
-    Return a random simulated pair and its truth.
+    Return a random simulated pair and its reference.
 
     Parameters
     ----------

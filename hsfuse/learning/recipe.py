@@ -59,7 +59,7 @@ class Recipe:
     illuminant : float
         Standard deviation of each term of a smooth random spectral log gain.
     zoom : float
-        Largest factor by which a window of a cube is downsampled to the truth.
+        Largest factor by which a window of a cube is downsampled to the reference.
     dark : float
         Errors are weighted by 1 / (brightness + ``dark``), relative to the mean brightness of the
         scene.

@@ -292,7 +292,7 @@ def _refuse_small_ratio(relative: Affine, both: str) -> None:
         return
     hint = "; were the two files swapped?" if ratio <= 0.5 else ""
     raise PairError(
-        f"{both}: an HS pixel spans {relative.a:.4g} by {relative.e:.4g} RGB pixels; "
+        f"{both}: an HS pixel spans {relative.a:.4g} by {relative.e:.4g} MS pixels; "
         f"expected at least {SETTINGS.smallest_ratio:g}{hint}"
     )
 

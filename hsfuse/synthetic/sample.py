@@ -1,5 +1,5 @@
 """
-Sample pairs: a small synthetic pair, georeferenced, with its truth.
+Sample pairs: a small synthetic pair, georeferenced, with its reference.
 
 A synthetic landscape (:mod:`hsfuse.synthetic.landscape`) in the bands of a real hyperspectral
 sensor is observed by two real sensors (:mod:`hsfuse.synthetic.simulation`). The default sensors
@@ -44,12 +44,12 @@ def make_sample(
     seed: int = 0,
 ) -> SimulatedRasters:
     """
-    Return a synthetic pair and its truth.
+    Return a synthetic pair and its reference.
 
     Parameters
     ----------
     hs_sensor : str, path or Sensor
-        Sensor of the HS image: bands of the HS image and the truth, PSF and pixel size.
+        Sensor of the HS image: bands of the HS image and the reference, PSF and pixel size.
     rgb_sensor : str, path or Sensor
         Sensor of the MS image; ``"sentinel-2a:B2,B3,B4,B8"`` selects bands of a sensor.
     size : tuple of int
@@ -138,7 +138,7 @@ def write_sample(
     overwrite: bool = False,
 ) -> SimulatedFiles:
     """
-    Write a synthetic pair and its truth: ``scene.tif``, ``rgb.tif`` and ``truth.tif``.
+    Write a synthetic pair and its reference: ``scene.tif``, ``rgb.tif`` and ``truth.tif``.
 
     Values are reflectance, stored as int16 in steps of 0.0001, -32768 for no data.
 

@@ -1,4 +1,4 @@
-"""Files of a simulated pair and its truth: paths, checks and writing."""
+"""Files of a simulated pair and its reference: paths, checks and writing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["SimulatedFiles", "check_simulated", "simulate", "write_simulated"]
 
 
 class SimulatedFiles(NamedTuple):
-    """Paths of a simulated pair and its truth."""
+    """Paths of a simulated pair and its reference."""
 
     scene: Path
     rgb: Path
@@ -34,7 +34,7 @@ def simulate(
     **observation: Unpack[ObservationOptions],
 ) -> SimulatedFiles:
     """
-    Simulate the images of a cube by two sensors, and write them with the truth.
+    Simulate the images of a cube by two sensors, and write them with the reference.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def write_simulated(
     overwrite: bool = False,
 ) -> SimulatedFiles:
     """
-    Write a simulated pair and its truth block by block; options as in :func:`simulate`.
+    Write a simulated pair and its reference block by block; options as in :func:`simulate`.
 
     Raises
     ------

@@ -61,7 +61,7 @@ class ObservationOptions(TypedDict, total=False):
 
 
 class SimulatedRasters(NamedTuple):
-    """A simulated pair and its truth: lazy rasters, dims (band, y, x)."""
+    """A simulated pair and its reference: lazy rasters, dims (band, y, x)."""
 
     scene: xr.DataArray
     rgb: xr.DataArray
@@ -82,7 +82,7 @@ def observe(
     seed: int = 0,
 ) -> SimulatedRasters:
     """
-    Simulate the images of a cube by two sensors, lazily; return them with the truth.
+    Simulate the images of a cube by two sensors, lazily; return them with the reference.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def observe(
 
 def reduce_pair(pair: Pair, ratio: float) -> SimulatedRasters:
     """
-    Return a real pair at reduced resolution, where the HS image is the truth (Wald's protocol).
+    Return a real pair at reduced resolution, where the HS image is the reference (Wald's protocol).
 
     Both images are degraded by the PSF of the HS sensor: the MS image to the HS grid, the HS image
     to pixels ``ratio`` times larger. No noise is added.

@@ -1,7 +1,7 @@
 """
 Comparison of the estimates of components with each other and with the MS image.
 
-Errors are unknown where there is no truth. Their size is inferred from the differences of the
+Errors are unknown where there is no reference. Their size is inferred from the differences of the
 estimates, which are computed for the central parts of some surveyed windows, each conditioned as
 a scene of its own.
 """
