@@ -153,28 +153,35 @@ def train(
             until=until,
             progress=shown,
         )
-    reached = last_row(folder)
+    last = last_row(folder)
     facts: dict[str, object] = {
         "data": {
             "cubes": [Path(path).name for path in cubes],
             "validation": [Path(path).name for path in validation],
         },
-        "scores": {k: v for k, v in reached.items() if k in ("validation", "start")},
+        "scores": {name: last[name] for name in ("validation", "start") if name in last},
         "terms": "those of the cubes it was trained on",
         **(about or {}),
-        "recipe": {
-            **asdict(recipe),
-            "steps_done": int(reached.get("step", 0)),
-            "rgb_sensors": sensor_names(sensors),
-            "started_from": None
-            if initial is None
-            else {"name": initial.name, "sha256": initial.sha256},
-        },
+        "recipe": _recipe_facts(recipe, sensors, initial, steps=int(last.get("step", 0))),
     }
     if initial is not None:
         facts["data"] = _with_cubes_of(initial, facts["data"])
     domain = _domain(rasters, recipe, architecture)
     return save_weights(trained, out, domain=domain, about=facts)
+
+
+def _recipe_facts(
+    recipe: Recipe, sensors: Sequence[Sensor | None], initial: Card | None, *, steps: int
+) -> dict[str, object]:
+    """Return the recipe as the card states it, for weights after a number of steps."""
+    return {
+        **asdict(recipe),
+        "steps_done": steps,
+        "rgb_sensors": sensor_names(sensors),
+        "started_from": None
+        if initial is None
+        else {"name": initial.name, "sha256": initial.sha256},
+    }
 
 
 def _initial_card(path: Path, architecture: Architecture) -> Card:

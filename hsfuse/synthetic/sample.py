@@ -79,40 +79,15 @@ def make_sample(
         raise PairError(f"size must be at least 1 row and 1 column, got {size}")
     if not np.isfinite(coarse.wavelength).all():
         raise SensorError(f"sensor {coarse.id}: a sample needs the wavelengths of all its bands")
-    if ratio is None:
-        known = coarse.gsd / fine.gsd
-        ratio = known if math.isfinite(known) and known > 1 else 8.0
+    ratio = _ratio(coarse, fine) if ratio is None else ratio
     if not (math.isfinite(ratio) and ratio > 1):
         raise PairError(f"ratio must be greater than 1, MS pixels per HS pixel, got {ratio}")
-    pixel = coarse.gsd / ratio if math.isfinite(coarse.gsd) else 1.0
     rows, columns = (
         math.ceil(start + length * ratio - 1e-6)
         for start, length in zip(_OFFSET, size, strict=True)
     )
-    cube = xr.DataArray(
-        make_scene(rows, columns, coarse.wavelength, seed=seed),
-        dims=("band", "y", "x"),
-        coords={
-            "band": np.arange(1, len(coarse.band_names) + 1),
-            "wavelength": ("band", coarse.wavelength),
-            "fwhm": ("band", coarse.fwhm),
-            "good": ("band", coarse.good),
-            "band_name": ("band", np.array(coarse.band_names)),
-            "y": _CORNER[1] - pixel * (np.arange(rows) + 0.5),
-            "x": _CORNER[0] + pixel * (np.arange(columns) + 0.5),
-        },
-        attrs={
-            "sensor": coarse.id,
-            "units": "reflectance",
-            "wavelength_source": f"sensor {coarse.id}",
-            "description": f"synthetic landscape by hsfuse, seed {seed}",
-        },
-    )
-    cube = (
-        cube.chunk({"band": -1, "y": 256, "x": 256})
-        .rio.write_crs(CRS)
-        .rio.write_transform(Affine(pixel, 0.0, _CORNER[0], 0.0, -pixel, _CORNER[1]))
-    )
+    pixel = coarse.gsd / ratio if math.isfinite(coarse.gsd) else 1.0
+    cube = _landscape(coarse, (rows, columns), pixel, seed)
     return observe(
         cube,
         rgb_sensor=fine,
@@ -122,6 +97,41 @@ def make_sample(
         snr_fine=snr_fine,
         offset=_OFFSET,
         seed=seed,
+    )
+
+
+def _ratio(hs_sensor: Sensor, rgb_sensor: Sensor) -> float:
+    """Return the ratio of the ground sampling distances, or 8 where it is unknown or below 1."""
+    ratio = hs_sensor.gsd / rgb_sensor.gsd
+    return ratio if math.isfinite(ratio) and ratio > 1 else 8.0
+
+
+def _landscape(sensor: Sensor, shape: tuple[int, int], pixel: float, seed: int) -> xr.DataArray:
+    """Return a landscape in the bands of a sensor, with square pixels of ``pixel`` metres."""
+    rows, columns = shape
+    cube = xr.DataArray(
+        make_scene(rows, columns, sensor.wavelength, seed=seed),
+        dims=("band", "y", "x"),
+        coords={
+            "band": np.arange(1, len(sensor.band_names) + 1),
+            "wavelength": ("band", sensor.wavelength),
+            "fwhm": ("band", sensor.fwhm),
+            "good": ("band", sensor.good),
+            "band_name": ("band", np.array(sensor.band_names)),
+            "y": _CORNER[1] - pixel * (np.arange(rows) + 0.5),
+            "x": _CORNER[0] + pixel * (np.arange(columns) + 0.5),
+        },
+        attrs={
+            "sensor": sensor.id,
+            "units": "reflectance",
+            "wavelength_source": f"sensor {sensor.id}",
+            "description": f"synthetic landscape by hsfuse, seed {seed}",
+        },
+    )
+    return (
+        cube.chunk({"band": -1, "y": 256, "x": 256})
+        .rio.write_crs(CRS)
+        .rio.write_transform(Affine(pixel, 0.0, _CORNER[0], 0.0, -pixel, _CORNER[1]))
     )
 
 
