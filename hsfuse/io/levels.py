@@ -250,8 +250,8 @@ def _overview(pixels: Pixels, number: int, size: tuple[int, int]) -> Pixels | No
     """Return an overview as pixels; None where its size is not exactly halved."""
     if isinstance(pixels, StackedPixels):
         layers = [_overview(layer, number, size) for layer in pixels.layers]
-        found = tuple(layer for layer in layers if isinstance(layer, FilePixels))
-        return replace(pixels, layers=found) if len(found) == len(layers) else None
+        overviews = tuple(layer for layer in layers if isinstance(layer, FilePixels))
+        return replace(pixels, layers=overviews) if len(overviews) == len(layers) else None
     if not isinstance(pixels, FilePixels):
         return None
     with open_quietly(pixels.path, number) as dataset:
@@ -294,11 +294,11 @@ def _means(level: Level, bands: Sequence[int], reduction: int, rows: Span, colum
     cube = np.empty((len(bands), *shape), np.float32)
     for first, last in _runs(level, bands):
         places = [place for place, band in enumerate(bands) if first <= band <= last]
-        wanted = [bands[place] - first for place in places]
+        selected = [bands[place] - first for place in places]
         height = _height(level, reduction, (last - first + 1) * len(columns))
         for top in range(rows.start, rows.stop, height):
             span = slice(top, min(top + height, rows.stop))
-            piece = level.pixels[(slice(first, last + 1), span, columns.slice)][wanted]
+            piece = level.pixels[(slice(first, last + 1), span, columns.slice)][selected]
             row = (top - rows.start) // reduction
             for place, plane in zip(places, piece, strict=True):
                 small = block_means(plane, reduction)
@@ -352,15 +352,15 @@ def _spread(level: Level, rows: Span, columns: Span, blocks: int) -> tuple[list[
     across = min(counts[1], max(math.isqrt(blocks), 1))
     down = min(counts[0], max(blocks // across, 1))
     across = min(counts[1], max(blocks // down, 1))
-    found = []
+    samples = []
     for span, side, count, wanted in zip(
         (rows, columns), level.block[1:], counts, (down, across), strict=True
     ):
         starts = [
             span.start + int((place + 0.5) * count / wanted) * side for place in range(wanted)
         ]
-        found.append([Span(start, min(start + side, span.stop)) for start in starts])
-    return found[0], found[1]
+        samples.append([Span(start, min(start + side, span.stop)) for start in starts])
+    return samples[0], samples[1]
 
 
 def _centres(spans: Sequence[Span], reduction: int) -> NDArray[np.float64]:

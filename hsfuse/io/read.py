@@ -300,13 +300,13 @@ def _packing(pixels: Any) -> dict[str, object]:
     if isinstance(pixels, MaskedPixels):
         return _packing(pixels.pixels)
     parts = pixels.layers if isinstance(pixels, StackedPixels) else (pixels,)
-    found: dict[str, object] = {}
+    attributes: dict[str, object] = {}
     for name, neutral in (("scale", 1.0), ("offset", 0.0)):
         stated = [number for part in parts for number in np.ravel(getattr(part, name, neutral))]
         if any(number != neutral for number in stated):
             numbers = [float(number) for number in stated]
-            found[f"source_{name}"] = numbers[0] if len(set(numbers)) == 1 else numbers
-    return found
+            attributes[f"source_{name}"] = numbers[0] if len(set(numbers)) == 1 else numbers
+    return attributes
 
 
 def _open_file(place: Location) -> Opened:

@@ -117,8 +117,8 @@ def _read(path: AnyPath) -> Mapping[str, Any]:
     if kind != "Feature":
         hint = "; `hsfuse batch` takes collections" if kind == "FeatureCollection" else ""
         raise RasterError(f"{path}: found {kind!r}; expected a STAC item (type Feature){hint}")
-    found: Mapping[str, Any] = content
-    return found
+    item: Mapping[str, Any] = content
+    return item
 
 
 def _resolved(href: str, item: AnyPath) -> AnyPath:
@@ -198,12 +198,12 @@ def parse_time(text: object) -> datetime:
     '2020-06-01T10:30:00+00:00'
     """
     try:
-        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+        time = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
+        time = None
+    if time is None or time.tzinfo is None:
         raise ValueError(f"found the time {text!r}; expected one such as 2020-06-01T10:30:00Z")
-    return found
+    return time
 
 
 def _assets(item: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
@@ -218,12 +218,12 @@ def _find(assets: Mapping[str, Mapping[str, Any]], image: Image) -> str:
     data = {key: _roles(asset) for key, asset in assets.items() if not _roles(asset) & _PICTURES}
     names = _NAMES[image]
     for name in names:
-        found = [key for key, roles in data.items() if name in {key.lower(), *roles}]
-        if len(found) == 1:
-            return found[0]
-        if found:
+        keys = [key for key, roles in data.items() if name in {key.lower(), *roles}]
+        if len(keys) == 1:
+            return keys[0]
+        if keys:
             raise ValueError(
-                f"the assets {', '.join(found)} may each be the {image} image; name both assets "
+                f"the assets {', '.join(keys)} may each be the {image} image; name both assets "
                 "with --assets"
             )
     others = {name for other in _NAMES.values() for name in other}

@@ -174,8 +174,8 @@ def _through(own: Grid, other: Grid, columns: ArrayLike, rows: ArrayLike) -> Poi
 def _transformed(own: Grid, other: Grid, columns: ArrayLike, rows: ArrayLike) -> Points:
     """Transform pixel corners of a grid to coordinates in the CRS of another one."""
     x, y = own.transform * (np.asarray(columns, float), np.asarray(rows, float))
-    found = transform_points(own.crs, other.crs, np.ravel(x), np.ravel(y))
-    return (np.reshape(found[0], np.shape(x)), np.reshape(found[1], np.shape(y)))
+    transformed = transform_points(own.crs, other.crs, np.ravel(x), np.ravel(y))
+    return (np.reshape(transformed[0], np.shape(x)), np.reshape(transformed[1], np.shape(y)))
 
 
 def _turns(x: NDArray[np.float64], centre: float, period: float) -> NDArray[np.float64]:

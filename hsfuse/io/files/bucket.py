@@ -101,15 +101,15 @@ def entity_tag(tag: str | None) -> str:
 
 def _s3_options(name: str, endpoint: str) -> dict[str, Any]:
     """Return endpoint, region and credentials from the AWS_* variables of boto3 and GDAL."""
-    found: dict[str, Any] = {"endpoint": endpoint} if endpoint else {}
+    options: dict[str, Any] = {"endpoint": endpoint} if endpoint else {}
     if is_true(os.environ.get("AWS_NO_SIGN_REQUEST", "")):  # GDAL's name
-        return found | {"skip_signature": True}
+        return options | {"skip_signature": True}
     if any(key in os.environ for key in _CREDENTIALS):
-        return found
+        return options
     try:
         import boto3
     except ImportError:
-        return found  # obstore then queries the instance metadata service
+        return options  # obstore then queries the instance metadata service
     session = boto3.Session()
     if session.get_credentials() is None:
         raise RasterError(
@@ -117,10 +117,10 @@ def _s3_options(name: str, endpoint: str) -> dict[str, Any]:
             "others) or in ~/.aws, or AWS_NO_SIGN_REQUEST=YES for a public bucket"
         )
     if session.region_name:
-        found["region"] = session.region_name
+        options["region"] = session.region_name
     from obstore.auth.boto3 import Boto3CredentialProvider
 
-    return found | {"credential_provider": Boto3CredentialProvider(session)}
+    return options | {"credential_provider": Boto3CredentialProvider(session)}
 
 
 @contextmanager

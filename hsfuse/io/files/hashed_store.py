@@ -86,8 +86,8 @@ class CheckedStore(WrapperStore[Store]):
         """
         value = await super().get(key, prototype, byte_range)
         if byte_range is None and key in self.hashes:
-            found = None if value is None else await asyncio.to_thread(_hash, value)
-            if found != self.hashes[key]:
+            digest = None if value is None else await asyncio.to_thread(_hash, value)
+            if digest != self.hashes[key]:
                 raise OutputError(
                     f"{self.place / key}: is not what was written; pass --resume to write it again"
                 )

@@ -48,10 +48,10 @@ def store_metadata(store: AnyPath) -> tuple[tuple[str, int, int], ...]:
     names = (*STORE_FILES, ".zattrs")
     if isinstance(store, Path):
         folders = [store, *sorted(entry for entry in store.iterdir() if entry.is_dir())]
-        found = [str(folder / name) for folder in folders for name in names]
+        files = [str(folder / name) for folder in folders for name in names]
     elif store.writable:
         parts = [*store.iterdir(), *(each for part in store.iterdir() for each in part.iterdir())]
-        found = sorted(str(part) for part in parts if part.name in names)
+        files = sorted(str(part) for part in parts if part.name in names)
     else:  # a web server does not list its files
-        found = [str(store / name) for name in names]
-    return companions(found)
+        files = [str(store / name) for name in names]
+    return companions(files)

@@ -134,10 +134,10 @@ def locate_file(path: str | os.PathLike[str]) -> Location:
     variable = _VARIABLE.fullmatch(text)
     if variable and not Path(text).exists():
         driver, file, _, name = variable.groups()
-        found = Path(file).expanduser()
-        return Location(f'{driver.upper()}:"{found}":{name}', found, name)
-    found = Path(text).expanduser()
-    return Location(str(found), found)
+        local = Path(file).expanduser()
+        return Location(f'{driver.upper()}:"{local}":{name}', local, name)
+    local = Path(text).expanduser()
+    return Location(str(local), local)
 
 
 def _archived(text: str, virtual: re.Match[str]) -> Location:
@@ -209,9 +209,9 @@ def _on_disk(path: str) -> tuple[str, Path, str]:
         return virtual.group(1), Path(archive), member.lstrip("/")
     parts = rest.split("/")
     for count in range(1, len(parts) + 1):
-        found = Path("/".join(parts[:count]) or "/")
-        if found.is_file():
-            return virtual.group(1), found, "/".join(parts[count:])
+        file = Path("/".join(parts[:count]) or "/")
+        if file.is_file():
+            return virtual.group(1), file, "/".join(parts[count:])
     return virtual.group(1), Path(rest), ""
 
 

@@ -73,10 +73,10 @@ class Url(os.PathLike[str]):
         for scheme, start in _VIRTUAL.items():
             if text.startswith(start):
                 text = f"{scheme}://{text.removeprefix(start)}"
-        found = _URL.fullmatch(text.removeprefix(_WEB))
-        if found is None:
+        match = _URL.fullmatch(text.removeprefix(_WEB))
+        if match is None:
             return None
-        scheme, host, key = found[1].lower(), found[2], (found[3] or "").rstrip("/")
+        scheme, host, key = match[1].lower(), match[2], (match[3] or "").rstrip("/")
         web = scheme.startswith("http")
         if "@" in host or (web and any(mark in host + key for mark in "?#")):
             raise RasterError(
@@ -184,11 +184,11 @@ class Url(os.PathLike[str]):
             If the store cannot be reached.
         """
         with translate_errors(str(self)):
-            found = self._bucket.head(self._path)
-        changed = found["last_modified"].isoformat(timespec="seconds")
-        tag = found["e_tag"]
-        mark = hashlib.sha256(f"{tag} {found['version']} {changed}".encode()).digest()
-        return ObjectState(found["size"], int.from_bytes(mark[:7], "big"), changed, tag)
+            reply = self._bucket.head(self._path)
+        changed = reply["last_modified"].isoformat(timespec="seconds")
+        tag = reply["e_tag"]
+        mark = hashlib.sha256(f"{tag} {reply['version']} {changed}".encode()).digest()
+        return ObjectState(reply["size"], int.from_bytes(mark[:7], "big"), changed, tag)
 
     def objects(self) -> Iterator[Url]:
         """Yield all objects in the folder, in no particular order."""
@@ -211,8 +211,8 @@ class Url(os.PathLike[str]):
     def iterdir(self) -> Iterator[Url]:
         """Yield the objects and folders in the folder."""
         with translate_errors(str(self)):
-            found = self._bucket.list_with_delimiter(f"{self.key}/" if self.key else None)
-        for key in (*found["common_prefixes"], *(each["path"] for each in found["objects"])):
+            listing = self._bucket.list_with_delimiter(f"{self.key}/" if self.key else None)
+        for key in (*listing["common_prefixes"], *(each["path"] for each in listing["objects"])):
             yield replace(self, key=key.rstrip("/"))
 
     def read_bytes(self) -> bytes:

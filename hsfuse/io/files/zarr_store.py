@@ -107,8 +107,8 @@ class UrlStore(ObjectStore[Any]):
 
         self._check_writable()
         with translate_errors(f"{self.url}/{key}"):
-            found = await obstore.put_async(self.store, key, value.as_buffer_like())
-        self.tags[key] = entity_tag(found["e_tag"])
+            reply = await obstore.put_async(self.store, key, value.as_buffer_like())
+        self.tags[key] = entity_tag(reply["e_tag"])
 
     async def delete(self, key: str) -> None:
         """Remove an object."""

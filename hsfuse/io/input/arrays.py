@@ -224,12 +224,12 @@ def _with_grid_mapping(dataset: xr.Dataset, array: xr.DataArray) -> xr.DataArray
 
 def _renaming(array: xr.DataArray) -> dict[str, Hashable]:
     """Return the array's names of the dimensions band, y and x."""
-    found: dict[str, Hashable] = {}
+    dimensions: dict[str, Hashable] = {}
     for dimension in array.dims:
         for axis, names in _DIMENSIONS.items():
             if str(dimension).lower() in names:
-                found.setdefault(axis, dimension)
-    return found
+                dimensions.setdefault(axis, dimension)
+    return dimensions
 
 
 def _rename_dimensions(source: str, array: xr.DataArray) -> xr.DataArray:

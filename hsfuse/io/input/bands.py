@@ -187,10 +187,10 @@ def store_bands(array: xr.DataArray) -> BandTable:
     }
 
     def lengths(names: Sequence[str], reference: Vector | None = None) -> Vector | None:
-        found = _find(along, names)
-        if found is None or found.dtype.kind not in "iuf":
+        column = _find(along, names)
+        if column is None or column.dtype.kind not in "iuf":
             return None
-        return nanometres(found.values, str(found.attrs.get("units", "")), reference=reference)
+        return nanometres(column.values, str(column.attrs.get("units", "")), reference=reference)
 
     centre = _find(along, _WAVELENGTH)
     raw = None if centre is None or centre.dtype.kind not in "iuf" else centre.values

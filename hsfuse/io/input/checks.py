@@ -113,32 +113,32 @@ def open_file(path: str | os.PathLike[str]) -> DatasetReader:
     RasterError
         If the file is no raster, is truncated, or declares implausible sizes.
     """
-    found = as_path(path)
-    if isinstance(found, Path) and found.is_file():
-        check_links(found)
-        for source in vrt_sources(found)[: CHECKS.most_sources]:
+    place = as_path(path)
+    if isinstance(place, Path) and place.is_file():
+        check_links(place)
+        for source in vrt_sources(place)[: CHECKS.most_sources]:
             if size_of(source) is not None:
                 _check_source(source)
-        if found.suffix.lower() in _ENVI_DATA:
-            _check_envi(found)  # GDAL reports no error for a damaged header
-        check_directory(found)
+        if place.suffix.lower() in _ENVI_DATA:
+            _check_envi(place)  # GDAL reports no error for a damaged header
+        check_directory(place)
     try:
         dataset = open_quietly(str(path))
     except GDAL_ERRORS as error:
-        virtual = found.virtual if isinstance(found, Url) else str(found)
+        virtual = place.virtual if isinstance(place, Url) else str(place)
         named = str(error).replace(f"'{virtual}'", "it").replace(virtual, "it")
         reason = " ".join(named.split()).rstrip(".").replace("it not recognized", "not recognized")
         raise RasterError(
-            f"{path}: not a raster that can be read ({reason}); {_hint(found)}{ACCEPTED}"
+            f"{path}: not a raster that can be read ({reason}); {_hint(place)}{ACCEPTED}"
         ) from error
     try:
         _check_driver(dataset)
-        if isinstance(found, Path) and found.is_file():
-            _check_places(dataset, found)
+        if isinstance(place, Path) and place.is_file():
+            _check_places(dataset, place)
         _check_pixels(dataset)
         _check_size(dataset)
-        if dataset.driver == "ENVI" and isinstance(found, Path) and found.is_file():
-            _check_envi(found)
+        if dataset.driver == "ENVI" and isinstance(place, Path) and place.is_file():
+            _check_envi(place)
         else:
             check_complete(dataset)
     except RasterError:
@@ -171,14 +171,14 @@ def check_shape(path: str, shape: tuple[int, ...]) -> None:
 def _data_of(header: Path) -> Path:
     names = [header.name[:-4] + suffix for suffix in _ENVI_DATA]
     here = {entry.name.lower(): entry for entry in header.parent.iterdir() if entry.is_file()}
-    found = [here[name.lower()] for name in names if name.lower() in here]
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    entries = [here[name.lower()] for name in names if name.lower() in here]
+    if len(entries) == 1:
+        return entries[0]
+    if not entries:
         raise RasterError(
             f"{header}: a header without its data file; looked for {', '.join(names)} beside it"
         )
-    several = ", ".join(entry.name for entry in found)
+    several = ", ".join(entry.name for entry in entries)
     raise RasterError(f"{header}: several data files belong to it ({several}); name one of them")
 
 

@@ -60,17 +60,17 @@ def array_georeferencing(
         return Georeferencing(stated, crs, _unsupported(array, stated), tuple(notes))
     if _counts_pixels(x, step_x) and _counts_pixels(y, step_y) and crs is None:
         return Georeferencing(None, None, _unsupported(array, None), tuple(notes))
-    found = Affine(step_x, 0.0, x[0] - step_x / 2, 0.0, step_y, y[0] - step_y / 2)
-    if stated is None or _agree(stated, found, array.sizes["x"], array.sizes["y"]):
-        return Georeferencing(stated or found, crs, notes=tuple(notes))
-    shift = _half_pixels(stated, found, array.sizes["x"], array.sizes["y"])
+    transform = Affine(step_x, 0.0, x[0] - step_x / 2, 0.0, step_y, y[0] - step_y / 2)
+    if stated is None or _agree(stated, transform, array.sizes["x"], array.sizes["y"]):
+        return Georeferencing(stated or transform, crs, notes=tuple(notes))
+    shift = _half_pixels(stated, transform, array.sizes["x"], array.sizes["y"])
     if shift is not None:
         notes.append(
             "its x and y are corners of pixels by its stated transform, which is used; they are "
             "half a pixel off the centres"
         )
-        found = found * Affine.translation(*shift)
-    return Georeferencing(found, crs, notes=tuple(notes))
+        transform = transform * Affine.translation(*shift)
+    return Georeferencing(transform, crs, notes=tuple(notes))
 
 
 def _counts_pixels(values: NDArray[np.float64], step: float) -> bool:

@@ -172,12 +172,12 @@ def _check_scaling(dataset: DatasetReader, indexes: list[int]) -> None:
 
 def _tagged_alpha(dataset: DatasetReader) -> int:
     """Return the number of the band tagged as alpha, 0 if none is or it is the only band."""
-    found = [
+    masks = [
         index
         for index, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True)
         if meaning is ColorInterp.alpha
     ]
-    return found[0] if found and len(found) < dataset.count else 0
+    return masks[0] if masks and len(masks) < dataset.count else 0
 
 
 def _is_mask(dataset: DatasetReader, band: int) -> bool:

@@ -86,8 +86,8 @@ def _entries(file: BinaryIO) -> Iterator[_Entry]:
         if start in seen:
             continue
         seen.add(start)
-        found = _ENTRY.unpack(_read(file, start, _ENTRY.size))
-        following, _, _, child, data, size, _, kind = found
+        entry = _ENTRY.unpack(_read(file, start, _ENTRY.size))
+        following, _, _, child, data, size, _, kind = entry
         kind = kind.split(b"\0")[0]
         wanted = kind in (b"Edms_State", b"ImgExternalRaster") or kind.startswith(b"Eimg_Layer")
         content = _read(file, data, size) if wanted else b""

@@ -25,9 +25,9 @@ def decode(
         else:
             values = (stored * np.float64(scale) + np.float64(offset)).astype(np.float32)
     for number in nodata:
-        found = _equal_to(stored, number)
-        if found is not None:
-            values[found] = np.nan
+        equal = _equal_to(stored, number)
+        if equal is not None:
+            values[equal] = np.nan
     return values
 
 

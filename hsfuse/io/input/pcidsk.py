@@ -117,13 +117,13 @@ def _channel_files(path: Path, file: BinaryIO, header: bytes) -> Iterator[tuple[
 def _segments(file: BinaryIO, header: bytes) -> dict[int, tuple[bytes, int, int]]:
     """Return name, start and size in bytes of the segments in use, by segment number."""
     pointers = _read(file, _start(header, 440, 16), _number(header, 456, 8) * _BLOCK)
-    found = {}
+    segments = {}
     for place in range(len(pointers) // _POINTER):
         pointer = pointers[place * _POINTER :][:_POINTER]
         if pointer[:1] in (b"A", b"L"):
             size = _number(pointer, 23, 9) * _BLOCK
-            found[place + 1] = (pointer[4:12].strip(), _start(pointer, 12, 11), size)
-    return found
+            segments[place + 1] = (pointer[4:12].strip(), _start(pointer, 12, 11), size)
+    return segments
 
 
 def _last_tile(file: BinaryIO, name: bytes, segments: dict[int, tuple[bytes, int, int]]) -> int:

@@ -80,8 +80,8 @@ class Opened(NamedTuple):
     @property
     def notes(self) -> list[str]:
         """Assumptions made when it was read, one sentence each."""
-        found = self.attributes.get("notes", ())
-        return [*map(str, found)] if isinstance(found, (list, tuple)) else []
+        notes = self.attributes.get("notes", ())
+        return [*map(str, notes)] if isinstance(notes, (list, tuple)) else []
 
 
 @dataclass(frozen=True)

@@ -149,11 +149,11 @@ def _suspicious(
     line: Cube, row: int, column: int, measured: MeasuredRange
 ) -> list[tuple[float, int, int]]:
     """Return distance from the value range, row and column of pixels of a line that may be fill."""
-    found = np.argwhere(measured.beyond(line))
-    if not len(found):
+    places = np.argwhere(measured.beyond(line))
+    if not len(places):
         return []
-    distance = measured.distance(line[:, found[:, 0], found[:, 1]])
+    distance = measured.distance(line[:, places[:, 0], places[:, 1]])
     return [
         (float(far), row + int(down), column + int(across))
-        for far, (down, across) in zip(distance, found, strict=True)
+        for far, (down, across) in zip(distance, places, strict=True)
     ]

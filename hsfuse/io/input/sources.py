@@ -87,13 +87,13 @@ def _sources(path: Path, root: Element, outer: Sequence[Path]) -> list[str]:
             f"{path}: VRTs are nested more than {CHECKS.deepest_vrt} deep, or name each other; "
             "write the raster as a GeoTIFF"
         )
-    found: list[str] = []
+    sources: list[str] = []
     for element in root.iter():
         if element.tag not in _NAMING or not element.text:
             continue
         name = element.text.strip()
         if name.startswith("<"):  # a nested VRT in place of a name
-            found += _sources(path, _parsed(path, name), [*outer, path])
+            sources += _sources(path, _parsed(path, name), [*outer, path])
             continue
         if is_remote(name):
             raise RasterError(
@@ -108,9 +108,9 @@ def _sources(path: Path, root: Element, outer: Sequence[Path]) -> list[str]:
             if not source.exists():
                 raise RasterError(f"{path}: its source {name} is missing; put it there")
             if source.is_file():
-                found += vrt_sources(source, [*outer, path])
-        found.append(str(source) if not name.startswith("/vsi") else name)
-    return found
+                sources += vrt_sources(source, [*outer, path])
+        sources.append(str(source) if not name.startswith("/vsi") else name)
+    return sources
 
 
 def _check_place(path: Path, name: str, file: Path, outer: Sequence[Path]) -> None:
@@ -127,10 +127,10 @@ def is_hdf5(path: Path) -> bool:
     with path.open("rb") as file:
         for start in _HDF5_STARTS:
             file.seek(start)
-            found = file.read(len(_HDF5))
-            if found == _HDF5:
+            signature = file.read(len(_HDF5))
+            if signature == _HDF5:
                 return True
-            if len(found) < len(_HDF5):
+            if len(signature) < len(_HDF5):
                 return False
     return False
 

@@ -85,16 +85,16 @@ def _unit(text: str) -> str:
 
 def _is_numbering(values: Vector, unit: str) -> bool:
     """Return whether numbers are band numbers; see :func:`nanometres`."""
-    given = np.sort(values[np.isfinite(values) & (values > 0)])
-    if given.size < 2 or (given != np.round(given)).any():
+    stated = np.sort(values[np.isfinite(values) & (values > 0)])
+    if stated.size < 2 or (stated != np.round(stated)).any():
         return False
-    counting = given[0] == 1 and bool((np.diff(given) == 1).all())
+    counting = stated[0] == 1 and bool((np.diff(stated) == 1).all())
     if unit not in _UNSTATED:
-        return counting and given.size > 2
+        return counting and stated.size > 2
     return bool(
         counting
-        or given[-1] < WAVELENGTHS.longest_in_micrometres
-        or given[0] < WAVELENGTHS.shortest
+        or stated[-1] < WAVELENGTHS.longest_in_micrometres
+        or stated[0] < WAVELENGTHS.shortest
     )
 
 

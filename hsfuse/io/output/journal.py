@@ -159,10 +159,10 @@ class PartialOutput:
     def read_plan(self) -> dict[str, Any]:
         """Return the content of that file; empty where it is missing or damaged."""
         try:
-            found = json.loads(self.plan.read_bytes())
+            plan = json.loads(self.plan.read_bytes())
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return plan if isinstance(plan, dict) else {}
 
     def damaged(self, chunks: Mapping[str, str | None], tags: Mapping[str, str]) -> list[str]:
         """Return the keys of chunks that do not match their hashes (at a URL, entity tags)."""
@@ -171,8 +171,8 @@ class PartialOutput:
             there = {each.key[start:]: tag for each, tag in self.root.tagged_objects()}
             known = {key: tags.get(key, "") if chunks[key] else None for key in chunks}
             return [key for key, tag in known.items() if there.get(key) != tag]
-        found = _hashes(self.root / key for key in chunks)
-        return [key for key, now in zip(chunks, found, strict=True) if now != chunks[key]]
+        digests = _hashes(self.root / key for key in chunks)
+        return [key for key, now in zip(chunks, digests, strict=True) if now != chunks[key]]
 
 
 _Receipt = TypeVar("_Receipt")
@@ -278,8 +278,8 @@ class Journal:
     def conditioned(self) -> frozenset[tuple[int, int]]:
         """Return the units whose files match the journal."""
         receipts = self.models()
-        found = _hashes(self.output.model(*unit) for unit in receipts)
-        pairs = zip(receipts.items(), found, strict=True)
+        digests = _hashes(self.output.model(*unit) for unit in receipts)
+        pairs = zip(receipts.items(), digests, strict=True)
         return frozenset(unit for (unit, receipt), now in pairs if now == receipt.sha256)
 
     def _read(

@@ -162,8 +162,8 @@ class OutputLayout:
             object.__setattr__(self, name, value)
         for name in ("wavelength", "fwhm", "good", "covered", "explained", "band_name"):
             if len(getattr(self, name)) != self.bands:
-                found = len(getattr(self, name))
-                raise PlanError(f"{name} holds one entry a band ({self.bands}), got {found}")
+                length = len(getattr(self, name))
+                raise PlanError(f"{name} holds one entry a band ({self.bands}), got {length}")
         self._check_numbers()
 
     def _check_numbers(self) -> None:

@@ -36,12 +36,12 @@ def read_provenance(path: AnyPath) -> Mapping[str, object]:
     try:
         if path.is_dir() or path.suffix == ".zarr":  # a web server lists no folders
             group = zarr.open_group(zarr_store(path, read_only=True), mode="r")
-            found = group.attrs.asdict().get(PROVENANCE)
+            provenance = group.attrs.asdict().get(PROVENANCE)
         else:
-            found = json.loads(_provenance_text(path))
+            provenance = json.loads(_provenance_text(path))
     except (OSError, ValueError, KeyError, RasterioError, BaseZarrError):
         return {}
-    return found if isinstance(found, Mapping) else {}
+    return provenance if isinstance(provenance, Mapping) else {}
 
 
 def is_record_of(record: Mapping[str, object], out: AnyPath) -> bool:

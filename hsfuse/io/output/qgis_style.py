@@ -74,11 +74,11 @@ class StretchSample:
 
     def limits(self) -> list[tuple[float, float]]:
         """Return the lower and upper limit of the stretch of each band, as stored numbers."""
-        found = []
+        limits = []
         for band in self.bands:
             low, high = stretch_limits(np.concatenate([*self.parts[band], []])[None, None])
-            found.append((float(low[0]), float(high[0])))
-        return found
+            limits.append((float(low[0]), float(high[0])))
+        return limits
 
 
 def write_style(path: Path, sample: StretchSample, scale: float = 1.0, offset: float = 0.0) -> None:

@@ -374,8 +374,8 @@ def is_resumable(path: AnyPath, layout: OutputLayout, *, plan_hash: str) -> bool
 def _difference(output: PartialOutput, now: Mapping[str, Any]) -> str:
     """Return the differences from a stored plan in parentheses; empty where unknown."""
     pairs = zip(output.read_plan().get("origin", ()), now["origin"], strict=False)
-    found = next((each for each in (find_differences(*pair) for pair in pairs) if each), [])
-    return f" ({listed(found)})" if found else ""
+    differences = next((each for each in (find_differences(*pair) for pair in pairs) if each), [])
+    return f" ({listed(differences)})" if differences else ""
 
 
 def _plan(layout: OutputLayout, plan_hash: str) -> dict[str, object]:

@@ -218,15 +218,15 @@ def coordinates(layout: OutputLayout) -> list[Coordinate]:
         "covered": (np.array(layout.covered), {"long_name": "an MS band sees this band"}),
         "explained": (np.array(layout.explained), {"units": "1", "long_name": explained}),
     }
-    found = [Coordinate(name, values, "band", more) for name, (values, more) in facts.items()]
-    found.append(Coordinate("spatial_ref", np.array(0), None, _grid_mapping(layout, crs)))
+    coordinates = [Coordinate(name, values, "band", more) for name, (values, more) in facts.items()]
+    coordinates.append(Coordinate("spatial_ref", np.array(0), None, _grid_mapping(layout, crs)))
     a, b, c, d, e, f = layout.transform
     if b == 0 and d == 0:  # a rotated grid has no 1-D coordinates
         axes = {} if crs is None else {axis["axis"]: axis for axis in crs.cs_to_cf()}
         x, y = c + a * (np.arange(layout.columns) + 0.5), f + e * (np.arange(layout.rows) + 0.5)
-        found.append(Coordinate("x", x, "x", dict(axes.get("X", {"axis": "X"}))))
-        found.append(Coordinate("y", y, "y", dict(axes.get("Y", {"axis": "Y"}))))
-    return found
+        coordinates.append(Coordinate("x", x, "x", dict(axes.get("X", {"axis": "X"}))))
+        coordinates.append(Coordinate("y", y, "y", dict(axes.get("Y", {"axis": "Y"}))))
+    return coordinates
 
 
 def consolidate(root: AnyPath) -> None:

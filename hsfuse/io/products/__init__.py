@@ -56,16 +56,16 @@ def open_product(path: str | os.PathLike[str]) -> Opened | None:
         If files of the product are missing, damaged or contradictory, or hold no raster on a map
         grid; or if it is a URL.
     """
-    found = as_path(path)
-    if isinstance(found, Path):
-        found = found.expanduser()
+    place = as_path(path)
+    if isinstance(place, Path):
+        place = place.expanduser()
     for pattern, module in PRODUCTS.items():
-        if re.fullmatch(pattern, found.name, re.IGNORECASE) and found.exists():
-            if isinstance(found, Url):
+        if re.fullmatch(pattern, place.name, re.IGNORECASE) and place.exists():
+            if isinstance(place, Url):
                 raise RasterError(
-                    f"{found}: a product of several files; products are read from this machine "
+                    f"{place}: a product of several files; products are read from this machine "
                     "only: download its folder first"
                 )
-            opened: Opened | None = import_module(f"{__name__}.{module}").open_product(found)
+            opened: Opened | None = import_module(f"{__name__}.{module}").open_product(place)
             return opened
     return None

@@ -46,13 +46,13 @@ class Document:
         RasterError
             If there is none.
         """
-        found = self.root.findall(xpath)
-        if not found:
+        elements = self.root.findall(xpath)
+        if not elements:
             raise RasterError(
                 f"{self.path}: has no element {xpath}; expected the metadata as they were "
                 "delivered with the product"
             )
-        return found
+        return elements
 
     def text(self, xpath: str, default: str | None = None) -> str:
         """
@@ -63,8 +63,8 @@ class Document:
         RasterError
             If there is no such element and no default.
         """
-        found = self.root.find(xpath)
-        if found is None and default is not None:
+        element = self.root.find(xpath)
+        if element is None and default is not None:
             return default
         return (self.elements(xpath)[0].text or "").strip()
 

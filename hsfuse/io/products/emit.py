@@ -101,12 +101,12 @@ def _gather(
     the whole swath: such a window is halved first.
     """
     line, sample, known = lookup
-    wanted = np.count_nonzero(known)
-    if not wanted:
+    pixels = np.count_nonzero(known)
+    if not pixels:
         return
     top, bottom = line[known].min(), line[known].max() + 1
     left, right = sample[known].min(), sample[known].max() + 1
-    if (bottom - top) * (right - left) > max(PRODUCTS.most_waste * wanted, PRODUCTS.small_part):
+    if (bottom - top) * (right - left) > max(PRODUCTS.most_waste * pixels, PRODUCTS.small_part):
         axis = int(line.shape[1] > line.shape[0])
         middle = line.shape[axis] // 2
         for half in (slice(None, middle), slice(middle, None)):
@@ -167,13 +167,13 @@ def _bands(granule: Granule, count: int) -> tuple[BandTable, list[str]]:
     def column(name: str) -> NDArray[np.float64] | None:
         if f"{_PARAMETERS}/{name}" not in granule.file:
             return None
-        found = granule.array(f"{_PARAMETERS}/{name}", 1)[...].astype(np.float64)
-        if found.size != count:
+        values = granule.array(f"{_PARAMETERS}/{name}", 1)[...].astype(np.float64)
+        if values.size != count:
             raise RasterError(
-                f"{granule.path}: {_PARAMETERS}/{name} holds {found.size} numbers; expected one "
+                f"{granule.path}: {_PARAMETERS}/{name} holds {values.size} numbers; expected one "
                 f"for each of the {count} bands"
             )
-        return found
+        return values
 
     unknown = np.full(count, np.nan)
     wavelength, width, good = (column(name) for name in ("wavelengths", "fwhm", "good_wavelengths"))

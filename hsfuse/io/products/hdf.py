@@ -46,14 +46,14 @@ class Granule:
         RasterError
             If it does not exist, or has another number of dimensions.
         """
-        found = self.file.get(name)
-        if not isinstance(found, h5py.Dataset) or found.ndim != dimensions:
-            shape = f"one of shape {found.shape}" if isinstance(found, h5py.Dataset) else "none"
+        dataset = self.file.get(name)
+        if not isinstance(dataset, h5py.Dataset) or dataset.ndim != dimensions:
+            shape = f"one of shape {dataset.shape}" if isinstance(dataset, h5py.Dataset) else "none"
             raise RasterError(
                 f"{self.path}: expected an array {name} of {dimensions} dimensions, found "
                 f"{shape}; get the whole product"
             )
-        return found
+        return dataset
 
     def numbers(self, name: str, count: int | None = None) -> NDArray[np.float64]:
         """
@@ -65,17 +65,17 @@ class Granule:
             If it is missing, is not numeric, or has another length.
         """
         try:
-            found = np.ravel(self.file.attrs[name]).astype(np.float64)
+            numbers = np.ravel(self.file.attrs[name]).astype(np.float64)
         except (KeyError, ValueError, TypeError) as error:
             raise RasterError(
                 f"{self.path}: the attribute {name} is missing or holds no numbers; expected the "
                 "product as it was delivered"
             ) from error
-        if count is not None and found.size != count:
+        if count is not None and numbers.size != count:
             raise RasterError(
-                f"{self.path}: the attribute {name} holds {found.size} numbers; expected {count}"
+                f"{self.path}: the attribute {name} holds {numbers.size} numbers; expected {count}"
             )
-        return found
+        return numbers
 
     def text(self, name: str) -> str:
         """
@@ -86,15 +86,15 @@ class Granule:
         RasterError
             If it is missing or not text.
         """
-        found = self.file.attrs.get(name)
-        if isinstance(found, bytes):
-            found = found.decode("utf-8", "replace")
-        if not isinstance(found, str):
+        text = self.file.attrs.get(name)
+        if isinstance(text, bytes):
+            text = text.decode("utf-8", "replace")
+        if not isinstance(text, str):
             raise RasterError(
                 f"{self.path}: the attribute {name} is missing or is no text; expected the "
                 "product as it was delivered"
             )
-        return found
+        return text
 
 
 @contextmanager

@@ -247,10 +247,10 @@ def _read_whole(path: str, state: tuple[int, int], variable: str, mask: str) -> 
 
 def _variable(path: Path, name: str) -> NDArray[np.generic]:
     try:
-        found: NDArray[np.generic] = scipy.io.loadmat(str(path), variable_names=[name])[name]
+        array: NDArray[np.generic] = scipy.io.loadmat(str(path), variable_names=[name])[name]
     except _DAMAGE as error:
         raise _damaged(path, error) from error
-    return found
+    return array
 
 
 def _damaged(path: Path, error: Exception) -> RasterError:

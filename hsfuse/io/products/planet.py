@@ -98,17 +98,17 @@ def _metadata(path: Path) -> Path | None:
     scene = re.escape(re.split("_AnalyticMS", path.name, flags=re.IGNORECASE)[0])
     # A folder may hold a scene with four bands and with eight, each with its metadata.
     wide = "(_8b)" if "_8b" in path.name.lower() else "(?!.*_8b)"
-    found = sorted(
+    files = sorted(
         entry
         for entry in path.parent.iterdir()
         if re.fullmatch(rf"{scene}_AnalyticMS{wide}\w*_metadata\w*\.xml", entry.name, re.IGNORECASE)
     )
-    if len(found) > 1:
+    if len(files) > 1:
         raise RasterError(
-            f"{path}: several metadata lie beside it ({', '.join(entry.name for entry in found)}); "
+            f"{path}: several metadata lie beside it ({', '.join(entry.name for entry in files)}); "
             "expected one *_metadata.xml"
         )
-    return found[0] if found else None
+    return files[0] if files else None
 
 
 def _coefficients(path: Path, document: Document | None, count: int) -> NDArray[np.float64]:
@@ -122,14 +122,14 @@ def _coefficients(path: Path, document: Document | None, count: int) -> NDArray[
     numbers = document.column(elements, "bandNumber")
     values = document.column(elements, "reflectanceCoefficient")
     stated = dict(zip(numbers.tolist(), values.tolist(), strict=True))
-    found = np.array([stated.get(float(band), np.nan) for band in range(1, count + 1)])
-    if not np.all(found > 0):
+    factors = np.array([stated.get(float(band), np.nan) for band in range(1, count + 1)])
+    if not np.all(factors > 0):
         raise RasterError(
             f"{document.path}: no reflectanceCoefficient above 0 of band "
-            f"{int(np.argmin(found > 0)) + 1} of {count}; expected the metadata as they were "
+            f"{int(np.argmin(factors > 0)) + 1} of {count}; expected the metadata as they were "
             "delivered"
         )
-    return found
+    return factors
 
 
 def _sensor(document: Document | None, count: int) -> tuple[str, list[str]]:

@@ -125,13 +125,13 @@ def _parts(path: Path) -> tuple[Document, Path]:
 
 def _image(granule: Path, band: str) -> Path:
     pattern = f"*_B{band[1:]:>02}_10m.jp2"
-    found = sorted((granule / "IMG_DATA" / "R10m").glob(pattern))
-    if len(found) != 1:
+    images = sorted((granule / "IMG_DATA" / "R10m").glob(pattern))
+    if len(images) != 1:
         raise RasterError(
             f"{granule}: expected one IMG_DATA/R10m/{pattern}, found "
-            f"{', '.join(image.name for image in found) or 'none'}"
+            f"{', '.join(image.name for image in images) or 'none'}"
         )
-    return found[0]
+    return images[0]
 
 
 def _radiometry(document: Document) -> _Radiometry:
