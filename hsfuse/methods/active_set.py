@@ -39,7 +39,7 @@ def nonnegative_least_squares(
     groups, pixels, bands = image.shape
     values = image.flatten(0, 1).double()
     atoms = dictionary.mT.double()
-    least = _TOLERANCE * values.norm(dim=1).clamp_min(1e-30) * atoms.norm(dim=1).max()
+    threshold = _TOLERANCE * values.norm(dim=1).clamp_min(1e-30) * atoms.norm(dim=1).max()
     blocked = ~support.repeat_interleave(pixels, dim=0)
     atom = torch.zeros((groups * pixels, bands), dtype=torch.long, device=image.device)
     used = torch.zeros_like(atom, dtype=torch.bool)
@@ -50,7 +50,7 @@ def nonnegative_least_squares(
         gradient = (residual @ atoms.mT).masked_fill_(blocked, -torch.inf)
         gradient[pixel.repeat_interleave(bands)[used.flatten()], atom[used]] = -torch.inf
         best, chosen = gradient.max(dim=1)
-        grows = (best > least) & ~used.all(dim=1)
+        grows = (best > threshold) & ~used.all(dim=1)
         if not bool(grows.any()):
             break
         slot = (~used).long().argmax(dim=1)

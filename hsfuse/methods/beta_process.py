@@ -80,7 +80,7 @@ class _Codes:
         Parameters
         ----------
         index : int
-            Of the atom.
+            Index of the atom.
         atom : Tensor of shape (bands,)
             phi.
         usage : Tensor
@@ -88,7 +88,7 @@ class _Codes:
         numbers : tuple of Tensor
             A uniform and two normal numbers, scalars or one for each pixel.
         precisions : tuple of float
-            Of weights and noise.
+            Precisions of weights and noise.
         """
         weight_precision, noise_precision = precisions
         uniform, proposal, normal = numbers
@@ -118,7 +118,7 @@ def sample_codes(chain: Chain, values: Tensor, precisions: Iterable[tuple[float,
     values : Tensor of shape (bands, pixels)
         The pixels.
     precisions : iterable of tuple of float
-        Of weights and noise in each draw, as from :func:`sample_precisions`.
+        Precisions of weights and noise in each draw, from :func:`sample_precisions`.
     """
     steps = [(float(weight), float(noise)) for weight, noise in precisions]
     state = _start(chain.dictionary, values)
@@ -140,7 +140,7 @@ def sample_precisions(
     values : Tensor of shape (bands, pixels)
         Pixels of the survey.
     draws : int
-        Of codes and precisions in turn.
+        Number of draws of codes and precisions in turn.
     prior : float
         c0 to f0.
     """
@@ -171,11 +171,11 @@ def _precisions(
 ) -> tuple[float, float]:
     """Draw the precisions of weights and noise; unused weights count with their expectation."""
     used = int(torch.count_nonzero(state.code))
-    rest = (state.code.numel() - used) / weight
+    unused_power = (state.code.numel() - used) / weight
     total = float(state.code.square().sum())
     noise = float(state.residual.square().sum())
     return (
-        _gamma(prior + state.code.numel() / 2, prior + (total + rest) / 2, generator),
+        _gamma(prior + state.code.numel() / 2, prior + (total + unused_power) / 2, generator),
         _gamma(prior + state.residual.numel() / 2, prior + noise / 2, generator),
     )
 
@@ -201,9 +201,9 @@ def learn_dictionary_by_gibbs(
     Parameters
     ----------
     spectra : Tensor of shape (bands, pixels)
-        In units of the scene's brightness.
+        HS pixels in units of the scene's brightness.
     atoms : int
-        At the start; those that no pixel uses are removed.
+        Initial number of atoms; those that no pixel uses are removed.
     usage : float
         Probability of every atom at the start.
     prior : float
@@ -242,11 +242,12 @@ def learn_dictionary_by_gibbs(
         used = torch.count_nonzero(state.code, dim=1)
         chance = _beta(used, pixels, prior, generator)
         step = _precisions(state, step[0], prior, generator)
-        kept = used > 0
-        if not bool(kept.any()):
+        retained = used > 0
+        if not bool(retained.any()):
             continue
-        dictionary, chance = dictionary[:, kept], chance[kept]
-        state.code, total, total_code = state.code[kept], total[:, kept], total_code[kept]
+        dictionary, chance = dictionary[:, retained], chance[retained]
+        total, total_code = total[:, retained], total_code[retained]
+        state.code = state.code[retained]
         if iteration >= iterations // 2:
             total += dictionary
             total_code += state.code

@@ -57,22 +57,22 @@ def interpolate(window: Window, image: NDArray[np.float32], device: str = "cpu")
     """
     interpolation = Interpolate.between(window.geometry, device=device).cut(window.core)
     coarse = torch.from_numpy(image).to(device)
-    known = torch.isfinite(coarse)
-    fused = interpolation.forward(torch.where(known, coarse, torch.zeros_like(coarse)))
-    if not bool(known.all()):
-        fused = _fill_beside_gaps(window, interpolation, coarse, known, fused)
+    valid = torch.isfinite(coarse)
+    fused = interpolation.forward(torch.where(valid, coarse, torch.zeros_like(coarse)))
+    if not bool(valid.all()):
+        fused = _fill_near_gaps(window, interpolation, coarse, valid, fused)
     return fused
 
 
-def _fill_beside_gaps(
-    window: Window, cubic: Interpolate, coarse: Tensor, known: Tensor, fused: Tensor
+def _fill_near_gaps(
+    window: Window, cubic: Interpolate, coarse: Tensor, valid: Tensor, fused: Tensor
 ) -> Tensor:
     """Return ``fused`` with the linear mean of valid neighbours where a gap has a weight."""
     linear = Interpolate.between(window.geometry, linear=True, device=coarse.device)
     linear = linear.cut(window.core)
-    touched = Interpolate(cubic.rows.abs(), cubic.columns.abs()).forward((~known).float()) > 0
-    weight = linear.forward(known.float())
-    near = linear.forward(torch.where(known, coarse, torch.zeros_like(coarse)))
+    touched = Interpolate(cubic.rows.abs(), cubic.columns.abs()).forward((~valid).float()) > 0
+    weight = linear.forward(valid.float())
+    near = linear.forward(torch.where(valid, coarse, torch.zeros_like(coarse)))
     return torch.where(touched, near / weight.clamp_min(1e-6), fused)
 
 

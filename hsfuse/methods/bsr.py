@@ -56,8 +56,8 @@ class BsrSettings:
     chains: int = 32
     draws: int = 100
     # HS spectra and MS pixels of the survey from which dictionary and precisions are drawn.
-    most_spectra: int = 2048
-    most_pixels: int = 2048
+    maximum_spectra: int = 2048
+    maximum_pixels: int = 2048
     block: int = 65536
     seed: int = 0
 
@@ -79,7 +79,7 @@ class BsrFuser(OnePass):
     usage : ndarray of shape (atoms,)
         pi, the probability that a pixel uses an atom.
     precisions : ndarray of shape (chains, draws, 2)
-        Of weights and of noise, in every draw of every chain.
+        Precisions of weights and of noise in every draw of every chain.
     loading : ndarray of shape (bands, atoms)
         Phi in HS units with the other bands, by regression; NaN for bands without data.
     device : str
@@ -118,10 +118,10 @@ class BsrFuser(OnePass):
     def fuse_window(self, window: Window) -> NDArray[np.float32]:
         """See :class:`hsfuse.methods.OnePass`."""
         rows, columns = (span.slice for span in window.core)
-        fine, filled = self.units.fine(window.fine[:, rows, columns])
+        fine, valid = self.units.fine(window.fine[:, rows, columns])
         response, usage, loading = (
-            torch.from_numpy(each).to(self.device)
-            for each in (self.response, self.usage, self.loading)
+            torch.from_numpy(array).to(self.device)
+            for array in (self.response, self.usage, self.loading)
         )
         parts = []
         for values in fine.flatten(1).to(self.device).split(self.settings.block, 1):
@@ -130,7 +130,7 @@ class BsrFuser(OnePass):
                 chain = Chain(response, usage, self.settings.seed + index)
                 codes += sample_codes(chain, values, precisions.tolist())
             parts.append(loading @ (codes / len(self.precisions)))
-        fused: NDArray[np.float32] = torch.cat(parts, 1).unflatten(1, filled.shape).cpu().numpy()
+        fused: NDArray[np.float32] = torch.cat(parts, 1).unflatten(1, valid.shape).cpu().numpy()
         return fused
 
 
@@ -144,7 +144,7 @@ class Bsr:
         """See :class:`hsfuse.methods.Method`."""
         settings = self.settings
         units = PairUnits.of(survey)
-        raw = survey.spectra[:, :: -(-survey.spectra.shape[1] // settings.most_spectra)]
+        raw = survey.spectra[:, :: -(-survey.spectra.shape[1] // settings.maximum_spectra)]
         dictionary, usage, codes = learn_dictionary_by_gibbs(
             units.spectra(raw),
             settings.atoms,
@@ -154,7 +154,7 @@ class Bsr:
             seed=settings.seed,
         )
         response = torch.from_numpy(units.response) @ dictionary
-        values = _survey_pixels(survey, units, settings.most_pixels)
+        values = _survey_pixels(survey, units, settings.maximum_pixels)
         precisions = [
             sample_precisions(
                 Chain(response, usage, settings.seed + index),
@@ -176,14 +176,14 @@ class Bsr:
         )
 
 
-def _survey_pixels(survey: Survey, units: PairUnits, most: int) -> Tensor:
+def _survey_pixels(survey: Survey, units: PairUnits, maximum: int) -> Tensor:
     """Return MS pixels with data spread over the survey, (MS bands, pixels), in units."""
     parts = []
     for patch in survey.patches:
-        fine, filled = units.fine(patch.fine)
-        parts.append(fine[:, filled])
+        fine, valid = units.fine(patch.fine)
+        parts.append(fine[:, valid])
     pixels = torch.cat(parts, dim=1)
-    return pixels[:, :: max(pixels.shape[1] // most, 1)]
+    return pixels[:, :: max(pixels.shape[1] // maximum, 1)]
 
 
 METHOD = Bsr()

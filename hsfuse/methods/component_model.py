@@ -28,9 +28,9 @@ __all__ = ["ComponentModel"]
 
 # Smallest ratio of the noise of a band to its root mean square: 60 dB, the effect of quantisation
 # and registration in an image without noise.
-_LEAST_NOISE = 1e-3
+_MINIMUM_NOISE = 1e-3
 # Share of the PSF of an HS pixel beyond the MS pixels of a window above which it is not used.
-_MOST_UNSEEN = 0.5
+_MAXIMUM_UNSEEN = 0.5
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class ComponentModel:
     fine_level: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, survey: Survey, most: int) -> ComponentModel:
+    def fit(cls, survey: Survey, maximum: int) -> ComponentModel:
         """
         Return the model of the components above the noise.
 
@@ -70,13 +70,13 @@ class ComponentModel:
         ----------
         survey : Survey
             Survey of the pair.
-        most : int
-            Largest number of components.
+        maximum : int
+            Maximum number of components.
         """
         good = survey.good
         spectra = survey.spectra[good].astype(np.float64)
         noise = _limited(survey.noise[good], np.sqrt(np.square(spectra).mean(axis=1)))
-        count = min(most, signal_components(spectra, noise))
+        count = min(maximum, signal_components(spectra, noise))
         subspace = Subspace.fit(survey.spectra, good, count, survey.noise)
         response = ComponentResponse.of(survey.radiometry, subspace)
         loading, fine_noise = subspace.loading[:, good].T, _fine_noise(survey)
@@ -106,12 +106,12 @@ class ComponentModel:
             PSF of the HS sensor.
         """
         good = self.subspace.good
-        known = torch.from_numpy(np.isfinite(window.coarse[good]).all(axis=0))
-        inside = unseen_share(window.geometry, psf, torch.ones(known.shape)) < _MOST_UNSEEN
+        valid = torch.from_numpy(np.isfinite(window.coarse[good]).all(axis=0))
+        inside = unseen_share(window.geometry, psf, torch.ones(valid.shape)) < _MAXIMUM_UNSEEN
         level = self.subspace.mean[good]
-        matched = _matched(self.coarse_match, window.coarse[good], level).to(predicted)
-        matched -= _mixed(self.coarse_weight, predicted)
-        return matched.nan_to_num_() * (known & inside).to(predicted)
+        matched = _apply_match(self.coarse_match, window.coarse[good], level).to(predicted)
+        matched -= _apply_weight(self.coarse_weight, predicted)
+        return matched.nan_to_num_() * (valid & inside).to(predicted)
 
     def fine_residual(self, window: Window, components: Tensor) -> Tensor:
         """
@@ -124,8 +124,8 @@ class ComponentModel:
         components : Tensor of shape (components, rows, columns)
             U.
         """
-        matched = _matched(self.fine_match, window.fine, self.fine_level).to(components)
-        return matched.sub_(_mixed(self.fine_weight, components)).nan_to_num_()
+        matched = _apply_match(self.fine_match, window.fine, self.fine_level).to(components)
+        return matched.sub_(_apply_weight(self.fine_weight, components)).nan_to_num_()
 
 
 def _fine_noise(survey: Survey) -> NDArray[np.float64]:
@@ -135,19 +135,19 @@ def _fine_noise(survey: Survey) -> NDArray[np.float64]:
     It combines the pixel noise and the residual of R on the HS grid: the images of a real pair
     differ by more than noise.
     """
-    _, seen = paired_spectra(survey)
-    unexplained = (1 - survey.radiometry.correlation**2) * seen.var(axis=1)
+    _, fine = paired_spectra(survey)
+    unexplained = (1 - survey.radiometry.correlation**2) * fine.var(axis=1)
     noise = np.sqrt(np.square(survey.fine_noise) + unexplained)
-    return _limited(noise, np.sqrt(np.square(seen).mean(axis=1)))
+    return _limited(noise, np.sqrt(np.square(fine).mean(axis=1)))
 
 
 def _limited(noise: NDArray[np.float64], level: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the noise of bands, limited to at least a share of their level and above zero."""
-    limited: NDArray[np.float64] = np.maximum(noise, _LEAST_NOISE * level)
+    limited: NDArray[np.float64] = np.maximum(noise, _MINIMUM_NOISE * level)
     return np.maximum(limited, 1e-12 * max(float(limited.max()), 1e-30))
 
 
-def _matched(
+def _apply_match(
     match: NDArray[np.float64], image: NDArray[np.float32], level: NDArray[np.float64]
 ) -> Tensor:
     """Return ``match`` applied to an image minus its level; NaN where a band has no data."""
@@ -155,5 +155,5 @@ def _matched(
     return torch.from_numpy(np.tensordot(match.astype(np.float32), image, axes=1) - offset)
 
 
-def _mixed(weight: NDArray[np.float64], components: Tensor) -> Tensor:
+def _apply_weight(weight: NDArray[np.float64], components: Tensor) -> Tensor:
     return torch.tensordot(torch.from_numpy(weight).to(components), components, dims=1)

@@ -88,7 +88,7 @@ class PairUnits:
         Returns
         -------
         tuple of Tensor
-            Of shape (good bands, rows, columns), non-negative, and (rows, columns).
+            Tensors of shape (good bands, rows, columns), non-negative, and (rows, columns).
         """
         return _positive(values[self.good], self.unit)
 
@@ -140,7 +140,7 @@ class CoupledWindow:
         The same pixels, scaled and non-negative.
     fine : Tensor of shape (MS bands, fine pixels)
         Scaled MS pixels, non-negative.
-    used, filled : Tensor of bool, shape (rows, columns) of HS and of MS pixels
+    used, fine_valid : Tensor of bool, shape (rows, columns) of HS and of MS pixels
         Masks of these HS and MS pixels.
     degrade, interpolation
         D and the interpolation to the fine grid.
@@ -150,25 +150,27 @@ class CoupledWindow:
     coarse: Tensor
     fine: Tensor
     used: Tensor
-    filled: Tensor
+    fine_valid: Tensor
     degrade: Degrade
     interpolation: Interpolate
 
-    def interpolated(self, mixed: Tensor) -> Tensor:
+    def interpolated(self, abundances: Tensor) -> Tensor:
         """Interpolate abundances of HS pixels (endmembers, pixels) to all MS pixels."""
-        whole = torch.zeros((len(mixed), self.used.numel()))
-        whole[:, self.used.flatten()] = mixed
-        whole = whole.unflatten(1, self.used.shape)
-        return interpolate_abundances(self.interpolation, whole, self.used).flatten(1)
+        image = torch.zeros((len(abundances), self.used.numel()))
+        image[:, self.used.flatten()] = abundances
+        image = image.unflatten(1, self.used.shape)
+        return interpolate_abundances(self.interpolation, image, self.used).flatten(1)
 
-    def degraded(self, mixed: Tensor) -> Tensor:
+    def degraded(self, abundances: Tensor) -> Tensor:
         """Return D of abundances of MS pixels (endmembers, fine pixels) at the HS pixels."""
-        again, _ = self.degrade.forward_masked(mixed.unflatten(1, self.filled.shape), self.filled)
-        return again[:, self.used]
+        degraded, _ = self.degrade.forward_masked(
+            abundances.unflatten(1, self.fine_valid.shape), self.fine_valid
+        )
+        return degraded[:, self.used]
 
 
 def coupled_windows(
-    survey: Survey, units: PairUnits, *, most_pixels: int, ratio: float
+    survey: Survey, units: PairUnits, *, maximum_pixels: int, ratio: float
 ) -> list[CoupledWindow]:
     """
     Return the surveyed windows with data in both images, reduced to a largest total size.
@@ -179,18 +181,18 @@ def coupled_windows(
         Survey of the pair.
     units : PairUnits
         Units of both images.
-    most_pixels : int
+    maximum_pixels : int
         Approximate number of MS pixels of all windows together.
     ratio : float
         A survey with more MS pixels is averaged down to this ratio, then cut.
     """
     pixels = sum(patch.fine[0].size for patch in survey.patches)
-    factor = math.ceil(math.sqrt(pixels / most_pixels))
+    factor = math.ceil(math.sqrt(pixels / maximum_pixels))
     ratio = max(min(survey.ratio) / factor, ratio)
     coupled = []
     for whole in survey.patches:
         patch = whole.averaged(ratio) if factor > 1 else whole
-        patch = patch.middle(survey.psf, most_pixels / len(survey.patches))
+        patch = patch.middle(survey.psf, maximum_pixels / len(survey.patches))
         _, used = survey.degraded(patch)
         if used.any():
             coupled.append(_coupled(survey, units, patch, used))
@@ -201,20 +203,20 @@ def _coupled(
     survey: Survey, units: PairUnits, patch: Patch, used: NDArray[np.bool_]
 ) -> CoupledWindow:
     coarse, _ = units.coarse(patch.coarse)
-    fine, filled = units.fine(patch.fine)
+    fine, fine_valid = units.fine(patch.fine)
     return CoupledWindow(
         patch.coarse[:, used],
         coarse[:, torch.from_numpy(used)],
         fine.flatten(1),
         torch.from_numpy(used),
-        filled,
+        fine_valid,
         Degrade.between(patch.geometry, survey.psf),
         Interpolate.between(patch.geometry),
     )
 
 
 def interpolate_abundances(
-    interpolation: Interpolate, mixed: Tensor, known: Tensor, least_weight: float = 0.25
+    interpolation: Interpolate, abundances: Tensor, valid: Tensor, minimum_weight: float = 0.25
 ) -> Tensor:
     """
     Interpolate HS abundances to the fine grid from valid pixels; equal abundances elsewhere.
@@ -223,21 +225,21 @@ def interpolate_abundances(
     ----------
     interpolation : Interpolate
         Interpolation to the fine grid.
-    mixed : Tensor of shape (endmembers, coarse rows, coarse columns)
+    abundances : Tensor of shape (endmembers, coarse rows, coarse columns)
         Abundances.
-    known : Tensor of bool, shape (coarse rows, coarse columns)
+    valid : Tensor of bool, shape (coarse rows, coarse columns)
         Valid pixels.
-    least_weight : float
+    minimum_weight : float
         Smallest share of the weights of an interpolation on valid pixels.
     """
-    weight = interpolation.forward(known.to(mixed))
-    spread = interpolation.forward(torch.where(known, mixed, torch.zeros_like(mixed)))
-    equal = torch.full_like(spread, 1 / len(mixed))
-    return torch.where(weight > least_weight, spread / weight.clamp_min(least_weight), equal)
+    weight = interpolation.forward(valid.to(abundances))
+    total = interpolation.forward(torch.where(valid, abundances, torch.zeros_like(abundances)))
+    equal = torch.full_like(total, 1 / len(abundances))
+    return torch.where(weight > minimum_weight, total / weight.clamp_min(minimum_weight), equal)
 
 
 def band_loading(
-    windows: list[CoupledWindow], mixed: Tensor, units: PairUnits, endmembers: Tensor
+    windows: list[CoupledWindow], abundances: Tensor, units: PairUnits, endmembers: Tensor
 ) -> NDArray[np.float32]:
     """
     Return endmembers in HS units with all bands; bad bands by least squares.
@@ -246,11 +248,12 @@ def band_loading(
     ----------
     windows : list of CoupledWindow
         Windows with the HS pixels.
-    mixed : Tensor of shape (endmembers, pixels)
+    abundances : Tensor of shape (endmembers, pixels)
         Abundances of the pixels.
     units : PairUnits
         Units of the endmembers.
     endmembers : Tensor of shape (good bands, endmembers)
+        Scaled endmembers.
 
     Returns
     -------
@@ -258,7 +261,7 @@ def band_loading(
         NaN for bands without data.
     """
     spectra = np.concatenate([window.raw for window in windows], axis=1)
-    return units.loading(endmembers, spectra, lambda: mixed)
+    return units.loading(endmembers, spectra, lambda: abundances)
 
 
 def regress_bands(
@@ -270,7 +273,7 @@ def regress_bands(
     Parameters
     ----------
     spectra : ndarray of shape (bands, pixels)
-        In HS units; pixels that are not finite are excluded.
+        HS pixels in HS units; those that are not finite are excluded.
     codes : ndarray of shape (endmembers, pixels)
         Codes of the same pixels.
 
@@ -281,14 +284,14 @@ def regress_bands(
     """
     loading = np.full((len(spectra), len(codes)), np.nan, np.float32)
     for row, band in zip(loading, spectra, strict=True):
-        known = np.isfinite(band)
-        if known.any():
-            row[:] = np.linalg.lstsq(codes[:, known].T, band[known], rcond=None)[0]
+        valid = np.isfinite(band)
+        if valid.any():
+            row[:] = np.linalg.lstsq(codes[:, valid].T, band[valid], rcond=None)[0]
     return loading
 
 
 def _positive(values: NDArray[np.floating], unit: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
     """Return an image divided by units, non-negative, and the mask where all bands have data."""
     scaled = torch.from_numpy((values / unit[:, None, None]).astype(np.float32))
-    known = torch.isfinite(scaled).all(dim=0)
-    return torch.nan_to_num(scaled, 0.0, 0.0, 0.0).clamp_min(_TINY), known
+    valid = torch.isfinite(scaled).all(dim=0)
+    return torch.nan_to_num(scaled, 0.0, 0.0, 0.0).clamp_min(_TINY), valid

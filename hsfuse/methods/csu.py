@@ -61,16 +61,16 @@ class CsuSettings:
     margin: float = 1.01
     # Of the authors' release: the steps (8) or (9) end after this many, or where one lowers the
     # root mean square residual by less than this part.
-    most_steps: int = 100
-    least_decrease: float = 0.01
+    maximum_steps: int = 100
+    minimum_decrease: float = 0.01
     # Rounds: 200 in that comparison, 1500 in the release; or where the sum of both residuals
     # changes by less than this part, as in the release.
-    most_rounds: int = 200
+    maximum_rounds: int = 200
     tolerance: float = 1e-4
     # Iterations of ADMM that unmix HS pixels.
     updates_coarse: int = 200
     # MS pixels of the survey, and least ratio to which they are averaged, as in `cnmf`.
-    most_pixels: int = 2**16
+    maximum_pixels: int = 2**16
     ratio: float = 4.0
     # Pixels at a time, so that all their steps stay in the cache.
     block: int = 8192
@@ -139,24 +139,24 @@ class CsuFuser(OnePass):
     def _abundances(self, window: Window) -> Tensor:
         """Return A over the core, shape (endmembers, core rows, core columns)."""
         settings, (rows, columns) = self.settings, window.core
-        coarse, known = (each.to(self.device) for each in self.units.coarse(window.coarse))
+        coarse, valid = (tensor.to(self.device) for tensor in self.units.coarse(window.coarse))
         endmembers = torch.from_numpy(self.endmembers).to(self.device)
-        mixed = nonnegative_codes(
+        coarse_abundances = nonnegative_codes(
             endmembers, coarse.flatten(1), sum_to_one=True, iterations=settings.updates_coarse
-        ).unflatten(1, known.shape)
+        ).unflatten(1, valid.shape)
         interpolation = Interpolate.between(window.geometry, device=self.device).cut(window.core)
-        found = interpolate_abundances(interpolation, mixed, known).flatten(1)
-        fine, filled = self.units.fine(window.fine[:, rows.slice, columns.slice])
+        abundances = interpolate_abundances(interpolation, coarse_abundances, valid).flatten(1)
+        fine, fine_valid = self.units.fine(window.fine[:, rows.slice, columns.slice])
         response = torch.from_numpy(self.units.response).to(self.device) @ endmembers
         for part, values in zip(
-            found.split(settings.block, 1),
+            abundances.split(settings.block, 1),
             fine.flatten(1).to(self.device).split(settings.block, 1),
             strict=True,
         ):
             steps = abundance_steps(values, response, project_simplex(part), settings.margin)
-            for _, mixture in zip(range(self.steps), steps, strict=False):
-                part.copy_(mixture)
-        return found.unflatten(1, filled.shape)
+            for _, updated in zip(range(self.steps), steps, strict=False):
+                part.copy_(updated)
+        return abundances.unflatten(1, fine_valid.shape)
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Csu:
         spectra = survey.spectra[survey.good].astype(np.float64)
         units = PairUnits.of(survey)
         windows = coupled_windows(
-            survey, units, most_pixels=settings.most_pixels, ratio=settings.ratio
+            survey, units, maximum_pixels=settings.maximum_pixels, ratio=settings.ratio
         )
         corners = minimum_volume_simplex(
             spectra / survey.brightness,
@@ -180,16 +180,16 @@ class Csu:
             rounds=settings.rounds,
         )
         coupling = _Coupling.of(windows, units, settings, device)
-        endmembers, mixed, rounds, steps = coupling.solve(
+        endmembers, coarse_abundances, rounds, steps = coupling.solve(
             torch.from_numpy(corners.astype(np.float32)).clamp(0, 1).to(device)
         )
         notes: tuple[str, ...] = ()
-        if rounds == settings.most_rounds:
+        if rounds == settings.maximum_rounds:
             notes = (f"csu: the endmembers have not converged after {rounds} rounds",)
         return CsuFuser(
             units,
             endmembers.cpu().numpy(),
-            band_loading(windows, mixed, units, endmembers),
+            band_loading(windows, coarse_abundances, units, endmembers),
             rounds,
             steps,
             device,
@@ -206,7 +206,7 @@ class _Coupling:
     Attributes
     ----------
     windows : sequence of CoupledWindow
-        In units.
+        Surveyed windows, in units.
     coarse, fine : Tensor of shape (bands, pixels)
         H and M of all windows.
     response : Tensor of shape (MS bands, good bands)
@@ -236,57 +236,59 @@ class _Coupling:
     def solve(self, endmembers: Tensor) -> tuple[Tensor, Tensor, int, int]:
         """Return E, the abundances of the HS pixels, the rounds and the steps (9) in all."""
         settings = self.settings
-        seen = nonnegative_codes(
+        coarse_abundances = nonnegative_codes(
             endmembers, self.coarse, sum_to_one=True, iterations=settings.updates_coarse
         )
-        mixed = project_simplex(self._interpolated(seen))
-        count, rounds, before = 0, 0, 1.0
-        while rounds < settings.most_rounds:
+        abundances = project_simplex(self._interpolated(coarse_abundances))
+        total_steps, rounds, before = 0, 0, 1.0
+        while rounds < settings.maximum_rounds:
             rounds += 1
             endmembers, residual, _ = self._descend(
-                endmember_steps(self.coarse, endmembers, seen, settings.margin),
-                lambda found, seen=seen: self.coarse - found @ seen,  # type: ignore[misc]
+                endmember_steps(self.coarse, endmembers, coarse_abundances, settings.margin),
+                lambda iterate, right=coarse_abundances: self.coarse - iterate @ right,  # type: ignore[misc]
             )
             response = self.response @ endmembers
-            mixed, other, taken = self._descend(
-                abundance_steps(self.fine, response, mixed, settings.margin),
-                lambda found, response=response: self.fine - response @ found,  # type: ignore[misc]
+            abundances, other, steps = self._descend(
+                abundance_steps(self.fine, response, abundances, settings.margin),
+                lambda iterate, left=response: self.fine - left @ iterate,  # type: ignore[misc]
             )
-            seen = self._degraded(mixed)
-            count += taken
+            coarse_abundances = self._degraded(abundances)
+            total_steps += steps
             if abs(before / max(residual + other, 1e-30) - 1) < settings.tolerance:
                 break
             before = residual + other
-        return endmembers, seen, rounds, count
+        return endmembers, coarse_abundances, rounds, total_steps
 
     def _descend(
         self, steps: Iterator[Tensor], misfit: Callable[[Tensor], Tensor]
     ) -> tuple[Tensor, float, int]:
         """Return the last step, its root mean square residual and the number of steps."""
-        taken, before, residual = 0, float("inf"), 0.0
-        for found in itertools.islice(steps, self.settings.most_steps):
-            taken += 1
-            residual = float(misfit(found).square().mean().sqrt())
-            if before < (1 + self.settings.least_decrease) * residual:
+        count, before, residual = 0, float("inf"), 0.0
+        for iterate in itertools.islice(steps, self.settings.maximum_steps):
+            count += 1
+            residual = float(misfit(iterate).square().mean().sqrt())
+            if before < (1 + self.settings.minimum_decrease) * residual:
                 break
             before = residual
-        return found, residual, taken
+        return iterate, residual, count
 
-    def _interpolated(self, seen: Tensor) -> Tensor:
+    def _interpolated(self, coarse_abundances: Tensor) -> Tensor:
         """Return abundances of HS pixels at all MS pixels."""
-        parts = seen.cpu().split([int(window.used.sum()) for window in self.windows], dim=1)
-        found = [w.interpolated(part) for w, part in zip(self.windows, parts, strict=True)]
-        return torch.cat(found, dim=1).to(seen)
+        counts = [int(window.used.sum()) for window in self.windows]
+        parts = coarse_abundances.cpu().split(counts, dim=1)
+        interpolated = [w.interpolated(part) for w, part in zip(self.windows, parts, strict=True)]
+        return torch.cat(interpolated, dim=1).to(coarse_abundances)
 
-    def _degraded(self, mixed: Tensor) -> Tensor:
+    def _degraded(self, abundances: Tensor) -> Tensor:
         """Return A S."""
-        parts = mixed.cpu().split([window.filled.numel() for window in self.windows], dim=1)
-        found = [w.degraded(part) for w, part in zip(self.windows, parts, strict=True)]
-        return torch.cat(found, dim=1).to(mixed)
+        counts = [window.fine_valid.numel() for window in self.windows]
+        parts = abundances.cpu().split(counts, dim=1)
+        degraded = [w.degraded(part) for w, part in zip(self.windows, parts, strict=True)]
+        return torch.cat(degraded, dim=1).to(abundances)
 
 
 def endmember_steps(
-    coarse: Tensor, endmembers: Tensor, seen: Tensor, margin: float
+    coarse: Tensor, endmembers: Tensor, coarse_abundances: Tensor, margin: float
 ) -> Iterator[Tensor]:
     """
     Yield E after each step on (6), ``||H - E A S||^2`` over ``0 <= E <= 1``.
@@ -296,13 +298,13 @@ def endmember_steps(
     coarse : Tensor of shape (bands, HS pixels)
         H.
     endmembers : Tensor of shape (bands, endmembers)
-        To begin with.
-    seen : Tensor of shape (endmembers, HS pixels)
+        Initial E.
+    coarse_abundances : Tensor of shape (endmembers, HS pixels)
         A S.
     margin : float
         gamma, above one.
     """
-    gram, correlated = seen @ seen.mT, coarse @ seen.mT
+    gram, correlated = coarse_abundances @ coarse_abundances.mT, coarse @ coarse_abundances.mT
     rate = 1 / (margin * torch.linalg.matrix_norm(gram))  # c below (8)
     while True:
         gradient = endmembers @ gram - correlated
@@ -311,7 +313,7 @@ def endmember_steps(
 
 
 def abundance_steps(
-    fine: Tensor, response: Tensor, mixed: Tensor, margin: float
+    fine: Tensor, response: Tensor, abundances: Tensor, margin: float
 ) -> Iterator[Tensor]:
     """
     Yield A after each step on (7), ``||M - R E A||^2`` over ``A >= 0`` with ``1'A = 1'``.
@@ -322,16 +324,16 @@ def abundance_steps(
         M.
     response : Tensor of shape (MS bands, endmembers)
         R E.
-    mixed : Tensor of shape (endmembers, pixels)
-        To begin with.
+    abundances : Tensor of shape (endmembers, pixels)
+        Initial A.
     margin : float
         gamma, above one.
     """
     rate = 1 / (margin * torch.linalg.matrix_norm(response @ response.mT))  # d below (9)
     while True:
-        gradient = response.mT @ (response @ mixed - fine)
-        mixed = project_simplex(mixed - rate * gradient)  # (9a), (9b)
-        yield mixed
+        gradient = response.mT @ (response @ abundances - fine)
+        abundances = project_simplex(abundances - rate * gradient)  # (9a), (9b)
+        yield abundances
 
 
 METHOD = Csu()

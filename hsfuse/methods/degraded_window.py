@@ -18,7 +18,7 @@ from hsfuse.pair.patch import Patch
 __all__ = ["DegradedWindow"]
 
 # Smallest share of the PSF of an HS pixel on the MS pixels of the window, along each axis.
-_LEAST_INSIDE = 0.5
+_MINIMUM_INSIDE = 0.5
 
 
 @dataclass(frozen=True)
@@ -34,57 +34,59 @@ class DegradedWindow:
     ----------
     coarse : Tensor of shape (good bands, coarse rows, coarse columns)
         X.
-    known : Tensor of bool, shape (coarse rows, coarse columns)
+    coarse_valid : Tensor of bool, shape (coarse rows, coarse columns)
         Mask of pixels with data.
     fine : Tensor of shape (MS bands, rows, columns)
         Y.
-    filled : Tensor of bool, shape (rows, columns)
+    fine_valid : Tensor of bool, shape (rows, columns)
         Mask of pixels with data.
     degrade : Degrade
         D.
     """
 
     coarse: Tensor
-    known: Tensor
+    coarse_valid: Tensor
     fine: Tensor
-    filled: Tensor
+    fine_valid: Tensor
     degrade: Degrade
 
     @classmethod
     def of(cls, window: Window | Patch, units: PairUnits, psf: PSF, device: str) -> DegradedWindow:
         """Return the scaled window on a device."""
         rows, columns = (
-            torch.from_numpy(np.flatnonzero(share_inside(axis, width) > _LEAST_INSIDE))
+            torch.from_numpy(np.flatnonzero(share_inside(axis, width) > _MINIMUM_INSIDE))
             for axis, width in zip((window.geometry.y, window.geometry.x), psf.fwhm, strict=True)
         )
         operator = Degrade.between(window.geometry, psf)
-        coarse, known = units.coarse(window.coarse)
-        fine, filled = units.fine(window.fine)
+        coarse, coarse_valid = units.coarse(window.coarse)
+        fine, fine_valid = units.fine(window.fine)
         return cls(
             coarse[:, rows][:, :, columns].to(device),
-            known[rows][:, columns].to(device),
+            coarse_valid[rows][:, columns].to(device),
             fine.to(device),
-            filled.to(device),
+            fine_valid.to(device),
             Degrade(operator.rows[rows].to(device), operator.columns[columns].to(device)),
         )
 
     @property
     def has_gaps(self) -> bool:
         """Whether a pixel of either image has no data."""
-        return not bool(self.known.all() and self.filled.all())
+        return not bool(self.coarse_valid.all() and self.fine_valid.all())
 
     def image(self, pixels: Tensor) -> Tensor:
         """Reshape (bands, pixels) to (bands, rows, columns)."""
-        return pixels.unflatten(1, self.filled.shape)
+        return pixels.unflatten(1, self.fine_valid.shape)
 
     def filled_coarse(self, estimate: Tensor) -> Tensor:
         """Return X with gaps filled by D of an estimate (bands, pixels)."""
-        if bool(self.known.all()):
+        if bool(self.coarse_valid.all()):
             return self.coarse
-        return torch.where(self.known, self.coarse, self.degrade.forward(self.image(estimate)))
+        return torch.where(
+            self.coarse_valid, self.coarse, self.degrade.forward(self.image(estimate))
+        )
 
     def filled_fine(self, estimate: Tensor) -> Tensor:
         """Return Y (MS bands, pixels) with gaps filled by R of an estimate, of the same shape."""
-        if bool(self.filled.all()):
+        if bool(self.fine_valid.all()):
             return self.fine.flatten(1)
-        return torch.where(self.filled.flatten(), self.fine.flatten(1), estimate)
+        return torch.where(self.fine_valid.flatten(), self.fine.flatten(1), estimate)

@@ -25,12 +25,12 @@ __all__ = ["BandRegression", "DenoisedFuser", "DenoisedMethod"]
 # ratio 4, with stripes of half the standard deviation of a band, the error of `guided` is 0.19 of
 # it, and 0.40 where the bands are fused like others (benchmarks/stripes.py). With half as much
 # noise, direct fusion is better.
-_MOST_NOISE = 0.3
+_MAXIMUM_NOISE = 0.3
 # Lag-one autocorrelation of the residual of a band above which it is signal: a Gaussian blur of one
 # pixel gives 0.25 even for a white scene.
-_MOST_CORRELATION = 0.2
+_MAXIMUM_CORRELATION = 0.2
 # Smallest number of clean bands for the regression.
-_FEWEST_CLEAN = 3
+_MINIMUM_CLEAN_BANDS = 3
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class BandRegression:
         Parameters
         ----------
         cube : ndarray of shape (bands, rows, columns)
-            In HS units; further planes are ignored.
+            Cube in HS units; further planes are ignored.
 
         Returns
         -------
@@ -193,8 +193,8 @@ def fit_regression(survey: Survey) -> BandRegression | None:
     """Return the regression of the noisy bands of a survey; None without noisy bands."""
     good = survey.good
     spectra = survey.spectra[good].astype(np.float64)
-    noisy = np.asarray(survey.noise[good] > _MOST_NOISE * spectra.std(axis=1))
-    if not noisy.any() or (~noisy).sum() < _FEWEST_CLEAN:
+    noisy = np.asarray(survey.noise[good] > _MAXIMUM_NOISE * spectra.std(axis=1))
+    if not noisy.any() or (~noisy).sum() < _MINIMUM_CLEAN_BANDS:
         return None
     # A band with a distinct signal is not predicted well either, but its residual is structured.
     structured = _structured(survey, _regression(survey, noisy))
@@ -216,7 +216,7 @@ def _regression(survey: Survey, noisy: NDArray[np.bool_]) -> BandRegression:
 def _structured(survey: Survey, regression: BandRegression) -> NDArray[np.bool_]:
     """Return the mask (noisy bands,) of bands whose residuals have spatial structure."""
     residuals = (image[regression.noisy] - regression.predict(image) for image in survey.images)
-    return np.asarray(lag_one_autocorrelation(residuals) > _MOST_CORRELATION)
+    return np.asarray(lag_one_autocorrelation(residuals) > _MAXIMUM_CORRELATION)
 
 
 def _redistributed(

@@ -191,10 +191,10 @@ class DhsisFuser(OnePass):
     def _problem(self, window: Window) -> tuple[FusionProblem, Tensor]:
         """Return the problem of a window, scaled, and its HS image without gaps."""
         filled = self.scaling.coarse(window.coarse)
-        known = torch.from_numpy(np.isfinite(window.coarse))
+        valid = torch.from_numpy(np.isfinite(window.coarse))
         fine = self.scaling.fine(window.fine)
         fine[~torch.from_numpy(np.isfinite(window.fine))] = torch.nan
-        coarse = torch.where(known, filled, torch.nan)
+        coarse = torch.where(valid, filled, torch.nan)
         coarse, fine, filled, response = (
             values.to(self.options.device)
             for values in (coarse, fine, filled, torch.from_numpy(self.response))
@@ -223,8 +223,8 @@ def solution_reach(
         Settings with the share.
     """
     response = impulse_response(weight, psf, ratio)
-    known = np.argwhere(response > settings.negligible * response.max())
-    inverse = int(np.abs(known - len(response) // 2).max())
+    significant = np.argwhere(response > settings.negligible * response.max())
+    inverse = int(np.abs(significant - len(response) // 2).max())
     return inverse + 2 * max(psf.reach) + 1
 
 
@@ -247,7 +247,7 @@ class Dhsis:
         weights = {self.settings.initial, self.settings.refinement}
         solved = {w: solution_reach(survey.psf, survey.ratio, w, self.settings) for w in weights}
         both = solved[self.settings.initial] + solved[self.settings.refinement] + 2.0
-        reach = tuple(card.architecture.reach / one + both for one in survey.ratio)
+        reach = tuple(card.architecture.reach / ratio + both for ratio in survey.ratio)
         return DhsisFuser(
             card,
             InputScaling.of(survey),

@@ -25,11 +25,11 @@ def learn_dictionary(
     spectra : Tensor of shape (bands, pixels)
         X, non-negative.
     atoms : int
-        Of the dictionary.
+        Number of atoms.
     penalty : float
-        Of the sum of codes.
+        Weight of the sum of codes.
     rounds : int
-        Over codes and atoms.
+        Number of rounds over codes and atoms.
     seed : int
         Random seed of the spectra that are the first atoms.
 

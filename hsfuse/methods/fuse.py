@@ -59,7 +59,7 @@ class FuseSettings:
     # 0.2 dB; 4 and more leave the MS image too much weight where its noise is underestimated.
     spread: float = 2.0
     # Smallest prior variance, in mean variances of a component: S has to have an inverse.
-    least_variance: float = 1e-6
+    minimum_variance: float = 1e-6
 
 
 DEFAULT = FuseSettings()
@@ -141,8 +141,8 @@ class FuseFuser(OnePass):
         geometry = window.geometry
         whole = replace(window, core=(Span(0, geometry.y.fine), Span(0, geometry.x.fine)))
         components, valid = self.model.subspace.project(window.coarse)
-        known = np.where(valid, components, np.float32(np.nan))
-        return interpolate(whole, known, self.device)
+        observed = np.where(valid, components, np.float32(np.nan))
+        return interpolate(whole, observed, self.device)
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,8 @@ class Fuse:
         settings = self.settings
         model = ComponentModel.fit(survey, settings.components)
         variance = settings.spread * _difference_covariance(model.subspace, survey)
-        least = settings.least_variance * max(np.trace(variance) / len(variance), 1e-30)
-        precision = np.linalg.inv(variance + least * np.eye(len(variance)))
+        ridge = settings.minimum_variance * max(np.trace(variance) / len(variance), 1e-30)
+        precision = np.linalg.inv(variance + ridge * np.eye(len(variance)))
         return FuseFuser(
             model,
             precision,

@@ -140,11 +140,11 @@ def _intensity(
 
 def _gains(spectra: NDArray[np.float64], intensity: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the covariance of each HS band and its intensity over the variance of that."""
-    known = np.isfinite(spectra)
-    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    valid = np.isfinite(spectra)
+    count = np.maximum(valid.sum(axis=1, keepdims=True), 1)
     values, weights = (
-        np.where(known, each - np.where(known, each, 0).sum(axis=1, keepdims=True) / count, 0)
-        for each in (spectra, intensity)
+        np.where(valid, bands - np.where(valid, bands, 0).sum(axis=1, keepdims=True) / count, 0)
+        for bands in (spectra, intensity)
     )
     variance = np.square(weights).sum(axis=1)
     product = (values * weights).sum(axis=1)

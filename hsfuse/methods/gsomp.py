@@ -49,11 +49,11 @@ class GsompSettings:
     # feathers 2.6 dB better than a penalty for 30 dB; at 30 dB, where atoms then fit the noise,
     # 4 to 5 dB worse on two scenes, and 9 dB with 300 atoms.
     penalty: float = 3.0
-    least_penalty: float = 1e-3
+    minimum_penalty: float = 1e-3
     rounds: int = 5
-    most_spectra: int = 2048
+    maximum_spectra: int = 2048
     # A support of every atom ends the search anyway; patches of real scenes take two to four.
-    most_iterations: int = 15
+    maximum_iterations: int = 15
     # Patches at a time.
     block: int = 256
     seed: int = 0
@@ -76,7 +76,7 @@ class GsompFuser(OnePass):
     loading : ndarray of shape (bands, atoms)
         The dictionary in HS units with the other bands, by regression; NaN without data.
     reach : tuple of float
-        A patch, in HS pixels.
+        Side of a patch in HS pixels.
     device : str
         Device of the computation.
     settings : GsompSettings
@@ -115,9 +115,9 @@ class GsompFuser(OnePass):
     def fuse_window(self, window: Window) -> NDArray[np.float32]:
         """See :class:`hsfuse.methods.OnePass`."""
         side = self.settings.patch
-        fine, filled = self.units.fine(window.fine)
+        fine, valid = self.units.fine(window.fine)
         _, height, width = fine.shape
-        image = torch.where(filled, fine, torch.zeros_like(fine)).to(self.device)
+        image = torch.where(valid, fine, torch.zeros_like(fine)).to(self.device)
         # Zeros beyond the image and in gaps: a pixel without residual supports no atom.
         image = torch.nn.functional.pad(image, (0, -width % side, 0, -height % side))
         down, across = image.shape[1] // side, image.shape[2] // side
@@ -133,7 +133,7 @@ class GsompFuser(OnePass):
     def _spectra(self, patches: Tensor) -> Tensor:
         """Return the fused pixels of patches, (patches, pixels, bands)."""
         response, loading = (
-            torch.from_numpy(each).to(self.device) for each in (self.response, self.loading)
+            torch.from_numpy(array).to(self.device) for array in (self.response, self.loading)
         )
         atom, code = pursue(response, patches, self.settings)
         spectra = torch.nn.functional.embedding_bag(
@@ -156,9 +156,9 @@ def pursue(
     response : Tensor of shape (MS bands, atoms)
         R of the dictionary.
     patches : Tensor of shape (patches, pixels, MS bands)
-        In its units.
+        MS pixels in the units of R.
     settings : GsompSettings
-        Of the search.
+        Settings of the search.
 
     Returns
     -------
@@ -171,17 +171,16 @@ def pursue(
     atom = torch.zeros(patches.shape, dtype=torch.long, device=patches.device)
     code = torch.zeros_like(patches)
     active = torch.arange(len(patches), device=patches.device)
-    for _ in range(min(settings.most_iterations, -(-response.shape[1] // settings.selected))):
+    for _ in range(min(settings.maximum_iterations, -(-response.shape[1] // settings.selected))):
         length = torch.linalg.vector_norm(residual, dim=2, keepdim=True).clamp_min(1e-12)
-        correlation = (residual / length).double().sum(
-            dim=1
-        ) @ unit.double()  # line 1 of the iteration
+        # Line 1 of the iteration.
+        correlation = (residual / length).double().sum(dim=1) @ unit.double()
         # Atoms that are in the support already may be selected again, as in the publication.
         selected = correlation.topk(min(settings.selected, response.shape[1]), dim=1).indices
         support[active] = support[active].scatter(1, selected, 1.0)
-        found = nonnegative_least_squares(response, patches[active], support[active] > 0)
-        atom[active], code[active] = found
-        residual = patches[active] - (found[1][..., None] * response.mT[found[0]]).sum(dim=2)
+        fitted = nonnegative_least_squares(response, patches[active], support[active] > 0)
+        atom[active], code[active] = fitted
+        residual = patches[active] - (fitted[1][..., None] * response.mT[fitted[0]]).sum(dim=2)
         after = torch.linalg.vector_norm(residual, dim=(1, 2))
         falling = after <= settings.decay * before
         active, residual, before = active[falling], residual[falling], after[falling]
@@ -200,13 +199,13 @@ class Gsomp:
         """See :class:`hsfuse.methods.Method`."""
         settings, good, device = self.settings, survey.good, options.device
         units = PairUnits.of(survey)
-        raw = survey.spectra[:, :: -(-survey.spectra.shape[1] // settings.most_spectra)]
+        raw = survey.spectra[:, :: -(-survey.spectra.shape[1] // settings.maximum_spectra)]
         spectra = units.spectra(raw).to(device)
         noise = float(np.linalg.norm(survey.noise[good])) / survey.brightness
         dictionary = learn_dictionary(
             spectra,
             min(settings.atoms, spectra.shape[1]),
-            penalty=max(settings.penalty * noise, settings.least_penalty),
+            penalty=max(settings.penalty * noise, settings.minimum_penalty),
             rounds=settings.rounds,
             seed=settings.seed,
         )

@@ -27,7 +27,7 @@ __all__ = ["Modulation"]
 
 # Smallest divisor, relative to the brightness of the scene: one step of a 10-bit sensor. Below it,
 # in water and shadow, quotients would be noise.
-_LEAST = 1e-3
+_MINIMUM_DIVISOR = 1e-3
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Modulation(OnePass):
     ----------
     bands : SynthesisedBands
         P of Y.
-    least : float
+    minimum : float
         Lower limit of both sides of the quotient, in HS units; not in the publications, where a
         dark pixel may divide by zero or change its sign.
     """
 
     bands: SynthesisedBands
-    least: float
+    minimum: float
     device: str = "cpu"
     step: int = 1
     gives_standard_error: bool = False
@@ -57,9 +57,9 @@ class Modulation(OnePass):
     @classmethod
     def settings_of(cls, survey: Survey, device: str) -> tuple[SynthesisedBands, float, str]:
         """Return the values of the first three attributes for a survey."""
-        every = np.ones_like(survey.good)
-        bands = SynthesisedBands.fit(*paired_spectra(survey, every))
-        return bands, _LEAST * survey.brightness, device
+        all_bands = np.ones_like(survey.good)
+        bands = SynthesisedBands.fit(*paired_spectra(survey, all_bands))
+        return bands, _MINIMUM_DIVISOR * survey.brightness, device
 
     @property
     def channels(self) -> int:
@@ -98,4 +98,4 @@ class Modulation(OnePass):
         """Return P (bands, rows, columns) of (MS bands, rows, columns), at least the limit."""
         weights, offset = (torch.from_numpy(array).to(image) for array in self.bands)
         synthesised = torch.tensordot(weights, image, dims=1) + offset[:, None, None]
-        return synthesised.clamp_min_(self.least)
+        return synthesised.clamp_min_(self.minimum)

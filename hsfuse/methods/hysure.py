@@ -23,7 +23,7 @@ Differences from the publication:
 - The total variation has borders (:mod:`hsfuse.methods.total_variation`).
 - R, gain and offset are those of the radiometry, D is that of the pair; they estimate both by a
   regression.
-- A pixel without data is what the components of the iteration before show there.
+- A pixel without data has the value that the components of the previous iteration predict.
 - The number of iterations is fixed, as in their release, so that it does not depend on a tile; the
   change in the last iteration is measured on the middle of the survey. A tile is solved with a
   halo of twice the distance that holds all but 1e-4 of the influence of an HS pixel in step 2.
@@ -68,9 +68,9 @@ class HysureSettings:
     # than at 0.05 in the mean of three scenes at ratio 4, and 4 dB on a CAVE scene at ratio 16.
     penalty: float = 0.002
     # Singular value of the spectra over the largest below which there is no further endmember.
-    least_singular: float = 1e-5
+    minimum_singular_value: float = 1e-5
     # Share of an HS pixel's PSF beyond the MS pixels of a window above which it is not used.
-    most_unseen: float = 0.5
+    maximum_unseen: float = 0.5
     # MS pixels of the survey on which the change in the last iteration is measured.
     measured_pixels: int = 2**13
 
@@ -81,16 +81,16 @@ DEFAULT = HysureSettings()
 @dataclass(frozen=True)
 class Objective:
     """
-    What `hysure` minimises over one window.
+    Objective that `hysure` minimises over one window.
 
     Attributes
     ----------
     operator : Degrade
         D.
     coarse, fine : Tensor of shape (components, rows, columns)
-        ``E'X`` and ``w (R E)'Y``, zero where there is no data.
-    coarse_known, fine_known : Tensor of bool, shape (rows, columns)
-        Where there is.
+        ``E'X`` and ``w (R E)'Y``, zero for no data.
+    coarse_valid, fine_valid : Tensor of bool, shape (rows, columns)
+        Masks of pixels with data.
     coarse_weight, fine_weight : Tensor of shape (components, components)
         ``E'E`` and ``w (R E)'R E``.
     settings : HysureSettings
@@ -100,8 +100,8 @@ class Objective:
     operator: Degrade
     coarse: Tensor
     fine: Tensor
-    coarse_known: Tensor
-    fine_known: Tensor
+    coarse_valid: Tensor
+    fine_valid: Tensor
     coarse_weight: Tensor
     fine_weight: Tensor
     settings: HysureSettings
@@ -109,13 +109,13 @@ class Objective:
     def value(self, components: Tensor) -> float:
         """Return the objective less the constant ``1/2 |X|² + w/2 |Y|²``."""
         terms = (
-            (self.coarse_weight, self.coarse, self.coarse_known, self.operator.forward(components)),
-            (self.fine_weight, self.fine, self.fine_known, components),
+            (self.coarse_weight, self.coarse, self.coarse_valid, self.operator.forward(components)),
+            (self.fine_weight, self.fine, self.fine_valid, components),
         )
         total = self.settings.total_variation * float(total_variation(components))
-        for weight, matched, known, seen in terms:
-            both = (seen * (_mixed(weight, seen) / 2 - matched)).sum(dim=0)
-            total += float(both[known].double().sum())
+        for weight, matched, valid, predicted in terms:
+            misfit = (predicted * (_apply_weight(weight, predicted) / 2 - matched)).sum(dim=0)
+            total += float(misfit[valid].double().sum())
         return total
 
     def minimise(self, after: Callable[[Tensor], None] | None = None) -> Tensor:
@@ -140,7 +140,7 @@ class Objective:
         components = target
         for _ in range(settings.iterations):
             components = system.solve(field.adjoint().add_(target))  # step 1
-            coarse, fine = self._sides(components)
+            coarse, fine = self._right_hand_sides(components)
             multiplier = components - multiplier  # U - A
             data = solver.solve(coarse, torch.add(fine, multiplier, alpha=penalty))  # step 2
             multiplier = data - multiplier  # step 4
@@ -153,14 +153,14 @@ class Objective:
                 after(components)
         return components
 
-    def _sides(self, components: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the right-hand sides, with what the components show where there is no data."""
+    def _right_hand_sides(self, components: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the right-hand sides, predicted from the components where there is no data."""
         coarse, fine = self.coarse, self.fine
-        if not bool(self.coarse_known.all()):
-            seen = _mixed(self.coarse_weight, self.operator.forward(components))
-            coarse = torch.where(self.coarse_known, coarse, seen)
-        if not bool(self.fine_known.all()):
-            fine = torch.where(self.fine_known, fine, _mixed(self.fine_weight, components))
+        if not bool(self.coarse_valid.all()):
+            predicted = _apply_weight(self.coarse_weight, self.operator.forward(components))
+            coarse = torch.where(self.coarse_valid, coarse, predicted)
+        if not bool(self.fine_valid.all()):
+            fine = torch.where(self.fine_valid, fine, _apply_weight(self.fine_weight, components))
         return coarse, fine
 
 
@@ -192,7 +192,7 @@ class HysureFuser(OnePass):
     influence : int
         HS pixels over which an HS pixel has influence.
     change : float
-        Of the cube in the last iteration, relative, on the middle of the survey.
+        Relative change of the cube in the last iteration, on the middle of the survey.
     """
 
     good: NDArray[np.bool_]
@@ -242,7 +242,7 @@ class HysureFuser(OnePass):
 
     @property
     def _usable(self) -> NDArray[np.bool_]:
-        """MS bands that rise with R Z; one that falls shows something else."""
+        """Mask of MS bands with a positive gain; the others do not follow R Z."""
         return np.asarray(self.gain > 0)
 
     @property
@@ -255,7 +255,7 @@ class HysureFuser(OnePass):
         )
 
     def objective(self, window: Window) -> Objective:
-        """Return what is minimised over a window."""
+        """Return the objective of a window."""
         settings = self.settings
         usable = self._usable
         response = self.response[usable]
@@ -266,8 +266,8 @@ class HysureFuser(OnePass):
         coarse = window.coarse[self.good] / np.float32(self.unit)
         fine = (window.fine[usable] - offset) / scale
         operator = Degrade.between(window.geometry, self.psf, device=self.device)
-        known = torch.ones(window.geometry.coarse_shape)
-        inside = unseen_share(window.geometry, self.psf, known) < settings.most_unseen
+        share = torch.ones(window.geometry.coarse_shape)
+        inside = unseen_share(window.geometry, self.psf, share) < settings.maximum_unseen
         matched = [
             torch.from_numpy(np.tensordot(matrix.T.astype(np.float32), image, axes=1))
             for matrix, image in (
@@ -275,15 +275,15 @@ class HysureFuser(OnePass):
                 (settings.fine_weight * response, fine),
             )
         ]
-        coarse_known, fine_known = (each.isfinite().all(dim=0) for each in matched)
-        left, right = (each.nan_to_num_().to(self.device) for each in matched)
+        coarse_valid, fine_valid = (tensor.isfinite().all(dim=0) for tensor in matched)
+        coarse_matched, fine_matched = (t.nan_to_num_().to(self.device) for t in matched)
         coarse_weight, fine_weight = (torch.from_numpy(weight) for weight in self.weights)
         return Objective(
             operator,
-            left,
-            right,
-            (coarse_known & inside).to(self.device),
-            fine_known.to(self.device),
+            coarse_matched,
+            fine_matched,
+            (coarse_valid & inside).to(self.device),
+            fine_valid.to(self.device),
             coarse_weight,
             fine_weight,
             settings,
@@ -327,12 +327,12 @@ def _endmembers(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return E with the largest volume of some runs, and the components of the spectra."""
     values, vectors = np.linalg.eigh(spectra @ spectra.T)
-    rank = int((values > settings.least_singular**2 * values.max()).sum())
+    rank = int((values > settings.minimum_singular_value**2 * values.max()).sum())
     count = max(1, min(settings.endmembers, rank, spectra.shape[1]))
     vectors = vectors[:, ::-1][:, :count]
     reduced = vectors.T @ spectra
     runs = (vertex_components(reduced, count, seed=seed) for seed in range(settings.runs))
-    corners = max(runs, key=lambda found: abs(float(np.linalg.det(found))))
+    corners = max(runs, key=lambda run: abs(float(np.linalg.det(run))))
     components: NDArray[np.float64] = np.asarray(np.linalg.solve(corners, reduced), np.float64)
     return vectors @ corners, components
 
@@ -347,15 +347,15 @@ def _loading(
     loading = np.full((len(good), endmembers.shape[1]), np.nan, np.float32)
     loading[good] = endmembers
     for band in np.flatnonzero(~good):
-        known = np.isfinite(spectra[band])
-        if known.any():
-            fitted = np.linalg.lstsq(components[:, known].T, spectra[band, known], rcond=None)
+        valid = np.isfinite(spectra[band])
+        if valid.any():
+            fitted = np.linalg.lstsq(components[:, valid].T, spectra[band, valid], rcond=None)
             loading[band] = fitted[0]
     return loading
 
 
 def _last_change(fuser: HysureFuser, survey: Survey) -> float:
-    """Return the change of the cube in the last iteration over the cube."""
+    """Return the norm of the change of the cube in the last iteration over that of the cube."""
     (patch,) = survey.sample(1, fuser.settings.measured_pixels)
     rows, columns = patch.geometry.fine_shape
     core = Span(0, rows), Span(0, columns)
@@ -366,13 +366,13 @@ def _last_change(fuser: HysureFuser, survey: Survey) -> float:
     if len(last) < 2:
         return 1.0
     squares = [
-        float((each * _mixed(objective.coarse_weight, each)).sum())
-        for each in (last[1] - last[0], last[1])
+        float((components * _apply_weight(objective.coarse_weight, components)).sum())
+        for components in (last[1] - last[0], last[1])
     ]
     return math.sqrt(max(squares[0], 0.0) / max(squares[1], 1e-30))
 
 
-def _mixed(weight: Tensor, components: Tensor) -> Tensor:
+def _apply_weight(weight: Tensor, components: Tensor) -> Tensor:
     return torch.tensordot(weight.to(components), components, dims=1)
 
 

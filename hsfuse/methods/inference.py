@@ -61,9 +61,9 @@ def fitting_weights(network: str, survey: Survey, options: Options) -> Card:
 def find_misfit(card: Card, survey: Survey) -> str | None:
     """Return the reason why weights do not fit a pair, with their name; None if they do."""
     # A network for fixed bands also takes denoised bands, which are filled.
-    held = survey.good if survey.denoised is None else survey.good | survey.denoised
+    good = survey.good if survey.denoised is None else survey.good | survey.denoised
     fine = survey.patches[0].fine.shape[0]
-    reason = card.domain.misfit(survey.wavelength, held, fine, survey.ratio)
+    reason = card.domain.misfit(survey.wavelength, good, fine, survey.ratio)
     return None if reason is None else f"{card.name} {reason}"
 
 
@@ -96,8 +96,8 @@ class InputScaling:
 
     def coarse(self, values: NDArray[np.float32]) -> Tensor:
         """Return the scaled HS image (bands, rows, columns), with gaps filled."""
-        known = np.isfinite(values)
-        return torch.from_numpy(np.where(known, values, self.mean[:, None, None]) / self.unit)
+        valid = np.isfinite(values)
+        return torch.from_numpy(np.where(valid, values, self.mean[:, None, None]) / self.unit)
 
     def fine(self, values: NDArray[np.float32]) -> Tensor:
         """Return the scaled MS image (MS bands, rows, columns), 0 in gaps."""

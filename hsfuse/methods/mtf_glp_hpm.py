@@ -32,7 +32,7 @@ from hsfuse.pair.survey import Survey
 __all__ = ["METHOD", "MtfGlpHpm", "MtfGlpHpmFuser"]
 
 # Share of an HS pixel's PSF that has to lie on MS pixels with data.
-_LEAST_COVERAGE = 0.5
+_MINIMUM_COVERAGE = 0.5
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class MtfGlpHpmFuser(Modulation):
 
     @property
     def reach(self) -> tuple[float, float]:
-        """See :class:`hsfuse.methods.Fuser`: the interpolation and the PSF of what it uses."""
+        """See :class:`hsfuse.methods.Fuser`: the interpolation and the PSF of its input."""
         return 2 + self.psf.reach[0], 2 + self.psf.reach[1]
 
     def describe(self) -> dict[str, object]:
@@ -61,9 +61,11 @@ class MtfGlpHpmFuser(Modulation):
     def low_pass(self, window: Window, fine: Tensor, valid: Tensor) -> Tensor:
         """See :class:`hsfuse.methods.hypersharpening.Modulation`."""
         operator = Degrade.between(window.geometry, self.psf, device=self.device)
-        seen, share = operator.forward_masked(fine, valid)
-        seen = torch.where(share > _LEAST_COVERAGE, seen, torch.full_like(seen, torch.nan))
-        return interpolate(window, seen.cpu().numpy(), self.device)
+        degraded, share = operator.forward_masked(fine, valid)
+        degraded = torch.where(
+            share > _MINIMUM_COVERAGE, degraded, torch.full_like(degraded, torch.nan)
+        )
+        return interpolate(window, degraded.cpu().numpy(), self.device)
 
 
 @dataclass(frozen=True)

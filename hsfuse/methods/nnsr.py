@@ -64,7 +64,7 @@ class NnsrSettings:
     radius: int = 18
     bandwidth: float = 90 / 255**2
     # Spectra from which the dictionary is learned: all of a CAVE scene at ratio 8.
-    most_spectra: int = 4096
+    maximum_spectra: int = 4096
     # HS pixels about a tile.
     reach: float = 8.0
     seed: int = 0
@@ -84,7 +84,7 @@ class NnsrFuser(OnePass):
         Units of both images, the same for all HS bands.
     dictionary : ndarray of shape (good bands, atoms)
         D, in units.
-    left_out : ndarray of shape (other bands, atoms)
+    other_loading : ndarray of shape (other bands, atoms)
         HS bands that are not good, in HS units, by regression on codes.
     psf : PSF
         PSF of the HS sensor.
@@ -96,7 +96,7 @@ class NnsrFuser(OnePass):
 
     units: PairUnits
     dictionary: NDArray[np.float32]
-    left_out: NDArray[np.float32]
+    other_loading: NDArray[np.float32]
     psf: PSF
     device: str = "cpu"
     settings: NnsrSettings = DEFAULT
@@ -126,16 +126,18 @@ class NnsrFuser(OnePass):
 
     def fuse_window(self, window: Window) -> NDArray[np.float32]:
         """See :class:`hsfuse.methods.OnePass`."""
-        seen = DegradedWindow.of(window, self.units, self.psf, self.device)
-        cube, codes = _Solver.of(seen, self.dictionary, self.units.response, self.settings).solve()
+        problem = DegradedWindow.of(window, self.units, self.psf, self.device)
+        cube, codes = _Solver.of(
+            problem, self.dictionary, self.units.response, self.settings
+        ).solve()
         rows, columns = (span.slice for span in window.core)
-        cube = cube.unflatten(1, seen.fine.shape[1:])[:, rows, columns]
-        codes = codes.unflatten(1, seen.fine.shape[1:])[:, rows, columns]
-        left_out = torch.from_numpy(self.left_out).to(self.device)
+        cube = cube.unflatten(1, problem.fine.shape[1:])[:, rows, columns]
+        codes = codes.unflatten(1, problem.fine.shape[1:])[:, rows, columns]
+        other_loading = torch.from_numpy(self.other_loading).to(self.device)
         good = self.units.good
         fused = np.empty((len(good), *cube.shape[1:]), np.float32)
         fused[good] = cube.cpu().numpy() * self.units.unit[:, None, None]
-        fused[~good] = torch.tensordot(left_out, codes, dims=1).cpu().numpy()
+        fused[~good] = torch.tensordot(other_loading, codes, dims=1).cpu().numpy()
         return fused
 
 
@@ -146,7 +148,7 @@ class _Solver:
 
     Attributes
     ----------
-    seen : DegradedWindow
+    problem : DegradedWindow
         X, Y and H.
     dictionary : Tensor of shape (bands, atoms)
         D.
@@ -156,7 +158,7 @@ class _Solver:
         Weights.
     """
 
-    seen: DegradedWindow
+    problem: DegradedWindow
     dictionary: Tensor
     response: Tensor
     settings: NnsrSettings
@@ -164,26 +166,26 @@ class _Solver:
     @classmethod
     def of(
         cls,
-        seen: DegradedWindow,
+        problem: DegradedWindow,
         dictionary: NDArray[np.float32],
         response: NDArray[np.float32],
         settings: NnsrSettings,
     ) -> _Solver:
-        atoms = torch.from_numpy(dictionary).to(seen.fine.device)
-        return cls(seen, atoms, torch.from_numpy(response).to(atoms) @ atoms, settings)
+        atoms = torch.from_numpy(dictionary).to(problem.fine.device)
+        return cls(problem, atoms, torch.from_numpy(response).to(atoms) @ atoms, settings)
 
     def solve(self) -> tuple[Tensor, Tensor]:
         """Return Z and S, each of shape (..., MS pixels)."""
-        settings, seen = self.settings, self.seen
+        settings, problem = self.settings, self.problem
         similar = find_similar_pixels(
-            seen.fine,
-            seen.filled,
+            problem.fine,
+            problem.fine_valid,
             count=settings.similar,
             radius=settings.radius,
             bandwidth=settings.bandwidth,
         )
-        vectors, weight = SingularVectors.of(seen.degrade), settings.weight
-        fine = seen.fine.flatten(1)
+        vectors, weight = SingularVectors.of(problem.degrade), settings.weight
+        fine = problem.fine.flatten(1)
         cube = fine.new_zeros((len(self.dictionary), fine.shape[1]))  # Z
         mean, dual_cube = cube, torch.zeros_like(cube)  # U, V1 / 2
         sparse = fine.new_zeros((self.dictionary.shape[1], fine.shape[1]))  # S
@@ -191,20 +193,21 @@ class _Solver:
         for _ in range(settings.iterations):
             target = settings.structure * mean + weight * cube - dual_cube
             codes = self._codes(target, weight * sparse + dual, fine, weight)
-            mixed = self.dictionary @ codes
+            reconstruction = self.dictionary @ codes
             solver = SylvesterSolver(
                 vectors,
-                torch.eye(len(mixed)).to(mixed),
-                torch.full((len(mixed),), weight).to(mixed),
+                torch.eye(len(reconstruction)).to(reconstruction),
+                torch.full((len(reconstruction),), weight).to(reconstruction),
             )
             cube = solver.solve(
-                seen.filled_coarse(mixed), seen.image(weight * mixed + dual_cube)
+                problem.filled_coarse(reconstruction),
+                problem.image(weight * reconstruction + dual_cube),
             ).flatten(1)
             sparse = (codes - (dual + settings.sparsity / 2) / weight).clamp_min_(0)
             dual += weight / 2 * (sparse - codes)
-            dual_cube += weight / 2 * (mixed - cube)
+            dual_cube += weight / 2 * (reconstruction - cube)
             mean = similar.mean(cube)
-            fine = seen.filled_fine(self.response @ codes)
+            fine = problem.filled_fine(self.response @ codes)
             weight *= settings.growth
         return cube, sparse
 
@@ -244,7 +247,7 @@ class Nnsr:
         """See :class:`hsfuse.methods.Method`."""
         settings, good, device = self.settings, survey.good, options.device
         units = PairUnits.of(survey)
-        raw = survey.spectra[:, :: max(survey.spectra.shape[1] // settings.most_spectra, 1)]
+        raw = survey.spectra[:, :: max(survey.spectra.shape[1] // settings.maximum_spectra, 1)]
         spectra = units.spectra(raw).to(device)
         dictionary = learn_dictionary(
             spectra,

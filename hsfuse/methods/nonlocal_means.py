@@ -9,10 +9,10 @@ from torch import Tensor
 
 __all__ = ["SimilarPixels", "find_similar_pixels"]
 
-# What no pixel resembles: pixels without data, and those beyond the image.
+# Values far from those of any pixel, for pixels without data and those beyond the image.
 _MISSING, _BEYOND = -1e3, 1e3
-# Distances held at once.
-_MOST_VALUES = 2**23
+# Number of distances in memory at the same time.
+_MAXIMUM_VALUES = 2**23
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class SimilarPixels:
     Attributes
     ----------
     index : Tensor of int, shape (pixels, neighbours)
-        Where they are in the flattened image.
+        Indices of the similar pixels in the flattened image.
     weight : Tensor of shape (pixels, neighbours)
-        Sums to one over the neighbours.
+        Weights, which sum to one over the neighbours.
     """
 
     index: Tensor
@@ -40,7 +40,7 @@ class SimilarPixels:
 
 
 def find_similar_pixels(
-    image: Tensor, known: Tensor, *, count: int = 10, radius: int = 18, bandwidth: float
+    image: Tensor, valid: Tensor, *, count: int = 10, radius: int = 18, bandwidth: float
 ) -> SimilarPixels:
     """
     Return the pixels about each pixel whose 3 x 3 patches are most similar.
@@ -48,32 +48,32 @@ def find_similar_pixels(
     Parameters
     ----------
     image : Tensor of shape (bands, rows, columns)
-        In which patches are compared.
-    known : Tensor of bool, shape (rows, columns)
+        Image whose patches are compared.
+    valid : Tensor of bool, shape (rows, columns)
         Pixels with data; those without resemble none with data.
     count : int
-        Similar pixels of each, itself included.
+        Number of similar pixels of each pixel, itself included.
     radius : int
-        Of the square that is searched.
+        Radius of the square that is searched.
     bandwidth : float
         Mean square difference of patches at which the weight falls to 1/e.
     """
     _, rows, columns = image.shape
-    marked = torch.where(known, image, torch.full_like(image, _MISSING))
+    marked = torch.where(valid, image, torch.full_like(image, _MISSING))
     edged = torch.nn.functional.pad(marked[None], (1, 1, 1, 1), mode="replicate")[0]
     wide = torch.nn.functional.pad(edged, [radius] * 4, value=_BEYOND)
     side = 2 * radius + 1
-    strip = max(_MOST_VALUES // (side * side * columns), 1)
-    found = [
+    strip = max(_MAXIMUM_VALUES // (side * side * columns), 1)
+    parts = [
         _nearest(edged, wide, (start, min(start + strip, rows)), radius, count)
         for start in range(0, rows, strip)
     ]
-    distance, offset = (torch.cat([each[i] for each in found]) for i in (0, 1))
+    distance, offset = (torch.cat([part[i] for part in parts]) for i in (0, 1))
     distance[:, 0] = distance[:, 1]  # a pixel weighs as much as the most similar other one
     down, across = offset // side - radius, offset % side - radius
     row = torch.arange(rows, device=image.device).repeat_interleave(columns)[:, None] + down
     column = torch.arange(columns, device=image.device).repeat(rows)[:, None] + across
-    # Of a tiny image some neighbours lie beyond it; their weight is zero.
+    # Neighbours may lie beyond a tiny image; their weight is zero.
     index = row.clamp(0, rows - 1) * columns + column.clamp(0, columns - 1)
     weight = torch.exp(-(distance - distance[:, :1]) / bandwidth)
     return SimilarPixels(index, weight / weight.sum(dim=1, keepdim=True))
@@ -82,16 +82,16 @@ def find_similar_pixels(
 def _nearest(
     edged: Tensor, wide: Tensor, span: tuple[int, int], radius: int, count: int
 ) -> tuple[Tensor, Tensor]:
-    """Return the least distances from the pixels of some rows, sorted, and their offsets."""
+    """Return the smallest distances from the pixels of some rows, sorted, and their offsets."""
     start, stop = span
     height, width = stop - start + 2, edged.shape[2]
-    here = edged[:, start : stop + 2]
+    centre = edged[:, start : stop + 2]
     side = 2 * radius + 1
     distances = torch.empty((side * side, (stop - start) * (width - 2)), device=edged.device)
     for down in range(side):
         for across in range(side):
-            there = wide[:, start + down : start + down + height, across : across + width]
-            square = (here - there).square_().mean(dim=0)
+            shifted = wide[:, start + down : start + down + height, across : across + width]
+            square = (centre - shifted).square_().mean(dim=0)
             lines = square[:-2] + square[1:-1] + square[2:]
             patch = (lines[:, :-2] + lines[:, 1:-1] + lines[:, 2:]) / 9
             distances[down * side + across] = patch.flatten()

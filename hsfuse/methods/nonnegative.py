@@ -34,11 +34,11 @@ def nonnegative_codes(
     image : Tensor of shape (bands, pixels)
         Y.
     penalty : float
-        Of the sum of a pixel's codes.
+        Weight of the sum of a pixel's codes.
     sum_to_one : bool
         Whether codes sum to one; they do as far as the iterations have converged.
     iterations : int
-        Of ADMM, a fixed number: the codes of a pixel do not depend on the others.
+        Number of iterations of ADMM, fixed: the codes of a pixel do not depend on the others.
     start : Tensor of shape (atoms, pixels), optional
         Codes to begin with; zeros by default.
 

@@ -59,7 +59,7 @@ def unseen_variance(hs: Tensor, valid: Tensor, unseen: Tensor) -> Tensor:
     """
     mask = valid.to(hs)
     count, mean, square = (
-        _window_sum(each) for each in (mask[None], mask * hs, mask * hs.square())
+        _window_sum(image) for image in (mask[None], mask * hs, mask * hs.square())
     )
     differences = square - 2 * hs * mean + count * hs.square()
     # The pixel itself is not one of its neighbours.

@@ -37,7 +37,7 @@ class ReducedResolutionSettings:
     # rank the candidates in seconds.
     largest_side: int = 128
     # Number of windows of the survey, which suffices to rank the candidates.
-    most_windows: int = 5
+    maximum_windows: int = 5
     # Smallest side in reduced HS pixels, below which local windows do not differ.
     smallest_side: int = 6
     # Limits in degrees and decibels, so that an error-free window does not dominate the mean.
@@ -139,10 +139,10 @@ class ReducedResolutionPair:
         """
         good, limits, figures = self.survey.good, self.settings, []
         spectra = np.concatenate([_spectra(each)[:, good] for each in (self.subspace, subspace)])
-        for (known, reference), components in zip(self._components, estimates, strict=True):
-            if not known.any():
+        for (used, reference), components in zip(self._components, estimates, strict=True):
+            if not used.any():
                 continue
-            estimate = _with_mean(components[:, known])
+            estimate = _with_mean(components[:, used])
             decibels = _psnr(spectra, reference, estimate, self.survey.brightness)
             angle = _angle(spectra, reference, estimate)
             figures.append((min(decibels, limits.largest_psnr), max(angle, limits.smallest_angle)))
@@ -154,8 +154,8 @@ class ReducedResolutionPair:
         parts = []
         for patch, reference in zip(self.survey.patches, self.references, strict=True):
             components, valid = self.subspace.project(reference)
-            known = valid & np.isfinite(patch.fine).all(axis=0)
-            parts.append((known, _with_mean(components[:, known])))
+            used = valid & np.isfinite(patch.fine).all(axis=0)
+            parts.append((used, _with_mean(components[:, used])))
         return parts
 
 
@@ -193,13 +193,13 @@ def _angle(
 ) -> float:
     """Return the mean spectral angle in degrees, both given as coefficients of ``spectra``."""
     gram = spectra @ spectra.T
-    own, other = slice(len(reference)), slice(len(reference), None)
+    reference_rows, estimate_rows = slice(len(reference)), slice(len(reference), None)
     squares, estimated, product = (
         np.einsum("ip,ip->p", a, gram[rows, columns] @ b)
         for a, b, rows, columns in (
-            (reference, reference, own, own),
-            (estimate, estimate, other, other),
-            (reference, estimate, own, other),
+            (reference, reference, reference_rows, reference_rows),
+            (estimate, estimate, estimate_rows, estimate_rows),
+            (reference, estimate, reference_rows, estimate_rows),
         )
     )
     directed = squares > 0
@@ -215,14 +215,14 @@ def reduce_resolution(
     noise, subspace = _signal(survey)
     generator = np.random.default_rng(settings.seed)
     patches, references = [], []
-    side, least = settings.largest_side, 2 * settings.smallest_side
-    every = -(-len(survey.patches) // settings.most_windows)
+    side, minimum_side = settings.largest_side, 2 * settings.smallest_side
+    every = -(-len(survey.patches) // settings.maximum_windows)
     for patch in survey.patches[::every]:
         reference = _denoised(patch.coarse[:, :side, :side], subspace)
         rows, columns = reference.shape[1:]
-        if min(rows, columns) < least:
+        if min(rows, columns) < minimum_side:
             continue
-        ratio = max(2, min(round(max(survey.ratio)), min(rows, columns) // least))
+        ratio = max(2, min(round(max(survey.ratio)), min(rows, columns) // minimum_side))
         degraded, used = survey.degraded(patch)
         fine = np.where(used, degraded, np.nan).astype(np.float32)[:, :rows, :columns]
         geometry = Geometry(
@@ -264,8 +264,8 @@ def _denoised(cube: NDArray[np.float32], subspace: Subspace) -> NDArray[np.float
 def _degraded(cube: NDArray[np.float32], geometry: Geometry, psf: PSF) -> NDArray[np.float32]:
     operator = Degrade.between(geometry, psf)
     values = torch.from_numpy(cube)
-    known = torch.isfinite(values)
-    weight = operator.forward(known.float())
-    total = operator.forward(torch.where(known, values, torch.zeros_like(values)))
+    valid = torch.isfinite(values)
+    weight = operator.forward(valid.float())
+    total = operator.forward(torch.where(valid, values, torch.zeros_like(values)))
     result = total / weight.clamp_min(1e-6)
     return torch.where(weight > 0.5, result, torch.full_like(result, torch.nan)).numpy()

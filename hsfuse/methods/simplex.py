@@ -21,7 +21,7 @@ def project_simplex(values: Tensor, tolerance: float = 1e-6) -> Tensor:
     values : Tensor of shape (endmembers, pixels)
         Finite numbers.
     tolerance : float
-        Of the sum.
+        Largest excess of a sum over one.
 
     Returns
     -------

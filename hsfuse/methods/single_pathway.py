@@ -65,8 +65,8 @@ class SinglePathwayFuser(OnePass):
     @property
     def reach(self) -> tuple[float, float]:
         """See :class:`hsfuse.methods.Fuser`: the network's, then the interpolation's."""
-        own = self.card.architecture.reach
-        return own / self.ratio[0] + _CUBIC, own / self.ratio[1] + _CUBIC
+        network_reach = self.card.architecture.reach
+        return network_reach / self.ratio[0] + _CUBIC, network_reach / self.ratio[1] + _CUBIC
 
     @property
     def channels(self) -> int:

@@ -54,7 +54,7 @@ class SnnmfSettings:
     rounds: int = 8
     tolerance: float = 1e-3
     # MS pixels of the survey, in its middle.
-    most_pixels: int = 2**15
+    maximum_pixels: int = 2**15
     # HS pixels about a tile.
     reach: float = 8.0
 
@@ -78,7 +78,7 @@ class SnnmfFuser(OnePass):
     psf : PSF
         PSF of the HS sensor.
     objectives : tuple of float
-        On the survey, after each round.
+        Objective on the survey after each round.
     device : str
         Device of the computation.
     settings : SnnmfSettings
@@ -120,12 +120,12 @@ class SnnmfFuser(OnePass):
 
     def fuse_window(self, window: Window) -> NDArray[np.float32]:
         """See :class:`hsfuse.methods.OnePass`."""
-        seen = DegradedWindow.of(window, self.units, self.psf, self.device)
+        problem = DegradedWindow.of(window, self.units, self.psf, self.device)
         endmembers, response, loading = (
-            torch.from_numpy(each).to(self.device)
-            for each in (self.endmembers, self.units.response, self.loading)
+            torch.from_numpy(array).to(self.device)
+            for array in (self.endmembers, self.units.response, self.loading)
         )
-        codes = seen.image(_codes(seen, endmembers, response @ endmembers, self.settings))
+        codes = problem.image(_codes(problem, endmembers, response @ endmembers, self.settings))
         rows, columns = (span.slice for span in window.core)
         cube = torch.tensordot(loading, codes[:, rows, columns], dims=1)
         fused: NDArray[np.float32] = cube.cpu().numpy()
@@ -133,7 +133,7 @@ class SnnmfFuser(OnePass):
 
 
 def _codes(
-    seen: DegradedWindow,
+    problem: DegradedWindow,
     endmembers: Tensor,
     response: Tensor,
     settings: SnnmfSettings,
@@ -145,16 +145,16 @@ def _codes(
     # Parallel spectra leave the equation of the HS image singular but for a trace of a ridge.
     ridge = 1e-6 * float(gram.diagonal().max()) * identity
     weight = settings.weight
-    solver = SylvesterSolver.of(seen.degrade, fine_gram + weight * identity, gram + ridge)
-    fine = seen.fine.flatten(1)
+    solver = SylvesterSolver.of(problem.degrade, fine_gram + weight * identity, gram + ridge)
+    fine = problem.fine.flatten(1)
     codes = fine.new_zeros((len(gram), fine.shape[1])) if start is None else start
     dual = torch.zeros_like(codes)
     for _ in range(settings.iterations):
-        coarse = seen.filled_coarse(endmembers @ codes) if seen.has_gaps else seen.coarse
-        fine = seen.filled_fine(response @ codes) if seen.has_gaps else fine
+        coarse = problem.filled_coarse(endmembers @ codes) if problem.has_gaps else problem.coarse
+        fine = problem.filled_fine(response @ codes) if problem.has_gaps else fine
         right = weight * (codes - dual) + response.mT @ fine
         projected = (endmembers.mT @ coarse.flatten(1)).unflatten(1, coarse.shape[1:])
-        free = solver.solve(projected, seen.image(right)).flatten(1)
+        free = solver.solve(projected, problem.image(right)).flatten(1)
         codes = (free + dual - settings.sparsity / weight).clamp_min_(0)
         dual += free - codes
     return codes
@@ -168,21 +168,18 @@ def _spectra(
     settings: SnnmfSettings,
 ) -> Tensor:
     """Return W of the windows' codes: ``W A + R'R W B = C``, A = H G (H G)' and B = H H'."""
-    seen = [
-        window.degrade.forward(window.image(each))
-        for window, each in zip(windows, codes, strict=True)
-    ]
-    used = [window.known.flatten() for window in windows]
-    seen_codes = torch.cat([s.flatten(1)[:, u] for s, u in zip(seen, used, strict=True)], dim=1)
-    coarse = torch.cat(
-        [w.coarse.flatten(1)[:, u] for w, u in zip(windows, used, strict=True)], dim=1
+    degraded = [w.degrade.forward(w.image(c)) for w, c in zip(windows, codes, strict=True)]
+    coarse_codes = torch.cat(
+        [d[:, w.coarse_valid] for d, w in zip(degraded, windows, strict=True)], dim=1
     )
-    filled = [window.filled.flatten() for window in windows]
-    fine_codes = torch.cat([c[:, f] for c, f in zip(codes, filled, strict=True)], dim=1)
-    fine = torch.cat([w.fine.flatten(1)[:, f] for w, f in zip(windows, filled, strict=True)], dim=1)
-    count = max(seen_codes.shape[1], 1)
-    right = (coarse @ seen_codes.mT + response.mT @ (fine @ fine_codes.mT)).double() / count
-    first = (seen_codes @ seen_codes.mT).double() / count
+    coarse = torch.cat([w.coarse[:, w.coarse_valid] for w in windows], dim=1)
+    fine_codes = torch.cat(
+        [c[:, w.fine_valid.flatten()] for c, w in zip(codes, windows, strict=True)], dim=1
+    )
+    fine = torch.cat([w.fine[:, w.fine_valid] for w in windows], dim=1)
+    count = max(coarse_codes.shape[1], 1)
+    right = (coarse @ coarse_codes.mT + response.mT @ (fine @ fine_codes.mT)).double() / count
+    first = (coarse_codes @ coarse_codes.mT).double() / count
     second = (fine_codes @ fine_codes.mT).double() / count
     weight = settings.weight * float(first.diagonal().mean().clamp_min(1e-12))
     # Bands are rotated to the eigenvectors of R'R: each rotated band is a system of its own.
@@ -190,24 +187,24 @@ def _spectra(
     identity = torch.eye(len(first), dtype=first.dtype, device=first.device)
     systems = first + power.clamp_min(0)[:, None, None] * second + weight * identity
     inverse = torch.linalg.inv(systems)
-    found, dual = start.double(), torch.zeros_like(start, dtype=torch.double)
+    endmembers, dual = start.double(), torch.zeros_like(start, dtype=torch.double)
     for _ in range(settings.updates):
-        turned = rotation.mT @ (right + weight * (found - dual))
-        free = rotation @ (turned[:, None] @ inverse)[:, 0]
-        found = (free + dual).clamp_min(0)
-        dual = dual + free - found
-    return found.to(start)
+        rotated = rotation.mT @ (right + weight * (endmembers - dual))
+        free = rotation @ (rotated[:, None] @ inverse)[:, 0]
+        endmembers = (free + dual).clamp_min(0)
+        dual = dual + free - endmembers
+    return endmembers.to(start)
 
 
 def objective(
-    seen: DegradedWindow, endmembers: Tensor, codes: Tensor, response: Tensor, sparsity: float
+    problem: DegradedWindow, endmembers: Tensor, codes: Tensor, response: Tensor, sparsity: float
 ) -> float:
     """
     Return the objective of a window's pixels with data.
 
     Parameters
     ----------
-    seen : DegradedWindow
+    problem : DegradedWindow
         X, Y and G.
     endmembers : Tensor of shape (bands, endmembers)
         W.
@@ -218,10 +215,13 @@ def objective(
     sparsity : float
         lambda.
     """
-    mixed = seen.degrade.forward(seen.image(codes))
-    coarse = seen.coarse - torch.tensordot(endmembers, mixed, dims=1)
-    fine = seen.fine.flatten(1) - (response @ endmembers) @ codes
-    misfit = coarse[:, seen.known].square().sum() + fine[:, seen.filled.flatten()].square().sum()
+    degraded = problem.degrade.forward(problem.image(codes))
+    coarse = problem.coarse - torch.tensordot(endmembers, degraded, dims=1)
+    fine = problem.fine.flatten(1) - (response @ endmembers) @ codes
+    misfit = (
+        coarse[:, problem.coarse_valid].square().sum()
+        + fine[:, problem.fine_valid.flatten()].square().sum()
+    )
     return float(misfit / 2 + sparsity * codes.sum())
 
 
@@ -237,7 +237,7 @@ class Snnmf:
         units = PairUnits.of(survey)
         windows = [
             DegradedWindow.of(patch, units, survey.psf, device)
-            for patch in survey.sample(9, settings.most_pixels)
+            for patch in survey.sample(9, settings.maximum_pixels)
         ]
         spectra = survey.spectra[good].astype(np.float64) / survey.brightness
         corners = vertex_components(spectra, settings.endmembers)
@@ -267,8 +267,8 @@ def _factorise(
         ]
         changed = _spectra(windows, codes, response, endmembers, settings)
         value = sum(
-            objective(window, changed, each, response, settings.sparsity)
-            for window, each in zip(windows, codes, strict=True)
+            objective(window, changed, code, response, settings.sparsity)
+            for window, code in zip(windows, codes, strict=True)
         )
         if objectives and value > (1 - settings.tolerance) * objectives[-1]:
             break

@@ -38,7 +38,7 @@ class SpectraLiftSettings:
     epsilon: float = 1e-7  # of Adam
     seed: int = 0
     # The authors train on every HS pixel; more than these add time and no accuracy.
-    most_spectra: int = 16384
+    maximum_spectra: int = 16384
 
 
 DEFAULT = SpectraLiftSettings()
@@ -80,13 +80,13 @@ class SpectraLiftFuser(OnePass):
     Attributes
     ----------
     weights : tuple of ndarray
-        Of :class:`SpectralInversion`, in the order of its state.
+        Weights of :class:`SpectralInversion`, in the order of its state.
     gain, offset : ndarray of shape (MS bands,)
         ``Y = gain * R Z + offset``.
     unit : float
         The scene's brightness.
     bands : int
-        Of the result.
+        Number of bands of the result.
     device : str
         Device of the computation.
     settings : SpectraLiftSettings
@@ -153,11 +153,11 @@ class SpectraLift:
         radiometry = survey.radiometry
         unit = survey.brightness
         spectra = survey.spectra
-        every = -(-spectra.shape[1] // self.settings.most_spectra)
+        every = -(-spectra.shape[1] // self.settings.maximum_spectra)
         spectra = spectra[:, ::every] / unit
-        known = np.isfinite(spectra).all(axis=1)
+        valid = np.isfinite(spectra).all(axis=1)
         response = radiometry.response.astype(np.float32)
-        inputs = torch.from_numpy((response[:, known] @ spectra[known]).T)
+        inputs = torch.from_numpy((response[:, valid] @ spectra[valid]).T)
         targets = torch.from_numpy(np.nan_to_num(spectra.T))
         network = _train(inputs, targets, self.settings)
         return SpectraLiftFuser(

@@ -35,8 +35,8 @@ __all__ = ["SingularVectors", "SylvesterSolver", "impulse_response", "influence"
 
 # Share of the influence of an HS pixel that is neglected, and the largest distance in HS pixels:
 # for a PSF of one pixel and a weight b of 1e-5 it is seven.
-_LEFT_OUT = 1e-4
-_MOST_INFLUENCE = 24
+_NEGLECTED_SHARE = 1e-4
+_MAXIMUM_INFLUENCE = 24
 # A larger ratio is replaced by this one: ``D D'`` decreases with it, so the halo is an upper bound.
 _LARGE_RATIO = 8.0
 
@@ -62,13 +62,13 @@ class SingularVectors:
 
     @classmethod
     def of(cls, operator: Degrade) -> SingularVectors:
-        """Return those of D, computed in float64 and held in its type."""
+        """Return the decomposition of D, computed in float64, in the type of D."""
         parts = [
             torch.linalg.svd(matrix.double(), full_matrices=False)
             for matrix in (operator.rows, operator.columns)
         ]
         (p_y, s_y, q_y), (p_x, s_x, q_x) = (
-            [each.to(operator.rows) for each in (p, s, q.mT)] for p, s, q in parts
+            [factor.to(operator.rows) for factor in (p, s, q.mT)] for p, s, q in parts
         )
         return cls((p_y, p_x), (q_y, q_x), s_y[:, None] * s_x)
 
@@ -93,7 +93,7 @@ class SylvesterSolver:
     Attributes
     ----------
     vectors : SingularVectors
-        Of D.
+        Singular vectors of D.
     transform : Tensor of shape (components, components)
         T.
     values : Tensor of shape (components,)
@@ -124,7 +124,7 @@ class SylvesterSolver:
         ValueError
             If A or B is not positive definite: the equation has no unique solution.
         """
-        transform, values = _simultaneous(fine.double(), coarse)
+        transform, values = _diagonalise(fine.double(), coarse)
         like = operator.rows
         return cls(SingularVectors.of(operator), transform.to(like), values.to(like))
 
@@ -144,12 +144,15 @@ class SylvesterSolver:
         Tensor of shape (..., components, rows, columns)
         """
         vectors, values = self.vectors, self.values[:, None, None]
-        c, f = _mixed(self.transform.mT, coarse), _mixed(self.transform.mT, fine) / values
+        c, f = (
+            _apply_matrix(self.transform.mT, coarse),
+            _apply_matrix(self.transform.mT, fine) / values,
+        )
         s = vectors.values
         inside = (s * vectors.project_coarse(c) - s.square() * vectors.project_fine(f)) / (
             values + s.square()
         )
-        return _mixed(self.transform, f.add_(vectors.expand_fine(inside)))
+        return _apply_matrix(self.transform, f.add_(vectors.expand_fine(inside)))
 
 
 def influence(
@@ -170,14 +173,14 @@ def influence(
     ratio : tuple of float
         MS pixels per HS pixel along y and x.
     """
-    _, values = _simultaneous(torch.from_numpy(weights[1]), torch.from_numpy(weights[0]))
-    most = _MOST_INFLUENCE
+    _, values = _diagonalise(torch.from_numpy(weights[1]), torch.from_numpy(weights[0]))
+    maximum = _MAXIMUM_INFLUENCE
     bounded = min(ratio[0], _LARGE_RATIO), min(ratio[1], _LARGE_RATIO)
     kernel = impulse_response(float(values.min()), psf, bounded)
-    offset = np.abs(np.arange(-most, most + 1))
+    offset = np.abs(np.arange(-maximum, maximum + 1))
     distance = np.maximum(offset[:, None], offset)
-    beyond = (kernel[distance > radius].sum() for radius in range(most + 1))
-    return next(r for r, rest in enumerate(beyond) if rest <= _LEFT_OUT * kernel.sum())
+    beyond = (kernel[distance > radius].sum() for radius in range(maximum + 1))
+    return next(r for r, outside in enumerate(beyond) if outside <= _NEGLECTED_SHARE * kernel.sum())
 
 
 def impulse_response(weight: float, psf: PSF, ratio: tuple[float, float]) -> NDArray[np.float64]:
@@ -198,17 +201,17 @@ def impulse_response(weight: float, psf: PSF, ratio: tuple[float, float]) -> NDA
     ndarray of shape (HS rows, HS columns)
         Response, with that pixel at the centre.
     """
-    most, decays = _MOST_INFLUENCE, []
+    maximum, decays = _MAXIMUM_INFLUENCE, []
     for one, width in zip(ratio, psf.fwhm, strict=True):
-        axis = Axis(int((2 * most + 1) * one) + 1, 2 * most + 1, one)
+        axis = Axis(int((2 * maximum + 1) * one) + 1, 2 * maximum + 1, one)
         rows = degrade_matrix(axis, width)
         decays.append(np.linalg.eigh(rows @ rows.T))
     (y, p), (x, q) = decays
     # The row of the inverse of the central pixel.
-    return np.abs((p * p[most]) @ (1 / (weight + np.outer(y, x))) @ (q * q[most]).T)
+    return np.abs((p * p[maximum]) @ (1 / (weight + np.outer(y, x))) @ (q * q[maximum]).T)
 
 
-def _simultaneous(fine: Tensor, coarse: Tensor | None) -> tuple[Tensor, Tensor]:
+def _diagonalise(fine: Tensor, coarse: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return T and b of ``T'A T = I`` and ``T'B T = diag(b)``."""
     weight = torch.eye(len(fine)).to(fine) if coarse is None else coarse.double()
     factor, failed = torch.linalg.cholesky_ex(weight)
@@ -226,6 +229,6 @@ def _simultaneous(fine: Tensor, coarse: Tensor | None) -> tuple[Tensor, Tensor]:
     return torch.linalg.solve_triangular(factor.mT, vectors, upper=True), values
 
 
-def _mixed(matrix: Tensor, image: Tensor) -> Tensor:
+def _apply_matrix(matrix: Tensor, image: Tensor) -> Tensor:
     """Return a matrix times the components of (..., components, rows, columns)."""
     return (matrix @ image.flatten(-2)).unflatten(-1, image.shape[-2:])

@@ -65,6 +65,7 @@ def shrink(field: Gradient, threshold: float) -> Gradient:
     Parameters
     ----------
     field : Gradient
+        Field of differences.
     threshold : float
         Positive amount by which the norm of each pixel is reduced.
     """

@@ -52,7 +52,7 @@ class CnmfFuser(OnePass):
     Attributes
     ----------
     units : PairUnits
-        Of an HS band its root mean square.
+        Units of both images; the unit of an HS band is its root mean square.
     endmembers : ndarray of shape (good bands, endmembers)
         W, in those units.
     response : ndarray of shape (MS bands, endmembers)
@@ -100,23 +100,24 @@ class CnmfFuser(OnePass):
 
     def coarse_abundances(self, window: Window) -> tuple[Tensor, Tensor]:
         """
-        Return the abundances of a window's HS pixels, and which of these hold data.
+        Return the abundances of a window's HS pixels, and the mask of pixels with data.
 
         Returns
         -------
         tuple of Tensor
-            Of shape (endmembers, coarse rows, coarse columns), and (coarse rows, coarse columns).
+            Tensors of shape (endmembers, coarse rows, coarse columns) and (coarse rows, coarse
+            columns).
         """
-        coarse, known = self.units.coarse(window.coarse)
+        coarse, valid = self.units.coarse(window.coarse)
         endmembers = torch.from_numpy(self.endmembers)
-        start = _equal(endmembers, known.numel())
-        mixed = _abundances(
+        start = _equal_abundances(endmembers, valid.numel())
+        abundances = _abundances(
             coarse.flatten(1), endmembers, start, self.settings.updates_coarse, self.settings
         )
-        return mixed.unflatten(1, known.shape), known
+        return abundances.unflatten(1, valid.shape), valid
 
     def refined(
-        self, window: Window, mixed: Tensor, known: Tensor, area: tuple[Span, Span]
+        self, window: Window, abundances: Tensor, valid: Tensor, area: tuple[Span, Span]
     ) -> Tensor:
         """
         Return the abundances of MS pixels, shape (endmembers, rows, columns).
@@ -125,23 +126,23 @@ class CnmfFuser(OnePass):
         ----------
         window : Window
             Window of the pair.
-        mixed, known : Tensor
-            From :meth:`coarse_abundances`.
+        abundances, valid : Tensor
+            Abundances and mask of :meth:`coarse_abundances`.
         area : tuple of Span
             Rows and columns of the window's MS image.
         """
         rows, columns = area
         interpolation = Interpolate.between(window.geometry).cut(area)
-        start = interpolate_abundances(interpolation, mixed, known)
+        start = interpolate_abundances(interpolation, abundances, valid)
         values, _ = self.units.fine(window.fine[:, rows.slice, columns.slice])
-        found = _abundances(
+        refined = _abundances(
             values.flatten(1),
             torch.from_numpy(self.response),
             start.flatten(1),
             self.settings.updates_fine,
             self.settings,
         )
-        return found.unflatten(1, (len(rows), len(columns)))
+        return refined.unflatten(1, (len(rows), len(columns)))
 
 
 @dataclass(frozen=True)
@@ -163,14 +164,14 @@ class Cnmf:
         units = PairUnits.of(survey, unit)
         response = torch.from_numpy(units.response)
         windows = coupled_windows(
-            survey, units, most_pixels=settings.most_pixels, ratio=settings.ratio
+            survey, units, maximum_pixels=settings.maximum_pixels, ratio=settings.ratio
         )
-        endmembers, mixed = _couple(windows, endmembers, response, settings)
+        endmembers, abundances = _couple(windows, endmembers, response, settings)
         return CnmfFuser(
             units,
             endmembers.numpy(),
             (response @ endmembers).numpy(),
-            band_loading(windows, mixed, units, endmembers),
+            band_loading(windows, abundances, units, endmembers),
             settings,
         )
 
@@ -185,27 +186,33 @@ def _couple(
     image = torch.cat([window.coarse for window in windows], dim=1)
     counts = [window.coarse.shape[1] for window in windows]
     updates = settings.updates
-    start = _equal(endmembers, image.shape[1])
-    mixed = _abundances(image, endmembers, start, updates, settings)
-    endmembers, mixed = _factors(image, endmembers, mixed, settings)
+    start = _equal_abundances(endmembers, image.shape[1])
+    abundances = _abundances(image, endmembers, start, updates, settings)
+    endmembers, abundances = _update_factors(image, endmembers, abundances, settings)
     for _ in range(settings.rounds):
         integrated = response @ endmembers
-        parts = zip(windows, mixed.split(counts, dim=1), strict=True)
-        mixed = torch.cat(
-            [_refined(window, part, integrated, settings) for window, part in parts], dim=1
+        parts = zip(windows, abundances.split(counts, dim=1), strict=True)
+        abundances = torch.cat(
+            [
+                _refined_coarse_abundances(window, part, integrated, settings)
+                for window, part in parts
+            ],
+            dim=1,
         )
-        mixed = mixed.clamp_min(settings.tiny)
+        abundances = abundances.clamp_min(settings.tiny)
         # The same update with both sides transposed: W is to H as H is to W.
-        endmembers = _abundances(image.mT, mixed.mT, endmembers.mT, updates, settings)
-        endmembers, mixed = _factors(image, endmembers.mT.contiguous(), mixed, settings)
-    return endmembers, mixed
+        endmembers = _abundances(image.mT, abundances.mT, endmembers.mT, updates, settings)
+        endmembers, abundances = _update_factors(
+            image, endmembers.mT.contiguous(), abundances, settings
+        )
+    return endmembers, abundances
 
 
-def _refined(
-    window: CoupledWindow, mixed: Tensor, response: Tensor, settings: CnmfSettings
+def _refined_coarse_abundances(
+    window: CoupledWindow, abundances: Tensor, response: Tensor, settings: CnmfSettings
 ) -> Tensor:
     """Return D of the abundances of Y that are started from these of X."""
-    start = window.interpolated(mixed)
+    start = window.interpolated(abundances)
     return window.degraded(_abundances(window.fine, response, start, settings.updates, settings))
 
 
@@ -213,23 +220,23 @@ def _abundances(
     image: Tensor, endmembers: Tensor, start: Tensor, updates: int, settings: CnmfSettings
 ) -> Tensor:
     """Return non-negative H of ``image = endmembers H`` after some updates of a start."""
-    found = start.clamp_min(settings.tiny)
+    abundances = start.clamp_min(settings.tiny)
     narrow = 2 * len(endmembers) < endmembers.shape[1]  # then two thin products are cheaper
     gram = endmembers.mT @ endmembers
     for part, values in zip(
-        found.split(settings.block, 1), image.split(settings.block, 1), strict=True
+        abundances.split(settings.block, 1), image.split(settings.block, 1), strict=True
     ):
         correlated = endmembers.mT @ values
-        mixed = part.contiguous()
+        updated = part.contiguous()
         for _ in range(updates):
-            predicted = endmembers.mT @ (endmembers @ mixed) if narrow else gram @ mixed
-            mixed = mixed.mul_(correlated / predicted.add_(settings.tiny))
-        part.copy_(mixed)
-    return found
+            predicted = endmembers.mT @ (endmembers @ updated) if narrow else gram @ updated
+            updated = updated.mul_(correlated / predicted.add_(settings.tiny))
+        part.copy_(updated)
+    return abundances
 
 
-def _factors(
-    image: Tensor, endmembers: Tensor, mixed: Tensor, settings: CnmfSettings
+def _update_factors(
+    image: Tensor, endmembers: Tensor, abundances: Tensor, settings: CnmfSettings
 ) -> tuple[Tensor, Tensor]:
     """
     Return both factors after alternating updates.
@@ -241,14 +248,14 @@ def _factors(
     vectors = torch.linalg.eigh((image @ image.mT).double())[1][:, -count:].to(image)
     reduced = vectors.mT @ image
     for _ in range(settings.updates):
-        gain = (vectors @ (reduced @ mixed.mT)).clamp_min(tiny)
-        endmembers = endmembers * gain / (endmembers @ (mixed @ mixed.mT) + tiny)
+        gain = (vectors @ (reduced @ abundances.mT)).clamp_min(tiny)
+        endmembers = endmembers * gain / (endmembers @ (abundances @ abundances.mT) + tiny)
         gain = ((endmembers.mT @ vectors) @ reduced).clamp_min(tiny)
-        mixed = mixed * gain / (endmembers.mT @ endmembers @ mixed + tiny)
-    return endmembers, mixed
+        abundances = abundances * gain / (endmembers.mT @ endmembers @ abundances + tiny)
+    return endmembers, abundances
 
 
-def _equal(endmembers: Tensor, pixels: int) -> Tensor:
+def _equal_abundances(endmembers: Tensor, pixels: int) -> Tensor:
     """Return equal abundances."""
     return torch.full((endmembers.shape[1], pixels), 1 / endmembers.shape[1])
 

@@ -34,7 +34,7 @@ class CnmfSettings:
     updates_fine: int = 200
     # MS pixels of the survey that are coupled: a second or two of one core. Scenes cut to 4000 lost
     # 1.1 dB.
-    most_pixels: int = 2**17
+    maximum_pixels: int = 2**17
     # A survey of more of them is averaged before it is cut, while an HS pixel spans this many. On
     # four CAVE scenes at ratio 8 or 16 it costs 0.01 dB; on pavia_centre_crop at ratio 8, where
     # nothing has to be cut, it would cost 0.8 dB.

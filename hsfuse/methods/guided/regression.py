@@ -196,16 +196,16 @@ class GuidedFuser(OnePass):
         degrade = Degrade.between(window.geometry, self.psf, device=self.device)
         share = degrade.forward(fine_valid.to(degrade.rows))
         used = valid & (share > self.settings.minimum_coverage)
-        seen = torch.stack([degrade.forward(f * fine_valid) for f in _regressors(fine)])
-        seen = over_share(seen, share)
-        residual = observed - torch.tensordot(self._tensor(self.weights), seen, dims=1)
+        degraded = torch.stack([degrade.forward(f * fine_valid) for f in _regressors(fine)])
+        degraded = over_share(degraded, share)
+        residual = observed - torch.tensordot(self._tensor(self.weights), degraded, dims=1)
         coefficients = self._local(window, residual, used, fine, fine_valid)
         fit = LocalFit(coefficients, torch.zeros_like(observed))
         if self.parameters.back_projections:
             fused = self._degraded(window.geometry, fit, fine, fine_valid, degrade)
-            left = observed - over_share(fused, share)
-            left = torch.where(used, left, torch.zeros_like(left))
-            fit = LocalFit(coefficients, self._back_projected(window.geometry, degrade, left))
+            remaining = observed - over_share(fused, share)
+            remaining = torch.where(used, remaining, torch.zeros_like(remaining))
+            fit = LocalFit(coefficients, self._back_projected(window.geometry, degrade, remaining))
         return fit, used
 
     def _degraded(
@@ -269,8 +269,9 @@ class GuidedFuser(OnePass):
 
     def _back_projected(self, geometry: Geometry, degrade: Degrade, residual: Tensor) -> Tensor:
         """Return the correction on the HS grid whose interpolation is added."""
-        carry = Interpolate.between(geometry, device=self.device)
-        rows, columns = degrade.rows @ carry.rows, degrade.columns @ carry.columns  # DU
+        interpolation = Interpolate.between(geometry, device=self.device)
+        rows = degrade.rows @ interpolation.rows  # DU along each axis
+        columns = degrade.columns @ interpolation.columns
         total = torch.zeros_like(residual)
         for _ in range(self.parameters.back_projections):
             total += residual
@@ -353,11 +354,11 @@ def _scene_wide(survey: Survey, fuser: GuidedFuser) -> NDArray[np.float64]:
         targets.append(observed[:, used])
     design, target = np.concatenate(designs, axis=1), np.concatenate(targets, axis=1)
     linear = 1 + len(fuser.offset)
-    mix = np.zeros((len(target), len(design)))
+    weights = np.zeros((len(target), len(design)))
     share, ridge = fuser.parameters.quadratic, fuser.settings.scene_wide_ridge
-    mix[:, :linear] += (1 - share) * _ridge_fit(design[:linear], target, ridge)
-    mix += share * _ridge_fit(design, target, ridge)
-    return mix
+    weights[:, :linear] += (1 - share) * _ridge_fit(design[:linear], target, ridge)
+    weights += share * _ridge_fit(design, target, ridge)
+    return weights
 
 
 def _degraded_regressors(
