@@ -160,7 +160,7 @@ def _fuse(job: Job, *, quiet: bool) -> Outcome:
     expected = job.expected
     try:
         with Progress(
-            rows * columns / 1e6,
+            rows * columns,
             item="block" if job.plan.fuser.local_models is None else "part",
             expected=None if expected is None else expected.conditioning + expected.fusing,
             parallel=job.workers,

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from dask.utils import format_time
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from hsfuse.core.discrepancy import Discrepancy, describe_difference
 from hsfuse.core.psf import PSF
@@ -132,10 +133,10 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
     """
     bands, rows, columns = outcome.job.plan.shape
     done = outcome.blocks - outcome.resumed
-    rate = rows * columns / 1e6 * done / outcome.blocks / max(outcome.seconds, 1e-9)
+    rate = rows * columns * done / outcome.blocks / max(outcome.seconds, 1e-9)
     duration = (
         f"{format_time(outcome.job.seconds)} planning, {format_time(outcome.seconds)} fusing "
-        f"({rate:.3g} Mpx/s)"
+        f"({tqdm.format_sizeof(rate)} pixels/s)"
     )
     if paths is not None:
         duration += f", {format_time(paths.seconds)} report"

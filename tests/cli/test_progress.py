@@ -25,7 +25,7 @@ def test_a_terminal_sees_one_line_redrawn():
     assert text.count("\n") == 1
     last = text.rsplit("\r", 1)[1]
     assert last.startswith("block 4 of 4 100%|")
-    assert "Mpx/s" in last
+    assert "pixels/s" in last
     assert "finishing the file" in last
 
 
@@ -63,7 +63,7 @@ def test_hidden_is_hidden():
 
 
 def test_blocks_of_an_earlier_run_do_not_count_for_the_rate():
-    """A resumed run that has done 1 of 100 Mpx is as fast as a new one that has."""
+    """A resumed run that has done 1 of 100 pixels is as fast as a new one that has."""
     rates = []
     for first in (1, 91):
         screen = Terminal()
@@ -72,7 +72,7 @@ def test_blocks_of_an_earlier_run_do_not_count_for_the_rate():
             bar = progress._bar
             rates.append(bar.format_dict["n"] - bar.format_dict["initial"])
             bar.start_t -= 10.0  # as if ten seconds had passed
-            (rate,) = re.findall(r"([\d.]+) Mpx/s", str(bar))
+            (rate,) = re.findall(r"([\d.]+) pixels/s", str(bar))
             assert float(rate) == pytest.approx(0.1, abs=0.01)
     assert rates == [pytest.approx(1.0)] * 2
 
@@ -147,7 +147,7 @@ def test_finishing_is_a_bar_of_its_own(monkeypatch: pytest.MonkeyPatch):
             progress.close_with("overviews", 0.5)
     last = screen.getvalue().rsplit("\r", 1)[1]
     assert last.startswith("finishing the file: overviews |############            |")
-    assert "Mpx/s" not in last
+    assert "pixels/s" not in last
     lines = [line.rsplit(" ", 1)[0] for line in log.getvalue().splitlines()]
     assert lines[-2:] == ["finishing the file: tiles", "finishing the file: overviews"]
 
