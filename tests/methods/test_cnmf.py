@@ -119,7 +119,7 @@ def test_a_large_survey_is_cut() -> None:
     """The centre of the windows is enough, and is where it was."""
     cube = mixture()
     survey, window = observed(cube)
-    fuser = Cnmf(CnmfSettings(most_pixels=SIDE**2 // 3)).prepare(survey, Options())
+    fuser = Cnmf(CnmfSettings(maximum_pixels=SIDE**2 // 3)).prepare(survey, Options())
     assert misfit(fuser.fuse([window])[0], cube) < 0.04
 
 

@@ -86,7 +86,7 @@ def observed(cube: NDArray[np.float32]) -> tuple[Survey, Window]:
 _KRIGING = KrigingSettings(features=96)
 _CNMF = CnmfSettings(updates=10, updates_coarse=10, updates_fine=10)
 _FAST: dict[str, Method] = {
-    "csu": Csu(CsuSettings(endmembers=6, most_rounds=5)),
+    "csu": Csu(CsuSettings(endmembers=6, maximum_rounds=5)),
     "hysure": Hysure(HysureSettings(iterations=50)),
     "kriging": Kriging(_KRIGING),
     "nnsr": Nnsr(NnsrSettings(atoms=12, rounds=2, radius=4)),
@@ -221,8 +221,8 @@ def test_a_hole_does_not_leak(name: str) -> None:
             Cnmf(CnmfSettings(updates=5, updates_fine=6)),
         ),
         (
-            Csu(CsuSettings(endmembers=5, most_rounds=2)),
-            Csu(CsuSettings(endmembers=5, most_rounds=2, updates_coarse=100)),
+            Csu(CsuSettings(endmembers=5, maximum_rounds=2)),
+            Csu(CsuSettings(endmembers=5, maximum_rounds=2, updates_coarse=100)),
         ),
         (
             Nnsr(NnsrSettings(atoms=5, rounds=1)),

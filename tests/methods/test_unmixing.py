@@ -30,7 +30,7 @@ from hsfuse.pair.survey import Survey
 
 # Each method with settings for the four materials of the scene, and the decibels it reaches there.
 METHODS: dict[str, tuple[Method, float]] = {
-    "csu": (Csu(CsuSettings(endmembers=4, penalty=1.0, most_rounds=40)), 45.0),
+    "csu": (Csu(CsuSettings(endmembers=4, penalty=1.0, maximum_rounds=40)), 45.0),
     "nnsr": (Nnsr(NnsrSettings(atoms=12, radius=6)), 55.0),
     "gsomp": (Gsomp(GsompSettings(atoms=20)), 45.0),
     "bsr": (Bsr(BsrSettings(atoms=8, iterations=200, chains=4, draws=40)), 24.0),
