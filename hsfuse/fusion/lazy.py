@@ -69,7 +69,8 @@ def fuse(
         ``explained``, the share of the variance of a band that the MS bands explain on the HS
         grid. With ``uncertainty`` it has the lazy coordinate ``standard_error`` (rows, columns)
         in units of ``hs``: for 90 % of the pixels, the root mean square error over the good bands
-        is below 1.645 times the standard error.
+        is below 1.645 times the standard error. The attribute ``notes`` lists the assumptions made,
+        such as a CRS taken from the other raster.
 
     Raises
     ------
@@ -143,6 +144,7 @@ def lazy_result(plan: Plan) -> xr.DataArray:
         "hs_sensor": str(hs.attrs.get("sensor", "")),
         "ms_sensor": str(rgb.attrs.get("sensor", "")),
         "method": plan.fuser.name,
+        "notes": list(plan.notes),
     }
     fused = xr.DataArray(
         data[:bands], dims=("band", "y", "x"), coords=coords, attrs=attrs, name="fused"

@@ -16,12 +16,21 @@ import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
 import xarray as xr
 from affine import Affine
 
+from hsfuse.core.numbers import check_whole_number
 from hsfuse.errors import PlanError, RasterError
 from hsfuse.io.files.location import Location
 from hsfuse.io.files.url import Url, as_path
-from hsfuse.io.input.arrays import PACKING, open_array
+from hsfuse.io.input.arrays import open_array
 from hsfuse.io.input.bands import BandTable, with_sensor
 from hsfuse.io.input.checks import check_shape, locate
+from hsfuse.io.input.decoded import (
+    check_whole,
+    is_decoded,
+    is_opened,
+    is_packed,
+    with_band_table,
+    with_current_grid,
+)
 from hsfuse.io.input.gdal_reader import open_dataset
 from hsfuse.io.input.labels import raster_label
 from hsfuse.io.input.masks import mask_opened
@@ -37,7 +46,7 @@ from hsfuse.io.input.pixels import (
     lazy,
 )
 from hsfuse.io.input.sources import check_links
-from hsfuse.io.names import STANDARD_ERROR
+from hsfuse.io.names import CUBE, STANDARD_ERROR
 from hsfuse.io.products import open_product
 from hsfuse.io.settings import GRIDS
 from hsfuse.sensor.catalogue import pick_sensor
@@ -106,8 +115,10 @@ def open_raster(
     PlanError
         If ``chunk`` is not positive.
     """
-    if chunk is not None and chunk < 1:
+    if chunk is not None and check_whole_number("chunk", chunk) < 1:
         raise PlanError(f"chunk is a positive number of pixels, got {chunk}")
+    if not isinstance(path, (str, os.PathLike)):
+        raise RasterError(f"the raster is a {type(path).__name__}; expected the path of a file")
     definition = _definition(sensor)
     opened = open_pixels(path)
     if opened.attributes.pop("colour_table", False):
@@ -163,13 +174,14 @@ def as_raster(
             f"{role}: is a {type(raster).__name__}; a DataArray or Dataset of xarray, or the path "
             "of a file, is expected"
         )
-    if isinstance(raster, xr.DataArray) and _is_opened(raster):
+    if isinstance(raster, xr.DataArray) and is_decoded(raster):
         if nodata is not None:
             raise PlanError(
                 f"{raster_label(raster)}: is opened already; a no-data number is given to "
                 "open_raster, or with a path"
             )
-        return raster
+        if is_opened(raster):
+            return with_current_grid(raster)
     file = _file_of(raster)
     source = str(raster.attrs.get("source") or file or f"{role} array")
     opened = open_array(source, raster)
@@ -184,18 +196,21 @@ def as_raster(
 
 def as_values(raster: Raster) -> xr.DataArray:
     """
-    Return a raster (band, y, x) for writing; an unpacked float array is returned unchanged.
+    Return a raster (band, y, x) for writing; an unpacked float array keeps type and coordinates.
+
+    Its wavelengths are converted to nanometres.
 
     Raises
     ------
     RasterError
         If the object cannot be interpreted as a raster.
     """
-    if isinstance(raster, xr.DataArray) and raster.dims == ("band", "y", "x"):
-        packed = any(name in raster.attrs for name in PACKING)
-        if raster.dtype.kind == "f" and not packed:
-            return raster
-    return as_raster(raster, "raster")
+    if not isinstance(raster, xr.DataArray) or raster.dims != ("band", "y", "x"):
+        return as_raster(raster, "raster")
+    if raster.dtype.kind != "f" or is_packed(raster):
+        return as_raster(raster, "raster")
+    check_whole(raster)
+    return with_band_table(raster)
 
 
 def check_georeferencing(raster: xr.DataArray) -> None:
@@ -213,18 +228,6 @@ def check_georeferencing(raster: xr.DataArray) -> None:
 
 def _definition(sensor: str | os.PathLike[str] | Sensor | None) -> Sensor | None:
     return pick_sensor(sensor) if isinstance(sensor, (str, os.PathLike)) else sensor
-
-
-def _is_opened(array: xr.DataArray) -> bool:
-    """Return whether an array comes from :func:`open_raster`, or is a subset of one."""
-    along = {"wavelength", "fwhm", "good", "band_name"}
-    return (
-        array.dims == ("band", "y", "x")
-        and array.dtype == np.float32
-        and array.chunks is not None
-        and "georeferenced" in array.attrs
-        and all(name in array.coords and array[name].dims == ("band",) for name in along)
-    )
 
 
 def _file_of(raster: xr.DataArray | xr.Dataset) -> str:
@@ -275,12 +278,13 @@ def _assemble(
         attrs={
             "source": opened.pixels.path,
             "wavelength_source": bands.source,
-            "georeferenced": opened.transform is not None,
+            "georeferenced": int(opened.transform is not None),  # netCDF has no truth values
             **opened.attributes,
             **_packing(opened.pixels),
             "sensor": _sensor_name(sensor) or opened.attributes.get("sensor", ""),
             "notes": notes,
         },
+        name=CUBE,  # else xarray takes the key of the dask array
     )
     rows, columns = opened.block
     array.encoding["preferred_chunks"] = {"y": rows, "x": columns}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hsfuse.core.text import listed
 from hsfuse.errors import RasterError
 from hsfuse.io.input.coordinates import array_georeferencing
+from hsfuse.io.input.decoded import check_whole
 from hsfuse.io.input.labels import crs_label, raster_label
 
 __all__ = ["MapGrid", "find_grid", "grid_of_raster"]
@@ -90,6 +91,7 @@ def grid_of_raster(raster: xr.DataArray) -> MapGrid:
         raise RasterError(
             f"{label}: has the dimensions {listed([*map(str, raster.dims)])}; expected band, y, x"
         )
+    check_whole(raster)
     place, size = (
         array_georeferencing(label, raster, raster.attrs),
         (raster.sizes["y"], raster.sizes["x"]),
@@ -98,14 +100,7 @@ def grid_of_raster(raster: xr.DataArray) -> MapGrid:
         raise RasterError(
             f"{label}: is not georeferenced; select pixels with isel(y=row, x=column)"
         )
-    grid = MapGrid(place.transform, place.crs, *size)
-    whole = raster.encoding.get("original_shape")
-    if grid.rotated and whole is not None and tuple(whole[-2:]) != size:
-        raise RasterError(
-            f"{label}: its grid is rotated, and a part of it does not state its place; use the "
-            "whole raster"
-        )
-    return grid
+    return MapGrid(place.transform, place.crs, *size)
 
 
 def find_grid(raster: xr.DataArray) -> MapGrid | None:

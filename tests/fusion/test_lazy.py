@@ -95,6 +95,12 @@ def test_a_crop_costs_a_crop() -> None:
     assert {("MS", 3, 4), ("HS", 0, 1)} <= set(computed) <= near
 
 
+def test_the_assumptions_of_a_fusion_are_its_notes() -> None:
+    """What a run prints is in the attributes of the array."""
+    fused = hsfuse.fuse(*lazy_pair([]), method="bicubic", align=False, tile=160)
+    assert any("neither file states a CRS" in note for note in fused.attrs["notes"])
+
+
 def test_a_mask_of_another_grid_is_refused(files: Path, mask: Path) -> None:
     """For a raster as for a file."""
     rgb = hsfuse.open_raster(files / "rgb.tif")

@@ -18,11 +18,12 @@ from hsfuse.core.text import listed
 from hsfuse.errors import RasterError
 from hsfuse.io.input.bands import UNIT_KEYS, store_bands
 from hsfuse.io.input.coordinates import array_georeferencing
+from hsfuse.io.input.decoded import NODATA, check_whole, decoded_attributes, is_decoded
 from hsfuse.io.input.packing import nodata_in_all_bands
 from hsfuse.io.input.pixels import Opened, StorePixels
 from hsfuse.io.names import STANDARD_ERROR
 
-__all__ = ["PACKING", "open_array"]
+__all__ = ["open_array"]
 
 _SPECTRAL = ("wavelength", "wavelengths", "wvl", "wl", "lambda")
 _DIMENSIONS = {
@@ -35,9 +36,6 @@ _DIMENSIONS = {
         "easting",
     ),
 }  # fmt: skip
-#: Packing attributes: no-data value, scale and offset, as CF, rioxarray and GDAL name them.
-_NODATA = ("_FillValue", "missing_value", "nodata", "nodatavals", "fill_value")
-PACKING = (*_NODATA, "scale_factor", "add_offset")
 
 
 def open_array(
@@ -56,8 +54,9 @@ def open_array(
     source : str
         Name of the object in messages.
     data : DataArray or Dataset
-        Stored numbers are unpacked by the attributes in :data:`PACKING`. Encodings are ignored,
-        since xarray has already applied them.
+        Stored numbers are unpacked by the attributes in
+        :data:`hsfuse.io.input.decoded.PACKING`. Encodings are ignored, since xarray has already
+        applied them.
     variable : str
         Name of the variable of the dataset; by default the only one that can be a raster. Where
         all variables are (y, x), they are stacked as bands.
@@ -81,6 +80,7 @@ def open_array(
     block = _stored_block(array)
     error = _standard_error(data, array, stored, token)
     array = _rename_dimensions(source, array)
+    check_whole(array, source)
     _check_dtype(source, array)
     nodata, scale, offset = _packing(array, stored, notes)
     grid = array_georeferencing(source, array, metadata)
@@ -103,8 +103,15 @@ def open_array(
         attributes["units"] = array.attrs["units"]
     if grid.unsupported:
         attributes["georeferencing"] = grid.unsupported
-    attributes["notes"] = [*notes, *grid.notes]
+    attributes |= decoded_attributes(array)
+    attributes["notes"] = [*_stated_notes(array), *notes, *grid.notes]
     return Opened(pixels, block, store_bands(array), grid.transform, grid.crs, attributes, error)
+
+
+def _stated_notes(array: xr.DataArray) -> list[str]:
+    """Return the notes of a raster that hsfuse opened."""
+    notes = array.attrs.get("notes", ()) if is_decoded(array) else ()
+    return [note for note in np.ravel(np.array(notes, dtype=object)).tolist() if note]
 
 
 def _standard_error(
@@ -326,7 +333,10 @@ def _packing(
     """Return the no-data values, scale and offset that the attributes state."""
     unsigned = array.dtype.kind == "u"
     nodata: list[float] = []
-    for name in _NODATA:
+    decoded = is_decoded(array) and array.dtype.kind == "f"
+    for name in NODATA:
+        if decoded and name == "nodata":  # of the stored numbers, and applied when it was opened
+            continue
         numbers = np.ravel(np.array(array.attrs.get(name, ())))
         if numbers.dtype.kind not in "iuf" or not numbers.size:
             continue

@@ -15,6 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
+from hsfuse.core.text import listed
 from hsfuse.errors import RasterError
 from hsfuse.io.input.wavelengths import describe_unusable, from_descriptions, nanometres
 from hsfuse.sensor.model import Sensor
@@ -186,14 +187,8 @@ def store_bands(array: xr.DataArray) -> BandTable:
         if coordinate.dims == ("band",)
     }
 
-    def lengths(names: Sequence[str], reference: Vector | None = None) -> Vector | None:
-        column = _find(along, names)
-        if column is None or column.dtype.kind not in "iuf":
-            return None
-        return nanometres(column.values, str(column.attrs.get("units", "")), reference=reference)
-
-    centre = _find(along, _WAVELENGTH)
-    raw = None if centre is None or centre.dtype.kind not in "iuf" else centre.values
+    raw, unit = _lengths(_find(along, _WAVELENGTH))
+    width, width_unit = _lengths(_find(along, _WIDTH))
     usable = _find(along, _GOOD)
     count = array.sizes["band"]
     good = np.ones(count, dtype=bool) if usable is None else np.nan_to_num(usable.values) > 0
@@ -207,13 +202,43 @@ def store_bands(array: xr.DataArray) -> BandTable:
     elif coordinate is not None and coordinate.dtype.kind in "OUT":
         names = [str(name) for name in coordinate.values.tolist()]
     carriers: dict[str, Iterator[Vector | None]] = {
-        "wavelength coordinate": iter((lengths(_WAVELENGTH), lengths(_WIDTH, raw))),
+        "wavelength coordinate": iter(
+            (nanometres(raw, unit), nanometres(width, width_unit, reference=raw))
+        ),
         "band descriptions": iter(from_descriptions(names)),
     }
     table = _first_known(_named(names, good, range(1, count + 1)), carriers)
-    unit = "" if centre is None else str(centre.attrs.get("units", ""))
-    notes = () if table.source != "none" else describe_unusable(raw, unit)
-    return replace(table, notes=notes)
+    return table if table.source != "none" else replace(table, notes=_unusable(along, raw, unit))
+
+
+def _lengths(coordinate: xr.DataArray | None) -> tuple[Vector | None, str]:
+    """Return lengths and their unit; text is read as numbers, or as lengths with their unit."""
+    if coordinate is None:
+        return None, ""
+    unit = str(coordinate.attrs.get("units", ""))
+    if coordinate.dtype.kind in "iuf":
+        return np.asarray(coordinate.values, dtype=np.float64), unit
+    if coordinate.dtype.kind not in "OSUT":
+        return None, unit
+    try:
+        return np.array([float(value) for value in coordinate.values.tolist()]), unit
+    except (TypeError, ValueError):
+        centre, _ = from_descriptions([str(value) for value in coordinate.values.tolist()])
+    return (centre, "nm") if np.isfinite(centre).any() else (None, unit)
+
+
+def _unusable(
+    along: Mapping[Hashable, xr.DataArray], raw: Vector | None, unit: str
+) -> tuple[str, ...]:
+    """Return a note on wavelengths that cannot be used; empty where there are none."""
+    centre = _find(along, _WAVELENGTH)
+    if raw is not None or centre is None:
+        return describe_unusable(raw, unit)
+    found = listed([repr(str(value)) for value in centre.values.tolist()], 3)
+    return (
+        f"its wavelengths ({found}) are no numbers, so none are known; nanometres or micrometres "
+        "with their unit are expected, or the name of the sensor",
+    )
 
 
 def with_sensor(table: BandTable, sensor: Sensor) -> BandTable:

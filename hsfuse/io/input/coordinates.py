@@ -18,7 +18,7 @@ from hsfuse.errors import RasterError
 from hsfuse.io.input.georeferencing import Georeferencing
 from hsfuse.io.settings import GRIDS
 
-__all__ = ["array_georeferencing"]
+__all__ = ["array_georeferencing", "pixel_places"]
 
 _CRS_NAMES = (
     "proj:code", "proj:wkt2", "proj:projjson", "proj:epsg", "epsg", "crs", "crs_wkt",
@@ -51,14 +51,15 @@ def array_georeferencing(
         notes.append("states no CRS; its coordinates in degrees are taken for WGS 84")
     stated = _stated_transform(array, metadata)
     if stated is not None and (stated.b or stated.d):
-        return Georeferencing(stated, crs, notes=tuple(notes))
+        return Georeferencing(pixel_places(array) or stated, crs, notes=tuple(notes))
     (x, step_x), (y, step_y) = (_axis(source, array, name, crs) for name in ("x", "y"))
     if stated is not None:
         step_x, step_y = step_x or stated.a, step_y or stated.e
     step_x, step_y = step_x or abs(step_y), step_y or -abs(step_x)  # a single row or column
     if x is None or y is None or not step_x or not step_y:
         return Georeferencing(stated, crs, _unsupported(array, stated), tuple(notes))
-    if _counts_pixels(x, step_x) and _counts_pixels(y, step_y) and crs is None:
+    unplaced = not metadata.get("georeferenced", True) and _counts_part(x, step_x, y, step_y)
+    if unplaced or (_counts_pixels(x, step_x) and _counts_pixels(y, step_y) and crs is None):
         return Georeferencing(None, None, _unsupported(array, None), tuple(notes))
     transform = Affine(step_x, 0.0, x[0] - step_x / 2, 0.0, step_y, y[0] - step_y / 2)
     if stated is None or _agree(stated, transform, array.sizes["x"], array.sizes["y"]):
@@ -76,6 +77,32 @@ def array_georeferencing(
 def _counts_pixels(values: NDArray[np.float64], step: float) -> bool:
     """Return whether a coordinate is a pixel index, or that of a pixel centre."""
     return abs(step) == 1 and values[0] in (0.0, 0.5, 1.0)
+
+
+def _counts_part(
+    x: NDArray[np.float64], step_x: float, y: NDArray[np.float64], step_y: float
+) -> bool:
+    """Return whether coordinates are pixel centres of part of a file without a transform."""
+    return step_x == step_y == 1 and x[0] % 1 == y[0] % 1 == 0.5
+
+
+def pixel_places(array: xr.DataArray) -> Affine | None:
+    """
+    Return the transform of a rotated array by rioxarray, from the centres of its pixels.
+
+    They are the coordinates ``xc`` and ``yc`` (y, x), which follow a selection, as the stated
+    transform does not. None where they are absent or hold a single row or column.
+    """
+    if not all(name in array.coords and array[name].dims == ("y", "x") for name in ("xc", "yc")):
+        return None
+    rows, columns = array.sizes["y"] - 1, array.sizes["x"] - 1
+    if not rows or not columns:
+        return None
+    ends = (slice(None, None, rows), slice(None, None, columns))
+    x, y = (np.asarray(array[name].values[ends], dtype=np.float64) for name in ("xc", "yc"))
+    a, b = (x[0, 1] - x[0, 0]) / columns, (x[1, 0] - x[0, 0]) / rows
+    d, e = (y[0, 1] - y[0, 0]) / columns, (y[1, 0] - y[0, 0]) / rows
+    return Affine(a, b, x[0, 0], d, e, y[0, 0]) * Affine.translation(-0.5, -0.5)
 
 
 def _xy(array: xr.DataArray) -> list[str]:
@@ -163,12 +190,27 @@ def _unsupported(array: xr.DataArray, stated: Affine | None) -> str:
     """Return a description of the georeferencing that is given in place of a transform."""
     if stated is not None:
         return ""
+    if array.sizes["x"] == array.sizes["y"] == 1 and _measures(array):
+        return (
+            "coordinates of a single pixel without its size; expected a transform, as "
+            "rio.write_transform writes it"
+        )
     if any("gcps" in coordinate.attrs for coordinate in array.coords.values()):
         return "ground control points only; open the file itself, or warp it to a map grid first"
     curved = [str(name) for name, coord in array.coords.items() if coord.dims == ("y", "x")]
     if not any(name.lower() in _SWATH for name in curved):
         return ""
     return f"coordinates of each pixel only ({', '.join(curved)}); warp it to a map grid first"
+
+
+def _measures(array: xr.DataArray) -> bool:
+    """Return whether x and y are map coordinates rather than the number of a pixel."""
+    return all(
+        name in array.coords
+        and array[name].dtype.kind in "iuf"
+        and float(array[name].values.flat[0]) not in (0.0, 0.5, 1.0)
+        for name in ("x", "y")
+    )
 
 
 def _agree(first: Affine, second: Affine, columns: int, rows: int) -> bool:

@@ -13,6 +13,7 @@ from hsfuse.core.text import image_size
 from hsfuse.errors import RasterError
 from hsfuse.io.files.url import AnyPath, as_path
 from hsfuse.io.input.checks import locate
+from hsfuse.io.input.coordinates import array_georeferencing
 from hsfuse.io.input.gdal_reader import open_dataset
 from hsfuse.io.input.labels import raster_label
 from hsfuse.io.input.pixels import FilePixels, MaskedPixels, Opened
@@ -35,8 +36,7 @@ def mask_raster(raster: xr.DataArray, mask: str | os.PathLike[str]) -> xr.DataAr
     RasterError
         If the mask is not a raster file on the grid of ``raster``.
     """
-    stated = Affine(*raster.rio.transform()[:6])
-    place = stated if raster.attrs.get("georeferenced", not stated.is_identity) else None
+    place = array_georeferencing(raster_label(raster), raster, raster.attrs).transform
     valid = _open_mask(as_path(mask), raster_label(raster), raster.shape, place)
     chunks = (1, *raster.chunks[1:]) if raster.chunks else "auto"
     flags = dask.array.from_array(valid, chunks=chunks, asarray=True, fancy=True)

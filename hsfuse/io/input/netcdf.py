@@ -9,8 +9,9 @@ import xarray as xr
 from hsfuse.errors import RasterError
 from hsfuse.io.files.identity import companions
 from hsfuse.io.files.url import AnyPath
-from hsfuse.io.input.arrays import PACKING, open_array
+from hsfuse.io.input.arrays import open_array
 from hsfuse.io.input.checks import check_block
+from hsfuse.io.input.decoded import PACKING
 from hsfuse.io.input.pixels import Opened
 from hsfuse.io.input.sources import check_links, is_hdf5
 from hsfuse.io.settings import CHECKS
