@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from hsfuse.core.numbers import check_real_numbers, check_whole_number
 from hsfuse.core.psf import PSF
 from hsfuse.errors import PlanError
 from hsfuse.io.output.layout import check_stored_type
@@ -107,9 +108,12 @@ class FusionSettings:
         if self.precision not in _PRECISIONS:
             raise PlanError(f"precision must be {' or '.join(_PRECISIONS)}, got {self.precision!r}")
         check_options(self.method, self.options)
-        if self.fwhm is not None and not all(0 < width <= _WIDEST for width in self.fwhm):
-            y, x = self.fwhm
-            raise PlanError(f"fwhm must be above 0 and at most {_WIDEST:g} HS pixels, got {y} {x}")
+        if self.fwhm is not None:
+            y, x = check_real_numbers("fwhm", self.fwhm, 2)
+            if not all(0 < width <= _WIDEST for width in (y, x)):
+                raise PlanError(
+                    f"fwhm must be above 0 and at most {_WIDEST:g} HS pixels, got {y} {x}"
+                )
         if self.bbox is not None:
             check_bbox(self.bbox, self.bbox_crs)
         elif self.bbox_crs is not None:
@@ -117,8 +121,15 @@ class FusionSettings:
         if self.bands is not None:
             check_bands(self.bands)
         for name, value, least in (("tile", self.tile, 1), ("tile overlap", self.overlap, 0)):
-            if value is not None and value < least:
+            if value is not None and check_whole_number(name, value) < least:
                 raise PlanError(f"{name} must be at least {least} MS pixels, got {value}")
+        for name in ("hs_mask", "rgb_mask"):
+            mask = getattr(self, name)
+            if not isinstance(mask, str | os.PathLike | None):
+                raise PlanError(
+                    f"{name}: found a {type(mask).__name__}; expected the path of a raster file; "
+                    "where() of xarray masks an array"
+                )
         if self.weights is None:
             self.check_tile(find_method(self.method).tile_step)
 
@@ -202,7 +213,7 @@ class Settings(FusionSettings):
         FusionSettings.__post_init__(self)  # super() without arguments fails in a class with slots
         check_scheduler(self.scheduler)
         check_stored_type(self.likely_dtype, self.scale, self.max_error)
-        if self.workers is not None and self.workers < 1:
+        if self.workers is not None and check_whole_number("workers", self.workers) < 1:
             raise PlanError(f"workers must be at least 1, got {self.workers}")
 
     @property
@@ -245,10 +256,15 @@ def with_choices(settings: _Chosen, choices: Mapping[str, Any], caller: str) -> 
     Raises
     ------
     TypeError
-        If a field does not exist; the message suggests the nearest name.
+        If ``settings`` are none, or a field does not exist; the message suggests the nearest name.
     PlanError
         If a value is not accepted.
     """
+    if not isinstance(settings, FusionSettings):
+        raise TypeError(
+            f"{caller}() got settings {settings!r}; expected hsfuse.Settings, or options by name, "
+            "such as method='guided'"
+        )
     known = [each.name for each in fields(settings)]
     for name in choices:
         if name not in known:

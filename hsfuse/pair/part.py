@@ -20,6 +20,7 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
 from hsfuse.core.grid import Span
+from hsfuse.core.numbers import check_real_numbers
 from hsfuse.core.text import listed
 from hsfuse.errors import PairError, PlanError
 from hsfuse.io.input.labels import crs_label, raster_label
@@ -81,7 +82,10 @@ def check_bands(bands: Bands) -> None:
 
 
 def _ranges(bands: Bands) -> list[_Range]:
-    words = bands.split(",") if isinstance(bands, str) else [str(number) for number in bands]
+    try:
+        words = bands.split(",") if isinstance(bands, str) else [str(number) for number in bands]
+    except TypeError:
+        raise PlanError(f"bands: found {bands!r}; expected {_SYNTAX}") from None
     if not words:
         raise PlanError(f"bands: found none; expected {_SYNTAX}")
     return [_range(word.strip()) for word in words]
@@ -265,9 +269,10 @@ def check_bbox(bbox: BBox, crs: str | None) -> None:
     PlanError
         If the box is empty or the CRS unknown.
     """
-    text = " ".join(f"{number:.10g}" for number in bbox)
-    left, bottom, right, top = bbox
-    if not all(map(math.isfinite, bbox)) or left >= right or bottom >= top:
+    sides = check_real_numbers("bbox", bbox, 4)
+    text = " ".join(f"{number:.10g}" for number in sides)
+    left, bottom, right, top = sides
+    if not all(map(math.isfinite, sides)) or left >= right or bottom >= top:
         raise PlanError(
             f"bbox: found {text}; expected LEFT BOTTOM RIGHT TOP, of increasing x and y"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from hsfuse.core.numbers import check_whole_number
 from hsfuse.errors import PlanError
 
 __all__ = ["check_device", "local_workers", "pick_device"]
@@ -43,7 +44,7 @@ def pick_device(device: str) -> str:
 def local_workers(workers: int | None, device: str) -> int:
     """Return the number of parallel units of work: one per core, two for a GPU."""
     if workers is not None:
-        if workers < 1:
+        if check_whole_number("workers", workers) < 1:
             raise PlanError(f"workers must be at least 1, got {workers}")
         return workers
     if device != "cpu":

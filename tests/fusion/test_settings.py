@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 
 import hsfuse
-from hsfuse.errors import PlanError
+from hsfuse.errors import PlanError, RasterError
 from hsfuse.fusion.settings import FusionSettings, check_weights
 from hsfuse.nets.weights import find_weights
 
@@ -38,3 +40,43 @@ def test_tiles_fit_the_weights_that_are_given() -> None:
     assert 24 % ratio, "the case is one that is refused"
     with pytest.raises(PlanError, match=rf"multiple of {ratio} for ms-ssfnet, got 24$"):
         check_weights(settings)
+
+
+@pytest.mark.parametrize(
+    ("choice", "found"),
+    [
+        ({"tile": "64"}, "tile: found '64'; expected a whole number"),
+        ({"tile": 48.5}, r"tile: found 48\.5; expected a whole number"),
+        ({"fwhm": 1.0}, r"fwhm: found 1\.0; expected 2 numbers"),
+        ({"bbox": (1, 2, 3)}, r"bbox: found \(1, 2, 3\); expected 4 numbers"),
+        ({"bands": 3}, "bands: found 3; expected numbers from 1"),
+        ({"hs_mask": np.ones((2, 2))}, "hs_mask: found a ndarray; expected the path"),
+    ],
+)
+def test_an_option_of_another_type_is_named_with_what_is_expected(choice, found: str) -> None:
+    """Before a file is opened."""
+    with pytest.raises(PlanError, match=found):
+        hsfuse.fuse("a.tif", "b.tif", **choice)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    """As computed from the shape or the bounds of a raster."""
+    settings = FusionSettings(
+        tile=np.int64(64), fwhm=np.ones(2), bbox=np.arange(4.0), bands=np.arange(1, 4)
+    )
+    assert settings.tile == 64
+
+
+def test_settings_that_are_none_are_named() -> None:
+    """Such as the method in their place."""
+    with pytest.raises(
+        TypeError, match=r"^fuse\(\) got settings 'guided'; expected hsfuse.Settings"
+    ):
+        hsfuse.fuse("a.tif", "b.tif", "guided")
+
+
+@pytest.mark.parametrize("path", [None, xr.DataArray(0)])
+def test_what_is_no_path_is_not_opened(path) -> None:
+    """The type that was found is named."""
+    with pytest.raises(RasterError, match=f"is a {type(path).__name__}; expected the path"):
+        hsfuse.open_raster(path)
