@@ -169,19 +169,19 @@ def _relative_transform(
     hs: xr.DataArray, rgb: xr.DataArray, both: str, notes: list[str]
 ) -> tuple[xr.DataArray, Affine, xr.DataArray]:
     """Return the HS raster, its transform to pixel coordinates of the MS raster, the MS raster."""
-    known = _georeferenced(hs), _georeferenced(rgb)
-    if not all(known):
+    georeferenced = _georeferenced(hs), _georeferenced(rgb)
+    if not all(georeferenced):
         relative = _match_corners(hs, rgb, both)
-        found = {
+        reason = {
             (False, False): "neither file is georeferenced",
             (True, False): f"{raster_label(rgb)} is not georeferenced",
             (False, True): f"{raster_label(hs)} is not georeferenced",
-        }[known]
+        }[georeferenced]
         notes.append(
-            f"{found}: the corners of both are taken for the same place, "
+            f"{reason}: the corners of both are taken for the same place, "
             f"ratio {relative.a:.4g} by {relative.e:.4g}"
         )
-        if known == (True, False):
+        if georeferenced == (True, False):
             target = transform(hs) * Affine.scale(1 / relative.a, 1 / relative.e)
             rgb = _with_transform(rgb, target, hs.rio.crs)
         return hs, relative, rgb
@@ -198,16 +198,16 @@ def _relative_transform(
                 "so they cannot be warped; give both files their CRS"
             )
         return hs, inside, rgb
-    own, other = (
+    hs_grid, rgb_grid = (
         Grid(transform(raster), raster.rio.crs, (raster.sizes["y"], raster.sizes["x"]))
         for raster in (hs, rgb)
     )
     if crs_hs == crs_rgb:
-        own = unwrap_longitude(own, other)
-        inside = ~other.transform * own.transform
+        hs_grid = unwrap_longitude(hs_grid, rgb_grid)
+        inside = ~rgb_grid.transform * hs_grid.transform
         if _parallel(inside, hs):
             return hs, inside, rgb
-    warped, placed = warp_to_grid(hs, own, other)
+    warped, placed = warp_to_grid(hs, hs_grid, rgb_grid)
     why = (
         f"from {crs_label(crs_hs)} to {crs_label(crs_rgb)}"
         if crs_hs != crs_rgb

@@ -41,15 +41,17 @@ def common_bands(first: xr.DataArray, second: xr.DataArray, both: str) -> NDArra
             "the same bands are needed in both"
         )
     if "wavelength" in first.coords and "wavelength" in second.coords:
-        wanted, found = (np.asarray(r["wavelength"], dtype=float) for r in (first, second))
-        known = np.isfinite(wanted) & np.isfinite(found)
-        spacing = np.abs(np.diff(wanted[np.isfinite(wanted)]))
-        apart = np.abs(found - wanted)
-        if spacing.size and known.any() and apart[known].max() > np.median(spacing) / 2:
-            worst = int(np.nanargmax(apart))
+        first_centres, second_centres = (
+            np.asarray(r["wavelength"], dtype=float) for r in (first, second)
+        )
+        finite = np.isfinite(first_centres) & np.isfinite(second_centres)
+        spacing = np.abs(np.diff(first_centres[np.isfinite(first_centres)]))
+        difference = np.abs(second_centres - first_centres)
+        if spacing.size and finite.any() and difference[finite].max() > np.median(spacing) / 2:
+            worst = int(np.nanargmax(difference))
             raise PairError(
-                f"{both}: band {worst + 1} is at {wanted[worst]:g} and "
-                f"{found[worst]:g} nm; the same bands are needed in both"
+                f"{both}: band {worst + 1} is at {first_centres[worst]:g} and "
+                f"{second_centres[worst]:g} nm; the same bands are needed in both"
             )
     good = np.ones(bands, dtype=bool)
     for raster in (first, second):

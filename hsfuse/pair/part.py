@@ -92,11 +92,11 @@ def _ranges(bands: Bands) -> list[_Range]:
 
 
 def _range(text: str) -> _Range:
-    if found := _NUMBERS.fullmatch(text):
-        first, last = int(found[1]), int(found[2] or found[1])
+    if match := _NUMBERS.fullmatch(text):
+        first, last = int(match[1]), int(match[2] or match[1])
         nanometres = False
-    elif found := _LENGTHS.fullmatch(text):
-        first, last, nanometres = float(found[1]), float(found[2]), True  # type: ignore[assignment]
+    elif match := _LENGTHS.fullmatch(text):
+        first, last, nanometres = float(match[1]), float(match[2]), True  # type: ignore[assignment]
     else:
         raise PlanError(f"bands: found {text!r}; expected {_SYNTAX}")
     if first > last or (first < 1 and not nanometres):
@@ -126,8 +126,8 @@ def select_bands(hs: xr.DataArray, bands: Bands) -> xr.DataArray:
         If the raster has no such bands, or fewer than two are selected.
     """
     chosen = np.zeros(hs.sizes["band"], dtype=bool)
-    for each in _ranges(bands):
-        chosen |= _bands_within(hs, each)
+    for band_range in _ranges(bands):
+        chosen |= _bands_within(hs, band_range)
     index = np.flatnonzero(chosen)
     if index.size < 2:
         raise PairError(
@@ -144,28 +144,28 @@ def select_bands(hs: xr.DataArray, bands: Bands) -> xr.DataArray:
     return part.assign_attrs(selected_bands=f"{_runs(index + 1)} of {hs.sizes['band']}")
 
 
-def _bands_within(hs: xr.DataArray, wanted: _Range) -> NDArray[np.bool_]:
+def _bands_within(hs: xr.DataArray, band_range: _Range) -> NDArray[np.bool_]:
     """Return the mask of bands in a range; refuse a range without bands."""
     count = hs.sizes["band"]
-    if not wanted.nanometres:
-        if wanted.last > count:
-            raise PairError(f"{raster_label(hs)}: has {count} bands, no band {wanted.last:g}")
+    if not band_range.nanometres:
+        if band_range.last > count:
+            raise PairError(f"{raster_label(hs)}: has {count} bands, no band {band_range.last:g}")
         number = np.arange(1, count + 1)
-        return (number >= wanted.first) & (number <= wanted.last)
+        return (number >= band_range.first) & (number <= band_range.last)
     centre = np.asarray(hs["wavelength"].values, dtype=np.float64)
-    known = centre[np.isfinite(centre)]
-    if not known.size:
+    finite = centre[np.isfinite(centre)]
+    if not finite.size:
         raise PairError(
-            f"{raster_label(hs)}: states no wavelengths, by which {wanted.text} is selected; name "
-            "its sensor (--hs-sensor), or select bands by number"
+            f"{raster_label(hs)}: states no wavelengths, by which {band_range.text} is selected; "
+            "name its sensor (--hs-sensor), or select bands by number"
         )
-    found = (centre >= wanted.first) & (centre <= wanted.last)
-    if not found.any():
+    selected = (centre >= band_range.first) & (centre <= band_range.last)
+    if not selected.any():
         raise PairError(
-            f"{raster_label(hs)}: has no band within {wanted.text}; its bands are "
-            f"{known.min():.0f} to {known.max():.0f} nm"
+            f"{raster_label(hs)}: has no band within {band_range.text}; its bands are "
+            f"{finite.min():.0f} to {finite.max():.0f} nm"
         )
-    return found
+    return selected
 
 
 def _text(bands: Bands) -> str:
@@ -238,11 +238,11 @@ def restrict_ms(
             f"{label}: no MS band lies within {selected}; expected HS bands that cover one; for "
             "others fuse all bands and select them from the output"
         )
-    left = [str(name) for name in names[~covered]]
+    omitted = [str(name) for name in names[~covered]]
     note = (
-        f"MS band {left[0]} lies outside {selected} and is left out"
-        if len(left) == 1
-        else f"MS bands {listed(left)} lie outside {selected} and are left out"
+        f"MS band {omitted[0]} lies outside {selected} and is left out"
+        if len(omitted) == 1
+        else f"MS bands {listed(omitted)} lie outside {selected} and are left out"
     )
     index = np.flatnonzero(covered)
     part = rgb.isel(band=index)
@@ -296,7 +296,7 @@ def find_window(rgb: xr.DataArray, bbox: BBox, crs: str | None = None) -> tuple[
     Parameters
     ----------
     rgb : DataArray of shape (bands, rows, columns)
-        Georeferenced.
+        Georeferenced raster.
     bbox : tuple of float
         Left, bottom, right and top in ``crs``: x before y, longitude before latitude.
     crs : str, optional
@@ -323,24 +323,24 @@ def find_window(rgb: xr.DataArray, bbox: BBox, crs: str | None = None) -> tuple[
         spans.append((first, last))
     if any(last <= first for first, last in spans):
         box = " ".join(f"{number:.10g}" for number in (left, bottom, right, top))
-        own = " ".join(f"{number:.10g}" for number in rgb.rio.bounds())
-        raise PairError(f"{label}: has no pixel in the bbox {box}; its own bounds are {own}")
+        bounds = " ".join(f"{number:.10g}" for number in rgb.rio.bounds())
+        raise PairError(f"{label}: has no pixel in the bbox {box}; its own bounds are {bounds}")
     rows, columns = (Span(first, last) for first, last in spans)
     return rows, columns
 
 
 def _transformed(rgb: xr.DataArray, bbox: BBox, crs: str) -> BBox:
     """Transform a bounding box to the CRS of a raster, with densified edges."""
-    own, label = rgb.rio.crs, raster_label(rgb, "MS image")
-    if own is None:
+    target, label = rgb.rio.crs, raster_label(rgb, "MS image")
+    if target is None:
         raise PairError(
             f"{label}: states no CRS; expected a bbox in its coordinates, without a CRS"
         )
-    there = Transformer.from_crs(_parsed(crs), CRS.from_wkt(own.to_wkt()), always_xy=True)
+    transformer = Transformer.from_crs(_parsed(crs), CRS.from_wkt(target.to_wkt()), always_xy=True)
     try:
-        found = there.transform_bounds(*bbox, densify_pts=_DENSIFIED, errcheck=True)
+        transformed = transformer.transform_bounds(*bbox, densify_pts=_DENSIFIED, errcheck=True)
     except ProjError as error:
         raise PairError(
-            f"{label}: the bbox cannot be transformed from {crs} to {crs_label(own)} ({error})"
+            f"{label}: the bbox cannot be transformed from {crs} to {crs_label(target)} ({error})"
         ) from error
-    return found
+    return transformed

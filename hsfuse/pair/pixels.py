@@ -24,7 +24,7 @@ class PixelCache:
     first survey are used for the second, and only missing windows are read.
     """
 
-    _held: dict[str, list[xr.DataArray]] = field(default_factory=dict)
+    _windows: dict[str, list[xr.DataArray]] = field(default_factory=dict)
 
     def read(self, name: str, raster: xr.DataArray, rows: Span, columns: Span) -> Cube:
         """
@@ -35,37 +35,37 @@ class PixelCache:
         name : str
             Key of the raster: rasters with the same key may only differ in extent.
         raster : DataArray of shape (bands, rows, columns)
-            Lazy.
+            Lazy raster.
         rows, columns : Span
-            The window.
+            Rows and columns of the window.
         """
-        wanted = raster.isel(y=rows.slice, x=columns.slice)
-        for held in self._held.get(name, ()):
-            inside = [_within(wanted, held, axis) for axis in ("y", "x")]
+        requested = raster.isel(y=rows.slice, x=columns.slice)
+        for cached in self._windows.get(name, ()):
+            inside = [_within(requested, cached, axis) for axis in ("y", "x")]
             if inside[0] is not None and inside[1] is not None:
-                return held.to_numpy()[:, inside[0], inside[1]]
-        read = wanted.compute(scheduler="synchronous")
+                return cached.to_numpy()[:, inside[0], inside[1]]
+        read = requested.compute(scheduler="synchronous")
         self.hold(name, read)
         return read.to_numpy()
 
     def hold(self, name: str, window: xr.DataArray) -> None:
         """Add pixels of a raster that are in memory; see :meth:`read`."""
-        self._held.setdefault(name, []).append(window)
+        self._windows.setdefault(name, []).append(window)
 
     def clear(self) -> None:
         """Remove all pixels."""
-        self._held.clear()
+        self._windows.clear()
 
     def forget(self, name: str) -> None:
         """Remove the pixels of a raster whose values changed."""
-        self._held.pop(name, None)
+        self._windows.pop(name, None)
 
 
-def _within(wanted: xr.DataArray, held: xr.DataArray, axis: str) -> slice | None:
-    """Return the slice of ``held`` along an axis with the wanted pixels; None if incomplete."""
-    if axis not in wanted.coords or axis not in held.coords:
+def _within(requested: xr.DataArray, cached: xr.DataArray, axis: str) -> slice | None:
+    """Return the slice of ``cached`` along an axis with some pixels; None if incomplete."""
+    if axis not in requested.coords or axis not in cached.coords:
         return None
-    inner, outer = wanted[axis].values, held[axis].values
+    inner, outer = requested[axis].values, cached[axis].values
     first = np.flatnonzero(outer == inner[0])
     if first.size != 1:
         return None

@@ -45,7 +45,7 @@ class _Settings:
     # Share of the surveyed pixels at the largest value of a band above which it is saturated.
     saturated: float = 0.01
     # Largest number of wavelength ranges listed in a note.
-    most_ranges: int = 6
+    maximum_ranges: int = 6
 
 
 _SETTINGS = _Settings()
@@ -95,15 +95,15 @@ def measure_radiometry(survey: Survey) -> Radiometry:
     """
     good = survey.good
     spectra, degraded = paired_spectra(survey)
-    own, weight = _estimate_robust_response(spectra, degraded)
+    estimated, weight = _estimate_robust_response(spectra, degraded)
     response = survey.response
     misfits: tuple[str, ...] = ()
     if response is None:
         response = np.zeros((len(degraded), len(good)))
-        response[:, good] = own
+        response[:, good] = estimated
     else:
         weight = _robust_weights(response[:, good] @ spectra, degraded)
-        misfits = _misfit_notes(response[:, good] @ spectra, own @ spectra, degraded, weight)
+        misfits = _misfit_notes(response[:, good] @ spectra, estimated @ spectra, degraded, weight)
     gain, offset, correlation = _regress(response[:, good] @ spectra, degraded, weight)
     # An estimated response depends on the spectra of the scene and does not show the coverage.
     stated = survey.response is not None
@@ -262,10 +262,10 @@ def _explained(
     y, x = ((rows - (rows @ weight / weight.sum())[:, None]) * root for rows in (spectra, degraded))
     fitted = np.linalg.lstsq(x.T, y.T, rcond=None)[0].T @ x
     spread = (y**2).sum(axis=1)
-    left = np.divide(
+    unexplained = np.divide(
         ((y - fitted) ** 2).sum(axis=1), spread, out=np.ones_like(spread), where=spread > 0
     )
-    return np.asarray(1 - left)
+    return np.asarray(1 - unexplained)
 
 
 def _uncovered_notes(
@@ -294,22 +294,24 @@ def _ranges(wavelength: NDArray[np.float64], chosen: NDArray[np.bool_]) -> str:
         " to ".join(dict.fromkeys(f"{wavelength[order[at]]:.0f}" for at in (start, stop - 1)))
         for start, stop in zip(edges[::2], edges[1::2], strict=True)
     ]
-    more = len(ranges) - _SETTINGS.most_ranges
-    return ", ".join(ranges[: _SETTINGS.most_ranges]) + (f" and {more} more" if more > 0 else "")
+    more = len(ranges) - _SETTINGS.maximum_ranges
+    return ", ".join(ranges[: _SETTINGS.maximum_ranges]) + (f" and {more} more" if more > 0 else "")
 
 
 def _misfit_notes(
-    named: NDArray[np.float64],
-    own: NDArray[np.float64],
+    stated: NDArray[np.float64],
+    estimated: NDArray[np.float64],
     degraded: NDArray[np.float64],
     weight: NDArray[np.float64],
 ) -> tuple[str, ...]:
     """Return a note for each stated response that fits much worse than the estimated one."""
-    left, least = (1 - _regress(predicted, degraded, weight)[2] ** 2 for predicted in (named, own))
+    stated_share, estimated_share = (
+        1 - _regress(predicted, degraded, weight)[2] ** 2 for predicted in (stated, estimated)
+    )
     return tuple(
         f"MS band {index}: the stated response explains {1 - a:.1%} of its variance, one "
         f"estimated from the pair {1 - b:.1%}; the stated one is used"
-        for index, (a, b) in enumerate(zip(left, least, strict=True), start=1)
+        for index, (a, b) in enumerate(zip(stated_share, estimated_share, strict=True), start=1)
         if a > _SETTINGS.unexplained and a > _SETTINGS.times_worse * b
     )
 

@@ -42,10 +42,10 @@ def recorded_pair(build: Callable[[Affine | None], Pair], record: Record) -> Pai
     KeyError, TypeError, ValueError
         If the record is invalid, or from an older version of hsfuse.
     """
-    pair, found = build(None), record["alignment"]
-    if not same_grid(pair.geometry, record["grid"]) and found is not None:
-        pair = build(shifted_by(tuple(found["shift"]), pair.geometry))
-    drift = None if found is None else found["resampled"]
+    pair, alignment = build(None), record["alignment"]
+    if not same_grid(pair.geometry, record["grid"]) and alignment is not None:
+        pair = build(shifted_by(tuple(alignment["shift"]), pair.geometry))
+    drift = None if alignment is None else alignment["resampled"]
     if drift is not None:
         terms = tuple(drift["terms"][0]), tuple(drift["terms"][1])
         surface = Drift(tuple(drift["size"]), terms, drift["scatter"], drift["windows"])
@@ -64,7 +64,7 @@ def same_grid(geometry: Geometry, grid: Record) -> bool:
     for name, axis in (("y", geometry.y), ("x", geometry.x)):
         if (axis.fine, axis.coarse) != (grid["fine"][name], grid["coarse"][name]):
             return False
-        far = (axis.ratio - grid["ratio"][name]) * axis.coarse
-        if max(abs(axis.origin - grid["origin"][name]), abs(far)) > _SAME_GRID:
+        difference = (axis.ratio - grid["ratio"][name]) * axis.coarse
+        if max(abs(axis.origin - grid["origin"][name]), abs(difference)) > _SAME_GRID:
             return False
     return True

@@ -33,13 +33,13 @@ class _Settings:
 
     # Share of the response of an MS band inside the range of the HS bands: an error below the
     # first, since most of the signal is then outside the HS bands; a note below the second.
-    least_coverage: float = 0.5
+    minimum_coverage: float = 0.5
     full_coverage: float = 0.95
     # Difference in nanometres between a stated band centre and that of the sensor above which a
     # note names both: more than rounding to tens of nanometres.
     rounded_centre: float = 10.0
     # Largest number of sensors suggested for an image without one.
-    most_suggested: int = 3
+    maximum_suggested: int = 3
 
 
 SETTINGS = _Settings()
@@ -113,7 +113,7 @@ def covered_bands(
     if sensor is None or not np.isfinite(hs["wavelength"].values).all():
         return np.ones(rgb.sizes["band"], dtype=bool), sensor
     response = _response(hs, sensor, f"{raster_label(hs)} and {raster_label(rgb)}")
-    return response.coverage >= SETTINGS.least_coverage, sensor
+    return response.coverage >= SETTINGS.minimum_coverage, sensor
 
 
 def _response(hs: xr.DataArray, sensor: Sensor, both: str) -> Response:
@@ -178,28 +178,28 @@ def check_hs_sensor(hs: xr.DataArray, sensor: Sensor) -> list[str]:
     if str(hs.attrs.get("wavelength_source", "")).startswith("sensor "):
         return []  # the wavelengths were taken from the sensor
     centre = np.asarray(hs["wavelength"].values, dtype=np.float64)
-    bands, own = hs.sizes["band"], len(sensor.band_names)
+    bands, sensor_bands = hs.sizes["band"], len(sensor.band_names)
     if not np.isfinite(centre).all():
-        if bands == own:
+        if bands == sensor_bands:
             return []
         raise PairError(
             f"{raster_label(hs)}: has {bands} bands and does not state their wavelengths, sensor "
-            f"{sensor.id} has {own}; expected the sensor of the file, or its bands as "
+            f"{sensor.id} has {sensor_bands}; expected the sensor of the file, or its bands as "
             f"{sensor.id}:BAND,BAND"
         )
     stated = f"{centre.min():.0f} to {centre.max():.0f} nm"
     if sensor.contains(centre):
-        if bands == own:
+        if bands == sensor_bands:
             return []
         return [
-            f"{raster_label(hs)} has {bands} bands, {stated}, sensor {sensor.id} has {own}: they "
-            "were matched by wavelength"
+            f"{raster_label(hs)} has {bands} bands, {stated}, sensor {sensor.id} has "
+            f"{sensor_bands}: they were matched by wavelength"
         ]
-    if bands != own:
+    if bands != sensor_bands:
         raise PairError(
-            f"{raster_label(hs)}: its {bands} bands, {stated}, are neither the {own} bands of "
-            f"sensor {sensor.id} nor, by their wavelengths, a selection of them; expected the "
-            "sensor of the file"
+            f"{raster_label(hs)}: its {bands} bands, {stated}, are neither the {sensor_bands} "
+            f"bands of sensor {sensor.id} nor, by their wavelengths, a selection of them; expected "
+            "the sensor of the file"
         )
     return [
         f"{raster_label(hs)} states wavelengths that are not those of sensor {sensor.id}; the "
@@ -216,14 +216,14 @@ def suggest_hs_sensor(hs: xr.DataArray) -> list[str]:
     if hs.attrs.get("sensor") or "selected_bands" in hs.attrs:
         return []
     fitting = fitting_sensors(hs.sizes["band"], hs["wavelength"].values)
-    if not 0 < len(fitting) <= SETTINGS.most_suggested:
+    if not 0 < len(fitting) <= SETTINGS.maximum_suggested:
         return []
-    known = np.isfinite(hs["wavelength"].values).all()
-    like = "number and wavelengths" if known else "number"
+    has_wavelengths = np.isfinite(hs["wavelength"].values).all()
+    like = "number and wavelengths" if has_wavelengths else "number"
     return [
         f"{raster_label(hs)} names no sensor; its {hs.sizes['band']} bands fit "
         f"{' or '.join(fitting)} by their {like}; if such a sensor made it, try --hs-sensor "
-        f"{fitting[0]}, which gives the PSF{'' if known else ' and the wavelengths'}"
+        f"{fitting[0]}, which gives the PSF{'' if has_wavelengths else ' and the wavelengths'}"
     ]
 
 
@@ -231,10 +231,10 @@ def _nominal_centres(rgb: xr.DataArray, centre: NDArray[np.float64], sensor: Sen
     """Return a note where stated band centres are nominal values for the bands of the sensor."""
     if np.abs(sensor.wavelength - centre).max() <= SETTINGS.rounded_centre:
         return []
-    stated, known = (", ".join(f"{w:.0f}" for w in w_s) for w_s in (centre, sensor.wavelength))
+    stated, nominal = (", ".join(f"{w:.0f}" for w in w_s) for w_s in (centre, sensor.wavelength))
     return [
         f"{raster_label(rgb)} states the band centres {stated} nm; they are taken for the bands of "
-        f"{sensor.id} at {known} nm"
+        f"{sensor.id} at {nominal} nm"
     ]
 
 
@@ -245,14 +245,14 @@ def _check_coverage(
     names: tuple[str, ...],
     notes: list[str],
 ) -> None:
-    known = hs["wavelength"].values
-    span = f"{np.nanmin(known):.0f} to {np.nanmax(known):.0f} nm"
+    wavelength = hs["wavelength"].values
+    span = f"{np.nanmin(wavelength):.0f} to {np.nanmax(wavelength):.0f} nm"
     for name, share in zip(names, coverage, strict=True):
-        if share < SETTINGS.least_coverage:
+        if share < SETTINGS.minimum_coverage:
             raise PairError(
                 f"{raster_label(rgb)}: {1 - share:.0%} of the response of band {name} lies outside "
                 f"the good HS bands of {raster_label(hs)}, {span}; "
-                f"expected at most {1 - SETTINGS.least_coverage:.0%}"
+                f"expected at most {1 - SETTINGS.minimum_coverage:.0%}"
             )
         if share < SETTINGS.full_coverage:
             notes.append(

@@ -53,18 +53,18 @@ class _Settings:
     side: int = 64
     # Smallest side of a window of the MS image in HS pixels, whatever the number of MS pixels: a
     # reduced-resolution test needs twelve.
-    least_side: int = 16
+    minimum_side: int = 16
     # Largest number of spectra for the estimates of noise and bad bands: all of nine windows.
-    most_spectra: int = 40_000
+    maximum_spectra: int = 40_000
     # Ratio of the noise to the standard deviation of a band above which it is bad. On twelve real
     # scenes every band in water vapour absorption is above, and eight of 2500 others, all noisy.
-    most_noise: float = 0.7
+    maximum_noise: float = 0.7
     # Lag-one autocorrelation of the noise-free residual of a band; and the smallest share of the
     # power of a residual that counts as noise.
     signal_autocorrelation: float = 0.5
-    least_white: float = 0.01
+    minimum_white: float = 0.01
     # Smallest share of the PSF of an HS pixel on MS pixels with data.
-    least_psf: float = 0.5
+    minimum_psf_share: float = 0.5
     # Quantile of the HS values used as the brightness of the scene; above it are glints.
     bright: float = 0.999
 
@@ -82,7 +82,7 @@ class Survey:
     patches : tuple of Patch
         The windows.
     psf : PSF
-        Of the HS sensor, in HS pixels.
+        PSF of the HS sensor, in HS pixels.
     marked : ndarray of shape (bands,), bool
         False for bands that the file or the sensor flags as bad.
     wavelength : ndarray of shape (bands,)
@@ -133,9 +133,9 @@ class Survey:
         mostly noise by a regression on its neighbours.
         """
         usable = self._usable
-        known = self._spectra(usable)[usable].astype(np.float64)
+        spectra = self._spectra(usable)[usable].astype(np.float64)
         clear = usable.copy()
-        clear[usable] = band_noise(known) <= _SETTINGS.most_noise * known.std(axis=1)
+        clear[usable] = band_noise(spectra) <= _SETTINGS.maximum_noise * spectra.std(axis=1)
         return clear if clear.sum() > 1 else usable
 
     @cached_property
@@ -164,12 +164,12 @@ class Survey:
 
     def _spectra(self, bands: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Return the spectra with data in all ``bands``, thinned to the largest number."""
-        known = [np.isfinite(image[bands]).all(axis=0) for image in self.images]
-        every = -(-sum(int(where.sum()) for where in known) // _SETTINGS.most_spectra)
+        masks = [np.isfinite(image[bands]).all(axis=0) for image in self.images]
+        every = -(-sum(int(mask.sum()) for mask in masks) // _SETTINGS.maximum_spectra)
         return np.concatenate(
             [
-                image[:, where][:, :: max(every, 1)]
-                for image, where in zip(self.images, known, strict=True)
+                image[:, mask][:, :: max(every, 1)]
+                for image, mask in zip(self.images, masks, strict=True)
             ],
             axis=1,
         )
@@ -182,17 +182,19 @@ class Survey:
         It is the spatially uncorrelated part of the residual of a regression on neighbouring bands.
         """
         good = self.good
-        within = self.spectra[good].astype(np.float64)
-        own = np.eye(len(within)) - neighbour_weights(within)
-        mean = within.mean(axis=1)[:, None, None]
-        rest = (np.tensordot(own, image[good] - mean, axes=1) for image in self.images)
+        spectra = self.spectra[good].astype(np.float64)
+        residual_matrix = np.eye(len(spectra)) - neighbour_weights(spectra)
+        mean = spectra.mean(axis=1)[:, None, None]
+        residuals = (
+            np.tensordot(residual_matrix, image[good] - mean, axes=1) for image in self.images
+        )
         white = np.clip(
-            1 - lag_one_autocorrelation(rest) / _SETTINGS.signal_autocorrelation,
-            _SETTINGS.least_white,
+            1 - lag_one_autocorrelation(residuals) / _SETTINGS.signal_autocorrelation,
+            _SETTINGS.minimum_white,
             1,
         )
         noise = np.zeros(good.size)
-        noise[good] = band_noise(within) * np.sqrt(white)
+        noise[good] = band_noise(spectra) * np.sqrt(white)
         return noise
 
     @cached_property
@@ -217,7 +219,7 @@ class Survey:
             D(Y) of shape (MS bands, rows, columns), and a mask of shape (rows, columns): true where
             every good HS band has data and most of the PSF is on MS pixels with data.
         """
-        index = next((i for i, known in enumerate(self.patches) if known is patch), None)
+        index = next((i for i, candidate in enumerate(self.patches) if candidate is patch), None)
         if index is None:
             degraded, covered = _degrade(patch, self.psf)
         else:
@@ -231,20 +233,20 @@ class Survey:
         """Cache of D(Y) and its mask for each patch, by index."""
         return {}
 
-    def sample(self, most: int, pixels: int) -> list[Patch]:
+    def sample(self, maximum: int, pixels: int) -> list[Patch]:
         """
         Return some of the patches with MS data, spread over the survey, each cut to its centre.
 
         Parameters
         ----------
-        most : int
+        maximum : int
             Largest number of patches.
         pixels : int
             Approximate number of MS pixels of all patches together.
         """
-        known = [p for p in self.patches if np.isfinite(p.fine).all(axis=0).any()]
-        places = np.linspace(0, len(known) - 1, min(most, len(known))).round().astype(int)
-        some = [known[place] for place in places]
+        patches = [p for p in self.patches if np.isfinite(p.fine).all(axis=0).any()]
+        indexes = np.linspace(0, len(patches) - 1, min(maximum, len(patches))).round().astype(int)
+        some = [patches[index] for index in indexes]
         return [patch.middle(self.psf, pixels / len(some)) for patch in some]
 
     @cached_property
@@ -261,10 +263,10 @@ class Survey:
         Cached estimates (noise, D(Y), radiometry) are copied, since they depend on the patches
         only.
         """
-        found = replace(self, response=self.radiometry.response)
-        own = {each.name for each in fields(self)}
-        found.__dict__.update({k: v for k, v in self.__dict__.items() if k not in own})
-        return found
+        survey = replace(self, response=self.radiometry.response)
+        names = {f.name for f in fields(self)}
+        survey.__dict__.update({k: v for k, v in self.__dict__.items() if k not in names})
+        return survey
 
 
 def _degrade(patch: Patch, psf: PSF) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -272,7 +274,7 @@ def _degrade(patch: Patch, psf: PSF) -> tuple[NDArray[np.float64], NDArray[np.bo
     operator = Degrade.between(patch.geometry, psf, dtype=torch.float64)
     fine = torch.from_numpy(patch.fine.astype(np.float64))
     degraded, share = operator.forward_masked(fine, torch.isfinite(fine).all(dim=0))
-    return degraded.numpy(), share.numpy() > _SETTINGS.least_psf
+    return degraded.numpy(), share.numpy() > _SETTINGS.minimum_psf_share
 
 
 def brightness(spectra: NDArray[np.float32]) -> float:
@@ -294,6 +296,7 @@ def survey_pair(
     Parameters
     ----------
     pair : Pair
+        The pair.
     windows : int
         Number of windows along each axis of a large scene.
     halo : float
@@ -351,7 +354,7 @@ def _spread(length: int, side: int, count: int) -> list[Span]:
 def _fine_side(axis: Axis, reach: float, along_axis: float) -> int:
     """Return the side in HS pixels of a window of the MS image, for ``along_axis`` MS pixels."""
     side = int(along_axis / (_SETTINGS.windows * axis.ratio) - 2 * reach)
-    return min(max(side, _SETTINGS.least_side), _SETTINGS.side)
+    return min(max(side, _SETTINGS.minimum_side), _SETTINGS.side)
 
 
 def _count(axis: Axis, reach: float, windows: int, along_axis: float) -> int:

@@ -78,12 +78,12 @@ def _apply_response(
 def _check_coverage(label: str, sensor: Sensor, response: Response) -> str:
     """Raise for bands that the raster does not cover; log and return those covered in part."""
     shares = dict(zip(response.band_names, response.coverage, strict=True))
-    absent = [name for name, share in shares.items() if share < SETTINGS.least_coverage]
+    absent = [name for name, share in shares.items() if share < SETTINGS.minimum_coverage]
     if absent:
         rest = [name for name in shares if name not in absent]
         remedy = f"; name those that it covers: {sensor.id}:{','.join(rest)}" if rest else ""
         raise SensorError(
-            f"{label}: covers less than {SETTINGS.least_coverage:.0%} of the response of "
+            f"{label}: covers less than {SETTINGS.minimum_coverage:.0%} of the response of "
             f"{sensor.id} {listed(absent)}{remedy}"
         )
     partial = [

@@ -61,10 +61,10 @@ def align_pair(
         If the rasters are not a valid pair, or show different areas.
     """
     cache = cache or PixelCache()
-    known: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "hs_sensor": hs_sensor, "rgb_sensor": rgb_sensor, "psf": psf, "window": window
     }  # fmt: skip
-    pair = make_pair(hs, rgb, **known)
+    pair = make_pair(hs, rgb, **arguments)
     alignment = measure_alignment(survey_windows(pair, cache), psf)
     if alignment is None:
         return pair, None
@@ -82,17 +82,17 @@ def align_pair(
         )
         return replace(pair, notes=(*pair.notes, note)), alignment
     notes = []
-    limit = [
+    limits = [
         max(_SETTINGS.standard_errors * error, _SETTINGS.smallest_shift)
         for error in alignment.shift_error
     ]
-    if any(abs(move) > least for move, least in zip(alignment.shift, limit, strict=True)):
+    if any(abs(move) > limit for move, limit in zip(alignment.shift, limits, strict=True)):
         move = shifted_by(alignment.shift, pair.geometry)
         notes.append(
             f"co-registration: estimated shift of {raster_label(hs)} {alignment.description}, from "
             "the place that its file states; corrected in the output grid, the file is untouched"
         )
-        pair = make_pair(hs, rgb, **known, move=move)
+        pair = make_pair(hs, rgb, **arguments, move=move)
     pair, alignment = correct_drift(pair, alignment, notes, cache)
     pair = select_psf(pair, alignment, notes)
     if alignment.changed > _SETTINGS.reported_change:

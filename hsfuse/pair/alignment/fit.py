@@ -46,11 +46,11 @@ class Fit:
     def of(cls, windows: list[WindowPair], shift: tuple[float, float]) -> Fit | None:
         """Return the problem around a shift (y, x); None where too few pixels are usable."""
         used = [window.usable(shift, _SETTINGS.slack) for window in windows]
-        kept = [i for i, u in enumerate(used) if u.sum() >= 2 * _PIXELS_PER_COLUMN]
-        if not kept:
+        usable = [i for i, u in enumerate(used) if u.sum() >= 2 * _PIXELS_PER_COLUMN]
+        if not usable:
             return None
-        used = [used[i] for i in kept]
-        return cls([windows[i] for i in kept], used, np.ones(sum(int(u.sum()) for u in used)))
+        used = [used[i] for i in usable]
+        return cls([windows[i] for i in usable], used, np.ones(sum(int(u.sum()) for u in used)))
 
     @cached_property
     def _count(self) -> int:
@@ -88,20 +88,22 @@ class Fit:
         degraded = degraded - (degraded @ self.weight / weighted)[:, None]
         spread = np.sqrt((degraded**2 @ self.weight) / weighted)
         degraded = degraded * self.weight
-        left = degraded - (degraded @ basis) @ basis.T
-        residuals: Array = left / np.maximum(spread, 1e-300)[:, None]
+        remaining = degraded - (degraded @ basis) @ basis.T
+        residuals: Array = remaining / np.maximum(spread, 1e-300)[:, None]
         return residuals
 
     def solve(self, start: Array, *, widths: bool = True) -> Array:
         """Return the estimates (shift y, shift x, FWHM y, FWHM x) in HS pixels."""
         free = np.array([True, True, widths, widths])
-        found = start.copy()
-        self.weight = self._pixel_weights(found)
+        parameters = start.copy()
+        self.weight = self._pixel_weights(parameters)
         for _ in range(_SETTINGS.rounds):
             basis = self._columns()
 
-            def residuals(values: Array, basis: Array = basis, found: Array = found) -> Array:
-                trial = found.copy()
+            def residuals(
+                values: Array, basis: Array = basis, parameters: Array = parameters
+            ) -> Array:
+                trial = parameters.copy()
                 trial[free] = values
                 return self._residuals(self._degraded(trial), basis).ravel()
 
@@ -109,7 +111,7 @@ class Fit:
             high = np.array([*(start[:2] + 1.0), _SETTINGS.widest, _SETTINGS.widest])[free]
             result = least_squares(
                 residuals,
-                np.clip(found[free], low + 1e-6, high - 1e-6),
+                np.clip(parameters[free], low + 1e-6, high - 1e-6),
                 bounds=(low, high),
                 x_scale=np.array([0.1, 0.1, 0.2, 0.2])[free],
                 diff_step=0.01,
@@ -117,16 +119,16 @@ class Fit:
                 ftol=1e-6,
                 max_nfev=20,
             )
-            moved = np.abs(result.x - found[free]).max()
-            found[free] = result.x
-            self.weight = self._pixel_weights(found)
+            moved = np.abs(result.x - parameters[free]).max()
+            parameters[free] = result.x
+            self.weight = self._pixel_weights(parameters)
             if moved < _SETTINGS.tolerance:
                 break
-        return found
+        return parameters
 
-    def _pixel_weights(self, found: Array) -> Array:
+    def _pixel_weights(self, parameters: Array) -> Array:
         """Return the robust weights (pixels,) by Tukey's biweight."""
-        degraded, weight = self._degraded(found), self.weight
+        degraded, weight = self._degraded(parameters), self.weight
         for _ in range(_SETTINGS.reweightings):
             weight = tukey_biweight(self._leading_residuals(degraded, weight), degraded)
         return weight
@@ -136,33 +138,33 @@ class Fit:
         count = max(2, min(len(self._stacked) + 1, self._count // _PIXELS_PER_COLUMN))
         columns = np.concatenate([np.ones((1, self._count)), self._stacked[: count - 1]]).T
         line = np.linalg.lstsq(columns * weight[:, None], (degraded * weight).T, rcond=None)[0]
-        left: Array = degraded - (columns @ line).T
-        return left
+        residuals: Array = degraded - (columns @ line).T
+        return residuals
 
-    def changed(self, found: Array) -> float:
+    def changed(self, parameters: Array) -> float:
         """Return the share of pixels that are outliers with large residuals."""
-        degraded = self._degraded(found)
-        least = _SETTINGS.least_change * degraded.std(axis=1, keepdims=True)
-        off = np.abs(self._leading_residuals(degraded, self.weight)) > least
-        return float(((self.weight <= _SETTINGS.outlier_weight) & off.any(axis=0)).mean())
+        degraded = self._degraded(parameters)
+        minimum = _SETTINGS.minimum_change * degraded.std(axis=1, keepdims=True)
+        large = np.abs(self._leading_residuals(degraded, self.weight)) > minimum
+        return float(((self.weight <= _SETTINGS.outlier_weight) & large.any(axis=0)).mean())
 
-    def unexplained(self, found: Array) -> float:
+    def unexplained(self, parameters: Array) -> float:
         """Return the unexplained share of the variance of D(Y)."""
         columns = self._columns()
-        left = self._residuals(self._degraded(found), columns)
+        residuals = self._residuals(self._degraded(parameters), columns)
         pixels, used = float((self.weight**2).sum()), columns.shape[1]
-        return float((left**2).sum() / (len(left) * max(pixels - used, 1.0)))
+        return float((residuals**2).sum() / (len(residuals) * max(pixels - used, 1.0)))
 
-    def detail(self, found: Array) -> float:
+    def detail(self, parameters: Array) -> float:
         """Return the unexplained share of the variance of high-pass filtered D(Y)."""
         rows, columns, start = [], [], 0
-        for window, every in zip(self.windows, self.used, strict=True):
-            used, stop = every.copy(), start + int(every.sum())
+        for window, mask in zip(self.windows, self.used, strict=True):
+            used, stop = mask.copy(), start + int(mask.sum())
             # Outliers are excluded: the edge of a cloud would dominate the detail.
-            used[every] = self.weight[start:stop] > _SETTINGS.outlier_weight
+            used[mask] = self.weight[start:stop] > _SETTINGS.outlier_weight
             start = stop
             columns.append(_high_pass(window.components, used))
-            rows.append(_high_pass(window.degraded(found), used))
+            rows.append(_high_pass(window.degraded(parameters), used))
         degraded, components = np.concatenate(rows, axis=1), np.concatenate(columns, axis=1)
         basis, _ = regression_basis(components, np.ones(degraded.shape[1], dtype=bool))
         if basis is None:
@@ -172,31 +174,34 @@ class Fit:
             1.0, unexplained_share(basis, degraded) * (pixels - 1) / max(pixels - basis.shape[1], 1)
         )
 
-    def textured(self, found: Array) -> bool:
+    def textured(self, parameters: Array) -> bool:
         """Return whether both images show spatial structure beyond noise."""
         autocorrelations = [
             (
-                _lag_two_autocorrelation(window.components[0], window.known),
+                _lag_two_autocorrelation(window.components[0], window.valid),
                 max(
-                    _lag_two_autocorrelation(band, window.known) for band in window.degraded(found)
+                    _lag_two_autocorrelation(band, window.valid)
+                    for band in window.degraded(parameters)
                 ),
             )
             for window in self.windows
         ]
         return all(max(both) > _SETTINGS.texture for both in zip(*autocorrelations, strict=True))
 
-    def errors(self, found: Array) -> Array:
+    def errors(self, parameters: Array) -> Array:
         """Return the standard errors (4,) of shifts and widths, by the Jacobian at the optimum."""
         basis, step = self._columns(), 0.02
-        at = self._residuals(self._degraded(found), basis)
+        residuals = self._residuals(self._degraded(parameters), basis)
         slopes = []
         for index in range(4):
-            moved = found.copy()
+            moved = parameters.copy()
             moved[index] += step
-            slopes.append((self._residuals(self._degraded(moved), basis) - at).ravel() / step)
+            slopes.append(
+                (self._residuals(self._degraded(moved), basis) - residuals).ravel() / step
+            )
         jacobian = np.array(slopes)
         # Errors of neighbouring HS pixels are correlated: four pixels count as one observation.
-        noise = 4 * (at**2).sum() / max(at.size - 4, 1)
+        noise = 4 * (residuals**2).sum() / max(residuals.size - 4, 1)
         return np.sqrt(np.diag(np.linalg.pinv(jacobian @ jacobian.T)) * noise)
 
 
@@ -209,13 +214,13 @@ def _high_pass(bands: Array, used: NDArray[np.bool_]) -> Array:
     )
 
 
-def _lag_two_autocorrelation(band: Array, known: NDArray[np.bool_]) -> float:
+def _lag_two_autocorrelation(band: Array, valid: NDArray[np.bool_]) -> float:
     """Return the correlation of pixels two apart; white noise blurred by 2 pixels has 0.06."""
     pairs = [
-        (band[2:][known[2:] & known[:-2]], band[:-2][known[2:] & known[:-2]]),
+        (band[2:][valid[2:] & valid[:-2]], band[:-2][valid[2:] & valid[:-2]]),
         (
-            band[:, 2:][known[:, 2:] & known[:, :-2]],
-            band[:, :-2][known[:, 2:] & known[:, :-2]],
+            band[:, 2:][valid[:, 2:] & valid[:, :-2]],
+            band[:, :-2][valid[:, 2:] & valid[:, :-2]],
         ),
     ]
     values = [
@@ -224,7 +229,7 @@ def _lag_two_autocorrelation(band: Array, known: NDArray[np.bool_]) -> float:
     return max(values, default=0.0)
 
 
-def local_shifts(windows: list[WindowPair], found: Array) -> Array:
+def local_shifts(windows: list[WindowPair], parameters: Array) -> Array:
     """
     Estimate the shift of each window separately.
 
@@ -235,10 +240,10 @@ def local_shifts(windows: list[WindowPair], found: Array) -> Array:
     """
     rows = []
     for window in windows:
-        fit = Fit.of([window], (float(found[0]), float(found[1])))
+        fit = Fit.of([window], (float(parameters[0]), float(parameters[1])))
         if fit is None:
             continue
-        own = fit.solve(found, widths=False)
-        error = fit.errors(own)
-        rows.append([*window.centre, own[0], own[1], error[0], error[1]])
+        local = fit.solve(parameters, widths=False)
+        error = fit.errors(local)
+        rows.append([*window.centre, local[0], local[1], error[0], error[1]])
     return np.array(rows).reshape(-1, 6)

@@ -74,8 +74,10 @@ class Alignment:
     def description(self) -> str:
         """The shift in words."""
         words = [
-            f"{abs(move):.2f} HS pixels {way[move > 0]}"
-            for move, way in zip(self.shift, (("up", "down"), ("left", "right")), strict=True)
+            f"{abs(move):.2f} HS pixels {directions[move > 0]}"
+            for move, directions in zip(
+                self.shift, (("up", "down"), ("left", "right")), strict=True
+            )
             if abs(move) >= 0.005
         ]
         return f"{' and '.join(words) or 'no shift'} (standard error {max(self.shift_error):.3f})"
@@ -104,34 +106,37 @@ def measure_alignment(survey: Survey, psf: PSF | None = None) -> Alignment | Non
     """
     windows = window_pairs(survey)
     # About nine windows determine the shift and the width; the others only the drift.
-    some = windows[:: -(-len(windows) // _SETTINGS.most_windows)] if windows else []
+    compared = windows[:: -(-len(windows) // _SETTINGS.maximum_windows)] if windows else []
     best, initial = None, DEFAULT.search.initial_fwhm
     start = (initial, initial) if psf is None else psf.fwhm
-    for shift in search_shifts(some) if some else ():
-        trial = Fit.of(some, shift)
+    for shift in search_shifts(compared) if compared else ():
+        trial = Fit.of(compared, shift)
         if trial is None:
             continue
-        place = trial.solve(np.array([*shift, *start], float), widths=psf is None)
-        detail = trial.detail(place)
+        estimate = trial.solve(np.array([*shift, *start], float), widths=psf is None)
+        detail = trial.detail(estimate)
         if best is None or detail < best[0]:
-            best = (detail, trial, place)
+            best = (detail, trial, estimate)
         if detail < _SETTINGS.unexplained:
             break
     if best is None:
         return None
-    detail, fit, found = best
-    error = fit.errors(found)
-    at, fwhm = (float(found[0]), float(found[1])), (float(found[2]), float(found[3]))
+    detail, fit, parameters = best
+    error = fit.errors(parameters)
+    at, fwhm = (
+        (float(parameters[0]), float(parameters[1])),
+        (float(parameters[2]), float(parameters[3])),
+    )
     fwhm_error = float(error[2]), float(error[3])
-    local = local_shifts(windows, found)
+    local = local_shifts(windows, parameters)
     return Alignment(
         shift=at,
         psf=psf or PSF(fwhm, "estimated from the pair", standard_error=fwhm_error),
         shift_error=(float(error[0]), float(error[1])),
-        unexplained=fit.unexplained(found),
+        unexplained=fit.unexplained(parameters),
         detail=detail,
-        textured=fit.textured(found),
-        changed=fit.changed(found),
+        textured=fit.textured(parameters),
+        changed=fit.changed(parameters),
         local=local,
         drift=fit_drift(local, survey.coarse_shape),
     )

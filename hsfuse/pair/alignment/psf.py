@@ -15,24 +15,26 @@ _SETTINGS = DEFAULT.correction
 
 
 def select_psf(pair: Pair, alignment: Alignment, notes: list[str]) -> Pair:
-    """Return the pair with the estimated PSF if its own is an assumption; note differences."""
-    own, estimated = pair.psf, alignment.psf
-    off = [abs(a - b) for a, b in zip(own.fwhm, estimated.fwhm, strict=True)]
+    """Return the pair, with the estimated PSF if the stated one is assumed; note differences."""
+    stated, estimated = pair.psf, alignment.psf
+    differences = [abs(a - b) for a, b in zip(stated.fwhm, estimated.fwhm, strict=True)]
     errors = estimated.standard_error or (math.inf, math.inf)
     limits = [_SETTINGS.standard_errors * error for error in errors]
-    if own.status == "assumed":
-        least = [max(error, _SETTINGS.smallest_widening) for error in limits]
-        if all(a <= b for a, b in zip(off, least, strict=True)):
+    if stated.status == "assumed":
+        thresholds = [max(error, _SETTINGS.smallest_widening) for error in limits]
+        if all(a <= b for a, b in zip(differences, thresholds, strict=True)):
             return pair
         return replace(pair, psf=estimated)
     beyond = [
-        max(error, _SETTINGS.psf_difference * a) for error, a in zip(limits, own.fwhm, strict=True)
+        max(error, _SETTINGS.psf_difference * a)
+        for error, a in zip(limits, stated.fwhm, strict=True)
     ]
-    if any(a > b for a, b in zip(off, beyond, strict=True)):
+    if any(a > b for a, b in zip(differences, beyond, strict=True)):
         notes.append(
-            f"PSF: the sensor's definition states {own.describe()}, {own.status}; the estimate "
-            f"from the pair is {estimated.describe()}; the definition's is used, and a width that "
-            f"is wrong costs accuracy: --fwhm {estimated.fwhm[0]:.2f} {estimated.fwhm[1]:.2f} "
+            f"PSF: the sensor's definition states {stated.describe()}, {stated.status}; the "
+            f"estimate from the pair is {estimated.describe()}; the definition's is used, and a "
+            "width that is wrong costs accuracy: --fwhm "
+            f"{estimated.fwhm[0]:.2f} {estimated.fwhm[1]:.2f} "
             "uses the estimate"
         )
     return pair

@@ -24,19 +24,21 @@ def search_shifts(windows: list[WindowPair]) -> list[tuple[int, int]]:
     of the ranks of D(Y), which limits the influence of clouds, over the three quarters of the
     pixels with the smallest residuals (least trimmed squares, Rousseeuw 1984).
     """
-    side = min(min(window.known.shape) for window in windows)
+    side = min(min(window.valid.shape) for window in windows)
     far = min(_SETTINGS.largest_shift, side // _SETTINGS.sides)
     if far < 1:
         return []
     steps = range(-far, far + 1)
-    left = np.zeros((len(steps), len(steps)))
+    unexplained = np.zeros((len(steps), len(steps)))
     comparable = False
     draw = np.random.default_rng(0)
     for window in windows:
         inner = (slice(far, -far), slice(far, -far))
-        degraded = _ranked(window.degraded([0, 0, _SETTINGS.initial_fwhm, _SETTINGS.initial_fwhm]))
-        known = _subset(window.known[inner], _SETTINGS.pixels // len(windows), draw)
-        basis, used = regression_basis(window.components[(slice(None), *inner)], known)
+        degraded = _rank_values(
+            window.degraded([0, 0, _SETTINGS.initial_fwhm, _SETTINGS.initial_fwhm])
+        )
+        valid = _subset(window.valid[inner], _SETTINGS.pixels // len(windows), draw)
+        basis, used = regression_basis(window.components[(slice(None), *inner)], valid)
         if basis is None:
             continue
         comparable = True
@@ -46,45 +48,47 @@ def search_shifts(windows: list[WindowPair]) -> list[tuple[int, int]]:
                     slice(far + down, degraded.shape[1] - far + down),
                     slice(far + right, degraded.shape[2] - far + right),
                 )
-                left[row, column] += _trimmed_left(basis, degraded[(slice(None), *place)][:, used])
-    places: list[tuple[int, int]] = []
-    for index in np.argsort(left, axis=None, kind="stable") if comparable else ():
+                unexplained[row, column] += _trimmed_residual(
+                    basis, degraded[(slice(None), *place)][:, used]
+                )
+    shifts: list[tuple[int, int]] = []
+    for index in np.argsort(unexplained, axis=None, kind="stable") if comparable else ():
         down, right = steps[int(index) // len(steps)], steps[int(index) % len(steps)]
-        if all(max(abs(down - y), abs(right - x)) > 1 for y, x in places):
-            places.append((down, right))
-    return places[: _SETTINGS.candidates]
+        if all(max(abs(down - y), abs(right - x)) > 1 for y, x in shifts):
+            shifts.append((down, right))
+    return shifts[: _SETTINGS.candidates]
 
 
-def _subset(known: NDArray[np.bool_], most: int, draw: np.random.Generator) -> NDArray[np.bool_]:
-    """Return a random subset of a mask with at most ``most`` pixels."""
-    places = np.flatnonzero(known)
-    if len(places) <= most:
-        return known
-    subset = np.zeros(known.shape, dtype=bool)
-    subset.flat[draw.choice(places, most, replace=False)] = True
+def _subset(valid: NDArray[np.bool_], maximum: int, draw: np.random.Generator) -> NDArray[np.bool_]:
+    """Return a random subset of a mask with at most ``maximum`` pixels."""
+    places = np.flatnonzero(valid)
+    if len(places) <= maximum:
+        return valid
+    subset = np.zeros(valid.shape, dtype=bool)
+    subset.flat[draw.choice(places, maximum, replace=False)] = True
     return subset
 
 
-def _trimmed_left(columns: Array, values: Array) -> float:
+def _trimmed_residual(columns: Array, values: Array) -> float:
     """Return the unexplained share of the variance over the pixels with the smallest residuals."""
     spread = np.maximum(values.var(axis=1), 1e-300)
-    kept = np.ones(len(columns), dtype=bool)
+    used = np.ones(len(columns), dtype=bool)
     ridge = 1e-9 * np.eye(columns.shape[1])
     for _ in range(_SETTINGS.trimmings):
-        own, wanted = columns[kept], values[:, kept]
-        line = np.linalg.solve(own.T @ own + ridge, own.T @ wanted.T)
+        design, targets = columns[used], values[:, used]
+        line = np.linalg.solve(design.T @ design + ridge, design.T @ targets.T)
         power = (values - (columns @ line).T) ** 2
         size = (power / spread[:, None]).mean(axis=0)
-        kept = size <= np.quantile(size, _SETTINGS.trimmed_share)
-    rest = power[:, kept].mean(axis=1) / np.maximum(values[:, kept].var(axis=1), 1e-300)
-    return float(np.clip(rest, 0, 1).mean())
+        used = size <= np.quantile(size, _SETTINGS.trimmed_share)
+    unexplained = power[:, used].mean(axis=1) / np.maximum(values[:, used].var(axis=1), 1e-300)
+    return float(np.clip(unexplained, 0, 1).mean())
 
 
-def _ranked(bands: Array) -> Array:
+def _rank_values(bands: Array) -> Array:
     """Return the ranks of each band from 1, the mean rank for ties; shape as given."""
     # Equivalent to scipy.stats.rankdata, which is slow to import.
     ranks = np.empty(bands.shape)
-    for band, own in zip(bands, ranks, strict=True):
+    for band, rank in zip(bands, ranks, strict=True):
         _, place, counts = np.unique(band, return_inverse=True, return_counts=True)
-        own[...] = (np.cumsum(counts) - (counts - 1) / 2)[place].reshape(band.shape)
+        rank[...] = (np.cumsum(counts) - (counts - 1) / 2)[place].reshape(band.shape)
     return ranks

@@ -37,7 +37,7 @@ class WindowSettings:
     # data. Beyond ``psf_reach`` HS pixels from its centre such a PSF has 1 % of its weight.
     widest_psf: float = 2.0
     psf_reach: float = 2.2
-    least_coverage: float = 0.98
+    minimum_coverage: float = 0.98
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +79,14 @@ class FitSettings:
     # Weight at or below which a pixel is an outlier. It counts as changed if its residual also
     # exceeds this share of the standard deviation of a band, which rare materials do not.
     outlier_weight: float = 0.1
-    least_change: float = 0.15
+    minimum_change: float = 0.15
     # Side in pixels of the moving mean of the high-pass filter.
     detail_window: int = 5
     # Correlation of pixels two apart above which an image shows structure: white noise blurred by a
     # PSF of two HS pixels has 0.06.
     texture: float = 0.4
     # Largest number of windows for shift and width; others only contribute to the drift.
-    most_windows: int = 9
+    maximum_windows: int = 9
     # The estimate is reliable if the unexplained share of the detail of D(Y) and the standard error
     # in HS pixels are below these: images of different areas leave two thirds or more unexplained,
     # or have a large error. Pairs above ``mismatch`` are refused.

@@ -27,17 +27,17 @@ _SETTINGS = DEFAULT.windows
 @dataclass(frozen=True)
 class WindowPair:
     """
-    One window of X and Y for the co-registration.
+    A window of X and Y for the co-registration.
 
     Attributes
     ----------
     components : ndarray of shape (components, rows, columns)
         Leading principal components of X.
-    known : ndarray of bool, shape (rows, columns)
+    valid : ndarray of bool, shape (rows, columns)
         HS pixels with data.
     fine : ndarray of shape (MS bands, fine rows, fine columns)
         Y, averaged at large ratios, with missing pixels filled by the mean.
-    filled : ndarray of shape (fine rows, fine columns)
+    fine_valid : ndarray of shape (fine rows, fine columns)
         1 where Y has data, else 0.
     geometry : Geometry
         Grid of X relative to ``fine``.
@@ -48,9 +48,9 @@ class WindowPair:
     """
 
     components: Array
-    known: NDArray[np.bool_]
+    valid: NDArray[np.bool_]
     fine: Array
-    filled: Array
+    fine_valid: Array
     geometry: Geometry
     averaged: tuple[float, float]
     centre: tuple[float, float]
@@ -75,7 +75,7 @@ class WindowPair:
     def usable(self, shift: tuple[float, float], slack: float) -> NDArray[np.bool_]:
         """Return the mask of HS pixels whose PSF is on data, with ``slack`` in HS pixels."""
         rows, columns = self.weights([*shift, _SETTINGS.widest_psf, _SETTINGS.widest_psf])
-        used = self.known & (rows @ self.filled @ columns.T > _SETTINGS.least_coverage)
+        used = self.valid & (rows @ self.fine_valid @ columns.T > _SETTINGS.minimum_coverage)
         for axis, grid, moved in ((0, self.geometry.y, shift[0]), (1, self.geometry.x, shift[1])):
             centre = _moved(grid, moved).centres()
             margin = (_SETTINGS.psf_reach + slack) * grid.ratio
@@ -98,23 +98,23 @@ def survey_windows(pair: Pair, cache: PixelCache, count: int = _SETTINGS.along_a
 def window_pairs(survey: Survey) -> list[WindowPair]:
     """Return the surveyed windows with enough HS pixels with data."""
     mean, axes = _leading(survey)
-    found = (_window_pair(survey, patch, mean, axes) for patch in survey.patches)
-    return [window for window in found if window is not None]
+    windows = (_window_pair(survey, patch, mean, axes) for patch in survey.patches)
+    return [window for window in windows if window is not None]
 
 
 def _window_pair(survey: Survey, patch: Patch, mean: Array, axes: Array) -> WindowPair | None:
-    known = survey.valid(patch)
-    if known.sum() < 2 * _SETTINGS.pixels_per_column:
+    valid = survey.valid(patch)
+    if valid.sum() < 2 * _SETTINGS.pixels_per_column:
         return None
     spectra = patch.coarse[survey.good].astype(np.float64)
-    centred = np.where(known, spectra - mean[:, None, None], 0)
+    centred = np.where(valid, spectra - mean[:, None, None], 0)
     components = np.tensordot(axes, centred, 1)
-    fine, filled, geometry, averaged = _reduced(patch)
+    fine, fine_valid, geometry, averaged = _reduced(patch)
     centre = (
         patch.start[0] + patch.geometry.y.coarse / 2,
         patch.start[1] + patch.geometry.x.coarse / 2,
     )
-    return WindowPair(components, known, fine, filled, geometry, averaged, centre)
+    return WindowPair(components, valid, fine, fine_valid, geometry, averaged, centre)
 
 
 def _leading(survey: Survey) -> tuple[Array, Array]:
@@ -138,7 +138,7 @@ def _reduced(patch: Patch) -> tuple[Array, Array, Geometry, tuple[float, float]]
         )
     ]
     fine = reduced.fine.astype(np.float64)
-    known = np.isfinite(fine).all(axis=0)
-    mean = fine[:, known].mean(axis=1) if known.any() else np.zeros(len(fine))
-    filled = np.asarray(np.where(known, fine, mean[:, None, None]))
-    return filled, np.asarray(known, dtype=np.float64), reduced.geometry, (widths[0], widths[1])
+    valid = np.isfinite(fine).all(axis=0)
+    mean = fine[:, valid].mean(axis=1) if valid.any() else np.zeros(len(fine))
+    filled = np.asarray(np.where(valid, fine, mean[:, None, None]))
+    return filled, np.asarray(valid, dtype=np.float64), reduced.geometry, (widths[0], widths[1])
