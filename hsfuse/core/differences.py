@@ -27,7 +27,7 @@ def find_differences(before: Mapping[str, object], now: Mapping[str, object]) ->
     """
     return [
         f"{name} is another or has changed"
-        if any(_HASH.fullmatch(str(each.get(name))) for each in (before, now))
+        if any(_HASH.fullmatch(str(record.get(name))) for record in (before, now))
         else f"{name} was {before.get(name)} and is {now.get(name)}"
         for name in {**before, **now}
         if before.get(name) != now.get(name)

@@ -33,20 +33,24 @@ class Discrepancy:
     count: int = 0
 
     @classmethod
-    def between(cls, expected: NDArray[np.floating], found: NDArray[np.floating]) -> Discrepancy:
+    def between(
+        cls, expected: NDArray[np.floating], predicted: NDArray[np.floating]
+    ) -> Discrepancy:
         """
         Return the sums over the values that are finite in both arrays.
 
         Parameters
         ----------
-        expected, found : ndarray of the same shape
+        expected, predicted : ndarray of the same shape
             The input, and its prediction from the cube.
         """
-        known = np.isfinite(expected) & np.isfinite(found)
-        wanted = expected[known].astype(np.float64)
-        difference = found[known].astype(np.float64) - wanted
+        valid = np.isfinite(expected) & np.isfinite(predicted)
+        reference = expected[valid].astype(np.float64)
+        difference = predicted[valid].astype(np.float64) - reference
         return cls(
-            float(difference @ difference), float(wanted @ wanted), int(np.count_nonzero(known))
+            float(difference @ difference),
+            float(reference @ reference),
+            int(np.count_nonzero(valid)),
         )
 
     def __add__(self, other: Discrepancy) -> Discrepancy:
@@ -95,9 +99,9 @@ def describe_difference(rmse: float, relative: float, units: str = "") -> str:
     rmse : float
         Root mean square error.
     relative : float
-        The same relative to the root mean square of the input.
+        Error relative to the root mean square of the input.
     units : str
-        Of ``rmse``.
+        Unit of ``rmse``.
 
     Examples
     --------

@@ -105,8 +105,8 @@ class Distortion:
     def spectral(self) -> Array:
         """Return D_lambda of each band, shape (bands,); its mean is that of the cube."""
         bands = len(self.hs_ms)
-        apart = np.abs(self.fused - self.hs)
-        return _over(apart.sum(axis=1) - np.diag(apart), self.windows * (bands - 1))
+        difference = np.abs(self.fused - self.hs)
+        return _over(difference.sum(axis=1) - np.diag(difference), self.windows * (bands - 1))
 
     def spatial(self) -> Array:
         """Return D_s of each band, shape (bands,); its mean is that of the cube."""
@@ -128,23 +128,23 @@ def window_distortion(pixels: WindowPixels, synthesis: SynthesisedBands) -> Dist
     """
     bands = len(pixels.fused)
     mean, covariance, _ = _moments(pixels.fused, pixels.ms)
-    fused, own_ms = _indices(mean, covariance, synthesis)
+    fused, fused_ms = _indices(mean, covariance, synthesis)
     mean, covariance, centred = pixels.hs_moments
     hs, hs_ms = _indices(mean, covariance, synthesis)
-    own = centred[:bands]
-    other, shown = _centred(pixels.degraded)
+    hs_centred = centred[:bands]
+    degraded_mean, degraded_centred = _centred(pixels.degraded)
     index = _hypercomplex_index(
         mean[:bands],
-        other,
+        degraded_mean,
         covariance.diagonal()[:bands],
-        np.square(shown).mean(axis=1),
-        own @ shown.T / own.shape[1],
+        np.square(degraded_centred).mean(axis=1),
+        hs_centred @ degraded_centred.T / hs_centred.shape[1],
     )
-    return Distortion(1, fused, hs, own_ms, hs_ms, np.asarray(index))
+    return Distortion(1, fused, hs, fused_ms, hs_ms, np.asarray(index))
 
 
 def noise_distortion(
-    pixels: WindowPixels, synthesis: SynthesisedBands, noise: Array, found: Distortion
+    pixels: WindowPixels, synthesis: SynthesisedBands, noise: Array, distortion: Distortion
 ) -> Distortion:
     """
     Return the indices of one window for an error-free fused cube.
@@ -159,8 +159,8 @@ def noise_distortion(
     synthesis : SynthesisedBands
     noise : ndarray of shape (bands,)
         Standard deviation of the noise of the HS image.
-    found : Distortion
-        From :func:`window_distortion`, whose indices of the HS image are the same.
+    distortion : Distortion
+        Indices of :func:`window_distortion`; those of the HS image are the same.
     """
     bands = len(pixels.hs)
     mean, covariance, _ = pixels.hs_moments
@@ -171,21 +171,23 @@ def noise_distortion(
     limit = np.outer(deviation, deviation)
     clean = np.clip(covariance, -limit, limit)
     clean[range(bands), range(bands)] = power
-    own, own_ms = _indices(mean, clean, synthesis)
+    clean_bands, clean_ms = _indices(mean, clean, synthesis)
     index = _hypercomplex_index(mean[:bands], mean[:bands], noisy, power, clean[:bands, :bands])
-    return Distortion(1, own, found.hs, own_ms, found.hs_ms, np.asarray(index))
+    return Distortion(1, clean_bands, distortion.hs, clean_ms, distortion.hs_ms, np.asarray(index))
 
 
 def _indices(mean: Array, covariance: Array, synthesis: SynthesisedBands) -> tuple[Array, Array]:
     """Return Q of each pair of bands, and of each band and its synthesised band."""
     count = len(synthesis.offset)
-    own, variance = mean[:count], covariance.diagonal()[:count]
+    hs_mean, variance = mean[:count], covariance.diagonal()[:count]
     weights, offset = synthesis
-    seen = weights @ mean[count:] + offset
+    synthesised_mean = weights @ mean[count:] + offset
     power = ((weights @ covariance[count:, count:]) * weights).sum(axis=1)
     shared = (covariance[:count, count:] * weights).sum(axis=1)
-    pairs = _index(own[:, None], own, variance[:, None], variance, covariance[:count, :count])
-    return pairs, _index(own, seen, variance, power, shared)
+    pairs = _index(
+        hs_mean[:, None], hs_mean, variance[:, None], variance, covariance[:count, :count]
+    )
+    return pairs, _index(hs_mean, synthesised_mean, variance, power, shared)
 
 
 def _moments(
@@ -210,11 +212,11 @@ def _index(a: Array, b: Array, var_a: Array, var_b: Array, covariance: Array) ->
     return luminance * _quotient(2 * covariance, spread, spread > _FLAT * power)
 
 
-def _quotient(above: Array, below: Array, known: NDArray[np.bool_]) -> Array:
-    """Return a quotient, one where it is not known; a division with a mask is slow."""
-    if known.all():
+def _quotient(above: Array, below: Array, defined: NDArray[np.bool_]) -> Array:
+    """Return a quotient, one where it is undefined; a division with a mask is slow."""
+    if defined.all():
         return above / below
-    return np.divide(above, below, out=np.ones_like(below), where=known)
+    return np.divide(above, below, out=np.ones_like(below), where=defined)
 
 
 def _hypercomplex_index(

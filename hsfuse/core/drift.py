@@ -27,7 +27,7 @@ class _Settings:
     windows_per_term: int = 2
     # Pixels added to the standard error of a window: the shift varies within the window, so that
     # its error is larger than estimated from the fit.
-    least_error: float = 0.02
+    minimum_error: float = 0.02
     # A higher order must reduce the scatter to this share, more than by chance.
     scatter_ratio: float = 0.75
     # Standard error of the polynomial at the corners of the scene, relative to that of its mean.
@@ -75,7 +75,10 @@ class Drift:
         [0.6, 0.0]
         """
         basis = _basis(np.asarray(rows, float), np.asarray(columns, float), self.size)
-        along = [np.tensordot(np.array(own), basis[: len(own)], 1) for own in self.terms]
+        along = [
+            np.tensordot(np.array(coefficients), basis[: len(coefficients)], 1)
+            for coefficients in self.terms
+        ]
         return np.stack(along)
 
     @property
@@ -83,8 +86,8 @@ class Drift:
         """Largest deviation of the shift from its mean, in pixels."""
         rows, columns = np.meshgrid(*(np.linspace(0, n, 9) for n in self.size), indexing="ij")
         shifts = self.at(rows, columns)
-        away = shifts - shifts.mean(axis=(1, 2), keepdims=True)
-        return float(np.hypot(*away).max())
+        deviation = shifts - shifts.mean(axis=(1, 2), keepdims=True)
+        return float(np.hypot(*deviation).max())
 
 
 def _basis(rows: Array, columns: Array, size: tuple[int, int]) -> Array:
@@ -111,7 +114,7 @@ def fit_drift(local: Array, size: tuple[int, int]) -> Drift | None:
     for count in _TERMS.values():
         if len(local) < _SETTINGS.windows_per_term * count:
             break
-        trial = _surface(local, size, count)
+        trial = _fit_surface(local, size, count)
         error = _SETTINGS.corner_errors * trial.scatter * math.sqrt(count / len(local))
         if best is None or (
             trial.scatter < _SETTINGS.scatter_ratio * best.scatter
@@ -121,18 +124,18 @@ def fit_drift(local: Array, size: tuple[int, int]) -> Drift | None:
     return best
 
 
-def _surface(local: Array, size: tuple[int, int], count: int) -> Drift:
+def _fit_surface(local: Array, size: tuple[int, int], count: int) -> Drift:
     basis = _basis(local[:, 0], local[:, 1], size)[:count].T
-    terms, left = [], []
+    terms, scatters = [], []
     for shift, error in ((local[:, 2], local[:, 4]), (local[:, 3], local[:, 5])):
-        weight = 1 / np.hypot(error, _SETTINGS.least_error)
+        weight = 1 / np.hypot(error, _SETTINGS.minimum_error)
         start = np.zeros(count)
         start[0] = np.median(shift)
-        found = least_squares(
+        coefficients = least_squares(
             lambda x, s=shift, w=weight: (s - basis @ x) * w, start, loss="soft_l1"
         ).x
-        terms.append(tuple(float(value) for value in found))
-        left.append(np.median(np.abs(shift - basis @ found)) / NORMAL_MAD)
+        terms.append(tuple(float(value) for value in coefficients))
+        scatters.append(np.median(np.abs(shift - basis @ coefficients)) / NORMAL_MAD)
     # Residuals are scaled by the degrees of freedom.
-    scatter = float(np.hypot(*left)) * len(local) / max(len(local) - count, 1)
+    scatter = float(np.hypot(*scatters)) * len(local) / max(len(local) - count, 1)
     return Drift(size, (terms[0], terms[1]), scatter, len(local))

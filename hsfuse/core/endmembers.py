@@ -124,9 +124,9 @@ def _smallest_simplex(
             right = linear + weight * (split + dual) @ lifted.T
             multiplier = (np.linalg.solve(normal, total) - right.sum(axis=0)) / count
             inverse = (right + multiplier) @ normal
-            mixed = inverse @ lifted
-            split = _hinge_step(mixed - dual, penalty / weight)
-            dual = dual - (mixed - split)
+            abundances = inverse @ lifted
+            split = _hinge_step(abundances - dual, penalty / weight)
+            dual = dual - (abundances - split)
         value = objective(before)
         for _ in range(60):  # halve the step until the objective does not increase
             if objective(inverse) <= value:

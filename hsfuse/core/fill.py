@@ -25,7 +25,7 @@ class _Settings:
     """Criteria that distinguish fill from measurements."""
 
     # Largest number of fills of one image: no data, and saturation or background.
-    most_fills: int = 4
+    maximum_fills: int = 4
     # Number of bands above which two pixels are not equal by chance.
     colour_bands: int = 16
     # Smallest number of equal values, or of equal adjacent pixels; and of adjacent pixels of colour
@@ -85,8 +85,8 @@ class Fill:
     @property
     def number(self) -> float | None:
         """The value, if it is the same in all bands."""
-        known = {value for value in self.spectrum if not np.isnan(value)}
-        return known.pop() if len(known) == 1 else None
+        values = {value for value in self.spectrum if not np.isnan(value)}
+        return values.pop() if len(values) == 1 else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,12 +143,12 @@ class MeasuredRange:
 
 def _in_all(bands: NDArray[np.intp], mask: Callable[[int], Mask]) -> Mask:
     """Return the conjunction of the masks of all bands."""
-    held = mask(int(bands[0]))
+    conjunction = mask(int(bands[0]))
     for band in bands[1:]:
-        if not held.any():
+        if not conjunction.any():
             break
-        held = held & mask(int(band))
-    return held
+        conjunction = conjunction & mask(int(band))
+    return conjunction
 
 
 def without_fills(cube: Cube, fills: Iterable[Fill]) -> Cube:
@@ -188,12 +188,12 @@ def find_fills(patches: Sequence[Cube]) -> list[Fill]:
     """
     patches = [_finite(patch) for patch in patches]
     fills: list[Fill] = []
-    while len(fills) < _SETTINGS.most_fills:
-        found = _extreme_number(patches) or _repeated_spectrum(patches)
-        if found is None:
+    while len(fills) < _SETTINGS.maximum_fills:
+        fill = _extreme_number(patches) or _repeated_spectrum(patches)
+        if fill is None:
             break
-        fills.append(found)
-        patches = [found.masked(patch) for patch in patches]
+        fills.append(fill)
+        patches = [fill.masked(patch) for patch in patches]
     return fills
 
 
@@ -214,17 +214,19 @@ def find_unexpected(cube: Cube, measured: MeasuredRange) -> list[float | None]:
         The value of each fill; None for a spectrum that differs between bands. Where values far
         below the sample are not equal, as after resampling, the lowest.
     """
-    places = measured.beyond(cube)
-    if np.count_nonzero(places) < _SETTINGS.fewest:
+    candidates = measured.beyond(cube)
+    if np.count_nonzero(candidates) < _SETTINGS.fewest:
         return []
     spectra = cube[:, np.isfinite(cube).any(axis=0)]
     whole = bool((spectra == spectra[:, :1]).all()) and spectra.shape[1] == cube[0].size
     if whole:  # there are no other values for a comparison
         spectrum = set(spectra[:, 0].tolist())
         return [spectrum.pop() if len(spectrum) == 1 else None]
-    fills = [fill for fill in find_fills([cube]) if (fill.within(cube).any(axis=0) & places).any()]
-    rest = without_fills(cube, fills)
-    below = rest[rest < measured.lowest]
+    fills = [
+        fill for fill in find_fills([cube]) if (fill.within(cube).any(axis=0) & candidates).any()
+    ]
+    remaining = without_fills(cube, fills)
+    below = remaining[remaining < measured.lowest]
     numbers = [fill.number for fill in fills]
     return [*numbers, float(below.min())] if below.size >= _SETTINGS.fewest else numbers
 
@@ -240,15 +242,15 @@ def _extreme_number(patches: Sequence[Cube]) -> Fill | None:
         count = sum(int(np.count_nonzero(patch == number)) for patch in patches)
         if count < _SETTINGS.fewest:
             continue
-        rest = [patch[np.isfinite(patch) & (patch != number)] for patch in patches]
-        size = sum(values.size for values in rest)
+        others = [patch[np.isfinite(patch) & (patch != number)] for patch in patches]
+        size = sum(values.size for values in others)
         if not size:
             continue
-        low = min(float(values.min(initial=np.inf)) for values in rest)
-        high = max(float(values.max(initial=-np.inf)) for values in rest)
+        low = min(float(values.min(initial=np.inf)) for values in others)
+        high = max(float(values.max(initial=-np.inf)) for values in others)
         gap = low - number if sign > 0 else number - high
         if gap > _SETTINGS.distance * (high - low) > 0:
-            counted = np.concatenate(rest)[: _SETTINGS.counted_values]
+            counted = np.concatenate(others)[: _SETTINGS.counted_values]
             if np.unique(counted).size >= _SETTINGS.fewest_values:
                 return Fill((float(number),) * bands, True, count / (count + size))
     return None
@@ -260,15 +262,15 @@ def _repeated_spectrum(patches: Sequence[Cube]) -> Fill | None:
     used = np.any([np.isfinite(patch).any(axis=(1, 2)) for patch in patches], axis=0)
     if not used.any() or not any(_repeats(patch, np.flatnonzero(used)) for patch in patches):
         return None
-    known = [np.isfinite(patch[used]).all(axis=0) for patch in patches]
+    valid = [np.isfinite(patch[used]).all(axis=0) for patch in patches]
     spectra = np.concatenate(
-        [patch[used][:, seen] for patch, seen in zip(patches, known, strict=True)], axis=1
+        [patch[used][:, mask] for patch, mask in zip(patches, valid, strict=True)], axis=1
     )
     if spectra.shape[1] < 2 * _SETTINGS.fewest:
         return None
     codes = _codes(spectra)
     _, first, counts = np.unique(codes, return_index=True, return_counts=True)
-    for place in np.argsort(-counts, kind="stable")[: _SETTINGS.most_fills]:
+    for place in np.argsort(-counts, kind="stable")[: _SETTINGS.maximum_fills]:
         if counts[place] < _SETTINGS.fewest:
             break
         spectrum = spectra[:, first[place]]
@@ -284,9 +286,9 @@ def _repeated_spectrum(patches: Sequence[Cube]) -> Fill | None:
 
 def _repeats(patch: Cube, bands: NDArray[np.intp]) -> bool:
     """Return whether any pixel equals the next pixel to the right or below in all bands."""
-    beside = _in_all(bands, lambda band: patch[band, :, 1:] == patch[band, :, :-1])
+    horizontal = _in_all(bands, lambda band: patch[band, :, 1:] == patch[band, :, :-1])
     return bool(
-        beside.any() or _in_all(bands, lambda band: patch[band, 1:] == patch[band, :-1]).any()
+        horizontal.any() or _in_all(bands, lambda band: patch[band, 1:] == patch[band, :-1]).any()
     )
 
 
@@ -325,7 +327,7 @@ def _is_fill(
         _codes(patch[:, ~mask & np.isfinite(patch).all(axis=0)])
         for patch, mask in zip(patches, masks, strict=True)
     ]
-    distinct = sum(np.unique(each).size for each in codes)
+    distinct = sum(np.unique(code).size for code in codes)
     return distinct >= _SETTINGS.distinct * others.shape[1]
 
 
@@ -344,17 +346,17 @@ def _is_abrupt(
     patches: Sequence[Cube],
 ) -> bool:
     """Return whether adjacent pixels are hardly more similar to it than others: an abrupt edge."""
-    beside = np.concatenate(
+    adjacent = np.concatenate(
         [
             patch[:, binary_dilation(mask) & ~mask & np.isfinite(patch).all(axis=0)]
             for patch, mask in zip(patches, masks, strict=True)
         ],
         axis=1,
     )
-    if not beside.size:
+    if not adjacent.size:
         return False
     near, usual = (
         float(np.median(np.abs(values - spectrum[:, None]).mean(axis=0)))
-        for values in (beside, others)
+        for values in (adjacent, others)
     )
     return near >= _SETTINGS.abrupt * usual

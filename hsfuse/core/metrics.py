@@ -17,11 +17,11 @@ from hsfuse.core.similarity import SSIM_WINDOW, UIQI_WINDOW, ssim_map, uiqi_map
 from hsfuse.core.tally import (
     Tally,
     angles_between,
-    known_pixels,
     take_angle,
     take_moments,
     take_tally,
     take_windows,
+    valid_pixels,
 )
 from hsfuse.core.text import html_table
 
@@ -207,9 +207,9 @@ def spectral_angles(truth: Cube, estimate: Cube) -> NDArray[np.float64]:
     ndarray of shape (rows, columns)
         NaN where a band of either is not finite, or the true spectrum is zero.
     """
-    known = _checked(truth, estimate)[2]
-    angles = np.full(known.shape, np.nan)
-    angles[known] = angles_between(truth[:, known], estimate[:, known])
+    valid = _checked(truth, estimate)[2]
+    angles = np.full(valid.shape, np.nan)
+    angles[valid] = angles_between(truth[:, valid], estimate[:, valid])
     return angles
 
 
@@ -291,4 +291,4 @@ def summarise(tally: Tally, peak: float, ratio: float | None) -> Score:
 
 
 def _checked(truth: Cube, estimate: Cube) -> tuple[Cube, Cube, NDArray[np.bool_]]:
-    return truth, estimate, known_pixels(truth, estimate)
+    return truth, estimate, valid_pixels(truth, estimate)

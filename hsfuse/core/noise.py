@@ -58,14 +58,14 @@ def band_noise(spectra: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of shape (bands,)
-        In the units of the spectra; zeros when there are too few bands or pixels for an estimate.
+        Noise in the units of the spectra; zeros for too few bands or pixels.
     """
     pixels = spectra.shape[1]
     weights = neighbour_weights(spectra)
     centred = spectra - spectra.mean(axis=1, keepdims=True)
-    left = np.square(centred - weights @ centred).sum(axis=1)
+    residual_power = np.square(centred - weights @ centred).sum(axis=1)
     near = np.count_nonzero(weights, axis=1)
-    noise: NDArray[np.float64] = np.sqrt(left / np.maximum(pixels - near - 1, 1))
+    noise: NDArray[np.float64] = np.sqrt(residual_power / np.maximum(pixels - near - 1, 1))
     return np.where(near > 0, noise, 0.0)
 
 
@@ -111,12 +111,12 @@ def lag_one_autocorrelation(images: Iterable[NDArray[np.floating]]) -> NDArray[n
     """
     sums: NDArray[np.float64] | float = 0.0
     for image in images:
-        known = np.isfinite(image).all(axis=0)
-        values = np.where(known, image, 0.0).astype(np.float64)
+        valid = np.isfinite(image).all(axis=0)
+        values = np.where(valid, image, 0.0).astype(np.float64)
         sums = sums + np.array(
             [
-                _products(values[:, 1:], values[:, :-1], known[1:] & known[:-1]),
-                _products(values[..., 1:], values[..., :-1], known[:, 1:] & known[:, :-1]),
+                _products(values[:, 1:], values[:, :-1], valid[1:] & valid[:-1]),
+                _products(values[..., 1:], values[..., :-1], valid[:, 1:] & valid[:, :-1]),
             ]
         )
     correlation: NDArray[np.float64] = np.asarray(sums)[:, 0]
@@ -132,7 +132,7 @@ def _products(
 
 
 def regress_bands(
-    spectra: NDArray[np.float64], wanted: NDArray[np.bool_], noise: NDArray[np.float64]
+    spectra: NDArray[np.float64], targets: NDArray[np.bool_], noise: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
     Return the ridge regression of some bands on the nearest of the other bands.
@@ -147,7 +147,7 @@ def regress_bands(
     ----------
     spectra : ndarray of shape (bands, pixels)
         Finite values, bands in order of wavelength.
-    wanted : ndarray of bool, shape (bands,)
+    targets : ndarray of bool, shape (bands,)
         The bands to predict.
     noise : ndarray of shape (bands,)
         Standard deviations, in the units of the spectra.
@@ -155,22 +155,22 @@ def regress_bands(
     Returns
     -------
     tuple of ndarray
-        Weights of shape (wanted bands, bands), zero for wanted bands, and intercepts of shape
-        (wanted bands,), in the units of the spectra.
+        Weights of shape (target bands, bands), zero for target bands, and intercepts of shape
+        (target bands,), in the units of the spectra.
     """
     bands, pixels = spectra.shape
     mean = spectra.mean(axis=1)
     centred = spectra - mean[:, None]
     covariance = centred @ centred.T / pixels
-    others = np.flatnonzero(~wanted)
+    others = np.flatnonzero(~targets)
     count = min(2 * _SETTINGS.neighbours, max(1, pixels // _SETTINGS.pixels_per_band), others.size)
-    weights = np.zeros((int(wanted.sum()), bands))
-    for row, band in zip(weights, np.flatnonzero(wanted), strict=True):
+    weights = np.zeros((int(targets.sum()), bands))
+    for row, band in zip(weights, np.flatnonzero(targets), strict=True):
         near = np.sort(others[np.argsort(np.abs(others - band), kind="stable")[:count]])
         prior = count * noise[band] ** 2 / pixels * np.eye(count)
         block = _ridged(covariance[np.ix_(near, near)]) + prior
         row[near] = np.linalg.solve(block, covariance[near, band])
-    return weights, mean[wanted] - weights @ mean
+    return weights, mean[targets] - weights @ mean
 
 
 def _ridged(block: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -216,7 +216,7 @@ def pixel_noise(image: NDArray[np.floating]) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of shape (bands,)
-        In the units of the image; zeros where no complete block has data.
+        Noise in the units of the image; zeros where no complete block has data.
     """
     side, bands = _SETTINGS.block, len(image)
     rows, columns = (n // side * side for n in image.shape[1:])
@@ -249,5 +249,5 @@ def _residual_power(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
         return power
     ridge = 1e-10 * power.mean(axis=1) + 1e-30
     inverse = np.linalg.inv(covariance + ridge[:, None, None] * np.eye(bands))
-    left = 1 / np.diagonal(inverse, axis1=1, axis2=2)
-    return np.asarray(np.minimum(left * degrees / (degrees - others), power))
+    residual = 1 / np.diagonal(inverse, axis1=1, axis2=2)
+    return np.asarray(np.minimum(residual * degrees / (degrees - others), power))

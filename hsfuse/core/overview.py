@@ -92,13 +92,13 @@ def halve(values: NDArray[Any], rows: Halving, columns: Halving, fill: float) ->
         means = _means(values, rows, columns)
         if not np.isnan(means).any():
             return _rounded(means, values.dtype)
-        known = ~np.isnan(values)
+        valid = ~np.isnan(values)
     else:
-        known = values != fill
-        if known.all():
+        valid = values != fill
+        if valid.all():
             return _rounded(_means(values, rows, columns), values.dtype)
-    sums = _sum(_sum(np.where(known, values, 0), rows, 1), columns, 2)
-    shares = _sum(_sum(known, rows, 1), columns, 2)
+    sums = _sum(_sum(np.where(valid, values, 0), rows, 1), columns, 2)
+    shares = _sum(_sum(valid, rows, 1), columns, 2)
     empty = shares <= 0
     shares[empty] = 1
     means = _rounded(sums / shares, values.dtype)
@@ -155,8 +155,8 @@ def block_means(plane: NDArray[np.float32], step: int) -> NDArray[np.float32]:
     padded = np.full((rows, columns), np.nan, np.float32)
     padded[: plane.shape[0], : plane.shape[1]] = plane
     squares = padded.reshape(rows // step, step, columns // step, step)
-    known = np.isfinite(squares)
-    total = np.where(known, squares, 0).sum(axis=(1, 3), dtype=np.float64)
-    count = known.sum(axis=(1, 3))
+    valid = np.isfinite(squares)
+    total = np.where(valid, squares, 0).sum(axis=(1, 3), dtype=np.float64)
+    count = valid.sum(axis=(1, 3))
     means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     return means.astype(np.float32)

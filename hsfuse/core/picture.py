@@ -75,11 +75,11 @@ def natural_bands(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> l
     usable = np.flatnonzero(good)
     if usable.size == 0:
         usable = np.arange(len(wavelength))
-    known = usable[np.isfinite(wavelength[usable])]
-    near = _bands_near(wavelength, known, _SETTINGS.red_green_blue)
+    with_wavelength = usable[np.isfinite(wavelength[usable])]
+    near = _bands_near(wavelength, with_wavelength, _SETTINGS.red_green_blue)
     if near is not None:
         return near
-    if len(usable) in (3, 4) and not known.size:
+    if len(usable) in (3, 4) and not with_wavelength.size:
         return [int(index) for index in usable[:3]]
     spread = np.array(_SETTINGS.spread) * len(usable)
     return [int(usable[min(int(place), len(usable) - 1)]) for place in spread]
@@ -98,20 +98,20 @@ def false_colour_bands(
     >>> false_colour_bands(np.array([480.0, 560.0, 665.0, 842.0]), np.ones(4, bool))
     [3, 2, 1]
     """
-    known = np.flatnonzero(good & np.isfinite(wavelength))
-    return _bands_near(wavelength, known, _SETTINGS.near_infrared_first)
+    candidates = np.flatnonzero(good & np.isfinite(wavelength))
+    return _bands_near(wavelength, candidates, _SETTINGS.near_infrared_first)
 
 
 def _bands_near(
-    wavelength: NDArray[np.float64], known: NDArray[np.intp], wanted: tuple[float, ...]
+    wavelength: NDArray[np.float64], candidates: NDArray[np.intp], targets: tuple[float, ...]
 ) -> list[int] | None:
     """Return the indexes of the bands nearest to some wavelengths; None where one is too far."""
-    if not known.size:
+    if not candidates.size:
         return None
-    distance = np.abs(wavelength[known, None] - np.array(wanted))
+    distance = np.abs(wavelength[candidates, None] - np.array(targets))
     if distance.min(axis=0).max() > _SETTINGS.largest_distance:
         return None
-    return [int(known[index]) for index in distance.argmin(axis=0)]
+    return [int(candidates[index]) for index in distance.argmin(axis=0)]
 
 
 def bands_text(bands: list[int], wavelength: NDArray[np.float64], separator: str = ", ") -> str:
@@ -148,10 +148,10 @@ def stretch_limits(image: Image, percentiles: tuple[float, float] | None = None)
     low = np.zeros(len(image), np.float32)
     high = np.ones(len(image), np.float32)
     for band, plane in enumerate(image):
-        known = plane[np.isfinite(plane)]
-        if known.size:
+        values = plane[np.isfinite(plane)]
+        if values.size:
             shares = percentiles or _SETTINGS.percentiles
-            low[band], high[band] = np.percentile(known, shares)
+            low[band], high[band] = np.percentile(values, shares)
     return low, np.maximum(high, low + np.maximum(np.abs(low), 1) * 1e-6)
 
 
@@ -164,7 +164,7 @@ def stretched(image: Image, limits: Limits) -> Image:
     image : ndarray of shape (3, rows, columns)
         Red, green and blue.
     limits : tuple of ndarray of shape (3,)
-        From :func:`stretch_limits`.
+        Limits of :func:`stretch_limits`.
 
     Returns
     -------
@@ -188,7 +188,7 @@ def busiest_window(
     Parameters
     ----------
     picture : ndarray of shape (rows, columns, 3)
-        From :func:`stretched`; may be at reduced size.
+        Picture of :func:`stretched`; may be at reduced size.
     size : tuple of int
         Rows and columns of the whole image.
     side : int
@@ -205,7 +205,7 @@ def busiest_window(
     edges = np.sqrt(np.minimum(np.hypot(down, across), _SETTINGS.largest_gradient))
     empty = (picture == np.float32(NO_DATA)).all(axis=-1).astype(np.float32)
     step = size[0] / grey.shape[0], size[1] / grey.shape[1]
-    window = [max(round(length / each), 1) for length, each in zip(sides, step, strict=True)]
+    window = [max(round(length / pixels), 1) for length, pixels in zip(sides, step, strict=True)]
     score = uniform_filter(edges, window, mode="constant")
     score -= _SETTINGS.no_data_weight * uniform_filter(empty, window, mode="constant")
     for axis, width in enumerate(window):  # windows are inside the image
@@ -215,7 +215,7 @@ def busiest_window(
             score[outside if axis == 0 else (slice(None), outside)] = -np.inf
     centre = np.unravel_index(int(np.argmax(score)), score.shape)
     spans = []
-    for place, each, length, whole in zip(centre, step, sides, size, strict=True):
-        start = min(max(round((int(place) + 0.5) * each - length / 2), 0), whole - length)
+    for place, pixels, length, whole in zip(centre, step, sides, size, strict=True):
+        start = min(max(round((int(place) + 0.5) * pixels - length / 2), 0), whole - length)
         spans.append((start, start + length))
     return spans[0], spans[1]

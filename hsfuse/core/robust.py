@@ -43,6 +43,6 @@ def tukey_biweight(
     """
     unit = np.median(np.abs(residuals), axis=1, keepdims=True) / NORMAL_MAD
     # The residuals of a constant band are rounding errors, which must not weight pixels.
-    least = _ROUNDING * np.abs(values).max(axis=1, keepdims=True, initial=0) + 1e-300
-    size = np.sqrt(((residuals / np.maximum(unit, least)) ** 2).mean(axis=0))
+    minimum = _ROUNDING * np.abs(values).max(axis=1, keepdims=True, initial=0) + 1e-300
+    size = np.sqrt(((residuals / np.maximum(unit, minimum)) ** 2).mean(axis=0))
     return np.asarray((1 - np.clip(size / _TUKEY, 0, 1) ** 2) ** 2)

@@ -1,8 +1,7 @@
 """
 Structural similarity of two images over sliding windows: SSIM and UIQI.
 
-Only windows inside the image and without missing pixels count. ``known`` is the mask of pixels
-with data in both images.
+Only windows inside the image and without missing pixels count.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ Plane = NDArray[np.float64]
 _Value = TypeVar("_Value", bound=np.generic)
 
 
-def complete_windows(known: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
+def complete_windows(valid: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
     """
     Return the mask of windows without missing pixels.
 
     Parameters
     ----------
-    known : ndarray of bool, shape (rows, columns)
+    valid : ndarray of bool, shape (rows, columns)
         True where both images have data.
     size : int
         Rows and columns of a window.
@@ -45,10 +44,10 @@ def complete_windows(known: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
     ndarray of bool, shape (rows - size + 1, columns - size + 1)
         One value for each window, by its upper left corner.
     """
-    if min(known.shape) < size:
-        rows, columns = (max(length - size + 1, 0) for length in known.shape)
+    if min(valid.shape) < size:
+        rows, columns = (max(length - size + 1, 0) for length in valid.shape)
         return np.zeros((rows, columns), dtype=bool)
-    worst = minimum_filter(known.astype(np.uint8), size, mode="constant")
+    worst = minimum_filter(valid.astype(np.uint8), size, mode="constant")
     return np.asarray(_inside(worst, size) > 0)
 
 

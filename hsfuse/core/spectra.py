@@ -33,9 +33,9 @@ class SpectrumLine(NamedTuple):
 
     def values(self, spectrum: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return a spectrum (bands, ...) at the points (points, ...), NaN at breaks."""
-        taken = np.asarray(spectrum, dtype=np.float64)[self.band]
-        taken[self.band < 0] = np.nan
-        return taken
+        values = np.asarray(spectrum, dtype=np.float64)[self.band]
+        values[self.band < 0] = np.nan
+        return values
 
 
 def spectrum_line(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> SpectrumLine:
@@ -56,8 +56,8 @@ def spectrum_line(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> S
     ([400.0, 500.0, 510.0, nan, 900.0], [2, 0, 1, -1, 3])
     """
     count = len(wavelength)
-    known = bool(np.isfinite(wavelength[good]).all())
-    along = wavelength if known else np.arange(1.0, count + 1)
+    has_wavelengths = bool(np.isfinite(wavelength[good]).all())
+    along = wavelength if has_wavelengths else np.arange(1.0, count + 1)
     order = np.argsort(along, kind="stable")
     step = np.diff(along[order])
     breaks = np.zeros(count, bool)  # before a band
@@ -77,5 +77,5 @@ def spectrum_line(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> S
         place.append(float(along[index]))
         band.append(int(index))
         broken = False
-    label = "wavelength [nm]" if known else "band"
+    label = "wavelength [nm]" if has_wavelengths else "band"
     return SpectrumLine(np.array(place), np.array(band, dtype=np.intp), label)

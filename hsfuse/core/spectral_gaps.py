@@ -18,7 +18,7 @@ class _Settings:
     """Criteria of pixels whose missing values are estimated, and settings of the estimate."""
 
     # Largest share of missing good bands of a pixel.
-    most_missing: float = 0.25
+    maximum_missing: float = 0.25
     # Largest number of adjacent missing bands, or share of all good bands: a longer gap may hide an
     # absorption feature.
     longest: int = 3
@@ -76,8 +76,8 @@ class SpectralGaps:
         for case, (target, low, high) in enumerate(cases.T):
             chosen = which.ravel() == case
             near = [side for side in (low, high) if 0 <= side < len(self.bands)]
-            known = self.correlation[np.ix_(near, near)] + _SETTINGS.ridge * np.eye(len(near))
-            weights = np.linalg.solve(known, self.correlation[near, target])
+            gram = self.correlation[np.ix_(near, near)] + _SETTINGS.ridge * np.eye(len(near))
+            weights = np.linalg.solve(gram, self.correlation[near, target])
             estimate = weights @ normal[np.ix_(near, pixel[chosen])]
             spectra[target, pixel[chosen]] = self.mean[target] + self.deviation[target] * estimate
         whole = cube.copy()
@@ -111,19 +111,19 @@ def fit_gaps(
     if bands.size < 3:
         return None
     spectra = flat[bands]
-    known = np.isfinite(spectra)
-    closable = _closable(~known)
+    finite = np.isfinite(spectra)
+    closable = _closable(~finite)
     if not closable.any():
         return None
-    sample = flat[:, closable | known.all(axis=0)][:, :, None]
-    apart = np.abs(np.arange(bands.size)[:, None] - np.arange(bands.size))
+    sample = flat[:, closable | finite.all(axis=0)][:, :, None]
+    distance = np.abs(np.arange(bands.size)[:, None] - np.arange(bands.size))
     gaps = SpectralGaps(
         bands,
         np.nanmean(spectra, axis=1, dtype=np.float64),
         _deviation(np.nanstd(spectra, axis=1, dtype=np.float64)),
-        _SETTINGS.first_correlation**apart,
+        _SETTINGS.first_correlation**distance,
         float(closable.mean()),
-        float((~known[:, closable]).sum() / known.size),
+        float((~finite[:, closable]).sum() / finite.size),
     )
     # Initial correlations depend on the distance of bands only.
     for _ in range(_SETTINGS.rounds):
@@ -148,7 +148,7 @@ def _closable(missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
     for band in missing:
         run = np.where(band, run + 1, 0)
         longest = np.maximum(longest, run)
-    few = share <= max(1, _SETTINGS.most_missing * bands)
+    few = share <= max(1, _SETTINGS.maximum_missing * bands)
     return (share > 0) & few & (longest <= max(_SETTINGS.longest, _SETTINGS.longest_share * bands))
 
 

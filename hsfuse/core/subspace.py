@@ -22,7 +22,7 @@ class _Settings:
 
     # Smallest noise of a band, relative to the median, so that a band that its neighbours explain
     # completely does not dominate.
-    least_noise: float = 0.02
+    minimum_noise: float = 0.02
     # Exponent of the noise in the scale of a band. On eleven scenes at ratio 4: 0 loses 0.4 dB; 1
     # gains 0.04 dB and loses 0.02 degrees, and `kriging` loses 0.06 dB on CAVE, which has no noise.
     noise_power: float = 0.5
@@ -76,13 +76,13 @@ class Subspace:
         noise : ndarray of shape (bands,)
             Standard deviation of the noise of each band.
         """
-        known = np.isfinite(spectra)
-        count = known.sum(axis=1)
-        filled = np.where(known, spectra, 0.0).astype(np.float64)
+        valid = np.isfinite(spectra)
+        count = valid.sum(axis=1)
+        filled = np.where(valid, spectra, 0.0).astype(np.float64)
         mean = np.divide(
             filled.sum(axis=1), count, out=np.full(len(spectra), np.nan), where=count > 0
         )
-        centred = np.where(known, filled - mean[:, None], 0.0)
+        centred = np.where(valid, filled - mean[:, None], 0.0)
         within = centred[good]
         unit = _units(noise[good])
         scaled = within / unit[:, None]
@@ -136,8 +136,8 @@ class Subspace:
 
 def _units(noise: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the scale of each band (bands,), with root mean square one."""
-    least = _SETTINGS.least_noise * float(np.median(noise))
-    if not least > 0:
+    minimum = _SETTINGS.minimum_noise * float(np.median(noise))
+    if not minimum > 0:
         return np.ones(len(noise))
-    unit: NDArray[np.float64] = np.maximum(noise, least) ** _SETTINGS.noise_power
+    unit: NDArray[np.float64] = np.maximum(noise, minimum) ** _SETTINGS.noise_power
     return unit / np.sqrt(np.square(unit).mean())

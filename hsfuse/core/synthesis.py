@@ -20,9 +20,9 @@ class SynthesisedBands(NamedTuple):
     Attributes
     ----------
     weights : ndarray of shape (bands, MS bands)
-        Zero for bands without data.
+        Weights, zero for bands without data.
     offset : ndarray of shape (bands,)
-        In the units of the HS image.
+        Intercepts in the units of the HS image.
     """
 
     weights: NDArray[np.float64]
@@ -44,14 +44,14 @@ class SynthesisedBands(NamedTuple):
         offset = np.zeros(len(spectra))
         finite = np.isfinite(spectra)
         # Bands with the same pixels share a regression.
-        for known in {row.tobytes(): row for row in finite if row.any()}.values():
-            bands = (finite == known).all(axis=1)
-            values, predictors = spectra[bands][:, known], degraded[:, known]
+        for used in {row.tobytes(): row for row in finite if row.any()}.values():
+            bands = (finite == used).all(axis=1)
+            values, predictors = spectra[bands][:, used], degraded[:, used]
             level, mean = values.mean(axis=1), predictors.mean(axis=1)
-            found = np.linalg.lstsq(
+            slopes = np.linalg.lstsq(
                 (predictors - mean[:, None]).T, (values - level[:, None]).T, rcond=None
             )[0].T
-            weights[bands], offset[bands] = found, level - found @ mean
+            weights[bands], offset[bands] = slopes, level - slopes @ mean
         return cls(weights, offset)
 
     def of(self, bands: NDArray[np.intp]) -> SynthesisedBands:

@@ -22,7 +22,7 @@ __all__ = [
     "Moments",
     "Tally",
     "angles_between",
-    "known_pixels",
+    "valid_pixels",
     "take_angle",
     "take_moments",
     "take_tally",
@@ -164,12 +164,12 @@ def take_tally(
         Rows and columns of the block itself, whose pixels, and windows that start in it, count.
         The whole arrays by default.
     """
-    known = known_pixels(truth, estimate)
-    rows, columns = core or known.shape
+    valid = valid_pixels(truth, estimate)
+    rows, columns = core or valid.shape
 
     def part(more: int) -> tuple[Cube, Cube, Mask]:
         cut = (slice(rows + more), slice(columns + more))
-        return truth[:, *cut], estimate[:, *cut], known[cut]
+        return truth[:, *cut], estimate[:, *cut], valid[cut]
 
     return Tally(
         take_moments(*part(0)),
@@ -179,39 +179,39 @@ def take_tally(
     )
 
 
-def known_pixels(truth: Cube, estimate: Cube) -> Mask:
+def valid_pixels(truth: Cube, estimate: Cube) -> Mask:
     """Return the mask (rows, columns) of pixels that are finite in all bands of both."""
     if truth.ndim != 3 or truth.shape != estimate.shape:
         raise ValueError(
             "reference and estimate must be of one shape (bands, rows, columns), "
             f"got {truth.shape} and {estimate.shape}"
         )
-    known: Mask = np.ones(truth.shape[1:], dtype=bool)
+    valid: Mask = np.ones(truth.shape[1:], dtype=bool)
     for values in (truth, estimate):
         for plane in values:
-            known &= np.isfinite(plane)
-    return known
+            valid &= np.isfinite(plane)
+    return valid
 
 
-def take_moments(truth: Cube, estimate: Cube, known: Mask) -> Moments:
-    """Return the sums over the known pixels for each band."""
+def take_moments(truth: Cube, estimate: Cube, valid: Mask) -> Moments:
+    """Return the sums over the valid pixels for each band."""
     sums = np.zeros((6, len(truth)))
     for band in range(len(truth)):
-        t = truth[band][known].astype(np.float64)
-        e = estimate[band][known].astype(np.float64)
+        t = truth[band][valid].astype(np.float64)
+        e = estimate[band][valid].astype(np.float64)
         d = e - t
         sums[:, band] = d @ d, t.sum(), e.sum(), t @ t, e @ e, t @ e
-    return Moments(int(np.count_nonzero(known)), *sums)
+    return Moments(int(np.count_nonzero(valid)), *sums)
 
 
-def take_angle(truth: Cube, estimate: Cube, known: Mask) -> Mean:
-    """Return the mean spectral angle in degrees over the known pixels with a true spectrum."""
-    rows, columns = known.shape
+def take_angle(truth: Cube, estimate: Cube, valid: Mask) -> Mean:
+    """Return the mean spectral angle in degrees over the valid pixels with a true spectrum."""
+    rows, columns = valid.shape
     step = max(1, _SLAB // max(columns, 1))
     mean = Mean()
     for start in range(0, rows, step):
         slab = slice(start, start + step)
-        mean += _angles(truth[:, slab][:, known[slab]], estimate[:, slab][:, known[slab]])
+        mean += _angles(truth[:, slab][:, valid[slab]], estimate[:, slab][:, valid[slab]])
     return mean
 
 
@@ -243,15 +243,15 @@ def angles_between(truth: Cube, estimate: Cube) -> NDArray[np.float64]:
     return angles
 
 
-def take_windows(truth: Cube, estimate: Cube, known: Mask, size: int, index: Index) -> Mean:
+def take_windows(truth: Cube, estimate: Cube, valid: Mask, size: int, index: Index) -> Mean:
     """Return the mean of an index over the complete windows of all bands."""
-    complete = complete_windows(known, size)
+    complete = complete_windows(valid, size)
     mean = Mean()
     if not complete.any():
         return mean
     for planes in zip(truth, estimate, strict=True):
         # Incomplete windows do not count, so gaps are filled with any finite value.
-        t, e = (np.where(known, plane, 0.0).astype(np.float64) for plane in planes)
+        t, e = (np.where(valid, plane, 0.0).astype(np.float64) for plane in planes)
         values = index(t, e)[complete]
         mean += Mean(float(values.sum()), values.size)
     return mean

@@ -40,25 +40,25 @@ def html_table(caption: str, rows: Iterable[Sequence[str]], head: Sequence[str] 
     top = "".join(f"<th{left}>{escape(cell)}</th>" for cell in head)
     body = "".join(
         f"<tr><th{left}>{escape(first)}</th>"
-        + "".join(f"<td{left}>{escape(cell)}</td>" for cell in rest)
+        + "".join(f"<td{left}>{escape(cell)}</td>" for cell in cells)
         + "</tr>"
-        for first, *rest in rows
+        for first, *cells in rows
     )
     heading = f"<tr>{top}</tr>" if head else ""
     return f"<table><caption>{escape(caption)}</caption>{heading}{body}</table>"
 
 
-def listed(names: Sequence[str], most: int = 6) -> str:
+def listed(names: Sequence[str], maximum: int = 6) -> str:
     """
-    Return names separated by commas; of very many the first ones and the number of others.
+    Return names separated by commas, at most ``maximum`` of them and the number of the others.
 
     Examples
     --------
-    >>> listed(["red", "green"]), listed(["red", "green", "blue", "nir"], most=2)
+    >>> listed(["red", "green"]), listed(["red", "green", "blue", "nir"], maximum=2)
     ('red, green', 'red, green and 2 more')
     """
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - maximum
+    return ", ".join(names[:maximum]) + (f" and {more} more" if more > 0 else "")
 
 
 def image_size(rows: int, columns: int) -> str:
@@ -138,14 +138,14 @@ def image_kind(bands: int) -> str:
     return "RGB" if bands == 3 else "MS"
 
 
-def round_length(most: float) -> float:
+def round_length(limit: float) -> float:
     """
-    Return the largest length of one digit that is 1, 2 or 5 and at most ``most``, for a scale bar.
+    Return the largest length of one digit that is 1, 2 or 5 and at most ``limit``, for a scale bar.
 
     Examples
     --------
     >>> round_length(740.0), round_length(0.3), round_length(1.0)
     (500.0, 0.2, 1.0)
     """
-    power = 10.0 ** math.floor(math.log10(most))
-    return max(factor * power for factor in (1, 2, 5) if factor * power <= most * (1 + 1e-9))
+    power = 10.0 ** math.floor(math.log10(limit))
+    return max(factor * power for factor in (1, 2, 5) if factor * power <= limit * (1 + 1e-9))
