@@ -35,7 +35,7 @@ TABLE, PLOT = "log.csv", "log.png"
 _LISTED = 3
 
 
-def begin(folder: Path, facts: Mapping[str, object], *, overwrite: bool = False) -> None:
+def begin(folder: Path, metadata: Mapping[str, object], *, overwrite: bool = False) -> None:
     """
     Create the folder of a training run and write its recipe.
 
@@ -43,8 +43,8 @@ def begin(folder: Path, facts: Mapping[str, object], *, overwrite: bool = False)
     ----------
     folder : Path
         Folder; created if it does not exist.
-    facts : mapping
-        All that determines the weights, in JSON types.
+    metadata : mapping
+        Everything that determines the weights, in JSON types.
     overwrite : bool
         Delete the checkpoint of another training.
 
@@ -55,7 +55,7 @@ def begin(folder: Path, facts: Mapping[str, object], *, overwrite: bool = False)
     """
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint, recipe = folder / _CHECKPOINT, folder / _RECIPE
-    now = json.loads(json.dumps(facts))
+    now = json.loads(json.dumps(metadata))
     if checkpoint.exists() and recipe.exists():
         differences = _differences(_read_recipe(recipe), now)
         if differences and not overwrite:
@@ -206,8 +206,8 @@ def _plot(rows: Sequence[Mapping[str, str]]) -> bytes:
     axes = figure.add_subplot()
     for name in rows[-1]:
         if name != "step":
-            known = [(int(row["step"]), float(row[name])) for row in rows if row.get(name)]
-            axes.plot(*zip(*known, strict=True), marker=".", label=name)
+            points = [(int(row["step"]), float(row[name])) for row in rows if row.get(name)]
+            axes.plot(*zip(*points, strict=True), marker=".", label=name)
     axes.set(xlabel="step", ylabel="loss", yscale="log")
     axes.legend()
     picture = io.BytesIO()

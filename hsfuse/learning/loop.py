@@ -116,7 +116,7 @@ def train_network(
     WeightsError
         If the folder has the checkpoint of another training, or a damaged one.
     """
-    begin(folder, _facts(cubes, sensors, architecture, recipe), overwrite=overwrite)
+    begin(folder, _training_metadata(cubes, sensors, architecture, recipe), overwrite=overwrite)
     torch.manual_seed(recipe.seed)
     network = build_network(architecture, recipe)
     if start is not None:
@@ -166,7 +166,7 @@ def sensor_names(sensors: Sequence[Sensor | None]) -> list[str]:
     ]
 
 
-def _facts(
+def _training_metadata(
     cubes: Sequence[xr.DataArray],
     sensors: Sequence[Sensor | None],
     architecture: Architecture,

@@ -39,17 +39,17 @@ class _Settings:
 
     Attributes
     ----------
-    least_side, largest_side : int
+    minimum_side, largest_side : int
         Range of the side of a pair in HS pixels. Fewer do not determine the subspace and the
         regressions of a scene; more take longer without a benefit.
     largest_fine_side : int
         Largest side of a pair in MS pixels, for a simulation in a few seconds on one core.
-    least_data : float
+    minimum_data : float
         Smallest share of finite values of a band (otherwise removed) and of a window (otherwise
         drawn again).
     attempts : int
         Number of windows drawn before a cube counts as empty.
-    least_coverage : float
+    minimum_coverage : float
         Smallest share of the response of an MS band inside the bands of the cube.
     integer_ratio : float
         Probability of an integer ratio, as between most real sensors.
@@ -63,16 +63,16 @@ class _Settings:
     ms_snr_gain : tuple of float
         Range in decibels of the difference between the signal-to-noise ratios of MS and HS image:
         an MS band collects more light.
-    least_ground : float
+    minimum_ground : float
         Smallest share of the weight of the PSF on data for an HS pixel to have data.
     """
 
-    least_side: int = 12
+    minimum_side: int = 12
     largest_side: int = 40
     largest_fine_side: int = 448
-    least_data: float = 0.5
+    minimum_data: float = 0.5
     attempts: int = 20
-    least_coverage: float = 0.9
+    minimum_coverage: float = 0.9
     integer_ratio: float = 0.7
     inaccurate_fwhm: float = 0.5
     known_response: float = 0.5
@@ -80,7 +80,7 @@ class _Settings:
     silicon_end: float = 900.0
     rgb: float = 0.6
     ms_snr_gain: tuple[float, float] = (5.0, 15.0)
-    least_ground: float = 0.5
+    minimum_ground: float = 0.5
 
 
 _SETTINGS = _Settings()
@@ -94,7 +94,7 @@ class SimulatedPair:
     Attributes
     ----------
     truth : Tensor of shape (bands, rows, columns)
-        On the fine grid, in the units of the cube, NaN for no data.
+        Reference on the fine grid, in the units of the cube, NaN for no data.
     survey : Survey
         Survey with the pair as its only patch; its ``psf`` is that given to the method.
     psf : PSF
@@ -137,21 +137,21 @@ def draw_pair(
     draw = np.random.default_rng([recipe.seed, 1, number])
     cube = cubes[int(draw.integers(len(cubes)))]
     ratio = _draw_ratio(cube, architecture, recipe, draw)
-    least = max(_SETTINGS.least_side * ratio, float(recipe.patch * architecture.ratio))
-    truth, wavelength = _draw_window(cube, ratio, least, recipe, draw)
+    minimum_side = max(_SETTINGS.minimum_side * ratio, float(recipe.patch * architecture.ratio))
+    truth, wavelength = _draw_window(cube, ratio, minimum_side, recipe, draw)
     truth = _change_illumination(truth, recipe, draw)
     sensor = sensors[int(draw.integers(len(sensors)))]
     matrix = _response(sensor, wavelength, draw)
     pair, psf = _observe(truth, matrix, ratio, recipe, draw)
-    given = psf
+    stated_psf = psf
     if draw.random() < _SETTINGS.inaccurate_fwhm:
         fwhm = psf.fwhm[0] * float(np.exp(recipe.belief * draw.normal()))
-        given = PSF((fwhm, fwhm))
-    known = None
+        stated_psf = PSF((fwhm, fwhm))
+    stated_response = None
     # A network for one sensor is always given the correct response, as at inference.
     if draw.random() < _SETTINGS.known_response or recipe.predicts == "cube":
-        known = _shifted(matrix, wavelength, recipe.response_shift * float(draw.normal()))
-    survey = Survey((pair,), given, np.ones(len(truth), bool), wavelength, known)
+        stated_response = _shifted(matrix, wavelength, recipe.response_shift * float(draw.normal()))
+    survey = Survey((pair,), stated_psf, np.ones(len(truth), bool), wavelength, stated_response)
     return SimulatedPair(truth, survey, psf)
 
 
@@ -161,28 +161,28 @@ def _draw_ratio(
     if recipe.predicts == "cube":
         return float(architecture.ratio)
     low, high = recipe.ratio
-    largest = min(cube.sizes["y"], cube.sizes["x"]) / _SETTINGS.least_side
+    largest = min(cube.sizes["y"], cube.sizes["x"]) / _SETTINGS.minimum_side
     high = max(low, min(high, largest))
     ratio = float(np.exp(draw.uniform(math.log(low), math.log(high))))
     return float(round(ratio)) if draw.random() < _SETTINGS.integer_ratio else ratio
 
 
 def _draw_window(
-    cube: xr.DataArray, ratio: float, least: float, recipe: Recipe, draw: np.random.Generator
+    cube: xr.DataArray, ratio: float, minimum_side: float, recipe: Recipe, draw: np.random.Generator
 ) -> tuple[Tensor, NDArray[np.float64]]:
     """Return a window of a cube, downsampled, and the wavelengths of its bands."""
     shape = cube.sizes["y"], cube.sizes["x"]
     zoom = float(np.exp(draw.uniform(0, math.log(recipe.zoom))))
-    zoom = max(1.0, min(zoom, min(shape) / least))
-    wanted = draw.uniform(_SETTINGS.least_side, _SETTINGS.largest_side) * ratio
-    side = min(max(wanted, least), float(_SETTINGS.largest_fine_side)) * zoom
+    zoom = max(1.0, min(zoom, min(shape) / minimum_side))
+    drawn = draw.uniform(_SETTINGS.minimum_side, _SETTINGS.largest_side) * ratio
+    side = min(max(drawn, minimum_side), float(_SETTINGS.largest_fine_side)) * zoom
     rows, columns = (min(math.ceil(side), n) for n in shape)
     values = _read_window(cube, rows, columns, draw)
     with np.errstate(invalid="ignore"):
         spread = np.nanmax(values, axis=(1, 2), initial=0) - np.nanmin(
             values, axis=(1, 2), initial=0
         )
-    used = (np.isfinite(values).mean(axis=(1, 2)) > _SETTINGS.least_data) & (spread > 0)
+    used = (np.isfinite(values).mean(axis=(1, 2)) > _SETTINGS.minimum_data) & (spread > 0)
     truth = torch.from_numpy(values[used])
     if zoom > 1:
         truth = _downsample(truth, zoom)
@@ -198,12 +198,12 @@ def _read_window(
         left = int(draw.integers(cube.sizes["x"] - columns + 1))
         part = cube.isel(y=slice(top, top + rows), x=slice(left, left + columns))
         values: NDArray[np.float32] = part.compute(scheduler="synchronous").to_numpy()
-        if np.isfinite(values).any(axis=0).mean() > _SETTINGS.least_data:
+        if np.isfinite(values).any(axis=0).mean() > _SETTINGS.minimum_data:
             return values
     raise PairError(
         f"{cube.attrs.get('source', 'a cube')}: {_SETTINGS.attempts} random windows of "
         f"{image_size(rows, columns)} hold hardly any data; expected data in more than "
-        f"{100 * _SETTINGS.least_data:.0f} % of a window's pixels"
+        f"{100 * _SETTINGS.minimum_data:.0f} % of a window's pixels"
     )
 
 
@@ -237,19 +237,19 @@ def _response(
     if sensor is None:
         return random
     try:
-        found = response_matrix(sensor, wavelength)
+        response = response_matrix(sensor, wavelength)
     except SensorError:
         return random
-    covered = found.coverage > _SETTINGS.least_coverage
-    return found.matrix[covered] if covered.any() else random
+    covered = response.coverage > _SETTINGS.minimum_coverage
+    return response.matrix[covered] if covered.any() else random
 
 
 def _random_response(
     wavelength: NDArray[np.float64], draw: np.random.Generator
 ) -> NDArray[np.float64]:
     """Return R of a random sensor with one to nine Gaussian bands."""
-    known = np.isfinite(wavelength).all()
-    place = wavelength if known else np.linspace(400, 2500, len(wavelength))
+    has_wavelengths = np.isfinite(wavelength).all()
+    place = wavelength if has_wavelengths else np.linspace(400, 2500, len(wavelength))
     low, high = float(place.min()), float(place.max())
     if draw.random() < _SETTINGS.silicon:
         high = max(min(high, _SETTINGS.silicon_end), low + 0.2 * (high - low))
@@ -303,7 +303,7 @@ def _observe(
         generator = torch.Generator().manual_seed(int(draw.integers(2**31)))
         coarse = _add_noise(coarse, snr, generator)
         fine = _add_noise(fine, snr + float(draw.uniform(*_SETTINGS.ms_snr_gain)), generator)
-    coarse[:, share <= _SETTINGS.least_ground] = torch.nan
+    coarse[:, share <= _SETTINGS.minimum_ground] = torch.nan
     fine[:, ~valid] = torch.nan
     return Patch(coarse.numpy(), fine.numpy(), geometry, (0, 0)), psf
 

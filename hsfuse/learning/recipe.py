@@ -102,11 +102,13 @@ class Recipe:
                 raise PlanError(f"{name} must not be negative, got {getattr(self, name)}")
         if not 0 <= self.clean <= 1:
             raise PlanError(f"clean must be a fraction from 0 to 1, got {self.clean:g}")
-        for name, least in (("ratio", 1.0), ("fwhm", 0.0), ("snr", -math.inf)):
+        for name, minimum in (("ratio", 1.0), ("fwhm", 0.0), ("snr", -math.inf)):
             low, high = getattr(self, name)
-            if not least <= low <= high < math.inf:
-                wanted = "two numbers, the smaller first" + f", at least {least:g}" * (least >= 0)
-                raise PlanError(f"{name} must be {wanted}, got {low:g} and {high:g}")
+            if not minimum <= low <= high < math.inf:
+                expected = "two numbers, the smaller first" + f", at least {minimum:g}" * (
+                    minimum >= 0
+                )
+                raise PlanError(f"{name} must be {expected}, got {low:g} and {high:g}")
 
 
 # The paper does not state the learning rate and parts of the simulation, which are chosen here.

@@ -40,7 +40,7 @@ __all__ = [
 # Default number of doublings of a network: structures of up to eight MS pixels, or ratio 16.
 SCALES = {"component": 3, "cube": 4}
 # Smallest share of the response of an MS band inside the bands of the cubes.
-_LEAST_COVERAGE = 0.9
+_MINIMUM_COVERAGE = 0.9
 
 
 def train(
@@ -126,35 +126,35 @@ def train(
     check_not_input([out, out.with_suffix(".json")], [*cubes, *validation, *initial_weights])
     device = pick_device(device)
     _check_disjoint(cubes, validation)
-    rasters, held_out = (
+    rasters, validation_rasters = (
         [open_raster(path, sensor=hs_sensor) for path in paths] for paths in (cubes, validation)
     )
     names = rgb_sensors or ("made",)
     sensors = [None if name == "made" else pick_sensor(name) for name in names]
     if recipe.predicts == "cube":
-        _check_same_bands([*rasters, *held_out])
+        _check_same_bands([*rasters, *validation_rasters])
         _check_sensors(sensors, rasters[0])
     sizes = {"scales": scales, "width": width, "levels": levels, "depth": depth}
     architecture = architecture_for(recipe, rasters, sensors, network=network, **sizes)
     folder = training_folder(out)
     initial = None if start_from is None else _initial_card(Path(start_from), architecture)
     start = None if initial is None else load_network(initial.path, initial.sha256).state_dict()
-    with shown_progress(progress, "steps") as shown:
+    with shown_progress(progress, "steps") as bar:
         trained = train_network(
             rasters,
             sensors,
             architecture,
             recipe,
             folder,
-            validation=held_out,
+            validation=validation_rasters,
             device=device,
             overwrite=overwrite,
             start=start,
             until=until,
-            progress=shown,
+            progress=bar,
         )
     last = last_row(folder)
-    facts: dict[str, object] = {
+    metadata: dict[str, object] = {
         "data": {
             "cubes": [Path(path).name for path in cubes],
             "validation": [Path(path).name for path in validation],
@@ -162,15 +162,15 @@ def train(
         "scores": {name: last[name] for name in ("validation", "start") if name in last},
         "terms": "those of the cubes it was trained on",
         **(about or {}),
-        "recipe": _recipe_facts(recipe, sensors, initial, steps=int(last.get("step", 0))),
+        "recipe": _recipe_metadata(recipe, sensors, initial, steps=int(last.get("step", 0))),
     }
     if initial is not None:
-        facts["data"] = _with_cubes_of(initial, facts["data"])
+        metadata["data"] = _with_cubes_of(initial, metadata["data"])
     domain = _domain(rasters, recipe, architecture)
-    return save_weights(trained, out, domain=domain, about=facts)
+    return save_weights(trained, out, domain=domain, about=metadata)
 
 
-def _recipe_facts(
+def _recipe_metadata(
     recipe: Recipe, sensors: Sequence[Sensor | None], initial: Card | None, *, steps: int
 ) -> dict[str, object]:
     """Return the recipe as the card states it, for weights after a number of steps."""
@@ -283,45 +283,45 @@ def architecture_for(
             f"the recipe predicts components, which {network} does not; expected the recipe paper"
         )
     scales = SCALES[recipe.predicts] if scales is None else scales
-    facts = _sizes(network, sizes)
-    facts |= {"scales": scales} if network == "ms-ssfnet" else {"ratio": 2**scales}
+    parameters = _sizes(network, sizes)
+    parameters |= {"scales": scales} if network == "ms-ssfnet" else {"ratio": 2**scales}
     if recipe.predicts == "component":
-        facts |= {"bands": 1, "fine_bands": CHANNELS, "coarse_bands": CHANNELS}
+        parameters |= {"bands": 1, "fine_bands": CHANNELS, "coarse_bands": CHANNELS}
     else:
-        known = sensors[0] if sensors else None
-        fine = 3 if known is None else len(known.band_names)
-        facts |= {"bands": int(cubes[0].sizes["band"]), "fine_bands": fine}
+        sensor = sensors[0] if sensors else None
+        fine = 3 if sensor is None else len(sensor.band_names)
+        parameters |= {"bands": int(cubes[0].sizes["band"]), "fine_bands": fine}
     try:
-        return read_architecture(facts)
+        return read_architecture(parameters)
     except ValueError as error:
         raise PlanError(str(error)) from error
 
 
-def _sizes(network: str, given: Mapping[str, int | None]) -> dict[str, int | str]:
+def _sizes(network: str, requested: Mapping[str, int | None]) -> dict[str, int | str]:
     """Return the sizes of a network, its defaults where none are given."""
     spec = NETWORKS[network]
-    facts: dict[str, int | str] = {} if network == "ms-ssfnet" else {"network": network}
-    for name, own in (("width", spec.width), ("levels", spec.levels), ("depth", spec.depth)):
-        value = given.get(name)
-        if own is not None:
-            facts[name] = own if value is None else value
+    parameters: dict[str, int | str] = {} if network == "ms-ssfnet" else {"network": network}
+    for name, default in (("width", spec.width), ("levels", spec.levels), ("depth", spec.depth)):
+        value = requested.get(name)
+        if default is not None:
+            parameters[name] = default if value is None else value
         elif value is not None:
             raise PlanError(f"{network} has no {name} to choose, got {name}={value}")
-    return facts
+    return parameters
 
 
 def _check_same_bands(rasters: Sequence[xr.DataArray]) -> None:
     wavelength = rasters[0]["wavelength"].to_numpy()
     for raster in rasters:
-        own = raster["wavelength"].to_numpy()
-        if not np.isfinite(own).all():
+        candidate = raster["wavelength"].to_numpy()
+        if not np.isfinite(candidate).all():
             raise PairError(
                 f"{raster.attrs['source']}: some of its bands have no wavelength; name its sensor"
             )
-        if own.shape != wavelength.shape or not np.allclose(own, wavelength):
+        if candidate.shape != wavelength.shape or not np.allclose(candidate, wavelength):
             raise PairError(
-                f"{raster.attrs['source']}: has {own.size} bands, {own.min():.0f} to "
-                f"{own.max():.0f} nm; expected the {wavelength.size} bands of "
+                f"{raster.attrs['source']}: has {candidate.size} bands, {candidate.min():.0f} to "
+                f"{candidate.max():.0f} nm; expected the {wavelength.size} bands of "
                 f"{rasters[0].attrs['source']}"
             )
 
@@ -334,11 +334,11 @@ def _check_sensors(sensors: Sequence[Sensor | None], cube: xr.DataArray) -> None
             "a network that predicts cubes serves one MS sensor, of known bands; expected one "
             f"name, got {', '.join(sensor_names(sensors))}"
         )
-    found = response_matrix(first, cube["wavelength"].to_numpy())
+    response = response_matrix(first, cube["wavelength"].to_numpy())
     outside = [
         name
-        for name, share in zip(found.band_names, found.coverage, strict=True)
-        if share <= _LEAST_COVERAGE
+        for name, share in zip(response.band_names, response.coverage, strict=True)
+        if share <= _MINIMUM_COVERAGE
     ]
     if outside:
         raise PairError(
@@ -354,9 +354,11 @@ def _domain(rasters: Sequence[xr.DataArray], recipe: Recipe, architecture: Archi
         ratio = float(architecture.ratio)
         fine = architecture.fine_bands
         return Domain((ratio, ratio), (fine, fine), (0.0, np.inf), wavelength)
-    known = [raster["wavelength"].to_numpy() for raster in rasters]
-    if all(nm.shape == known[0].shape and np.allclose(nm, known[0]) for nm in known):
-        step = float(np.diff(known[0]).max())
-        nearby = float(known[0].min()) - step, float(known[0].max()) + step
+    wavelengths = [raster["wavelength"].to_numpy() for raster in rasters]
+    if all(
+        nm.shape == wavelengths[0].shape and np.allclose(nm, wavelengths[0]) for nm in wavelengths
+    ):
+        step = float(np.diff(wavelengths[0]).max())
+        nearby = float(wavelengths[0].min()) - step, float(wavelengths[0].max()) + step
         return Domain(recipe.ratio, (1, 1000), nearby)
     return Domain(recipe.ratio, (1, 1000))
