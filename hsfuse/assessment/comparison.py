@@ -94,10 +94,10 @@ def observed_for(fused: Raster, hs: Raster, ms: Raster, choices: Mapping[str, An
     """Return the pair with D and R: from the record of the fused raster, or estimated."""
     record, name = record_of(fused)
     whole = record.get("settings", {})
-    if any(choices.get(each) is not None for each in _DECISIVE):
+    if any(choices.get(option) is not None for option in _DECISIVE):
         record = {}
-    known = {each.name for each in fields(FusionSettings)} & set(_CHOICES)
-    settings = {key: value for key, value in record.get("settings", {}).items() if key in known}
+    names = {f.name for f in fields(FusionSettings)} & set(_CHOICES)
+    settings = {key: value for key, value in record.get("settings", {}).items() if key in names}
     # What the raster is of, however it is assessed.
     settings |= {key: value for key, value in whole.items() if key in _PART}
     chosen = {key: value for key, value in choices.items() if value is not None}
@@ -129,7 +129,7 @@ def record_of(fused: Raster) -> tuple[Mapping[str, Any], str]:
 
 
 def assess_fused(
-    fused: Raster, observed: ObservedPair, *, most_values: int | None = None
+    fused: Raster, observed: ObservedPair, *, maximum_values: int | None = None
 ) -> tuple[Assessment, xr.DataArray]:
     """
     Return the quality of a fused raster, and maps of its quality.
@@ -140,7 +140,7 @@ def assess_fused(
         As for :func:`assess`.
     observed : ObservedPair
         Result of :func:`observe_pair`.
-    most_values : int, optional
+    maximum_values : int, optional
         Approximate maximum number of values of the fused raster to compare. Of a larger raster
         only evenly spaced blocks are compared. All values by default.
 
@@ -158,7 +158,7 @@ def assess_fused(
     """
     placed = _place_fused(fused, observed)
     maps = np.full((len(MAPS), *observed.pair.geometry.coarse_shape), np.nan, np.float32)
-    total = _total_sums(observed, placed, maps, most_values)
+    total = _total_sums(observed, placed, maps, maximum_values)
     if not total.hs.pixels or not total.ms.pixels:
         raise PairError(
             f"{_both_names(placed.raster, observed)}: no pixel has data in all "
@@ -184,20 +184,20 @@ def _both_names(fused: xr.DataArray, observed: ObservedPair) -> str:
 
 
 def _blocks(
-    observed: ObservedPair, placed: Placed, most_values: int | None
+    observed: ObservedPair, placed: Placed, maximum_values: int | None
 ) -> list[tuple[Span, Span]]:
     """Return the blocks of HS pixels to compare: all, or an evenly spaced subset."""
     geometry = observed.pair.geometry
     fine = geometry.y.ratio * geometry.x.ratio * placed.raster.sizes["band"]
-    sampled = most_values is not None and placed.raster.size > most_values
+    sampled = maximum_values is not None and placed.raster.size > maximum_values
     values = _SAMPLE_VALUES if sampled else _BLOCK_VALUES
     edge = max(int(math.sqrt(values / fine)) // WINDOW, 1) * WINDOW
     down, across = (
         [Span(start, min(start + edge, length)) for start in range(0, length, edge)]
         for length in geometry.coarse_shape
     )
-    if most_values is not None and sampled:
-        share = math.sqrt(most_values / (edge**2 * fine) / (len(down) * len(across)))
+    if maximum_values is not None and sampled:
+        share = math.sqrt(maximum_values / (edge**2 * fine) / (len(down) * len(across)))
         down, across = (
             [spans[index] for index in spread_evenly(len(spans), round(share * len(spans)))]
             for spans in (down, across)
@@ -206,10 +206,10 @@ def _blocks(
 
 
 def _total_sums(
-    observed: ObservedPair, placed: Placed, maps: NDArray[np.float32], most_values: int | None
+    observed: ObservedPair, placed: Placed, maps: NDArray[np.float32], maximum_values: int | None
 ) -> Sums:
     """Return the sums over all blocks, added in block order; write the maps in place."""
-    places = _blocks(observed, placed, most_values)
+    places = _blocks(observed, placed, maximum_values)
 
     def numbered(number: int) -> tuple[int, Sums]:
         rows, columns = places[number]
@@ -218,8 +218,8 @@ def _total_sums(
         maps[:, rows.slice, columns.slice] = part
         return number, sums
 
-    found = dict(each(numbered, range(len(places)), workers=local_workers(None, "cpu")))
-    return reduce(add, (found[number] for number in range(len(places))))
+    by_number = dict(each(numbered, range(len(places)), workers=local_workers(None, "cpu")))
+    return reduce(add, (by_number[number] for number in range(len(places))))
 
 
 def _assessment(total: Sums, placed: Placed, observed: ObservedPair) -> Assessment:

@@ -141,7 +141,7 @@ def consistency(moments: Moments, angle: Mean, names: tuple[str, ...], units: st
         relative=_root(error.sum(), square.sum()),
         sam=angle.value(),
         band_rmse=tuple(_root(value, moments.pixels) for value in error),
-        band_relative=tuple(_root(*each) for each in zip(error, square, strict=True)),
+        band_relative=tuple(_root(*sums) for sums in zip(error, square, strict=True)),
         band_name=names,
         pixels=moments.pixels,
         units=units,

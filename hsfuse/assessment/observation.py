@@ -146,14 +146,14 @@ class _Opened(NamedTuple):
         """Return the pair, co-registered if ``align`` is true."""
         if not align:
             return self.placed(None)
-        return align_pair(self.hs, self.ms, **self._known)[0]
+        return align_pair(self.hs, self.ms, **self._arguments)[0]
 
     def placed(self, move: Affine | None) -> Pair:
         """Return the pair with the HS grid moved by an affine correction."""
-        return make_pair(self.hs, self.ms, **self._known, move=move)
+        return make_pair(self.hs, self.ms, **self._arguments, move=move)
 
     @property
-    def _known(self) -> dict[str, Any]:
+    def _arguments(self) -> dict[str, Any]:
         return {
             "hs_sensor": self.hs_sensor,
             "rgb_sensor": self.ms_sensor,
@@ -167,8 +167,10 @@ def _open(hs: Raster, ms: Raster, settings: FusionSettings) -> _Opened:
     for raster in rasters:
         check_georeferencing(raster)
     sensors = [
-        known_sensor(asked, raster.attrs.get("sensor"))
-        for asked, raster in zip((settings.hs_sensor, settings.rgb_sensor), rasters, strict=True)
+        known_sensor(requested, raster.attrs.get("sensor"))
+        for requested, raster in zip(
+            (settings.hs_sensor, settings.rgb_sensor), rasters, strict=True
+        )
     ]
     restricted = restrict_ms(*rasters, sensors[1], settings.bbox, settings.bbox_crs)
     rasters = rasters[0], restricted.rgb
@@ -194,8 +196,8 @@ def _recorded(opened: _Opened, record: Record) -> tuple[Pair, Radiometry]:
         raise _OtherPair("it is no record of hsfuse, or of an older version") from error
     shape = opened.ms.sizes["band"], opened.hs.sizes["band"]
     if not same_grid(pair.geometry, grid) or radiometry.response.shape != shape:
-        before = _facts(radiometry.response.shape, stated)
-        now = _facts(shape, _grid(pair.geometry))
+        before = _describe_pair(radiometry.response.shape, stated)
+        now = _describe_pair(shape, _grid(pair.geometry))
         raise _OtherPair("; ".join(find_differences(before, now)))
     return pair, radiometry
 
@@ -203,12 +205,12 @@ def _recorded(opened: _Opened, record: Record) -> tuple[Pair, Radiometry]:
 def _grid(geometry: Geometry) -> Record:
     axes = {"y": geometry.y, "x": geometry.x}
     return {
-        name: {axis: getattr(found, name) for axis, found in axes.items()}
+        name: {axis: getattr(values, name) for axis, values in axes.items()}
         for name in ("ratio", "origin", "coarse", "fine")
     }
 
 
-def _facts(bands: tuple[int, ...], grid: Record) -> dict[str, object]:
+def _describe_pair(bands: tuple[int, ...], grid: Record) -> dict[str, object]:
     """Return the properties that identify a pair: their name in messages -> value."""
     both = {
         name: along_axes(round(grid[name]["y"], 3), round(grid[name]["x"], 3))

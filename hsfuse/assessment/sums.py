@@ -26,7 +26,7 @@ Mask = NDArray[np.bool_]
 #: pixels of the published implementations of QNR.
 WINDOW = 8
 # Minimum share of valid pixels in a window, in both images.
-_LEAST_KNOWN = 0.5
+_MINIMUM_VALID = 0.5
 # Number of bands degraded at a time, which bounds the memory.
 _BANDS = 16
 
@@ -113,21 +113,21 @@ class _Block(NamedTuple):
     """
     The pixels of a block, fine (MS) and coarse (HS).
 
-    Fine: ``fused`` (bands, rows, columns), ``ms``, and ``given``, the estimate of ``ms`` from
-    ``fused``; they cover the HS pixels of the block. Coarse: ``hs``, ``degraded_ms`` and
-    ``degraded`` (the fused cube). All values are finite where ``known_fine`` and ``known`` are
-    true. ``rows`` and ``columns`` are the index of the HS pixel that contains each fine row and
-    column.
+    Fine: ``fused`` (bands, rows, columns), ``ms``, and ``predicted_ms``, the estimate of ``ms``
+    from ``fused``; they cover the HS pixels of the block. Coarse: ``hs``, ``degraded_ms`` and
+    ``degraded`` (the fused cube). All values are finite where ``fine_valid`` and ``coarse_valid``
+    are true. ``rows`` and ``columns`` are the index of the HS pixel that contains each fine row
+    and column.
     """
 
     fused: Cube
     ms: Cube
-    given: Cube
-    known_fine: Mask
+    predicted_ms: Cube
+    fine_valid: Mask
     hs: Cube
     degraded_ms: Cube
     degraded: Cube
-    known: Mask
+    coarse_valid: Mask
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
 
@@ -141,6 +141,7 @@ def take_sums(
     Parameters
     ----------
     observed : ObservedPair
+        The pair.
     placed : Placed
         The fused cube.
     rows, columns : Span
@@ -149,13 +150,13 @@ def take_sums(
     """
     block = _read(observed, placed, rows, columns)
     hs, ms = block.hs, block.ms
-    every = np.arange(len(hs))
-    degraded = finite_in(block.degraded, every) & finite_in(hs, every)
+    all_bands = np.arange(len(hs))
+    degraded = finite_in(block.degraded, all_bands) & finite_in(hs, all_bands)
     sums = Sums(
         take_moments(hs, block.degraded, degraded),
-        take_moments(ms, block.given, block.known_fine),
+        take_moments(ms, block.predicted_ms, block.fine_valid),
         take_angle(hs, block.degraded, degraded),
-        take_angle(ms, block.given, block.known_fine),
+        take_angle(ms, block.predicted_ms, block.fine_valid),
         Distortion.none(len(placed.bands)),
         Distortion.none(len(placed.bands)),
     )
@@ -175,41 +176,41 @@ def _read(observed: ObservedPair, placed: Placed, rows: Span, columns: Span) -> 
     fused = placed.read(fine_rows, fine_columns)
     ms = read_window(pair.rgb, None, fine_rows, fine_columns)
     hs = read_window(pair.hs, None, rows, columns)[bands]
-    known = finite_in(fused, bands)
+    valid = finite_in(fused, bands)
     window = Geometry(geometry.y.cut(fine_rows, rows), geometry.x.cut(fine_columns, columns))
     operator = Degrade.between(window, pair.psf)
     inside = np.outer(_on_output(geometry.y, rows), _on_output(geometry.x, columns))
     degraded = np.concatenate(
         [
-            hs_bands(fused[bands[first : first + _BANDS]], operator, known)
+            hs_bands(fused[bands[first : first + _BANDS]], operator, valid)
             for first in range(0, len(bands), _BANDS)
         ]
     )
     degraded_ms = hs_bands(ms, operator, finite_in(ms, np.arange(len(ms))))
     for cube in (degraded, degraded_ms):
         cube[:, ~inside] = np.nan
-    given = np.stack([ms_band(fused, observed.radiometry, band) for band in range(len(ms))])
-    (down, below), (across, beside) = (
+    predicted_ms = np.stack([ms_band(fused, observed.radiometry, band) for band in range(len(ms))])
+    (down, row_index), (across, column_index) = (
         _fine_and_coarse(axis, fine, coarse)
         for axis, fine, coarse in (
             (geometry.y, fine_rows, rows),
             (geometry.x, fine_columns, columns),
         )
     )
-    ms, given = ms[:, down, across], given[:, down, across]
+    ms, predicted_ms = ms[:, down, across], predicted_ms[:, down, across]
     return _Block(
         fused[bands][:, down, across],
         ms,
-        given,
-        known[down, across] & np.isfinite(ms).all(axis=0) & np.isfinite(given).all(axis=0),
+        predicted_ms,
+        valid[down, across] & np.isfinite(ms).all(axis=0) & np.isfinite(predicted_ms).all(axis=0),
         hs,
         degraded_ms,
         degraded,
         np.isfinite(hs).all(axis=0)
         & np.isfinite(degraded).all(axis=0)
         & np.isfinite(degraded_ms).all(axis=0),
-        below,
-        beside,
+        row_index,
+        column_index,
     )
 
 
@@ -229,11 +230,11 @@ def _fine_and_coarse(axis: Axis, fine: Span, coarse: Span) -> tuple[slice, NDArr
 
 def _ms_map(block: _Block) -> NDArray[np.float64]:
     """Return the RMSE from the MS image over the fine pixels of each HS pixel."""
-    shape = block.known.shape
-    error = ((block.given - block.ms).astype(np.float64) ** 2).mean(axis=0)
-    place = (block.rows[:, None] * shape[1] + block.columns)[block.known_fine]
-    total = np.bincount(place, error[block.known_fine], minlength=block.known.size)
-    count = np.bincount(place, minlength=block.known.size)
+    shape = block.coarse_valid.shape
+    error = ((block.predicted_ms - block.ms).astype(np.float64) ** 2).mean(axis=0)
+    place = (block.rows[:, None] * shape[1] + block.columns)[block.fine_valid]
+    total = np.bincount(place, error[block.fine_valid], minlength=block.coarse_valid.size)
+    count = np.bincount(place, minlength=block.coarse_valid.size)
     mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     return np.sqrt(mean).reshape(shape)
 
@@ -245,14 +246,14 @@ def _add_windows(
     total, noisy = sums.distortion, sums.noise
     noise = observed.noise[placed.bands]
     geometry, synthesis = observed.pair.geometry, observed.synthesis.of(placed.bands)
-    enough = _LEAST_KNOWN * WINDOW**2
+    enough = _MINIMUM_VALID * WINDOW**2
     enough_fine = enough * geometry.y.ratio * geometry.x.ratio
-    for top in range(0, block.known.shape[0], WINDOW):
+    for top in range(0, block.coarse_valid.shape[0], WINDOW):
         down = slice(*np.searchsorted(block.rows, [top, top + WINDOW]))
-        for left in range(0, block.known.shape[1], WINDOW):
+        for left in range(0, block.coarse_valid.shape[1], WINDOW):
             across = slice(*np.searchsorted(block.columns, [left, left + WINDOW]))
             place = slice(top, top + WINDOW), slice(left, left + WINDOW)
-            fine, coarse = block.known_fine[down, across], block.known[place]
+            fine, coarse = block.fine_valid[down, across], block.coarse_valid[place]
             if coarse.sum() < enough or fine.sum() < enough_fine:
                 continue
             pixels = WindowPixels(
@@ -262,14 +263,14 @@ def _add_windows(
                 _picked(block.degraded_ms[:, *place], coarse),
                 _picked(block.degraded[:, *place], coarse),
             )
-            found = window_distortion(pixels, synthesis)
-            total += found
-            noisy += noise_distortion(pixels, synthesis, noise, found)
-            local = found.spectral().mean(), found.khan(), found.spatial().mean()
+            distortion = window_distortion(pixels, synthesis)
+            total += distortion
+            noisy += noise_distortion(pixels, synthesis, noise, distortion)
+            local = distortion.spectral().mean(), distortion.khan(), distortion.spatial().mean()
             maps[3:, *place] = np.array(local)[:, None, None]
     return replace(sums, distortion=total, noise=noisy)
 
 
-def _picked(cube: Cube, where: Mask) -> Cube:
+def _picked(cube: Cube, mask: Mask) -> Cube:
     """Return the pixels of a window, (bands, pixels); most windows are complete."""
-    return cube.reshape(len(cube), -1) if where.all() else cube[:, where]
+    return cube.reshape(len(cube), -1) if mask.all() else cube[:, mask]

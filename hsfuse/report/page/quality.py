@@ -84,7 +84,7 @@ def assess_subject(subject: Subject, *, most_values: int = _MOST_VALUES) -> Qual
     most = None if subject.held else most_values
     maps: list[Map] = []
     try:
-        assessment, rasters = assess_fused(subject.fused, subject.observed, most_values=most)
+        assessment, rasters = assess_fused(subject.fused, subject.observed, maximum_values=most)
     except PairError as error:
         return Quality(None, f"not assessed: {error}", tuple(_error_map(subject)))
     values = rasters.values
