@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsfuse.errors import OutputError
@@ -28,9 +27,6 @@ __all__ = [
     "write_report",
     "write_sidecar",
 ]
-
-# Bytes at the beginning of a report, which name hsfuse in each of the three kinds.
-_HEAD = 4096
 
 
 class ReportPaths(NamedTuple):
@@ -86,7 +82,7 @@ def write_report(outcome: Outcome, *, page: bool = True) -> ReportPaths:
 def write_sidecar(outcome: Outcome) -> AnyPath:
     """Write ``<output>.json``: the record of a run, with everything needed to repeat it."""
     path = record_path(outcome.path)
-    return _write(path, f"{as_json(outcome_as_dict(outcome))}\n")
+    return reports.write_side_file(path, f"{as_json(outcome_as_dict(outcome))}\n")
 
 
 def write_quicklook(outcome: Outcome) -> AnyPath:
@@ -94,7 +90,7 @@ def write_quicklook(outcome: Outcome) -> AnyPath:
     from hsfuse.report.quicklook import draw_quicklook  # matplotlib takes a while to load
 
     path = outcome.path.with_name(f"{outcome.path.name}.png")
-    return _write(path, draw_quicklook(outcome.job.plan, outcome.path))
+    return reports.write_side_file(path, draw_quicklook(outcome.job.plan, outcome.path))
 
 
 def write_page(outcome: Outcome) -> tuple[AnyPath, tuple[Finding, ...]]:
@@ -102,21 +98,8 @@ def write_page(outcome: Outcome) -> tuple[AnyPath, tuple[Finding, ...]]:
     from hsfuse.report.page import outcome_subject, render_page
 
     page = render_page(outcome_subject(outcome))
-    path = _write(page_path(outcome.path), page.text)
+    path = reports.write_side_file(page_path(outcome.path), page.text)
     return path, page.findings
-
-
-def _write(path: AnyPath, content: str | bytes) -> AnyPath:
-    """Write a report; a file of its name that hsfuse did not write is not replaced."""
-    if isinstance(path, Path) and path.is_file():
-        with path.open("rb") as file:
-            own = b"hsfuse" in file.read(_HEAD)
-        if not own:
-            raise OutputError(
-                f"{path}: exists and was not written by hsfuse, so it is not replaced; move it"
-                f"{reports.COMPLETE}"
-            )
-    return reports.write_report(path, content, reports.COMPLETE)
 
 
 def page_path(out: AnyPath) -> AnyPath:

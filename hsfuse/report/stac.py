@@ -21,7 +21,7 @@ from pyproj.exceptions import CRSError, ProjError
 from hsfuse.core.picture import natural_bands
 from hsfuse.errors import OutputError
 from hsfuse.fusion.digest import versions
-from hsfuse.io.files.reports import COMPLETE, write_report
+from hsfuse.io.files.reports import write_side_file
 from hsfuse.io.files.url import AnyPath
 from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.output.records import record_path
@@ -80,10 +80,11 @@ def write_item(outcome: Outcome, times: Times) -> AnyPath:
     Raises
     ------
     OutputError
-        If the item cannot be written; the output itself is complete.
+        If the item cannot be written, or a file of its name was not written by hsfuse; the output
+        itself is complete.
     """
     text = as_json(item_of(outcome, times))
-    return write_report(item_path(outcome.path), f"{text}\n", COMPLETE)
+    return write_side_file(item_path(outcome.path), f"{text}\n")
 
 
 def item_of(outcome: Outcome, times: Times) -> dict[str, object]:

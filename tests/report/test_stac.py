@@ -139,6 +139,11 @@ def test_run_takes_items_and_writes_one(outcome, tmp_path):
     validate(written)
     assert written["properties"]["datetime"] == "2024-05-01T10:00:00Z"
     assert list(written["assets"]) == ["data"]
+    (tmp_path / "out.tif.stac.json").write_text('{"title": "mine"}')
+    refused = CliRunner().invoke(main, [*words, "--overwrite"])
+    assert refused.exit_code == 1
+    assert "out.tif.stac.json: exists and was not written by hsfuse" in refused.stderr
+    assert (tmp_path / "out.tif.stac.json").read_text() == '{"title": "mine"}'
     item["properties"] = {}
     file.write_text(json.dumps(item))
     refused = CliRunner().invoke(main, [*words, "--overwrite"])

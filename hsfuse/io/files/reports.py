@@ -13,10 +13,12 @@ from hsfuse.io.files.lines import LineFile
 from hsfuse.io.files.replacement import write_file
 from hsfuse.io.files.url import AnyPath
 
-__all__ = ["COMPLETE", "open_lines", "write_report", "write_table"]
+__all__ = ["open_lines", "write_report", "write_side_file", "write_table"]
 
-#: Note in messages where a file that accompanies a finished output cannot be written.
-COMPLETE = "; the output is complete"
+# Note in messages where a file that accompanies a finished output cannot be written.
+_COMPLETE = "; the output is complete"
+# Bytes at the beginning of a side file, which name hsfuse in each kind of them.
+_HEAD = 2**16
 
 _Place = TypeVar("_Place", bound=AnyPath)
 
@@ -85,3 +87,30 @@ def write_report(path: _Place, content: str | bytes, note: str = "") -> _Place:
         return write_file(path, content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror or error}){note}") from error
+
+
+def write_side_file(path: _Place, content: str | bytes) -> _Place:
+    """
+    Write a file beside a finished output, such as its record, replacing that of an earlier run.
+
+    Parameters
+    ----------
+    path : Path or Url
+        The file.
+    content : str or bytes
+        Content of the file, which names hsfuse in its first 64 KiB.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written, or a file of its name was not written by hsfuse.
+    """
+    if isinstance(path, Path) and path.is_file():
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+        if b"hsfuse" not in head:
+            raise OutputError(
+                f"{path}: exists and was not written by hsfuse, so it is not replaced; move it"
+                f"{_COMPLETE}"
+            )
+    return write_report(path, content, _COMPLETE)
