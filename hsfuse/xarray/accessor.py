@@ -84,7 +84,10 @@ class RasterAccessor:
         """
         known = known_bands(self._raster)
         centre = band_values(self._raster, "wavelength")[known]
-        wanted = np.asarray(wavelength, dtype=float)
+        try:
+            wanted = np.asarray(wavelength, dtype=float)
+        except (TypeError, ValueError):
+            wanted = np.empty(0)
         if not (wanted.size and np.all(np.isfinite(wanted) & (wanted >= _SHORTEST))):
             raise PlanError(f"wavelength: found {wavelength}; expected nanometres, such as 660")
         nearest = known[np.abs(centre - wanted[..., None]).argmin(axis=-1)]

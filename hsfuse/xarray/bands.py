@@ -6,7 +6,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from hsfuse.core.text import listed
 from hsfuse.errors import RasterError
+from hsfuse.io.input.bands import store_bands
 from hsfuse.io.input.labels import raster_label
 from hsfuse.io.output.band_labels import describe_band
 
@@ -14,10 +16,28 @@ __all__ = ["band_names", "band_values", "good_bands", "known_bands", "take_bands
 
 
 def band_values(raster: xr.DataArray, name: str) -> NDArray[np.float64]:
-    """Return a coordinate of the bands, shape (bands,), in nanometres; NaN if it is absent."""
+    """
+    Return wavelength or FWHM of the bands, shape (bands,), in nanometres; NaN if it is absent.
+
+    Raises
+    ------
+    RasterError
+        If the raster has no dimension ``band``.
+    """
+    count = _count_bands(raster)
     if name not in raster.coords:
-        return np.full(raster.sizes["band"], np.nan)
-    return np.asarray(raster[name].values, dtype=float)
+        return np.full(count, np.nan)
+    table = store_bands(raster)
+    return table.wavelength if name == "wavelength" else table.fwhm
+
+
+def _count_bands(raster: xr.DataArray) -> int:
+    if "band" not in raster.dims:
+        raise RasterError(
+            f"{raster_label(raster, 'raster')}: has the dimensions "
+            f"{listed([*map(str, raster.dims)]) or 'none'}; expected band, y, x"
+        )
+    return raster.sizes["band"]
 
 
 def band_names(raster: xr.DataArray) -> tuple[str, ...]:
@@ -46,7 +66,7 @@ def band_names(raster: xr.DataArray) -> tuple[str, ...]:
 def good_bands(raster: xr.DataArray) -> NDArray[np.bool_]:
     """Return which bands are good, shape (bands,); all if the raster has no such coordinate."""
     if "good" not in raster.coords:
-        return np.ones(raster.sizes["band"], dtype=bool)
+        return np.ones(_count_bands(raster), dtype=bool)
     return np.asarray(raster["good"].values, dtype=bool)
 
 

@@ -51,7 +51,7 @@ def point_spectra(
         If the raster is not georeferenced, or if ``missing`` is "raise" and a point lies outside
         the raster or, raised when the spectra are computed, on a pixel without data.
     PlanError
-        If ``missing`` is neither "raise" nor "nan".
+        If ``missing`` is neither "raise" nor "nan", or x and y are no coordinates of points.
     """
     if missing not in get_args(Missing):
         raise PlanError(f"missing must be {' or '.join(get_args(Missing))}, got {missing!r}")
@@ -70,7 +70,13 @@ def point_spectra(
 
 
 def _find_pixels(raster: xr.DataArray, grid: MapGrid, x: Any, y: Any, crs: Any) -> _Pixels:
-    easting, northing = xr.broadcast(_as_points(x), _as_points(y))
+    try:
+        easting, northing = xr.broadcast(_as_points(x), _as_points(y))
+    except xr.AlignmentError:
+        sizes = [f"{np.size(values)}" for values in (x, y)]
+        raise PlanError(
+            f"x and y: found {' and '.join(sizes)} values; expected as many of both, or one"
+        ) from None
     name = _point_names(easting, northing)
     east, north = _in_raster_crs(raster, grid, easting.values, northing.values, crs)
     column, row = grid.pixel(east, north)
@@ -87,7 +93,10 @@ def _as_points(values: Any) -> xr.DataArray:
     """Return coordinates as a DataArray, along ``point`` unless it has other dimensions."""
     if isinstance(values, xr.DataArray):
         return values.astype(float)
-    array = np.asarray(values, dtype=float)
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise PlanError(f"x and y: found {values!r}; expected map coordinates") from None
     if array.ndim > 1:
         raise PlanError(
             "x and y must be numbers, sequences of numbers, or DataArrays, got an array of "

@@ -54,3 +54,38 @@ def test_rioxarray_writes_the_names_of_the_selected_bands(tmp_path):
         placed.isel(band=bands).hsfuse.described().rio.to_raster(tmp_path / "a.tif")
         with rasterio.open(tmp_path / "a.tif") as source:
             assert source.descriptions == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "attributes"),
+    [
+        ([0.45, 0.55, 0.8], {"units": "um"}),
+        ([0.45, 0.55, 0.8], {}),
+        (["450 nm", "550 nm", "800 nm"], {}),
+    ],
+)
+def test_wavelengths_of_any_unit_are_compared_in_nanometres(values, attributes):
+    coords = {"wavelength": ("band", values, attributes)}
+    raster = xr.DataArray([1.0, 2.0, 3.0], dims="band", coords=coords)
+    assert raster.hsfuse.nearest(560).item() == 2
+
+
+@pytest.mark.parametrize("use", [lambda a: a.nearest(660), lambda a: a.rgb()])
+def test_an_array_without_bands_is_refused(use):
+    flat = xr.DataArray(np.zeros((2, 2)), dims=("y", "x"))
+    with pytest.raises(RasterError, match="has the dimensions y, x; expected band, y, x"):
+        use(flat.hsfuse)
+
+
+def test_a_colour_is_no_wavelength_and_a_name_no_place():
+    placed = xr.DataArray(
+        np.zeros((1, 2, 2)),
+        dims=("band", "y", "x"),
+        coords={"y": [25.0, 15.0], "x": [5.0, 15.0], "wavelength": ("band", [660.0])},
+    )
+    with pytest.raises(PlanError, match="found red; expected nanometres"):
+        placed.hsfuse.nearest("red")
+    with pytest.raises(PlanError, match="found 'here'; expected map coordinates"):
+        placed.hsfuse.spectrum("here", 20)
+    with pytest.raises(PlanError, match="found 2 and 3 values; expected as many of both"):
+        placed.hsfuse.spectrum([5, 15], [15, 25, 15])
