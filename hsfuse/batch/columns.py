@@ -24,7 +24,7 @@ from hsfuse.sensor.model import Sensor
 
 __all__ = ["find_file", "find_unknown", "read_options"]
 
-_OWN = ("scene", "rgb", "out", "name")
+_PAIR_COLUMNS = ("scene", "rgb", "out", "name")
 # Options that apply to the whole batch are not columns.
 _OPTIONS = [field.name for field in fields(Settings) if field.name not in WITHOUT_EFFECT]
 _PATHS = ("hs_mask", "rgb_mask", "weights")
@@ -57,12 +57,12 @@ def find_file(value: object, base: Path) -> tuple[AnyPath | None, str]:
 def find_unknown(column: str) -> str:
     """Return an error message for an unknown column name; empty for a known one."""
     name = _option(column)
-    if column in _OWN or name in _OPTIONS:
+    if column in _PAIR_COLUMNS or name in _OPTIONS:
         return ""
     if name in WITHOUT_EFFECT:
         return "is an option of the whole batch; expected on the command line"
-    near = difflib.get_close_matches(name, (*_OWN, *_OPTIONS), n=1)
-    accepted = ", ".join((*_OWN, *_OPTIONS))
+    near = difflib.get_close_matches(name, (*_PAIR_COLUMNS, *_OPTIONS), n=1)
+    accepted = ", ".join((*_PAIR_COLUMNS, *_OPTIONS))
     hint = f"did you mean {near[0]}?" if near else f"expected one of {accepted}"
     return f"is no option of hsfuse run; {hint}"
 
@@ -81,7 +81,7 @@ def read_options(values: Mapping[str, object], base: Path) -> tuple[dict[str, ob
     options, faults = {}, []
     for column, value in values.items():
         name = _option(column)
-        if column in _OWN or name not in _OPTIONS:
+        if column in _PAIR_COLUMNS or name not in _OPTIONS:
             continue
         try:
             options[name] = _value(name, value, base)
@@ -113,19 +113,20 @@ def _value(name: str, value: object, base: Path) -> object:
     if isinstance(value, Sequence) and len(value) != _COUNTS.get(name, len(value)):
         raise ValueError(f"found {value!r}; expected {_COUNTS[name]} numbers")
     try:
-        found = _adapter(name).validate_python(value)
+        validated = _adapter(name).validate_python(value)
     except ValidationError as error:
         accepted = (
-            each["msg"].removeprefix("Input should be ").split(",")[0] for each in error.errors()
+            details["msg"].removeprefix("Input should be ").split(",")[0]
+            for details in error.errors()
         )
         expected = " or ".join(dict.fromkeys(accepted))
         raise ValueError(f"found {value!r}; expected {expected}") from error
-    if name in _PATHS and found is not None:
-        path, fault = find_file(found, base)
+    if name in _PATHS and validated is not None:
+        path, fault = find_file(validated, base)
         if fault:
             raise ValueError(fault)
         return str(path)
-    return found
+    return validated
 
 
 def _sensor(value: object, base: Path) -> Sensor | str:

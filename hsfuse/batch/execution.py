@@ -36,7 +36,7 @@ class Rows:
         status: StatusFile | None = None,
     ) -> None:
         self.pairs, self.now = list(pairs), [PairStatus.of(pair) for pair in pairs]
-        self.left = len(pairs)
+        self.remaining = len(pairs)
         self._progress, self._status = progress, status
 
     def set_fwhm(self, index: int, fwhm: tuple[float, float]) -> None:
@@ -58,11 +58,11 @@ class Rows:
                 "to resume it",
             )
         self._set(index, result)
-        self.left -= 1
+        self.remaining -= 1
         if not result.good:
             _LOG.warning("%s: %s", result.out, result.message)
         if self._progress is not None:
-            self._progress(len(self.pairs) - self.left, len(self.pairs))
+            self._progress(len(self.pairs) - self.remaining, len(self.pairs))
 
     def stop(self) -> None:
         """Record that the running pairs are stopped."""
@@ -114,7 +114,7 @@ class Execution:
             shares = self.batch.share_psf and takes_part(pair)
             (self._unknown if shares else self._todo).append(index)
         self._looked_up = set(self._unknown)
-        while self.rows.left:
+        while self.rows.remaining:
             self._start()
             for index, result in self.pool.results():
                 del self._running[index]
@@ -162,8 +162,8 @@ class Execution:
             elif self._unknown:
                 self._submit(self._unknown.popleft(), planning_load(), look_up_pair)
             elif self._todo:
-                asked = self.batch.overwrite, self.dry_run
-                self._submit(self._todo.popleft(), planning_load(), plan_pair, *asked)
+                options = self.batch.overwrite, self.dry_run
+                self._submit(self._todo.popleft(), planning_load(), plan_pair, *options)
             else:
                 return
 
@@ -173,10 +173,10 @@ class Execution:
         self._running[index] = load
         self.pool.submit(index, function, self.rows.pairs[index], *arguments)
 
-    def _workers(self, most: Load) -> int:
+    def _workers(self, maximum: Load) -> int:
         """Return the number of workers with which a task may start; 0 if it has to wait."""
         running = list(self._running.values())
-        return share_workers(most, running, self.batch.limits, left=self.rows.left)
+        return share_workers(maximum, running, self.batch.limits, remaining=self.rows.remaining)
 
     def _too_large(self, plan: Planned) -> PairStatus:
         available = free_bytes(self.batch.limits, [])

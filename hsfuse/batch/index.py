@@ -60,9 +60,9 @@ def _row(folder: Path, row: PairStatus) -> str:
     out = Path(row.out)
     picture, page = out.with_name(f"{out.name}.png"), Path(str(page_path(out)))
     name = str(out.relative_to(folder)) if out.is_relative_to(folder) else row.out
-    shown = ""
+    image = ""
     if row.good and picture.exists():
-        shown = (
+        image = (
             f'<img src="{_link(folder, picture)}" alt="Quicklook of {escape(name)}" '
             'loading="lazy" width="220">'
         )
@@ -74,7 +74,7 @@ def _row(folder: Path, row: PairStatus) -> str:
         size += f", {byte_size(row.bytes)}"
     state = "good" if row.good else "poor"
     cells = [
-        shown,
+        image,
         linked,
         f'<span class="{state}">{row.status}</span>',
         escape(size),

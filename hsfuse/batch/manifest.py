@@ -108,9 +108,9 @@ def read_manifest(
     table = _table(source, assets)
     pairs, faults = [], [*table.faults, *_unknown_columns(table)]
     for row in table.rows:
-        pair, found = _pair(row, table.folder, folder, settings, suffix)
+        pair, pair_faults = _pair(row, table.folder, folder, settings, suffix)
         pairs += [] if pair is None else [pair]
-        faults += [f"{row.place}: {fault}" for fault in found]
+        faults += [f"{row.place}: {fault}" for fault in pair_faults]
     listed = [Path(source)] if isinstance(source, str | os.PathLike) else []
     faults += _conflicts(pairs, listed)
     if not table.rows and not faults:
@@ -128,7 +128,9 @@ def _table(source: Pairs, assets: tuple[str, str] | None) -> Table:
         files, notes = match_files(scene, rgb)
         rows = [Row(hs, {"name": name, "scene": hs, "rgb": ms}) for name, hs, ms in files]
         return Table(Path.cwd(), rows, [], notes)
-    rows_of: list[Mapping[str, object]] = [each for each in source if isinstance(each, Mapping)]
+    rows_of: list[Mapping[str, object]] = [
+        mapping for mapping in source if isinstance(mapping, Mapping)
+    ]
     if len(rows_of) < len(source):
         raise ManifestError(["rows of a batch are mappings with the keys scene and rgb"])
     return table_of(rows_of)
@@ -156,8 +158,8 @@ def _pair(
         path, fault = find_file(row.values.get(column), base)
         files[column] = path
         faults += [f"{column}: {fault}"] if fault else []
-    options, found = read_options(row.values, base)
-    faults += found
+    options, option_faults = read_options(row.values, base)
+    faults += option_faults
     try:
         settings = replace(settings, **options)  # type: ignore[arg-type]  # checked by read_options
     except HsfuseError as error:
@@ -215,16 +217,16 @@ def _conflicts(pairs: Sequence[BatchPair], manifest: Sequence[Path]) -> list[str
     return faults
 
 
-def _shared_companions(pair: BatchPair, known: dict[Path, BatchPair]) -> list[str]:
-    """Return which file beside its output a pair shares with one before; add its own to these."""
+def _shared_companions(pair: BatchPair, owners: dict[Path, BatchPair]) -> list[str]:
+    """Return an error for a companion file of another pair's output; add the files of this pair."""
     files = [pair.out, *find_format(pair.out).companions(pair.out)]
-    own = [real_path(each) for each in files]
-    shared = [each for each in own if each in known]
-    for each in own:
-        known.setdefault(each, pair)
+    paths = [real_path(path) for path in files]
+    shared = [path for path in paths if path in owners]
+    for path in paths:
+        owners.setdefault(path, pair)
     if not shared:
         return []
-    other = known[shared[-1]]
+    other = owners[shared[-1]]
     return [
         f"{pair.place}: writes {pair.out} with {shared[-1].name}, which {other.out} of "
         f"{other.place} has as well; name the outputs in a column out"

@@ -17,13 +17,13 @@ _SHARE = 0.75
 _GROUPS = Path("/sys/fs/cgroup")
 
 
-def memory_budget(asked: int | str | None) -> int:
+def memory_budget(requested: int | str | None) -> int:
     """
     Return the memory budget of a batch in bytes.
 
     Parameters
     ----------
-    asked : int, str or None
+    requested : int, str or None
         Bytes, or a size such as ``8GB`` or ``500 MiB``; None for three quarters of the available
         memory.
 
@@ -37,14 +37,14 @@ def memory_budget(asked: int | str | None) -> int:
     >>> memory_budget("8GB")
     8000000000
     """
-    if asked is None:
+    if requested is None:
         return int(_SHARE * available_memory())
     try:
-        size = parse_bytes(asked)
+        size = parse_bytes(requested)
     except ValueError:
         size = 0
     if size <= 0:
-        raise PlanError(f"memory is a size such as 8GB or 500MiB, got {asked!r}")
+        raise PlanError(f"memory is a size such as 8GB or 500MiB, got {requested!r}")
     return int(size)
 
 
@@ -56,7 +56,7 @@ def available_memory() -> int:
 
 def _group_limits() -> list[int]:
     """Return the bytes left within each control group (version 2) of this process."""
-    left = []
+    free = []
     with contextlib.suppress(OSError, ValueError):  # other systems, or control groups version 1
         name = Path("/proc/self/cgroup").read_text(encoding="ascii").partition("0::")[2].strip()
         group = _GROUPS / name.lstrip("/")
@@ -64,8 +64,8 @@ def _group_limits() -> list[int]:
             limit = folder / "memory.max"
             if limit.exists() and (text := limit.read_text(encoding="ascii").strip()) != "max":
                 used = int((folder / "memory.current").read_text(encoding="ascii"))
-                left.append(max(0, int(text) - used + _unused_cache(folder)))
-    return left
+                free.append(max(0, int(text) - used + _unused_cache(folder)))
+    return free
 
 
 def _unused_cache(group: Path) -> int:

@@ -52,16 +52,16 @@ def match_files(scene: str, rgb: str) -> tuple[list[tuple[str, str, str]], list[
                 "hs/{id}_hs.tif and ms/{id}_rgb.tif"
             ]
         )
-    found = [_matches(pattern, names) for pattern in (scene, rgb)]
+    matches = [_matches(pattern, names) for pattern in (scene, rgb)]
     faults = [
         f"{pattern}: {' '.join(key)} stands for {listed(files)}; expected one file"
-        for pattern, files_of in zip((scene, rgb), found, strict=True)
+        for pattern, files_of in zip((scene, rgb), matches, strict=True)
         for key, files in files_of.items()
         if len(files) > 1
     ]
-    both = sorted(found[0].keys() & found[1].keys())
+    both = sorted(matches[0].keys() & matches[1].keys())
     if not both:
-        counts = [sum(map(len, files.values())) for files in found]
+        counts = [sum(map(len, files.values())) for files in matches]
         faults.append(
             f"{scene} and {rgb}: found {counts[0]} and {counts[1]} files and no pair of them"
         )
@@ -69,35 +69,35 @@ def match_files(scene: str, rgb: str) -> tuple[list[tuple[str, str, str]], list[
         raise ManifestError(faults)
     notes = [
         f"left out, without a file like {other}: {listed(alone)}"
-        for files_of, other in ((found[0], rgb), (found[1], scene))
+        for files_of, other in ((matches[0], rgb), (matches[1], scene))
         if (alone := [files_of[key][0] for key in sorted(files_of) if key not in both])
     ]
-    return [("_".join(key), found[0][key][0], found[1][key][0]) for key in both], notes
+    return [("_".join(key), matches[0][key][0], matches[1][key][0]) for key in both], notes
 
 
 def _matches(pattern: str, names: list[str]) -> dict[Key, list[str]]:
     """Return the files that match a pattern, by the texts of its names."""
     expression = re.compile(_expression(pattern))
-    found: dict[Key, list[str]] = {}
+    files: dict[Key, list[str]] = {}
     listing = _NAME.sub("*", pattern).replace("[", "[[]")  # brackets are literal here
     for path in sorted(glob.glob(listing, recursive=True)):
         match = expression.fullmatch(Path(path).as_posix())
         if match:
-            found.setdefault(tuple(match[name] for name in names), []).append(path)
-    return found
+            files.setdefault(tuple(match[name] for name in names), []).append(path)
+    return files
 
 
 def _expression(pattern: str) -> str:
     """Return the regular expression of a pattern."""
-    seen: set[str] = set()
+    defined: set[str] = set()
     words = []
     for part in _PARTS.split(Path(pattern).as_posix()):
         name = _NAME.fullmatch(part)
         if name is None:
             words.append(_WILDCARDS.get(part) or re.escape(part))
-        elif name[1] in seen:
+        elif name[1] in defined:
             words.append(f"(?P={name[1]})")
         else:
-            seen.add(name[1])
+            defined.add(name[1])
             words.append(f"(?P<{name[1]}>[^/]+)")
     return "".join(words)

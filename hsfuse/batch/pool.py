@@ -97,7 +97,9 @@ class Pool:
 
     def submit(self, key: int, function: Callable[..., object], *arguments: object) -> None:
         """Submit a task to an idle process; its result is returned with ``key``."""
-        worker = next(each for each in self._workers if each.ready and each.task is None)
+        worker = next(
+            candidate for candidate in self._workers if candidate.ready and candidate.task is None
+        )
         worker.task = key
         # `results` handles a process that died meanwhile.
         with _broken_pipes_ignored():

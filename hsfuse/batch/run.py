@@ -82,7 +82,7 @@ class BatchOutcome:
     seconds : float
         Wall time from the first pair to the last.
     shared : tuple of str
-        Descriptions of what the pairs of each sensor couple share.
+        Descriptions of the FWHM that the pairs of each sensor couple share.
     status_file, summary, index : Path or None
         Report files of the batch; None for a dry run.
     """
@@ -206,8 +206,8 @@ def run_batch(
     batch = prepare_batch(
         manifest, out, settings, memory=memory, suffix=suffix, assets=assets, share_psf=share_psf
     )
-    with shown_progress(progress, "pairs") as shown:
-        return execute_batch(batch, quicklook=quicklook, page=page, progress=shown)
+    with shown_progress(progress, "pairs") as bar:
+        return execute_batch(batch, quicklook=quicklook, page=page, progress=bar)
 
 
 def prepare_batch(
@@ -238,18 +238,18 @@ def prepare_batch(
         )
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is no folder; expected the folder of the outputs")
-    found: Manifest = read_manifest(manifest, folder, settings, suffix=suffix, assets=assets)
-    inputs = [file for pair in found.pairs for file in pair.inputs]
+    contents: Manifest = read_manifest(manifest, folder, settings, suffix=suffix, assets=assets)
+    inputs = [file for pair in contents.pairs for file in pair.inputs]
     if isinstance(manifest, str | os.PathLike):
         inputs.append(manifest)
     check_not_input([folder / name for name in (STATUS, SUMMARY, INDEX)], inputs)
     cores = local_workers(settings.workers, pick_device(settings.device))
-    limits = set_limits(memory_budget(memory), cores, len(found.pairs))
-    each = max(1, limits.workers // limits.processes)
+    limits = set_limits(memory_budget(memory), cores, len(contents.pairs))
+    workers = max(1, limits.workers // limits.processes)
     pairs = tuple(
-        replace(pair, settings=replace(pair.settings, workers=each)) for pair in found.pairs
+        replace(pair, settings=replace(pair.settings, workers=workers)) for pair in contents.pairs
     )
-    return Batch(pairs, folder, limits, settings.overwrite, found.notes, share_psf)
+    return Batch(pairs, folder, limits, settings.overwrite, contents.notes, share_psf)
 
 
 def plan_batch(batch: Batch, *, progress: Progress | None = None) -> BatchOutcome:

@@ -74,13 +74,13 @@ def set_limits(memory: int, workers: int, pairs: int) -> Limits:
     >>> set_limits(4_000_000_000, 4, pairs=200).processes
     2
     """
-    each = LIBRARY_BYTES + WORKER_BUDGET
-    if memory < _WAITING + each:
+    process_bytes = LIBRARY_BYTES + WORKER_BUDGET
+    if memory < _WAITING + process_bytes:
         raise PlanError(
-            f"memory of a batch must be at least {byte_size(_WAITING + each)}, which one pair "
-            f"with one worker takes, got {byte_size(memory)}"
+            f"memory of a batch must be at least {byte_size(_WAITING + process_bytes)}, which one "
+            f"pair with one worker takes, got {byte_size(memory)}"
         )
-    fitting = (memory - _WAITING) // each
+    fitting = (memory - _WAITING) // process_bytes
     return Limits(memory, workers, max(1, min(workers, pairs, fitting)))
 
 
@@ -91,34 +91,35 @@ def planning_load() -> Load:
 
 def free_bytes(limits: Limits, running: Sequence[Load]) -> int:
     """Return the bytes available for further workers."""
-    taken = _WAITING + limits.processes * LIBRARY_BYTES + sum(load.bytes for load in running)
-    return limits.memory - taken
+    used = _WAITING + limits.processes * LIBRARY_BYTES + sum(load.bytes for load in running)
+    return limits.memory - used
 
 
-def share_workers(most: Load, running: Sequence[Load], limits: Limits, *, left: int) -> int:
+def share_workers(maximum: Load, running: Sequence[Load], limits: Limits, *, remaining: int) -> int:
     """
     Return the number of workers with which a task may start now; 0 if it has to wait.
 
     Parameters
     ----------
-    most : Load
-        Largest number of workers of the task, and memory in bytes of each worker.
+    maximum : Load
+        Maximum number of workers of the task, and memory in bytes of each worker.
     running : sequence of Load
         Loads of the running tasks, with the memory of all their workers.
     limits : Limits
-    left : int
+        Limits of the batch.
+    remaining : int
         Number of pairs that have not ended, including running ones: with fewer pairs than
         processes, each gets more workers.
 
     Examples
     --------
     >>> limits = Limits(8_000_000_000, workers=4, processes=4)
-    >>> share_workers(Load(9, 500_000_000), [], limits, left=200)
+    >>> share_workers(Load(9, 500_000_000), [], limits, remaining=200)
     1
-    >>> share_workers(Load(9, 500_000_000), [], limits, left=1)
+    >>> share_workers(Load(9, 500_000_000), [], limits, remaining=1)
     4
     """
-    fair = max(1, limits.workers // max(1, min(limits.processes, left)))
+    fair = max(1, limits.workers // max(1, min(limits.processes, remaining)))
     idle = limits.workers - sum(load.workers for load in running)
-    fitting = free_bytes(limits, running) // max(1, most.bytes)
-    return max(0, min(fair, most.workers, idle, fitting))
+    fitting = free_bytes(limits, running) // max(1, maximum.bytes)
+    return max(0, min(fair, maximum.workers, idle, fitting))

@@ -30,7 +30,7 @@ __all__ = ["Couple", "Sharing", "WidthEstimate", "find_couple", "takes_part", "w
 # Number of reference pairs.
 _REFERENCES = 3
 # Smallest standard error of an estimate in HS pixels, which limits its weight.
-_LEAST_ERROR = 1e-4
+_MINIMUM_ERROR = 1e-4
 
 Widths = tuple[float, float]
 
@@ -45,15 +45,15 @@ class WidthEstimate(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Couple:
     """
-    The sensor couple of a pair, and what its record states.
+    The sensor couple of a pair, and the estimate in its record.
 
     Attributes
     ----------
     key : str
         Identifier of the couple; empty where the PSF of the HS sensor is known, so that nothing is
         shared.
-    given : tuple of float or None
-        Shared FWHM with which the output of the pair was made.
+    shared_fwhm : tuple of float or None
+        Shared FWHM with which the output of the pair was fused.
     finished : bool
         Whether the output is finished with a separate estimate.
     estimate : WidthEstimate or None
@@ -61,7 +61,7 @@ class Couple:
     """
 
     key: str
-    given: Widths | None = None
+    shared_fwhm: Widths | None = None
     finished: bool = False
     estimate: WidthEstimate | None = None
 
@@ -87,18 +87,22 @@ def find_couple(pair: BatchPair) -> Couple:
     if psf.status != "assumed":
         return Couple("")
     names = "" if sensor is None else sensor.id, _name(pair.settings.rgb_sensor, rgb)
-    key = " ".join(f"{name} {_grid(each)}" for name, each in zip(names, (hs, rgb), strict=True))
+    key = " ".join(f"{name} {_grid(raster)}" for name, raster in zip(names, (hs, rgb), strict=True))
     record = read_record(pair.out)
-    asked = _mapping(record.get("request")).get("fwhm")
-    given = (float(asked[0]), float(asked[1])) if isinstance(asked, list) else None
-    before = replace(pair, settings=replace(pair.settings, fwhm=given))
+    requested = _mapping(record.get("request")).get("fwhm")
+    shared_fwhm = (
+        (float(requested[0]), float(requested[1])) if isinstance(requested, list) else None
+    )
+    before = replace(pair, settings=replace(pair.settings, fwhm=shared_fwhm))
     if inspect_output(before).state != "same":
         return Couple(key)
-    return Couple(key, given, given is None, None if given else _of_record(record))
+    return Couple(
+        key, shared_fwhm, shared_fwhm is None, None if shared_fwhm else _width_of_record(record)
+    )
 
 
-def _name(asked: object, raster: xr.DataArray) -> str:
-    sensor = known_sensor(asked, raster.attrs.get("sensor"))  # type: ignore[arg-type]
+def _name(requested: object, raster: xr.DataArray) -> str:
+    sensor = known_sensor(requested, raster.attrs.get("sensor"))  # type: ignore[arg-type]
     return "" if sensor is None else f"{sensor.id}:{','.join(sensor.band_names)}"
 
 
@@ -114,17 +118,17 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def width_of_plan(plan: Plan) -> WidthEstimate | None:
     """Return the estimate of a planned pair, if it is reliable and the PSF is unknown."""
-    found = plan.alignment
-    if found is None or not found.reliable or found.psf.standard_error is None:
+    alignment = plan.alignment
+    if alignment is None or not alignment.reliable or alignment.psf.standard_error is None:
         return None
-    return WidthEstimate(found.psf.fwhm, found.psf.standard_error)
+    return WidthEstimate(alignment.psf.fwhm, alignment.psf.standard_error)
 
 
-def _of_record(record: Mapping[str, object]) -> WidthEstimate | None:
+def _width_of_record(record: Mapping[str, object]) -> WidthEstimate | None:
     """Return the estimate of a finished pair, equal to that of :func:`width_of_plan`."""
-    found = _mapping(record.get("alignment"))
-    psf = _mapping(found.get("psf"))
-    if not found.get("reliable") or not psf.get("standard_error"):
+    alignment = _mapping(record.get("alignment"))
+    psf = _mapping(alignment.get("psf"))
+    if not alignment.get("reliable") or not psf.get("standard_error"):
         return None
     return WidthEstimate(*((psf[k]["y"], psf[k]["x"]) for k in ("fwhm", "standard_error")))
 
@@ -139,8 +143,8 @@ def weighted_mean(estimates: Sequence[WidthEstimate]) -> Widths:
     >>> weighted_mean([exact, rough])
     (1.2059, 1.0)
     """
-    fwhm, error = (np.array(each) for each in zip(*estimates, strict=True))
-    weights = 1 / np.maximum(error, _LEAST_ERROR) ** 2
+    fwhm, error = (np.array(values) for values in zip(*estimates, strict=True))
+    weights = 1 / np.maximum(error, _MINIMUM_ERROR) ** 2
     y, x = np.round((fwhm * weights).sum(axis=0) / weights.sum(axis=0), 4).tolist()
     return y, x
 
@@ -167,22 +171,22 @@ class _Group:
         """Return the pairs that can be planned now, with their shared FWHM or None."""
         used: list[int] = []
         estimates: list[WidthEstimate] = []
-        waiting, found = 0, list[tuple[int, Widths | None]]()
+        waiting, ready = 0, list[tuple[int, Widths | None]]()
         for index, member in sorted(self.members.items()):
-            wanted = len(used) + waiting < _REFERENCES
-            if member.alone is None and wanted:
+            needed = len(used) + waiting < _REFERENCES
+            if member.alone is None and needed:
                 member.alone = True
-                found.append((index, None))
+                ready.append((index, None))
             elif member.alone is None and not waiting:
                 member.alone = False
                 self._share(used, estimates)
-                found.append((index, self.shared))
-            if member.alone and wanted:
+                ready.append((index, self.shared))
+            if member.alone and needed:
                 waiting += not member.over
                 if member.estimate is not None:
                     used.append(index)
                     estimates.append(member.estimate)
-        return found
+        return ready
 
     def _share(self, references: list[int], estimates: list[WidthEstimate]) -> None:
         """Set the shared FWHM: that of existing outputs, otherwise the mean of the estimates."""
@@ -208,13 +212,13 @@ class Sharing:
             return
         group = self._of[index] = self._groups.setdefault(couple.key, _Group())
         member = group.members[index] = _Member()
-        if couple.given is not None:
-            member.alone, group.before[index] = False, couple.given
+        if couple.shared_fwhm is not None:
+            member.alone, group.before[index] = False, couple.shared_fwhm
         elif couple.finished:
             member.alone, member.over, member.estimate = True, True, couple.estimate
         else:
             return
-        self._free.append((index, couple.given))
+        self._free.append((index, couple.shared_fwhm))
 
     def learn(self, index: int, estimate: WidthEstimate | None) -> None:
         """Add the estimate of a planned pair; None where there is none."""
@@ -225,8 +229,8 @@ class Sharing:
 
     def ready(self) -> list[tuple[int, Widths | None]]:
         """Return the pairs that can be planned now, with their shared FWHM or None."""
-        found, self._free = self._free, []
-        return [*found, *(each for group in self._groups.values() for each in group.decide())]
+        ready, self._free = self._free, []
+        return [*ready, *(item for group in self._groups.values() for item in group.decide())]
 
     def describe(self, pairs: Sequence[BatchPair]) -> tuple[str, ...]:
         """Return a sentence for each couple with a shared FWHM."""

@@ -167,9 +167,9 @@ class StatusFile:
         if row.status == "done" and self._last.get(row.out) in over:
             return
         self._last[row.out] = row.status
-        known = {name: value for name, value in asdict(row).items() if value not in (None, "")}
+        content = {name: value for name, value in asdict(row).items() if value not in (None, "")}
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        self._lines.append(json.dumps({"time": now, **known}, ensure_ascii=False).encode())
+        self._lines.append(json.dumps({"time": now, **content}, ensure_ascii=False).encode())
 
     def close(self) -> None:
         """Close the file and release its lock."""

@@ -97,9 +97,11 @@ def _csv(path: Path, text: str, assets: object) -> _Read:
         missing = [name for name in ("scene", "rgb") if name not in columns]
         twice = sorted({name for name in columns if columns.count(name) > 1})
         if twice or missing:
-            found = f"twice the column {twice[0]}" if twice else ", ".join(columns) or "nothing"
+            columns_text = (
+                f"twice the column {twice[0]}" if twice else ", ".join(columns) or "nothing"
+            )
             expected = "names of columns, scene and rgb among them"
-            return [], [f"{path}, line 1: found {found}; expected {expected}"]
+            return [], [f"{path}, line 1: found {columns_text}; expected {expected}"]
         for cells in reader:
             if not any(cell.strip() for cell in cells):
                 continue
@@ -123,11 +125,11 @@ def _json_lines(path: Path, text: str, assets: object) -> _Read:
         place = f"{path}, line {number}"
         values, fault = _parse(line)
         if isinstance(values, dict):
-            known = {str(name): value for name, value in values.items() if value is not None}
-            rows.append(Row(place, known))
+            row_values = {str(name): value for name, value in values.items() if value is not None}
+            rows.append(Row(place, row_values))
         else:
-            found = fault or type(values).__name__
-            faults.append(f"{place}: found {found}; expected a JSON object")
+            problem = fault or type(values).__name__
+            faults.append(f"{place}: found {problem}; expected a JSON object")
     return rows, faults
 
 
@@ -135,8 +137,8 @@ def _stac(path: Path, text: str, assets: tuple[str, str] | None) -> _Read:
     content, fault = _parse(text)
     if fault:
         return [], [f"{path}: found {fault}; expected a STAC ItemCollection"]
-    found, faults = stac_rows(path, content, assets)
-    return [Row(place, values) for place, values in found], faults
+    items, faults = stac_rows(path, content, assets)
+    return [Row(place, values) for place, values in items], faults
 
 
 def _parse(text: str) -> tuple[Any, str]:

@@ -20,7 +20,7 @@ _CONSISTENCY = (
     "square of the image"
 )
 # Largest number of printed rows; the file has all.
-_MOST_ROWS = 40
+_MAXIMUM_ROWS = 40
 _STATES: dict[State, str] = {
     "finished": "finished",
     "done": "done before",
@@ -58,14 +58,14 @@ def summarise_batch(outcome: BatchOutcome) -> str:
             _share(row.ms_consistency),
             _bytes(row.bytes),
         )
-        for row in _shown(outcome.pairs)
+        for row in _printed_rows(outcome.pairs)
     ]
     header = ("output", "status", "fusing time", "HS consistency", "MS consistency", "size on disk")
     lines = [
         ("pairs", _counts(outcome)),
         ("time", format_time(outcome.seconds)),
         ("consistency", _CONSISTENCY),
-        *(("shared PSF", each) for each in outcome.shared),
+        *(("shared PSF", text) for text in outcome.shared),
         *_messages(outcome),
         ("table", str(outcome.summary)),
         ("reports", str(outcome.index)),
@@ -85,7 +85,7 @@ def summarise_plans(outcome: BatchOutcome) -> str:
             _bytes(row.memory_bytes),
             _seconds(row.expected_seconds),
         )
-        for row in _shown(outcome.pairs)
+        for row in _printed_rows(outcome.pairs)
     ]
     header = ("output", "status", "size", "before compression", "memory", "fusing time")
     planned = [row for row in outcome.pairs if row.status == "planned"]
@@ -99,22 +99,22 @@ def summarise_plans(outcome: BatchOutcome) -> str:
             "time",
             f"{about}, with planning and without reports; outputs of small pairs are not timed",
         ),
-        *(("shared PSF", each) for each in outcome.shared),
+        *(("shared PSF", text) for text in outcome.shared),
         *_messages(outcome),
     ]
     return f"{_columns([header, *rows])}\n{_more(outcome)}\n{table(lines)}"
 
 
-def _shown(pairs: Sequence[PairStatus]) -> Sequence[PairStatus]:
+def _printed_rows(pairs: Sequence[PairStatus]) -> Sequence[PairStatus]:
     """Return the rows to print: pairs without the requested output first."""
     bad = [row for row in pairs if not row.good]
-    good = [row for row in pairs if row.good][: max(0, _MOST_ROWS - len(bad))]
-    kept = {row.out for row in (*bad[:_MOST_ROWS], *good)}
-    return [row for row in pairs if row.out in kept]
+    good = [row for row in pairs if row.good][: max(0, _MAXIMUM_ROWS - len(bad))]
+    printed = {row.out for row in (*bad[:_MAXIMUM_ROWS], *good)}
+    return [row for row in pairs if row.out in printed]
 
 
 def _more(outcome: BatchOutcome) -> str:
-    hidden = len(outcome.pairs) - len(_shown(outcome.pairs))
+    hidden = len(outcome.pairs) - len(_printed_rows(outcome.pairs))
     return f"and {hidden} more\n" if hidden else ""
 
 

@@ -105,22 +105,22 @@ def plan_pair(pair: BatchPair, overwrite: bool, dry_run: bool = False) -> PairSt
     dry_run : bool
         Write nothing, and return no job.
     """
-    found = inspect_output(pair)
-    if found.state == "same":
+    existing = inspect_output(pair)
+    if existing.state == "same":
         if not dry_run:
             remove_leftover(pair.out)
-        return PairStatus.from_record(pair, "done", found.record, found.message)
-    if found.state == "other" and not overwrite:
-        return PairStatus.of(pair, "differs", found.message)
-    replaced = found.state != "absent"
+        return PairStatus.from_record(pair, "done", existing.record, existing.message)
+    if existing.state == "other" and not overwrite:
+        return PairStatus.of(pair, "differs", existing.message)
+    replaced = existing.state != "absent"
     unfinished = find_leftover(pair.out) or any(count_partial(pair.out))
     settings = replace(pair.settings, overwrite=replaced, resume=unfinished)
     out = pair.out
     if dry_run:  # the folder may not exist
-        out = next(each for each in out.absolute().parents if each.is_dir()) / out.name
+        out = next(parent for parent in out.absolute().parents if parent.is_dir()) / out.name
     job = prepare(pair.scene, pair.rgb, out, settings, dry_run=dry_run)
-    if found.state == "unrecorded":
-        same = found.plan == job.plan.digest
+    if existing.state == "unrecorded":
+        same = existing.plan == job.plan.digest
         if same and not unfinished:
             return PairStatus.of(pair, "done") if dry_run else _record_plan(pair, job)
         if not (same or overwrite):
@@ -146,7 +146,7 @@ def fuse_pair(pair: BatchPair, job: bytes, workers: int, quicklook: bool, page: 
     pair : BatchPair
         The pair.
     job : bytes
-        From :func:`plan_pair`.
+        Pickled job of :func:`plan_pair`.
     workers : int
         Number of blocks fused in parallel.
     quicklook, page : bool
@@ -184,7 +184,7 @@ def _planned(pair: BatchPair, job: Job, dry_run: bool) -> Planned:
 
 def _record_plan(pair: BatchPair, job: Job) -> PairStatus:
     """Write the missing record of a finished output, whose batch was stopped before it."""
-    facts = plan_as_dict(job)
-    write_file(record_path(pair.out), f"{as_json(facts)}\n".encode())
+    record = plan_as_dict(job)
+    write_file(record_path(pair.out), f"{as_json(record)}\n".encode())
     message = "finished earlier, and its record was not written: there are no figures"
-    return PairStatus.from_record(pair, "done", json.loads(as_json(facts)), message)
+    return PairStatus.from_record(pair, "done", json.loads(as_json(record)), message)

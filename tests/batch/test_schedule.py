@@ -28,7 +28,7 @@ def test_memory_and_workers_stay_within_the_limits(memory, workers, pairs, ends)
     while todo or running:
         left = len(todo) + len(running)
         blocks, each = todo[0] if todo else (0, 1)
-        given_now = share_workers(Load(blocks, each), running, limits, left=left)
+        given_now = share_workers(Load(blocks, each), running, limits, remaining=left)
         if todo and given_now and len(running) < limits.processes:
             todo.pop(0)
             running.append(Load(given_now, given_now * each))
@@ -47,7 +47,7 @@ def test_memory_and_workers_stay_within_the_limits(memory, workers, pairs, ends)
 
 def test_the_last_pairs_share_all_workers():
     limits = Limits(32 * GIGABYTE, workers=8, processes=8)
-    shares = [share_workers(Load(99, 10**8), [], limits, left=left) for left in (100, 8, 4, 1)]
+    shares = [share_workers(Load(99, 10**8), [], limits, remaining=left) for left in (100, 8, 4, 1)]
     assert shares == [1, 1, 2, 8]
 
 

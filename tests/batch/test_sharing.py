@@ -44,7 +44,7 @@ def test_what_was_shared_before_is_shared_again() -> None:
     sharing = Sharing()
     for index in range(1, 4):
         sharing.add(index, Couple("a", finished=True, estimate=ESTIMATES[index]))
-    sharing.add(4, Couple("a", given=(1.5, 1.5)))
+    sharing.add(4, Couple("a", shared_fwhm=(1.5, 1.5)))
     sharing.add(0, Couple("a"))  # could not be read before, and is a reference now
     sharing.add(5, Couple("a"))
     sharing.add(6, Couple(""))
