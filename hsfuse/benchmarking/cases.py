@@ -80,21 +80,28 @@ class Case:
     @property
     def psf(self) -> PSF:
         """PSF of the simulated HS sensor."""
-        asked = self.settings
-        sensor = None if asked.hs_sensor is None else pick_sensor(asked.hs_sensor)
-        return observed_psf(sensor, asked.fwhm, asked.psf)
+        settings = self.settings
+        sensor = None if settings.hs_sensor is None else pick_sensor(settings.hs_sensor)
+        return observed_psf(sensor, settings.fwhm, settings.psf)
 
     def request(self, method: str, weights: Sequence[Card]) -> str:
         """Return a hash of all that determines the figures of a method."""
-        asked = self.settings
-        sensors = (known_sensor(name, None) for name in (asked.hs_sensor, self.rgb_sensor))
+        settings = self.settings
+        sensors = (known_sensor(name, None) for name in (settings.hs_sensor, self.rgb_sensor))
         return str(
             tokenize(
                 self.kind,
                 self.identity,
                 self.ratio,
                 *sensors,
-                (asked.psf, asked.fwhm, asked.hs_snr, asked.ms_snr, asked.peak, asked.seed),
+                (
+                    settings.psf,
+                    settings.fwhm,
+                    settings.hs_snr,
+                    settings.ms_snr,
+                    settings.peak,
+                    settings.seed,
+                ),
                 method,
                 [card.sha256 for card in weights],
                 ensure_deterministic=True,
@@ -103,7 +110,7 @@ class Case:
 
     def row(self, method: str, weights: Sequence[Card]) -> RunRow:
         """Return the row of a pending run."""
-        asked, simulated = self.settings, self.kind == "simulated"
+        settings, simulated = self.settings, self.kind == "simulated"
         return RunRow(
             "pending",
             "",
@@ -113,8 +120,8 @@ class Case:
             self.ratio,
             self.rgb_sensor or "",
             self._psf_text() if simulated else "of the HS sensor",
-            asked.hs_snr if simulated else None,
-            asked.ms_snr if simulated else None,
+            settings.hs_snr if simulated else None,
+            settings.ms_snr if simulated else None,
             method,
             request=self.request(method, weights),
         )
@@ -136,18 +143,18 @@ def list_cubes(cubes: Sequence[PathLike], settings: BenchmarkSettings) -> list[C
     PlanError
         If two cubes have the same name.
     """
-    found: list[Case] = []
+    cases: list[Case] = []
     for path in map(as_path, cubes):
         raster = open_raster(path, sensor=settings.hs_sensor)
         names = _dataset(path, raster), _SUFFIX.sub("", path.stem)
         token = identify(raster)
-        found += [
+        cases += [
             Case("simulated", *names, (path,), float(ratio), os.fspath(sensor), settings, token)
             for sensor in settings.rgb_sensors or (DEFAULT_SENSOR,)
             for ratio in settings.ratios or (DEFAULT_RATIO,)
         ]
-    _check_names(found)
-    return found
+    _check_names(cases)
+    return cases
 
 
 def list_pair(scene: PathLike, rgb: PathLike, settings: BenchmarkSettings) -> list[Case]:
@@ -174,8 +181,8 @@ def list_pair(scene: PathLike, rgb: PathLike, settings: BenchmarkSettings) -> li
     sensor = os.fspath(settings.rgb_sensors[0]) if settings.rgb_sensors else None
     paths = as_path(scene), as_path(rgb)
     hs, fine = (
-        open_raster(path, sensor=each)
-        for path, each in zip(paths, (settings.hs_sensor, sensor), strict=True)
+        open_raster(path, sensor=sensor_name)
+        for path, sensor_name in zip(paths, (settings.hs_sensor, sensor), strict=True)
     )
     pair = make_pair(
         hs,
@@ -183,17 +190,17 @@ def list_pair(scene: PathLike, rgb: PathLike, settings: BenchmarkSettings) -> li
         hs_sensor=known_sensor(settings.hs_sensor, hs.attrs.get("sensor")),
         rgb_sensor=known_sensor(sensor, fine.attrs.get("sensor")),
     )
-    own = pair.geometry.ratio
+    pair_ratio = pair.geometry.ratio
     name = _SUFFIX.sub("", paths[0].stem)
     token = str(tokenize(identify(hs), identify(fine)))
 
     def case(kind: Kind, ratio: float) -> Case:
         return Case(kind, paths[0].parent.name, name, paths, ratio, sensor, settings, token)
 
-    reduced = [float(ratio) for ratio in settings.ratios] or [float(max(2, round(own)))]
+    reduced = [float(ratio) for ratio in settings.ratios] or [float(max(2, round(pair_ratio)))]
     return [
         *(case("reduced resolution", ratio) for ratio in reduced),
-        case("full resolution", own),
+        case("full resolution", pair_ratio),
     ]
 
 
@@ -205,9 +212,9 @@ def _dataset(path: AnyPath, raster: xr.DataArray) -> str:
 
 
 def _check_names(cases: Sequence[Case]) -> None:
-    seen: dict[str, Case] = {}
+    first: dict[str, Case] = {}
     for case in cases:
-        other = seen.setdefault(case.name, case)
+        other = first.setdefault(case.name, case)
         if other is not case:
             raise PlanError(
                 f"{case.files[0]} and {other.files[0]} have the same name and folder name; "

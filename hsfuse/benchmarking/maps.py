@@ -54,14 +54,14 @@ def write_truth(truth: xr.DataArray, folder: Path, case: str) -> None:
 
 def write_maps(truth: Raster, fused: Raster, folder: Path, case: str, method: str) -> None:
     """Write the maps of the output of a method on the grid of the reference."""
-    rasters = (_thinned(as_raster(each, "raster")) for each in (truth, fused))
-    wanted, found = (each.compute(scheduler="synchronous") for each in rasters)
-    good = np.asarray(wanted["good"].values, bool) & np.asarray(found["good"].values, bool)
-    angle = spectral_angles(wanted.values[good], found.values[good])
+    rasters = (_thinned(as_raster(raster, "raster")) for raster in (truth, fused))
+    reference, estimate = (raster.compute(scheduler="synchronous") for raster in rasters)
+    good = np.asarray(reference["good"].values, bool) & np.asarray(estimate["good"].values, bool)
+    angle = spectral_angles(reference.values[good], estimate.values[good])
     folder.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
         folder / f"{case}-{method}.npz",
-        band=found.values[_band(wanted)],
+        band=estimate.values[_band(reference)],
         angle=angle.astype(np.float32),
     )
 
@@ -71,10 +71,10 @@ def read_truth(folder: Path, case: str) -> tuple[Image, str] | None:
     path = folder / f"{case}.npz"
     if not path.is_file():
         return None
-    with np.load(path) as held:
-        wavelength, number = float(held["wavelength"]), int(held["number"])
+    with np.load(path) as arrays:
+        wavelength, number = float(arrays["wavelength"]), int(arrays["number"])
         text = f"band {number}" + (f", {wavelength:.0f} nm" if math.isfinite(wavelength) else "")
-        return held["band"], text
+        return arrays["band"], text
 
 
 def read_maps(folder: Path, case: str, method: str) -> Maps | None:
@@ -82,8 +82,8 @@ def read_maps(folder: Path, case: str, method: str) -> Maps | None:
     path = folder / f"{case}-{method}.npz"
     if not path.is_file():
         return None
-    with np.load(path) as held:
-        return Maps(held["band"], held["angle"])
+    with np.load(path) as arrays:
+        return Maps(arrays["band"], arrays["angle"])
 
 
 def _thinned(raster: xr.DataArray) -> xr.DataArray:

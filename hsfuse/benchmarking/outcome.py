@@ -60,7 +60,7 @@ class BenchmarkOutcome:
     folder : Path
         Folder of the tables and pictures.
     rows : tuple of RunRow
-        One for each run.
+        A row for each run.
     seconds : float
         Wall time.
     files : tuple of Path

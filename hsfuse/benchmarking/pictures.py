@@ -66,14 +66,16 @@ def draw_band(folder: Path, case: str, methods: Sequence[str], peak: float) -> b
     bytes or None
         PNG image; None where there are no maps.
     """
-    truth, found = read_truth(folder, case), _found(folder, case, methods)
-    if truth is None or not found:
+    truth, maps_by_method = read_truth(folder, case), _read_all_maps(folder, case, methods)
+    if truth is None or not maps_by_method:
         return None
     reference, text = truth
     low, high = (float(limit[0]) for limit in stretch_limits(reference[None]))
-    errors = {name: 100 / peak * np.abs(each.band - reference) for name, each in found.items()}
-    panels = {"reference": reference, **{name: each.band for name, each in found.items()}}
-    figure, axes = _sheet(len(panels), rows_each=2, shape=reference.shape)
+    errors = {
+        name: 100 / peak * np.abs(maps.band - reference) for name, maps in maps_by_method.items()
+    }
+    panels = {"reference": reference, **{name: maps.band for name, maps in maps_by_method.items()}}
+    figure, axes = _sheet(len(panels), rows_per_panel=2, shape=reference.shape)
     figure.suptitle(f"{case}: {text}; below, absolute error", x=0.01, ha="left", fontsize=11)
     scale = Normalize(0, _top(list(errors.values())))
     for (name, plane), (above, below) in zip(panels.items(), axes, strict=False):
@@ -95,27 +97,27 @@ def draw_angles(folder: Path, case: str, methods: Sequence[str]) -> bytes | None
     bytes or None
         PNG image; None where there are no maps.
     """
-    found = _found(folder, case, methods)
-    if not found:
+    maps_by_method = _read_all_maps(folder, case, methods)
+    if not maps_by_method:
         return None
-    angles = {name: each.angle for name, each in found.items()}
+    angles = {name: maps.angle for name, maps in maps_by_method.items()}
     shape = next(iter(angles.values())).shape
-    figure, axes = _sheet(len(angles), rows_each=1, shape=shape)
+    figure, axes = _sheet(len(angles), rows_per_panel=1, shape=shape)
     figure.suptitle(f"{case}: spectral angle", x=0.01, ha="left", fontsize=11)
     scale = Normalize(0, _top(list(angles.values())))
     for (name, plane), (panel,) in zip(angles.items(), axes, strict=False):
         drawn = panel.imshow(plane, cmap=_STYLE.errors, norm=scale)
-        known = plane[np.isfinite(plane)]
-        title = f"{name}, mean {known.mean():.2f}°" if known.size else name
+        valid = plane[np.isfinite(plane)]
+        title = f"{name}, mean {valid.mean():.2f}°" if valid.size else name
         panel.set_title(title, fontsize=_STYLE.text)
     bar = figure.colorbar(drawn, ax=figure.axes, extend="max", shrink=0.6)
     bar.set_label("degrees", fontsize=_STYLE.text)
     return _png(figure)
 
 
-def _found(folder: Path, case: str, methods: Sequence[str]) -> dict[str, Maps]:
-    read = {name: read_maps(folder, case, name) for name in methods}
-    return {name: each for name, each in read.items() if each is not None}
+def _read_all_maps(folder: Path, case: str, methods: Sequence[str]) -> dict[str, Maps]:
+    maps_by_method = {name: read_maps(folder, case, name) for name in methods}
+    return {name: maps for name, maps in maps_by_method.items() if maps is not None}
 
 
 def _top(planes: Sequence[NDArray[np.floating]]) -> float:
@@ -125,24 +127,24 @@ def _top(planes: Sequence[NDArray[np.floating]]) -> float:
 
 
 def _sheet(
-    panels: int, *, rows_each: int, shape: tuple[int, ...]
+    panels: int, *, rows_per_panel: int, shape: tuple[int, ...]
 ) -> tuple[Figure, list[tuple[Axes, ...]]]:
-    """Return a figure and the axes of each panel, ``rows_each`` in a column."""
+    """Return a figure and the axes of each panel, ``rows_per_panel`` in a column."""
     columns = min(panels, _STYLE.columns)
     lines = math.ceil(panels / columns)
     height = _STYLE.width * min(max(shape[0] / shape[1], 0.4), 2.0) + 0.25
-    size = columns * _STYLE.width + 1.2, lines * rows_each * height + 0.5
+    size = columns * _STYLE.width + 1.2, lines * rows_per_panel * height + 0.5
     figure = Figure(figsize=size, dpi=_STYLE.dpi, layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.subplots(lines * rows_each, columns, squeeze=False)
+    grid = figure.subplots(lines * rows_per_panel, columns, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     places = [divmod(index, columns) for index in range(panels)]
-    found = [
-        tuple(grid[line * rows_each + below][column] for below in range(rows_each))
+    panel_axes = [
+        tuple(grid[line * rows_per_panel + below][column] for below in range(rows_per_panel))
         for line, column in places
     ]
-    return figure, found
+    return figure, panel_axes
 
 
 def _png(figure: Figure) -> bytes:

@@ -31,7 +31,7 @@ _LARGEST_SHARE = 0.4
 # Quantile of the values used as the peak where it is unknown; glints and defects are above it.
 _BRIGHT = 0.999
 # Smallest share of finite values of a band; other bands of a cube are removed.
-_LEAST_DATA = 0.5
+_MINIMUM_DATA = 0.5
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,12 @@ def prepare_case(case: Case, folder: Path, maps: Path | None) -> PreparedCase:
     HsfuseError
         If a file cannot be read, or the sensors do not fit the cube.
     """
-    asked = case.settings
+    settings = case.settings
     run = Settings(
-        hs_sensor=asked.hs_sensor,
+        hs_sensor=settings.hs_sensor,
         rgb_sensor=case.rgb_sensor,
-        device=asked.device,
-        workers=asked.workers,
+        device=settings.device,
+        workers=settings.workers,
     )
     if case.kind == "full resolution":
         scene, rgb = case.files
@@ -102,37 +102,37 @@ def prepare_case(case: Case, folder: Path, maps: Path | None) -> PreparedCase:
     if maps is not None:
         write_truth(truth, maps, case.name)
     run = replace(run, hs_sensor=_hs_sensor(truth, psf), align=False)
-    peak = _peak(truth, asked)
+    peak = _peak(truth, settings)
     return PreparedCase(folder, files.scene, files.rgb, files.truth, case.ratio, peak, run)
 
 
 def _simulated(case: Case) -> tuple[SimulatedRasters, PSF]:
-    asked = case.settings
-    cube = _load(open_raster(case.files[0], sensor=asked.hs_sensor))
+    settings = case.settings
+    cube = _load(open_raster(case.files[0], sensor=settings.hs_sensor))
     rasters = observe(
         cube,
         rgb_sensor=case.rgb_sensor or "",
         ratio=case.ratio,
-        hs_sensor=asked.hs_sensor,
-        fwhm=asked.fwhm,
-        psf=asked.psf,
-        snr_hs=asked.hs_snr,
-        snr_fine=asked.ms_snr,
-        seed=asked.seed,
+        hs_sensor=settings.hs_sensor,
+        fwhm=settings.fwhm,
+        psf=settings.psf,
+        snr_hs=settings.hs_snr,
+        snr_fine=settings.ms_snr,
+        seed=settings.seed,
     )
     return rasters, case.psf
 
 
 def _reduced(case: Case) -> tuple[SimulatedRasters, PSF]:
-    asked = case.settings
+    settings = case.settings
     hs, fine = (
         open_raster(path, sensor=sensor)
-        for path, sensor in zip(case.files, (asked.hs_sensor, case.rgb_sensor), strict=True)
+        for path, sensor in zip(case.files, (settings.hs_sensor, case.rgb_sensor), strict=True)
     )
     pair, _ = align_pair(
         hs,
         fine,
-        hs_sensor=known_sensor(asked.hs_sensor, hs.attrs.get("sensor")),
+        hs_sensor=known_sensor(settings.hs_sensor, hs.attrs.get("sensor")),
         rgb_sensor=known_sensor(case.rgb_sensor, fine.attrs.get("sensor")),
     )
     pair = replace(pair, hs=_load(pair.hs))
@@ -147,17 +147,17 @@ def _load(cube: xr.DataArray) -> xr.DataArray:
             f"{cube.attrs.get('source', 'the cube')}: takes {byte_size(cube.nbytes)} in memory; "
             f"expected at most {byte_size(room)} here: cut it first"
         )
-    held = cube.compute(scheduler="synchronous")
-    finite = np.isfinite(held.values)
+    loaded = cube.compute(scheduler="synchronous")
+    finite = np.isfinite(loaded.values)
     varied = np.array(
         [
-            known.mean() > _LEAST_DATA and float(np.ptp(plane[known])) > 0
-            for plane, known in zip(held.values, finite, strict=True)
+            valid.mean() > _MINIMUM_DATA and float(np.ptp(plane[valid])) > 0
+            for plane, valid in zip(loaded.values, finite, strict=True)
         ]
     )
     if not varied.any():
         raise PlanError(f"{cube.attrs.get('source', 'the cube')}: no band holds data")
-    return held.isel(band=np.flatnonzero(varied)).chunk({"band": -1, "y": 256, "x": 256})
+    return loaded.isel(band=np.flatnonzero(varied)).chunk({"band": -1, "y": 256, "x": 256})
 
 
 def _hs_sensor(truth: xr.DataArray, psf: PSF) -> Sensor:
@@ -171,13 +171,13 @@ def _hs_sensor(truth: xr.DataArray, psf: PSF) -> Sensor:
     return replace(bands, id="simulated", title="simulated HS sensor", psf=psf)
 
 
-def _peak(truth: xr.DataArray, asked: BenchmarkSettings) -> float:
-    if asked.peak not in (None, "max"):
-        return float(asked.peak)
-    if asked.peak is None and "full_scale" in truth.attrs:
+def _peak(truth: xr.DataArray, settings: BenchmarkSettings) -> float:
+    if settings.peak not in (None, "max"):
+        return float(settings.peak)
+    if settings.peak is None and "full_scale" in truth.attrs:
         return float(truth.attrs["full_scale"])
     values = truth.compute(scheduler="synchronous").to_numpy()
     if "good" in truth.coords:
         values = values[np.asarray(truth["good"].values, dtype=bool)]
-    known = values[np.isfinite(values)]
-    return float(known.max() if asked.peak == "max" else np.quantile(known, _BRIGHT))
+    finite = values[np.isfinite(values)]
+    return float(finite.max() if settings.peak == "max" else np.quantile(finite, _BRIGHT))

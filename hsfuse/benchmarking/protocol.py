@@ -63,13 +63,13 @@ class PaperSplit:
 
     def as_json(self) -> str:
         """Return the split as JSON with the names of files, for the training of networks."""
-        facts = {
+        content = {
             "dataset": self.dataset,
             "seed": self.seed,
             "training": [str(path) for path in self.training],
             "test": [str(path) for path in self.test],
         }
-        return json.dumps(facts, indent=2) + "\n"
+        return json.dumps(content, indent=2) + "\n"
 
     def note(self, settings: BenchmarkSettings) -> str:
         """Return the note on the protocol for the tables."""
@@ -139,11 +139,11 @@ def paper_split(folder: Path, seed: int) -> PaperSplit:
         )
     if dataset == "NUS":
         training, test = (_within(files, folder, name) for name in ("train", "test"))
-        found = len(training), len(test)
-        if found != (sizes.training, sizes.used - sizes.training):
+        counts = len(training), len(test)
+        if counts != (sizes.training, sizes.used - sizes.training):
             raise PlanError(
-                f"{folder}: holds {found[0]} files in a folder called train and {found[1]} in one "
-                f"called test; expected {sizes.training} and {sizes.used - sizes.training}"
+                f"{folder}: holds {counts[0]} files in a folder called train and {counts[1]} in "
+                f"one called test; expected {sizes.training} and {sizes.used - sizes.training}"
             )
         return PaperSplit(dataset, seed, tuple(training), tuple(test))
     drawn = random.Random(seed).sample(files, sizes.used)

@@ -152,17 +152,17 @@ class RunLog:
 def finished_rows(folder: Path) -> dict[str, RunRow]:
     """Return the last finished run of each request in the log of a folder."""
     path = folder / LOG
-    known = {field.name for field in fields(RunRow)}
-    found = {}
+    names = {field.name for field in fields(RunRow)}
+    finished = {}
     for line in path.read_bytes().splitlines() if path.is_file() else []:
         try:
-            facts = {name: value for name, value in json.loads(line).items() if name in known}
-            row = RunRow(**facts)
+            attributes = {name: value for name, value in json.loads(line).items() if name in names}
+            row = RunRow(**attributes)
         except (ValueError, TypeError, AttributeError):  # truncated, or from another version
             continue
         if row.status == "finished":
-            found[row.request] = row
-    return found
+            finished[row.request] = row
+    return finished
 
 
 def write_rows(folder: Path, rows: Sequence[RunRow]) -> Path:

@@ -102,15 +102,16 @@ def run_benchmark(
     TypeError
         If an option is unknown.
     """
-    known = [each.name for each in fields(BenchmarkSettings)]
-    if unknown := [name for name in choices if name not in known]:
+    options = [f.name for f in fields(BenchmarkSettings)]
+    if unknown := [name for name in choices if name not in options]:
         raise TypeError(
-            f"run_benchmark() got an unexpected option {unknown[0]!r}; expected {', '.join(known)}"
+            f"run_benchmark() got an unexpected option {unknown[0]!r}; expected "
+            f"{', '.join(options)}"
         )
     settings = replace(settings or BenchmarkSettings(), **choices)
     benchmark = prepare_benchmark(cubes, out, settings, pair=pair, protocol=protocol)
-    with shown_progress(progress, "runs") as shown:
-        counted = None if shown is None else lambda done, total, _: shown(done, total)
+    with shown_progress(progress, "runs") as bar:
+        counted = None if bar is None else lambda done, total, _: bar(done, total)
         return execute_benchmark(
             benchmark, overwrite=overwrite, pictures=pictures, progress=counted
         )

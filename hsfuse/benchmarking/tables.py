@@ -141,12 +141,12 @@ def _table(rows: Sequence[RunRow], figures: Sequence[_Figure]) -> str:
 
 
 def _values(rows: Sequence[RunRow], dataset: str, method: str, attribute: str) -> list[float]:
-    found = (
+    values = (
         getattr(row, attribute)
         for row in rows
         if (row.dataset, row.method) == (dataset, method) and row.status in ("finished", "done")
     )
-    return [float(value) for value in found if value is not None and not math.isnan(value)]
+    return [float(value) for value in values if value is not None and not math.isnan(value)]
 
 
 def _column(column: dict[str, list[float]], figure: _Figure, scenes: int) -> dict[str, str]:
