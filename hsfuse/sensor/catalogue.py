@@ -82,7 +82,7 @@ def load_sensor(name_or_path: str | os.PathLike[str]) -> Sensor:
     if name not in shipped():
         _refuse_withheld(text, name)
         near = difflib.get_close_matches(name, shipped(), n=3, cutoff=0.5)
-        ids = dict.fromkeys(shipped()[known].name.removesuffix(".toml") for known in near)
+        ids = dict.fromkeys(shipped()[match].name.removesuffix(".toml") for match in near)
         hint = f"did you mean {' or '.join(ids)}? " if ids else ""
         raise SensorError(
             f"unknown sensor {text!r}; {hint}accepted are the ids of `hsfuse sensors list` "
@@ -92,8 +92,8 @@ def load_sensor(name_or_path: str | os.PathLike[str]) -> Sensor:
 
 
 def _refuse_withheld(text: str, name: str) -> None:
-    for known, reason in withheld().items():
-        if known.replace("-", "") == name.replace("-", ""):
+    for withheld_name, reason in withheld().items():
+        if withheld_name.replace("-", "") == name.replace("-", ""):
             raise SensorError(
                 f"sensor {text!r} does not come with hsfuse: {reason}; write its bands or curves "
                 "as a definition (.toml with CSV tables, `hsfuse sensors check` reads it) and give "
@@ -119,8 +119,8 @@ def pick_sensor(sensor: str | os.PathLike[str] | Sensor) -> Sensor:
     if isinstance(sensor, Sensor):
         return sensor
     name, colon, bands = os.fspath(sensor).partition(":")
-    found = load_sensor(name)
-    return found.select([band.strip() for band in bands.split(",")]) if colon else found
+    definition = load_sensor(name)
+    return definition.select([band.strip() for band in bands.split(",")]) if colon else definition
 
 
 def fitting_sensors(count: int, wavelength: ArrayLike) -> tuple[str, ...]:
@@ -140,19 +140,19 @@ def fitting_sensors(count: int, wavelength: ArrayLike) -> tuple[str, ...]:
     ('neon-nis',)
     """
     centre = np.asarray(wavelength, dtype=np.float64)
-    known = bool(np.isfinite(centre).all())
-    found = (load_sensor(name) for name in list_sensors() if not name.startswith("generic-"))
+    has_wavelengths = bool(np.isfinite(centre).all())
+    sensors = (load_sensor(name) for name in list_sensors() if not name.startswith("generic-"))
     return tuple(
         sensor.id
-        for sensor in found
+        for sensor in sensors
         if sensor.kind == "hs"
         and len(sensor.band_names) == count
-        and (not known or sensor.contains(centre))
+        and (not has_wavelengths or sensor.contains(centre))
     )
 
 
 def known_sensor(
-    asked: str | os.PathLike[str] | Sensor | None, stated: str | None
+    requested: str | os.PathLike[str] | Sensor | None, stated: str | None
 ) -> Sensor | None:
     """
     Return the requested sensor, else the one that a raster states; None for neither.
@@ -162,7 +162,7 @@ def known_sensor(
     SensorError
         If the sensor or one of its bands is unknown.
     """
-    sensor = asked or stated
+    sensor = requested or stated
     return pick_sensor(sensor) if sensor else None
 
 
@@ -241,9 +241,9 @@ def response_matrix(
 
 
 def _gaussians(fine: Sensor) -> ResponseCurves:
-    known = np.isfinite(fine.wavelength) & np.isfinite(fine.fwhm)
-    if not known.all():
-        missing = [name for name, ok in zip(fine.band_names, known, strict=True) if not ok]
+    complete = np.isfinite(fine.wavelength) & np.isfinite(fine.fwhm)
+    if not complete.all():
+        missing = [name for name, ok in zip(fine.band_names, complete, strict=True) if not ok]
         raise SensorError(
             f"band {listed(missing)} of {fine.id or 'the raster'} has neither a response curve "
             "nor a centre and FWHM; name a sensor that has, such as generic-rgb or sentinel-2a"

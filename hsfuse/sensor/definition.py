@@ -52,12 +52,12 @@ def fwhm_from_mtf(gain: float) -> float:
 @cache
 def shipped() -> dict[str, Traversable]:
     """Return the definitions shipped with hsfuse: file by id and alias."""
-    found: dict[str, Traversable] = {}
+    definitions: dict[str, Traversable] = {}
     for entry in sorted(files("hsfuse.sensors").iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".toml"):
             for name in (entry.name[:-5], *_document(entry).get("aliases", [])):
-                found[name.replace("_", "-")] = entry
-    return found
+                definitions[name.replace("_", "-")] = entry
+    return definitions
 
 
 @cache
@@ -117,7 +117,7 @@ def _read(entry: Traversable, folder: Traversable) -> tuple[Sensor | None, list[
     lines: list[str] = []
     sections = read_sections(document, lines)
     psf = _psf(sections, lines, sized="gsd_m" in document)
-    paths = [_beside(folder, document.get(name), name, lines) for name in ("bands", "srf")]
+    paths = [_table_file(folder, document.get(name), name, lines) for name in ("bands", "srf")]
     faults = [f"{entry}: {line}" for line in lines]
     bands, curves = _tables(entry, sections, paths, faults)
     top, bad, source = sections.top, sections.bad, sections.source
@@ -151,7 +151,7 @@ def _document(entry: Traversable) -> dict[str, Any]:
         raise SensorError(f"{entry}: it is not valid TOML: {error}") from error
 
 
-def _beside(
+def _table_file(
     folder: Traversable, section: object, name: str, lines: list[str]
 ) -> Traversable | None:
     """Return the table file of a section, which must be in the folder of the definition."""
@@ -164,8 +164,8 @@ def _beside(
         inside = inside and path.resolve().is_relative_to(folder.resolve())
     if inside and path.is_file():
         return path
-    wanted = "a CSV beside it" if inside else "in the folder of the definition"
-    lines.append(f"[{name}] file must be {wanted}, got {stated!r}")
+    expected = "a CSV beside it" if inside else "in the folder of the definition"
+    lines.append(f"[{name}] file must be {expected}, got {stated!r}")
     return None
 
 
@@ -196,13 +196,13 @@ def _psf(sections: Definition, lines: list[str], *, sized: bool) -> PSF:
     psf, top = sections.psf, sections.top
     if psf is None:
         return ASSUMED_PSF
-    along, across = (float(getattr(psf, key)) for key in psf.way)
-    if psf.way[0].endswith("_m"):
+    along, across = (float(getattr(psf, key)) for key in psf.form)
+    if psf.form[0].endswith("_m"):
         if not sized:
-            lines.append(f"[psf] {psf.way[0]} is in metres, so gsd_m must be given")
+            lines.append(f"[psf] {psf.form[0]} is in metres, so gsd_m must be given")
         if top is None or top.gsd_m is None:
             return ASSUMED_PSF
         along, across = along / top.gsd_m, across / top.gsd_m
-    elif psf.way[0].startswith("mtf"):
+    elif psf.form[0].startswith("mtf"):
         along, across = fwhm_from_mtf(along), fwhm_from_mtf(across)
     return PSF((along, across), psf.status, psf.source)

@@ -203,8 +203,8 @@ class Sensor:
         widths = np.nan_to_num(self.fwhm)
         if self.curves is not None:
             for band, curve in enumerate(self.curves.response):
-                seen = self.curves.wavelength[curve >= curve.max() / 2]
-                widths[band] = widths[band] or float(seen[-1] - seen[0])
+                support = self.curves.wavelength[curve >= curve.max() / 2]
+                widths[band] = widths[band] or float(support[-1] - support[0])
         return widths
 
     def with_bands(
@@ -229,10 +229,10 @@ class Sensor:
         """
         bare = sensor_from_bands(wavelength, fwhm, names, kind=self.kind)
         width = bare.fwhm.copy()
-        known = np.isfinite(self.fwhm) & np.isfinite(self.wavelength)
-        if known.any():
-            order = np.argsort(self.wavelength[known])
-            table = self.wavelength[known][order], self.fwhm[known][order]
+        complete = np.isfinite(self.fwhm) & np.isfinite(self.wavelength)
+        if complete.any():
+            order = np.argsort(self.wavelength[complete])
+            table = self.wavelength[complete][order], self.fwhm[complete][order]
             interpolated = np.interp(bare.wavelength, *table, left=math.nan, right=math.nan)
             width = np.where(np.isfinite(width), width, interpolated)
         good = np.ones(width.size, dtype=bool)

@@ -26,7 +26,7 @@ class _Style:
     """Style of the plot."""
 
     # Largest number of bands whose names fit above their curves.
-    most_named: int = 20
+    maximum_named: int = 20
     # Grey, for bad bands.
     bad: str = "#999999"
     # Height of the line at a centre of unknown width, relative to the plot.
@@ -117,12 +117,12 @@ def _draw_bands(axes: Axes, sensor: Sensor) -> None:
     rank[np.argsort(sensor.wavelength)] = np.linspace(0.03, 0.97, count)
     colours = matplotlib.colormaps["turbo"](rank)
     wavelength, response = _responses(sensor)
-    stroke = 1.4 if count <= _STYLE.most_named else 0.7
+    stroke = 1.4 if count <= _STYLE.maximum_named else 0.7
     for band, (name, curve) in enumerate(zip(sensor.band_names, response, strict=True)):
         colour = tuple(colours[band]) if sensor.good[band] else _STYLE.bad
         if np.isfinite(curve).all():
-            seen = np.flatnonzero(np.abs(curve) > 1e-3)
-            part = slice(max(seen[0] - 1, 0), seen[-1] + 2)
+            support = np.flatnonzero(np.abs(curve) > 1e-3)
+            part = slice(max(support[0] - 1, 0), support[-1] + 2)
             axes.plot(wavelength[part], curve[part], color=colour, linewidth=stroke)
             middle = float(wavelength[np.flatnonzero(curve >= 0.5)[[0, -1]]].mean())
         elif np.isfinite(sensor.wavelength[band]):
@@ -130,13 +130,13 @@ def _draw_bands(axes: Axes, sensor: Sensor) -> None:
             axes.axvline(middle, ymax=_STYLE.centre, color=colour, linewidth=stroke)
         else:
             continue
-        if count <= _STYLE.most_named:
+        if count <= _STYLE.maximum_named:
             axes.annotate(
                 name, (middle, 1.0), (0, 3), textcoords="offset points",
                 ha="left", fontsize=8, rotation=45, color=colour,
             )  # fmt: skip
     axes.set_ylim(bottom=min(-0.05, float(np.nanmin(response, initial=0)) - 0.05))
-    axes.set_ylim(top=1.18 if count <= _STYLE.most_named else 1.05)
+    axes.set_ylim(top=1.18 if count <= _STYLE.maximum_named else 1.05)
 
 
 def _responses(sensor: Sensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -144,10 +144,10 @@ def _responses(sensor: Sensor) -> tuple[NDArray[np.float64], NDArray[np.float64]
     if sensor.curves is not None:
         curves = sensor.curves
         return curves.wavelength, curves.response / curves.response.max(axis=1, keepdims=True)
-    known = np.isfinite(sensor.wavelength) & np.isfinite(sensor.fwhm)
-    if not known.any():
-        return sensor.wavelength, np.full((known.size, known.size), np.nan)
-    wavelength, gaussians = gaussian_curves(sensor.wavelength[known], sensor.fwhm[known])
-    response = np.full((known.size, wavelength.size), np.nan)
-    response[known] = gaussians
+    complete = np.isfinite(sensor.wavelength) & np.isfinite(sensor.fwhm)
+    if not complete.any():
+        return sensor.wavelength, np.full((complete.size, complete.size), np.nan)
+    wavelength, gaussians = gaussian_curves(sensor.wavelength[complete], sensor.fwhm[complete])
+    response = np.full((complete.size, wavelength.size), np.nan)
+    response[complete] = gaussians
     return wavelength, response

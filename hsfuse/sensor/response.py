@@ -36,7 +36,7 @@ class _Settings:
     # A curve whose median step is at least this share of that of the bands holds band values.
     band_values: float = 0.75
     # Smallest share of the area of a curve inside the bands; less is rounding of its tails.
-    least_seen: float = 1e-3
+    minimum_share: float = 1e-3
 
 
 _SETTINGS = _Settings()
@@ -156,8 +156,8 @@ def integrate(
     cell = high - low
     support = np.flatnonzero(curve)
     first, last = max(support[0] - 1, 0), min(support[-1] + 1, curve.size - 1)
-    known = fwhm[np.isfinite(fwhm)]
-    finest = min([float(known.min())] if known.size else [math.inf]) / 8
+    widths = fwhm[np.isfinite(fwhm)]
+    finest = min([float(widths.min())] if widths.size else [math.inf]) / 8
     grid = _grid(float(curve_wavelength[first]), float(curve_wavelength[last]), finest)
     value = np.interp(grid, curve_wavelength, curve)
     weight = np.gradient(grid)
@@ -174,12 +174,12 @@ def integrate(
     width = np.where(np.isfinite(fwhm), fwhm, np.maximum(cell, 1e-3))
     sigma = width / FWHM_PER_SIGMA
     distance = (grid - wavelength[:, None]) / sigma[:, None]
-    seen = np.exp(-0.5 * distance**2) @ (value * weight) / (sigma * math.sqrt(2 * math.pi))
+    response = np.exp(-0.5 * distance**2) @ (value * weight) / (sigma * math.sqrt(2 * math.pi))
     if points:
         read = np.interp(wavelength, curve_wavelength, curve, left=0.0, right=0.0)
-        seen = np.where(np.isfinite(fwhm), seen, read)
-    row = seen * cell / sharing
-    if np.abs(row).sum() <= _SETTINGS.least_seen * total:
+        response = np.where(np.isfinite(fwhm), response, read)
+    row = response * cell / sharing
+    if np.abs(row).sum() <= _SETTINGS.minimum_share * total:
         row = np.zeros_like(row)
     return row, coverage
 
@@ -196,10 +196,10 @@ def _band_values(curve_wavelength: Vector, wavelength: Vector) -> bool:
 
 def _positions(centre: Vector, fwhm: Vector) -> NDArray[np.intp]:
     """Return the number of the position of each band, from sorted centres."""
-    known = fwhm[np.isfinite(fwhm)]
+    widths = fwhm[np.isfinite(fwhm)]
     step = np.diff(centre)
-    if known.size:
-        near = float(np.median(known)) * _SETTINGS.same_place
+    if widths.size:
+        near = float(np.median(widths)) * _SETTINGS.same_place
     else:
         near = float(np.median(step[step > 0])) * _SETTINGS.same_place if np.any(step > 0) else 0.0
     place = np.zeros(centre.size, dtype=np.intp)

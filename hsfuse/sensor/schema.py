@@ -94,18 +94,18 @@ class Psf(Section):
     mtf_nyquist_across: Gain | None = None
 
     @property
-    def way(self) -> tuple[str, str]:
-        """The given keys, along and across track."""
-        return next(way for way in _WAYS if self.model_fields_set >= set(way))
+    def form(self) -> tuple[str, str]:
+        """The stated keys, along and across track."""
+        return next(form for form in _WAYS if self.model_fields_set >= set(form))
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        given = self.model_fields_set - {"status", "source"}
-        if given not in [set(way) for way in _WAYS]:
+    def _check_form(self) -> Self:
+        stated = self.model_fields_set - {"status", "source"}
+        if stated not in [set(form) for form in _WAYS]:
             raise ValueError(
                 "must give fwhm_along_px and fwhm_across_px, the same in _m, mtf_nyquist, or "
                 "mtf_nyquist_along and mtf_nyquist_across, "
-                f"got {', '.join(sorted(given)) or 'none'}"
+                f"got {', '.join(sorted(stated)) or 'none'}"
             )
         return self
 
@@ -164,34 +164,36 @@ def read_sections(document: Mapping[str, Any], faults: list[str]) -> Definition:
         Errors, appended to: one line for each unknown, missing or invalid section or key.
     """
     tables = {key: value for key, value in document.items() if isinstance(value, dict)}
-    given = {"top": {key: value for key, value in document.items() if key not in tables}} | tables
+    contents = {
+        "top": {key: value for key, value in document.items() if key not in tables}
+    } | tables
     unknown = [name for name in tables if name not in _MODELS]
-    known = ", ".join(f"[{name}]" for name in list(_MODELS)[1:])
-    faults += [f"unknown section [{name}]; known are {known}" for name in unknown]
+    names = ", ".join(f"[{name}]" for name in list(_MODELS)[1:])
+    faults += [f"unknown section [{name}]; known are {names}" for name in unknown]
     if not unknown and not {"bands", "srf"} & set(tables):
         faults.append("it needs [bands] or [srf] with a file")
     sections: dict[str, Any] = dict.fromkeys(_MODELS)
-    for name in [name for name in given if name in _MODELS]:
+    for name in [name for name in contents if name in _MODELS]:
         try:
-            sections[name] = _MODELS[name].model_validate(given[name])
+            sections[name] = _MODELS[name].model_validate(contents[name])
         except ValidationError as error:
-            faults += _lines(name, given[name], error)
+            faults += _lines(name, contents[name], error)
     return Definition(**sections)
 
 
 def _lines(name: str, table: Mapping[str, object], error: ValidationError) -> Iterator[str]:
     """Yield a line for each invalid key, with the found and the expected value."""
     fields = _MODELS[name].model_json_schema()["properties"]
-    found = error.errors()
-    unknown = [str(fault["loc"][0]) for fault in found if fault["type"] == "extra_forbidden"]
-    for key in dict.fromkeys("".join(map(str, fault["loc"][:1])) for fault in found):
+    errors = error.errors()
+    unknown = [str(fault["loc"][0]) for fault in errors if fault["type"] == "extra_forbidden"]
+    for key in dict.fromkeys("".join(map(str, fault["loc"][:1])) for fault in errors):
         where = key if name == "top" else f"[{name}] {key}"
         if not key:
-            yield f"{where}{found[0]['ctx']['error']}"
+            yield f"{where}{errors[0]['ctx']['error']}"
         elif key in unknown:
             yield f"unknown key {where}; known are {', '.join(fields)}"
         # A misspelt key is not reported as missing as well.
         elif key in table or not difflib.get_close_matches(key, unknown):
             expected = fields[key].get("description") or fields[key]["anyOf"][0]["description"]
-            given = repr(table[key]) if key in table else "none"
-            yield f"{where} must be {expected}, got {given}"
+            value = repr(table[key]) if key in table else "none"
+            yield f"{where} must be {expected}, got {value}"

@@ -52,10 +52,10 @@ def read_bands(path: Traversable, faults: list[str]) -> BandRows | None:
     faults : list of str
         Errors, appended to, one line each.
     """
-    found = _rows(path, faults)
-    if found is None:
+    content = _rows(path, faults)
+    if content is None:
         return None
-    header, rows = found
+    header, rows = content
     before = len(faults)
     if header != _COLUMNS:
         faults.append(f"{path}: the columns must be {','.join(_COLUMNS)}, got {','.join(header)}")
@@ -99,10 +99,10 @@ def read_curves(path: Traversable, faults: list[str], *, negative: bool) -> Curv
     negative : bool
         Whether negative responses are allowed, as in colour matching functions.
     """
-    found = _rows(path, faults)
-    if found is None:
+    content = _rows(path, faults)
+    if content is None:
         return None
-    header, rows = found
+    header, rows = content
     before = len(faults)
     if header[0] != "wavelength_nm" or len(set(header)) < len(header) or len(header) < 2:
         faults.append(
@@ -114,10 +114,10 @@ def read_curves(path: Traversable, faults: list[str], *, negative: bool) -> Curv
         _numbers(path, name, column, faults)
         for name, column in zip(header, zip(*rows, strict=True), strict=True)
     ]
-    known = [column for column in columns if column is not None]
-    if len(known) < len(columns):
+    numbers = [column for column in columns if column is not None]
+    if len(numbers) < len(columns):
         return None
-    table = np.array(known)
+    table = np.array(numbers)
     for name, column in zip(header, table, strict=True):
         if not np.all(np.isfinite(column)):
             row = int(np.argmax(~np.isfinite(column))) + 1
@@ -185,8 +185,8 @@ def _check_centres(
     fit = np.isfinite(centre) & (centre > 0)
     if not fit.all():
         wrong = int(np.argmin(fit))
-        given = "a blank" if np.isnan(centre[wrong]) else f"{centre[wrong]:g}"
-        faults.append(f"{path}: centre_nm must be positive, got {given} for band {names[wrong]}")
+        text = "a blank" if np.isnan(centre[wrong]) else f"{centre[wrong]:g}"
+        faults.append(f"{path}: centre_nm must be positive, got {text} for band {names[wrong]}")
         return
     _check_unit(path, "centre_nm", centre, faults)
     order = np.argsort(centre, kind="stable")
