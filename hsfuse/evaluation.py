@@ -96,13 +96,13 @@ def evaluate(
             raise PlanError(f"{name} must be a positive number, got {value}")
     pair = _common(_opened(truth, "reference"), _opened(estimate, "estimate"))
     if peak is None:
-        peak = max(_each_block(pair, _largest))
+        peak = max(_map_blocks(pair, _largest))
         if not (math.isfinite(peak) and peak > 0):
             raise PairError(
                 f"{raster_label(pair.truth, 'reference')}: has no value above zero where it is "
                 "compared; give the largest possible value as peak"
             )
-    tally: Tally = reduce(add, _each_block(pair, partial(_tally, peak=peak)))
+    tally: Tally = reduce(add, _map_blocks(pair, partial(_tally, peak=peak)))
     if tally.moments.pixels == 0:
         raise PairError(
             f"{_names(pair.truth, pair.estimate)}: no pixel has data in all "
@@ -166,7 +166,7 @@ def _common(truth: xr.DataArray, estimate: xr.DataArray) -> _Common:
     return pair
 
 
-def _each_block(pair: _Common, work: Callable[[_Common, Span, Span], _Result]) -> list[_Result]:
+def _map_blocks(pair: _Common, work: Callable[[_Common, Span, Span], _Result]) -> list[_Result]:
     """Return a result for each block, in order, for reproducible sums."""
     bands, rows, columns = pair.truth.shape
     edge = max(math.isqrt(_SETTINGS.block_values // bands) - HALO, 4 * HALO)
@@ -176,8 +176,8 @@ def _each_block(pair: _Common, work: Callable[[_Common, Span, Span], _Result]) -
         with one_thread():
             return number, work(pair, *blocks[number])
 
-    found = dict(each(numbered, range(len(blocks)), workers=local_workers(None, "cpu")))
-    return [found[number] for number in range(len(blocks))]
+    results = dict(each(numbered, range(len(blocks)), workers=local_workers(None, "cpu")))
+    return [results[number] for number in range(len(blocks))]
 
 
 def _spans(length: int, edge: int) -> list[Span]:

@@ -217,8 +217,8 @@ def _data_mask(plan: Plan, read: BlockInput) -> NDArray[np.bool_]:
         _hs_pixel_index(geometry.y, read.rows, rows),
         _hs_pixel_index(geometry.x, read.columns, columns),
     )
-    known = np.asarray(np.isfinite(read.fine.cut(read.rows, read.columns)).all(axis=0))
-    return known & hs_mask[below]
+    fine_mask = np.asarray(np.isfinite(read.fine.cut(read.rows, read.columns)).all(axis=0))
+    return fine_mask & hs_mask[below]
 
 
 def _hs_pixel_index(axis: Axis, fine: Span, coarse: Span) -> NDArray[np.intp]:

@@ -29,7 +29,7 @@ Unit = tuple[int, int]
 Models = NDArray[np.float32]
 
 # Bytes of models that a process caches between the blocks of a lazy array.
-_MOST_BYTES = 2**27
+_MAXIMUM_BYTES = 2**27
 
 
 def read_unit(plan: Plan, row: int, column: int) -> Window:
@@ -74,8 +74,8 @@ def load_conditioned(plan: Plan, units: Iterable[Unit]) -> dict[Unit, Models]:
         Row and column of each unit.
     """
     keys = {(plan.digest, unit): unit for unit in units}
-    found = _cache.get(list(keys), lambda key: condition_unit(plan, *key[1]))
-    return {unit: found[key] for key, unit in keys.items()}
+    models = _cache.get(list(keys), lambda key: condition_unit(plan, *key[1]))
+    return {unit: models[key] for key, unit in keys.items()}
 
 
 _Key = tuple[str, Unit]
@@ -84,28 +84,28 @@ _Key = tuple[str, Unit]
 class _ModelCache:
     """Cache of the models used last, by plan and unit, shared by the threads of the process."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self.most_bytes, self.lock = most_bytes, threading.Lock()
+    def __init__(self, maximum_bytes: int) -> None:
+        self.maximum_bytes, self.lock = maximum_bytes, threading.Lock()
         self.futures: OrderedDict[_Key, Future[Models]] = OrderedDict()
 
     def get(self, keys: list[_Key], compute: Callable[[_Key], Models]) -> dict[_Key, Models]:
         """Return the models of every key; each is computed by the first thread that requests it."""
         with self.lock:
-            own = [key for key in keys if key not in self.futures]
-            self.futures.update((key, Future()) for key in own)
-            wanted = {key: self.futures[key] for key in keys}
+            missing = [key for key in keys if key not in self.futures]
+            self.futures.update((key, Future()) for key in missing)
+            requested = {key: self.futures[key] for key in keys}
             for key in keys:
                 self.futures.move_to_end(key)
         # Compute before waiting for others: otherwise two threads could wait for each other.
-        for place, key in enumerate(own):
+        for place, key in enumerate(missing):
             try:
-                wanted[key].set_result(compute(key))
+                requested[key].set_result(compute(key))
             except BaseException as error:
-                self._fail({each: wanted[each] for each in own[place:]}, error)
+                self._fail({other: requested[other] for other in missing[place:]}, error)
                 raise
-        found = {key: future.result() for key, future in wanted.items()}
+        models = {key: future.result() for key, future in requested.items()}
         self._shrink()
-        return found
+        return models
 
     def _fail(self, futures: dict[_Key, Future[Models]], error: BaseException) -> None:
         with self.lock:
@@ -116,13 +116,15 @@ class _ModelCache:
     def _shrink(self) -> None:
         """Evict the least recently used models beyond the limit, except those being computed."""
         with self.lock:
-            held = {key: each.result() for key, each in self.futures.items() if each.done()}
-            excess = sum(models.nbytes for models in held.values()) - self.most_bytes
-            for key, models in held.items():
+            finished = {
+                key: future.result() for key, future in self.futures.items() if future.done()
+            }
+            excess = sum(models.nbytes for models in finished.values()) - self.maximum_bytes
+            for key, models in finished.items():
                 if excess <= 0:
                     break
                 del self.futures[key]
                 excess -= models.nbytes
 
 
-_cache = _ModelCache(_MOST_BYTES)
+_cache = _ModelCache(_MAXIMUM_BYTES)

@@ -90,25 +90,25 @@ def _against_hs(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> Di
     window = Geometry(geometry.y.cut(rows, inner_rows), geometry.x.cut(columns, inner_columns))
     operator = Degrade.between(window, psf)
     good = np.flatnonzero(plan.radiometry.good)
-    known = finite_in(values, good)
+    valid = finite_in(values, good)
     observed = read.hs.cut(inner_rows, inner_columns)
     total = Discrepancy()
     for bands in _band_groups(good):
-        found = hs_bands(values[bands], operator, known)
-        total += Discrepancy.between(observed[bands], found)
+        predicted = hs_bands(values[bands], operator, valid)
+        total += Discrepancy.between(observed[bands], predicted)
     return total
 
 
 def finite_in(values: NDArray[np.float32], bands: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Return the mask (rows, columns) of pixels of a cube that are finite in all given bands."""
-    known = np.ones(values.shape[1:], dtype=bool)
+    valid = np.ones(values.shape[1:], dtype=bool)
     for band in bands:
-        known &= np.isfinite(values[band])
-    return known
+        valid &= np.isfinite(values[band])
+    return valid
 
 
 def hs_bands(
-    values: NDArray[np.float32], operator: Degrade, known: NDArray[np.bool_]
+    values: NDArray[np.float32], operator: Degrade, valid: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
     """
     Return D(Z) of some bands where the PSF is on pixels with data, NaN elsewhere.
@@ -119,14 +119,14 @@ def hs_bands(
         Z.
     operator : Degrade
         D.
-    known : ndarray of bool, shape (rows, columns)
+    valid : ndarray of bool, shape (rows, columns)
         Pixels with data.
 
     Returns
     -------
     ndarray of shape (bands, coarse rows, coarse columns)
     """
-    degraded, share = operator.forward_masked(torch.from_numpy(values), torch.from_numpy(known))
+    degraded, share = operator.forward_masked(torch.from_numpy(values), torch.from_numpy(valid))
     return torch.where(share > _WHOLE_PSF, degraded, torch.full_like(degraded, torch.nan)).numpy()
 
 

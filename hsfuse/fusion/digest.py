@@ -31,7 +31,7 @@ def identify(raster: xr.DataArray) -> str:
     Parameters
     ----------
     raster : DataArray
-        From :func:`hsfuse.open_raster`: identified by path, size and modification time of its
+        Raster of :func:`hsfuse.open_raster`: identified by path, size and modification time of its
         file, or the metadata of its store, including a mask. An array in memory is hashed itself.
     """
     coordinates = {
@@ -50,9 +50,9 @@ def digest(*parts: object) -> str:
     TokenizationError
         If a value has no deterministic hash.
     """
-    found = list(versions().items())
+    libraries = list(versions().items())
     return hashlib.sha256(
-        str(tokenize(found, *parts, ensure_deterministic=True)).encode()
+        str(tokenize(libraries, *parts, ensure_deterministic=True)).encode()
     ).hexdigest()
 
 

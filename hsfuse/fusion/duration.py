@@ -33,10 +33,13 @@ __all__ = ["Duration", "Timing", "time_parts"]
 Models = NDArray[np.float32]
 _Result = TypeVar("_Result")
 
-_SIZES = (32, 64, 128, 256)  # pixels a side of the blocks that are timed
-_LARGEST_SHARE = 0.04  # of the time of all blocks that two of them may take,
-_LEAST = 0.5  # or so many seconds
-_FEWEST_PIXELS = 80_000  # of an output whose time is estimated
+# Sides in pixels of the blocks that are timed.
+_SIZES = (32, 64, 128, 256)
+# Largest time of two timed blocks: this share of that of all blocks, at least some seconds.
+_LARGEST_SHARE = 0.04
+_MINIMUM_SECONDS = 0.5
+# Smallest number of pixels of an output whose time is estimated.
+_FEWEST_PIXELS = 80_000
 # Seconds a byte on one core, before compression, of blocks to the store (benchmarks/export.py).
 _STORING = 8e-9
 
@@ -48,11 +51,11 @@ class Duration(NamedTuple):
     Attributes
     ----------
     conditioning : float
-        Of the local models, 0 where a method has none.
+        Seconds of the local models, 0 where a method has none.
     fusing : float
-        Of the blocks, until they are in the store.
+        Seconds of the blocks, until they are in the store.
     export : float
-        Of the store to a file, or of its levels.
+        Seconds of the export of the store to a file, or of its levels.
     """
 
     conditioning: float
@@ -61,20 +64,20 @@ class Duration(NamedTuple):
 
     @property
     def total(self) -> float:
-        """From the first unit or block to the last byte."""
+        """Seconds from the first unit or block to the last byte."""
         return sum(self)
 
 
 class Timing(NamedTuple):
     """
-    What was learned by timing parts of a run.
+    Result of timing parts of a run.
 
     Attributes
     ----------
     duration : Duration or None
         None where the run is as short as its timing.
     models : dict of tuple of int to ndarray
-        Of the units that were conditioned.
+        Models of the units that were conditioned.
     """
 
     duration: Duration | None
@@ -90,14 +93,14 @@ class _Pixels(NamedTuple):
 
 def time_parts(plan: Plan, workers: int, stored: int, *, finishing: float) -> Timing:
     """
-    Return how long a run takes on this machine, and the local models that are known now.
+    Return the time that a run takes on this machine, and the local models that were conditioned.
 
     Parameters
     ----------
     plan : Plan
-        Of the fusion.
+        Plan of the fusion.
     workers : int
-        Blocks that are fused in parallel, each on a core of its own.
+        Number of blocks that are fused in parallel, each on one core.
     stored : int
         Bytes of the output before compression.
     finishing : float
@@ -123,12 +126,12 @@ def _rates(plan: Plan, whole: _Pixels, units: _TimedUnits) -> NDArray[np.float64
     rates, spent = np.zeros(2), 0.0
     for size in _SIZES:
         pair = [_small(plan, size, halo) for halo in (0, size // 2)]
-        indexes = [_index(each, units.centre) for each in pair]
-        limit = max(_LARGEST_SHARE * float(rates @ whole), _LEAST)
+        indexes = [_index(small, units.centre) for small in pair]
+        limit = max(_LARGEST_SHARE * float(rates @ whole), _MINIMUM_SECONDS)
         if spent and (4 * spent > limit or not units.serve(units.touched(pair[1], indexes[1]))):
             break
-        pixels = [_pixels(each, index) for each, index in zip(pair, indexes, strict=True)]
-        seconds = [_time(each, index, units) for each, index in zip(pair, indexes, strict=True)]
+        pixels = [_pixels(small, index) for small, index in zip(pair, indexes, strict=True)]
+        seconds = [_time(small, index, units) for small, index in zip(pair, indexes, strict=True)]
         rates, _ = nnls(np.array(pixels, dtype=np.float64), np.array(seconds))
         spent = sum(seconds)
     return rates
@@ -190,7 +193,7 @@ class _TimedUnits:
         return self.seconds * whole / timed
 
     def _size(self, unit: Unit) -> tuple[int, int]:
-        assert self.grid is not None  # asked of units alone
+        assert self.grid is not None  # there are no units otherwise
         rows, columns = self.grid.coarse(*unit)
         return len(rows), len(columns)
 
@@ -211,17 +214,17 @@ class _TimedUnits:
 
     def load(self, units: Iterable[Unit]) -> dict[Unit, Models]:
         """Return models for some units; the first of each size is conditioned."""
-        known = {self._size(unit): models for unit, models in self.models.items()}
-        found = {}
+        by_size = {self._size(unit): models for unit, models in self.models.items()}
+        loaded = {}
         for unit in units:
             size = self._size(unit)
-            if size not in known:
+            if size not in by_size:
                 work = partial(condition_unit, self.plan, *unit)
-                known[size], seconds = self.clock.time(work)
-                self.models[unit] = known[size]
+                by_size[size], seconds = self.clock.time(work)
+                self.models[unit] = by_size[size]
                 self.seconds += seconds
-            found[unit] = known[size]
-        return found
+            loaded[unit] = by_size[size]
+        return loaded
 
 
 def _centre(edges: tuple[float, ...], index: int, axis: Axis, output: Span) -> int:

@@ -34,7 +34,7 @@ __all__ = ["LIBRARY_BYTES", "Job", "Outcome"]
 #: Memory in bytes of the interpreter, torch, GDAL's cache and the plan.
 LIBRARY_BYTES = 650_000_000
 # Memory in bytes that the allocator retains for each worker.
-_HELD_BACK = 50_000_000
+_RETAINED_BYTES = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ class Job:
         It includes the instruction set of the processor: another one may round sums differently,
         and so lead to other estimates.
         """
-        found = {f"version of {name}": number for name, number in versions().items()}
+        libraries = {f"version of {name}": number for name, number in versions().items()}
         processor = {"instructions of the processor": torch.backends.cpu.get_cpu_capability()}
-        return {**self.request, **found, **processor}, self.plan.parts
+        return {**self.request, **libraries, **processor}, self.plan.parts
 
     @property
     def workers(self) -> int:
@@ -130,7 +130,7 @@ class Job:
     def block_bytes(self) -> int:
         """Estimate of the memory in bytes of each block that is fused in parallel."""
         plan = self.plan
-        return worker_bytes(plan.pair, plan.fuser, (plan.rows, plan.columns)) + _HELD_BACK
+        return worker_bytes(plan.pair, plan.fuser, (plan.rows, plan.columns)) + _RETAINED_BYTES
 
 
 @dataclass(frozen=True, repr=False)  # regressions and wavelengths would fill pages
@@ -196,7 +196,7 @@ class Outcome:
 
     @property
     def ms_rmse(self) -> float:
-        """RMSE of the output seen through the SRF from the MS image, in the units of that image."""
+        """RMSE of the MS bands of the output from the MS image, in the units of that image."""
         return self.spectral.rmse
 
     @property
@@ -232,7 +232,7 @@ class Outcome:
 
     def _repr_html_(self) -> str:
         """Return a table of output and consistency for notebooks."""
-        plan, found = self.job.plan, self.job.plan.alignment
+        plan, alignment = self.job.plan, self.job.plan.alignment
         bands, rows, columns = self.shape
         hs_units, ms_units = (
             str(raster.attrs.get("units") or "") for raster in (plan.pair.hs, plan.pair.rgb)
@@ -254,7 +254,10 @@ class Outcome:
                 "image",
             ),
             ("no data", f"{self.missing_percent:.3g}% of the values" if self.missing else "none"),
-            ("shift", found.description if found is not None and found.reliable else ""),
+            (
+                "shift",
+                alignment.description if alignment is not None and alignment.reliable else "",
+            ),
             ("PSF", f"{plan.pair.psf.describe()}, {plan.pair.psf.status}"),
             ("SRF", plan.pair.response_source),
             (

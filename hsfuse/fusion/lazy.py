@@ -118,10 +118,10 @@ def lazy_result(plan: Plan) -> xr.DataArray:
     digest = plan.digest[:32]
     # A separate task, so that workers of a cluster receive the plan once, not with every chunk.
     # It is not traversed: dask would compute the rasters in the plan.
-    held = delayed(plan, name=f"hsfuse-plan-{digest}", traverse=False)
+    delayed_plan = delayed(plan, name=f"hsfuse-plan-{digest}", traverse=False)
     data = dask.array.map_blocks(
         _chunk,
-        plan=held,
+        plan=delayed_plan,
         name=f"hsfuse-{digest}",
         chunks=chunks,
         dtype=np.float32,

@@ -121,7 +121,7 @@ class Plan:
     def parts(self) -> dict[str, str]:
         """Hash of each result of planning, by its name."""
         pair = self.pair
-        found = {
+        values = {
             "place of the output": tuple(transform(pair.rgb))[:6],
             "grids, PSF or R": (pair.fine_geometry, pair.output, pair.psf.fwhm, pair.response),
             "co-registration": self.alignment,
@@ -130,7 +130,7 @@ class Plan:
             "value range": self.lower_limit,
             "tiles": (self.rows, self.columns),
         }
-        return {name: digest(part) for name, part in found.items()}
+        return {name: digest(part) for name, part in values.items()}
 
 
 def plan_fusion(
@@ -166,20 +166,20 @@ def plan_fusion(
     check_weights(settings)  # before the pair is surveyed, which takes longer
     hs, rgb = _open(hs, settings.hs_sensor, "HS"), _open(rgb, settings.rgb_sensor, "RGB")
     inputs = identify(hs), identify(rgb)
-    rgb, known, sensor_notes = _pair_options(hs, rgb, settings)
+    rgb, pair_options, sensor_notes = _pair_options(hs, rgb, settings)
     device, cache = pick_device(options.device), PixelCache()
     stage = stage or ignore_stage
     with one_thread():  # a plan resumed on another machine is the same
         stage("fill values", 0.1)
         completed = without_gaps(hs, spectra=True), without_gaps(rgb, spectra=False)
-        for name, each in zip(("hs", "fine"), completed, strict=True):
-            if each.whole is not None:
-                cache.hold(name, each.whole)
+        for name, completion in zip(("hs", "fine"), completed, strict=True):
+            if completion.whole is not None:
+                cache.hold(name, completion.whole)
         stage("co-registration" if settings.align else "grids", 0.2)
         pair, alignment = (
-            align_pair(completed[0].raster, completed[1].raster, **known, cache=cache)
+            align_pair(completed[0].raster, completed[1].raster, **pair_options, cache=cache)
             if settings.align
-            else (make_pair(completed[0].raster, completed[1].raster, **known), None)
+            else (make_pair(completed[0].raster, completed[1].raster, **pair_options), None)
         )
         stage("radiometry", 0.4)
         survey, radiometry = survey_for(pair, cache)
@@ -224,27 +224,27 @@ def _pair_options(
     hs_sensor = known_sensor(settings.hs_sensor, hs.attrs.get("sensor"))
     rgb_sensor = known_sensor(settings.rgb_sensor, rgb.attrs.get("sensor"))
     restricted = restrict_ms(hs, rgb, rgb_sensor, settings.bbox, settings.bbox_crs)
-    known: dict[str, Any] = {
+    options: dict[str, Any] = {
         "hs_sensor": hs_sensor,
         "rgb_sensor": restricted.sensor,
         "psf": settings.psf,
         "window": restricted.window,
     }
-    _check_fit(hs, restricted.rgb, settings, known)
+    _check_fit(hs, restricted.rgb, settings, options)
     # The sensor that a product states itself needs no check.
-    asked = hs_sensor if settings.hs_sensor is not None else None
-    notes = suggest_hs_sensor(hs) if asked is None else check_hs_sensor(hs, asked)
-    return restricted.rgb, known, notes
+    requested = hs_sensor if settings.hs_sensor is not None else None
+    notes = suggest_hs_sensor(hs) if requested is None else check_hs_sensor(hs, requested)
+    return restricted.rgb, options, notes
 
 
 def _check_fit(
-    hs: xr.DataArray, rgb: xr.DataArray, settings: FusionSettings, known: Mapping[str, Any]
+    hs: xr.DataArray, rgb: xr.DataArray, settings: FusionSettings, pair_options: Mapping[str, Any]
 ) -> None:
     """Refuse weights for other bands or another ratio, before a pixel is read."""
     if settings.weights is None or not find_method(settings.method).needs_weights:
         return
     card = find_weights(os.fspath(settings.weights), settings.method)
-    axes = make_pair(hs, rgb, **known).geometry
+    axes = make_pair(hs, rgb, **pair_options).geometry
     wavelength = np.asarray(hs["wavelength"].values, dtype=np.float64)
     # The survey determines the good bands; the method checks them then.
     good = np.ones(wavelength.size, dtype=bool)

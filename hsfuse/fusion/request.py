@@ -48,8 +48,8 @@ def request_of(hs: xr.DataArray, rgb: xr.DataArray, settings: Settings) -> dict[
         If a sensor or the weights cannot be read.
     """
     sensors = (
-        known_sensor(asked, raster.attrs.get("sensor"))
-        for asked, raster in ((settings.hs_sensor, hs), (settings.rgb_sensor, rgb))
+        known_sensor(requested, raster.attrs.get("sensor"))
+        for requested, raster in ((settings.hs_sensor, hs), (settings.rgb_sensor, rgb))
     )
     weights = settings.weights
     files = {
@@ -83,7 +83,7 @@ def differences(before: Request, now: Request) -> list[str]:
     Parameters
     ----------
     before, now : mapping
-        From :func:`request_of`; the device ``auto`` in ``now`` equals any earlier device.
+        Requests of :func:`request_of`; the device ``auto`` in ``now`` equals any earlier device.
     """
     if now.get("device") == "auto":
         now = {**now, "device": before.get("device")}

@@ -78,7 +78,7 @@ if TYPE_CHECKING:
 __all__ = ["Job", "Outcome", "prepare", "run", "run_block", "run_unit"]
 
 # Largest side of the subsampled standard error from which the median is computed.
-_MOST_PIXELS = 1024
+_MAXIMUM_SIDE = 1024
 
 
 def run(
@@ -127,8 +127,8 @@ def run(
     job = prepare(
         scene, rgb, out, with_choices(settings or Settings(), choices, "run"), client=client
     )
-    with shown_progress(progress, "blocks") as shown:
-        return execute(job, progress=shown)
+    with shown_progress(progress, "blocks") as bar:
+        return execute(job, progress=bar)
 
 
 def prepare(
@@ -166,23 +166,23 @@ def prepare(
     read += [scene, rgb]
     masks = [as_path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
     path = as_path(out) if out else default_output(scene)
-    left = settings.resume and find_leftover(path)
-    replacing = replace(settings, overwrite=settings.overwrite or left)
+    leftover = settings.resume and find_leftover(path)
+    replacing = replace(settings, overwrite=settings.overwrite or leftover)
     path = _check_output(read, path, replacing, dry_run)
     # Blocks may be fused on other machines than this one.
     cluster = _find_cluster(settings, client, [scene, rgb, *masks], None if dry_run else path)
     device = pick_device(settings.device) if cluster is None else cluster.device
-    here = device if cluster is None else "auto"
+    planning_device = device if cluster is None else "auto"
     images = (
         open_input(scene, settings, "hs"),
         open_input(rgb, settings, "rgb"),
     )
-    plan = plan_fusion(*images, settings, stage=stage, device=here).on(device)
+    plan = plan_fusion(*images, settings, stage=stage, device=planning_device).on(device)
     layout = _layout(plan, settings, choose_numbers(settings, images[0]), names=(scene, rgb))
-    if left:
+    if leftover:
         if not is_resumable(path, layout, plan_hash=plan.digest):
             _check_output(read, path, settings, dry_run)  # refuses an output that exists
-        settings = replacing  # by the same numbers
+        settings = replacing  # a resumed run replaces its own output by the same numbers
     find_format(path).check_options(settings.creation_options, layout.dtype)
     if not (settings.resume or dry_run):
         models = plan.fuser.local_models
@@ -209,8 +209,8 @@ def _check_output(
     overwrite = settings.overwrite or dry_run  # a dry run writes nothing
     path = check_output(out, overwrite=overwrite, inputs=inputs)
     find_format(path).check_options(settings.creation_options, settings.likely_dtype)
-    here = local_path(path, settings.temporary)
-    check_partial(here, overwrite=overwrite, resume=settings.resume)
+    local = local_path(path, settings.temporary)
+    check_partial(local, overwrite=overwrite, resume=settings.resume)
     return path
 
 
@@ -226,8 +226,8 @@ def _find_cluster(
     if is_local(scheduler):
         return None
     files = [path for path in inputs if isinstance(path, Path) and path.exists()]
-    here = None if out is None else local_path(out, settings.temporary)
-    folder = here.parent if isinstance(here, Path) else None
+    local = None if out is None else local_path(out, settings.temporary)
+    folder = local.parent if isinstance(local, Path) else None
     return inspect_cluster(
         scheduler, settings.device, folder=folder, files=files, libraries=LIBRARIES
     )
@@ -288,7 +288,9 @@ def execute(
     if grid is not None:
         expected = job.expected
         effort = grid.effort if expected is None else expected.conditioning / expected.fusing
-        first = FirstPass(grid.indexes, partial(run_unit, plan, store, known=job.models), effort)
+        first = FirstPass(
+            grid.indexes, partial(run_unit, plan, store, conditioned=job.models), effort
+        )
     written = write_blocks(
         store,
         [_block(plan, *index) for index in plan.blocks],
@@ -321,21 +323,21 @@ def execute(
 def _median_standard_error(path: AnyPath) -> float:
     """Return the median of the standard error of an output, from a subsample."""
     error = open_raster(path)[STANDARD_ERROR]
-    step = math.ceil(max(error.shape) / _MOST_PIXELS)
+    step = math.ceil(max(error.shape) / _MAXIMUM_SIDE)
     thinned = error[::step, ::step]
     values = thinned.compute(scheduler="synchronous").to_numpy()
-    known = values[np.isfinite(values)]
-    return float(np.median(known)) if known.size else math.nan
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if finite.size else math.nan
 
 
 def run_unit(
     plan: Plan,
     store: Store,
     unit: Unit,
-    known: Mapping[Unit, NDArray[np.float32]] | None = None,
+    conditioned: Mapping[Unit, NDArray[np.float32]] | None = None,
 ) -> ModelReceipt:
-    """Write the local models of one unit, conditioned unless known; return the receipt."""
-    models = (known or {}).get(unit)
+    """Write the local models of a unit, which are conditioned unless passed; return the receipt."""
+    models = (conditioned or {}).get(unit)
     receipt = store.write_models(unit, condition_unit(plan, *unit) if models is None else models)
     release_memory()
     return receipt

@@ -120,9 +120,9 @@ class FusionSettings:
             raise PlanError(f"bbox_crs: found {self.bbox_crs!r} without a bbox; expected both")
         if self.bands is not None:
             check_bands(self.bands)
-        for name, value, least in (("tile", self.tile, 1), ("tile overlap", self.overlap, 0)):
-            if value is not None and check_whole_number(name, value) < least:
-                raise PlanError(f"{name} must be at least {least} MS pixels, got {value}")
+        for name, value, minimum in (("tile", self.tile, 1), ("tile overlap", self.overlap, 0)):
+            if value is not None and check_whole_number(name, value) < minimum:
+                raise PlanError(f"{name} must be at least {minimum} MS pixels, got {value}")
         for name in ("hs_mask", "rgb_mask"):
             mask = getattr(self, name)
             if not isinstance(mask, str | os.PathLike | None):
@@ -265,10 +265,10 @@ def with_choices(settings: _Chosen, choices: Mapping[str, Any], caller: str) -> 
             f"{caller}() got settings {settings!r}; expected hsfuse.Settings, or options by name, "
             "such as method='guided'"
         )
-    known = [each.name for each in fields(settings)]
+    names = [field.name for field in fields(settings)]
     for name in choices:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"expected {', '.join(known)}"
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected {', '.join(names)}"
             raise TypeError(f"{caller}() got an unexpected option {name!r}; {hint}")
     return replace(settings, **choices)

@@ -120,7 +120,7 @@ def _best(candidates: list[Tilings], pair: Pair, fuser: Fuser) -> Tilings:
 def _cost(tilings: Tilings) -> float:
     """Return the cost: MS pixels that one core reads, plus a share of those that all cores read."""
     lengths = [[len(t.window(index)) for index in range(t.count)] for t in tilings]
-    whole, largest = (math.prod(map(each, lengths)) for each in (sum, max))
+    whole, largest = (math.prod(map(combine, lengths)) for combine in (sum, max))
     return max(whole / _PARALLEL, largest) + _CPU_SHARE * whole
 
 

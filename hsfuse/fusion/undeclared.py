@@ -18,7 +18,7 @@ from hsfuse.fusion.plan import Plan
 
 __all__ = ["UndeclaredFill", "count_undeclared", "find_undeclared"]
 
-Found = tuple[tuple[str, float | None], ...]
+FillValues = tuple[tuple[str, float | None], ...]
 
 
 class UndeclaredFill(NamedTuple):
@@ -55,7 +55,7 @@ class UndeclaredFill(NamedTuple):
         )
 
 
-def find_undeclared(plan: Plan, read: BlockInput) -> Found:
+def find_undeclared(plan: Plan, read: BlockInput) -> FillValues:
     """Return image and value of each undeclared fill in the input of a block."""
     return tuple(
         (image, number)
@@ -67,7 +67,7 @@ def find_undeclared(plan: Plan, read: BlockInput) -> Found:
     )
 
 
-def count_undeclared(blocks: Iterable[Found]) -> tuple[UndeclaredFill, ...]:
+def count_undeclared(blocks: Iterable[FillValues]) -> tuple[UndeclaredFill, ...]:
     """Return each undeclared fill of some blocks, with the number of blocks that contain it."""
     counted = Counter(fill for block in blocks for fill in block)
     return tuple(UndeclaredFill(*fill, count) for fill, count in counted.items())

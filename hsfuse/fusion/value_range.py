@@ -38,8 +38,8 @@ def find_lower_limit(survey: Survey) -> NDArray[np.float32]:
     values = [image.reshape(len(survey.marked), -1) for image in survey.images]
     lowest = np.min([np.min(v, axis=1, initial=np.inf, where=np.isfinite(v)) for v in values], 0)
     negative = sum(int(np.count_nonzero(v[survey.good] < 0)) for v in values)
-    known = sum(int(np.count_nonzero(np.isfinite(v[survey.good]))) for v in values)
-    if negative > _SIGNED * known:
+    count = sum(int(np.count_nonzero(np.isfinite(v[survey.good]))) for v in values)
+    if negative > _SIGNED * count:
         return np.full(len(lowest), -np.inf, np.float32)
     return np.where(np.isfinite(lowest), np.minimum(lowest, 0), -np.inf).astype(np.float32)
 
@@ -53,7 +53,7 @@ def apply_lower_limit(values: NDArray[np.float32], lower: NDArray[np.float32]) -
     values : ndarray of shape (bands or more, rows, columns)
         NaN, and bands beyond the length of ``lower``, are unchanged.
     lower : ndarray of shape (bands,)
-        From :func:`find_lower_limit`.
+        Limits of :func:`find_lower_limit`.
 
     Returns
     -------
