@@ -117,8 +117,8 @@ class Canvas:
             if down >= shade.shape[0] or right >= shade.shape[1]:
                 break
             caster = self.height[: shade.shape[0] - down, : shade.shape[1] - right]
-            here = self.height[down:, right:]
-            shade[down:, right:][caster - step / FINER * _SUN_SLOPE > here + 0.05] = 1.0
+            surface = self.height[down:, right:]
+            shade[down:, right:][caster - step / FINER * _SUN_SLOPE > surface + 0.05] = 1.0
         return shade
 
     def slope_light(self) -> Field:

@@ -36,14 +36,14 @@ class _Settings:
         Side of a chunk of the lazy raster in pixels; the noise of a chunk depends on its position.
     tile_bytes : int
         Bytes of the cube that are read at a time for an HS window, to limit memory.
-    least_share : float
+    minimum_share : float
         Share of the weight of the PSF on pixels with data, at or below which an HS pixel has no
         data.
     """
 
     chunk: int = 256
     tile_bytes: int = 64 * 2**20
-    least_share: float = 0.5
+    minimum_share: float = 0.5
 
 
 _SETTINGS = _Settings()
@@ -102,7 +102,7 @@ class HSObservation:
         share = _apply(weights, (~missing).astype(np.float32))
         filled = _apply(weights, np.where(missing, np.float32(0.0), values))
         filled /= np.maximum(share, np.float32(1e-6))
-        filled[share <= _SETTINGS.least_share] = np.nan
+        filled[share <= _SETTINGS.minimum_share] = np.nan
         return filled
 
 

@@ -43,7 +43,7 @@ __all__ = [
 
 PSFShape = Literal["gaussian", "average"]
 
-_LEAST_COVERAGE = 0.9  # of a response curve inside the cube's bands
+_MINIMUM_COVERAGE = 0.9  # of a response curve inside the cube's bands
 
 
 class ObservationOptions(TypedDict, total=False):
@@ -246,11 +246,11 @@ def _response(cube: xr.DataArray, sensor: Sensor) -> NDArray[np.float64]:
         )
     fwhm = cube["fwhm"].values if "fwhm" in cube.coords else None
     good = cube["good"].values if "good" in cube.coords else None
-    found = response_matrix(sensor, wavelength, fwhm, good=good)
+    response = response_matrix(sensor, wavelength, fwhm, good=good)
     short = [
         f"{band} ({100 * (1 - part):.0f} % missing)"
-        for band, part in zip(sensor.band_names, found.coverage, strict=True)
-        if part < _LEAST_COVERAGE
+        for band, part in zip(sensor.band_names, response.coverage, strict=True)
+        if part < _MINIMUM_COVERAGE
     ]
     if short:
         raise SensorError(
@@ -258,7 +258,7 @@ def _response(cube: xr.DataArray, sensor: Sensor) -> NDArray[np.float64]:
             f"{sensor.id} {', '.join(short)}; name the bands to simulate, as in {sensor.id}:"
             f"{sensor.band_names[0]}"
         )
-    return found.matrix
+    return response.matrix
 
 
 def _along_bands(raster: xr.DataArray) -> dict[str, xr.DataArray]:
