@@ -98,7 +98,7 @@ def observed_for(fused: Raster, hs: Raster, ms: Raster, choices: Mapping[str, An
         record = {}
     names = {f.name for f in fields(FusionSettings)} & set(_CHOICES)
     settings = {key: value for key, value in record.get("settings", {}).items() if key in names}
-    # What the raster is of, however it is assessed.
+    # The part of the pair that the raster covers does not depend on the options.
     settings |= {key: value for key, value in whole.items() if key in _PART}
     chosen = {key: value for key, value in choices.items() if value is not None}
     return observe_pair(
@@ -137,7 +137,7 @@ def assess_fused(
     Parameters
     ----------
     fused : DataArray, Dataset or path
-        As for :func:`assess`.
+        Fused raster, as in :func:`assess`.
     observed : ObservedPair
         Result of :func:`observe_pair`.
     maximum_values : int, optional

@@ -67,7 +67,7 @@ class Drift:
         Parameters
         ----------
         rows, columns : array_like of one shape
-            In pixels; 0.5 is the centre of the first pixel.
+            Positions in pixels; 0.5 is the centre of the first pixel.
 
         Examples
         --------

@@ -44,9 +44,9 @@ def check_real_numbers(name: str, values: Any, count: int) -> tuple[float, ...]:
     (1.0, 1.5)
     """
     try:
-        found = tuple(values)
+        numbers = tuple(values)
     except TypeError:
-        found = ()
-    if len(found) != count or not all(isinstance(value, Real) for value in found):
+        numbers = ()
+    if len(numbers) != count or not all(isinstance(value, Real) for value in numbers):
         raise PlanError(f"{name}: found {values!r}; expected {count} numbers")
-    return tuple(float(value) for value in found)
+    return tuple(float(value) for value in numbers)

@@ -94,7 +94,7 @@ class _Codes:
         uniform, proposal, normal = numbers
         before = self.code[index]
         power = float(atom @ atom)
-        # The atom's correlation with what the other atoms leave.
+        # Correlation of the atom with the residual of the other atoms.
         along = torch.addmv(before, self.residual.mT, atom, beta=power)
         # An unused atom's weight is a draw of its prior.
         weight = torch.where(before != 0, before, proposal / weight_precision**0.5)

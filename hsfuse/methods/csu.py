@@ -59,12 +59,12 @@ class CsuSettings:
     rounds: int = 80
     # gamma of the step sizes, below (8) and (9).
     margin: float = 1.01
-    # Of the authors' release: the steps (8) or (9) end after this many, or where one lowers the
-    # root mean square residual by less than this part.
+    # Maximum number of steps (8) or (9), and the relative decrease of the root mean square residual
+    # below which they end; values of the authors' release.
     maximum_steps: int = 100
     minimum_decrease: float = 0.01
-    # Rounds: 200 in that comparison, 1500 in the release; or where the sum of both residuals
-    # changes by less than this part, as in the release.
+    # Maximum number of rounds: 200 in that comparison, 1500 in the release; and the relative change
+    # of the sum of both residuals below which they end, as in the release.
     maximum_rounds: int = 200
     tolerance: float = 1e-4
     # Iterations of ADMM that unmix HS pixels.

@@ -47,13 +47,13 @@ __all__ = ["METHOD", "Fuse", "FuseFuser", "FuseSettings"]
 @dataclass(frozen=True, slots=True)
 class FuseSettings:
     """
-    All numbers of `fuse`.
+    Settings of `fuse`.
 
     The figures in the comments are means over five scenes at ratio 4 with four MS bands, HS noise
     at 30 dB and MS noise at 40 dB.
     """
 
-    # At most; the authors' release takes 15. On two CAVE scenes without noise 25 gain 0.1 dB.
+    # Maximum number; 15 in the authors' release. On two CAVE scenes without noise 25 gain 0.1 dB.
     components: int = 30
     # Prior covariance, in covariances of the difference of two neighbouring HS pixels. 1 loses
     # 0.2 dB; 4 and more leave the MS image too much weight where its noise is underestimated.
@@ -170,7 +170,7 @@ class Fuse:
         )
 
 
-# Of (bands, rows, columns): all but the last and all but the first row, and column.
+# Indexes of (bands, rows, columns): all but the last and all but the first row, and column.
 _NEIGHBOURS = ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:, :, :-1], np.s_[:, :, 1:]))
 
 

@@ -44,8 +44,9 @@ class GsompSettings:
     selected: int = 20  # L: atoms that join the support in an iteration
     decay: float = 0.99  # gamma: the search ends where the residual falls by less
     patch: int = 8
-    # Of the codes that learn the dictionary, over the length of a spectrum's noise, and at least.
-    # The publication bounds their residual by eta, next to nothing, for images without noise: on
+    # Penalty of the codes from which the dictionary is learned, in lengths of the noise of a
+    # spectrum, and its minimum.
+    # The publication bounds their residual by a tiny eta, for images without noise: on
     # feathers 2.6 dB better than a penalty for 30 dB; at 30 dB, where atoms then fit the noise,
     # 4 to 5 dB worse on two scenes, and 9 dB with 300 atoms.
     penalty: float = 3.0

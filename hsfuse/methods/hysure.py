@@ -56,10 +56,10 @@ __all__ = ["METHOD", "Hysure", "HysureFuser", "HysureSettings", "Objective"]
 
 @dataclass(frozen=True, slots=True)
 class HysureSettings:
-    """All numbers of `hysure`; those of the authors' release where it has them."""
+    """Settings of `hysure`; those of the authors' release where it has them."""
 
     endmembers: int = 10  # p of their demonstrations with four MS bands
-    runs: int = 20  # of vertex component analysis
+    runs: int = 20  # runs of vertex component analysis
     total_variation: float = 5e-4  # t, their lambda_phi
     fine_weight: float = 1.0  # w, their lambda_m
     iterations: int = 200
@@ -214,7 +214,7 @@ class HysureFuser(OnePass):
 
     @property
     def reach(self) -> tuple[float, float]:
-        """See :class:`hsfuse.methods.Fuser`: twice the influence, for step 2 and what follows."""
+        """See :class:`hsfuse.methods.Fuser`: twice the influence, since step 2 is repeated."""
         y, x = self.psf.reach
         return 2 + 2 * self.influence + y, 2 + 2 * self.influence + x
 

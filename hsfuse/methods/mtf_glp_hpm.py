@@ -38,7 +38,7 @@ _MINIMUM_COVERAGE = 0.5
 @dataclass(frozen=True)
 class MtfGlpHpmFuser(Modulation):
     """
-    Modulation by the MS bands as the HS sensor sees them.
+    Modulation by the MS bands blurred by the PSF of the HS sensor.
 
     Attributes
     ----------

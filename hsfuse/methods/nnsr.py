@@ -53,7 +53,8 @@ class NnsrSettings:
     atoms: int = 80
     penalty: float = 1e-3  # lambda of the dictionary
     rounds: int = 10
-    # Of the release's ratio 8 and uniform blur; at 16 and other ratios it has 0.8e-4 and 1e-4.
+    # Values of the release for ratio 8 and uniform blur; at 16 and other ratios it has 0.8e-4 and
+    # 1e-4.
     structure: float = 0.015  # eta1
     sparsity: float = 1e-4  # eta2
     weight: float = 2e-4  # mu, and the factor by which it grows

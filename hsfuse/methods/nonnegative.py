@@ -48,7 +48,7 @@ def nonnegative_codes(
         Non-negative.
     """
     gram, correlated = dictionary.mT @ dictionary, dictionary.mT @ image
-    # Of the order of the largest curvature; 1 % of it halves the error as fast as any on spectra.
+    # Proportional to the largest curvature; no factor halves the error of spectra faster than 1 %.
     weight = 0.01 * float(torch.linalg.matrix_norm(gram, 2).clamp_min(1e-30))
     inverse = torch.linalg.inv(
         gram.double() + weight * torch.eye(len(gram), dtype=torch.float64, device=gram.device)

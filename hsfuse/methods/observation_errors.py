@@ -51,7 +51,7 @@ def unseen_variance(hs: Tensor, valid: Tensor, unseen: Tensor) -> Tensor:
     valid : Tensor of shape (rows, columns)
         HS pixels with data.
     unseen : Tensor of shape (rows, columns)
-        From :func:`hsfuse.observe.unseen_share`.
+        Share of the PSF from :func:`hsfuse.observe.unseen_share`.
 
     Returns
     -------

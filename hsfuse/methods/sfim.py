@@ -32,10 +32,7 @@ class SfimFuser(Modulation):
     """Modulation by the local mean of the MS bands."""
 
     name: str = "sfim"
-    reach: tuple[float, float] = (
-        2.0,
-        2.0,
-    )  # of the interpolation; that of the mean is half a pixel
+    reach: tuple[float, float] = (2.0, 2.0)  # interpolation; the mean has half a pixel
 
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""

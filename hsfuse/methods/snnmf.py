@@ -41,16 +41,17 @@ __all__ = ["METHOD", "Snnmf", "SnnmfFuser", "SnnmfSettings", "objective"]
 
 @dataclass(frozen=True, slots=True)
 class SnnmfSettings:
-    """All numbers of `snnmf`, selected here: the publication's own were not at hand."""
+    """Settings of `snnmf`, selected here, since the publication does not state them."""
 
-    # As many as `cnmf` has.
+    # The number of `cnmf`.
     endmembers: int = 20
     sparsity: float = 1e-4  # lambda, for images of brightness one
     # Weight of the copies, and iterations of ADMM for H and for W in a round.
     weight: float = 0.01
     iterations: int = 60
     updates: int = 30
-    # Of W and H on the survey; or until the objective falls by less than this part.
+    # Maximum number of rounds over W and H on the survey, and the relative decrease of the
+    # objective below which they end.
     rounds: int = 8
     tolerance: float = 1e-3
     # MS pixels of the survey, in its middle.
@@ -182,7 +183,7 @@ def _spectra(
     first = (coarse_codes @ coarse_codes.mT).double() / count
     second = (fine_codes @ fine_codes.mT).double() / count
     weight = settings.weight * float(first.diagonal().mean().clamp_min(1e-12))
-    # Bands are rotated to the eigenvectors of R'R: each rotated band is a system of its own.
+    # Bands are rotated to the eigenvectors of R'R, which makes each rotated band a separate system.
     power, rotation = torch.linalg.eigh((response.mT @ response).double())
     identity = torch.eye(len(first), dtype=first.dtype, device=first.device)
     systems = first + power.clamp_min(0)[:, None, None] * second + weight * identity

@@ -34,8 +34,8 @@ class SpectraLiftSettings:
     # Learning rates at the start, the peak and the end, and the share of steps up to the peak.
     rates: tuple[float, float, float] = (1e-3, 1e-2, 1e-6)
     rise: float = 0.3
-    slope: float = 0.3  # of leaky ReLU for negative values
-    epsilon: float = 1e-7  # of Adam
+    slope: float = 0.3  # slope of leaky ReLU for negative values
+    epsilon: float = 1e-7  # epsilon of Adam
     seed: int = 0
     # The authors train on every HS pixel; more than these add time and no accuracy.
     maximum_spectra: int = 16384

@@ -109,7 +109,7 @@ def make_pair(
     Parameters
     ----------
     hs, rgb : DataArray
-        From :func:`hsfuse.open_raster`.
+        Rasters of :func:`hsfuse.open_raster`.
     hs_sensor, rgb_sensor : Sensor, optional
         Sensors, which complete the metadata of the files.
     psf : PSF, optional

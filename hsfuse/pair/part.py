@@ -111,7 +111,7 @@ def select_bands(hs: xr.DataArray, bands: Bands) -> xr.DataArray:
     Parameters
     ----------
     hs : DataArray of shape (bands, rows, columns)
-        From :func:`hsfuse.open_raster`.
+        Raster of :func:`hsfuse.open_raster`.
     bands : str or sequence of int
         As in :func:`check_bands`. A wavelength range selects the bands with centres inside it.
 

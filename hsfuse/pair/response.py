@@ -166,7 +166,7 @@ def check_hs_sensor(hs: xr.DataArray, sensor: Sensor) -> list[str]:
     Parameters
     ----------
     hs : DataArray
-        From :func:`hsfuse.open_raster`.
+        Raster of :func:`hsfuse.open_raster`.
     sensor : Sensor
         Sensor given by the user.
 

@@ -15,7 +15,7 @@ __all__ = ["DEFAULT", "CnmfSettings"]
 @dataclass(frozen=True, slots=True)
 class CnmfSettings:
     """
-    All numbers of `cnmf`.
+    Settings of `cnmf`.
 
     Abundances are not constrained to sum to one. The row of ones that does so (Heinz and Chang
     2001) gains 2.5 dB over even fields at a weight of one, loses 7 dB where there is water or
@@ -24,12 +24,12 @@ class CnmfSettings:
 
     # Ten lose 0.35 dB; 30 and 40 gain nothing and take longer.
     endmembers: int = 20
-    # On the survey. 50 lose 0.1 dB; with 200 the endmembers begin to fit the noise: 0.3 dB.
+    # Updates on the survey. 50 lose 0.1 dB; with 200 the endmembers fit the noise: 0.3 dB.
     updates: int = 100
-    # The first gains 0.55 dB, the second 0.15, a third 0.07.
+    # The first round gains 0.55 dB, the second 0.15, a third 0.07.
     rounds: int = 2
-    # In a tile, which starts from equal abundances. Of X, 100 lose 0.26 dB and 600 gain 0.03; of
-    # Y, 100 lose 0.2 dB and 400 gain 0.03.
+    # Updates in a tile, from equal abundances. For X, 100 lose 0.26 dB and 600 gain 0.03; for Y,
+    # 100 lose 0.2 dB and 400 gain 0.03.
     updates_coarse: int = 300
     updates_fine: int = 200
     # MS pixels of the survey that are coupled: a second or two of one core. Scenes cut to 4000 lost
