@@ -52,6 +52,11 @@ def methods(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(table, indent=2))
         return
+    from hsfuse.fusion.settings import Settings
+
+    default = Settings().method
     formatter = click.HelpFormatter()
-    formatter.write_dl(list(table.items()))
+    formatter.write_dl(
+        [(f"{name} (default)" if name == default else name, text) for name, text in table.items()]
+    )
     click.echo(formatter.getvalue(), nl=False)

@@ -11,7 +11,7 @@ from .config import CONFIG, config_option
 from .interrupt import stop
 from .options import FileOrUrl, json_option, quiet_option, run_options, verbose_option
 from .progress import Progress, Stages
-from .stac import Inputs, find_inputs, find_times, stac_options
+from .stac import Inputs, find_inputs, find_times, stac_options, stac_words
 
 if TYPE_CHECKING:
     from hsfuse.fusion.job import Job, Outcome
@@ -108,6 +108,7 @@ def run(
         from hsfuse.report.stac import check_footprint, write_item
 
         check_footprint(job.plan.pair.rgb)  # before it is fused
+        job = replace(job, words=stac_words(times))
     if dry_run:
         click.echo(to_text(plan_as_dict(job)) if as_json else describe_plan(job, inputs=quiet))
         return

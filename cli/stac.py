@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hsfuse.io.files.url import AnyPath
     from hsfuse.io.stac import Times
 
-__all__ = ["Inputs", "find_inputs", "find_times", "stac_options"]
+__all__ = ["Inputs", "find_inputs", "find_times", "stac_options", "stac_words"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -23,8 +23,8 @@ def stac_options(command: Command) -> Command:
             "--datetime",
             "when",
             metavar="TIME[/TIME]",
-            help="When the images were taken, such as 2020-06-01T10:30:00Z, or from and to, for "
-            "--stac-item.  [default: of the STAC items that are given]",
+            help="When the images were taken, such as 2020-06-01T10:30:00Z or 2020-06-01, or from "
+            "and to, for --stac-item.  [default: of the STAC items that are given]",
         ),
         click.option(
             "--stac-item",
@@ -78,3 +78,9 @@ def find_times(when: str | None, inputs: Inputs) -> Times:
             "expected --datetime, such as 2020-06-01T10:30:00Z."
         )
     return inputs.times
+
+
+def stac_words(times: Times) -> tuple[str, ...]:
+    """Return the options that repeat the STAC item of a run."""
+    start, end = (time.isoformat() for time in times)
+    return "--stac-item", "--datetime", start if start == end else f"{start}/{end}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from hsfuse.assessment.figures import Consistency, Finding, Quality
-from hsfuse.core.text import fixed, percent
+from hsfuse.core.text import fixed, image_kind, percent
 
 __all__ = ["LIMITS", "Limits", "findings_of"]
 
@@ -100,17 +100,19 @@ def _hs_finding(hs: Consistency, noise_share: float) -> Finding:
 def _ms_finding(ms: Consistency) -> Finding:
     quality = LIMITS["relative"].quality(ms.relative)
     worst = max(range(len(ms.band_relative)), key=lambda band: ms.band_relative[band])
+    image = f"{image_kind(len(ms.band_name))} image"
     meaning = {
-        "good": "the detail of the MS image is kept",
-        "fair": "some detail of the MS image is missing, or the spectral response is not exact",
-        "poor": "detail of the MS image is missing, or the spectral response or date differ",
+        "good": f"the detail of the {image} is kept",
+        "fair": f"some detail of the {image} is missing, or the spectral response is not exact",
+        "poor": f"detail of the {image} is missing, or the spectral response or date differ",
         "unknown": "no figure",
     }
+    advice = {"poor": "; name its sensor if it is known, and mask what changed between the dates"}
     return Finding(
         quality,
-        f"{meaning[quality]}: seen through the SRF, the output differs from the MS image by "
+        f"{meaning[quality]}: seen through the SRF, the output differs from the {image} by "
         f"{percent(ms.relative)}, most in {ms.band_name[worst]} by "
-        f"{percent(ms.band_relative[worst])}",
+        f"{percent(ms.band_relative[worst])}{advice.get(quality, '')}",
     )
 
 

@@ -66,6 +66,8 @@ class Job:
         Request of the run; see :func:`hsfuse.fusion.request.request_of`.
     config : str or None
         Path of the configuration file of the command line.
+    words : tuple of str
+        Options of the command line that are not settings, for the command that repeats the run.
     """
 
     scene: AnyPath
@@ -81,6 +83,7 @@ class Job:
     cluster: Cluster | None = None
     request: Request = field(default_factory=dict)
     config: str | None = None
+    words: tuple[str, ...] = ()
 
     @property
     def scheduler(self) -> Scheduler:

@@ -293,7 +293,7 @@ def repeat_command(job: Job) -> str:
             words.append(option)
         elif value not in (None, False) and value != field.default:
             words += [option, *map(str, value if isinstance(value, tuple) else [value])]
-    return shlex.join(words)
+    return shlex.join([*words, *job.words])
 
 
 def _input(path: AnyPath, sensor: SensorLike | None, mask: PathLike | None) -> dict[str, object]:

@@ -8,8 +8,8 @@ raster 2.0, projection 2.0 and processing 1.2.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,7 +52,7 @@ def item_path(out: AnyPath) -> AnyPath:
 
 def parse_times(text: str) -> Times:
     """
-    Parse a time or an interval; return its start and end.
+    Parse a time, a date in UTC or an interval; return its start and end.
 
     Raises
     ------
@@ -64,13 +64,25 @@ def parse_times(text: str) -> Times:
     >>> start, end = parse_times("2020-06-01T10:30:00Z/2020-06-02T10:00:00Z")
     >>> (end - start).days, len(set(parse_times("2020-06-01T10:30:00Z")))
     (0, 1)
+    >>> [time.isoformat() for time in parse_times("2020-06-01")]
+    ['2020-06-01T00:00:00+00:00', '2020-06-01T23:59:59+00:00']
     """
     first, _, last = text.partition("/")
-    start = parse_time(first)
-    end = parse_time(last) if last else start
+    start, _ = _moments(first)
+    _, end = _moments(last or first)
     if end < start:
         raise ValueError(f"found the interval {text!r}; expected the earlier time first")
     return start, end
+
+
+def _moments(text: str) -> Times:
+    """Return the first and the last second of a date, or a time twice."""
+    try:
+        date = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        time = parse_time(text)
+        return time, time
+    return date, date + timedelta(days=1, seconds=-1)
 
 
 def write_item(outcome: Outcome, times: Times) -> AnyPath:
@@ -120,13 +132,25 @@ def item_of(outcome: Outcome, times: Times) -> dict[str, object]:
         "bbox": bounds,
         "properties": {
             **_time_fields(times),
-            **({"gsd": max(size)} if isinstance(size, list) else {}),
+            **({"gsd": _metres(size)} if isinstance(size, list) else {}),
             **_processing(outcome),
             **_projection(raster, grid),
         },
         "links": [],
         "assets": _assets(outcome, raster),
     }
+
+
+def _metres(pixel_size: Sequence[float]) -> float:
+    """
+    Return the larger side of a pixel without digits that the transform leaves of its rounding.
+
+    Examples
+    --------
+    >>> _metres([0.10000000000093366, 0.1])
+    0.1
+    """
+    return float(f"{max(pixel_size):.9g}")
 
 
 def _time_fields(times: Times) -> dict[str, object]:
@@ -235,7 +259,7 @@ def _stored(raster: xr.DataArray) -> dict[str, object]:
             fields[f"raster:{name}"] = value
     size = grid["pixel_size"]
     if grid["unit"] == "m" and isinstance(size, list):
-        fields["raster:spatial_resolution"] = max(size)
+        fields["raster:spatial_resolution"] = _metres(size)
     if attributes.get("units"):
         fields["unit"] = attributes["units"]
     return fields

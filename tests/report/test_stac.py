@@ -132,12 +132,15 @@ def test_run_takes_items_and_writes_one(outcome, tmp_path):
     file = folder / "pair.json"
     file.write_text(json.dumps(item))
     words = ["run", str(file), str(file), "--method", "bicubic", "--no-align", "--no-report", "-q"]
-    words += ["--stac-item", "-o", str(tmp_path / "out.tif")]
+    words += ["--stac-item", "--json", "-o", str(tmp_path / "out.tif")]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
+    command = json.loads(result.stdout)["command"]
+    assert command.endswith(" --stac-item --datetime 2024-05-01T10:00:00+00:00")
     written = json.loads((tmp_path / "out.tif.stac.json").read_text())
     validate(written)
     assert written["properties"]["datetime"] == "2024-05-01T10:00:00Z"
+    assert written["properties"]["gsd"] == written["assets"]["data"]["raster:spatial_resolution"]
     assert list(written["assets"]) == ["data"]
     (tmp_path / "out.tif.stac.json").write_text('{"title": "mine"}')
     refused = CliRunner().invoke(main, [*words, "--overwrite"])
