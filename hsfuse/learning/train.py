@@ -268,8 +268,8 @@ def architecture_for(
         MS sensors with the MS bands.
     network, scales
         As in :func:`train`.
-        **sizes
-            ``width``, ``levels`` and ``depth``, as in :func:`train`.
+    **sizes
+        ``width``, ``levels`` and ``depth``, as in :func:`train`.
 
     Raises
     ------

@@ -7,7 +7,7 @@ principal components and ``f(Y)`` the MS bands, their products and one:
 1. Scene-wide: ``P = W f(Y)``, the least-squares fit of ``D(W f(Y))`` to ``S``, a mix of a
    linear and a quadratic one.
 2. Local: around each HS pixel, the residual ``S - D(P)`` is regressed on ``D([1, Y])`` in a
-Gaussian window, with a ridge toward zero, that is toward the scene-wide fit. The
+   Gaussian window, with a ridge toward zero, that is toward the scene-wide fit. The
    coefficients are interpolated to the fine grid and applied to ``[1, Y]``.
 3. The remaining residual, ``E = S - D(Z)``, is added back n times (iterative back-projection,
    Irani and Peleg 1991, doi:10.1016/1049-9652(91)90045-L). With U the interpolation, n
