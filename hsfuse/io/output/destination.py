@@ -17,7 +17,7 @@ from hsfuse.io.files.url import AnyPath, Url, as_path
 from hsfuse.io.files.zarr_store import zarr_store
 from hsfuse.io.names import COMPLETE, PROVENANCE
 from hsfuse.io.output.formats import ExportOptions, find_format
-from hsfuse.io.output.input_files import InputFiles, files_of, side_files
+from hsfuse.io.output.input_files import InputFiles, side_files
 from hsfuse.io.output.journal import Journal, PartialOutput
 from hsfuse.io.output.layout import OutputLayout
 from hsfuse.io.output.leftover import remove_partial
@@ -75,10 +75,10 @@ def check_output(
     path = as_path(path)
     output_format = find_format(path)
     companions = output_format.companions(path)
-    sources = list(inputs)
-    others = [file for source in sources for file in files_of(source)]
-    exists = _check_url(path, others) if isinstance(path, Url) else _check_folder(path, others)
-    if replaced := InputFiles(sources).find(side_files(path)):
+    sources = InputFiles(inputs)
+    files = sources.files
+    exists = _check_url(path, files) if isinstance(path, Url) else _check_folder(path, files)
+    if replaced := sources.find(side_files(path)):
         beside, source = replaced
         raise OutputError(
             f"{path}: {beside.name} beside it would be replaced, which belongs to the input "

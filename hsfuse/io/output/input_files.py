@@ -61,12 +61,19 @@ class InputFiles:
     ----------
     inputs : iterable of str or path
         Rasters, masks, definitions of sensors, weights, STAC items or other files that are read.
+
+    Attributes
+    ----------
+    files : list of Path or Url
+        Files of all inputs (:func:`files_of`).
     """
 
     def __init__(self, inputs: Iterable[str | os.PathLike[str]]) -> None:
+        self.files: list[AnyPath] = []
         self._sources: dict[AnyPath, str] = {}
         for source in inputs:
             for file in files_of(source):
+                self.files.append(file)
                 for place in (_place(file), file if isinstance(file, Url) else real_path(file)):
                     self._sources.setdefault(place, os.fspath(source))
         self._names = {place.name for place in self._sources}
