@@ -108,11 +108,6 @@ class Window:
     start: tuple[int, int]
     models: Mapping[tuple[int, int], NDArray[np.float32]] = field(default_factory=dict)
 
-    @property
-    def coarse_spans(self) -> tuple[Span, Span]:
-        """All HS rows and columns of the window."""
-        return Span(0, self.geometry.y.coarse), Span(0, self.geometry.x.coarse)
-
 
 class Fuser(Protocol):
     """A method prepared for a pair; immutable and picklable."""
