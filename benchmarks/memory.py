@@ -25,6 +25,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 from rasterio.windows import Window
+from tqdm import tqdm
 
 RATIO = 8
 # The child measures itself: only the process that fuses counts.
@@ -110,11 +111,11 @@ def main() -> None:
             figures = json.loads(text.splitlines()[-1])
             peaks.append(figures["peak_mb"])
             fused = options.part or size
-            speed = fused * fused / 1e6 / figures["seconds"]
+            speed = tqdm.format_sizeof(fused * fused / figures["seconds"])
             print(
                 f"{size}² x {options.bands}, {fused}² of it by {options.method}: "
                 f"peak {figures['peak_mb']:.0f} MB, "
-                f"{figures['seconds']:.0f} s with planning, {speed:.2f} Mpx/s",
+                f"{figures['seconds']:.0f} s with planning, {speed} pixels/s",
                 flush=True,
             )
             shutil.rmtree(out)
