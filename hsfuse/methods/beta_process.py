@@ -41,13 +41,22 @@ class Chain:
     usage: Tensor
     seed: int
 
-    def draws(self, count: int) -> Tensor:
-        """Return a uniform and two normal numbers for each atom of each draw."""
+    @property
+    def atoms(self) -> Tensor:
+        """Atoms in rows."""
+        return self.dictionary.mT.contiguous()
+
+    def draws(self, count: int) -> list[list[tuple[float, float, float]]]:
+        """Return log odds and two normal numbers for each atom of each draw."""
         generator = torch.Generator().manual_seed(self.seed)
         shape = (count, self.dictionary.shape[1])
-        uniform = torch.rand((*shape, 1), generator=generator)
+        uniform = torch.rand(shape, generator=generator)
         normal = torch.randn((*shape, 2), generator=generator)
-        return torch.cat([uniform, normal], dim=2)
+        odds = _log_odds(self.usage.cpu(), uniform)
+        numbers: list[list[tuple[float, float, float]]] = torch.cat(
+            [odds[..., None], normal], dim=2
+        ).tolist()
+        return numbers
 
 
 @dataclass
@@ -61,17 +70,19 @@ class _Codes:
         ``y - Phi (z * s)``.
     code : Tensor of shape (atoms, pixels)
         ``z * s``, zero where an atom is not used.
+    buffer : Tensor of shape (3, pixels)
+        Memory of the intermediate results of a draw.
     """
 
     residual: Tensor
     code: Tensor
+    buffer: Tensor
 
     def draw(
         self,
         index: int,
         atom: Tensor,
-        usage: Tensor,
-        numbers: tuple[Tensor, Tensor, Tensor],
+        numbers: tuple[float | Tensor, float | Tensor, float | Tensor],
         precisions: tuple[float, float],
     ) -> None:
         """
@@ -83,28 +94,34 @@ class _Codes:
             Index of the atom.
         atom : Tensor of shape (bands,)
             phi.
-        usage : Tensor
-            pi, a scalar.
-        numbers : tuple of Tensor
-            A uniform and two normal numbers, scalars or one for each pixel.
+        numbers : tuple of float or Tensor
+            Log odds (:func:`_log_odds`) and two normal numbers, for all pixels or one for each.
         precisions : tuple of float
             Precisions of weights and noise.
         """
         weight_precision, noise_precision = precisions
-        uniform, proposal, normal = numbers
+        odds, proposal, normal = numbers
         before = self.code[index]
+        along, weight, change = self.buffer
         power = float(atom @ atom)
         # Correlation of the atom with the residual of the other atoms.
-        along = torch.addmv(before, self.residual.mT, atom, beta=power)
-        # An unused atom's weight is a draw of its prior.
-        weight = torch.where(before != 0, before, proposal / weight_precision**0.5)
+        torch.addmv(before, self.residual.mT, atom, beta=power, out=along)
+        # An unused atom's weight is a draw of its prior. Masks are zeros and ones of the codes'
+        # type: on CPUs, operations on booleans take several times as long.
+        torch.eq(before, 0, out=weight)
+        weight.mul_(proposal / weight_precision**0.5).add_(before)
         # Used where u > (1 - pi) / (pi exp(-g_e / 2 (s^2 phi'phi - 2 s phi'r)) + 1 - pi).
-        odds = torch.log((1 - usage) * (1 / uniform - 1) / usage)
-        used = weight * (weight * power - 2 * along) < odds * (-2 / noise_precision)
+        torch.mul(weight, power, out=change).add_(along, alpha=-2).mul_(weight)
+        used = torch.lt(change, odds * (-2 / noise_precision), out=change)
         variance = 1 / (weight_precision + noise_precision * power)
-        code = (along * (variance * noise_precision) + normal * variance**0.5) * used
-        self.residual.addr_(atom, code - before, alpha=-1)
-        self.code[index] = code
+        code = along.mul_(variance * noise_precision).add_(normal * variance**0.5).mul_(used)
+        self.residual.addr_(atom, torch.sub(code, before, out=weight), alpha=-1)
+        before.copy_(code)
+
+
+def _log_odds(usage: Tensor, uniform: Tensor) -> Tensor:
+    """Return ``log((1 - pi) (1 - u) / (pi u))``, with which an atom is compared for its use."""
+    return torch.log((1 - usage) * (1 / uniform - 1) / usage)
 
 
 def sample_codes(chain: Chain, values: Tensor, precisions: Iterable[tuple[float, float]]) -> Tensor:
@@ -122,7 +139,7 @@ def sample_codes(chain: Chain, values: Tensor, precisions: Iterable[tuple[float,
     """
     steps = [(float(weight), float(noise)) for weight, noise in precisions]
     state = _start(chain.dictionary, values)
-    for numbers, step in zip(chain.draws(len(steps)).to(values), steps, strict=True):
+    for numbers, step in zip(chain.draws(len(steps)), steps, strict=True):
         _sweep(chain, state, numbers, step)
     return state.code
 
@@ -148,7 +165,7 @@ def sample_precisions(
     state = _start(chain.dictionary, values)
     step = (1.0, 1 / max(float(values.var()), 1e-12))
     steps = []
-    for numbers in chain.draws(draws).to(values):
+    for numbers in chain.draws(draws):
         steps.append(step)
         _sweep(chain, state, numbers, step)
         step = _precisions(state, step[0], prior, generator)
@@ -156,14 +173,20 @@ def sample_precisions(
 
 
 def _start(dictionary: Tensor, values: Tensor) -> _Codes:
-    return _Codes(values.clone(), values.new_zeros((dictionary.shape[1], values.shape[1])))
+    code = values.new_zeros((dictionary.shape[1], values.shape[1]))
+    return _Codes(values.clone(), code, values.new_empty((3, values.shape[1])))
 
 
-def _sweep(chain: Chain, state: _Codes, numbers: Tensor, step: tuple[float, float]) -> None:
+def _sweep(
+    chain: Chain,
+    state: _Codes,
+    numbers: list[tuple[float, float, float]],
+    step: tuple[float, float],
+) -> None:
     """Draw the codes of every atom once."""
-    for index, (uniform, proposal, normal) in enumerate(numbers):
-        atom = chain.dictionary[:, index]
-        state.draw(index, atom, chain.usage[index], (uniform, proposal, normal), step)
+    for index, (atom, values) in enumerate(zip(chain.atoms, numbers, strict=True)):
+        odds, proposal, normal = values
+        state.draw(index, atom, (odds, proposal, normal), step)
 
 
 def _precisions(
@@ -236,9 +259,9 @@ def learn_dictionary_by_gibbs(
             atom = atom + torch.randn(bands, generator=generator) * variance**0.5
             state.residual.sub_((atom - dictionary[:, index])[:, None] * code)
             dictionary[:, index] = atom
-            uniform = torch.rand(pixels, generator=generator)
+            odds = _log_odds(chance[index], torch.rand(pixels, generator=generator))
             proposal, normal = torch.randn((2, pixels), generator=generator)
-            state.draw(index, atom, chance[index], (uniform, proposal, normal), step)
+            state.draw(index, atom, (odds, proposal, normal), step)
         used = torch.count_nonzero(state.code, dim=1)
         chance = _beta(used, pixels, prior, generator)
         step = _precisions(state, step[0], prior, generator)

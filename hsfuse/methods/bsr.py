@@ -58,7 +58,8 @@ class BsrSettings:
     # HS spectra and MS pixels of the survey from which dictionary and precisions are drawn.
     maximum_spectra: int = 2048
     maximum_pixels: int = 2048
-    block: int = 65536
+    # MS pixels at a time, so that most of their codes stay in the cache.
+    block: int = 32768
     seed: int = 0
 
 
