@@ -154,13 +154,13 @@ def levels(pixels: int, size: int) -> int:
 
 def write_store(cube: Cube, layout: OutputLayout, path: Path, workers: int) -> None:
     """Write the cube as a run writes its blocks, and finish the output."""
-    store = create_store(path, layout, plan_hash="benchmark")
+    store, journal = create_store(path, layout, plan_hash="benchmark")
 
     def work(block: Block) -> Receipt:
         rows, columns = _slices(block)
         return store.write(block.row, block.column, cube[:, rows, columns])
 
-    write_blocks(store, blocks(layout), work, workers=workers)
+    write_blocks(store, journal, blocks(layout), work, workers=workers)
 
 
 def write_pair(cube: Cube, layout: OutputLayout, folder: Path) -> None:

@@ -23,10 +23,11 @@ from hsfuse.errors import HsfuseError
 from hsfuse.fusion.job import Job
 from hsfuse.fusion.run import execute, prepare
 from hsfuse.io.files.replacement import write_file
+from hsfuse.io.output.creation import count_partial
 from hsfuse.io.output.journal import PartialOutput
 from hsfuse.io.output.leftover import find_leftover, remove_leftover
 from hsfuse.io.output.records import read_record, record_path
-from hsfuse.io.output.store import count_partial, is_resumable
+from hsfuse.io.output.store import Store
 from hsfuse.report.files import write_page, write_quicklook, write_sidecar
 from hsfuse.report.record import as_json, plan_as_dict
 
@@ -125,7 +126,7 @@ def plan_pair(pair: BatchPair, overwrite: bool, dry_run: bool = False) -> PairSt
             return PairStatus.of(pair, "done") if dry_run else _record_plan(pair, job)
         if not (same or overwrite):
             return PairStatus.of(pair, "differs", unrecorded_message(pair.out))
-    if settings.resume and not is_resumable(job.out, job.layout, plan_hash=job.plan.digest):
+    if settings.resume and not Store(job.out, job.layout, job.plan.digest).is_resumable():
         if not overwrite:
             message = (
                 f"{PartialOutput(pair.out).partial}: left by a run with other inputs, options or "

@@ -40,8 +40,7 @@ from hsfuse.fusion.undeclared import count_undeclared, find_undeclared
 from hsfuse.io.files.url import AnyPath, as_path
 from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.output.formats import find_format
-from hsfuse.io.output.leftover import find_leftover, take_back
-from hsfuse.io.output.store import is_resumable
+from hsfuse.io.output.leftover import find_leftover
 from hsfuse.io.read import open_raster
 from hsfuse.io.stac import find_image
 from hsfuse.io.write import (
@@ -180,7 +179,7 @@ def prepare(
     plan = plan_fusion(*images, settings, stage=stage, device=planning_device).on(device)
     layout = _layout(plan, settings, choose_numbers(settings, images[0]), names=(scene, rgb))
     if leftover:
-        if not is_resumable(path, layout, plan_hash=plan.digest):
+        if not Store(path, layout, plan.digest).is_resumable():
             _check_output(read, path, settings, dry_run)  # refuses an output that exists
         settings = replacing  # a resumed run replaces its own output by the same numbers
     find_format(path).check_options(settings.creation_options, layout.dtype)
@@ -272,9 +271,8 @@ def execute(
     the blocks in progress; see :func:`hsfuse.io.output.passes.write_blocks`.
     """
     settings, plan = job.settings, job.plan
-    if settings.resume and find_leftover(job.out):  # of this plan, see prepare
-        take_back(job.out)
-    store = create_store(
+    check_output(job.out, overwrite=settings.overwrite)  # another run may have ended meanwhile
+    store, journal = create_store(
         job.out,
         job.layout,
         plan_hash=plan.digest,
@@ -293,6 +291,7 @@ def execute(
         )
     written = write_blocks(
         store,
+        journal,
         [_block(plan, *index) for index in plan.blocks],
         partial(run_block, plan, store),
         first=first,

@@ -4,8 +4,8 @@ Writing of rasters larger than memory; a crash loses only the blocks in progress
 :func:`write_raster` writes a lazy array. For blocks that are computed otherwise::
 
     path = check_output(path, overwrite=overwrite, inputs=[scene, rgb])
-    store = create_store(path, layout, plan_hash=digest, overwrite=overwrite, resume=resume)
-    write_blocks(store, blocks(layout), write_block, overwrite=overwrite)  # on this machine
+    store, journal = create_store(path, layout, plan_hash=digest, overwrite=overwrite)
+    write_blocks(store, journal, blocks(layout), write_block, overwrite=overwrite)
 
 where ``write_block`` computes one block, writes it to the store and returns its receipt.
 """
@@ -22,6 +22,13 @@ import xarray as xr
 
 from hsfuse.io.files.url import AnyPath
 from hsfuse.io.names import STANDARD_ERROR
+from hsfuse.io.output.creation import (
+    Origin,
+    check_partial,
+    count_partial,
+    create_store,
+    local_path,
+)
 from hsfuse.io.output.destination import (
     check_output,
     check_space,
@@ -34,14 +41,7 @@ from hsfuse.io.output.formats import find_format
 from hsfuse.io.output.journal import Journal, ModelReceipt, Receipt
 from hsfuse.io.output.layout import Block, OutputLayout, blocks, default_block_size
 from hsfuse.io.output.passes import FirstPass, WrittenOutput, write_blocks
-from hsfuse.io.output.store import (
-    Origin,
-    Store,
-    check_partial,
-    count_partial,
-    create_store,
-    local_path,
-)
+from hsfuse.io.output.store import Store
 from hsfuse.io.read import Raster, as_values
 from hsfuse.io.settings import StoredType
 from hsfuse.parallel import Scheduler, inspect_cluster, is_local, local_workers, one_thread
@@ -156,7 +156,7 @@ def write_raster(
     if not is_local(scheduler):
         inspect_cluster(scheduler, "cpu", folder=here.parent if isinstance(here, Path) else None)
     digest = hashlib.sha256(str(dask.base.tokenize(array.data)).encode()).hexdigest()
-    store = create_store(
+    store, journal = create_store(
         out,
         layout,
         plan_hash=digest,
@@ -166,6 +166,7 @@ def write_raster(
     )
     return write_blocks(
         store,
+        journal,
         blocks(layout, _block_size(array, layout)),
         partial(_write_block, array, store),
         scheduler=scheduler,

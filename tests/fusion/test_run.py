@@ -4,15 +4,17 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
 import torch
-from runs import Stopped, chunk_files, stop_after
+from runs import Stopped, chunk_files, new_store, stop_after
 from threadpoolctl import threadpool_info, threadpool_limits
 from warped_scenes import rotated, warped
 
@@ -28,7 +30,7 @@ from hsfuse.fusion.settings import Settings
 from hsfuse.io.input.pixels import Cube, FilePixels, Key
 from hsfuse.io.output.provenance import read_provenance
 from hsfuse.io.read import open_raster
-from hsfuse.io.write import Journal, OutputLayout, Store, create_store
+from hsfuse.io.write import Journal, OutputLayout, Store
 
 BICUBIC = Settings(method="bicubic", tile=64, workers=2, align=False)
 
@@ -239,7 +241,7 @@ def test_what_is_wrong_is_refused_before_the_survey(files: Path, tmp_path: Path)
     scene, rgb, out = files / "scene.tif", files / "rgb.tif", tmp_path / "out.tif"
     partial = tmp_path / "part.tif.partial"
     layout = OutputLayout(1, 4, 4, (1, 0, 0, 0, -1, 0))
-    store = create_store(tmp_path / "part.tif", layout, plan_hash="p")
+    store = new_store(tmp_path / "part.tif", layout, plan_hash="p")
     with Journal(store) as journal:
         journal.append(store.write(0, 0, np.zeros(layout.shape)))
     weights = tmp_path / "mine.safetensors"
@@ -374,6 +376,29 @@ def test_nothing_is_written_over(files: Path, tmp_path: Path) -> None:
     assert out.read_bytes() == b"mine"
     with pytest.raises(OutputError, match="also an input"):
         run(scene, rgb, scene, Settings(overwrite=True))
+
+
+def test_of_runs_in_threads_on_one_output_one_writes(files: Path, tmp_path: Path) -> None:
+    """The others end with one line; what is written is what one run writes alone."""
+    scene, rgb = files / "scene.tif", files / "rgb.tif"
+    together = Barrier(3)
+
+    def fuse(method: str) -> str:
+        job = prepare(scene, rgb, tmp_path / "out.zarr", replace(BICUBIC, method=method))
+        together.wait()
+        try:
+            return str(execute(job).job.settings.method)
+        except OutputError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(3) as pool:
+        results = sorted(pool.map(fuse, ("bicubic", "guided", "bicubic")), key=len)
+    alone = run(scene, rgb, tmp_path / "alone.zarr", replace(BICUBIC, method=results[0]))
+    for refused in results[1:]:
+        assert re.search("is writing there; wait for it|exists already and is", refused), refused
+        assert "\n" not in refused
+    assert chunk_files(tmp_path / "out.zarr") == chunk_files(alone.path)
+    assert not (tmp_path / "out.zarr.partial").exists()
 
 
 def test_integers_are_scaled(files: Path, tmp_path: Path) -> None:

@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Stopped", "chunk_files", "stop_after"]
+from hsfuse.io.files.url import AnyPath
+from hsfuse.io.write import OutputLayout, Store, create_store
+
+__all__ = ["Stopped", "chunk_files", "new_store", "stop_after"]
 
 
 def chunk_files(path: Path) -> dict[str, bytes]:
@@ -13,6 +17,13 @@ def chunk_files(path: Path) -> dict[str, bytes]:
         for file in sorted((path / "cube" / "c").rglob("*"))
         if file.is_file()
     }
+
+
+def new_store(path: AnyPath, layout: OutputLayout, **options: Any) -> Store:
+    """Return the store of a run that ended, or was stopped, after it was created."""
+    store, journal = create_store(path, layout, **options)
+    journal.close()
+    return store
 
 
 class Stopped(Exception):

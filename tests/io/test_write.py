@@ -11,7 +11,7 @@ import rioxarray
 import xarray as xr
 import zarr
 from affine import Affine
-from runs import chunk_files
+from runs import chunk_files, new_store
 
 from hsfuse.errors import OutputError, PlanError, RasterError
 from hsfuse.io.output.formats import FORMATS, find_format
@@ -22,7 +22,6 @@ from hsfuse.io.write import (
     blocks,
     check_output,
     check_space,
-    create_store,
     finish,
     space_needed,
     write_raster,
@@ -213,7 +212,7 @@ def test_a_block_that_fails_ends_the_write_and_leaves_what_is_done(tmp_path):
 
 def test_a_partial_output_is_refused_before_a_block_is_computed(tmp_path):
     """Without resume or overwrite, in one line."""
-    store = create_store(tmp_path / "out.tif", layout(), plan_hash="p")
+    store = new_store(tmp_path / "out.tif", layout(), plan_hash="p")
     write_blocks(store, 2)
 
     def fail(block):
@@ -271,7 +270,7 @@ def test_an_interrupted_write_resumes_to_the_same_bytes(tmp_path):
 
 @pytest.mark.parametrize("name", ["out.zarr", "out.tif"])
 def test_damage_is_found_before_the_name_is_given_and_repaired_by_resume(tmp_path, name):
-    store = create_store(tmp_path / name, layout(), plan_hash="p")
+    store = new_store(tmp_path / name, layout(), plan_hash="p")
     write_blocks(store)
     chunk = store.root / store.chunk_keys()[3]
     good = chunk.read_bytes()
@@ -279,7 +278,7 @@ def test_damage_is_found_before_the_name_is_given_and_repaired_by_resume(tmp_pat
     with Journal(store) as journal, pytest.raises(OutputError, match="1 of 6 chunks are not what"):
         finish(store, journal)
     assert names(tmp_path) == [name + ".partial"]
-    store = create_store(tmp_path / name, layout(), plan_hash="p", resume=True)
+    store = new_store(tmp_path / name, layout(), plan_hash="p", resume=True)
     write_blocks(store)
     assert chunk.read_bytes() == good
     with Journal(store) as journal:
@@ -288,7 +287,7 @@ def test_damage_is_found_before_the_name_is_given_and_repaired_by_resume(tmp_pat
 
 
 def test_an_unfinished_store_is_not_finished(tmp_path):
-    store = create_store(tmp_path / "out.zarr", layout(), plan_hash="p")
+    store = new_store(tmp_path / "out.zarr", layout(), plan_hash="p")
     write_blocks(store, 4)
     with Journal(store) as journal, pytest.raises(OutputError, match="2 of 6 chunks are not wri"):
         finish(store, journal)
@@ -319,7 +318,7 @@ def test_an_overwritten_geotiff_does_not_inherit_sidecars(tmp_path):
 
 
 def test_finish_does_not_replace_what_came_up_meanwhile(tmp_path):
-    store = create_store(tmp_path / "out.tif", layout(), plan_hash="p")
+    store = new_store(tmp_path / "out.tif", layout(), plan_hash="p")
     write_blocks(store)
     (tmp_path / "out.tif").write_text("somebody's")
     with Journal(store) as journal, pytest.raises(OutputError, match="exists already"):

@@ -12,7 +12,7 @@ __all__ = ["LineFile"]
 
 class LineFile:
     """
-    An append-only file of lines, locked by one process.
+    An append-only file of lines, locked until it is closed: of two in one process one is refused.
 
     Parameters
     ----------
@@ -22,16 +22,13 @@ class LineFile:
     Raises
     ------
     BlockingIOError
-        If another process has locked it.
+        If it is locked.
     OSError
         If it cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
-        self._file: BinaryIO = path.open("ab+")
-        if not _lock(self._file):
-            self._file.close()
-            raise BlockingIOError(f"{path}: held by another process")
+        self._file = _open_locked(path)
         # Remove an incomplete last line, left by a crash: the next line would be appended to it.
         self._file.seek(0)
         text = self._file.read()
@@ -48,9 +45,34 @@ class LineFile:
         self._file.flush()
         os.fsync(self._file.fileno())
 
+    def clear(self) -> None:
+        """Remove all lines."""
+        self._file.truncate(0)
+        os.fsync(self._file.fileno())
+
     def close(self) -> None:
         """Close the file and release its lock."""
         self._file.close()
+
+
+def _open_locked(path: Path) -> BinaryIO:
+    """Open and lock a file, and open it again where its owner removed it before the lock."""
+    while True:
+        file: BinaryIO = path.open("ab+")
+        if not _lock(file):
+            file.close()
+            raise BlockingIOError(f"{path}: locked")
+        if _is_at(path, file):
+            return file
+        file.close()
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    """Return whether an open file is still the one at its path."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock(file: BinaryIO) -> bool:

@@ -17,7 +17,7 @@ from hsfuse.io.files.lines import LineFile
 from hsfuse.io.files.url import AnyPath, Url
 from hsfuse.io.settings import NETWORK
 
-__all__ = ["Log", "open_log", "start_log"]
+__all__ = ["Log", "open_log"]
 
 _OWNER = "owner"
 
@@ -31,21 +31,16 @@ class Log(Protocol):
     def append(self, line: bytes) -> None:
         """Append a line; on return it is stored durably."""
 
+    def clear(self) -> None:
+        """Remove all lines."""
+
     def close(self) -> None:
         """Close the log and release its lock."""
 
 
-def start_log(path: AnyPath) -> None:
-    """Create an empty log."""
-    if isinstance(path, Url):
-        (path / _OWNER).write_bytes(b"")
-    else:
-        path.touch()
-
-
 def open_log(path: AnyPath, *, owned: bool = True) -> Log:
     """
-    Open a log.
+    Open a log; a file is created if there is none.
 
     Parameters
     ----------
@@ -57,7 +52,7 @@ def open_log(path: AnyPath, *, owned: bool = True) -> Log:
     Raises
     ------
     BlockingIOError
-        If another process has locked the file.
+        If the file is locked.
     """
     return _LineObjects(path, owned=owned) if isinstance(path, Url) else LineFile(path)
 
@@ -88,6 +83,11 @@ class _LineObjects:
             )
         (self._url / f"{self._next:08}-{self._mark[:8]}.json").write_bytes(line)
         self._next += 1
+
+    def clear(self) -> None:
+        for each in self._names():
+            each.unlink()
+        self._next = 0
 
     def close(self) -> None:
         pass

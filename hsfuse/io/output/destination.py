@@ -172,8 +172,9 @@ def verify(store: Store, journal: Journal) -> None:
     Raises
     ------
     OutputError
-        If a chunk is missing or does not match its hash.
+        If a chunk is missing or does not match its hash, or another run has replaced the plan.
     """
+    store.check_plan()
     known: dict[str, str | None] = {}
     tags: dict[str, str] = {}
     for receipt in journal.receipts().values():
@@ -266,8 +267,7 @@ def finish(
     if store.destination is not None:
         stage("upload", 0.95)
         _upload_all(store.path, store.destination)
-    journal.close()
-    remove_partial(store)
+    remove_partial(journal)
     sync(store.path.parent)
     return store.destination or store.path
 

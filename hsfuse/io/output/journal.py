@@ -181,7 +181,7 @@ _Key = TypeVar("_Key", bound=Hashable)
 
 class Journal:
     """
-    The journal of finished blocks and units, locked by one process until it is closed.
+    The journal of finished blocks and units, locked by one run until it is closed.
 
     Parameters
     ----------
@@ -223,6 +223,18 @@ class Journal:
     def close(self) -> None:
         """Close the journal and release its lock."""
         self._lines.close()
+
+    def clear(self) -> None:
+        """
+        Remove all lines.
+
+        Raises
+        ------
+        OSError
+            If writing fails.
+        """
+        self._lines.clear()
+        self._intact.clear()
 
     def claim(self) -> None:
         """Record this process as the owner, which the error message of a second run states."""

@@ -7,12 +7,14 @@ zarr store itself was moved, and is moved back.
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from hsfuse.errors import OutputError
 from hsfuse.io.files.replacement import remove_folder
-from hsfuse.io.files.url import AnyPath
+from hsfuse.io.files.url import AnyPath, Url
 from hsfuse.io.output.journal import Journal, PartialOutput
 from hsfuse.io.output.provenance import read_provenance
 
@@ -50,22 +52,29 @@ def take_back(path: AnyPath) -> None:
 
 def remove_leftover(path: AnyPath) -> None:
     """Remove the partial folder beside a finished output of the same plan, unless a run uses it."""
-    output = PartialOutput(path)
     if not find_leftover(path):
         return
-    if output.journal.exists():
-        try:
-            Journal(output, owned=False).close()
-        except OutputError:  # another run has locked it
-            return
-    remove_partial(output)
+    with suppress(OutputError):  # another run has locked it
+        remove_partial(Journal(PartialOutput(path), owned=False))
 
 
-def remove_partial(output: PartialOutput) -> None:
-    """Remove a partial folder, its plan last: until then a killed run is found as a leftover."""
-    for folder in (output.root, output.models) if isinstance(output.partial, Path) else ():
-        if folder.exists():
+def remove_partial(journal: Journal) -> None:
+    """
+    Remove a partial output and close its journal, which locks it until then.
+
+    The plan is removed last: until then a killed run is found as a leftover.
+    """
+    output = journal.output
+    if isinstance(output.partial, Url):
+        remove_folder(output.partial)
+        return
+    if os.name == "nt":  # pragma: no cover - Windows does not remove an open file
+        journal.close()
+    for folder in (output.root, output.models):
+        if isinstance(folder, Path) and folder.exists():
             shutil.rmtree(folder)
-    if isinstance(output.journal, Path):
-        output.journal.unlink(missing_ok=True)
-    remove_folder(output.partial)
+    for file in (output.journal, output.plan):
+        file.unlink(missing_ok=True)
+    journal.close()
+    with suppress(OSError):  # another run may begin there, now that there is no journal
+        output.partial.rmdir()

@@ -53,6 +53,7 @@ class WrittenOutput(NamedTuple):
 
 def write_blocks(
     store: Store,
+    journal: Journal,
     wanted: Sequence[Block],
     work: Callable[[Block], Receipt],
     *,
@@ -70,7 +71,8 @@ def write_blocks(
     Parameters
     ----------
     store : Store
-        From :func:`create_store`.
+    journal : Journal
+        From :func:`create_store`. The journal is closed at the end.
     wanted : sequence of Block
         All blocks of the output.
     work : callable
@@ -91,7 +93,7 @@ def write_blocks(
     WrittenOutput
         With the receipts in the order of ``wanted``.
     """
-    with Journal(store) as journal:
+    with journal:
         journal.claim()
         done = journal.finished()
         todo = [block for block in wanted if block not in done]

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from runs import new_store
 from zarr.storage import LocalStore
 
 from hsfuse.errors import OutputError
 from hsfuse.io.files.hashed_store import CheckedStore, RecordingStore
 from hsfuse.io.output.journal import Journal
 from hsfuse.io.output.layout import OutputLayout, blocks
-from hsfuse.io.output.store import create_store
 from hsfuse.io.write import finish
 
 
@@ -64,7 +64,7 @@ def test_a_finished_store_was_read_once(tmp_path: Path):
 
     layout = OutputLayout(2, 512, 512, (1, 0, 0, 0, -1, 0))
     values = np.random.default_rng(0).random(layout.shape, dtype=np.float32)
-    store = create_store(tmp_path / "a.zarr", layout, plan_hash="p")
+    store = new_store(tmp_path / "a.zarr", layout, plan_hash="p")
     before = read_bytes()
     with Journal(store) as journal:
         for block in blocks(layout, 256):

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from hsfuse.cli.main import main
 from object_server import Served, serving
 from raster_files import cube, write_tiff
-from runs import Stopped, chunk_files, stop_after
+from runs import Stopped, chunk_files, new_store, stop_after
 
 import hsfuse
 from hsfuse.errors import OutputError, RasterError
@@ -29,6 +29,7 @@ from hsfuse.io.write import (
     Receipt,
     blocks,
     check_partial,
+    count_partial,
     create_store,
     local_path,
     write_blocks,
@@ -107,14 +108,16 @@ def write_in_blocks(
     layout = replace(layout, chunk=(3, 16, 16))
     path = as_path(out)
     check_partial(local_path(path, temporary), resume=resume)
-    store = create_store(path, layout, plan_hash=plan_hash, resume=resume, temporary=temporary)
+    store, journal = create_store(
+        path, layout, plan_hash=plan_hash, resume=resume, temporary=temporary
+    )
 
     def write_block(block: Block) -> Receipt:
         rows = slice(block.row, block.row + block.rows)
         columns = slice(block.column, block.column + block.columns)
         return store.write(block.row, block.column, values[:, rows, columns])
 
-    return write_blocks(store, blocks(layout, 16), write_block, progress=progress).path
+    return write_blocks(store, journal, blocks(layout, 16), write_block, progress=progress).path
 
 
 @pytest.fixture(scope="module")
@@ -228,14 +231,15 @@ def test_of_two_runs_on_one_output_the_older_ends(store: Served) -> None:
     """A store has no locks; what the older one has written until then is verified by the other."""
     layout = OutputLayout(1, 32, 16, tuple(PLACE)[:6], chunk=(1, 16, 16))
     out = as_path(f"s3://{BUCKET}/two/out.zarr")
-    first = create_store(out, layout, plan_hash="a")
+    first = new_store(out, layout, plan_hash="a")
     top, bottom = (
         first.write(block.row, block.column, np.ones((1, 16, 16))) for block in blocks(layout, 16)
     )
     with Journal(first) as older:
         older.append(top)
-        second = create_store(out, layout, plan_hash="a", resume=True)
+        assert count_partial(out) == (1, 0)
         older.append(bottom)  # that another one looked changes nothing
+        second = new_store(out, layout, plan_hash="a", resume=True)
         with Journal(second) as newer:
             assert len(newer.finished()) == 2
             with pytest.raises(OutputError, match="another run has begun to write there"):

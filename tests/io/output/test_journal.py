@@ -1,5 +1,7 @@
+import json
 import pickle
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -7,12 +9,15 @@ import pytest
 import rioxarray  # noqa: F401 - the .rio accessor
 import xarray as xr
 from rasterio.crs import CRS
+from runs import new_store
 
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.errors import OutputError, PlanError, RasterError
+from hsfuse.io.output.creation import create_store
+from hsfuse.io.output.destination import verify
 from hsfuse.io.output.journal import Journal, Receipt
 from hsfuse.io.output.layout import OutputLayout, blocks
-from hsfuse.io.output.store import create_store
+from hsfuse.io.output.leftover import remove_partial
 from hsfuse.io.output.zarr_layout import read_layout, write_template
 
 # rioxarray 0.19 multiplies transforms the way affine 3 is about to deprecate.
@@ -99,7 +104,7 @@ def test_another_folder_is_not_taken_for_a_store(tmp_path):
 
 
 def test_values_come_back_and_the_receipt_counts(tmp_path):
-    store = create_store(tmp_path / "a.zarr", layout(dtype="uint16", scale=1e-4), plan_hash="p")
+    store = new_store(tmp_path / "a.zarr", layout(dtype="uint16", scale=1e-4), plan_hash="p")
     values = cube()
     values[0, 20, :3] = [-1, 7, 99]
     receipt = pickle.loads(pickle.dumps(store)).write(0, 0, values)
@@ -128,17 +133,17 @@ def test_values_come_back_and_the_receipt_counts(tmp_path):
     ],
 )
 def test_a_region_that_is_not_whole_chunks_is_refused(tmp_path, row, column, shape):
-    store = create_store(tmp_path / "a.zarr", layout(), plan_hash="p")
+    store = new_store(tmp_path / "a.zarr", layout(), plan_hash="p")
     with pytest.raises(PlanError):
         store.write(row, column, np.zeros(shape, np.float32))
 
 
 def test_concurrent_writers_make_the_same_files_as_one(tmp_path):
     values = cube()
-    alone = create_store(tmp_path / "a.zarr", layout(), plan_hash="p")
+    alone = new_store(tmp_path / "a.zarr", layout(), plan_hash="p")
     with Journal(alone) as journal:
         write_all(alone, values, journal)
-    many = create_store(tmp_path / "b.zarr", layout(), plan_hash="p")
+    many = new_store(tmp_path / "b.zarr", layout(), plan_hash="p")
 
     def write(block):
         rows = slice(block.row, block.row + block.rows)
@@ -157,7 +162,7 @@ def test_concurrent_writers_make_the_same_files_as_one(tmp_path):
 
 
 def test_resume_knows_intact_blocks_only(tmp_path):
-    store = create_store(tmp_path / "a.zarr", layout(), plan_hash="p")
+    store = new_store(tmp_path / "a.zarr", layout(), plan_hash="p")
     with Journal(store) as journal:
         write_all(store, cube(), journal)
     damaged, lost, *_ = [block for block in blocks(layout(), 32) if block.column == 32]
@@ -166,7 +171,7 @@ def test_resume_knows_intact_blocks_only(tmp_path):
     data[-1] ^= 1
     chunk.write_bytes(data)
     (store.root / store.chunk_keys(lost)[0]).unlink()
-    store = create_store(tmp_path / "a.zarr", layout(), plan_hash="p", resume=True)
+    store = new_store(tmp_path / "a.zarr", layout(), plan_hash="p", resume=True)
     with Journal(store) as journal:
         assert journal.finished() == set(blocks(layout(), 32)) - {damaged, lost}
         write_all(store, cube(), journal, skip=journal.finished())
@@ -174,7 +179,7 @@ def test_resume_knows_intact_blocks_only(tmp_path):
 
 
 def test_a_file_where_none_belongs_is_damage(tmp_path):
-    store = create_store(tmp_path / "a.zarr", layout(), plan_hash="p")
+    store = new_store(tmp_path / "a.zarr", layout(), plan_hash="p")
     with Journal(store) as journal:
         write_all(store, cube(), journal)
         stray = store.root / "cube/c/0/0/0"  # all no data: zarr wrote nothing here
@@ -184,7 +189,7 @@ def test_a_file_where_none_belongs_is_damage(tmp_path):
 
 
 def test_a_line_cut_off_by_a_crash_costs_one_block(tmp_path):
-    store = create_store(tmp_path / "a.zarr", layout(), plan_hash="p")
+    store = new_store(tmp_path / "a.zarr", layout(), plan_hash="p")
     with Journal(store) as journal:
         write_all(store, cube(), journal)
     text = store.journal.read_bytes()
@@ -197,7 +202,7 @@ def test_a_line_cut_off_by_a_crash_costs_one_block(tmp_path):
 
 
 def test_another_plan_is_not_resumed(tmp_path):
-    store = create_store(tmp_path / "a.zarr", layout(), plan_hash="p")
+    store = new_store(tmp_path / "a.zarr", layout(), plan_hash="p")
     with Journal(store) as journal:
         write_all(store, cube(), journal)
     for other in (
@@ -205,45 +210,84 @@ def test_another_plan_is_not_resumed(tmp_path):
         {"plan_hash": "p", "layout": layout(good=())},
     ):
         with pytest.raises(OutputError, match="other inputs, options or versions"):
-            create_store(tmp_path / "a.zarr", resume=True, **other)
+            new_store(tmp_path / "a.zarr", resume=True, **other)
     changed = layout(attributes={"started": "later"})
-    create_store(tmp_path / "a.zarr", changed, plan_hash="p", resume=True)
+    new_store(tmp_path / "a.zarr", changed, plan_hash="p", resume=True)
 
 
 def test_an_interrupted_run_is_neither_lost_nor_mixed_unasked(tmp_path):
-    store = create_store(tmp_path / "a.zarr", layout(), plan_hash="p")
-    create_store(tmp_path / "a.zarr", layout(), plan_hash="q")  # it had written nothing
+    store = new_store(tmp_path / "a.zarr", layout(), plan_hash="p")
+    new_store(tmp_path / "a.zarr", layout(), plan_hash="q")  # it had written nothing
     with Journal(store) as journal:
         write_all(store, cube(), journal)
     with pytest.raises(OutputError, match="--resume to go on or --overwrite"):
-        create_store(tmp_path / "a.zarr", layout(), plan_hash="q")
-    create_store(tmp_path / "a.zarr", layout(), plan_hash="q", overwrite=True)
+        new_store(tmp_path / "a.zarr", layout(), plan_hash="q")
+    new_store(tmp_path / "a.zarr", layout(), plan_hash="q", overwrite=True)
     with Journal(store) as journal:
         assert journal.finished() == frozenset()
 
 
 def test_two_runs_cannot_write_one_output(tmp_path):
-    store = create_store(tmp_path / "a.zarr", layout(), plan_hash="p")
+    store = new_store(tmp_path / "a.zarr", layout(), plan_hash="p")
     with Journal(store):
         with pytest.raises(OutputError, match="another run"):
             Journal(store)
         with pytest.raises(OutputError, match="another run"):
-            create_store(tmp_path / "a.zarr", layout(), plan_hash="p", overwrite=True)
+            new_store(tmp_path / "a.zarr", layout(), plan_hash="p", overwrite=True)
     Journal(store).close()
+
+
+@pytest.mark.parametrize("options", [{}, {"overwrite": True}, {"resume": True}])
+def test_of_runs_that_begin_together_one_writes(tmp_path, options):
+    """In threads of one process, on a new output and on one that another run left."""
+    path, together = tmp_path / "a.zarr", threading.Barrier(8)
+
+    def begin(_):
+        together.wait()
+        try:
+            return create_store(path, layout(), plan_hash="p", **options)
+        except OutputError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            results = list(pool.map(begin, range(8)))
+            refused = [each for each in results if isinstance(each, str)]
+            assert len(refused) == 7
+            assert all("is writing there; wait for it to end" in each for each in refused)
+            [(store, journal)] = [each for each in results if not isinstance(each, str)]
+            with journal:
+                journal.append(store.write(0, 0, cube()[:, :16, :16]))
+                assert len(journal.finished()) == 1
+            if not options:
+                remove_partial(Journal(store))
+                assert not store.partial.exists()
+
+
+def test_a_run_does_not_finish_the_output_of_another_plan(tmp_path):
+    """Object stores have no locks, so that another run may have replaced plan and arrays."""
+    store = new_store(tmp_path / "a.zarr", layout(), plan_hash="p")
+    with Journal(store) as journal:
+        write_all(store, cube(), journal)
+        verify(store, journal)
+        plan = json.loads(store.plan.read_bytes())
+        store.plan.write_text(json.dumps(plan | {"plan": "q"}))
+        with pytest.raises(OutputError, match="another run has begun to write there"):
+            verify(store, journal)
 
 
 def test_a_folder_of_somebody_else_is_never_removed(tmp_path):
     (tmp_path / "a.zarr.partial").mkdir()
     (tmp_path / "a.zarr.partial" / "thesis.odt").touch()
     with pytest.raises(OutputError, match="not an hsfuse partial output"):
-        create_store(tmp_path / "a.zarr", layout(), plan_hash="p", overwrite=True)
+        new_store(tmp_path / "a.zarr", layout(), plan_hash="p", overwrite=True)
 
 
 def test_resume_sweeps_the_temporary_files_of_killed_writers(tmp_path):
-    store = create_store(tmp_path / "a.zarr", layout(), plan_hash="p")
+    store = new_store(tmp_path / "a.zarr", layout(), plan_hash="p")
     with Journal(store) as journal:
         write_all(store, cube(), journal)
     stray = store.root / "cube/c/0/1/1.0123.partial"
     stray.touch()
-    create_store(tmp_path / "a.zarr", layout(), plan_hash="p", resume=True)
+    new_store(tmp_path / "a.zarr", layout(), plan_hash="p", resume=True)
     assert not stray.exists()
