@@ -127,7 +127,9 @@ def test_standard_streams_may_be_full_or_closed(redirection: str, status: int, m
     assert (found.returncode, found.stderr.strip()) == (status, message)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["sensors", "list"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], pytest.param(["sensors", "list"], marks=pytest.mark.slow)]
+)
 def test_a_reader_that_ends_early_is_no_error(words: list[str]):
     """As `head` does: no message, and the status of a process that SIGPIPE ends in a shell."""
     reading, writing = os.pipe()

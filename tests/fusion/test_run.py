@@ -67,7 +67,9 @@ def test_the_fused_cube_agrees_with_both_inputs(files: Path, tmp_path: Path) -> 
     assert outcome.spatial.count > 0
 
 
-@pytest.mark.parametrize("make", [None, warped, rotated])
+@pytest.mark.parametrize(
+    "make", [None, *(pytest.param(each, marks=pytest.mark.slow) for each in (warped, rotated))]
+)
 def test_a_resumed_run_is_the_run(
     files: Path, tmp_path: Path, make: Callable[[Path, Path], Path] | None
 ) -> None:

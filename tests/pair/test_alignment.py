@@ -143,6 +143,7 @@ def test_cloud_and_holes_do_not_move_the_rest(truth: xr.DataArray) -> None:
     assert found.changed > 0.02
 
 
+@pytest.mark.slow
 def test_flat_images_tell_nothing(truth: xr.DataArray) -> None:
     """The georeferencing of the files is used, and nothing breaks."""
     made = pair(truth)

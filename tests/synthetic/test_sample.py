@@ -137,6 +137,7 @@ def test_invalid_options_are_refused(options, error, message):
         make_sample(**{"size": (4, 4), **options})
 
 
+@pytest.mark.slow
 def test_an_existing_sample_is_kept_without_overwrite(tmp_path):
     write_sample(tmp_path, size=(4, 4))
     with pytest.raises(OutputError, match="exists already"):

@@ -349,6 +349,7 @@ def test_standard_errors_of_few_pixels_are_refused(weights: Callable[[float], st
     prepared(survey, weights(0.05), FAST)
 
 
+@pytest.mark.slow
 def test_a_changed_setting_changes_the_hash(weights: Callable[[float], str]) -> None:
     """Fusers hold their settings, or what these change: with others the plan is another."""
     survey, _ = pair_of(cube_of(48))
