@@ -131,7 +131,7 @@ def simulate(case: Case, size: int, folder: Path, *, with_truth: bool) -> Simula
         attrs={"units": "reflectance", "wavelength_source": "simulation"},
     )
     cube = cube.rio.write_crs("EPSG:32633").rio.write_transform(Affine(5, 0, 4e5, 0, -5, 5.8e6))
-    rasters = observe(cube, rgb_sensor=MS_SENSOR, ratio=case.ratio, snr_hs=SNR_HS, snr_fine=SNR_MS)
+    rasters = observe(cube, rgb_sensor=MS_SENSOR, ratio=case.ratio, hs_snr=SNR_HS, ms_snr=SNR_MS)
     files = SimulatedFiles(*(folder / f"{name}.tif" for name in SimulatedRasters._fields))
     for path, raster in zip(files, rasters, strict=True):
         if with_truth or path != files.truth:

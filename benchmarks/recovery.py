@@ -83,8 +83,8 @@ def make(cube: xr.DataArray, truth: Truth, generator: np.random.Generator) -> Si
         rgb_sensor=SENSORS[truth.sensor],
         ratio=truth.ratio,
         fwhm=truth.fwhm,
-        snr_hs=35,
-        snr_fine=40,
+        hs_snr=35,
+        ms_snr=40,
         seed=int(generator.integers(1 << 30)),
     )
     scene, rgb = seen.scene.compute(), seen.rgb.compute()

@@ -41,7 +41,7 @@ def main() -> None:
     logging.info("| cube | fault | method | no fault | denoised | not denoised |")
     logging.info("| --- | --- | --- | --- | --- | --- |")
     for path in options.cubes:
-        made = observe(opened(path).chunk(), rgb_sensor=MS, ratio=RATIO, snr_hs=40, snr_fine=45)
+        made = observe(opened(path).chunk(), rgb_sensor=MS, ratio=RATIO, hs_snr=40, ms_snr=45)
         truth, scene, rgb = (raster.compute() for raster in (made.truth, made.scene, made.rgb))
         spread = np.nanstd(scene.values, axis=(1, 2))
         count = scene.sizes["band"]

@@ -75,7 +75,7 @@ def made(folder: Path) -> list[Path]:
         place = folder / f"made{seed}"
         if not (place / "truth.tif").exists():
             write_sample(
-                place, hs_sensor=sensor, ratio=3, seed=seed, snr_hs=60, snr_fine=60, overwrite=True
+                place, hs_sensor=sensor, ratio=3, seed=seed, hs_snr=60, ms_snr=60, overwrite=True
             )
         files.append(place / "truth.tif")
     return files

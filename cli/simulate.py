@@ -69,7 +69,6 @@ class _FormerNames(click.Command):
 )
 @click.option(
     "--hs-snr",
-    "snr_hs",
     type=float,
     default=40.0,
     show_default=True,
@@ -77,7 +76,6 @@ class _FormerNames(click.Command):
 )
 @click.option(
     "--ms-snr",
-    "snr_fine",
     type=float,
     default=45.0,
     show_default=True,
@@ -144,13 +142,11 @@ def sample(directory: Path, *, as_json: bool, **choices: Any) -> None:
 )
 @click.option(
     "--hs-snr",
-    "snr_hs",
     type=float,
     help="Signal-to-noise ratio of the HS image in decibels.  [default: no noise]",
 )
 @click.option(
     "--ms-snr",
-    "snr_fine",
     type=float,
     help="The same of the MS image.  [default: no noise]",
 )

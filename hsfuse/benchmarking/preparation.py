@@ -116,8 +116,8 @@ def _simulated(case: Case) -> tuple[SimulatedRasters, PSF]:
         hs_sensor=settings.hs_sensor,
         fwhm=settings.fwhm,
         psf=settings.psf,
-        snr_hs=settings.hs_snr,
-        snr_fine=settings.ms_snr,
+        hs_snr=settings.hs_snr,
+        ms_snr=settings.ms_snr,
         seed=settings.seed,
     )
     return rasters, case.psf

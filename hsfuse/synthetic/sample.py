@@ -39,8 +39,8 @@ def make_sample(
     rgb_sensor: str | os.PathLike[str] | Sensor = RGB_SENSOR,
     size: tuple[int, int] = (120, 120),
     ratio: float | None = None,
-    snr_hs: float | None = 40.0,
-    snr_fine: float | None = 45.0,
+    hs_snr: float | None = 40.0,
+    ms_snr: float | None = 45.0,
     seed: int = 0,
 ) -> SimulatedRasters:
     """
@@ -57,7 +57,7 @@ def make_sample(
     ratio : float, optional
         MS pixels per HS pixel; by default the ratio of the ground sampling distances of the
         sensors, or 8 where one of them is unknown.
-    snr_hs, snr_fine : float, optional
+    hs_snr, ms_snr : float, optional
         Signal-to-noise ratios in decibels; None for no noise.
     seed : int
         Random seed of landscape and noise; the same seed gives the same values.
@@ -93,8 +93,8 @@ def make_sample(
         rgb_sensor=fine,
         hs_sensor=coarse,
         ratio=ratio,
-        snr_hs=snr_hs,
-        snr_fine=snr_fine,
+        hs_snr=hs_snr,
+        ms_snr=ms_snr,
         offset=_OFFSET,
         seed=seed,
     )
@@ -142,8 +142,8 @@ def write_sample(
     rgb_sensor: str | os.PathLike[str] | Sensor = RGB_SENSOR,
     size: tuple[int, int] = (120, 120),
     ratio: float | None = None,
-    snr_hs: float | None = 40.0,
-    snr_fine: float | None = 45.0,
+    hs_snr: float | None = 40.0,
+    ms_snr: float | None = 45.0,
     seed: int = 0,
     overwrite: bool = False,
 ) -> SimulatedFiles:
@@ -156,7 +156,7 @@ def write_sample(
     ----------
     directory : str or path
         Folder; created if it does not exist.
-    hs_sensor, rgb_sensor, size, ratio, snr_hs, snr_fine, seed
+    hs_sensor, rgb_sensor, size, ratio, hs_snr, ms_snr, seed
         See :func:`make_sample`.
     overwrite : bool
         Replace existing files.
@@ -179,8 +179,8 @@ def write_sample(
         rgb_sensor=rgb_sensor,
         size=size,
         ratio=ratio,
-        snr_hs=snr_hs,
-        snr_fine=snr_fine,
+        hs_snr=hs_snr,
+        ms_snr=ms_snr,
         seed=seed,
     )
     return write_simulated(rasters, directory, dtype="int16", scale=_SCALE, overwrite=overwrite)

@@ -54,8 +54,8 @@ class ObservationOptions(TypedDict, total=False):
     hs_sensor: str | os.PathLike[str] | Sensor | None
     fwhm: float | tuple[float, float] | None
     psf: PSFShape
-    snr_hs: float | None
-    snr_fine: float | None
+    hs_snr: float | None
+    ms_snr: float | None
     offset: tuple[float, float]
     seed: int
 
@@ -76,8 +76,8 @@ def observe(
     hs_sensor: str | os.PathLike[str] | Sensor | None = None,
     fwhm: float | tuple[float, float] | None = None,
     psf: PSFShape = "gaussian",
-    snr_hs: float | None = None,
-    snr_fine: float | None = None,
+    hs_snr: float | None = None,
+    ms_snr: float | None = None,
     offset: tuple[float, float] = (0.0, 0.0),
     seed: int = 0,
 ) -> SimulatedRasters:
@@ -98,7 +98,7 @@ def observe(
         FWHM of the Gaussian PSF in HS pixels, also as (y, x); by default that of the sensor, or 1.
     psf : {"gaussian", "average"}
         ``"average"`` is the mean over each HS pixel.
-    snr_hs, snr_fine : float, optional
+    hs_snr, ms_snr : float, optional
         Signal-to-noise ratio of each band in decibels: the standard deviation of the noise is
         ``rms(band) * 10 ** (-snr / 20)``. None for no noise.
     offset : tuple of float
@@ -132,10 +132,10 @@ def observe(
     transform = truth.rio.transform()
     coarse_transform = _coarse_transform(transform, ratio, offset)
     scene = _raster(
-        lazy_observation(hs_image, snr_hs, (seed, 1)), coarse_transform, truth, _along_bands(truth)
+        lazy_observation(hs_image, hs_snr, (seed, 1)), coarse_transform, truth, _along_bands(truth)
     )
     rgb = _raster(
-        lazy_observation(ms_image, snr_fine, (seed, 2)),
+        lazy_observation(ms_image, ms_snr, (seed, 2)),
         transform,
         truth,
         _band_coordinates(fine_sensor),

@@ -38,7 +38,7 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_figures_are_those_of_single_commands(cubes, finished, tmp_path, settings) -> None:
     """Simulate, fuse and evaluate one after the other give the same bits."""
-    observed = {"rgb_sensor": settings.rgb_sensors[0], "ratio": 4.0, "snr_hs": 40.0}
+    observed = {"rgb_sensor": settings.rgb_sensors[0], "ratio": 4.0, "hs_snr": 40.0}
     files = simulate(open_raster(cubes[1]), tmp_path, **observed)
     out = run(files.scene, files.rgb, tmp_path / "fused.zarr", method="guided", align=False,
               rgb_sensor=settings.rgb_sensors[0])  # fmt: skip

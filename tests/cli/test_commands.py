@@ -56,7 +56,7 @@ def test_noise_has_one_name_in_all_commands_and_former_names_are_accepted():
     assert options == 3 * [{"--hs-snr", "--ms-snr"}]
     former = ["folder", "--snr-hs", "31", "--snr-rgb=32"]
     given = main.commands["sample"].make_context("sample", former).params
-    assert (given["snr_hs"], given["snr_fine"]) == (31, 32)
+    assert (given["hs_snr"], given["ms_snr"]) == (31, 32)
 
 
 def test_simulated_files_as_json(pair: Path, tmp_path: Path):

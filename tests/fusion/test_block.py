@@ -33,8 +33,8 @@ def pair() -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
         rgb_sensor="generic-rgb",
         ratio=4.0,
         fwhm=1.0,
-        snr_hs=40,
-        snr_fine=45,
+        hs_snr=40,
+        ms_snr=45,
         offset=(1.0, 2.5),
     )
     return tuple(part.persist(scheduler="synchronous") for part in seen)  # type: ignore[return-value]

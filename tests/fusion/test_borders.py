@@ -23,7 +23,7 @@ def pair() -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
     cube = sample.truth.isel(band=slice(0, 60, 5)).compute().chunk()
     cube["band"] = np.arange(1, cube.sizes["band"] + 1)
     seen = observe(
-        cube, rgb_sensor="generic-rgb", ratio=float(RATIO), fwhm=1.5, snr_hs=40, snr_fine=45
+        cube, rgb_sensor="generic-rgb", ratio=float(RATIO), fwhm=1.5, hs_snr=40, ms_snr=45
     )
     return tuple(part.persist(scheduler="synchronous") for part in seen)  # type: ignore[return-value]
 

@@ -31,7 +31,7 @@ def truth() -> xr.DataArray:
 
 def pair(truth: xr.DataArray, **more: object) -> SimulatedRasters:
     """Return what two sensors see of the landscape, with their noise."""
-    options = {"ratio": RATIO, "rgb_sensor": BANDS, "snr_hs": 40, "snr_fine": 45, "fwhm": 1.0}
+    options = {"ratio": RATIO, "rgb_sensor": BANDS, "hs_snr": 40, "ms_snr": 45, "fwhm": 1.0}
     return computed(observe(truth, **(options | more)))  # type: ignore[arg-type]
 
 
@@ -197,7 +197,7 @@ def large() -> xr.DataArray:
 @pytest.fixture(scope="module")
 def seen_large(large: xr.DataArray) -> SimulatedRasters:
     """Return what two sensors see of the large landscape, where both files say."""
-    options = {"rgb_sensor": BANDS, "ratio": RATIO_LARGE, "snr_hs": 40, "snr_fine": 45}
+    options = {"rgb_sensor": BANDS, "ratio": RATIO_LARGE, "hs_snr": 40, "ms_snr": 45}
     return computed(observe(large, **options))
 
 
@@ -214,7 +214,7 @@ def test_a_shift_that_changes_over_the_scene_comes_back(
 ) -> None:
     """A sloping surface, to a tenth of an HS pixel; the pair is bent back along it."""
     drift = Drift((112, 112), ((0.3, 0.35, -0.15), (-0.4, 0.1, 0.4)), 0.0, 0)
-    seen = observe(bent(large, drift), rgb_sensor=BANDS, ratio=RATIO_LARGE, snr_hs=40)
+    seen = observe(bent(large, drift), rgb_sensor=BANDS, ratio=RATIO_LARGE, hs_snr=40)
     laid, found = align_pair(seen.scene.compute().chunk(), seen_large.rgb)
     assert found is not None
     assert found.drift is not None

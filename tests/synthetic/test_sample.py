@@ -102,8 +102,8 @@ def test_plants_differ_from_water_in_the_ms_image(files):
 @pytest.mark.parametrize(("given", "expected"), [(None, 8.0), (5.5, 5.5)])
 def test_other_sensors_and_ratios(given, expected):
     made = make_sample(
-        hs_sensor="cave-31", rgb_sensor="nikon-d700", size=(6, 7), ratio=given, snr_hs=None,
-        snr_fine=None,
+        hs_sensor="cave-31", rgb_sensor="nikon-d700", size=(6, 7), ratio=given, hs_snr=None,
+        ms_snr=None,
     )  # fmt: skip
     assert made.scene.shape == (31, 6, 7)
     assert made.rgb.sizes["band"] == 3

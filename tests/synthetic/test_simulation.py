@@ -106,7 +106,7 @@ def test_an_offset_moves_the_hs_image_in_the_cube():
 
 
 def test_noise_has_the_power_asked_for_and_follows_the_seed():
-    options = {"rgb_sensor": BANDS, "ratio": 2, "snr_hs": 20.0, "snr_fine": 30.0}
+    options = {"rgb_sensor": BANDS, "ratio": 2, "hs_snr": 20.0, "ms_snr": 30.0}
     clean = observe(make_cube(), rgb_sensor=BANDS, ratio=2)
     noisy, again = (observe(make_cube(), **options, seed=5) for _ in range(2))
     other = observe(make_cube(), **options, seed=6)
@@ -123,7 +123,7 @@ def test_windows_are_those_of_the_whole():
     values = np.random.default_rng(0).random((WAVELENGTH.size, 300, 520), np.float32)
     cube = make_cube(values=values)
     lazy = cube.chunk({"band": 7, "y": 70, "x": 90})
-    options = {"rgb_sensor": BANDS, "ratio": 1.9, "snr_hs": 30.0, "snr_fine": 30.0}
+    options = {"rgb_sensor": BANDS, "ratio": 1.9, "hs_snr": 30.0, "ms_snr": 30.0}
     whole, parts = observe(cube, **options), observe(lazy, **options)
     for name in ("scene", "rgb"):
         image = getattr(whole, name).to_numpy()
@@ -181,9 +181,9 @@ def test_a_pixel_beside_missing_values_is_the_mean_of_the_rest():
 
 def test_files_hold_the_pair_and_its_truth(tmp_path):
     cube = make_cube(40, 48)
-    made = observe(cube, rgb_sensor=BANDS, ratio=4, snr_hs=35.0)
+    made = observe(cube, rgb_sensor=BANDS, ratio=4, hs_snr=35.0)
     files = simulate(
-        cube, tmp_path / "new" / "pair", rgb_sensor=BANDS, ratio=4, snr_hs=35.0, dtype="int16",
+        cube, tmp_path / "new" / "pair", rgb_sensor=BANDS, ratio=4, hs_snr=35.0, dtype="int16",
         scale=1e-4,
     )  # fmt: skip
     assert [path.name for path in files] == ["scene.tif", "rgb.tif", "truth.tif"]
