@@ -47,13 +47,15 @@ def condition_cells(
     target, weight = observed[:, design.used].double(), design.weight.double()
     residuals = [target[:, pixels] for pixels in inside]
     weights: list[list[Tensor]] = [[] for _ in areas]
+    settings, linear = design.settings, design.linear_count
     for process, noises in enumerate(ridge):
         degraded = design.features(process, features)
         for cell, pixels in enumerate(inside):
-            regressors, factor = degraded[:, pixels].double(), weight[pixels]
-            solution = ridge_weights(regressors * factor, target[:, pixels] * factor, noises)
+            factor = weight[pixels]
+            weighted = degraded[pixels] * factor[:, None]  # in float64
+            solution = ridge_weights(weighted, target[:, pixels] * factor, noises, settings, linear)
             # The estimate is the mean of the processes.
-            residuals[cell] = residuals[cell] - solution @ regressors / len(ridge)
+            residuals[cell] -= (weighted @ solution.mT / factor[:, None]).mT / len(ridge)
             weights[cell].append(solution.float())
     models = []
     for area, solutions, remaining in zip(areas, weights, residuals, strict=True):

@@ -84,11 +84,16 @@ class RandomFeatures:
         shift : Tensor of shape (maps + 2, pixels)
             Shift of the mean coordinates.
         """
-        angles = shift.mT @ self._tensor(process, features).mT
-        cosine, sine = features.split(angles.shape[1], dim=1)
-        turn = angles.cos(), angles.sin()
-        rotated = cosine * turn[0] - sine * turn[1], sine * turn[0] + cosine * turn[1]
-        return torch.cat(rotated, dim=1)
+        rotated = torch.empty_like(features)
+        block = self.settings.block  # intermediate results of more pixels would leave the cache
+        for part, moved, result in zip(
+            features.split(block), shift.split(block, dim=1), rotated.split(block), strict=True
+        ):
+            turn = self(process, moved)
+            (cosine, sine), half = part.chunk(2, dim=1), part.shape[1] // 2
+            torch.sub(cosine * turn[0], sine * turn[1], out=result[:, :half])
+            torch.add(sine * turn[0], cosine * turn[1], out=result[:, half:])
+        return rotated
 
     def _tensor(self, process: int, like: Tensor) -> Tensor:
         return torch.from_numpy(self.projection[process]).to(like)

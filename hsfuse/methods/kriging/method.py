@@ -92,8 +92,8 @@ def _select_ridge(survey: Survey, fuser: KrigingFuser) -> NDArray[np.float64]:
         if not len(weight):
             continue
         for process, score in enumerate(scores):
-            design = cell.features(process, fuser.features).double()
-            score.append(cross_validation(design * weight, target * weight, settings))
+            design = cell.features(process, fuser.features) * weight[:, None]
+            score.append(cross_validation(design, target * weight, settings))
     if not scores[0]:
         return np.ones((len(scores), len(fuser.noise)))
     means = (torch.stack(score).mean(dim=0).cpu().numpy() for score in scores)

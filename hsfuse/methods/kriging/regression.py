@@ -60,6 +60,11 @@ class CellDesign:
         (brightness,) = self._mean(self.pixels.brightness[None])
         return 1 / (brightness[self.used] + self.settings.brightness_floor)
 
+    @property
+    def linear_count(self) -> int:
+        """Number of linear features: a constant and the MS bands."""
+        return 1 + len(self.pixels.bands)
+
     def features(self, process: int, features: RandomFeatures) -> Tensor:
         """
         Return D of a process's features at the used HS pixels.
@@ -70,33 +75,28 @@ class CellDesign:
 
         Returns
         -------
-        Tensor of shape (1 + MS bands + features, HS pixels)
+        Tensor of shape (HS pixels, 1 + MS bands + features)
             The linear features come first.
         """
         lattices = self.settings.lattices(process, self.ratio)
-        random = [self._on_lattice(process, features, *each) for each in lattices]
-        return torch.cat([self._linear, torch.stack(random).mean(dim=0).mT])
-
-    def _on_lattice(
-        self, process: int, features: RandomFeatures, step: int, first: tuple[int, int]
-    ) -> Tensor:
-        """
-        Return D of the random features, from every ``step``-th MS pixel along either axis.
-
-        Returns
-        -------
-        Tensor of shape (HS pixels, features)
-        """
-        lattice = slice(first[0], None, step), slice(first[1], None, step)
-        thin = self.pixels.cut(*lattice)
-        degrade = Degrade(self.degrade.rows[:, lattice[0]], self.degrade.columns[:, lattice[1]])
-        level = thin.level * thin.valid
-        share = degrade.forward(level)[self.used].clamp_min(_TINY)
-        random = _degraded(process, features, thin, degrade, self.settings.block)[self.used]
-        if step > 1:
-            coordinates = degrade.forward(thin.coordinates() * level)[:, self.used] / share
-            random = features.rotate(process, random, self._mean_coordinates - coordinates)
-        return random * (self._mean_level / share)[:, None]
+        total = self.degrade.rows.new_zeros((*self.used.shape, 2, features.count // 2))
+        share, coordinates = torch.zeros(()), torch.zeros(())
+        for step, first in lattices:
+            area = slice(first[0], None, step), slice(first[1], None, step)
+            thin = self.pixels.cut(*area)
+            degrade = Degrade(self.degrade.rows[:, area[0]], self.degrade.columns[:, area[1]])
+            _add_degraded(total, process, features, thin, degrade, self.settings.block)
+            level = thin.level * thin.valid
+            share = share + degrade.forward(level)[self.used]
+            if len(lattices) > 1:
+                moved = degrade.forward(thin.coordinates() * level)
+                coordinates = coordinates + moved[:, self.used]
+        share = share.clamp_min(_TINY)
+        random = total[self.used].flatten(1)
+        if len(lattices) > 1:
+            random = features.rotate(process, random, self._mean_coordinates - coordinates / share)
+        random = random.mul_((self._mean_level / share)[:, None])
+        return torch.cat([self._linear.mT, random], dim=1)
 
     @cached_property
     def _linear(self) -> Tensor:
@@ -121,28 +121,32 @@ class CellDesign:
         return self.degrade.forward_masked(values, self.pixels.valid > 0)[0]
 
 
-def _degraded(
-    process: int, features: RandomFeatures, pixels: PixelMaps, degrade: Degrade, block: int
-) -> Tensor:
-    """Return D of features, (coarse rows, coarse columns, features), not normalised by share."""
+def _add_degraded(
+    total: Tensor,
+    process: int,
+    features: RandomFeatures,
+    pixels: PixelMaps,
+    degrade: Degrade,
+    block: int,
+) -> None:
+    """Add D of features to (coarse rows, coarse columns, 2, features / 2), not over its share."""
     # MS pixels outside the PSF of every HS pixel of the cell are only read for texture maps.
     weighted = [slice(*_ends(weights.any(dim=0))) for weights in (degrade.rows, degrade.columns)]
     pixels = pixels.cut(*weighted)
     rows, columns = degrade.rows[:, weighted[0]], degrade.columns[:, weighted[1]]
-    coordinates, level = pixels.coordinates(), features.scale * pixels.level * pixels.valid
-    total = level.new_zeros((2, len(rows), len(columns), features.count // 2))
+    # Column by column: D along y, with each pixel's brightness, is one product for a column.
+    coordinates = pixels.coordinates().transpose(1, 2).contiguous()
+    level = features.scale * pixels.level * pixels.valid
     for area in _blocks(level.shape[0], level.shape[1], block):
         down, across = rows[:, area[0]], columns[:, area[1]]
         inside = [slice(*_ends(weights.any(dim=1))) for weights in (down, across)]
         down, across = down[inside[0]], across[inside[1]]
-        # Column by column: D along y, with each pixel's brightness, is one product for a column.
         weights = (down * level[area].mT[:, None]).contiguous()
-        waves = features(process, coordinates[:, *area].transpose(1, 2).flatten(1))
-        for wave, degraded in zip(waves, total, strict=True):
+        waves = features(process, coordinates[:, area[1], area[0]].flatten(1))
+        for index, wave in enumerate(waves):
             along = torch.bmm(weights, wave.unflatten(0, (len(weights), -1)))
             part = (across @ along.flatten(1)).unflatten(1, along.shape[1:])
-            degraded[inside[0], inside[1]] += part.transpose(0, 1)
-    return torch.cat([*total], dim=2)
+            total[inside[0], inside[1], index] += part.transpose(0, 1)
 
 
 def _ends(flags: Tensor) -> tuple[int, int]:
@@ -162,31 +166,47 @@ def _blocks(rows: int, columns: int, size: int) -> Iterator[tuple[slice, slice]]
             yield slice(row, min(row + height, rows)), slice(column, min(column + width, columns))
 
 
-def ridge_weights(design: Tensor, observed: Tensor, noise: NDArray[np.float64]) -> Tensor:
+def ridge_weights(
+    design: Tensor,
+    observed: Tensor,
+    noise: NDArray[np.float64],
+    settings: KrigingSettings,
+    linear: int = 0,
+) -> Tensor:
     """
     Return the weights of features given HS pixels, shape (components, features).
 
     Parameters
     ----------
-    design : Tensor of shape (features, HS pixels)
+    design : Tensor of shape (HS pixels, features)
         D of the features, in float64.
     observed : Tensor of shape (components, HS pixels)
         Components of the HS image, in float64.
     noise : ndarray of shape (components,)
         Variance of the noise of each component, in units of the variance of the component.
+    settings : KrigingSettings
+        Settings with the noise from which on products and factors are computed in float32.
+    linear : int
+        Number of linear features, which come first. They are larger than the others by their
+        prior deviation and the number of HS pixels, so that their products need float64.
     """
-    weights = observed.new_zeros((len(observed), len(design)))
-    if observed.shape[1] == 0:
+    weights = observed.new_zeros((len(observed), design.shape[1]))
+    if not len(design):
         return weights
     scale = _scale(observed)
-    moment = design @ (observed / scale).mT
-    gram = _gram(design)
+    moment = design.mT @ (observed / scale).mT
+    if noise.min() >= settings.single_product_noise:
+        gram = _mixed_gram(design, linear)
+    else:
+        gram = _gram(design)
     for value in np.unique(noise):
         selected = torch.from_numpy(noise == value).to(gram.device)
-        ridged = gram.clone()
+        single = value >= settings.single_factor_noise
+        ridged = gram.to(torch.float32 if single else torch.float64, copy=True)
         ridged.diagonal().add_(float(value))
         factor = torch.linalg.cholesky(ridged)
-        weights[selected] = torch.cholesky_solve(moment[:, selected], factor).mT
+        solution = torch.cholesky_solve(moment[:, selected].to(factor), factor)
+        weights[selected] = solution.mT.to(weights)
     return weights * scale
 
 
@@ -212,7 +232,7 @@ def cross_validation(design: Tensor, observed: Tensor, settings: KrigingSettings
     values, vectors = torch.linalg.eigh(_gram(design))
     values = values.clamp_min(1e-9 * float(values.max()))
     # Singular vectors in the space of HS pixels; the residual outside them is noise at any ridge.
-    projected = (target @ design.mT) @ vectors / values.sqrt()
+    projected = (target @ design) @ vectors / values.sqrt()
     residual = target.square().sum(dim=1, keepdim=True) - projected.square().sum(
         dim=1, keepdim=True
     )
@@ -248,11 +268,18 @@ def _scale(observed: Tensor) -> Tensor:
 
 
 def _gram(design: Tensor, parts: int = 4) -> Tensor:
-    """Return ``design @ design.mT``; blocks above the diagonal are copied from below."""
-    chunks = design.chunk(parts)
-    rows = [[a @ b.mT for b in chunks[: i + 1]] for i, a in enumerate(chunks)]
-    full = [
-        [rows[i][j] if j <= i else rows[j][i].mT for j in range(len(chunks))]
-        for i in range(len(chunks))
-    ]
-    return torch.cat([torch.cat(row, dim=1) for row in full])
+    """Return ``design.mT @ design`` on and below the diagonal; above it are zeros."""
+    count = design.shape[1]
+    gram, size = design.new_zeros((count, count)), -(-count // parts)
+    for start in range(0, count, size):
+        stop = min(start + size, count)
+        gram[start:stop, :stop] = design[:, start:stop].mT @ design[:, :stop]
+    return gram
+
+
+def _mixed_gram(design: Tensor, linear: int) -> Tensor:
+    """Return :func:`_gram` in float64, from products in float32 of all but the linear features."""
+    gram = design.new_zeros((design.shape[1], design.shape[1]))
+    gram[:, :linear] = design.mT @ design[:, :linear]
+    gram[linear:, linear:] = _gram(design[:, linear:].float())
+    return gram

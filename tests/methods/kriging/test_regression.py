@@ -23,6 +23,7 @@ SETTINGS = KrigingSettings(
     processes=((Kernel(1.0, 16.0), Kernel(4.0, 3.0)), (Kernel(2.0, 4.0),)), features=512
 )
 BANDS = 3
+IN_FLOAT64 = replace(SETTINGS, single_product_noise=math.inf, single_factor_noise=math.inf)
 
 
 def test_features_approximate_the_mean_of_two_covariances() -> None:
@@ -96,13 +97,13 @@ def design_of(
 
 
 def expected_of(design: CellDesign, process: int, features: RandomFeatures) -> Tensor:
-    """Return D of the random features on all MS pixels."""
+    """Return D of the random features on all MS pixels, (HS pixels, features)."""
     pixels = design.pixels
     waves = torch.cat(features(process, pixels.coordinates().flatten(1)), dim=1)
     values = waves.mT.reshape(-1, *pixels.valid.shape)
     values = values * (features.scale * pixels.level * pixels.valid)
     mean = design.degrade.forward(values) / design.degrade.forward(pixels.valid)
-    return mean[:, design.used]
+    return mean[:, design.used].mT
 
 
 @pytest.mark.parametrize("process", [0, 1])
@@ -112,7 +113,7 @@ def test_d_of_features_is_exact_on_all_ms_pixels(process: int) -> None:
     pixels = pixels_of(ratio=3)
     for block in (100, 10000):
         design = design_of(pixels, 3, replace(SETTINGS, block=block))
-        found = design.features(process, features)[1 + BANDS :]
+        found = design.features(process, features)[:, 1 + BANDS :]
         assert torch.allclose(found, expected_of(design, process, features), rtol=0, atol=1e-10)
 
 
@@ -121,7 +122,7 @@ def test_ms_pixels_beyond_the_psf_may_fill_a_block() -> None:
     settings = replace(SETTINGS, features=16)
     features = RandomFeatures.draw(BANDS, settings)
     design = design_of(pixels_of(180, 3), 3, replace(settings, block=100), margin=66)
-    found = design.features(0, features)[1 + BANDS :]
+    found = design.features(0, features)[:, 1 + BANDS :]
     assert torch.allclose(found, expected_of(design, 0, features), rtol=0, atol=1e-10)
 
 
@@ -131,7 +132,7 @@ def test_d_of_features_on_a_lattice_is_near_that_on_all_ms_pixels(process: int) 
     features = RandomFeatures.draw(BANDS, SETTINGS)
     design = design_of(pixels_of(), 4, SETTINGS)
     wanted = expected_of(design, process, features)
-    error = design.features(process, features)[1 + BANDS :] - wanted
+    error = design.features(process, features)[:, 1 + BANDS :] - wanted
     assert 0 < error.square().mean().sqrt() < 0.004 * wanted.square().mean().sqrt()
 
 
@@ -142,17 +143,17 @@ def test_d_of_linear_features_on_a_lattice_is_exact() -> None:
     design = design_of(pixels_of(), 4, SETTINGS)
     for process in (0, 1):
         wanted = expected_of(design, process, features)
-        found = design.features(process, features)[1 + BANDS :]
-        sines = slice(len(wanted) // 2, None)
-        scale = wanted[sines].abs().mean()
-        assert (found[sines] - wanted[sines]).abs().max() < 1e-6 * scale
+        found = design.features(process, features)[:, 1 + BANDS :]
+        sines = slice(wanted.shape[1] // 2, None)
+        scale = wanted[:, sines].abs().mean()
+        assert (found[:, sines] - wanted[:, sines]).abs().max() < 1e-6 * scale
         assert torch.allclose(found, wanted, rtol=1e-8)
 
 
 def test_d_of_the_linear_part_is_exact_on_a_lattice() -> None:
     """The constant is one and the bands are degraded on all MS pixels."""
     design = design_of(pixels_of(), 4, SETTINGS)
-    found = design.features(0, RandomFeatures.draw(BANDS, SETTINGS))[: 1 + BANDS]
+    found = design.features(0, RandomFeatures.draw(BANDS, SETTINGS)).mT[: 1 + BANDS]
     pixels, degrade = design.pixels, design.degrade
     wanted = degrade.forward(pixels.bands * pixels.valid) / degrade.forward(pixels.valid)
     deviation = SETTINGS.linear_deviation
@@ -176,22 +177,42 @@ def test_processes_use_the_two_halves_of_the_ms_pixels() -> None:
 def test_weights_solve_the_ridge_problem() -> None:
     """As least squares of the system with the roots of the noise below it."""
     draw = np.random.default_rng(0)
-    design, observed = draw.normal(size=(12, 40)), draw.normal(size=(3, 40)) * [[5], [0.1], [1]]
+    design, observed = draw.normal(size=(40, 12)), draw.normal(size=(3, 40)) * [[5], [0.1], [1]]
     noise = np.array([0.1, 3.0, 0.1])
-    found = ridge_weights(torch.from_numpy(design), torch.from_numpy(observed), noise)
+    found = ridge_weights(
+        torch.from_numpy(design), torch.from_numpy(observed), noise, IN_FLOAT64
+    ).numpy()
     for component in range(3):
-        system = np.concatenate([design.T, math.sqrt(noise[component]) * np.eye(12)])
+        system = np.concatenate([design, math.sqrt(noise[component]) * np.eye(12)])
         target = np.concatenate([observed[component], np.zeros(12)])
         wanted = np.linalg.lstsq(system, target)[0]
-        assert np.allclose(found[component].numpy(), wanted, rtol=1e-9, atol=1e-12)
+        assert np.allclose(found[component], wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_products_in_float32_change_weights_by_a_fraction_of_the_noise() -> None:
+    """At the smallest noise with such products, beside linear features that are far larger."""
+    generator = torch.Generator().manual_seed(0)
+    draw = {"generator": generator, "dtype": torch.float64}
+    random = torch.randn((2304, 256), **draw) / math.sqrt(1024)  # type: ignore[arg-type]
+    random[:, 128:] = random[:, :128] + 1e-2 * random[:, 128:]  # nearly dependent
+    linear = 15 + torch.randn((2304, 4), **draw)  # type: ignore[arg-type]
+    design = torch.cat([linear, random], dim=1)
+    observed = torch.randn((2, 260), **draw) @ design.mT  # type: ignore[arg-type]
+    noise = np.array([DEFAULT.single_product_noise, DEFAULT.single_factor_noise])
+    for settings, linear_count, tolerance in ((DEFAULT, 4, 3e-5), (IN_FLOAT64, 4, 0.0)):
+        found = ridge_weights(design, observed, noise, settings, linear_count)
+        wanted = ridge_weights(design, observed, noise, IN_FLOAT64)
+        error = (found - wanted) @ design.mT
+        assert error.square().mean().sqrt() <= tolerance * observed.square().mean().sqrt()
 
 
 def test_a_cell_without_data_has_weights_of_zero() -> None:
     """No HS pixel is used."""
     nothing = torch.zeros((2, 0), dtype=torch.float64)
-    design = torch.zeros((5, 0), dtype=torch.float64)
+    design = torch.zeros((0, 5), dtype=torch.float64)
     assert torch.equal(
-        ridge_weights(design, nothing, np.ones(2)), torch.zeros((2, 5), dtype=torch.float64)
+        ridge_weights(design, nothing, np.ones(2), SETTINGS),
+        torch.zeros((2, 5), dtype=torch.float64),
     )
 
 
@@ -200,10 +221,10 @@ def test_cross_validation_finds_the_noise_that_was_added(noise: float) -> None:
     """Its score is least at the variance of the noise, to a step of the noises."""
     generator = torch.Generator().manual_seed(0)
     draw = {"generator": generator, "dtype": torch.float64}
-    design = torch.randn((60, 200), **draw) / math.sqrt(60)  # type: ignore[arg-type]
+    design = torch.randn((200, 60), **draw) / math.sqrt(60)  # type: ignore[arg-type]
     weights = torch.randn((40, 60), **draw)  # type: ignore[arg-type]
     error = torch.randn((40, 200), **draw)  # type: ignore[arg-type]
-    observed = 7 * (weights @ design + math.sqrt(noise) * error)
+    observed = 7 * (weights @ design.mT + math.sqrt(noise) * error)
     scores = cross_validation(design, observed, SETTINGS)
     assert scores.shape == (len(SETTINGS.noises), 40)
     assert scores.amin(dim=0).abs().max() < 1e-9
