@@ -99,17 +99,18 @@ def estimate_block(
     coordinates = pixels.coordinates().flatten(1)
     level = features.scale * pixels.level.flatten()
     cells = [models[row.index, column.index] for row, column in block.cells]
-    weights = block.weights(level)
+    weights = torch.stack(block.weights(level), dim=1)[..., None]
     estimates = []
     for process in range(len(features.settings.processes)):
         cosines, sines = features(process, coordinates)
-        total = torch.zeros((len(cells[0].residual), len(level)), device=level.device)
-        for weight, cell in zip(weights, cells, strict=True):
-            fixed, cosine_weights, sine_weights = cell.parts(process, len(linear))
-            random = torch.addmm(cosine_weights @ cosines.mT, sine_weights, sines.mT)
-            estimate = torch.addcmul(fixed @ linear, random, level)
-            total += estimate if len(cells) == 1 else weight * estimate
-        estimates.append(total)
+        # The weights of all cells in one product, since those of one are few.
+        parts = zip(*(cell.parts(process, len(linear)) for cell in cells), strict=True)
+        fixed, cosine_weights, sine_weights = (torch.cat(part).mT for part in parts)
+        random = torch.addmm(cosines @ cosine_weights, sines, sine_weights)
+        estimate = torch.addcmul(linear.mT @ fixed, random, level[:, None])
+        if len(cells) > 1:
+            estimate = (estimate.unflatten(1, (len(cells), -1)) * weights).sum(dim=1)
+        estimates.append(estimate.mT)
     return torch.stack(estimates).unflatten(2, pixels.brightness.shape)
 
 
