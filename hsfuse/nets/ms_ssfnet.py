@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 
-import torch
 from torch import Tensor, nn
 
 from hsfuse.nets.network import HSInput, Network
@@ -121,6 +120,23 @@ class Block(nn.Sequential):
             nn.PReLU(width),
         )
 
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """
+        Return the features of one or more inputs, which are stacked.
+
+        The first convolution is the sum of those of the inputs: their concatenation is as large as
+        all other intermediate results and costs a fifth of the convolution.
+        """
+        first, *others = self
+        assert isinstance(first, nn.Conv2d)
+        weights = first.weight.split([each.shape[1] for each in inputs], dim=1)
+        feature = nn.functional.conv2d(inputs[0], weights[0], first.bias, padding=1)
+        for each, weight in zip(inputs[1:], weights[1:], strict=True):
+            feature += nn.functional.conv2d(each, weight, padding=1)
+        for layer in others:
+            feature = layer(feature)
+        return feature
+
 
 class MSSSFNet(Network):
     """The network of an :class:`Architecture`; auxiliary heads serve training only."""
@@ -173,7 +189,7 @@ class MSSSFNet(Network):
         feature = self.spectral[0](coarse)  # (batch, width, h, w) (eq. 3)
         for scale, (up, block) in enumerate(zip(self.up, self.spectral[1:], strict=True), start=1):
             skip = skips[self.architecture.scales - scale]
-            feature = block(torch.cat([up(feature), skip], dim=1))  # ×2 (eq. 4, 7, 3)
+            feature = block(up(feature), skip)  # ×2 (eq. 4, 7, 3)
             key = str(scale)
             if auxiliary and key in self.auxiliary:
                 outputs.append(self.auxiliary[key](feature))  # (batch, C, 2^scale h, ·)
