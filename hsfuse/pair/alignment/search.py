@@ -42,15 +42,16 @@ def search_shifts(windows: list[WindowPair]) -> list[tuple[int, int]]:
         if basis is None:
             continue
         comparable = True
-        for row, down in enumerate(steps):
-            for column, right in enumerate(steps):
-                place = (
-                    slice(far + down, degraded.shape[1] - far + down),
-                    slice(far + right, degraded.shape[2] - far + right),
-                )
-                unexplained[row, column] += _trimmed_residual(
-                    basis, degraded[(slice(None), *place)][:, used]
-                )
+        places = (
+            (
+                slice(far + down, degraded.shape[1] - far + down),
+                slice(far + right, degraded.shape[2] - far + right),
+            )
+            for down in steps
+            for right in steps
+        )
+        values = np.stack([degraded[(slice(None), *place)][:, used] for place in places])
+        unexplained += _trimmed_residuals(basis, values).reshape(unexplained.shape)
     shifts: list[tuple[int, int]] = []
     for index in np.argsort(unexplained, axis=None, kind="stable") if comparable else ():
         down, right = steps[int(index) // len(steps)], steps[int(index) % len(steps)]
@@ -69,19 +70,37 @@ def _subset(valid: NDArray[np.bool_], maximum: int, draw: np.random.Generator) -
     return subset
 
 
-def _trimmed_residual(columns: Array, values: Array) -> float:
-    """Return the unexplained share of the variance over the pixels with the smallest residuals."""
-    spread = np.maximum(values.var(axis=1), 1e-300)
-    used = np.ones(len(columns), dtype=bool)
+def _trimmed_residuals(columns: Array, values: Array) -> Array:
+    """
+    Return the unexplained share of the variance over the pixels with the smallest residuals.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (pixels, columns)
+        Regressors.
+    values : ndarray of shape (shifts, bands, pixels)
+        Bands for each shift; all shifts are computed together, since each takes little time.
+
+    Returns
+    -------
+    ndarray of shape (shifts,)
+    """
+    spread = np.maximum(values.var(axis=2), 1e-300)
+    used = np.ones((len(values), 1, len(columns)))
+    products = (columns[:, :, None] * columns[:, None]).reshape(len(columns), -1)
     ridge = 1e-9 * np.eye(columns.shape[1])
     for _ in range(_SETTINGS.trimmings):
-        design, targets = columns[used], values[:, used]
-        line = np.linalg.solve(design.T @ design + ridge, design.T @ targets.T)
-        power = (values - (columns @ line).T) ** 2
-        size = (power / spread[:, None]).mean(axis=0)
-        used = size <= np.quantile(size, _SETTINGS.trimmed_share)
-    unexplained = power[:, used].mean(axis=1) / np.maximum(values[:, used].var(axis=1), 1e-300)
-    return float(np.clip(unexplained, 0, 1).mean())
+        gram = (used[:, 0] @ products).reshape(-1, *ridge.shape) + ridge
+        line = np.linalg.solve(gram, ((used * values) @ columns).transpose(0, 2, 1))
+        power = (values - (columns @ line).transpose(0, 2, 1)) ** 2
+        size = (power / spread[..., None]).mean(axis=1)
+        limit = np.quantile(size, _SETTINGS.trimmed_share, axis=1, keepdims=True)
+        used = (size <= limit)[:, None].astype(np.float64)
+    count = used.sum(axis=2)
+    centred = values - ((used * values).sum(axis=2) / count)[..., None]
+    variance = (used * centred**2).sum(axis=2) / count
+    unexplained = (used * power).sum(axis=2) / count / np.maximum(variance, 1e-300)
+    return np.asarray(np.clip(unexplained, 0, 1).mean(axis=1))
 
 
 def _rank_values(bands: Array) -> Array:
