@@ -234,8 +234,8 @@ def _component_scene(
     Rows and columns beyond complete coarse pixels of the network are removed.
     """
     (patch,) = pair.survey.patches
-    estimators = Estimators.prepare(pair.survey)
-    scales = measure_scales(pair.survey, estimators)
+    estimators, scenes = Estimators.prepare(pair.survey)
+    scales = measure_scales(pair.survey, estimators, scenes)
     kriging = estimators.kriging
     rows, columns = (n - n % architecture.ratio for n in patch.geometry.fine_shape)
     core = Span(0, rows), Span(0, columns)

@@ -244,10 +244,14 @@ class Survey:
         pixels : int
             Approximate number of MS pixels of all patches together.
         """
+        some = self.spread(maximum)
+        return [patch.middle(self.psf, pixels / len(some)) for patch in some]
+
+    def spread(self, maximum: int) -> list[Patch]:
+        """Return at most ``maximum`` of the patches with MS data, spread over the survey."""
         patches = [p for p in self.patches if np.isfinite(p.fine).all(axis=0).any()]
         indexes = np.linspace(0, len(patches) - 1, min(maximum, len(patches))).round().astype(int)
-        some = [patches[index] for index in indexes]
-        return [patch.middle(self.psf, pixels / len(some)) for patch in some]
+        return [patches[index] for index in indexes]
 
     @cached_property
     def radiometry(self) -> Radiometry:

@@ -26,7 +26,7 @@ from hsfuse.methods.kriging.application import (
     estimate_block,
 )
 from hsfuse.methods.kriging.cells import CellGrid, CellPart, cell_parts, divide_scene
-from hsfuse.methods.kriging.conditioning import condition_cells
+from hsfuse.methods.kriging.conditioning import CellRegression, condition_cells
 from hsfuse.methods.kriging.features import RandomFeatures
 from hsfuse.methods.kriging.models import CellModel, pack_models, unpack_models
 from hsfuse.methods.kriging.pixels import PixelMaps
@@ -164,12 +164,27 @@ class KrigingFuser:
         ndarray
             From :func:`~hsfuse.methods.kriging.models.pack_models`.
         """
-        design, observed = self.design(window)
-        areas = self.cells.areas(window.start)
-        models = condition_cells(
-            design, observed, areas, self.features, ridge=self.ridge, noise=self.noise
-        )
-        return pack_models(models)
+        return self.condition_regression(self.regression(window), window.start)
+
+    def condition_regression(
+        self, regression: CellRegression, start: tuple[int, int]
+    ) -> NDArray[np.float32]:
+        """
+        Return the models of the cells of a unit from its regression; see :meth:`condition`.
+
+        Parameters
+        ----------
+        regression : CellRegression
+            Result of :meth:`regression`, also by a fuser with another ``ridge``.
+        start : tuple of int
+            Row and column in the scene of the first HS pixel of the window.
+        """
+        areas = self.cells.areas(start)
+        return pack_models(condition_cells(regression, areas, ridge=self.ridge, noise=self.noise))
+
+    def regression(self, window: Window) -> CellRegression:
+        """Return the regression of the HS pixels of a window on the features."""
+        return CellRegression.of(*self.design(window), self.features)
 
     def design(self, window: Window) -> tuple[CellDesign, Tensor]:
         """Return the regression design of the HS pixels of a window, and their components."""

@@ -22,7 +22,7 @@ individual MS pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,18 +31,36 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hsfuse.core.noise import signal_components
-from hsfuse.methods import Options
+from hsfuse.methods import Options, Window
 from hsfuse.methods.conditioning import middle_window
 from hsfuse.methods.guided.regression import fit
 from hsfuse.methods.guided.selection import select_parameters
 from hsfuse.methods.kriging.appearance import Appearance
+from hsfuse.methods.kriging.conditioning import CellRegression
 from hsfuse.methods.kriging.features import RandomFeatures
 from hsfuse.methods.kriging.fuser import KrigingFuser
-from hsfuse.methods.kriging.regression import CellDesign, cross_validation, noise_levels
+from hsfuse.methods.kriging.regression import cross_validation, noise_levels
 from hsfuse.methods.kriging.settings import DEFAULT, KrigingSettings
 from hsfuse.pair.survey import Survey
 
-__all__ = ["METHOD", "Kriging"]
+__all__ = ["METHOD", "Kriging", "SampledScene"]
+
+
+@dataclass(frozen=True)
+class SampledScene:
+    """
+    The centre of a surveyed window as a separate scene, with its regression.
+
+    Attributes
+    ----------
+    window : Window
+        The window.
+    regression : CellRegression
+        Its regression, with the designs of all processes.
+    """
+
+    window: Window
+    regression: CellRegression
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,12 @@ class Kriging:
 
     def prepare(self, survey: Survey, options: Options) -> KrigingFuser:
         """See :class:`hsfuse.methods.Method`."""
+        return self.prepare_with_scenes(survey, options)[0]
+
+    def prepare_with_scenes(
+        self, survey: Survey, options: Options
+    ) -> tuple[KrigingFuser, list[SampledScene]]:
+        """Return the fuser, and the scenes on which the noise of the components was selected."""
         settings = self.settings
         parameters = select_parameters(survey, settings.guided)
         # `guided` fuses few components, because its noise grows with their number; here the noise
@@ -72,28 +96,29 @@ class Kriging:
             survey.ratio,
             settings,
         )
-        return replace(fuser, ridge=_select_ridge(survey, fuser))
+        scenes = list(_sampled_scenes(survey, fuser))
+        return replace(fuser, ridge=_select_ridge(scenes, fuser)), scenes
 
 
-def _validation_cells(survey: Survey, fuser: KrigingFuser) -> Iterator[tuple[CellDesign, Tensor]]:
-    """Yield the design and components of the centre of some surveyed windows, each as one cell."""
+def _sampled_scenes(survey: Survey, fuser: KrigingFuser) -> Iterator[SampledScene]:
+    """Yield the centre of some surveyed windows, each conditioned as one cell."""
     settings = fuser.settings
-    step = -(-len(survey.patches) // settings.validation_cells)
-    for patch in survey.patches[::step]:
-        yield fuser.design(middle_window(patch, settings.validation_side))
+    for patch in survey.spread(settings.validation_cells):
+        window = middle_window(patch, settings.validation_side)
+        yield SampledScene(window, fuser.regression(window).in_memory())
 
 
-def _select_ridge(survey: Survey, fuser: KrigingFuser) -> NDArray[np.float64]:
+def _select_ridge(scenes: Sequence[SampledScene], fuser: KrigingFuser) -> NDArray[np.float64]:
     """Select the noise of each process and component by cross-validation on a few cells."""
     settings = fuser.settings
     scores: list[list[Tensor]] = [[] for _ in settings.processes]
-    for cell, observed in _validation_cells(survey, fuser):
-        target, weight = observed[:, cell.used].double(), cell.weight.double()
+    for regression in (scene.regression for scene in scenes):
+        weight = regression.weight.double()
         if not len(weight):
             continue
-        for process, score in enumerate(scores):
-            design = cell.features(process, fuser.features) * weight[:, None]
-            score.append(cross_validation(design, target * weight, settings))
+        target = regression.observed[:, regression.used].double() * weight
+        for design, score in zip(regression.designs, scores, strict=True):
+            score.append(cross_validation(design * weight[:, None], target, settings))
     if not scores[0]:
         return np.ones((len(scores), len(fuser.noise)))
     means = (torch.stack(score).mean(dim=0).cpu().numpy() for score in scores)

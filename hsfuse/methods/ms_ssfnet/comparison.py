@@ -3,11 +3,12 @@ Comparison of the estimates of components with each other and with the MS image.
 
 Errors are unknown where there is no reference. Their size is inferred from the differences of the
 estimates, which are computed for the central parts of some surveyed windows, each conditioned as
-a scene of its own.
+a separate scene: those on which the noise of `kriging` was selected, whose features are known.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +19,9 @@ from torch import Tensor
 from hsfuse.core.grid import Geometry, Span
 from hsfuse.methods import Window
 from hsfuse.methods.component_response import ComponentResponse
-from hsfuse.methods.conditioning import middle_window, with_models
+from hsfuse.methods.kriging.method import SampledScene
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
 from hsfuse.observe import Interpolate
-from hsfuse.pair.patch import Patch
-from hsfuse.pair.survey import Survey
 
 __all__ = ["ComparisonSettings", "EstimateComparison", "interpolate_components"]
 
@@ -31,13 +30,7 @@ __all__ = ["ComparisonSettings", "EstimateComparison", "interpolate_components"]
 class ComparisonSettings:
     """Settings of the pixels on which estimates are compared."""
 
-    # Number of surveyed windows, spread over the scene, and approximate number of MS pixels of all
-    # of them.
-    windows: int = 3
-    pixels: int = 2**19
-    # Side in HS pixels of the central part of a window that is conditioned: one cell of `kriging`.
-    conditioned_side: int = 48
-    # Side in MS pixels of its central part on which the estimates are compared.
+    # Side in MS pixels of the central part of a scene on which the estimates are compared.
     compared_side: int = 256
 
 
@@ -64,31 +57,28 @@ class EstimateComparison:
     ms_residual: Tensor
 
     @classmethod
-    def of_survey(
+    def of_scenes(
         cls,
-        survey: Survey,
+        scenes: Sequence[SampledScene],
         estimators: Estimators,
         response: ComponentResponse,
         settings: ComparisonSettings = _DEFAULT,
     ) -> EstimateComparison:
         """
-        Return the comparison on the surveyed windows.
+        Return the comparison on some scenes.
 
         Parameters
         ----------
-        survey : Survey
-            Survey of the pair.
+        scenes : sequence of SampledScene
+            Scenes of :meth:`Estimators.prepare`.
         estimators : Estimators
             Estimators, prepared for the pair.
         response : ComponentResponse
             Response of the MS sensor to components.
         settings : ComparisonSettings
-            Number and size of the windows.
+            Size of the part of a scene that is compared.
         """
-        parts = [
-            _compare(patch, estimators, response, settings)
-            for patch in survey.sample(settings.windows, settings.pixels)
-        ]
+        parts = [_compare(scene, estimators, response, settings) for scene in scenes]
         return cls(
             torch.cat([part.detail for part in parts], dim=1),
             torch.cat([part.squared_difference for part in parts], dim=1),
@@ -97,15 +87,15 @@ class EstimateComparison:
 
 
 def _compare(
-    patch: Patch,
+    scene: SampledScene,
     estimators: Estimators,
     response: ComponentResponse,
     settings: ComparisonSettings,
 ) -> EstimateComparison:
-    """Return the comparison in the centre of a surveyed window."""
-    window = middle_window(patch, settings.conditioned_side)
+    """Return the comparison in the centre of a scene."""
+    window = scene.window
     estimators = estimators.for_scene(window.geometry.coarse_shape)
-    fitted = estimators.fit(with_models(estimators, window))
+    fitted = estimators.fit_scene(scene)
     area, valid = _compared_pixels(window, settings)
     estimates = estimators.estimate(fitted, area)
     interpolated = interpolate_components(window.geometry, fitted.observed, area)

@@ -16,9 +16,10 @@ from hsfuse.core.local_models import LocalModelGrid
 from hsfuse.methods import Options, Window
 from hsfuse.methods.cnmf.method import Cnmf, CnmfFuser
 from hsfuse.methods.cnmf.settings import CnmfSettings
+from hsfuse.methods.conditioning import with_models
 from hsfuse.methods.guided.regression import LocalFit
 from hsfuse.methods.kriging.fuser import KrigingFuser, average
-from hsfuse.methods.kriging.method import Kriging
+from hsfuse.methods.kriging.method import Kriging, SampledScene
 from hsfuse.methods.kriging.pixels import PixelMaps
 from hsfuse.methods.kriging.settings import DEFAULT as KRIGING
 from hsfuse.methods.kriging.settings import KrigingSettings
@@ -182,9 +183,9 @@ class Estimators:
     @classmethod
     def prepare(
         cls, survey: Survey, *, device: str = "cpu", settings: EstimatorSettings = _DEFAULT
-    ) -> Estimators:
+    ) -> tuple[Estimators, list[SampledScene]]:
         """
-        Return the estimators for a survey.
+        Return the estimators for a survey, and scenes on which estimates can be compared.
 
         Parameters
         ----------
@@ -195,8 +196,9 @@ class Estimators:
         settings : EstimatorSettings
             Settings of the methods.
         """
-        kriging = Kriging(settings.kriging).prepare(survey, Options(device=device))
-        return cls(kriging, Cnmf(settings.cnmf).prepare(survey, Options()))
+        method, options = Kriging(settings.kriging), Options(device=device)
+        kriging, scenes = method.prepare_with_scenes(survey, options)
+        return cls(kriging, Cnmf(settings.cnmf).prepare(survey, Options())), scenes
 
     def for_scene(self, shape: tuple[int, int]) -> Estimators:
         """Return the estimators for a scene of that many rows and columns of HS pixels."""
@@ -229,8 +231,19 @@ class Estimators:
         ndarray of shape (components, values)
             The models of `kriging`, followed by the local fit of `guided`.
         """
-        fit = pack_fit(self.kriging.guided.local_fit(window))
-        return np.concatenate([self.kriging.condition(window), fit], axis=1)
+        return np.concatenate([self.kriging.condition(window), self._packed_fit(window)], axis=1)
+
+    def fit_scene(self, scene: SampledScene) -> FittedWindow:
+        """Return the window of a scene in memory, with the fits of all estimators."""
+        window, estimators = scene.window, self.for_scene(scene.window.geometry.coarse_shape)
+        if len(estimators.local_models.indexes) > 1:
+            return estimators.fit(with_models(estimators, window))
+        models = estimators.kriging.condition_regression(scene.regression, window.start)
+        packed = np.concatenate([models, estimators._packed_fit(window)], axis=1)
+        return estimators.fit(replace(window, models={(0, 0): packed}))
+
+    def _packed_fit(self, window: Window) -> NDArray[np.float32]:
+        return pack_fit(self.kriging.guided.local_fit(window))
 
     def fit(self, window: Window) -> FittedWindow:
         """

@@ -47,9 +47,12 @@ def prepare_components(
     PlanError
         If standard errors are requested for a pair that is too small for them.
     """
-    estimators = Estimators.prepare(survey, device=options.device, settings=settings.estimators)
+    estimators, scenes = Estimators.prepare(
+        survey, device=options.device, settings=settings.estimators
+    )
     kriging, subspace = estimators.kriging, estimators.kriging.guided.subspace
-    scales = measure_scales(survey, estimators, settings.scales, settings.response)
+    scales = measure_scales(survey, estimators, scenes, settings.scales, settings.response)
+    del scenes  # their features are large
     gain, unexplained = _ms_gain(survey, estimators, scales, settings)
     power = scales.prior_deviation**2 * subspace.power
     correction = NetworkCorrection(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from hsfuse.methods.component_response import ComponentResponse
 from hsfuse.methods.guided.regression import GuidedFuser
+from hsfuse.methods.kriging.method import SampledScene
 from hsfuse.methods.ms_ssfnet.comparison import ComparisonSettings, EstimateComparison
 from hsfuse.methods.ms_ssfnet.estimators import Estimators
 from hsfuse.methods.ms_ssfnet.response_correction import ResponseSettings, correct_response
@@ -45,7 +47,10 @@ class ScaleSettings:
     # Smallest variance of a principal component of the MS bands, relative to that of a band; one
     # with less is noise, and would fill a channel.
     minimum_ms_variance: float = 1e-3
-    # Step between the MS pixels from which the covariance of the MS bands is computed.
+    # Surveyed windows from which the covariance of the MS bands is computed, approximate number of
+    # MS pixels of all of them, and step between those used.
+    covariance_windows: int = 3
+    covariance_pixels: int = 2**19
     covariance_step: int = 7
 
 
@@ -94,6 +99,7 @@ class ComponentScales:
 def measure_scales(
     survey: Survey,
     estimators: Estimators,
+    scenes: Sequence[SampledScene],
     settings: ScaleSettings = _DEFAULT,
     response_settings: ResponseSettings = _DEFAULT_RESPONSE,
 ) -> ComponentScales:
@@ -106,6 +112,8 @@ def measure_scales(
         Survey of the pair.
     estimators : Estimators
         Estimators, prepared for the pair.
+    scenes : sequence of SampledScene
+        Scenes of :meth:`Estimators.prepare`, on which the estimates are compared.
     settings : ScaleSettings
         Settings of the scales.
     response_settings : ResponseSettings
@@ -113,7 +121,7 @@ def measure_scales(
     """
     kriging = estimators.kriging
     response = correct_response(survey, kriging.guided.subspace, kriging.noise, response_settings)
-    comparison = EstimateComparison.of_survey(survey, estimators, response, settings.comparison)
+    comparison = EstimateComparison.of_scenes(scenes, estimators, response, settings.comparison)
     deviation = _deviation(survey, kriging.guided)
     detail = np.maximum(_detail(comparison), settings.minimum_detail * deviation)
     prior = np.maximum(_prior_deviation(comparison, settings), settings.minimum_prior * detail)
@@ -170,7 +178,7 @@ def _gain(
 def _whitening(survey: Survey, guided: GuidedFuser, settings: ScaleSettings) -> Array:
     """Return the whitening of the leading principal components of the MS bands."""
     sampled = []
-    for patch in survey.sample(settings.comparison.windows, settings.comparison.pixels):
+    for patch in survey.sample(settings.covariance_windows, settings.covariance_pixels):
         bands, valid = guided.standardised(patch.fine)
         sampled.append(bands[:, valid][:, :: settings.covariance_step].double())
     fine = torch.cat(sampled, dim=1).cpu().numpy()

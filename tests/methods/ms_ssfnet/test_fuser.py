@@ -121,9 +121,8 @@ def with_kriging(settings: ComponentSettings, kriging: KrigingSettings) -> Compo
 # Scenes are divided into cells, of which a window has a part; textures reach less far than data
 # consistency does.
 PROCESSES = tuple((Kernel(1.0 + k, 8.0 - k, 1.0, (0.3,)),) for k in range(4))
-SMALL_CELLS = replace(
-    with_kriging(FAST, KrigingSettings(PROCESSES, cell=16, halo=4, ramp=2, features=48)),
-    scales=ScaleSettings(ComparisonSettings(conditioned_side=24)),
+SMALL_CELLS = with_kriging(
+    FAST, KrigingSettings(PROCESSES, cell=16, halo=4, ramp=2, features=48, validation_side=24)
 )
 
 
@@ -302,8 +301,10 @@ def test_the_prior_standard_deviation_is_measured_on_the_estimates(
     """
     survey, window = pair_of(cube_of(96))
     settings = replace(
-        with_kriging(FAST, replace(FAST.estimators.kriging, cell=8, halo=3, ramp=2)),
-        scales=ScaleSettings(ComparisonSettings(conditioned_side=24, compared_side=20)),
+        with_kriging(
+            FAST, replace(FAST.estimators.kriging, cell=8, halo=3, ramp=2, validation_side=24)
+        ),
+        scales=ScaleSettings(ComparisonSettings(compared_side=20)),
     )
     fuser = prepared(survey, weights(0.0), settings)
     middle = middle_window(survey.patches[0], 24)
