@@ -10,7 +10,8 @@ MS image blurred by the MTF of the HS sensor, sampled and interpolated again. Fo
 each HS band has its own synthesised band (:mod:`hsfuse.methods.hypersharpening`). Nothing is
 iterated.
 
-Differences from the publication: D has the PSF of the pair in place of a nominal MTF, at any
+Differences from the publication: the quotient is bounded where the divisor is below the error of
+the synthesised band (see there); D has the PSF of the pair in place of a nominal MTF, at any
 real ratio; U is cubic convolution, the same as for X, in place of a filter for ratios of powers of
 two. The regression of the synthesised bands replaces the equalisation of mean and deviation.
 """

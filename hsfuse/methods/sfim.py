@@ -7,7 +7,8 @@ doi:10.1080/014311600750037499, eq. 5: ``Z = X Y / mean(Y)``, with X the interpo
 the mean over a square of one HS pixel about each MS pixel. For several MS bands each HS band has
 its own synthesised band (:mod:`hsfuse.methods.hypersharpening`). Nothing is iterated.
 
-Differences from the publication: the side of the square is the ratio, also where that is no odd
+Differences from the publication: the quotient is bounded where the divisor is below the error of
+the synthesised band (see there); the side of the square is the ratio, also where that is no odd
 whole number; pixels without data have no weight in the mean.
 """
 

@@ -1,5 +1,6 @@
 """The standard methods of the field against dense implementations of their equations."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -9,9 +10,11 @@ from numpy.typing import NDArray
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.psf import PSF
 from hsfuse.core.resample import degrade_matrix, interpolation_matrix
+from hsfuse.core.synthesis import SynthesisedBands
 from hsfuse.methods import Options, Window, load_method
 from hsfuse.methods.fuse import Fuse, FuseSettings
 from hsfuse.methods.gsa import GsaSettings
+from hsfuse.methods.hypersharpening import Modulation
 from hsfuse.pair.patch import Patch
 from hsfuse.pair.survey import Survey
 
@@ -68,11 +71,19 @@ def fused(name: str, ratio: float = 3.0) -> Array:
     return flat(cube)
 
 
-def synthesised(spectrum: Array, fine: Array, seen: Array) -> tuple[Array, Array]:
-    """Return the band that is regressed on the MS bands, and D of it, for one HS band."""
+def synthesised(spectrum: Array, fine: Array, seen: Array) -> tuple[Array, Array, float]:
+    """Return the band regressed on the MS bands, D of it, and the variance of the residuals."""
     design = np.column_stack([seen.T, np.ones(seen.shape[1])])
     weights = np.linalg.lstsq(design, spectrum, rcond=None)[0]
-    return weights[:-1] @ fine + weights[-1], weights[:-1] @ seen + weights[-1]
+    low = design @ weights
+    return weights[:-1] @ fine + weights[-1], low, np.square(spectrum - low).mean()
+
+
+def modulated(smooth: Array, sharp: Array, low: Array, variance: float) -> Array:
+    """Return high-pass modulation with a gain of one where the divisor is within its error."""
+    sharp, low = np.maximum(sharp, 0), np.maximum(low, 0)
+    gain = (smooth * low + variance) / (low**2 + variance)
+    return smooth + gain * (sharp - low)
 
 
 def test_gsa_is_its_publication_band_by_band() -> None:
@@ -85,7 +96,7 @@ def test_gsa_is_its_publication_band_by_band() -> None:
     gram += GsaSettings().ridge * np.trace(gram) / BANDS * np.eye(BANDS)
     expected = []
     for band in coarse:
-        sharp, low = synthesised(band, fine, fine @ down.T)
+        sharp, low, _ = synthesised(band, fine, fine @ down.T)
         weights = np.linalg.solve(gram, centred @ (low - low.mean()))
         intensity = weights @ centred + low.mean()
         gain = np.cov(intensity, band)[0, 1] / np.var(intensity, ddof=1)
@@ -94,32 +105,71 @@ def test_gsa_is_its_publication_band_by_band() -> None:
 
 
 def test_sfim_is_its_publication_pixel_by_pixel() -> None:
-    """The interpolated band times the MS band over its mean in a square of one HS pixel."""
+    """The interpolated band modulated by the MS band over its mean in a square of one HS pixel."""
     _, window = pair()
     down, up = operators(window)
     coarse, fine = flat(window.coarse), flat(window.fine)
     rows, columns = window.geometry.fine_shape
     expected = np.empty((BANDS, rows, columns))
     for index, band in enumerate(coarse):
-        sharp, _ = synthesised(band, fine, fine @ down.T)
+        sharp, _, variance = synthesised(band, fine, fine @ down.T)
         sharp, smooth = sharp.reshape(rows, columns), (up @ band).reshape(rows, columns)
         for y in range(rows):
             for x in range(columns):
                 mean = sharp[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2].mean()
-                expected[index, y, x] = smooth[y, x] * sharp[y, x] / mean
+                expected[index, y, x] = modulated(smooth[y, x], sharp[y, x], mean, variance)
     assert fused("sfim") == pytest.approx(expected.reshape(BANDS, -1), abs=1e-4)
 
 
 def test_mtf_glp_hpm_is_its_publication_band_by_band() -> None:
-    """The interpolated band times the MS band over its degraded and interpolated version."""
+    """The interpolated band modulated by the MS band over its degraded and interpolated version."""
     _, window = pair(2.5)
     down, up = operators(window)
     coarse, fine = flat(window.coarse), flat(window.fine)
     expected = []
     for band in coarse:
-        sharp, low = synthesised(band, fine, fine @ down.T)
-        expected.append((up @ band) * sharp / (up @ low))
+        sharp, low, variance = synthesised(band, fine, fine @ down.T)
+        expected.append(modulated(up @ band, sharp, up @ low, variance))
     assert fused("mtf-glp-hpm", 2.5) == pytest.approx(np.array(expected), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["sfim", "mtf-glp-hpm"])
+def test_modulation_without_residuals_is_the_quotient(name: str) -> None:
+    """``Z = X P / P_L``, so that ``Z / X`` is the same for two HS images of a pair."""
+    survey, window = pair(2.5)
+    fuser = load_method(name).prepare(survey, Options())
+    assert isinstance(fuser, Modulation)
+    exact = replace(fuser, deviation=np.zeros(BANDS))
+    (cube,), (doubled,) = (
+        exact.fuse([replace(window, coarse=factor * window.coarse)]) for factor in (1, 2)
+    )
+    assert doubled == pytest.approx(2 * cube, rel=1e-5)
+    (bounded,) = fuser.fuse([window])
+    assert bounded == pytest.approx(cube, abs=0.02 * float(cube.mean()))
+
+
+@pytest.mark.parametrize("name", ["sfim", "mtf-glp-hpm"])
+def test_modulation_of_dark_pixels_adds_the_details(name: str) -> None:
+    """
+    Details fall with the contrast of the MS image where it is below the error.
+
+    The quotient would be the same for an MS image a quarter as bright.
+    """
+    survey, window = pair(2.5)
+    fuser = load_method(name).prepare(survey, Options())
+    assert isinstance(fuser, Modulation)
+    # Low-pass values up to a tenth of the error.
+    weights, offset = np.zeros_like(fuser.bands.weights), np.zeros_like(fuser.bands.offset)
+    deviation = window.coarse.mean(axis=(1, 2)).astype(np.float64)
+    weights[:, 0] = 0.1 * deviation / np.nanmax(window.fine[0])
+    smooth = flat(window.coarse) @ operators(window)[1].T
+    changes = []
+    for factor in (1.0, 0.25):
+        bands = SynthesisedBands(factor * weights, offset)
+        dark = replace(fuser, bands=bands, deviation=deviation, minimum=0.0)
+        (cube,) = dark.fuse([window])
+        changes.append(np.abs(flat(cube) - smooth).max(axis=1))
+    assert changes[1] == pytest.approx(0.25 * changes[0], rel=0.1)
 
 
 def test_fuse_minimises_its_objective() -> None:
