@@ -16,7 +16,8 @@ step lowers its sum of squares.
 Differences from the publication: E is learned on the survey. A tile unmixes its HS pixels with E
 and starts A from them; it then takes as many steps (9) as the survey took until convergence. So a
 pixel depends on its own MS bands and the HS pixels around it, and tiles equal the whole. The unit,
-one in the publication for images in 0..1, is the scene's brightest value.
+one in the publication for images in 0..1, is the brightest value of both images in the survey: with
+``E <= 1`` and abundances that sum to one, no brighter pixel can be represented.
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ from hsfuse.methods.nonnegative import nonnegative_codes
 from hsfuse.methods.simplex import project_simplex
 from hsfuse.observe import Interpolate
 from hsfuse.pair.survey import Survey
+
+# Maximum unit, in the brightness of the HS image: an MS band that is hardly correlated with the HS
+# image has a gain near zero.
+_MAXIMUM_UNIT = 10.0
 
 __all__ = ["METHOD", "Csu", "CsuFuser", "CsuSettings", "abundance_steps", "endmember_steps"]
 
@@ -169,12 +174,13 @@ class Csu:
         """See :class:`hsfuse.methods.Method`."""
         settings, device = self.settings, options.device
         spectra = survey.spectra[survey.good].astype(np.float64)
-        units = PairUnits.of(survey)
+        unit = _brightest(survey)
+        units = PairUnits.of(survey, np.full(len(spectra), unit))
         windows = coupled_windows(
             survey, units, maximum_pixels=settings.maximum_pixels, ratio=settings.ratio
         )
         corners = minimum_volume_simplex(
-            spectra / survey.brightness,
+            spectra / unit,
             settings.endmembers,
             penalty=settings.penalty,
             rounds=settings.rounds,
@@ -196,6 +202,16 @@ class Csu:
             settings,
             notes=notes,
         )
+
+
+def _brightest(survey: Survey) -> float:
+    """Return the largest value of both images in the survey, in HS units."""
+    units = PairUnits.of(survey)
+    values = [
+        *(units.fine(patch.fine)[0] for patch in survey.patches),
+        units.spectra(survey.spectra),
+    ]
+    return survey.brightness * min(max(float(part.max()) for part in values), _MAXIMUM_UNIT)
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,18 @@ def test_every_step_of_csu_lowers_its_sum_of_squares() -> None:
     falls([float((fine - response @ found).square().sum()) for found in (start, *steps)])
 
 
+def test_endmembers_of_csu_may_be_as_bright_as_any_pixel() -> None:
+    """No pixel of either image is above the spectrum of ones, the limit of the endmembers."""
+    cube = mixture(64, 24)
+    cube[:, 30:34, 30:34] *= 3  # smaller than an HS pixel
+    survey, window = observed(cube, 8.0, 4, 24)
+    method = Csu(CsuSettings(endmembers=4, maximum_rounds=1))
+    units = method.prepare(survey, Options()).units
+    assert float(units.coarse(window.coarse)[0].max()) <= 1
+    limit = torch.from_numpy(units.response.sum(axis=1))[:, None, None]
+    assert (units.fine(window.fine)[0] <= 1.001 * limit).all()
+
+
 def falls(values: list[float]) -> None:
     """Assert that an objective never rises and ends below its start."""
     assert (np.diff(values) <= 1e-6 * values[0]).all()
