@@ -26,7 +26,7 @@ both images, is left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -68,6 +68,8 @@ class NnsrSettings:
     maximum_spectra: int = 4096
     # HS pixels about a tile.
     reach: float = 8.0
+    # MS pixels at a time, so that their codes stay in the cache.
+    block: int = 2048
     seed: int = 0
 
 
@@ -115,7 +117,7 @@ class NnsrFuser(OnePass):
     def channels(self) -> int:
         """See :class:`hsfuse.methods.Fuser`."""
         bands, atoms = self.dictionary.shape
-        return 6 * atoms + 7 * bands + 3 * self.settings.similar
+        return 2 * atoms + 9 * bands + 3 * self.settings.similar
 
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""
@@ -140,6 +142,43 @@ class NnsrFuser(OnePass):
         fused[good] = cube.cpu().numpy() * self.units.unit[:, None, None]
         fused[~good] = torch.tensordot(other_loading, codes, dims=1).cpu().numpy()
         return fused
+
+
+@dataclass
+class _State:
+    """
+    Variables of Algorithm 2, each of shape (..., MS pixels).
+
+    Attributes
+    ----------
+    fine : Tensor
+        Y, with gaps filled by P D A.
+    cube, mean, dual_cube : Tensor
+        Z, U and V1 / 2.
+    sparse, dual : Tensor
+        S and V2 / 2.
+    reconstruction, predicted : Tensor
+        D A and P D A.
+    """
+
+    fine: Tensor
+    cube: Tensor
+    mean: Tensor
+    dual_cube: Tensor
+    sparse: Tensor
+    dual: Tensor
+    reconstruction: Tensor
+    predicted: Tensor
+
+    @classmethod
+    def start(cls, fine: Tensor, bands: int, atoms: int) -> _State:
+        """Return zeros for an MS image (MS bands, pixels)."""
+        counts = (bands, bands, bands, atoms, atoms, bands, len(fine))
+        return cls(fine, *(fine.new_zeros((count, fine.shape[1])) for count in counts))
+
+    def part(self, pixels: slice) -> _State:
+        """Return views of some pixels."""
+        return _State(*(getattr(self, one.name)[:, pixels] for one in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -186,56 +225,50 @@ class _Solver:
             bandwidth=settings.bandwidth,
         )
         vectors, weight = SingularVectors.of(problem.degrade), settings.weight
-        fine = problem.fine.flatten(1)
-        cube = fine.new_zeros((len(self.dictionary), fine.shape[1]))  # Z
-        mean, dual_cube = cube, torch.zeros_like(cube)  # U, V1 / 2
-        sparse = fine.new_zeros((self.dictionary.shape[1], fine.shape[1]))  # S
-        dual = torch.zeros_like(sparse)  # V2 / 2
+        state = _State.start(problem.fine.flatten(1), len(self.dictionary), len(self.dictionary.mT))
         for _ in range(settings.iterations):
-            target = settings.structure * mean + weight * cube - dual_cube
-            codes = self._codes(target, weight * sparse + dual, fine, weight)
-            reconstruction = self.dictionary @ codes
-            solver = SylvesterSolver(
-                vectors,
-                torch.eye(len(reconstruction)).to(reconstruction),
-                torch.full((len(reconstruction),), weight).to(reconstruction),
-            )
-            cube = solver.solve(
-                problem.filled_coarse(reconstruction),
-                problem.image(weight * reconstruction + dual_cube),
+            self._update_codes(state, weight)
+            solver = SylvesterSolver(vectors, None, torch.full_like(state.cube[:, 0], weight))
+            right = torch.add(state.dual_cube, state.reconstruction, alpha=weight)
+            state.cube = solver.solve(
+                problem.filled_coarse(state.reconstruction), problem.image(right)
             ).flatten(1)
-            sparse = (codes - (dual + settings.sparsity / 2) / weight).clamp_min_(0)
-            dual += weight / 2 * (sparse - codes)
-            dual_cube += weight / 2 * (reconstruction - cube)
-            mean = similar.mean(cube)
-            fine = problem.filled_fine(self.response @ codes)
+            state.dual_cube.add_(state.reconstruction - state.cube, alpha=weight / 2)
+            state.mean = similar.mean(state.cube)
+            state.fine = problem.filled_fine(state.predicted)
             weight *= settings.growth
-        return cube, sparse
+        return state.cube, state.sparse
 
-    def _codes(self, target: Tensor, sparse: Tensor, fine: Tensor, weight: float) -> Tensor:
+    def _update_codes(self, state: _State, weight: float) -> None:
         """
-        Return A of the normal equations.
+        Update A and what follows from it, some pixels at a time.
 
-        Parameters
-        ----------
-        target : Tensor of shape (bands, pixels)
-            ``eta1 U + mu Z - V1 / 2``.
-        sparse : Tensor of shape (atoms, pixels)
-            ``mu S + V2 / 2``.
-        fine : Tensor of shape (MS bands, pixels)
-            Y.
-        weight : float
-            mu.
+        A are the solutions of normal equations, pixel by pixel, with the right-hand sides
+        ``D'(eta1 U + mu Z - V1 / 2) + (P D)' Y + mu S + V2 / 2``.
         """
+        settings, inverse = self.settings, self._inverse(weight)
+        for start in range(0, state.cube.shape[1], settings.block):
+            part = state.part(slice(start, start + settings.block))
+            target = (settings.structure * part.mean).add_(part.cube, alpha=weight)
+            target -= part.dual_cube
+            right = torch.add(part.dual, part.sparse, alpha=weight)
+            right.addmm_(self.dictionary.mT, target).addmm_(self.response.mT, part.fine)
+            codes = inverse @ right
+            part.reconstruction.copy_(self.dictionary @ codes)
+            part.predicted.copy_(self.response @ codes)
+            shrunk = torch.sub(codes, part.dual, alpha=1 / weight)
+            part.sparse.copy_(shrunk.sub_(settings.sparsity / 2 / weight).clamp_min_(0))
+            part.dual.add_(part.sparse - codes, alpha=weight / 2)
+
+    def _inverse(self, weight: float) -> Tensor:
+        """Return the inverse of the normal equations of A for a weight mu."""
         gram = self.dictionary.mT @ self.dictionary
         normal = (
             self.response.mT @ self.response
             + (self.settings.structure + weight) * gram
             + weight * torch.eye(len(gram), device=gram.device)
         )
-        inverse = torch.linalg.inv(normal.double()).to(gram)
-        right = sparse.addmm(self.dictionary.mT, target).addmm_(self.response.mT, fine)
-        return inverse @ right
+        return torch.linalg.inv(normal.double()).to(gram)
 
 
 @dataclass(frozen=True)

@@ -94,14 +94,14 @@ class SylvesterSolver:
     ----------
     vectors : SingularVectors
         Singular vectors of D.
-    transform : Tensor of shape (components, components)
-        T.
+    transform : Tensor of shape (components, components), or None
+        T; None for the identity.
     values : Tensor of shape (components,)
         b, all positive.
     """
 
     vectors: SingularVectors
-    transform: Tensor
+    transform: Tensor | None
     values: Tensor
 
     @classmethod
@@ -144,10 +144,8 @@ class SylvesterSolver:
         Tensor of shape (..., components, rows, columns)
         """
         vectors, values = self.vectors, self.values[:, None, None]
-        c, f = (
-            _apply_matrix(self.transform.mT, coarse),
-            _apply_matrix(self.transform.mT, fine) / values,
-        )
+        transposed = None if self.transform is None else self.transform.mT
+        c, f = _apply_matrix(transposed, coarse), _apply_matrix(transposed, fine) / values
         s = vectors.values
         inside = (s * vectors.project_coarse(c) - s.square() * vectors.project_fine(f)) / (
             values + s.square()
@@ -229,6 +227,8 @@ def _diagonalise(fine: Tensor, coarse: Tensor | None) -> tuple[Tensor, Tensor]:
     return torch.linalg.solve_triangular(factor.mT, vectors, upper=True), values
 
 
-def _apply_matrix(matrix: Tensor, image: Tensor) -> Tensor:
-    """Return a matrix times the components of (..., components, rows, columns)."""
+def _apply_matrix(matrix: Tensor | None, image: Tensor) -> Tensor:
+    """Return a matrix times the components of (..., components, rows, columns); None is one."""
+    if matrix is None:
+        return image
     return (matrix @ image.flatten(-2)).unflatten(-1, image.shape[-2:])
