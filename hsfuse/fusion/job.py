@@ -13,6 +13,7 @@ from dask.utils import format_time
 from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy, describe_difference
+from hsfuse.core.excess import Excess
 from hsfuse.core.text import html_table, image_size, percent
 from hsfuse.fusion.conditioning import Unit
 from hsfuse.fusion.digest import versions
@@ -158,6 +159,9 @@ class Outcome:
         Number of values without data, and of values outside the range of the stored type.
     limited : int
         Number of values below the lower limit, which were set to it.
+    excess : Excess
+        Values above the largest HS value of their band by more than the MS image explains; they
+        are unchanged.
     undeclared : tuple of UndeclaredFill
         Undeclared fills that planning did not detect, fused as measured values.
     standard_error : float or None
@@ -174,6 +178,7 @@ class Outcome:
     missing: int
     clipped: int
     limited: int
+    excess: Excess
     undeclared: tuple[UndeclaredFill, ...] = ()
     standard_error: float | None = None
 
@@ -222,6 +227,11 @@ class Outcome:
         """Share of the values that were below the lower limit of their band."""
         _, rows, columns = self.shape
         return self.limited / (len(self.job.plan.lower_limit) * rows * columns)
+
+    @property
+    def excess_share(self) -> float:
+        """Share of the values that are counted in :attr:`excess`."""
+        return self.excess.count / math.prod(self.shape)
 
     def __repr__(self) -> str:
         """Return output and consistency in a line."""

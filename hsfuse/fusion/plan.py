@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from hsfuse.core.excess import BrightRange
 from hsfuse.core.fill import MeasuredRange
 from hsfuse.core.stages import Stage, ignore_stage
 from hsfuse.core.synthesis import SynthesisedBands
@@ -25,7 +26,7 @@ from hsfuse.errors import PlanError, WeightsError
 from hsfuse.fusion.digest import digest, identify
 from hsfuse.fusion.settings import FusionSettings, SensorLike, check_weights, with_choices
 from hsfuse.fusion.tiling import tile_pair
-from hsfuse.fusion.value_range import find_lower_limit
+from hsfuse.fusion.value_range import find_bright_range, find_lower_limit
 from hsfuse.io.input.missing import without_gaps
 from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.read import Raster, as_raster, check_georeferencing
@@ -76,6 +77,8 @@ class Plan:
         Standard deviation of the noise of the HS image, for the assessment.
     synthesis : SynthesisedBands
         Regression of the HS bands on the MS bands, for the assessment.
+    bright : BrightRange
+        Medians and largest values of both images, to count fused values far above them.
     """
 
     pair: Pair
@@ -91,6 +94,7 @@ class Plan:
     measured: tuple[MeasuredRange | None, MeasuredRange | None]
     noise: NDArray[np.float64]
     synthesis: SynthesisedBands
+    bright: BrightRange
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -186,7 +190,7 @@ def plan_fusion(
         cache.clear()  # the survey has copies
         stage(f"preparation of {settings.method}", 0.5)
         fuser = method.prepare(survey, replace(options, device=device))
-        lower_limit = find_lower_limit(survey)
+        lower_limit, bright = find_lower_limit(survey), find_bright_range(survey)
         noise = survey.noise
         synthesis = SynthesisedBands.fit(*paired_spectra(survey, np.ones_like(survey.good)))
     _check_uncertainty(fuser, options)
@@ -206,6 +210,7 @@ def plan_fusion(
         (completed[0].measured, completed[1].measured),
         noise,
         synthesis,
+        bright,
     )
 
 

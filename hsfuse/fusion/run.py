@@ -22,10 +22,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy
+from hsfuse.core.excess import Excess
 from hsfuse.core.json_types import json_mapping
 from hsfuse.core.stages import Stage
 from hsfuse.errors import PlanError
 from hsfuse.fusion.block import fuse_input, read_block
+from hsfuse.fusion.brightness import find_excess
 from hsfuse.fusion.conditioning import Unit, condition_unit
 from hsfuse.fusion.consistency import compare_block
 from hsfuse.fusion.digest import LIBRARIES
@@ -314,6 +316,7 @@ def execute(
         sum(receipt.missing for receipt in receipts),
         sum(receipt.clipped for receipt in receipts),
         sum(receipt.limited for receipt in receipts),
+        sum((receipt.excess for receipt in receipts), Excess()),
         count_undeclared(receipt.undeclared for receipt in receipts),
         _median_standard_error(written.path) if plan.fuser.gives_standard_error else None,
     )
@@ -350,11 +353,17 @@ def run_block(plan: Plan, store: Store, block: Block) -> Receipt:
         undeclared = find_undeclared(plan, read)
         values, limited = fuse_input(plan, read)
         spatial, spectral = compare_block(plan, read, values)
+        excess = find_excess(plan, read, values)
         receipt = store.write(block.row, block.column, values)
     del read, values
     release_memory()
     return replace(
-        receipt, spatial=spatial, spectral=spectral, limited=limited, undeclared=undeclared
+        receipt,
+        spatial=spatial,
+        spectral=spectral,
+        limited=limited,
+        undeclared=undeclared,
+        excess=excess,
     )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from hsfuse.core.robust import tukey_biweight
+from hsfuse.pair.saturation import saturation_notes
 from hsfuse.pair.survey import Survey
 from hsfuse.sensor.response import band_cells
 
@@ -42,8 +43,6 @@ class _Settings:
     # of the FWHM that specifies a band, where a Gaussian and a measured curve agree; at a tenth of
     # the peak, the Gaussian of a broad band extends half as far again.
     coverage_level: float = 0.5
-    # Share of the surveyed pixels at the largest value of a band above which it is saturated.
-    saturated: float = 0.01
     # Largest number of wavelength ranges listed in a note.
     maximum_ranges: int = 6
 
@@ -116,7 +115,7 @@ def measure_radiometry(survey: Survey) -> Radiometry:
     explained[good] = _explained(spectra, degraded, weight)
     notes = (
         *_bad_notes(survey),
-        *_saturated_notes(survey),
+        *saturation_notes(survey),
         *_correlation_notes(correlation),
         *misfits,
         *_uncovered_notes(good, covered, explained, survey.wavelength),
@@ -314,21 +313,6 @@ def _misfit_notes(
         for index, (a, b) in enumerate(zip(stated_share, estimated_share, strict=True), start=1)
         if a > _SETTINGS.unexplained and a > _SETTINGS.times_worse * b
     )
-
-
-def _saturated_notes(survey: Survey) -> tuple[str, ...]:
-    notes = []
-    for band in range(len(survey.patches[0].fine)):
-        values = np.concatenate([p.fine[band][np.isfinite(p.fine[band])] for p in survey.patches])
-        if not values.size or values.min() == values.max():
-            continue
-        share = float((values == values.max()).mean())
-        if share > _SETTINGS.saturated:
-            notes.append(
-                f"MS band {band + 1} holds its largest value, {values.max():g}, in {share:.1%} "
-                "of the surveyed pixels: it is saturated and has no detail there"
-            )
-    return tuple(notes)
 
 
 def _correlation_notes(correlation: NDArray[np.float64]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import math
 import platform
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -27,11 +27,12 @@ from hsfuse.core.psf import PSF
 from hsfuse.fusion.digest import LIBRARIES
 from hsfuse.io.files.identity import STORE_FILES
 from hsfuse.io.files.url import AnyPath, Url, as_path
-from hsfuse.io.input.labels import crs_text
+from hsfuse.io.input.labels import crs_text, raster_notes
 from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.read import open_raster
 
 if TYPE_CHECKING:
+    from hsfuse.assessment.figures import Finding
     from hsfuse.fusion.job import Job, Outcome
     from hsfuse.fusion.plan import Plan
     from hsfuse.fusion.settings import PathLike, SensorLike
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "as_json",
+    "excess_as_dict",
     "grid_of",
     "outcome_as_dict",
     "plan_as_dict",
@@ -75,6 +77,7 @@ def raster_as_dict(raster: xr.DataArray) -> dict[str, object]:
         "good_bands": int(np.count_nonzero(raster["good"].values)),
         "standard_error": STANDARD_ERROR in raster.coords,
         **{key: value for key, value in raster.attrs.items() if key != "source"},
+        "notes": raster_notes(raster),
         "band_name": [str(name) for name in raster["band_name"].values],
         **{key: raster[key].values for key in ("wavelength", "fwhm", "good")},
     }
@@ -206,7 +209,7 @@ def _output(job: Job) -> dict[str, object]:
     }
 
 
-def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
+def outcome_as_dict(outcome: Outcome, findings: Sequence[Finding] = ()) -> dict[str, object]:
     """
     Return the record of a finished run: plan, time, and consistency with both inputs.
 
@@ -214,6 +217,8 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
     ----------
     outcome : Outcome
         From :func:`hsfuse.fusion.run.run`.
+    findings : sequence of Finding
+        Quality of the output: HS consistency, MS consistency, HQNR and QNR.
     """
     bands, rows, columns = outcome.job.plan.shape
     finished = outcome.blocks - outcome.resumed
@@ -238,13 +243,31 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, object]:
             "clipped_values": outcome.clipped,
             "limited_values": outcome.limited,
             "limited_share": outcome.limited_share,
+            "excess": excess_as_dict(outcome),
             "undeclared_fill": [fill._asdict() for fill in outcome.undeclared],
             "median_standard_error": outcome.standard_error,
             "spatial": _discrepancy(outcome.spatial),
             "spectral": _discrepancy(outcome.spectral),
+            "quality": [asdict(found) for found in findings],
         },
     }
     return json_mapping(facts)
+
+
+def excess_as_dict(outcome: Outcome) -> dict[str, object]:
+    """Return the number of values far above the HS image, and the largest; see Outcome."""
+    excess, hs = outcome.excess, outcome.job.plan.pair.hs
+    largest = {
+        "band": excess.band + 1,
+        "wavelength": hs["wavelength"].values[excess.band],
+        "value": excess.value,
+        "hs_maximum": excess.hs_maximum,
+    }
+    return {
+        "values": excess.count,
+        "share": outcome.excess_share,
+        "largest": largest if excess.count else None,
+    }
 
 
 def stored_bytes(path: AnyPath) -> int:

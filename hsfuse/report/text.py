@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hsfuse.core.discrepancy import Discrepancy, describe_difference
+from hsfuse.core.json_types import json_mapping
 from hsfuse.core.psf import PSF
 from hsfuse.core.text import along_axes, byte_size, image_kind, image_size, listed, table
 from hsfuse.io.names import STANDARD_ERROR, error_file
@@ -27,8 +28,8 @@ from hsfuse.report.inputs import (
     raster_crs,
     raster_size,
 )
-from hsfuse.report.record import grid_of, stored_bytes
-from hsfuse.report.wording import describe_method, describe_psf
+from hsfuse.report.record import excess_as_dict, grid_of, stored_bytes
+from hsfuse.report.wording import describe_excess, describe_method, describe_psf
 
 if TYPE_CHECKING:
     from hsfuse.fusion.job import Job, Outcome
@@ -161,6 +162,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
         ("uncertainty", _standard_error(outcome, units)),
         ("no data", f"{missing:.3g} of the values" if missing else "none"),
         ("value range", _limited(outcome)),
+        ("warning", describe_excess(json_mapping(excess_as_dict(outcome)), units)),
         (
             "clipped",
             f"{outcome.clipped} values outside the range of the stored type"

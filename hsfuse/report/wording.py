@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from hsfuse.core.psf import PSF
 
-__all__ = ["PARAMETERS", "describe_method", "describe_psf"]
+__all__ = ["PARAMETERS", "describe_change", "describe_excess", "describe_method", "describe_psf"]
 
 #: Wording of the settings and estimates of a fuser: key of its description -> words.
 PARAMETERS = {
@@ -108,3 +109,51 @@ def _value(value: object) -> str:
     if isinstance(value, list | tuple):
         return " and ".join(map(str, value)) or "none"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def describe_change(share: float) -> str:
+    """
+    Return the share of HS pixels that changed between the two images in words.
+
+    Examples
+    --------
+    >>> describe_change(0.009)
+    '0.9% of the HS pixels are left out: they do not match the MS image (cloud, shadow, change)'
+    """
+    return (
+        f"{share:.1%} of the HS pixels are left out: they do not match the MS image "
+        "(cloud, shadow, change)"
+    )
+
+
+def describe_excess(excess: Mapping[str, Any], units: str = "") -> str:
+    """
+    Return the values far above the HS image in words; empty where there are none.
+
+    Parameters
+    ----------
+    excess : mapping
+        ``result.excess`` of a record.
+    units : str
+        Units of the HS image.
+
+    Examples
+    --------
+    >>> largest = {"band": 2, "wavelength": 660.0, "value": 2.5, "hs_maximum": 0.5}
+    >>> words = describe_excess({"values": 3, "share": 2e-5, "largest": largest})
+    >>> words.split("; ")[1]
+    'the largest, 2.5 in band 2 (660 nm), where the HS image has at most 0.5'
+    """
+    largest = excess.get("largest")
+    if not largest:
+        return ""
+    count, unit = excess["values"], f" {units}" if units else ""
+    centre = f" ({largest['wavelength']:.0f} nm)" if largest.get("wavelength") else ""
+    values = "1 value" if count == 1 else f"{count} values"
+    return (
+        f"{values} ({100 * excess['share']:.2g}%) "
+        f"{'is' if count == 1 else 'are'} larger than the HS image and the contrast of the MS "
+        f"image explain; the largest, {largest['value']:.5g}{unit} in band {largest['band']}"
+        f"{centre}, where the HS image has at most {largest['hs_maximum']:.5g}; "
+        f"{'it is' if count == 1 else 'they are'} unchanged"
+    )

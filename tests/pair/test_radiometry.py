@@ -124,21 +124,6 @@ def test_a_response_that_does_not_fit_is_doubted() -> None:
     assert not any("the stated one is used" in note for note in fitting.notes)
 
 
-def test_saturation_is_said() -> None:
-    """With the share of the pixels that hold the largest value."""
-    made = survey()
-    fine = made.patches[0].fine
-    limit = np.quantile(fine[1], 0.95)
-    clipped = np.stack([fine[0], np.minimum(fine[1], limit)])
-    notes = measure_radiometry(
-        replace(made, patches=(replace(made.patches[0], fine=clipped),))
-    ).notes
-    assert [note for note in notes if "saturated" in note] == [
-        f"MS band 2 holds its largest value, {limit:g}, in 5.0% of the surveyed pixels: "
-        "it is saturated and has no detail there"
-    ]
-
-
 def test_bands_beyond_the_fine_ones_are_flagged() -> None:
     """By their wavelengths, with the share of their variance that the MS bands explain."""
     made = survey()

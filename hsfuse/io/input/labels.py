@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import numpy as np
 import xarray as xr
 from rasterio.crs import CRS
 
-__all__ = ["crs_label", "crs_text", "raster_label"]
+__all__ = ["crs_label", "crs_text", "join_notes", "raster_label", "raster_notes"]
 
 
 def raster_label(raster: xr.DataArray, default: str = "raster") -> str:
@@ -18,6 +21,27 @@ def raster_label(raster: xr.DataArray, default: str = "raster") -> str:
     'scene.tif'
     """
     return str(raster.attrs.get("source") or default)
+
+
+def join_notes(notes: Iterable[str]) -> str:
+    """Return notes as an attribute that every netCDF library writes: one text, a line for each."""
+    return "\n".join(" ".join(note.split()) for note in notes)
+
+
+def raster_notes(raster: xr.DataArray) -> list[str]:
+    """
+    Return the notes of a raster, one sentence each.
+
+    Examples
+    --------
+    >>> raster_notes(xr.DataArray(0, attrs={"notes": join_notes(["one", "two"])}))
+    ['one', 'two']
+    >>> raster_notes(xr.DataArray(0, attrs={"notes": ["a list", "of an older file"]}))
+    ['a list', 'of an older file']
+    """
+    notes = raster.attrs.get("notes", "")
+    lines = notes.splitlines() if isinstance(notes, str) else map(str, np.ravel(notes).tolist())
+    return [line for line in lines if line]
 
 
 def crs_label(crs: CRS) -> str:

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from hsfuse.core.discrepancy import Discrepancy
+from hsfuse.core.excess import Excess
 from hsfuse.errors import OutputError
 from hsfuse.io.files.log import open_log
 from hsfuse.io.files.replacement import failure
@@ -59,6 +60,8 @@ class Receipt:
     spatial, spectral : Discrepancy
         Differences of the block from the HS image and from the MS image, where compared; a
         resumed run reads those of earlier blocks here.
+    excess : Excess
+        Values far above both images.
     """
 
     block: Block
@@ -70,6 +73,7 @@ class Receipt:
     undeclared: tuple[tuple[str, float | None], ...] = ()
     spatial: Discrepancy = field(default_factory=Discrepancy)
     spectral: Discrepancy = field(default_factory=Discrepancy)
+    excess: Excess = field(default_factory=Excess)
 
     def to_json(self) -> str:
         """Return one line of JSON."""
@@ -81,7 +85,8 @@ class Receipt:
         parts = json.loads(line)
         compared = {name: Discrepancy(**parts[name]) for name in ("spatial", "spectral")}
         undeclared = tuple((image, number) for image, number in parts.get("undeclared", ()))
-        parts |= {"block": Block(*parts["block"]), "undeclared": undeclared}
+        excess = Excess(**parts.get("excess", {}))
+        parts |= {"block": Block(*parts["block"]), "undeclared": undeclared, "excess": excess}
         return cls(**parts | compared)
 
 

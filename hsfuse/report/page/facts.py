@@ -14,7 +14,7 @@ from hsfuse.core.text import along_axes, byte_size, image_size
 from hsfuse.fusion.undeclared import UndeclaredFill
 from hsfuse.report.inputs import pixel_size, raster_bands, raster_crs, raster_size
 from hsfuse.report.page.subject import Subject
-from hsfuse.report.wording import describe_method, describe_psf
+from hsfuse.report.wording import describe_change, describe_excess, describe_method, describe_psf
 
 __all__ = ["fusion_facts", "lead", "ms_band_rows", "notes_of", "pair_facts", "run_facts"]
 
@@ -89,8 +89,8 @@ def _alignment_text(alignment: Record | None, recorded: bool) -> str:
     (down, across), error = alignment["shift"], alignment["shift_error"]
     return (
         f"estimated shift of the HS image {down:+.3f} HS pixels along y (down) and {across:+.3f} "
-        f"along x (right), standard error {max(error):.3f}; {alignment['changed']:.1%} of the "
-        "pixels differ between the images"
+        f"along x (right), standard error {max(error):.3f}; "
+        f"{describe_change(alignment['changed'])}"
     )
 
 
@@ -171,5 +171,6 @@ def notes_of(subject: Subject) -> list[str]:
     record = subject.record
     stated = list(record.get("notes") or ()) if record else list(subject.observed.pair.notes)
     result = record.get("result") or {}
+    stated.append(describe_excess(result.get("excess") or {}, subject.units))
     stated += [UndeclaredFill(**fill).advice for fill in result.get("undeclared_fill") or ()]
-    return [str(note) for note in stated]
+    return [str(note) for note in stated if note]
