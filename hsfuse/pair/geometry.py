@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.psf import ASSUMED_PSF, PSF
 from hsfuse.errors import PairError
-from hsfuse.io.input.labels import crs_label, raster_label
+from hsfuse.io.input.labels import crs_label, raster_label, raster_notes
 from hsfuse.io.warp import Grid, unwrap_longitude, warp_to_grid
 from hsfuse.pair.response import pair_response
 from hsfuse.sensor.catalogue import Sensor
@@ -149,7 +149,7 @@ def shifted_by(shift: tuple[float, float], geometry: Geometry) -> Affine:
 
 def _reading_notes(raster: xr.DataArray) -> list[str]:
     """Return the notes on assumptions made when the file was opened."""
-    return list(raster.attrs.get("notes", ()))
+    return raster_notes(raster)
 
 
 def _georeferenced(raster: xr.DataArray) -> bool:

@@ -23,7 +23,7 @@ from hsfuse.core.grid import Span
 from hsfuse.core.numbers import check_real_numbers
 from hsfuse.core.text import listed
 from hsfuse.errors import PairError, PlanError
-from hsfuse.io.input.labels import crs_label, raster_label
+from hsfuse.io.input.labels import crs_label, join_notes, raster_label, raster_notes
 from hsfuse.pair.geometry import transform
 from hsfuse.pair.response import covered_bands
 from hsfuse.sensor.model import Sensor
@@ -247,7 +247,7 @@ def restrict_ms(
     index = np.flatnonzero(covered)
     part = rgb.isel(band=index)
     part = part.assign_coords(band=np.arange(1, index.size + 1))
-    part = part.assign_attrs(notes=[*rgb.attrs.get("notes", ()), note])
+    part = part.assign_attrs(notes=join_notes([*raster_notes(rgb), note]))
     if sensor is not None and matched is not None:
         sensor = matched.select([matched.band_names[number] for number in index])
     return RestrictedMS(part, sensor, window)

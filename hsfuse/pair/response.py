@@ -76,7 +76,7 @@ def pair_response(
         )
         return None, "estimated from the pair"
     source = (
-        f"band centres and widths of {raster_label(rgb)}"
+        "band centres and widths that the MS image states"
         if stated
         else f"response curves of {sensor.id}"
     )

@@ -6,6 +6,7 @@ The wording may change between versions; the keys of the JSON record are stable.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,9 @@ from hsfuse.core.discrepancy import Discrepancy, describe_difference
 from hsfuse.core.json_types import json_mapping
 from hsfuse.core.psf import PSF
 from hsfuse.core.text import along_axes, byte_size, image_kind, image_size, listed, table
+from hsfuse.io.input.labels import raster_notes
 from hsfuse.io.names import STANDARD_ERROR, error_file
+from hsfuse.pair.alignment.correction import SHIFT_NOTE
 from hsfuse.pair.response import suggest_hs_sensor
 from hsfuse.report.inputs import (
     PartOfPair,
@@ -29,9 +32,10 @@ from hsfuse.report.inputs import (
     raster_size,
 )
 from hsfuse.report.record import excess_as_dict, grid_of, stored_bytes
-from hsfuse.report.wording import describe_excess, describe_method, describe_psf
+from hsfuse.report.wording import describe_change, describe_excess, describe_method, describe_psf
 
 if TYPE_CHECKING:
+    from hsfuse.assessment.figures import Finding
     from hsfuse.fusion.job import Job, Outcome
     from hsfuse.pair.alignment import Alignment
     from hsfuse.report.files import ReportPaths
@@ -72,7 +76,7 @@ def describe_raster(raster: xr.DataArray) -> str:
         ("sensor", str(attributes.get("sensor") or "")),
         ("note", str(attributes.get("georeferencing") or "")),
     ]
-    notes = [*attributes.get("notes", ()), *suggest_hs_sensor(raster)]
+    notes = [*raster_notes(raster), *suggest_hs_sensor(raster)]
     return table([*lines, *(("note", str(note)) for note in notes)])
 
 
@@ -92,10 +96,11 @@ def describe_plan(job: Job, *, inputs: bool = True) -> str:
     count = len(plan.blocks)
     down, across = (axis.halo + axis.blend for axis in (plan.rows, plan.columns))
     method, parameters = describe_method(plan.fuser.describe())
+    moved = [note for note in plan.notes if note.startswith(SHIFT_NOTE)]
     lines = [
         *(_inputs(job) if inputs else ()),
         ("PSF", describe_psf(pair.psf, _estimated_psf(plan.alignment))),
-        ("co-registration", _alignment(plan.alignment)),
+        ("co-registration", _alignment(plan.alignment, moved)),
         ("SRF", pair.response_source),
         ("radiometry", _radiometry(job)),
         ("value range", _value_range(plan.lower_limit)),
@@ -118,7 +123,7 @@ def describe_plan(job: Job, *, inputs: bool = True) -> str:
             f"{_layout(job)}",
         ),
     ]
-    return table([*lines, *(("note", note) for note in plan.notes)])
+    return table([*lines, *(("note", note) for note in plan.notes if note not in moved)])
 
 
 def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
@@ -136,8 +141,8 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
     done = outcome.blocks - outcome.resumed
     rate = rows * columns * done / outcome.blocks / max(outcome.seconds, 1e-9)
     duration = (
-        f"{format_time(outcome.job.seconds)} planning, {format_time(outcome.seconds)} fusing "
-        f"({tqdm.format_sizeof(rate)} pixels/s)"
+        f"{format_time(outcome.job.seconds)} planning, {format_time(outcome.seconds)} fusing and "
+        f"writing ({tqdm.format_sizeof(rate)} pixels/s)"
     )
     if paths is not None:
         duration += f", {format_time(paths.seconds)} report"
@@ -145,20 +150,10 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
         duration += f"; {outcome.resumed} of {outcome.blocks} blocks were complete before this run"
     missing = outcome.missing / (bands * rows * columns)
     units = str(outcome.job.plan.pair.hs.attrs.get("units", ""))
-    kind = image_kind(outcome.job.plan.pair.rgb.sizes["band"])
     lines = [
         ("output", f"{outcome.path}, {byte_size(stored_bytes(outcome.path))}"),
         ("time", duration),
-        (
-            "HS consistency",
-            f"{_difference(outcome.spatial, units)}: output degraded by the PSF, compared with the "
-            "HS image",
-        ),
-        (
-            f"{kind} consistency",
-            f"{_difference(outcome.spectral)}: output seen through the SRF, compared with the "
-            f"{kind} image",
-        ),
+        *_consistency(outcome, paths.findings if paths else ()),
         ("uncertainty", _standard_error(outcome, units)),
         ("no data", f"{missing:.3g} of the values" if missing else "none"),
         ("value range", _limited(outcome)),
@@ -175,11 +170,9 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
         ),
         *(
             ("quality", f"{finding.quality}: {finding.text}")
-            for finding in (paths.findings if paths else ())
+            for finding in (paths.findings[2:] if paths else ())
         ),
-        ("quicklook", str(paths.quicklook) if paths else ""),
-        ("record", str(paths.sidecar) if paths else ""),
-        ("report", str(paths.page) if paths and paths.page else ""),
+        ("beside it", _files(paths) if paths else ""),
     ]
     return table(lines)
 
@@ -227,13 +220,13 @@ def _estimated_psf(alignment: Alignment | None) -> PSF | None:
     return alignment.psf if alignment is not None and alignment.reliable else None
 
 
-def _alignment(alignment: Alignment | None) -> str:
-    """Return the estimated shift of the pair."""
+def _alignment(alignment: Alignment | None, moved: Sequence[str]) -> str:
+    """Return the estimated shift of the pair; ``moved`` is the note that it is corrected."""
     if alignment is None or not alignment.reliable:
         return ""
+    shift = f"estimated shift of the HS image: {alignment.description}"
     return (
-        f"estimated shift of the HS image: {alignment.description}, "
-        f"{alignment.changed:.1%} of the pixels differ between the images"
+        f"{moved[0].partition(': ')[2] if moved else shift}; {describe_change(alignment.changed)}"
     )
 
 
@@ -300,7 +293,10 @@ def _workers(job: Job) -> str:
 def _duration(job: Job) -> str:
     if job.expected is None:
         return ""
-    return f"about {_rounded(job.expected.total)} on this machine, without the report"
+    return (
+        f"{_rounded(job.seconds)} planning (done), then about {_rounded(job.expected.total)} "
+        "fusing and writing on this machine; the report is not included"
+    )
 
 
 def _rounded(seconds: float) -> str:
@@ -346,6 +342,36 @@ def _standard_error(outcome: Outcome, units: str) -> str:
         "ENVI": f"the file {error_file(outcome.path).name}",
     }.get(find_format(outcome.path).name, f"variable {STANDARD_ERROR}")
     return f"median standard error {median}, in {place}"
+
+
+def _consistency(outcome: Outcome, findings: Sequence[Finding]) -> list[tuple[str, str]]:
+    """Return the differences from both images, in words where the output was assessed."""
+    pair = outcome.job.plan.pair
+    kind = image_kind(pair.rgb.sizes["band"])
+    labels = "HS consistency", f"{kind} consistency"
+    units = str(pair.hs.attrs.get("units", "")), ""
+    parts = list(zip((outcome.spatial, outcome.spectral), units, strict=True))
+    if findings:
+        texts = [
+            f"{found.quality}: {found.text}; RMSE {part.rmse:.4g} {unit}".rstrip()
+            for found, (part, unit) in zip(findings[:2], parts, strict=True)
+        ]
+    else:
+        how = "degraded by the PSF", "seen through the SRF"
+        texts = [
+            f"{_difference(part, unit)}: output {words}, compared with the {image} image"
+            for (part, unit), words, image in zip(parts, how, ("HS", kind), strict=True)
+        ]
+    return list(zip(labels, texts, strict=True))
+
+
+def _files(paths: ReportPaths) -> str:
+    files = [
+        *([f"{paths.page.name} (report: open it in a browser)"] if paths.page else []),
+        f"{paths.quicklook.name} (quicklook)",
+        f"{paths.sidecar.name} (record)",
+    ]
+    return ", ".join(files)
 
 
 def _difference(discrepancy: Discrepancy, units: str = "") -> str:

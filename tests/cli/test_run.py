@@ -60,15 +60,19 @@ def test_writes_a_raster_with_its_report(pair: Path, tmp_path: Path, name: str):
     for word in (
         "HS image",
         "method          bicubic",
-        "HS consistency  RMSE",
-        "RGB consistency RMSE",
-        "quicklook",
+        "HS consistency",
+        "RGB consistency",
+        f"{name}.html (report",
     ):
         assert word in result.stdout
     assert result.stderr == ""
     page = html.unescape((tmp_path / f"{name}.html").read_text())
-    quality = re.findall(r"^quality +\w+: (.*)", result.stdout, re.MULTILINE)
+    line = r"^(?:quality|\w+ consistency) +\w+: (.*?)(?:; RMSE .*)?$"
+    quality = re.findall(line, result.stdout, re.MULTILINE)
     assert len(quality) == 4
+    figures = re.findall(r"differs from the \w+ image by (\S+%)", result.stdout)
+    assert len(figures) == 2
+    assert all(result.stdout.count(figure.strip(",;")) == 1 for figure in figures)
     assert all(text.lower() in page.lower() for text in quality)
 
 

@@ -16,12 +16,14 @@ from rasterio.transform import from_origin
 from hsfuse.core.grid import Span
 from hsfuse.core.psf import PSF
 from hsfuse.errors import OutputError
+from hsfuse.fusion.duration import Duration
 from hsfuse.fusion.job import Job, Outcome
 from hsfuse.fusion.run import execute, prepare
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.output.records import record_path
 from hsfuse.io.read import open_raster
 from hsfuse.io.write import write_raster
+from hsfuse.pair.alignment.correction import SHIFT_NOTE
 from hsfuse.pair.lattice import lattice_offset
 from hsfuse.report.files import write_report, write_sidecar
 from hsfuse.report.quicklook import _detail, _dissimilar_pixels
@@ -98,6 +100,41 @@ def test_the_summary_has_both_consistency_errors(outcome: Outcome):
     assert summary["no data"] == "none"
     assert "clipped" not in summary
     assert "3 values" in lines(summarise(replace(outcome, clipped=3)))["clipped"]
+
+
+def test_a_figure_of_consistency_and_a_path_stand_once(outcome: Outcome):
+    """With a report the quality in words has the figures; the record has the words."""
+    paths = write_report(outcome)
+    text = summarise(outcome, paths)
+    record = json.loads(Path(paths.sidecar).read_text())["result"]
+    assert [found["text"] for found in record["quality"]] == [f.text for f in paths.findings]
+    assert len(paths.findings) == 4
+    for part in (outcome.spatial, outcome.spectral):
+        assert text.count(f"{part.relative:.2%}") == 1
+        assert text.count(f"RMSE {part.rmse:.4g}") == 1
+    assert text.count(str(outcome.path.parent)) == 1
+    for path in (paths.page, paths.quicklook, paths.sidecar):
+        assert path is not None
+        assert path.name in lines(text)["beside it"]
+
+
+def test_a_corrected_shift_stands_once_in_the_plan(outcome: Outcome):
+    """The note on it is part of the line of the co-registration."""
+    note = f"{SHIFT_NOTE}: 0.5 HS pixels up, corrected in the output grid; the file is untouched"
+    plan = replace(outcome.job.plan, notes=("first thing", note))
+    text = describe_plan(replace(outcome.job, plan=plan))
+    assert text.count("0.5 HS pixels up") == 1
+    if outcome.job.plan.alignment is not None and outcome.job.plan.alignment.reliable:
+        assert note.partition(": ")[2] in lines(text)["co-registration"]
+
+
+def test_the_plan_says_what_its_time_covers(outcome: Outcome):
+    """Planning is done; the report is not included."""
+    job = replace(outcome.job, seconds=12.0, expected=Duration(2.0, 30.0, 8.0))
+    assert lines(describe_plan(job))["time"] == (
+        "12 s planning (done), then about 40 s fusing and writing on this machine; the report is "
+        "not included"
+    )
 
 
 def test_the_record_holds_what_repeats_the_run(outcome: Outcome):

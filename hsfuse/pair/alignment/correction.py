@@ -20,7 +20,10 @@ from hsfuse.pair.geometry import Pair, make_pair, shifted_by
 from hsfuse.pair.pixels import PixelCache
 from hsfuse.sensor.catalogue import Sensor
 
-__all__ = ["align_pair"]
+__all__ = ["SHIFT_NOTE", "align_pair"]
+
+#: Beginning of the note on a shift that is corrected.
+SHIFT_NOTE = "co-registration: estimated shift of the HS image"
 
 _SETTINGS = DEFAULT.correction
 
@@ -89,8 +92,8 @@ def align_pair(
     if any(abs(move) > limit for move, limit in zip(alignment.shift, limits, strict=True)):
         move = shifted_by(alignment.shift, pair.geometry)
         notes.append(
-            f"co-registration: estimated shift of {raster_label(hs)} {alignment.description}, from "
-            "the place that its file states; corrected in the output grid, the file is untouched"
+            f"{SHIFT_NOTE}: {alignment.description}, corrected in the output grid; the file is "
+            "untouched"
         )
         pair = make_pair(hs, rgb, **arguments, move=move)
     pair, alignment = correct_drift(pair, alignment, notes, cache)
