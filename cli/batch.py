@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from .config import config_option
+from .help import GroupedCommand
 from .interrupt import stop
 from .options import json_option, pair_options, quiet_option, verbose_option
 from .progress import Progress, Stages
@@ -19,7 +20,7 @@ __all__ = ["batch"]
 _MOST_FAULTS = 100  # of a manifest that are printed
 
 
-@click.command(no_args_is_help=True, short_help="Fuse many pairs of images.")
+@click.command(cls=GroupedCommand, no_args_is_help=True, short_help="Fuse many pairs of images.")
 @click.argument("manifest", required=False, type=click.Path(path_type=Path))
 @click.option(
     "-o",

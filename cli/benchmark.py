@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .help import GroupedCommand
 from .interrupt import stop
 from .options import (
     FileOrUrl,
@@ -66,7 +67,7 @@ def _by_method(
     return weights
 
 
-@click.command(no_args_is_help=True, short_help="Compare fusion methods.")
+@click.command(cls=GroupedCommand, no_args_is_help=True, short_help="Compare fusion methods.")
 @click.argument("cubes", nargs=-1, type=FileOrUrl())
 @click.option(
     "--pair",

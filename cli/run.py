@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .config import CONFIG, config_option
+from .help import GroupedCommand
 from .interrupt import stop
 from .options import FileOrUrl, json_option, quiet_option, run_options, verbose_option
 from .progress import Progress, Stages
@@ -23,7 +24,9 @@ __all__ = ["run"]
 
 
 @click.command(
-    no_args_is_help=True, short_help="Fuse a hyperspectral (HS) and a multispectral (MS) image."
+    cls=GroupedCommand,
+    no_args_is_help=True,
+    short_help="Fuse a hyperspectral (HS) and a multispectral (MS) image.",
 )
 @click.argument("scene", type=FileOrUrl())
 @click.argument("rgb", type=FileOrUrl())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .help import GroupedCommand
 from .interrupt import stop
 from .options import (
     FromLibrary,
@@ -102,7 +103,9 @@ def _range(option: str, text: str) -> Callable[[Any], Any]:
     )
 
 
-@click.command(no_args_is_help=True, short_help="Train a network on simulated pairs.")
+@click.command(
+    cls=GroupedCommand, no_args_is_help=True, short_help="Train a network on simulated pairs."
+)
 @click.argument(
     "cubes", nargs=-1, required=True, metavar="CUBE...", type=click.Path(path_type=Path)
 )

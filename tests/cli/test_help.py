@@ -1,0 +1,34 @@
+"""The help of commands with many options lists each of them once, in groups."""
+
+import click
+import pytest
+from click.testing import CliRunner
+from hsfuse.cli.help import GROUPS, GroupedCommand
+from hsfuse.cli.main import main
+
+
+@pytest.mark.parametrize("name", ["run", "batch", "benchmark", "train"])
+def test_every_option_is_listed_once_in_a_group(name: str) -> None:
+    """Options in no group are those of every command: configuration, output on the terminal."""
+    command = main.commands[name]
+    assert isinstance(command, GroupedCommand)
+    result = CliRunner().invoke(main, [name, "--help"], terminal_width=100)
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    titles = [line.rstrip(":") for line in lines if line.rstrip(":") in {*GROUPS, "General"}]
+    assert titles == [title for title in [*GROUPS, "General"] if title in titles]
+    assert len(titles) >= 6
+    for option in (param for param in command.params if isinstance(param, click.Option)):
+        flag = max(option.opts, key=len)
+        found = [line for line in lines if (line.startswith("  -") and flag in line.split()[:3])
+                 or line.startswith(f"  {flag} ") or f"{flag} / " in line]  # fmt: skip
+        assert len({*found}) == 1, (flag, found)
+    general = lines[lines.index("General:") :]
+    shown = {word for line in general for word in line.split() if word.startswith("--")}
+    assert shown <= {"--config", "--dry-run", "--json", "--quiet", "--verbose", "--help"}
+
+
+def test_every_name_of_a_group_is_an_option_of_a_command() -> None:
+    """So that a renamed option does not leave its group unnoticed."""
+    names = {param.name for command in main.commands.values() for param in command.params}
+    assert {name for group in GROUPS.values() for name in group} <= names
