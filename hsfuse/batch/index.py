@@ -22,7 +22,8 @@ __all__ = ["INDEX", "write_index"]
 INDEX = "index.html"
 
 _HEAD = (
-    "Picture", "Output", "Status", "Size", "HS consistency", "MS consistency", "No data", "Time",
+    "Picture", "Output", "Status", "Size", "HS consistency", "MS consistency", "No data",
+    "Quality", "Time",
     "Message",
 )  # fmt: skip
 
@@ -79,6 +80,7 @@ def _row(folder: Path, row: PairStatus) -> str:
         f'<span class="{state}">{row.status}</span>',
         escape(size),
         *(_share(value) for value in (row.hs_consistency, row.ms_consistency, row.missing_share)),
+        escape(row.quality),
         "" if row.seconds is None else format_time(row.seconds),
         escape(row.message),
     ]

@@ -123,12 +123,21 @@ class BatchOutcome:
                 row.status,
                 "" if row.hs_consistency is None else percent(row.hs_consistency),
                 "" if row.ms_consistency is None else percent(row.ms_consistency),
+                row.quality,
                 "" if row.seconds is None else f"{row.seconds:.1f}",
                 row.message,
             )
             for row in self.pairs
         ]
-        head = ("output", "status", "HS consistency", "MS consistency", "seconds", "message")
+        head = (
+            "output",
+            "status",
+            "HS consistency",
+            "MS consistency",
+            "quality",
+            "seconds",
+            "message",
+        )
         return html_table(f"{len(rows)} pairs in {self.seconds:.0f} s", rows, head)
 
 

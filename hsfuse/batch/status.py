@@ -23,6 +23,9 @@ __all__ = ["STATUS", "SUMMARY", "PairStatus", "State", "StatusFile", "write_summ
 #: Names of the files in the folder of a batch.
 STATUS, SUMMARY = "batch.jsonl", "batch.csv"
 
+# Parts of an assessment, in the order of its findings.
+_PARTS = ("HS consistency", "MS consistency", "HQNR", "QNR")
+
 State = Literal["pending", "planned", "running", "finished", "done", "differs", "failed", "stopped"]
 
 
@@ -59,6 +62,8 @@ class PairStatus:
         RMSE of the degraded output relative to the HS and to the MS image.
     missing_share : float or None
         Share of values without data.
+    quality : str
+        Lowest quality of the assessment and what has it; empty without a report.
     """
 
     scene: str
@@ -82,6 +87,7 @@ class PairStatus:
     hs_consistency: float | None = None
     ms_consistency: float | None = None
     missing_share: float | None = None
+    quality: str = ""
 
     @classmethod
     def of(
@@ -116,6 +122,7 @@ class PairStatus:
             hs_consistency=(result.get("spatial") or {}).get("relative"),
             ms_consistency=(result.get("spectral") or {}).get("relative"),
             missing_share=result.get("missing_share"),
+            quality=lowest_quality(result.get("quality") or ()),
         )
 
     @property
@@ -174,6 +181,28 @@ class StatusFile:
     def close(self) -> None:
         """Close the file and release its lock."""
         self._lines.close()
+
+
+def lowest_quality(findings: Sequence[Mapping[str, Any]]) -> str:
+    """
+    Return the lowest quality of an assessment, and which of its four parts have it.
+
+    Parameters
+    ----------
+    findings : sequence of mapping
+        ``result.quality`` of a record, in its order.
+
+    Examples
+    --------
+    >>> lowest_quality([{"quality": word} for word in ("good", "poor", "fair", "poor")])
+    'poor (MS consistency, QNR)'
+    >>> lowest_quality([{"quality": "good"}] * 4)
+    'good'
+    """
+    words = [str(found["quality"]) for found in findings]
+    lowest = next((word for word in ("poor", "fair", "good") if word in words), "")
+    parts = [part for part, word in zip(_PARTS, words, strict=False) if word == lowest]
+    return f"{lowest} ({', '.join(parts)})" if lowest in ("poor", "fair") else lowest
 
 
 def write_summary(folder: Path, rows: Sequence[PairStatus]) -> Path:

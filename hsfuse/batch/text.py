@@ -56,11 +56,15 @@ def summarise_batch(outcome: BatchOutcome) -> str:
             _seconds(row.seconds),
             _share(row.hs_consistency),
             _share(row.ms_consistency),
+            row.quality,
             _bytes(row.bytes),
         )
         for row in _printed_rows(outcome.pairs)
     ]
-    header = ("output", "status", "fusing time", "HS consistency", "MS consistency", "size on disk")
+    header = (
+        *("output", "status", "fusing time", "HS consistency", "MS consistency", "quality"),
+        "size on disk",
+    )
     lines = [
         ("pairs", _counts(outcome)),
         ("time", format_time(outcome.seconds)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsfuse.errors import OutputError
@@ -79,10 +80,10 @@ def write_report(outcome: Outcome, *, page: bool = True) -> ReportPaths:
     return ReportPaths(sidecar, quicklook, file, findings, time.monotonic() - started)
 
 
-def write_sidecar(outcome: Outcome) -> AnyPath:
+def write_sidecar(outcome: Outcome, findings: Sequence[Finding] = ()) -> AnyPath:
     """Write ``<output>.json``: the record of a run, with everything needed to repeat it."""
     path = record_path(outcome.path)
-    return reports.write_side_file(path, f"{as_json(outcome_as_dict(outcome))}\n")
+    return reports.write_side_file(path, f"{as_json(outcome_as_dict(outcome, findings))}\n")
 
 
 def write_quicklook(outcome: Outcome) -> AnyPath:
@@ -94,11 +95,16 @@ def write_quicklook(outcome: Outcome) -> AnyPath:
 
 
 def write_page(outcome: Outcome) -> tuple[AnyPath, tuple[Finding, ...]]:
-    """Write the page ``<output>.html``; return its path and the findings it states."""
+    """
+    Write the page ``<output>.html``; return its path and the findings it states.
+
+    The record is written again with the findings.
+    """
     from hsfuse.report.page import outcome_subject, render_page
 
     page = render_page(outcome_subject(outcome))
     path = reports.write_side_file(page_path(outcome.path), page.text)
+    write_sidecar(outcome, page.findings)
     return path, page.findings
 
 
