@@ -82,5 +82,7 @@ def find_times(when: str | None, inputs: Inputs) -> Times:
 
 def stac_words(times: Times) -> tuple[str, ...]:
     """Return the options that repeat the STAC item of a run."""
-    start, end = (time.isoformat() for time in times)
+    from hsfuse.report.stac import utc_text
+
+    start, end = (utc_text(time) for time in times)
     return "--stac-item", "--datetime", start if start == end else f"{start}/{end}"

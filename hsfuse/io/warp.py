@@ -168,7 +168,11 @@ def _through(own: Grid, other: Grid, columns: ArrayLike, rows: ArrayLike) -> Poi
     with np.errstate(invalid="ignore"):  # infinite outside the domain of a CRS
         if period:
             x = x - _turns(x, other.centre[0], period) * period
-        return ~other.transform * (x, y)
+        to_pixels = ~other.transform  # written out: affine types its product for single points
+        return (
+            x * to_pixels.a + y * to_pixels.b + to_pixels.c,
+            x * to_pixels.d + y * to_pixels.e + to_pixels.f,
+        )
 
 
 def _transformed(own: Grid, other: Grid, columns: ArrayLike, rows: ArrayLike) -> Points:

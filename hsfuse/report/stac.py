@@ -32,7 +32,7 @@ from hsfuse.report.record import as_json, grid_of
 if TYPE_CHECKING:
     from hsfuse.fusion.job import Outcome
 
-__all__ = ["check_footprint", "item_of", "item_path", "parse_times", "write_item"]
+__all__ = ["check_footprint", "item_of", "item_path", "parse_times", "utc_text", "write_item"]
 
 _EXTENSIONS = {"eo": "v2.0.0", "raster": "v2.0.0", "projection": "v2.0.0", "processing": "v1.2.0"}
 _MEDIA_TYPES = {
@@ -154,13 +154,14 @@ def _metres(pixel_size: Sequence[float]) -> float:
 
 
 def _time_fields(times: Times) -> dict[str, object]:
-    start, end = (_utc(each) for each in times)
+    start, end = (utc_text(each) for each in times)
     if start == end:
         return {"datetime": start}
     return {"datetime": None, "start_datetime": start, "end_datetime": end}
 
 
-def _utc(time: datetime) -> str:
+def utc_text(time: datetime) -> str:
+    """Return a time in UTC as STAC items write it, with Z."""
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -171,7 +172,7 @@ def _processing(outcome: Outcome) -> dict[str, object]:
             f"Fusion of the hyperspectral image {job.scene.name} with the multispectral image "
             f"{job.rgb.name} by {job.plan.fuser.name}; plan {job.plan.digest[:16]}"
         ),
-        "processing:datetime": _utc(datetime.now(UTC)),
+        "processing:datetime": utc_text(datetime.now(UTC)),
         "processing:software": versions(),
     }
 

@@ -69,8 +69,11 @@ def _open_mask(
             f"{mask}: has {sizes[0]}, and {name}, which it masks, {sizes[1]}; "
             "expected a mask of the same rows and columns"
         )
-    places = other.transform, transform
-    if None not in places and not _same_place(*places, (shape[1], shape[2])):
+    if (
+        other.transform is not None
+        and transform is not None
+        and not _same_place(other.transform, transform, (shape[1], shape[2]))
+    ):
         raise RasterError(
             f"{mask}: lies elsewhere than {name}, which it masks; expected a mask on the "
             "same grid, or without georeferencing"
