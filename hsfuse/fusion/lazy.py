@@ -21,7 +21,7 @@ from hsfuse.fusion.block import fuse_input, read_block
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.settings import FusionSettings, check_weights, with_choices
 from hsfuse.fusion.undeclared import count_undeclared, find_undeclared
-from hsfuse.io.input.labels import raster_label
+from hsfuse.io.input.labels import join_notes, raster_label
 from hsfuse.io.input.masks import mask_raster
 from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.read import Raster, as_raster
@@ -69,8 +69,8 @@ def fuse(
         ``explained``, the share of the variance of a band that the MS bands explain on the HS
         grid. With ``uncertainty`` it has the lazy coordinate ``standard_error`` (rows, columns)
         in units of ``hs``: for 90 % of the pixels, the root mean square error over the good bands
-        is below 1.645 times the standard error. The attribute ``notes`` lists the assumptions made,
-        such as a CRS taken from the other raster.
+        is below 1.645 times the standard error. The attribute ``notes`` has the assumptions made,
+        one a line, such as a CRS taken from the other raster.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def lazy_result(plan: Plan) -> xr.DataArray:
         "hs_sensor": str(hs.attrs.get("sensor", "")),
         "ms_sensor": str(rgb.attrs.get("sensor", "")),
         "method": plan.fuser.name,
-        "notes": list(plan.notes),
+        "notes": join_notes(plan.notes),
     }
     fused = xr.DataArray(
         data[:bands], dims=("band", "y", "x"), coords=coords, attrs=attrs, name="fused"

@@ -32,7 +32,7 @@ from hsfuse.io.input.decoded import (
     with_current_grid,
 )
 from hsfuse.io.input.gdal_reader import open_dataset
-from hsfuse.io.input.labels import raster_label
+from hsfuse.io.input.labels import join_notes, raster_label
 from hsfuse.io.input.masks import mask_opened
 from hsfuse.io.input.netcdf import NETCDF_SUFFIXES, is_netcdf, open_netcdf
 from hsfuse.io.input.packing import nodata_in_all_bands
@@ -103,7 +103,7 @@ def open_raster(
         ``source``, ``sensor``, ``wavelength_source``, ``georeferenced``, ``source_dtype`` and,
         where they apply, ``source_scale`` and ``source_offset`` (of the stored numbers, already
         applied), ``units``, ``nodata``, ``nodata_where``, ``mask``, ``mask_file``,
-        ``georeferencing``, ``product`` and ``notes``, a list of assumptions made when reading.
+        ``georeferencing``, ``product`` and ``notes``, assumptions made when reading, one a line.
 
     Raises
     ------
@@ -282,7 +282,7 @@ def _assemble(
             **opened.attributes,
             **_packing(opened.pixels),
             "sensor": _sensor_name(sensor) or opened.attributes.get("sensor", ""),
-            "notes": notes,
+            "notes": join_notes(notes),
         },
         name=CUBE,  # else xarray takes the key of the dask array
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hsfuse.core.text import listed
 from hsfuse.errors import SensorError
-from hsfuse.io.input.labels import raster_label
+from hsfuse.io.input.labels import join_notes, raster_label, raster_notes
 from hsfuse.pair.response import SETTINGS
 from hsfuse.sensor.catalogue import Response, Sensor, pick_sensor, response_matrix
 from hsfuse.xarray.bands import band_values, good_bands
@@ -109,7 +109,7 @@ def _bands(sensor: Sensor, response: Response) -> dict[str, tuple[str, NDArray[n
 
 
 def _attributes(raster: xr.DataArray, sensor: Sensor, note: str) -> dict[str, object]:
-    notes = [*raster.attrs.get("notes", ()), *([note] if note else [])]
+    notes = join_notes([*raster_notes(raster), *([note] if note else [])])
     return {
         # Not named as the sensor of the raster: readers would take its PSF for that of the raster.
         "sensor": "",

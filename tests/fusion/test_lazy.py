@@ -12,6 +12,7 @@ import xarray as xr
 
 import hsfuse
 from hsfuse.errors import PairError, PlanError, RasterError
+from hsfuse.io.input.labels import raster_notes
 
 CHOICES = {"method": "bicubic", "align": False, "tile": 64}
 
@@ -98,7 +99,7 @@ def test_a_crop_costs_a_crop() -> None:
 def test_the_assumptions_of_a_fusion_are_its_notes() -> None:
     """What a run prints is in the attributes of the array."""
     fused = hsfuse.fuse(*lazy_pair([]), method="bicubic", align=False, tile=160)
-    assert any("neither file states a CRS" in note for note in fused.attrs["notes"])
+    assert any("neither file states a CRS" in note for note in raster_notes(fused))
 
 
 def test_a_mask_of_another_grid_is_refused(files: Path, mask: Path) -> None:

@@ -8,6 +8,7 @@ from affine import Affine
 from raster_files import SHAPE, TRANSFORM, check_contract, numbers, refused, write_envi, write_tiff
 
 from hsfuse.errors import RasterError
+from hsfuse.io.input.labels import raster_notes
 from hsfuse.io.read import open_raster
 
 
@@ -154,7 +155,7 @@ def test_an_alpha_band_of_many_values_is_a_band(tmp_path, dtype, count, photomet
     path = write_tiff(tmp_path / "a.tif", stored, photometric=photometric, alpha="YES")
     raster = open_raster(path)
     np.testing.assert_array_equal(raster, stored)
-    assert raster.attrs["notes"] == [
+    assert raster_notes(raster) == [
         f"band {band} is tagged as alpha and holds many values: it is taken for a band"
     ]
     assert "mask" not in raster.attrs

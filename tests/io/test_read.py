@@ -22,6 +22,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.rpc import RPC
 
 from hsfuse.errors import PlanError, RasterError, SensorError
+from hsfuse.io.input.labels import raster_notes
 from hsfuse.io.input.pixels import chunk_size
 from hsfuse.io.output.layout import OutputLayout
 from hsfuse.io.read import check_georeferencing, open_raster
@@ -245,7 +246,7 @@ def test_control_points_that_fit_a_grid_place_the_raster(tmp_path, bent) -> None
     if bent == 0.0:
         check_place(raster)
     if bent < 1:
-        assert any("ground control points" in note for note in raster.attrs["notes"])
+        assert any("ground control points" in note for note in raster_notes(raster))
     else:
         assert "pixels off the grid that fits best" in raster.attrs["georeferencing"]
         with pytest.raises(RasterError, match=r"a\.tif: 4 ground control points only"):

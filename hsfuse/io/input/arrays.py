@@ -19,6 +19,7 @@ from hsfuse.errors import RasterError
 from hsfuse.io.input.bands import UNIT_KEYS, store_bands
 from hsfuse.io.input.coordinates import array_georeferencing
 from hsfuse.io.input.decoded import NODATA, check_whole, decoded_attributes, is_decoded
+from hsfuse.io.input.labels import raster_notes
 from hsfuse.io.input.packing import nodata_in_all_bands
 from hsfuse.io.input.pixels import Opened, StorePixels
 from hsfuse.io.names import STANDARD_ERROR
@@ -110,8 +111,7 @@ def open_array(
 
 def _stated_notes(array: xr.DataArray) -> list[str]:
     """Return the notes of a raster that hsfuse opened."""
-    notes = array.attrs.get("notes", ()) if is_decoded(array) else ()
-    return [note for note in np.ravel(np.array(notes, dtype=object)).tolist() if note]
+    return raster_notes(array) if is_decoded(array) else []
 
 
 def _standard_error(

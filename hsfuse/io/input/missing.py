@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from hsfuse.core.fill import Fill, MeasuredRange, find_fills, range_of, without_fills
 from hsfuse.core.spectral_gaps import SpectralGaps, fit_gaps
+from hsfuse.io.input.labels import join_notes, raster_notes
 from hsfuse.io.input.pixels import Key, chunk_size, lazy, split_index
 from hsfuse.io.input.sampling import read_pixels, read_suspicious, read_whole, read_windows
 
@@ -34,7 +35,7 @@ class Completed(NamedTuple):
     Attributes
     ----------
     raster : DataArray of shape (bands, rows, columns)
-        Lazy; its attribute ``notes`` lists the corrections.
+        Lazy; its attribute ``notes`` has the corrections, one a line.
     measured : MeasuredRange or None
         Value range of the sample, without fill; None where the user gave the no-data value.
     whole : DataArray or None
@@ -63,7 +64,7 @@ def without_gaps(raster: xr.DataArray, *, spectra: bool) -> Completed:
     whole = read_whole(raster)
     patches = read_windows(raster) if whole is None else [whole]
     fills, patches = ([], patches) if given else _search(raster, patches, lines=whole is None)
-    notes = [*raster.attrs.get("notes", ()), *map(_fill_note, fills)]
+    notes = [*raster_notes(raster), *map(_fill_note, fills)]
     measured = None if given else range_of(patches)
     gaps = None
     if spectra:
@@ -79,7 +80,7 @@ def without_gaps(raster: xr.DataArray, *, spectra: bool) -> Completed:
     if fills or gaps is not None:
         pixels = CompletedPixels(raster, tuple(fills), gaps)
         data = lazy(pixels, chunk_size(pixels.shape, (1, 1)))
-        completed = raster.copy(data=data).assign_attrs(notes=notes)
+        completed = raster.copy(data=data).assign_attrs(notes=join_notes(notes))
     if whole is None:
         return Completed(completed, measured, None)
     values = patches[0] if gaps is None else gaps.closed(patches[0])

@@ -10,6 +10,7 @@ import xarray as xr
 from raster_files import TRANSFORM, cube, numbers, write_store, write_tiff
 
 from hsfuse.errors import RasterError
+from hsfuse.io.input.labels import raster_notes
 from hsfuse.io.read import as_raster, check_georeferencing, open_raster
 
 BANDS = np.linspace(400.0, 800.0, 5)
@@ -62,7 +63,7 @@ def test_planes_of_a_dataset_are_bands() -> None:
     found = as_raster(xr.Dataset(planes), "RGB")
     np.testing.assert_array_equal(found, numbers("float32")[:3])
     assert found["band_name"].values.tolist() == ["c", "a", "b"]
-    assert "taken for bands: c, a, b" in found.attrs["notes"][0]
+    assert "taken for bands: c, a, b" in raster_notes(found)[0]
     planes["quality"] = planes["a"].astype("uint8")
     with pytest.raises(RasterError, match=r"RGB array: holds several rasters \(a, b, c, quality"):
         as_raster(xr.Dataset(planes), "RGB")
@@ -147,7 +148,7 @@ def test_corners_in_place_of_centres_are_found(tmp_path: Path, kept: slice, stor
     first = kept.start or 0
     assert found.rio.transform().almost_equals(TRANSFORM * TRANSFORM.translation(first, first))
     assert found.rio.crs.to_epsg() == 32633
-    assert "corners of pixels" in found.attrs["notes"][0]
+    assert "corners of pixels" in raster_notes(found)[0]
 
 
 @pytest.mark.parametrize("kind", ["array", "zarr", "netcdf"])

@@ -8,6 +8,7 @@ from affine import Affine
 from raster_files import TRANSFORM, cube, numbers, write_tiff
 
 from hsfuse.errors import RasterError
+from hsfuse.io.input.labels import raster_notes
 from hsfuse.io.input.masks import mask_raster
 from hsfuse.io.read import as_raster, open_raster
 from hsfuse.io.write import write_raster
@@ -84,8 +85,8 @@ def test_wavelengths_that_are_no_numbers_are_noted() -> None:
     """And not dropped without a word."""
     names = ("band", ["coastal", "blue", "green", "red", "nir"])
     found = as_raster(cube(numbers("float32"), wavelength=names), "HS")
-    assert "'coastal', 'blue'" in found.attrs["notes"][0]
-    assert "are no numbers" in found.attrs["notes"][0]
+    assert "'coastal', 'blue'" in raster_notes(found)[0]
+    assert "are no numbers" in raster_notes(found)[0]
 
 
 @pytest.mark.parametrize("columns", [[0, 1, 2, 9, 10], [5, 6, 7, 0, 1]])

@@ -11,6 +11,7 @@ from raster_files import write_envi, write_tiff
 from scipy.ndimage import zoom
 
 from hsfuse.errors import PlanError, RasterError
+from hsfuse.io.input.labels import raster_notes
 from hsfuse.io.input.missing import without_gaps
 from hsfuse.io.input.sampling import read_lines
 from hsfuse.io.read import as_raster, open_raster
@@ -42,7 +43,7 @@ def test_undeclared_fill_is_masked_as_declared_fill(tmp_path: Path, writer: str)
     found = without_gaps(open_raster(path), spectra=True).raster
     np.testing.assert_array_equal(found.values, declared.values)
     np.testing.assert_array_equal(found[3:5, 2:20:3, ::-1].values, declared[3:5, 2:20:3, ::-1])
-    (note,) = found.attrs["notes"]
+    (note,) = raster_notes(found)
     assert "-9999" in note
     assert "6.11%" in note
     assert "--hs-nodata none" in note
@@ -71,7 +72,7 @@ def test_values_lost_in_single_bands_are_estimated_and_said(tmp_path: Path) -> N
     found = without_gaps(opened, spectra=True).raster
     assert np.isfinite(found.values).all()
     assert np.abs(found.values - truth).max() < 0.2 * truth.std()
-    assert "missing in single bands" in found.attrs["notes"][0]
+    assert "missing in single bands" in raster_notes(found)[0]
     assert without_gaps(opened, spectra=False).raster is opened
 
 

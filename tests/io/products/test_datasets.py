@@ -13,6 +13,7 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from hsfuse.errors import RasterError
 from hsfuse.io import read
+from hsfuse.io.input.labels import raster_notes
 from hsfuse.io.read import open_raster
 
 ROWS, COLUMNS, BANDS = 5, 7, 31
@@ -128,7 +129,7 @@ def test_the_first_channel_of_colour_files_is_the_band(cave, scene, tmp_path) ->
         write_png(folder / f"toy_ms_{band + 1:02d}.png", channels)
     raster = open_raster(folder)
     np.testing.assert_allclose(raster, np.moveaxis(small, -1, 0) / 255, rtol=1e-6)
-    assert "the first is taken" in raster.attrs["notes"][0]
+    assert "the first is taken" in raster_notes(raster)[0]
 
 
 def lacks_a_band(folder: Path) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hsfuse.errors import RasterError
+from hsfuse.io.input.labels import raster_notes
 from hsfuse.io.read import open_raster
 
 
@@ -18,7 +19,7 @@ def test_folder_metadata_and_image_are_one_raster(desis) -> None:
         assert raster["good"].values.all()
         assert raster.attrs["sensor"] == "desis"
         assert raster.attrs["product"] == "DESIS L2A"
-        assert raster.attrs["notes"] == []
+        assert raster_notes(raster) == []
         assert raster.rio.transform()[:6] == (30.0, 0.0, 372000.0, 0.0, -30.0, 5810010.0)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hsfuse.errors import RasterError
+from hsfuse.io.input.labels import raster_notes
 from hsfuse.io.products import emit as module
 from hsfuse.io.products.settings import ProductSettings
 from hsfuse.io.read import open_raster
@@ -20,7 +21,7 @@ def test_the_map_grid_is_what_the_lookup_table_gathers(emit) -> None:
     np.testing.assert_allclose(raster["wavelength"], product.wavelength, rtol=1e-6)
     np.testing.assert_allclose(raster["fwhm"], product.width, rtol=1e-6)
     assert raster["good"].values.tolist() == [True, True, False, True, True]
-    assert raster.attrs["notes"] == []
+    assert raster_notes(raster) == []
     assert raster.attrs["sensor"] == "emit"
     assert raster.attrs["product"] == "EMIT L2A"
     assert raster.rio.crs.to_epsg() == 4326
@@ -57,7 +58,7 @@ def test_a_long_window_is_read_in_parts_that_hold_little_else(emit, monkeypatch)
 def test_radiance_flags_no_band_so_the_table_does(emit) -> None:
     raster = open_raster(emit(product="L1B_RAD").image)
     assert raster["good"].values.tolist() == [True, True, False, False, True]
-    assert raster.attrs["notes"] == ["flagged as bad by the table of emit: B003, B004"]
+    assert raster_notes(raster) == ["flagged as bad by the table of emit: B003, B004"]
 
 
 def drop(*names: str):
@@ -139,13 +140,13 @@ def test_no_data_that_the_cube_does_not_state_is_said(emit) -> None:
     product = emit(change=drop_fill)
     raster = open_raster(product.image)
     np.testing.assert_array_equal(raster, product.stored)
-    assert raster.attrs["notes"] == ["no data is assumed to be -9999: the cube states none"]
+    assert raster_notes(raster) == ["no data is assumed to be -9999: the cube states none"]
 
 
 def test_a_table_of_widths_fills_in_for_the_metadata(emit) -> None:
     centres = (405.0, 550.3, 2201.9)
     raster = open_raster(emit(centres, change=drop("sensor_band_parameters/fwhm")).image)
     assert np.isfinite(raster["fwhm"]).all()
-    assert raster.attrs["notes"] == [
+    assert raster_notes(raster) == [
         "the metadata state no width, that of the table of emit is taken: all bands"
     ]

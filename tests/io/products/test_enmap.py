@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hsfuse.errors import RasterError
+from hsfuse.io.input.labels import raster_notes
 from hsfuse.io.read import open_raster
 from hsfuse.sensor.catalogue import load_sensor
 
@@ -42,7 +43,7 @@ def test_a_window_is_that_of_the_whole_also_in_another_process(enmap) -> None:
 def test_bands_without_data_and_those_in_water_vapour_are_bad(enmap) -> None:
     raster = open_raster(enmap(empty=[1]).image)
     assert raster["good"].values.tolist() == [True, False, True, True, False, True]
-    (note,) = raster.attrs["notes"]
+    (note,) = raster_notes(raster)
     assert note == "flagged as bad by the table of enmap: B005"
 
 
@@ -72,7 +73,7 @@ def test_widths_that_the_metadata_lack_come_from_the_table(enmap) -> None:
     product = enmap(table.wavelength[:50], text=lambda text: text.replace("FWHMOfBand", "other"))
     raster = open_raster(product.image)
     np.testing.assert_allclose(raster["fwhm"], table.fwhm[:50], rtol=1e-3)
-    assert raster.attrs["notes"] == [
+    assert raster_notes(raster) == [
         "the metadata state no width, that of the table of enmap is taken: all bands"
     ]
 
@@ -85,7 +86,7 @@ def test_an_image_without_metadata_is_read_by_the_table_and_says_so(enmap) -> No
     expected = np.where(product.stored == -32768, np.nan, product.stored * 1e-4)
     np.testing.assert_allclose(raster, expected, rtol=1e-6)
     np.testing.assert_array_equal(raster["wavelength"], table.wavelength)
-    assert raster.attrs["notes"] == [
+    assert raster_notes(raster) == [
         "no METADATA.XML lies beside it",
         "wavelengths are those of the table of enmap: the file states none",
         "a scale of 0.0001 is assumed: neither metadata nor image state one",

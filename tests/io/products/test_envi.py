@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from hsfuse.cli.main import main
 
 from hsfuse.errors import RasterError
+from hsfuse.io.input.labels import raster_notes
 from hsfuse.io.read import open_raster
 from hsfuse.sensor.catalogue import load_sensor
 
@@ -67,7 +68,7 @@ def test_radiance_of_aviris_is_divided_by_the_gain_of_each_band(scene) -> None:
         np.testing.assert_allclose(raster["wavelength"], table.wavelength + 0.3, atol=1e-4)
         assert raster.attrs["sensor"] == "aviris"
         assert raster.attrs["units"] == "uW cm-2 nm-1 sr-1"
-        assert raster.attrs["notes"][0].startswith("no data is assumed to be -9999 and -50")
+        assert raster_notes(raster)[0].startswith("no data is assumed to be -9999 and -50")
         assert raster.attrs["source_scale"] == pytest.approx((1 / gain).tolist())
         assert not raster["good"].values[np.argmin(abs(table.wavelength - 1400))]
 
@@ -77,7 +78,7 @@ def test_radiance_without_its_gains_is_left_as_stored_and_that_is_said(scene) ->
     raster = open_raster(scene(AVIRIS, stored))
     np.testing.assert_array_equal(raster, np.where(stored < 0, np.nan, stored))
     assert "units" not in raster.attrs
-    assert any("no *.gain lies beside it" in note for note in raster.attrs["notes"])
+    assert any("no *.gain lies beside it" in note for note in raster_notes(raster))
     np.testing.assert_array_equal(raster["wavelength"], load_sensor("aviris").wavelength)
 
 
@@ -102,7 +103,7 @@ def test_integers_of_reflectance_are_scaled_as_stated_or_as_is_the_custom(scene,
     raster = open_raster(scene(REFLECTANCE, stored, **fields))
     expected = np.where(stored < 0, np.nan, stored / (5000 if stated else 10000))
     np.testing.assert_allclose(raster, expected, rtol=1e-6)
-    assumed = [note for note in raster.attrs["notes"] if "assumed" in note]
+    assumed = [note for note in raster_notes(raster) if "assumed" in note]
     assert len(assumed) == (0 if stated else 2)
 
 
@@ -125,7 +126,7 @@ def test_a_turned_scene_of_aviris_ng_lies_where_its_header_says(scene) -> None:
     np.testing.assert_array_equal(raster, np.where(stored < 0, np.nan, stored))
     np.testing.assert_array_equal(raster["good"], table.good)
     assert raster.attrs["sensor"] == "aviris-ng"
-    assert raster.attrs["notes"] == []
+    assert raster_notes(raster) == []
 
 
 def test_hyspex_states_its_wavelengths_and_no_widths(scene) -> None:
@@ -140,7 +141,7 @@ def test_hyspex_states_its_wavelengths_and_no_widths(scene) -> None:
     np.testing.assert_allclose(raster, np.where(stored == 0, np.nan, stored / 10000), rtol=1e-6)
     assert raster.attrs["product"] == "HySpex"
     assert raster.attrs["sensor"] == ""
-    assert raster.attrs["notes"] == [
+    assert raster_notes(raster) == [
         "the header states no width of its bands: each is taken for one step wide"
     ]
 

@@ -6,6 +6,7 @@ import rasterio
 from rasterio.enums import ColorInterp
 
 from hsfuse.errors import RasterError
+from hsfuse.io.input.labels import raster_notes
 from hsfuse.io.read import open_raster
 from hsfuse.sensor.catalogue import load_sensor
 
@@ -44,15 +45,15 @@ def test_bands_are_those_of_the_instrument(planet, bands, instrument, sensor) ->
     np.testing.assert_array_equal(raster["fwhm"], table.fwhm)
     assert np.all(np.diff(raster["wavelength"]) > 0)
     assert raster.attrs["sensor"] == f"{sensor}:{','.join(names)}"
-    assert not any("assumed" in note for note in raster.attrs["notes"])
+    assert not any("assumed" in note for note in raster_notes(raster))
 
 
 def test_an_instrument_that_is_not_known_is_assumed_and_said(planet) -> None:
-    notes = open_raster(planet(instrument="PS9").image).attrs["notes"]
+    notes = raster_notes(open_raster(planet(instrument="PS9").image))
     assert notes[0] == "planetscope-dove is assumed: the metadata call the instrument 'PS9'"
     product = planet(8, surface=True)
     product.metadata.unlink()
-    notes = open_raster(product.image).attrs["notes"]
+    notes = raster_notes(open_raster(product.image))
     assert notes[0] == "planetscope-superdove is assumed: no metadata name it"
 
 
@@ -69,7 +70,7 @@ def test_no_data_that_the_image_does_not_state_is_0_and_that_is_said(planet) -> 
     product = planet(nodata=None)
     raster = open_raster(product.image)
     assert np.array_equal(np.isnan(raster), product.stored == 0)
-    assert raster.attrs["notes"][-1] == "no data is assumed to be 0: the image states none"
+    assert raster_notes(raster)[-1] == "no data is assumed to be 0: the image states none"
 
 
 def test_what_the_reader_notes_of_the_file_stays(planet) -> None:
@@ -77,7 +78,7 @@ def test_what_the_reader_notes_of_the_file_stays(planet) -> None:
     product = planet(nodata=None)
     with rasterio.open(product.image, "r+") as image:
         image.colorinterp = [*image.colorinterp[:-1], ColorInterp.alpha]
-    first, *rest = open_raster(product.image).attrs["notes"]
+    first, *rest = raster_notes(open_raster(product.image))
     assert first.startswith("band 4 is tagged as alpha and holds many values")
     assert rest[-1] == "no data is assumed to be 0: the image states none"
 
@@ -85,7 +86,7 @@ def test_what_the_reader_notes_of_the_file_stays(planet) -> None:
 def test_an_image_harmonized_to_another_sensor_is_said(planet) -> None:
     image = planet(8, surface=True, instrument="PSB.SD").image
     path = image.rename(image.with_name(image.stem + "_harmonized_clip.tif"))
-    assert open_raster(path).attrs["notes"][0].startswith("is harmonized to Sentinel-2: ")
+    assert raster_notes(open_raster(path))[0].startswith("is harmonized to Sentinel-2: ")
 
 
 def test_a_window_is_that_of_the_whole(planet) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hsfuse.errors import RasterError
+from hsfuse.io.input.labels import raster_notes
 from hsfuse.io.read import open_raster
 
 CHUNKS = (None, (4, 3, 5))
@@ -49,7 +50,7 @@ def test_corners_as_far_apart_as_the_image_is_wide_are_its_edges(prisma) -> None
 def test_bands_in_water_vapour_are_bad_and_that_is_said(prisma) -> None:
     raster = open_raster(prisma().image)
     assert raster["wavelength"].values[~raster["good"]].round(1).tolist() == [1400.2, 1858.4]
-    assert raster.attrs["notes"] == ["flagged as bad by the table of prisma: SWIR3, SWIR2"]
+    assert raster_notes(raster) == ["flagged as bad by the table of prisma: SWIR3, SWIR2"]
 
 
 def test_dark_pixels_within_the_swath_are_data(prisma) -> None:
@@ -65,7 +66,7 @@ def test_without_the_angles_a_stored_0_is_no_data_and_that_is_said(prisma) -> No
     raster = open_raster(prisma(change=drop).image)
     assert np.isnan(raster.values[:, :, 5]).all()
     assert np.isnan(raster.values[:, :3, :2]).all()
-    assert any("no data is assumed where 0 is stored" in note for note in raster.attrs["notes"])
+    assert any("no data is assumed where 0 is stored" in note for note in raster_notes(raster))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from affine import Affine
 
 from hsfuse.errors import RasterError
+from hsfuse.io.input.labels import raster_notes
 from hsfuse.io.read import open_raster
 from hsfuse.sensor.catalogue import load_sensor
 
@@ -60,9 +61,7 @@ def test_the_sensor_is_that_of_the_spacecraft(sentinel2, craft) -> None:
 def test_a_spacecraft_that_hsfuse_does_not_know_is_said(sentinel2) -> None:
     raster = open_raster(sentinel2(craft="D").folder)
     assert raster.attrs["sensor"] == ""
-    assert raster.attrs["notes"] == [
-        "no table of sentinel-2d is shipped: its response is not known"
-    ]
+    assert raster_notes(raster) == ["no table of sentinel-2d is shipped: its response is not known"]
 
 
 def test_before_baseline_4_nothing_is_added(sentinel2) -> None:
@@ -84,7 +83,7 @@ def test_special_values_that_are_not_stated_are_said(sentinel2) -> None:
     product = sentinel2(text=lambda document: document.replace("SATURATED", "OTHER"))
     raster = open_raster(product.folder)
     assert np.isnan(raster.values[2, 5, 5])
-    assert "saturated is assumed to be 65535: the metadata do not say" in raster.attrs["notes"]
+    assert "saturated is assumed to be 65535: the metadata do not say" in raster_notes(raster)
 
 
 @pytest.mark.parametrize(
