@@ -116,6 +116,12 @@ def _ms_finding(ms: Consistency) -> Finding:
     )
 
 
+_INDEXES = {
+    "HQNR": "hybrid quality with no reference, 1 is best",
+    "QNR": "quality with no reference, 1 is best",
+}
+
+
 def _index_finding(figures: Mapping[str, float], index: str, spectral: str) -> Finding:
     value = figures[index.lower()]
     if math.isnan(value):
@@ -126,6 +132,7 @@ def _index_finding(figures: Mapping[str, float], index: str, spectral: str) -> F
     cause = "" if quality == "good" else f", mostly by {larger} distortion"
     return Finding(
         quality,
-        f"{index} {value:.3f}, where the noise of the HS image allows at most {limit:.3f}{cause}: "
+        f"{index} ({_INDEXES[index]}) {value:.3f}, where the noise of the HS image "
+        f"allows at most {limit:.3f}{cause}: "
         f"spectral distortion {figures[spectral]:.3f}, spatial distortion {figures['d_s']:.3f}",
     )

@@ -99,9 +99,12 @@ def describe_plan(job: Job, *, inputs: bool = True) -> str:
     moved = [note for note in plan.notes if note.startswith(SHIFT_NOTE)]
     lines = [
         *(_inputs(job) if inputs else ()),
-        ("PSF", describe_psf(pair.psf, _estimated_psf(plan.alignment))),
+        (
+            "PSF",
+            f"point spread function: {describe_psf(pair.psf, _estimated_psf(plan.alignment))}",
+        ),
         ("co-registration", _alignment(plan.alignment, moved)),
-        ("SRF", pair.response_source),
+        ("SRF", f"spectral response function: {pair.response_source}"),
         ("radiometry", _radiometry(job)),
         ("value range", _value_range(plan.lower_limit)),
         ("method", f"{method}: {parameters}" if parameters else method),
