@@ -21,7 +21,7 @@ from hsfuse.core.psf import PSF
 from hsfuse.core.text import along_axes, byte_size, image_kind, image_size, listed, table
 from hsfuse.io.input.labels import raster_notes
 from hsfuse.io.names import STANDARD_ERROR, error_file
-from hsfuse.pair.alignment.correction import SHIFT_NOTE
+from hsfuse.pair.notes import SHIFT_NOTE
 from hsfuse.pair.response import suggest_hs_sensor
 from hsfuse.report.inputs import (
     PartOfPair,

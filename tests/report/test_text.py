@@ -23,8 +23,8 @@ from hsfuse.fusion.settings import Settings
 from hsfuse.io.output.records import record_path
 from hsfuse.io.read import open_raster
 from hsfuse.io.write import write_raster
-from hsfuse.pair.alignment.correction import SHIFT_NOTE
 from hsfuse.pair.lattice import lattice_offset
+from hsfuse.pair.notes import SHIFT_NOTE
 from hsfuse.report.files import write_report, write_sidecar
 from hsfuse.report.quicklook import _detail, _dissimilar_pixels
 from hsfuse.report.record import outcome_as_dict, plan_as_dict, repeat_command

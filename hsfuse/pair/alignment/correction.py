@@ -17,13 +17,11 @@ from hsfuse.pair.alignment.psf import select_psf
 from hsfuse.pair.alignment.settings import DEFAULT
 from hsfuse.pair.alignment.windows import survey_windows
 from hsfuse.pair.geometry import Pair, make_pair, shifted_by
+from hsfuse.pair.notes import SHIFT_NOTE
 from hsfuse.pair.pixels import PixelCache
 from hsfuse.sensor.catalogue import Sensor
 
-__all__ = ["SHIFT_NOTE", "align_pair"]
-
-#: Beginning of the note on a shift that is corrected.
-SHIFT_NOTE = "co-registration: estimated shift of the HS image"
+__all__ = ["align_pair"]
 
 _SETTINGS = DEFAULT.correction
 
