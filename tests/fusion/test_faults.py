@@ -49,7 +49,7 @@ def test_a_run_killed_at_five_moments_is_the_run(faults: dict[str, Any]) -> None
     assert faults["same"]
     assert faults["left"] == ["killed.zarr", "whole.zarr"]
     assert any(faults["killed"])  # a run may end before the signal comes
-    assert faults["resumed"] >= 2 or not all(faults["killed"])
+    assert faults["resumed"] is None or faults["resumed"] >= 2
 
 
 @pytest.mark.parametrize("moment", ["full", "export"])

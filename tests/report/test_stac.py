@@ -136,7 +136,7 @@ def test_run_takes_items_and_writes_one(outcome, tmp_path):
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
     command = json.loads(result.stdout)["command"]
-    assert command.endswith(" --stac-item --datetime 2024-05-01T10:00:00+00:00")
+    assert command.endswith(" --stac-item --datetime 2024-05-01T10:00:00Z")
     written = json.loads((tmp_path / "out.tif.stac.json").read_text())
     validate(written)
     assert written["properties"]["datetime"] == "2024-05-01T10:00:00Z"

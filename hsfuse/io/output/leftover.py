@@ -75,6 +75,6 @@ def remove_partial(journal: Journal) -> None:
             shutil.rmtree(folder)
     for file in (output.journal, output.plan):
         file.unlink(missing_ok=True)
-    journal.close()
     with suppress(OSError):  # another run may begin there, now that there is no journal
         output.partial.rmdir()
+    journal.close()  # last: to close a removed file takes time, in which the run may be killed
