@@ -220,10 +220,11 @@ def suggest_hs_sensor(hs: xr.DataArray) -> list[str]:
         return []
     has_wavelengths = np.isfinite(hs["wavelength"].values).all()
     like = "number and wavelengths" if has_wavelengths else "number"
+    gives = "the PSF" if has_wavelengths else "the wavelengths, and the PSF"
     return [
         f"{raster_label(hs)} names no sensor; its {hs.sizes['band']} bands fit "
         f"{' or '.join(fitting)} by their {like}; if such a sensor made it, try --hs-sensor "
-        f"{fitting[0]}, which gives the PSF{'' if has_wavelengths else ' and the wavelengths'}"
+        f"{fitting[0]}, whose definition states {gives} where one is published"
     ]
 
 

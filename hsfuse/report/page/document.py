@@ -192,7 +192,9 @@ def _quality(quality: Quality) -> str:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """Return a text with a capital, unless it begins with the name of a file."""
+    begins_with_file = "." in text.partition(" ")[0].removesuffix(".")
+    return text if begins_with_file else text[:1].upper() + text[1:]
 
 
 def _figure(value: float) -> str:

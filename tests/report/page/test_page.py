@@ -26,6 +26,7 @@ from hsfuse.io.read import open_raster
 from hsfuse.io.write import write_raster
 from hsfuse.report.files import page_path, write_page
 from hsfuse.report.page import data, pictures, pixels, render_page, sampling
+from hsfuse.report.page.document import _sentence
 from hsfuse.report.page.packing import largest_error, pack_cube
 from hsfuse.report.page.pixels import read_pixels
 from hsfuse.report.page.sampling import choose_pixels
@@ -42,6 +43,17 @@ def subject(outcome: Outcome) -> Subject:
 @pytest.fixture(scope="module")
 def page(subject: Subject) -> str:
     return render_page(subject).text
+
+
+def test_a_sentence_leaves_the_name_of_a_file():
+    """At its beginning; other sentences begin with a capital."""
+    for text, sentence in (
+        ("scene.tif names no sensor", "scene.tif names no sensor"),
+        ("5 bands are bad", "5 bands are bad"),
+        ("co-registration: no shift", "Co-registration: no shift"),
+        ("good.", "Good."),
+    ):
+        assert _sentence(text) == sentence
 
 
 def test_the_plan_hands_over_what_another_survey_would_find(subject: Subject):
