@@ -110,8 +110,8 @@ class BrightRange:
         Examples
         --------
         >>> one = np.ones(1)
-        >>> known = BrightRange(one, 3 * one, one, 5 * one, 3 * one)  # twice as sharp
-        >>> known.excess(np.array([[[2.0, 6.9, 7.1]]]))
+        >>> bright = BrightRange(one, 3 * one, one, 5 * one, 3 * one)  # twice as sharp
+        >>> bright.excess(np.array([[[2.0, 6.9, 7.1]]]))
         Excess(count=1, contrast=3.05, value=7.1, hs_maximum=3.0, band=0)
         """
         total, most = Excess(), _MARGIN * self.sharpening

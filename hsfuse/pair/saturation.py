@@ -22,8 +22,8 @@ class _Settings:
     # Share of the surveyed pixels at the largest value of a band above which it is saturated.
     saturated: float = 0.01
     # Bands with the same largest value are saturated if this many times as many values are equal
-    # to it as to the next smaller one of each band: of measured values fewer are. Four bands with
-    # 17 pixels at 9000 are 4.2 times, two bands of 8 bits with 136 pixels at 255 are 10 times.
+    # to it as to the next smaller one of each band: of measured values fewer are. Four bands of a
+    # real image with 17 pixels at 9000 are 4.2 times.
     times_below: float = 3.0
 
 
