@@ -22,14 +22,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Part of the scene": ("bbox", "bbox_crs", "bands"),
     "Method": ("method", "methods", "weights", "uncertainty"),
     "Co-registration and point spread function (PSF)": ("align", "fwhm", "psf", "share_psf"),
-    "Network": (*("network", "name", "width", "levels", "depth", "scales", "start_from", "terms"),),
+    "Network": ("network", "name", "width", "levels", "depth", "scales", "start_from", "terms"),
     "Training": (
         *("steps", "batch", "patch", "scenes", "rate", "validation"),
         *("ratio", "snr", "clean"),
     ),
     "Simulation": ("ratios", "hs_snr", "ms_snr", "peak", "seed"),
-    "Storage": (*("dtype", "scale", "max_error", "creation_options", "temporary"),),
-    "Computation": (*("device", "precision", "scheduler", "workers", "memory", "tile", "overlap"),),
+    "Storage": ("dtype", "scale", "max_error", "creation_options", "temporary"),
+    "Computation": ("device", "precision", "scheduler", "workers", "memory", "tile", "overlap"),
     "Reports": ("report", "page", "quicklook", "pictures", "stac_item", "when"),
 }
 _REST = "General"

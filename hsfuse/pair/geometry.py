@@ -128,7 +128,7 @@ def make_pair(
     if hs.sizes["band"] < 2:
         raise PairError(f"{raster_label(hs)}: has one band; a hyperspectral raster has two or more")
     notes = [
-        f"{raster_label(raster)}: {note}" for raster in (hs, rgb) for note in _reading_notes(raster)
+        f"{raster_label(raster)}: {note}" for raster in (hs, rgb) for note in raster_notes(raster)
     ]
     hs, relative, rgb = _relative_transform(hs, rgb, both, notes)
     hs, relative = _align_orientation(hs, relative)
@@ -145,11 +145,6 @@ def make_pair(
 def shifted_by(shift: tuple[float, float], geometry: Geometry) -> Affine:
     """Return the ``move`` of :func:`make_pair` for a shift (y, x) in HS pixels."""
     return Affine.translation(shift[1] * geometry.x.ratio, shift[0] * geometry.y.ratio)
-
-
-def _reading_notes(raster: xr.DataArray) -> list[str]:
-    """Return the notes on assumptions made when the file was opened."""
-    return raster_notes(raster)
 
 
 def _georeferenced(raster: xr.DataArray) -> bool:
