@@ -29,14 +29,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hsfuse.methods import OnePass, Options, Window
-from hsfuse.methods.beta_process import (
+from hsfuse.methods.coupled import PairUnits
+from hsfuse.pair.survey import Survey
+from hsfuse.solvers.beta_process import (
     Chain,
     learn_dictionary_by_gibbs,
     sample_codes,
     sample_precisions,
 )
-from hsfuse.methods.coupled import PairUnits
-from hsfuse.pair.survey import Survey
 
 __all__ = ["METHOD", "Bsr", "BsrFuser", "BsrSettings"]
 

@@ -40,10 +40,10 @@ from hsfuse.methods.coupled import (
     coupled_windows,
     interpolate_abundances,
 )
-from hsfuse.methods.nonnegative import nonnegative_codes
-from hsfuse.methods.simplex import project_simplex
 from hsfuse.observe import Interpolate
 from hsfuse.pair.survey import Survey
+from hsfuse.solvers.nonnegative import nonnegative_codes
+from hsfuse.solvers.simplex import project_simplex
 
 # Maximum unit, in the brightness of the HS image: an MS band that is hardly correlated with the HS
 # image has a gain near zero.

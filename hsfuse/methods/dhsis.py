@@ -7,7 +7,7 @@ solve::
 
     min_Z |X - D Z|^2 + |Y - R Z|^2 + mu |Z - Z0|^2
 
-whose normal equations are a Sylvester equation (:mod:`hsfuse.methods.sylvester`):
+whose normal equations are a Sylvester equation (:mod:`hsfuse.solvers.sylvester`):
 
 1. the initial estimate, with the interpolated HS image as Z0;
 2. a residual network that maps it to the cube (:mod:`hsfuse.nets.single_pathway`);
@@ -36,10 +36,10 @@ from hsfuse.methods.inference import (
     run_network,
     sensor_notes,
 )
-from hsfuse.methods.sylvester import SylvesterSolver, impulse_response
 from hsfuse.nets.weights import Card
 from hsfuse.observe import Degrade, Interpolate, respond
 from hsfuse.pair.survey import Survey
+from hsfuse.solvers.sylvester import SylvesterSolver, impulse_response
 
 __all__ = [
     "METHOD",

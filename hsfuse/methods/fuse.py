@@ -10,7 +10,7 @@ scene the components U minimise (their eq. 13, with a Gaussian prior as their se
 - S, the prior covariance of a pixel about U(X), the interpolated HS image.
 
 The normal equations are a Sylvester equation, solved in closed form
-(:mod:`hsfuse.methods.sylvester`) for the correction of the prior mean: ``U - U(X)`` has the two
+(:mod:`hsfuse.solvers.sylvester`) for the correction of the prior mean: ``U - U(X)`` has the two
 residuals of that mean as right-hand sides. Nothing is iterated.
 
 Differences from the publication:
@@ -37,9 +37,9 @@ from hsfuse.core.subspace import Subspace
 from hsfuse.methods import OnePass, Options, Window
 from hsfuse.methods.bicubic import interpolate
 from hsfuse.methods.component_model import ComponentModel
-from hsfuse.methods.sylvester import SylvesterSolver, influence
 from hsfuse.observe import Degrade
 from hsfuse.pair.survey import Survey
+from hsfuse.solvers.sylvester import SylvesterSolver, influence
 
 __all__ = ["METHOD", "Fuse", "FuseFuser", "FuseSettings"]
 

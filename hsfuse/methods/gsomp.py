@@ -9,7 +9,7 @@ that correlate most with the residuals of all pixels join the support, non-negat
 gives the codes of each pixel, and the search ends where the residual falls no more.
 
 Differences from the publication: the dictionary is learned on the survey by block-coordinate
-descent (:mod:`hsfuse.methods.dictionary`), not by the SPAMS library. Patches are aligned to the
+descent (:mod:`hsfuse.solvers.dictionary`), not by the SPAMS library. Patches are aligned to the
 scene and windows start with one, so tiles equal the whole. The HS image serves the dictionary
 alone.
 """
@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hsfuse.methods import OnePass, Options, Window
-from hsfuse.methods.active_set import nonnegative_least_squares
 from hsfuse.methods.coupled import PairUnits
-from hsfuse.methods.dictionary import learn_dictionary
-from hsfuse.methods.nonnegative import nonnegative_codes
 from hsfuse.pair.survey import Survey
+from hsfuse.solvers.active_set import nonnegative_least_squares
+from hsfuse.solvers.dictionary import learn_dictionary
+from hsfuse.solvers.nonnegative import nonnegative_codes
 
 __all__ = ["METHOD", "Gsomp", "GsompFuser", "GsompSettings", "pursue"]
 

@@ -19,8 +19,8 @@ runs of vertex component analysis. One iteration of ADMM (their section III-C), 
 Differences from the publication:
 
 - A circular blur that is sampled needs a split for each data term. Here D is exact in step 2, a
-  Sylvester equation (:mod:`hsfuse.methods.sylvester`), so that both data terms are one split.
-- The total variation has borders (:mod:`hsfuse.methods.total_variation`).
+  Sylvester equation (:mod:`hsfuse.solvers.sylvester`), so that both data terms are one split.
+- The total variation has borders (:mod:`hsfuse.solvers.total_variation`).
 - R, gain and offset are those of the radiometry, D is that of the pair; they estimate both by a
   regression.
 - A pixel without data has the value that the components of the previous iteration predict.
@@ -46,10 +46,10 @@ from hsfuse.core.endmembers import vertex_components
 from hsfuse.core.grid import Span
 from hsfuse.core.psf import PSF
 from hsfuse.methods import OnePass, Options, Window
-from hsfuse.methods.sylvester import SylvesterSolver, influence
-from hsfuse.methods.total_variation import Gradient, GradientSystem, shrink, total_variation
 from hsfuse.observe import Degrade, unseen_share
 from hsfuse.pair.survey import Survey
+from hsfuse.solvers.sylvester import SylvesterSolver, influence
+from hsfuse.solvers.total_variation import Gradient, GradientSystem, shrink, total_variation
 
 __all__ = ["METHOD", "Hysure", "HysureFuser", "HysureSettings", "Objective"]
 

@@ -5,7 +5,7 @@ W. Dong, F. Fu, G. Shi, X. Cao, J. Wu, G. Li, X. Li, "Hyperspectral Image Super-
 Non-Negative Structured Sparse Representation", IEEE TIP 25(5), 2016, doi:10.1109/TIP.2016.2542360.
 With X the HS image, Y the MS image, H the degradation D and P the response:
 
-1. A dictionary D of spectra is learned from X (Algorithm 1; :mod:`hsfuse.methods.dictionary`).
+1. A dictionary D of spectra is learned from X (Algorithm 1; :mod:`hsfuse.solvers.dictionary`).
 2. The codes A of MS pixels minimise (Algorithm 2)
 
        ||Y - P D A||^2 + ||X - D A H||^2 + eta1 ||D A - U||^2 + eta2 ||A||_1  with  A >= 0,
@@ -19,7 +19,7 @@ mu that grows by a factor, and U updated in every iteration. The result is Z.
 Differences from the publication: D is learned on the survey. A tile is solved with the MS and HS
 pixels within the reach about it; through H and U a pixel depends on all others, by less and less,
 so that a tile differs from the same part of the whole by a few thousandths of the scene's
-brightness at most. The equation of Z is solved exactly (:mod:`hsfuse.methods.sylvester`), not by
+brightness at most. The equation of Z is solved exactly (:mod:`hsfuse.solvers.sylvester`), not by
 conjugate gradients. The back-projection at the end of the authors' release, which fits the noise of
 both images, is left out.
 """
@@ -37,11 +37,11 @@ from hsfuse.core.psf import PSF
 from hsfuse.methods import OnePass, Options, Window
 from hsfuse.methods.coupled import PairUnits, regress_bands
 from hsfuse.methods.degraded_window import DegradedWindow
-from hsfuse.methods.dictionary import learn_dictionary
 from hsfuse.methods.nonlocal_means import find_similar_pixels
-from hsfuse.methods.nonnegative import nonnegative_codes
-from hsfuse.methods.sylvester import SingularVectors, SylvesterSolver
 from hsfuse.pair.survey import Survey
+from hsfuse.solvers.dictionary import learn_dictionary
+from hsfuse.solvers.nonnegative import nonnegative_codes
+from hsfuse.solvers.sylvester import SingularVectors, SylvesterSolver
 
 __all__ = ["METHOD", "Nnsr", "NnsrFuser", "NnsrSettings"]
 

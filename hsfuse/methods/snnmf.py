@@ -11,7 +11,7 @@ The problem is convex in W and in H; both are solved in turn by the alternating 
 of multipliers (ADMM), each with a copy of the variable that is non-negative and, of H, sparse.
 
 Differences from the publication: the linear equations of ADMM are Sylvester equations and are
-solved in closed form (:mod:`hsfuse.methods.sylvester`). W is learned on the survey; a tile then
+solved in closed form (:mod:`hsfuse.solvers.sylvester`). W is learned on the survey; a tile then
 finds H, from zero, with the MS and HS pixels within the reach about it. A fixed number of
 iterations, and the decaying influence of distant pixels through G, make tiles equal the whole to
 about a thousandth of the scene's brightness.
@@ -32,9 +32,9 @@ from hsfuse.core.psf import PSF
 from hsfuse.methods import OnePass, Options, Window
 from hsfuse.methods.coupled import PairUnits
 from hsfuse.methods.degraded_window import DegradedWindow
-from hsfuse.methods.nonnegative import nonnegative_codes
-from hsfuse.methods.sylvester import SylvesterSolver
 from hsfuse.pair.survey import Survey
+from hsfuse.solvers.nonnegative import nonnegative_codes
+from hsfuse.solvers.sylvester import SylvesterSolver
 
 __all__ = ["METHOD", "Snnmf", "SnnmfFuser", "SnnmfSettings", "objective"]
 

@@ -18,8 +18,8 @@ from hsfuse.methods.bicubic import BicubicFuser
 from hsfuse.methods.conditioning import with_models
 from hsfuse.methods.denoising import BandRegression, DenoisedFuser, DenoisedMethod, fit_regression
 from hsfuse.methods.guided.method import Guided, GuidedFuser
+from hsfuse.methods.guided.reduced_resolution import reduce_resolution
 from hsfuse.methods.guided.regression import Parameters
-from hsfuse.methods.reduced_resolution import reduce_resolution
 from hsfuse.nets.ms_ssfnet import Architecture, MSSSFNet
 from hsfuse.nets.weights import Domain, save_weights
 from hsfuse.pair.geometry import make_pair

@@ -7,26 +7,21 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from hsfuse.core.endmembers import minimum_volume_simplex
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.psf import PSF
 from hsfuse.methods import Method, Options, Window
-from hsfuse.methods.active_set import nonnegative_least_squares
-from hsfuse.methods.beta_process import Chain, learn_dictionary_by_gibbs, sample_codes
 from hsfuse.methods.bsr import Bsr, BsrSettings
 from hsfuse.methods.csu import Csu, CsuSettings, abundance_steps, endmember_steps
-from hsfuse.methods.dictionary import learn_dictionary
 from hsfuse.methods.gsomp import Gsomp, GsompSettings, pursue
 from hsfuse.methods.nnsr import Nnsr, NnsrSettings
 from hsfuse.methods.nonlocal_means import find_similar_pixels
-from hsfuse.methods.nonnegative import nonnegative_codes
-from hsfuse.methods.simplex import project_simplex
 from hsfuse.methods.snnmf import Snnmf, SnnmfSettings
 from hsfuse.observe import Degrade, respond
 from hsfuse.pair.patch import Patch
 from hsfuse.pair.survey import Survey
+from hsfuse.solvers.simplex import project_simplex
 
 # Each method with settings for the four materials of the scene, and the decibels it reaches there.
 METHODS: dict[str, tuple[Method, float]] = {
@@ -136,42 +131,6 @@ def falls(values: list[float]) -> None:
     assert values[-1] < 0.9 * values[0]
 
 
-def test_the_nearest_abundances_are_on_the_simplex() -> None:
-    """No other point of the simplex is nearer, and a point of it stays."""
-    draw = torch.Generator().manual_seed(0)
-    values = 3 * torch.randn((7, 50), generator=draw)
-    found = project_simplex(values)
-    assert found.min() >= 0
-    torch.testing.assert_close(found.sum(dim=0), torch.ones(50))
-    torch.testing.assert_close(project_simplex(found), found)
-    # Where the projection is positive the distance is the same, elsewhere larger (KKT).
-    distance = values - found
-    level = (distance * (found > 0)).sum(dim=0) / (found > 0).sum(dim=0)
-    assert ((distance - level) * (found > 0)).abs().max() < 1e-4
-    assert ((distance - level)[found == 0]).max() < 1e-4
-
-
-@pytest.mark.parametrize("penalty", [0.0, 0.3])
-def test_codes_are_optimal(penalty: float) -> None:
-    """The gradient vanishes where codes are positive and is not negative elsewhere (KKT)."""
-    draw = torch.Generator().manual_seed(0)
-    dictionary, image = (torch.rand(shape, generator=draw) for shape in ((20, 8), (20, 30)))
-    codes = nonnegative_codes(dictionary, image, penalty=penalty, iterations=500)
-    gradient = dictionary.mT @ (dictionary @ codes - image) + penalty
-    assert codes.min() >= 0
-    assert gradient[codes > 1e-3].abs().max() < 1e-2
-    assert gradient.min() > -1e-2
-
-
-def test_abundances_may_sum_to_one() -> None:
-    """Mixtures are unmixed exactly."""
-    draw = np.random.default_rng(0)
-    endmembers = torch.from_numpy(draw.random((20, 5)).astype(np.float32))
-    mixed = torch.from_numpy(draw.dirichlet(np.full(5, 0.3), 40).T.astype(np.float32))
-    found = nonnegative_codes(endmembers, endmembers @ mixed, sum_to_one=True, iterations=500)
-    torch.testing.assert_close(found, mixed, atol=2e-3, rtol=0)
-
-
 def test_the_smallest_simplex_is_found_without_pure_pixels() -> None:
     """The corners are those of the materials, though no pixel holds more than 80 % of one."""
     draw = np.random.default_rng(0)
@@ -192,22 +151,6 @@ def test_the_objective_of_snnmf_falls_from_round_to_round() -> None:
     falls(list(objectives))
 
 
-def test_active_sets_solve_non_negative_least_squares() -> None:
-    """The residual of every pixel is that of SciPy's solver on the atoms of its group."""
-    draw = torch.Generator().manual_seed(0)
-    dictionary, image = (torch.rand(shape, generator=draw) for shape in ((4, 25), (3, 10, 4)))
-    support = torch.rand((3, 25), generator=draw) < 0.5
-    atom, code = nonnegative_least_squares(dictionary, image, support)
-    assert code.min() >= 0
-    fitted = (code[..., None] * dictionary.mT[atom]).sum(dim=2)
-    for group in range(3):
-        assert support[group][atom[group][code[group] > 0]].all()
-        residual = torch.linalg.vector_norm(image[group] - fitted[group], dim=1)
-        design = dictionary[:, support[group]].numpy()
-        expected = [nnls(design, pixel.numpy())[1] for pixel in image[group]]
-        np.testing.assert_allclose(residual, expected, atol=1e-5)
-
-
 def test_pixels_of_a_patch_share_their_atoms() -> None:
     """The atoms of which all pixels are mixed are found, of as many as the search may take."""
     draw = torch.Generator().manual_seed(1)
@@ -218,17 +161,6 @@ def test_pixels_of_a_patch_share_their_atoms() -> None:
     fitted = (code[..., None] * response.mT[atom]).sum(dim=2)
     assert (fitted - patches).abs().max() < 0.1 * patches.max()
     assert len(atom[0][code[0] > 1e-3].unique()) < 12
-
-
-def test_a_dictionary_is_non_negative_and_fits() -> None:
-    """Spectra of three materials need three atoms; their length is at most one."""
-    draw = torch.Generator().manual_seed(0)
-    spectra = torch.rand((20, 3), generator=draw) @ torch.rand((3, 80), generator=draw)
-    dictionary = learn_dictionary(spectra, 6, penalty=1e-4, rounds=30)
-    assert dictionary.min() >= 0
-    assert torch.linalg.vector_norm(dictionary, dim=0).max() <= 1 + 1e-5
-    codes = nonnegative_codes(dictionary, spectra, penalty=1e-4)
-    assert (dictionary @ codes - spectra).abs().mean() < 0.005 * spectra.max()
 
 
 def test_similar_pixels_have_similar_patches() -> None:
@@ -242,27 +174,3 @@ def test_similar_pixels_have_similar_patches() -> None:
     inside = (slice(None), slice(2, 7), slice(2, 18))
     torch.testing.assert_close(mean[inside], image[inside])
     assert not (similar.index[: 8 * 20] == 9 * 20 + 9).any()
-
-
-def test_gibbs_sampling_draws_from_the_posterior() -> None:
-    """With one atom the mean of many chains is that of the posterior in closed form."""
-    atom, usage, precisions = torch.tensor([[0.8], [0.6]]), 0.3, (2.0, 5.0)
-    values = torch.tensor([[0.1, 0.9, -0.5], [0.2, 0.4, 0.1]])
-    chains = (Chain(atom, torch.tensor([usage]), seed) for seed in range(150))
-    mean = sum(sample_codes(chain, values, [precisions] * 8)[0] for chain in chains) / 150
-    along = (atom.mT @ values)[0]
-    total = precisions[0] + precisions[1]  # the atom has length one
-    bayes = (precisions[0] / total) ** 0.5 * torch.exp((precisions[1] * along) ** 2 / (2 * total))
-    used = usage * bayes / (usage * bayes + 1 - usage)
-    torch.testing.assert_close(mean, used * precisions[1] * along / total, atol=0.07, rtol=0)
-
-
-def test_atoms_that_no_pixel_uses_are_removed() -> None:
-    """Spectra of two materials leave few of twenty atoms, which explain them."""
-    draw = torch.Generator().manual_seed(0)
-    spectra = torch.rand((30, 2), generator=draw) @ torch.rand((2, 100), generator=draw)
-    dictionary, usage, codes = learn_dictionary_by_gibbs(
-        spectra, 20, usage=0.005, prior=1e-6, iterations=80, seed=0
-    )
-    assert dictionary.shape[1] == len(usage) == len(codes) < 12
-    assert (dictionary @ codes - spectra).square().mean() < 0.05 * spectra.var()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from hsfuse.methods.guided.reduced_resolution import ReducedResolutionPair, reduce_resolution
 from hsfuse.methods.guided.regression import fit
 from hsfuse.methods.guided.settings import DEFAULT, GuidedSettings, Parameters
-from hsfuse.methods.reduced_resolution import ReducedResolutionPair, reduce_resolution
 from hsfuse.pair.survey import Survey
 
 __all__ = ["select_parameters"]

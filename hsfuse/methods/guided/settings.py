@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hsfuse.methods.reduced_resolution import ReducedResolutionSettings
+from hsfuse.methods.guided.reduced_resolution import ReducedResolutionSettings
 
 __all__ = ["GuidedSettings", "Parameters", "SelectionSettings"]
 

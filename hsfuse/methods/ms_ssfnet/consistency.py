@@ -27,7 +27,7 @@ from hsfuse.methods import Window
 from hsfuse.methods.kriging.appearance import column
 from hsfuse.methods.ms_ssfnet.kalman_gain import KalmanGain
 from hsfuse.methods.ms_ssfnet.normal_equations import NormalMatrix, overlap_reach, solve
-from hsfuse.methods.observation_errors import REACH, psf_error_variance, unseen_variance
+from hsfuse.methods.ms_ssfnet.observation_errors import REACH, psf_error_variance, unseen_variance
 from hsfuse.observe import Degrade, unseen_share
 
 __all__ = ["ConsistencySettings", "DataConsistency", "Observations", "UpdateRegion"]

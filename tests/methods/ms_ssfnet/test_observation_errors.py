@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hsfuse.methods.observation_errors import psf_error_variance, unseen_variance
+from hsfuse.methods.ms_ssfnet.observation_errors import psf_error_variance, unseen_variance
 
 
 def test_even_ground_has_no_error() -> None:

@@ -6,8 +6,8 @@ import torch
 
 from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.psf import PSF
-from hsfuse.methods.sylvester import SylvesterSolver
 from hsfuse.observe import Degrade
+from hsfuse.solvers.sylvester import SylvesterSolver
 
 COMPONENTS = 3
 # A real ratio, grids that need not line up, borders that cut the PSF.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hsfuse.methods.nonnegative import nonnegative_codes
+from hsfuse.solvers.nonnegative import nonnegative_codes
 
 __all__ = ["learn_dictionary"]
 
