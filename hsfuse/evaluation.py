@@ -57,6 +57,7 @@ class _Common:
     truth: xr.DataArray
     estimate: xr.DataArray
     bad_bands: int  # that either raster marks as bad
+    sizes: tuple[str, str]  # of both rasters before they were cut
 
 
 def evaluate(
@@ -108,6 +109,7 @@ def evaluate(
             f"{_names(pair.truth, pair.estimate)}: no pixel has data in all "
             f"{pair.truth.sizes['band']} bands of both"
         )
+    _log_common(pair)
     score = summarise(tally, peak, ratio)
     if math.isnan(score.ergas):
         reason = (
@@ -146,24 +148,30 @@ def _common(truth: xr.DataArray, estimate: xr.DataArray) -> _Common:
             raise PairError(f"{_names(truth, estimate)}: have no pixel in common")
         cut_truth[axis] = slice(first, last)
         cut_estimate[axis] = slice(first - start, last - start)
-    pair = _Common(
+    return _Common(
         truth.isel(cut_truth).isel(band=good).transpose("band", "y", "x"),
         estimate.isel(cut_estimate).isel(band=good).transpose("band", "y", "x"),
         bad_bands=truth.sizes["band"] - good.size,
+        sizes=(_size(truth), _size(estimate)),
     )
-    common, whole, other = (raster.shape[1:] for raster in (pair.truth, truth, estimate))
-    if whole != other:
+
+
+def _size(raster: xr.DataArray) -> str:
+    return image_size(raster.sizes["y"], raster.sizes["x"])
+
+
+def _log_common(pair: _Common) -> None:
+    """Log that the rasters were cut, with a warning if pixels of the estimate are left out."""
+    common = _size(pair.truth)
+    if pair.sizes[0] != pair.sizes[1]:
         # A fused raster ends with its HS image, and the reference may extend beyond it.
         _log.log(
-            logging.INFO if common == other else logging.WARNING,
+            logging.INFO if common == pair.sizes[1] else logging.WARNING,
             "%s: compared on their common part, %s, of %s and %s",
-            _names(truth, estimate),
-            *(
-                image_size(raster.sizes["y"], raster.sizes["x"])
-                for raster in (pair.truth, truth, estimate)
-            ),
+            _names(pair.truth, pair.estimate),
+            common,
+            *pair.sizes,
         )
-    return pair
 
 
 def _map_blocks(pair: _Common, work: Callable[[_Common, Span, Span], _Result]) -> list[_Result]:

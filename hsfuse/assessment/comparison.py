@@ -10,7 +10,7 @@ from dataclasses import fields
 from functools import reduce
 from itertools import product
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hsfuse.assessment.figures import Assessment, band_noise_share, consistency, indices
 from hsfuse.assessment.findings import findings_of
-from hsfuse.assessment.observation import ObservedPair, observe_pair
+from hsfuse.assessment.observation import ObservedPair, OpenedPair, observe_opened, open_pair
 from hsfuse.assessment.sums import MAPS, WINDOW, Placed, Sums, take_sums
 from hsfuse.core.grid import Span, spread_evenly
 from hsfuse.errors import PairError
@@ -92,7 +92,7 @@ def assess(fused: Raster, hs: Raster, ms: Raster, **choices: Any) -> Assessment:
 
 def observed_for(fused: Raster, hs: Raster, ms: Raster, choices: Mapping[str, Any]) -> ObservedPair:
     """Return the pair with D and R: from the record of the fused raster, or estimated."""
-    record, name = record_of(fused)
+    record, name, note = record_of(fused)
     whole = record.get("settings", {})
     if any(choices.get(option) is not None for option in _DECISIVE):
         record = {}
@@ -101,31 +101,49 @@ def observed_for(fused: Raster, hs: Raster, ms: Raster, choices: Mapping[str, An
     # The part of the pair that the raster covers does not depend on the options.
     settings |= {key: value for key, value in whole.items() if key in _PART}
     chosen = {key: value for key, value in choices.items() if value is not None}
-    return observe_pair(
-        hs,
-        ms,
-        FusionSettings(**(settings | chosen)),
-        record=record or None,
-        record_name=name,
-    )
+    given = FusionSettings(**(settings | chosen))
+    opened = open_pair(hs, ms, given)
+    _check_fused(fused, opened)
+    if note:  # only now: an error says all that there is to say
+        _LOG.warning("%s", note)
+    return observe_opened(opened, given, record=record or None, record_name=name)
 
 
-def record_of(fused: Raster) -> tuple[Mapping[str, Any], str]:
-    """Return the record of a fused file and the file name of the record; both empty if none."""
+def _check_fused(fused: Raster, opened: OpenedPair) -> None:
+    """Refuse a raster that cannot be fused from the pair, before pixels are read."""
+    raster, hs = as_raster(fused, "fused"), opened.hs
+    label = raster_label(raster, "fused raster")
+    if raster.sizes["band"] != hs.sizes["band"]:
+        raise PairError(
+            f"{label}: has {raster.sizes['band']} bands and the HS image "
+            f"{raster_label(hs, 'array')} {hs.sizes['band']}; expected the fused raster, with the "
+            "bands of the HS image, then the HS image, then the MS image"
+        )
+    ms = opened.placed(None).rgb
+    lattice_offset(ms, raster, f"{raster_label(ms, 'MS image')} and {label}")
+
+
+class FoundRecord(NamedTuple):
+    """The record beside a fused file, its path, and why it is not used; empty where there is none."""
+
+    record: Mapping[str, Any]
+    name: str
+    note: str = ""
+
+
+def record_of(fused: Raster) -> FoundRecord:
+    """Return the record beside a fused file, if it is one of this file."""
     source = fused if isinstance(fused, str | os.PathLike) else None
     if isinstance(fused, xr.DataArray | xr.Dataset):
         source = fused.attrs.get("source")
     if not source:
-        return {}, ""
+        return FoundRecord({}, "")
     path = as_path(source)
     record = read_record(path)
     name = str(record_path(path))
-    if not record:
-        return {}, name
-    if not is_record_of(record, path):
-        _LOG.warning("%s: does not belong to %s; it is not used", name, path)
-        return {}, name
-    return record, name
+    if record and not is_record_of(record, path):
+        return FoundRecord({}, name, f"{name}: does not belong to {path}; it is not used")
+    return FoundRecord(record or {}, name)
 
 
 def assess_fused(

@@ -30,7 +30,15 @@ from hsfuse.pair.survey import survey_pair
 from hsfuse.parallel import one_thread
 from hsfuse.sensor.catalogue import Sensor, known_sensor
 
-__all__ = ["ESTIMATED", "ObservedPair", "observe_pair", "survey_observed"]
+__all__ = [
+    "ESTIMATED",
+    "ObservedPair",
+    "OpenedPair",
+    "observe_opened",
+    "observe_pair",
+    "open_pair",
+    "survey_observed",
+]
 
 _LOG = logging.getLogger(__name__)
 
@@ -94,9 +102,21 @@ def observe_pair(
         As raised by :func:`hsfuse.fuse`.
     """
     settings = settings or FusionSettings()
+    opened = open_pair(hs, ms, settings)
+    return observe_opened(opened, settings, record=record, record_name=record_name)
+
+
+def observe_opened(
+    opened: OpenedPair,
+    settings: FusionSettings,
+    *,
+    record: Record | None = None,
+    record_name: str = "the record",
+) -> ObservedPair:
+    """Return the observed pair of two opened rasters; see :func:`observe_pair`."""
+    opened.placed(None)  # raises before pixels are read, and before a warning about the record
     with one_thread():
-        opened = _open(hs, ms, settings)
-        stated = None
+        opened, stated = opened.completed(), None
         if record is not None:
             try:
                 stated = _recorded(opened, record)
@@ -133,14 +153,22 @@ def survey_observed(
         return ObservedPair(pair, radiometry or survey.radiometry, survey.noise, synthesis, source)
 
 
-class _Opened(NamedTuple):
-    """The two opened rasters and their sensors."""
+class OpenedPair(NamedTuple):
+    """The two opened rasters, their sensors, and the part of the MS image that is used."""
 
     hs: xr.DataArray
     ms: xr.DataArray
     hs_sensor: Sensor | None
     ms_sensor: Sensor | None
     window: tuple[Span, Span] | None
+
+    def completed(self) -> OpenedPair:
+        """Return the pair without undeclared fill values and with missing values estimated."""
+        hs, ms = (
+            without_gaps(raster.drop_vars(STANDARD_ERROR, errors="ignore"), spectra=spectra).raster
+            for raster, spectra in ((self.hs, True), (self.ms, False))
+        )
+        return self._replace(hs=hs, ms=ms)
 
     def pair(self, align: bool) -> Pair:
         """Return the pair, co-registered if ``align`` is true."""
@@ -161,8 +189,8 @@ class _Opened(NamedTuple):
         }
 
 
-def _open(hs: Raster, ms: Raster, settings: FusionSettings) -> _Opened:
-    """Open both rasters with the settings of a plan."""
+def open_pair(hs: Raster, ms: Raster, settings: FusionSettings) -> OpenedPair:
+    """Open both rasters with the settings of a plan; no pixel is read."""
     rasters = open_input(hs, settings, "hs"), open_input(ms, settings, "rgb")
     for raster in rasters:
         check_georeferencing(raster)
@@ -173,19 +201,16 @@ def _open(hs: Raster, ms: Raster, settings: FusionSettings) -> _Opened:
         )
     ]
     restricted = restrict_ms(*rasters, sensors[1], settings.bbox, settings.bbox_crs)
-    rasters = rasters[0], restricted.rgb
-    completed = [
-        without_gaps(raster.drop_vars(STANDARD_ERROR, errors="ignore"), spectra=spectra).raster
-        for raster, spectra in zip(rasters, (True, False), strict=True)
-    ]
-    return _Opened(completed[0], completed[1], sensors[0], restricted.sensor, restricted.window)
+    return OpenedPair(
+        rasters[0], restricted.rgb, sensors[0], restricted.sensor, restricted.window
+    )
 
 
 class _OtherPair(Exception):
     """The record belongs to another pair; the message names the difference."""
 
 
-def _recorded(opened: _Opened, record: Record) -> tuple[Pair, Radiometry]:
+def _recorded(opened: OpenedPair, record: Record) -> tuple[Pair, Radiometry]:
     """Return pair and radiometry from a record; raise _OtherPair if it is for another pair."""
     try:
         pair = recorded_pair(opened.placed, record)

@@ -285,10 +285,11 @@ def _refuse_small_ratio(relative: Affine, both: str) -> None:
     ratio = min(relative.a, relative.e)
     if ratio >= SETTINGS.smallest_ratio - 1e-6:
         return
-    hint = "; were the two files swapped?" if ratio <= 0.5 else ""
+    hint = "were the two files swapped?" if ratio <= 0.5 else "are these the right two files?"
     raise PairError(
-        f"{both}: an HS pixel spans {relative.a:.4g} by {relative.e:.4g} MS pixels; "
-        f"expected at least {SETTINGS.smallest_ratio:g}{hint}"
+        f"{both}: an HS pixel spans {relative.a:.4g} by {relative.e:.4g} MS pixels; expected at "
+        f"least {SETTINGS.smallest_ratio:g}, of an HS image with larger pixels than the MS image; "
+        f"{hint}"
     )
 
 

@@ -145,12 +145,12 @@ def file_subject(
     RasterError, PairError
         If a file cannot be read, no image is named, or the grids or bands do not match.
     """
-    record, name = record_of(path)
+    record, name, note = record_of(path)
     if hs is None or ms is None:
         if not record:
             raise RasterError(
-                f"{path}: has no record {name} of its run; expected the HS image and the MS image "
-                "as well: hsfuse report FUSED SCENE RGB"
+                f"{note or f'{path}: has no record {name} of its run'}; expected the HS image and "
+                "the MS image as well, as in `hsfuse report FUSED SCENE MS`"
             )
         hs, ms = (record[role]["path"] for role in ("scene", "rgb"))
     observed = observed_for(path, hs, ms, choices or {})

@@ -31,7 +31,7 @@ def test_the_record_of_an_output_at_a_url_is_read(tmp_path: Path) -> None:
         record_path(path).write_text(json.dumps({"digest": "abc", "command": name}))
     with serving(tmp_path) as web:
         for name in ("out.tif", "out.zarr"):
-            record, found = record_of(f"{web.address}/{name}")
+            record, found, _ = record_of(f"{web.address}/{name}")
             assert (record["command"], found) == (name, f"{web.address}/{name}.json")
         assert record_of(f"{web.address}/other.tif")[0] == {}
         with pytest.raises(OutputError, match="a web server, which is only read; expected --out"):
