@@ -124,7 +124,7 @@ def _check_fused(fused: Raster, opened: OpenedPair) -> None:
 
 
 class FoundRecord(NamedTuple):
-    """The record beside a fused file, its path, and why it is not used; empty where there is none."""
+    """The record beside a fused file, its path, and why it is not used; empty if there is none."""
 
     record: Mapping[str, Any]
     name: str

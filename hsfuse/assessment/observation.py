@@ -201,9 +201,7 @@ def open_pair(hs: Raster, ms: Raster, settings: FusionSettings) -> OpenedPair:
         )
     ]
     restricted = restrict_ms(*rasters, sensors[1], settings.bbox, settings.bbox_crs)
-    return OpenedPair(
-        rasters[0], restricted.rgb, sensors[0], restricted.sensor, restricted.window
-    )
+    return OpenedPair(rasters[0], restricted.rgb, sensors[0], restricted.sensor, restricted.window)
 
 
 class _OtherPair(Exception):
