@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from hsfuse.core.band_labels import band_label
 from hsfuse.core.metrics import spectral_angles
 from hsfuse.io.read import Raster, as_raster
 
@@ -73,8 +74,7 @@ def read_truth(folder: Path, case: str) -> tuple[Image, str] | None:
         return None
     with np.load(path) as arrays:
         wavelength, number = float(arrays["wavelength"]), int(arrays["number"])
-        text = f"band {number}" + (f", {wavelength:.0f} nm" if math.isfinite(wavelength) else "")
-        return arrays["band"], text
+        return arrays["band"], band_label(number, wavelength)
 
 
 def read_maps(folder: Path, case: str, method: str) -> Maps | None:

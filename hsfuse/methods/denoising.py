@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hsfuse.core.band_labels import list_bands
 from hsfuse.core.local_models import LocalModelGrid
 from hsfuse.core.noise import lag_one_autocorrelation, regress_bands
 from hsfuse.methods import Fuser, Method, Options, Window
@@ -109,6 +110,7 @@ class DenoisedFuser:
 
     inner: Fuser
     regression: BandRegression
+    bands: str = ""  # numbers and wavelengths of the noisy bands, for the note
 
     @property
     def name(self) -> str:
@@ -133,13 +135,12 @@ class DenoisedFuser:
     @property
     def notes(self) -> tuple[str, ...]:
         """See :class:`hsfuse.methods.Fuser`."""
-        count = int(self.regression.noisy.sum())
-        bands = (
-            "bands are noisy or striped; they are"
-            if count > 1
-            else ("band is noisy or striped; it is")
+        noisy = self.regression.noisy
+        what = f"{noisy.sum()} of {noisy.size} HS bands" if noisy.sum() > 1 else "one HS band"
+        note = (
+            f"{what} with much noise or stripes: {self.bands}; replaced by a regression on the "
+            "other fused bands"
         )
-        note = f"{count} HS {bands} reconstructed by regression on the other fused bands"
         if self.gives_standard_error:
             note += ", to which the standard error refers"
         return (*self.inner.notes, note)
@@ -186,7 +187,7 @@ class DenoisedMethod:
         if regression is None:
             return self.method.prepare(survey, options)
         fuser = self.method.prepare(regression.exclude(survey), options)
-        return DenoisedFuser(fuser, regression)
+        return DenoisedFuser(fuser, regression, list_bands(regression.noisy, survey.wavelength))
 
 
 def fit_regression(survey: Survey) -> BandRegression | None:

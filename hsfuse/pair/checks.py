@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hsfuse.errors import PairError
-from hsfuse.io.input.labels import raster_label
+from hsfuse.io.input.labels import raster_band_labels, raster_label
 
 if TYPE_CHECKING:
     from hsfuse.pair.geometry import Pair
@@ -59,11 +59,11 @@ def _refuse_empty(pair: Pair, survey: Survey) -> None:
                 f"{raster_label(raster)}: no pixel holds data where the two "
                 "rasters overlap; a pair needs data in both"
             )
-    for band, name in enumerate(pair.rgb["band_name"].values):
+    for band, label in enumerate(raster_band_labels(pair.rgb)):
         if not any(np.isfinite(patch.fine[band]).any() for patch in survey.patches):
             raise PairError(
-                f"{raster_label(pair.rgb)}: {str(name)!r} holds no data where the two "
-                "rasters overlap; expected a raster without this band"
+                f"{raster_label(pair.rgb)}: {label} holds no data where the two rasters "
+                "overlap; expected a raster without this band"
             )
     if not any(survey.degraded(patch)[1].any() for patch in survey.patches):
         raise PairError(

@@ -23,7 +23,13 @@ from hsfuse.core.grid import Span
 from hsfuse.core.numbers import check_real_numbers
 from hsfuse.core.text import listed
 from hsfuse.errors import PairError, PlanError
-from hsfuse.io.input.labels import crs_label, join_notes, raster_label, raster_notes
+from hsfuse.io.input.labels import (
+    crs_label,
+    join_notes,
+    raster_band_labels,
+    raster_label,
+    raster_notes,
+)
 from hsfuse.pair.geometry import transform
 from hsfuse.pair.response import covered_bands
 from hsfuse.sensor.model import Sensor
@@ -231,19 +237,17 @@ def restrict_ms(
     covered, matched = covered_bands(hs, rgb, sensor)
     if covered.all():
         return RestrictedMS(rgb, sensor, window)
-    label, names = raster_label(rgb, "MS image"), rgb["band_name"].values
+    label = raster_label(rgb, "MS image")
     selected = f"the selected HS bands ({hs.attrs['selected_bands']})"
     if not covered.any():
         raise PairError(
             f"{label}: no MS band lies within {selected}; expected HS bands that cover one; for "
             "others fuse all bands and select them from the output"
         )
-    omitted = [str(name) for name in names[~covered]]
-    note = (
-        f"MS band {omitted[0]} lies outside {selected} and is left out"
-        if len(omitted) == 1
-        else f"MS bands {listed(omitted)} lie outside {selected} and are left out"
-    )
+    labels = raster_band_labels(rgb)
+    omitted = [f"MS {labels[band]}" for band in np.flatnonzero(~covered)]
+    verb = "lies outside {} and is" if len(omitted) == 1 else "lie outside {} and are"
+    note = f"{listed(omitted)} {verb.format(selected)} left out"
     index = np.flatnonzero(covered)
     part = rgb.isel(band=index)
     part = part.assign_coords(band=np.arange(1, index.size + 1))

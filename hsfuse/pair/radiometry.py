@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from hsfuse.core.band_labels import list_bands
 from hsfuse.core.robust import tukey_biweight
+from hsfuse.core.text import listed
 from hsfuse.pair.saturation import saturation_notes
 from hsfuse.pair.survey import Survey
 from hsfuse.sensor.response import band_cells
@@ -43,8 +45,6 @@ class _Settings:
     # of the FWHM that specifies a band, where a Gaussian and a measured curve agree; at a tenth of
     # the peak, the Gaussian of a broad band extends half as far again.
     coverage_level: float = 0.5
-    # Largest number of wavelength ranges listed in a note.
-    maximum_ranges: int = 6
 
 
 _SETTINGS = _Settings()
@@ -102,7 +102,9 @@ def measure_radiometry(survey: Survey) -> Radiometry:
         response[:, good] = estimated
     else:
         weight = _robust_weights(response[:, good] @ spectra, degraded)
-        misfits = _misfit_notes(response[:, good] @ spectra, estimated @ spectra, degraded, weight)
+        misfits = _misfit_notes(
+            survey, response[:, good] @ spectra, estimated @ spectra, degraded, weight
+        )
     gain, offset, correlation = _regress(response[:, good] @ spectra, degraded, weight)
     # An estimated response depends on the spectra of the scene and does not show the coverage.
     stated = survey.response is not None
@@ -116,7 +118,7 @@ def measure_radiometry(survey: Survey) -> Radiometry:
     notes = (
         *_bad_notes(survey),
         *saturation_notes(survey),
-        *_correlation_notes(correlation),
+        *_correlation_notes(survey, correlation),
         *misfits,
         *_uncovered_notes(good, covered, explained, survey.wavelength),
     )
@@ -277,27 +279,22 @@ def _uncovered_notes(
     if not beyond.any() or not within.any():
         return ()
     return (
-        f"{beyond.sum()} HS bands lie outside the spectral coverage of the MS bands, where each "
-        f"responds with less than half its peak ({_ranges(wavelength, beyond)} nm): their detail "
-        "is inferred from correlation with other bands and is less certain; the MS bands "
-        f"explain {np.median(explained[beyond]):.0%} of their variance, "
-        f"{np.median(explained[within]):.0%} of the others'",
+        f"{beyond.sum()} of {beyond.size} HS bands lie outside the spectral coverage of the MS "
+        "bands, where no MS band responds with half its peak or more: "
+        f"{list_bands(beyond, wavelength)}; their detail is inferred from correlation with other "
+        "bands and is less certain: the MS bands explain "
+        f"{_rounded(np.median(explained[beyond]))} of the variance of these HS bands, and "
+        f"{_rounded(np.median(explained[within]))} of that of the HS bands within the coverage",
     )
 
 
-def _ranges(wavelength: NDArray[np.float64], chosen: NDArray[np.bool_]) -> str:
-    """Format the first few wavelength ranges of the chosen bands."""
-    order = np.argsort(wavelength)
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], chosen[order].astype(int), [0]])))
-    ranges = [
-        " to ".join(dict.fromkeys(f"{wavelength[order[at]]:.0f}" for at in (start, stop - 1)))
-        for start, stop in zip(edges[::2], edges[1::2], strict=True)
-    ]
-    more = len(ranges) - _SETTINGS.maximum_ranges
-    return ", ".join(ranges[: _SETTINGS.maximum_ranges]) + (f" and {more} more" if more > 0 else "")
+def _rounded(share: float) -> str:
+    """Return a share in whole per cent, of which 100 is left to what is exact."""
+    return "more than 99%" if 0.995 <= share < 1 else f"{share:.0%}"
 
 
 def _misfit_notes(
+    survey: Survey,
     stated: NDArray[np.float64],
     estimated: NDArray[np.float64],
     degraded: NDArray[np.float64],
@@ -308,22 +305,21 @@ def _misfit_notes(
         1 - _regress(predicted, degraded, weight)[2] ** 2 for predicted in (stated, estimated)
     )
     return tuple(
-        f"MS band {index}: the stated response explains {1 - a:.1%} of its variance, one "
+        f"{survey.ms_label(band)}: the stated response explains {1 - a:.1%} of its variance, one "
         f"estimated from the pair {1 - b:.1%}; the stated one is used"
-        for index, (a, b) in enumerate(zip(stated_share, estimated_share, strict=True), start=1)
+        for band, (a, b) in enumerate(zip(stated_share, estimated_share, strict=True))
         if a > _SETTINGS.unexplained and a > _SETTINGS.times_worse * b
     )
 
 
-def _correlation_notes(correlation: NDArray[np.float64]) -> tuple[str, ...]:
-    weak = [i + 1 for i, value in enumerate(correlation) if value < _SETTINGS.lowest_correlation]
+def _correlation_notes(survey: Survey, correlation: NDArray[np.float64]) -> tuple[str, ...]:
+    weak = np.flatnonzero(correlation < _SETTINGS.lowest_correlation).tolist()
     if not weak:
         return ()
-    which = ", ".join(map(str, weak))
+    verb = "correlates" if len(weak) == 1 else "correlate"
     return (
-        f"MS band {which} correlates with the HS image by less than "
-        f"{_SETTINGS.lowest_correlation}: "
-        "do both images show the same place?",
+        f"{listed([survey.ms_label(band) for band in weak])} {verb} with the HS image by less than "
+        f"{_SETTINGS.lowest_correlation}: do both images show the same place?",
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from hsfuse.core.band_labels import band_labels, list_bands
 from hsfuse.errors import PairError, SensorError
 from hsfuse.io.input.labels import raster_label
 from hsfuse.sensor.catalogue import (
@@ -246,17 +247,18 @@ def _check_coverage(
     names: tuple[str, ...],
     notes: list[str],
 ) -> None:
-    wavelength = hs["wavelength"].values
-    span = f"{np.nanmin(wavelength):.0f} to {np.nanmax(wavelength):.0f} nm"
-    for name, share in zip(names, coverage, strict=True):
+    good = np.asarray(hs["good"].values, dtype=bool)
+    span = list_bands(good, np.asarray(hs["wavelength"].values, dtype=np.float64))
+    labels = band_labels(np.asarray(rgb["wavelength"].values, dtype=np.float64), names)
+    for label, share in zip(labels, coverage, strict=True):
         if share < SETTINGS.minimum_coverage:
             raise PairError(
-                f"{raster_label(rgb)}: {1 - share:.0%} of the response of band {name} lies outside "
+                f"{raster_label(rgb)}: {1 - share:.0%} of the response of {label} lies outside "
                 f"the good HS bands of {raster_label(hs)}, {span}; "
                 f"expected at most {1 - SETTINGS.minimum_coverage:.0%}"
             )
         if share < SETTINGS.full_coverage:
             notes.append(
-                f"{1 - share:.0%} of the response of MS band {name} lies outside the good HS "
-                f"bands, {span}"
+                f"{1 - share:.0%} of the response of MS {label} lies outside the good HS bands, "
+                f"{span}"
             )

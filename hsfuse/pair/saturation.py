@@ -43,7 +43,7 @@ def saturation_notes(survey: Survey) -> tuple[str, ...]:
         if same.sum() > 1 and counts[same].sum() >= _SETTINGS.times_below * below[same].sum():
             saturated |= same
     return tuple(
-        _note(float(value), np.flatnonzero(saturated & (largest == value)), counts / pixels)
+        _note(survey, float(value), np.flatnonzero(saturated & (largest == value)), counts / pixels)
         for value in np.unique(largest[saturated])
     )
 
@@ -59,11 +59,10 @@ def _largest(survey: Survey, band: int) -> tuple[float, int, int]:
     return float(largest), values.size - lower.size, below
 
 
-def _note(value: float, bands: NDArray[np.intp], share: NDArray[np.float64]) -> str:
-    names = ", ".join(str(band + 1) for band in bands)
+def _note(survey: Survey, value: float, bands: NDArray[np.intp], share: NDArray[np.float64]) -> str:
+    names = ", ".join(survey.ms_label(band) for band in bands)
     several = len(bands) > 1
     return (
-        f"MS band{'s' if several else ''} {names} hold{'' if several else 's'} the largest value, "
-        f"{value:g}, in {'up to ' if several else ''}{100 * share[bands].max():.2g}% of the "
-        "surveyed pixels: saturated, so without detail there"
+        f"{names}: {'up to ' if several else ''}{100 * share[bands].max():.2g}% of the surveyed "
+        f"pixels hold the largest value, {value:g}: they are saturated and have no detail"
     )

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hsfuse.core.band_labels import band_label
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.noise import (
     band_noise,
@@ -26,6 +27,7 @@ from hsfuse.core.noise import (
     pixel_noise,
 )
 from hsfuse.core.psf import PSF
+from hsfuse.io.input.labels import raster_band_labels
 from hsfuse.observe import Degrade
 from hsfuse.pair.checks import check_survey
 from hsfuse.pair.patch import Patch
@@ -94,6 +96,8 @@ class Survey:
     denoised : ndarray of shape (bands,), bool, or None
         Noisy bands whose values in the patches were replaced by a regression on the good bands;
         they are marked as bad (:mod:`hsfuse.methods.denoising`). None where there are none.
+    ms_labels : tuple of str
+        Label of each MS band for messages (:mod:`hsfuse.core.band_labels`).
     windows : tuple of ndarray of shape (bands, rows, columns)
         The HS image in the windows for the estimates of bad bands, subspace and noise; empty where
         these are the windows of the patches.
@@ -106,6 +110,7 @@ class Survey:
     response: NDArray[np.float64] | None = None
     scene: tuple[int, int] | None = None
     denoised: NDArray[np.bool_] | None = None
+    ms_labels: tuple[str, ...] = ()
     windows: tuple[NDArray[np.float32], ...] = ()
 
     @property
@@ -253,6 +258,10 @@ class Survey:
         indexes = np.linspace(0, len(patches) - 1, min(maximum, len(patches))).round().astype(int)
         return [patches[index] for index in indexes]
 
+    def ms_label(self, band: int) -> str:
+        """Return the number of an MS band, with its name and wavelength where they are known."""
+        return f"MS {self.ms_labels[band] if self.ms_labels else band_label(band + 1)}"
+
     @cached_property
     def radiometry(self) -> Radiometry:
         """Response, gain and offset between the two sensors."""
@@ -341,6 +350,7 @@ def survey_pair(
         pair.response,
         pair.geometry.coarse_shape,
         windows=() if (rows, columns) == (fine_rows, fine_columns) else images,
+        ms_labels=raster_band_labels(pair.rgb),
     )
     check_survey(pair, survey)
     return survey

@@ -19,7 +19,7 @@ from hsfuse.core.discrepancy import Discrepancy, describe_difference
 from hsfuse.core.json_types import json_mapping
 from hsfuse.core.psf import PSF
 from hsfuse.core.text import along_axes, byte_size, image_kind, image_size, listed, table
-from hsfuse.io.input.labels import raster_notes
+from hsfuse.io.input.labels import raster_band_labels, raster_notes
 from hsfuse.io.names import STANDARD_ERROR, error_file
 from hsfuse.pair.notes import SHIFT_NOTE
 from hsfuse.pair.response import suggest_hs_sensor
@@ -235,17 +235,16 @@ def _alignment(alignment: Alignment | None, moved: Sequence[str]) -> str:
 
 def _radiometry(job: Job) -> str:
     radiometry = job.plan.radiometry
-    names = [str(name) for name in job.plan.pair.rgb["band_name"].values]
+    labels = raster_band_labels(job.plan.pair.rgb)
     lines = [
-        f"{name or index} {gain:.4g}, {offset:+.3g}, {correlation:.3f}"
-        for index, (name, gain, offset, correlation) in enumerate(
-            zip(names, radiometry.gain, radiometry.offset, radiometry.correlation, strict=True),
-            start=1,
+        f"{label} {gain:.4g}, {offset:+.3g}, {correlation:.3f}"
+        for label, gain, offset, correlation in zip(
+            labels, radiometry.gain, radiometry.offset, radiometry.correlation, strict=True
         )
     ]
     more = len(lines) - _MOST_LISTED
     listing = "; ".join(lines[:_MOST_LISTED]) + (f"; and {more} more" if more > 0 else "")
-    kind = image_kind(len(names))
+    kind = image_kind(len(labels))
     return (
         f"{kind} band = gain x (HS image seen through the SRF) + offset; gain, offset and "
         f"correlation of the fit: {listing}"
@@ -258,11 +257,12 @@ def _value_range(lower: NDArray[np.float32]) -> str:
     if not limits.size:
         return "not limited: the HS image has negative values"
     if not limits.any():
-        return "at least 0, as the HS image has no negative values"
+        return "fused values below 0 are set to 0, as the HS image has no negative values"
     lowest, highest = (f"{limit:.4g}" for limit in (limits.min(), limits[limits < 0].max()))
     return (
-        f"at least 0; in the {np.count_nonzero(limits)} bands where the HS image has negative "
-        f"values, at least the smallest of the band ({lowest} to {highest})"
+        "fused values below a lower limit are set to it: to 0, and to the smallest HS value of the "
+        f"band ({lowest} to {highest}) in the {np.count_nonzero(limits)} bands where that is "
+        "negative"
     )
 
 
@@ -270,9 +270,14 @@ def _limited(outcome: Outcome) -> str:
     if not outcome.limited:
         return ""
     lower = outcome.job.plan.lower_limit
-    limit = "the smallest HS value of their band, at most 0," if lower.any() else "0"
+    limit = (
+        "the lower limit of their band (0, or the smallest HS value of the band where that is "
+        "negative)"
+        if lower[np.isfinite(lower)].any()
+        else "0"
+    )
     share = f"{100 * outcome.limited_share:.2g}%"
-    return f"{share} of the values were below {limit} and were set to it"
+    return f"{share} of the fused values were below {limit} and were set to it"
 
 
 def _device(job: Job) -> str:

@@ -34,7 +34,7 @@ def test_planes_are_those_of_the_cubes(maps, truth) -> None:
     """The band is at four fifths of the spectrum, and angles are those of the metric."""
     band, text = read_truth(maps, "case")
     np.testing.assert_array_equal(band, truth.values[5])
-    assert text == "band 6, 700 nm"
+    assert text == "band 6 (700 nm)"
     far = read_maps(maps, "case", "far")
     assert far.band.shape == far.angle.shape == truth.shape[1:]
     rms = np.sqrt(np.mean((far.band - band) ** 2))

@@ -156,7 +156,7 @@ def test_clean_bands_are_fused_as_if_the_noisy_one_were_not_there(
     assert np.array_equal(values[[BAND]], fuser.regression.predict(values))
     assert values[BAND].mean() == pytest.approx(survey.spectra[BAND].mean(), rel=0.05)
     assert fuser.describe()["denoised_bands"] == 1
-    assert "1 HS band is noisy or striped" in fuser.notes[-1]
+    assert f"one HS band with much noise or stripes: band {BAND + 1}" in fuser.notes[-1]
 
 
 def test_the_response_of_a_noisy_band_goes_to_the_clean_ones_beside_it(

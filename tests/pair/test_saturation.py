@@ -34,9 +34,8 @@ def test_one_band_with_many_pixels_at_its_largest_value() -> None:
     fine[1] = np.minimum(fine[1], np.quantile(fine[1], 0.95))
     (note,) = saturation_notes(survey(fine))
     assert note == (
-        f"MS band 2 holds the largest value, {fine[1].max():g}, in "
-        f"{100 * (fine[1] == fine[1].max()).mean():.2g}% of the surveyed pixels: saturated, so "
-        "without detail there"
+        f"MS band 2: {100 * (fine[1] == fine[1].max()).mean():.2g}% of the surveyed pixels hold "
+        f"the largest value, {fine[1].max():g}: they are saturated and have no detail"
     )
 
 
@@ -46,7 +45,8 @@ def test_few_pixels_at_the_same_largest_value_in_several_bands() -> None:
     limit = min(np.sort(band, axis=None)[-7] for band in fine[:2])
     clipped = np.minimum(fine, np.array([limit, limit, np.inf])[:, None, None])
     (note,) = saturation_notes(survey(clipped))
-    assert note.startswith(f"MS bands 1, 2 hold the largest value, {limit:g}, in up to ")
+    assert note.startswith("MS band 1, MS band 2: up to ")
+    assert f"hold the largest value, {limit:g}: they are saturated" in note
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -8,7 +8,16 @@ import numpy as np
 import xarray as xr
 from rasterio.crs import CRS
 
-__all__ = ["crs_label", "crs_text", "join_notes", "raster_label", "raster_notes"]
+from hsfuse.core.band_labels import band_labels
+
+__all__ = [
+    "crs_label",
+    "crs_text",
+    "join_notes",
+    "raster_band_labels",
+    "raster_label",
+    "raster_notes",
+]
 
 
 def raster_label(raster: xr.DataArray, default: str = "raster") -> str:
@@ -21,6 +30,20 @@ def raster_label(raster: xr.DataArray, default: str = "raster") -> str:
     'scene.tif'
     """
     return str(raster.attrs.get("source") or default)
+
+
+def raster_band_labels(raster: xr.DataArray) -> tuple[str, ...]:
+    """
+    Return the label of each band of an opened raster: number, name and wavelength.
+
+    Examples
+    --------
+    >>> names = {"band_name": ("band", ["red", ""]), "wavelength": ("band", [660.0, 850.0])}
+    >>> raster_band_labels(xr.DataArray([1, 2], names, "band"))
+    ('band 1 (red, 660 nm)', 'band 2 (850 nm)')
+    """
+    names = [str(name) for name in raster["band_name"].values]
+    return band_labels(np.asarray(raster["wavelength"].values, dtype=np.float64), names)
 
 
 def join_notes(notes: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hsfuse.core.band_labels import band_label
 from hsfuse.report.page.subject import Subject
 
 __all__ = ["band_axis", "ms_centres", "psf_chart", "srf_chart"]
@@ -55,7 +56,7 @@ def srf_chart(subject: Subject) -> dict[str, Any]:
         part = order[max(places[0] - 1, 0) : places[-1] + 2]
         series.append(
             {
-                "name": names[band] or f"band {band + 1}",
+                "name": band_label(int(band) + 1, name=names[band]),
                 "x": along[part].round(3).tolist(),
                 "y": share[part].round(5).tolist(),
                 "colour": _colour(float(centres[band]), label),

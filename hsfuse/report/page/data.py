@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hsfuse.core.band_labels import band_labels
 from hsfuse.core.grid import Span
 from hsfuse.core.picture import natural_bands
+from hsfuse.io.input.labels import raster_band_labels
 from hsfuse.report.page.charts import band_axis, ms_centres
 from hsfuse.report.page.packing import Packed, largest_error, pack_cube
 from hsfuse.report.page.pictures import Extent, Pictures, draw_pictures
@@ -97,7 +99,7 @@ def page_data(subject: Subject) -> ReportData:
         },
         "msBands": {
             "x": ms_centres(subject).round(3).tolist(),
-            "names": [str(name) for name in subject.observed.pair.rgb["band_name"].values],
+            "names": raster_band_labels(subject.observed.pair.rgb),
         },
     }
     return ReportData(content, quality, _pictures_note(subject, pictures), _note(subject, regions))
@@ -204,9 +206,7 @@ def _value_label(subject: Subject) -> str:
 
 def _band_names(subject: Subject, along: NDArray[np.float64], label: str) -> list[str]:
     names = [str(name) for name in subject.observed.pair.hs["band_name"].values]
-    if label == "Band":
-        return [name or f"band {index + 1}" for index, name in enumerate(names)]
-    return [name or f"{nm:.0f} nm" for name, nm in zip(names, along, strict=True)]
+    return list(band_labels(np.full(len(names), np.nan) if label == "Band" else along, names))
 
 
 def _named_bands(subject: Subject, label: str) -> list[dict[str, Any]]:

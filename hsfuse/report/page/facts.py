@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from dask.utils import format_time
 
+from hsfuse.core.band_labels import band_label
 from hsfuse.core.discrepancy import describe_difference
 from hsfuse.core.psf import PSF
 from hsfuse.core.text import along_axes, byte_size, image_size
@@ -102,7 +103,7 @@ def ms_band_rows(subject: Subject) -> list[tuple[str, str, str, str, str]]:
         centre = float(rgb["wavelength"].values[band])
         rows.append(
             (
-                str(name) or f"band {band + 1}",
+                band_label(band + 1, name=str(name)),
                 f"{centre:.1f} nm" if np.isfinite(centre) else "unknown",
                 f"{radiometry.gain[band]:.4g}",
                 f"{radiometry.offset[band]:+.4g}",
