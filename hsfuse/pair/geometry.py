@@ -69,6 +69,9 @@ class Pair:
         Origin of R, for reports.
     notes : tuple of str
         Assumptions, one sentence each.
+    ms_size : tuple of int
+        Rows and columns of the MS image, or of the window to which the output is restricted; the
+        output is smaller where the HS image does not cover it.
     """
 
     hs: xr.DataArray
@@ -79,6 +82,7 @@ class Pair:
     response: NDArray[np.float64] | None
     response_source: str
     notes: tuple[str, ...]
+    ms_size: tuple[int, int]
 
     @cached_property
     def rgb(self) -> xr.DataArray:
@@ -136,10 +140,11 @@ def make_pair(
     _refuse_small_ratio(relative, both)
     geometry, fine, coarse, output = _overlap(hs, rgb, relative, both, window)
     hs = hs.isel(y=coarse[0].slice, x=coarse[1].slice)
+    ms_size = _size(rgb, window)
     rgb = _cut(rgb, fine)
     response, source = pair_response(hs, rgb, rgb_sensor, both, notes)
     stated = ASSUMED_PSF if hs_sensor is None else hs_sensor.psf
-    return Pair(hs, rgb, geometry, output, psf or stated, response, source, tuple(notes))
+    return Pair(hs, rgb, geometry, output, psf or stated, response, source, tuple(notes), ms_size)
 
 
 def shifted_by(shift: tuple[float, float], geometry: Geometry) -> Affine:
@@ -332,6 +337,12 @@ def _overlap(
         (coarses[0], coarses[1]),
         (outputs[0], outputs[1]),
     )
+
+
+def _size(rgb: xr.DataArray, window: tuple[Span, Span] | None) -> tuple[int, int]:
+    whole = Span(0, rgb.sizes["y"]), Span(0, rgb.sizes["x"])
+    rows, columns = window or whole
+    return len(rows), len(columns)
 
 
 def _without_rounding(origin: float) -> float:

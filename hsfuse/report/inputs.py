@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PartOfPair",
+    "describe_extent",
     "describe_inputs",
     "input_lines",
     "pixel_size",
@@ -114,6 +115,8 @@ def _input(path: PathLike, raster: xr.DataArray, mask: PathLike | None) -> str:
     ]
     if raster.rio.crs is not None:
         parts.append(raster_crs(raster))
+    elif raster.attrs.get("georeferenced", True):
+        parts.append("no CRS stated")
     if mask:
         parts.append(f"masked by {mask}")
     if raster.attrs.get("sensor"):
@@ -125,9 +128,34 @@ def _grid(pair: Pair, cut: bool) -> str:
     """Return the text about the output grid; its size is final only after co-registration."""
     axes, kind = pair.geometry, image_kind(pair.rgb.sizes["band"])
     size, where = pixel_size(pair.rgb), " within the bbox" if cut else ""
+    if pair.ms_size != (pair.geometry.y.fine, pair.geometry.x.fine):
+        where += ", cut to the part that the HS image covers"
     return (
         f"that of the {kind} image{where}, {f'pixels of {size}' if size else 'not georeferenced'}; "
         f"ratio {along_axes(axes.y.ratio, axes.x.ratio)} {kind} pixels per HS pixel"
+    )
+
+
+def describe_extent(pair: Pair, cut: bool = False) -> str:
+    """
+    Return which part of the MS image the output covers; empty if it is the whole.
+
+    Parameters
+    ----------
+    pair : Pair
+        The pair after co-registration.
+    cut : bool
+        Whether the output is restricted to a bounding box.
+    """
+    rows, columns = pair.geometry.y.fine, pair.geometry.x.fine
+    if pair.ms_size == (rows, columns):
+        return ""
+    left_out = 1 - rows * columns / (pair.ms_size[0] * pair.ms_size[1])
+    share = "less than 0.1%" if left_out < 0.001 else f"{left_out:.1%}"
+    return (
+        f"the part of the {image_kind(pair.rgb.sizes['band'])} image ({image_size(*pair.ms_size)}"
+        f"{' within the bbox' if cut else ''}) that the HS image covers; {share} of its pixels lie "
+        "outside and are not in the output"
     )
 
 
@@ -147,14 +175,22 @@ def raster_size(raster: xr.DataArray) -> str:
 
 
 def pixel_size(raster: xr.DataArray) -> str:
-    """Return the pixel size with its unit; empty if the raster is not georeferenced."""
+    """
+    Return the pixel size with its unit; empty if the raster is not georeferenced.
+
+    Without a CRS the unit is not known: the coordinates are in map units of some kind.
+    """
     grid = grid_of(raster)
     size = grid["pixel_size"]
     if not isinstance(size, list):
         return ""
-    return along_axes(size[0], size[1], str(grid["unit"] or "(unit unknown)"))
+    unit = "map unit" if size == [1.0, 1.0] else "map units"
+    return along_axes(size[0], size[1], str(grid["unit"] or unit))
 
 
 def raster_crs(raster: xr.DataArray) -> str:
     """Return the name of the coordinate reference system."""
-    return "none" if raster.rio.crs is None else crs_label(raster.rio.crs)
+    if raster.rio.crs is not None:
+        return crs_label(raster.rio.crs)
+    placed = raster.attrs.get("georeferenced", True)
+    return "none stated, so the unit of the coordinates is not known" if placed else "none"

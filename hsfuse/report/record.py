@@ -174,6 +174,7 @@ def _grids(pair: Pair) -> dict[str, object]:
         "origin": {name: axis.origin for name, axis in axes.items()},
         "coarse": {name: axis.coarse for name, axis in axes.items()},
         "fine": {name: axis.fine for name, axis in axes.items()},
+        "ms_size": dict(zip(axes, pair.ms_size, strict=True)),
         **grid_of(pair.rgb),
     }
 

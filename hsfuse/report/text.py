@@ -25,6 +25,7 @@ from hsfuse.pair.notes import SHIFT_NOTE
 from hsfuse.pair.response import suggest_hs_sensor
 from hsfuse.report.inputs import (
     PartOfPair,
+    describe_extent,
     input_lines,
     pixel_size,
     raster_bands,
@@ -125,6 +126,7 @@ def describe_plan(job: Job, *, inputs: bool = True) -> str:
             f"{' and the standard error' if plan.fuser.gives_standard_error else ''}, "
             f"{_layout(job)}",
         ),
+        ("extent", describe_extent(pair, job.settings.bbox is not None)),
     ]
     return table([*lines, *(("note", note) for note in plan.notes if note not in moved)])
 
@@ -155,6 +157,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
     units = str(outcome.job.plan.pair.hs.attrs.get("units", ""))
     lines = [
         ("output", f"{outcome.path}, {byte_size(stored_bytes(outcome.path))}"),
+        ("extent", describe_extent(outcome.job.plan.pair, outcome.job.settings.bbox is not None)),
         ("time", duration),
         *_consistency(outcome, paths.findings if paths else ()),
         ("uncertainty", _standard_error(outcome, units)),

@@ -28,7 +28,7 @@ from hsfuse.pair.notes import SHIFT_NOTE
 from hsfuse.report.files import write_report, write_sidecar
 from hsfuse.report.quicklook import _detail, _dissimilar_pixels
 from hsfuse.report.record import outcome_as_dict, plan_as_dict, repeat_command
-from hsfuse.report.text import describe_plan, summarise
+from hsfuse.report.text import describe_plan, describe_raster, summarise
 from hsfuse.report.wording import describe_psf
 from hsfuse.synthetic.sample import write_sample
 
@@ -85,6 +85,37 @@ def test_the_plan_states_which_psf_is_used_and_why_an_estimate_is_not(used: Any)
         assert "not used" not in text
     else:
         assert f"the estimate from the pair, {estimate.describe()}, is not used: " in text
+
+
+def test_an_output_that_is_smaller_than_the_ms_image_is_told(outcome: Outcome, tmp_path: Path):
+    """In plan, summary and record; one of the whole MS image needs no line."""
+    folder = outcome.path.parent
+    scene = open_raster(folder / "scene.tif").isel(y=slice(0, 15))
+    write_raster(scene, tmp_path / "part.tif")
+    settings = replace(outcome.job.settings, align=False)
+    part = execute(prepare(tmp_path / "part.tif", folder / "rgb.tif", None, settings))
+    rows, columns = open_raster(folder / "rgb.tif").shape[1:]
+    share = 1 - part.job.plan.shape[1] * part.job.plan.shape[2] / (rows * columns)
+    assert share > 0.2
+    for text in (lines(describe_plan(part.job)), lines(summarise(part))):
+        assert f"({rows} rows x {columns} columns)" in text["extent"]
+        assert f"{share:.1%} of its pixels lie outside" in text["extent"]
+    assert "cut to the part that the HS image covers" in lines(describe_plan(part.job))["grid"]
+    grid: Any = plan_as_dict(part.job)["grid"]
+    assert grid["ms_size"] == {"y": rows, "x": columns}
+    inside = replace(settings, bbox=tuple(part.job.plan.pair.rgb.rio.bounds()))
+    whole = prepare(tmp_path / "part.tif", folder / "rgb.tif", tmp_path / "b.tif", inside)
+    assert "extent" not in lines(describe_plan(whole))
+
+
+def test_a_pixel_size_without_a_crs_is_in_map_units(tmp_path: Path):
+    file = tmp_path / "plain.tif"
+    profile = {"driver": "GTiff", "width": 8, "height": 8, "count": 2, "dtype": "float32"}
+    with rasterio.open(file, "w", **profile, transform=from_origin(5, 9, 2, 2)) as raster:
+        raster.write(np.ones((2, 8, 8), np.float32))
+    found = lines(describe_raster(open_raster(file)))
+    assert found["pixel"] == "2 map units"
+    assert found["CRS"].startswith("none stated, so the unit")
 
 
 def test_every_note_is_a_line_of_the_plan(outcome: Outcome):

@@ -13,7 +13,7 @@ from hsfuse.core.discrepancy import describe_difference
 from hsfuse.core.psf import PSF
 from hsfuse.core.text import along_axes, byte_size, image_size
 from hsfuse.fusion.undeclared import UndeclaredFill
-from hsfuse.report.inputs import pixel_size, raster_bands, raster_crs, raster_size
+from hsfuse.report.inputs import describe_extent, pixel_size, raster_bands, raster_crs, raster_size
 from hsfuse.report.page.subject import Subject
 from hsfuse.report.wording import describe_change, describe_excess, describe_method, describe_psf
 
@@ -40,18 +40,20 @@ def pair_facts(subject: Subject) -> Facts:
     axes = pair.geometry
     alignment = record.get("alignment")
     ratio = along_axes(axes.y.ratio, axes.x.ratio)
-    return [
+    facts = [
         ("HS image", _raster_text(pair.hs, record.get("scene"))),
         (subject.ms_name, _raster_text(pair.rgb, record.get("rgb"))),
         (
             "ratio",
             f"{ratio} pixels of the {subject.ms_name} per HS pixel",
         ),
+        ("extent", describe_extent(pair, bool((record.get("settings") or {}).get("bbox")))),
         ("reference system", raster_crs(subject.fused)),
         ("co-registration", _alignment_text(alignment, bool(record))),
         ("PSF of the HS image", describe_psf(pair.psf, _estimated_psf(alignment))),
         ("SRF", pair.response_source),
     ]
+    return [fact for fact in facts if fact[1]]
 
 
 def _estimated_psf(alignment: Record | None) -> PSF | None:
