@@ -21,6 +21,9 @@ __all__ = [
 ]
 
 
+_MOST_FAULTS = 20  # in the text of an error
+
+
 class HsfuseError(Exception):
     """Base class of the exceptions of hsfuse."""
 
@@ -52,7 +55,9 @@ class ManifestError(HsfuseError, ValueError):
         self.faults = tuple(faults)
 
     def __str__(self) -> str:
-        return "; ".join(self.faults)
+        more = len(self.faults) - _MOST_FAULTS
+        listed = "; ".join(self.faults[:_MOST_FAULTS])
+        return f"{listed}; and {more} more" if more > 0 else listed
 
 
 class PairError(HsfuseError, ValueError):

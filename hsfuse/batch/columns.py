@@ -22,19 +22,20 @@ from hsfuse.io.files.url import AnyPath, Url, as_path
 from hsfuse.sensor.catalogue import pick_sensor
 from hsfuse.sensor.model import Sensor
 
-__all__ = ["find_file", "find_unknown", "read_options"]
+__all__ = ["PATHS", "find_file", "find_unknown", "is_missing", "read_options"]
 
 _PAIR_COLUMNS = ("scene", "rgb", "out", "name")
 # Options that apply to the whole batch are not columns.
 _OPTIONS = [field.name for field in fields(Settings) if field.name not in WITHOUT_EFFECT]
-_PATHS = ("hs_mask", "rgb_mask", "weights")
+#: Options that name a file.
+PATHS = ("hs_mask", "rgb_mask", "weights")
 _SENSORS = ("hs_sensor", "rgb_sensor")
 _COUNTS = {"fwhm": 2, "bbox": 4}
 _ALIASES = {"co": "creation_options"}
 
 
 def find_file(value: object, base: Path) -> tuple[AnyPath | None, str]:
-    """Return the path of an existing file, or an error message."""
+    """Return the path of a file, which may be missing (:func:`is_missing`), or an error message."""
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
         return None, f"found {'nothing' if value is None else repr(value)}; expected a path"
     text = os.fspath(value)
@@ -48,10 +49,14 @@ def find_file(value: object, base: Path) -> tuple[AnyPath | None, str]:
     if place.path != str(place.file):  # a member of an archive, or a variable
         if not Path(place.file).is_absolute():
             return None, f"found {text}; expected an absolute path where it names part of a file"
-        path, file = Path(text), place.file
-    else:
-        path = file = base / place.file
-    return (path, "") if file.exists() else (None, f"{file}: no such file")
+        return Path(text), ""
+    return base / place.file, ""
+
+
+def is_missing(path: str | os.PathLike[str]) -> bool:
+    """Return whether there is no such file on this machine; the archive counts for its members."""
+    file = locate_file(path).file
+    return not isinstance(file, Url) and not file.exists()
 
 
 def find_unknown(column: str) -> str:
@@ -121,7 +126,7 @@ def _value(name: str, value: object, base: Path) -> object:
         )
         expected = " or ".join(dict.fromkeys(accepted))
         raise ValueError(f"found {value!r}; expected {expected}") from error
-    if name in _PATHS and validated is not None:
+    if name in PATHS and validated is not None:
         path, fault = find_file(validated, base)
         if fault:
             raise ValueError(fault)

@@ -111,6 +111,9 @@ class Execution:
     def execute(self) -> tuple[str, ...]:
         """Plan and fuse all pairs; return descriptions of what they share."""
         for index, pair in enumerate(self.rows.pairs):
+            if pair.missing:
+                self.rows.finish(index, PairStatus.of(pair, "failed", pair.missing))
+                continue
             shares = self.batch.share_psf and takes_part(pair)
             (self._unknown if shares else self._todo).append(index)
         self._looked_up = set(self._unknown)

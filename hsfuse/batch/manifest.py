@@ -3,7 +3,8 @@ The manifest of a batch: files, output and settings of each pair, checked before
 
 A manifest has a row for each pair (:mod:`hsfuse.batch.tables`). The columns ``scene`` and ``rgb``
 give the images, ``out`` the output; any other column is an option of ``hsfuse run``. All errors of
-a manifest are reported together.
+a manifest are reported together. A missing file is none: that pair fails, as one whose file is
+damaged does, unless all pairs lack a file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hsfuse.batch.columns import find_file, find_unknown, read_options
+from hsfuse.batch.columns import PATHS, find_file, find_unknown, is_missing, read_options
 from hsfuse.batch.patterns import match_files
 from hsfuse.batch.tables import Row, Table, read_table, table_of
 from hsfuse.errors import HsfuseError, ManifestError, PlanError
@@ -45,6 +46,8 @@ class BatchPair:
         Output.
     settings : Settings
         Settings of the run.
+    missing : str
+        Why the pair cannot be fused: the files that do not exist; empty if all do.
     """
 
     place: str
@@ -52,6 +55,7 @@ class BatchPair:
     rgb: AnyPath
     out: Path
     settings: Settings
+    missing: str = ""
 
     @property
     def inputs(self) -> tuple[str | os.PathLike[str], ...]:
@@ -115,6 +119,8 @@ def read_manifest(
     faults += _conflicts(pairs, listed)
     if not table.rows and not faults:
         faults.append(f"{source}: holds no pair; expected at least one")
+    if pairs and all(pair.missing for pair in pairs):  # as where paths count from another folder
+        faults += [f"{pair.place}: {pair.missing}" for pair in pairs]
     if faults:
         raise ManifestError(faults)
     return Manifest(tuple(pairs), tuple(table.notes))
@@ -172,7 +178,13 @@ def _pair(
         find_format(out).check_options(settings.creation_options, settings.likely_dtype)
     except (HsfuseError, ValueError) as error:
         return None, [*faults, f"out: {error}"]
-    return (None if faults else BatchPair(row.place, scene, rgb, out, settings)), faults
+    named = {**files, **{name: options.get(name) for name in PATHS}}
+    missing = "; ".join(
+        f"{column}: {path}: no such file"
+        for column, path in named.items()
+        if isinstance(path, str | os.PathLike) and is_missing(path)
+    )
+    return (None if faults else BatchPair(row.place, scene, rgb, out, settings, missing)), faults
 
 
 def _output(values: Mapping[str, object], scene: AnyPath, suffix: str) -> Path:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from hsfuse.batch.columns import is_missing
 from hsfuse.batch.execution import Execution, Progress, Rows
 from hsfuse.batch.index import INDEX, write_index
 from hsfuse.batch.manifest import BatchPair, Manifest, Pairs, read_manifest
@@ -26,7 +27,7 @@ from hsfuse.batch.schedule import (
 )
 from hsfuse.batch.status import STATUS, SUMMARY, PairStatus, StatusFile, write_summary
 from hsfuse.core.text import html_table, percent
-from hsfuse.errors import OutputError, PlanError
+from hsfuse.errors import OutputError, PlanError, RasterError
 from hsfuse.fusion.settings import Settings, with_choices
 from hsfuse.io.files.url import Url, as_path
 from hsfuse.io.output.input_files import check_not_input
@@ -205,7 +206,8 @@ def run_batch(
     Raises
     ------
     ManifestError
-        With all errors of the manifest, before anything runs.
+        With all errors of the manifest, before anything runs. A pair with a missing file fails
+        like one with a damaged file; that all pairs lack a file is an error of the manifest.
     PlanError, OutputError
         If the settings or the folder of the batch are not valid.
     TypeError
@@ -237,6 +239,9 @@ def prepare_batch(
         )
     for sensor in (settings.hs_sensor, settings.rgb_sensor):
         known_sensor(sensor, None)
+    for mask in (settings.hs_mask, settings.rgb_mask):
+        if mask is not None and is_missing(mask):
+            raise RasterError(f"{mask}: no such file")
     if settings.weights is not None:
         find_weights(os.fspath(settings.weights))
     folder = as_path(out)

@@ -10,7 +10,7 @@ from dask.utils import format_time
 
 from hsfuse.batch.run import Batch, BatchOutcome
 from hsfuse.batch.status import PairStatus, State
-from hsfuse.core.text import byte_size, percent, table
+from hsfuse.core.text import byte_size, listed, percent, table
 
 __all__ = ["describe_batch", "summarise_batch", "summarise_plans"]
 
@@ -44,6 +44,15 @@ def describe_batch(batch: Batch) -> str:
             f"{'worker' if limits.workers == 1 else 'workers'} in all",
         ),
     ]
+    missing = [pair.place for pair in batch.pairs if pair.missing]
+    if missing:
+        lines.append(
+            (
+                "missing",
+                f"files of {len(missing)} of {len(batch.pairs)} pairs, which count as failed: "
+                f"{listed(missing)}",
+            )
+        )
     return table([*lines, *(("note", note) for note in batch.notes)])
 
 

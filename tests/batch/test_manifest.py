@@ -119,7 +119,6 @@ def test_all_faults_are_reported_at_once(read):
         ("line 3", "rgb: found nothing; expected a path"),
         ("line 4", "expected a path within the folder of the batch"),
         ("line 5", "an output ends in .tif, .tiff, .zarr"),
-        ("line 6", "none.tif: no such file"),
         ("line 6", "column 'hs_sensors' is no option of hsfuse run; did you mean hs_sensor?"),
         ("line 6", "tile must be at least 1 MS pixels, got 0"),
         ("line 7", "found 2 cells; expected 5"),
@@ -128,6 +127,20 @@ def test_all_faults_are_reported_at_once(read):
         assert [fault for fault in found if line in fault and words in fault], (line, words, found)
     assert len(found) == len(expected)
     assert all("pairs.csv, line" in fault for fault in found)
+
+
+def test_a_missing_file_is_a_fault_of_its_pair_unless_all_pairs_lack_one(read, folder: Path):
+    """Also a mask; where all lack one, the paths may count from another folder."""
+    text = "scene,rgb,hs_mask\nhs/a.tif,ms/a.tif,\nhs/b.tif,ms/none.tif,\nhs/c.tif,ms/b.tif,m.tif\n"
+    missing = [pair.missing for pair in read("pairs.csv", text).pairs]
+    assert missing == [
+        "",
+        f"rgb: {folder / 'ms/none.tif'}: no such file",
+        f"hs_mask: {folder / 'm.tif'}: no such file",
+    ]
+    found = faults(lambda: read("pairs.csv", text.replace("ms/a.tif", "ms/x.tif")))
+    assert [fault.split(": ")[0][-6:] for fault in found] == ["line 2", "line 3", "line 4"]
+    assert str(ManifestError(30 * ["fault"])).endswith("fault; and 10 more")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import hsfuse
 from hsfuse.batch.pool import Ended
 from hsfuse.batch.run import BatchOutcome, plan_batch, prepare_batch, run_batch
 from hsfuse.batch.status import StatusFile
-from hsfuse.errors import ManifestError, OutputError, PlanError
+from hsfuse.errors import ManifestError, OutputError, PlanError, RasterError
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.output.records import record_path
 
@@ -314,7 +314,9 @@ def test_a_batch_that_cannot_be_is_refused_as_a_whole(inputs: Path, tmp_path: Pa
     with pytest.raises(PlanError, match="at least"):
         run(pairs, tmp_path / "out", memory="1MB")
     with pytest.raises(ManifestError, match="no such file"):
-        run([*pairs, {"scene": "no.tif", "rgb": "no.tif"}], tmp_path / "out")
+        run([{"scene": "no.tif", "rgb": "no.tif"}], tmp_path / "out")
+    with pytest.raises(RasterError, match=r"mask.tif: no such file"):
+        run(pairs, tmp_path / "out", hs_mask="mask.tif")
     with pytest.raises(TypeError, match="did you mean 'method'"):
         run(pairs, tmp_path / "out", metho="guided")
     assert not list(tmp_path.iterdir())

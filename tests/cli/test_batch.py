@@ -89,6 +89,18 @@ def test_files_are_paired_by_patterns(folder: Path, tmp_path: Path) -> None:
     assert hsfuse.open_raster(tmp_path / "out/x_fused.zarr").sizes["band"] == 31
 
 
+@pytest.mark.usefixtures("in_process")
+def test_a_pair_that_lacks_a_file_is_told_first_and_the_others_run(folder: Path, tmp_path: Path):
+    pairs = manifest(tmp_path / "pairs.csv", folder, "a.zarr", "b.zarr")
+    pairs.write_text(pairs.read_text().replace("rgb.tif,a.zarr", "none.tif,a.zarr"))
+    result = batch(pairs, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    beginning, _, end = result.stdout.partition("\n\n")
+    assert f"files of 1 of 2 pairs, which count as failed: {pairs}, line 2" in beginning
+    assert "1 finished, 1 failed" in end
+    assert f"line 2: rgb: {folder / 'none.tif'}: no such file" in end
+
+
 def test_faults_of_a_manifest_are_a_line_each(folder: Path, tmp_path: Path) -> None:
     pairs = manifest(tmp_path / "pairs.csv", folder, "a.zarr", "a.zarr", "b.png")
     result = batch(pairs, "-o", tmp_path / "out", "-q")
