@@ -82,7 +82,7 @@ def _row(folder: Path, row: PairStatus) -> str:
         *(_share(value) for value in (row.hs_consistency, row.ms_consistency, row.missing_share)),
         escape(row.quality),
         "" if row.seconds is None else format_time(row.seconds),
-        escape(row.message),
+        "<br>".join(escape(text) for text in (row.message, *row.warnings) if text),
     ]
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from dask.utils import format_time
+
 from hsfuse.batch.columns import is_missing
 from hsfuse.batch.execution import Execution, Progress, Rows
 from hsfuse.batch.index import INDEX, write_index
@@ -125,8 +127,8 @@ class BatchOutcome:
                 "" if row.hs_consistency is None else percent(row.hs_consistency),
                 "" if row.ms_consistency is None else percent(row.ms_consistency),
                 row.quality,
-                "" if row.seconds is None else f"{row.seconds:.1f}",
-                row.message,
+                "" if row.seconds is None else format_time(row.seconds),
+                "; ".join(text for text in (row.message, *row.warnings) if text),
             )
             for row in self.pairs
         ]
@@ -136,7 +138,7 @@ class BatchOutcome:
             "HS consistency",
             "MS consistency",
             "quality",
-            "seconds",
+            "time",
             "message",
         )
         return html_table(f"{len(rows)} pairs in {self.seconds:.0f} s", rows, head)

@@ -17,6 +17,7 @@ from typing import Any, Literal, Self
 from hsfuse.batch.manifest import BatchPair
 from hsfuse.core.text import image_size
 from hsfuse.io.files.reports import open_lines, write_table
+from hsfuse.report.notes import plan_notes, result_warnings
 
 __all__ = ["STATUS", "SUMMARY", "PairStatus", "State", "StatusFile", "write_summary"]
 
@@ -64,6 +65,8 @@ class PairStatus:
         Share of values without data.
     quality : str
         Lowest quality of the assessment and what has it; empty without a report.
+    warnings, notes : tuple of str
+        What was found while the pair was fused, and notes of its plan, one sentence each.
     """
 
     scene: str
@@ -88,6 +91,8 @@ class PairStatus:
     ms_consistency: float | None = None
     missing_share: float | None = None
     quality: str = ""
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -123,6 +128,8 @@ class PairStatus:
             ms_consistency=(result.get("spectral") or {}).get("relative"),
             missing_share=result.get("missing_share"),
             quality=lowest_quality(result.get("quality") or ()),
+            warnings=tuple(result_warnings(record)),
+            notes=tuple(plan_notes(record)),
         )
 
     @property
@@ -174,7 +181,9 @@ class StatusFile:
         if row.status == "done" and self._last.get(row.out) in over:
             return
         self._last[row.out] = row.status
-        content = {name: value for name, value in asdict(row).items() if value not in (None, "")}
+        content = {
+            name: value for name, value in asdict(row).items() if value not in (None, "", ())
+        }
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self._lines.append(json.dumps({"time": now, **content}, ensure_ascii=False).encode())
 
@@ -215,4 +224,12 @@ def write_summary(folder: Path, rows: Sequence[PairStatus]) -> Path:
         If it cannot be written.
     """
     names = [field.name for field in fields(PairStatus)]
-    return write_table(folder / SUMMARY, names, (asdict(row) for row in rows))
+    return write_table(folder / SUMMARY, names, (_cells(row) for row in rows))
+
+
+def _cells(row: PairStatus) -> dict[str, object]:
+    """Return the cells of a pair; sentences are separated by a bar."""
+    return {
+        name: " | ".join(value) if isinstance(value, tuple) else value
+        for name, value in asdict(row).items()
+    }

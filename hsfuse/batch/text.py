@@ -21,6 +21,8 @@ _CONSISTENCY = (
 )
 # Largest number of printed rows; the file has all.
 _MAXIMUM_ROWS = 40
+# The same of warnings and of notes.
+_MAXIMUM_TEXTS = 10
 _STATES: dict[State, str] = {
     "finished": "finished",
     "done": "done before",
@@ -66,20 +68,23 @@ def summarise_batch(outcome: BatchOutcome) -> str:
             _share(row.hs_consistency),
             _share(row.ms_consistency),
             row.quality,
+            _count_notes(row),
             _bytes(row.bytes),
         )
         for row in _printed_rows(outcome.pairs)
     ]
     header = (
-        *("output", "status", "fusing time", "HS consistency", "MS consistency", "quality"),
-        "size on disk",
+        *("output", "status", "time", "HS consistency", "MS consistency", "quality"),
+        *("warnings, notes", "size on disk"),
     )
     lines = [
         ("pairs", _counts(outcome)),
-        ("time", format_time(outcome.seconds)),
+        ("time", f"{format_time(outcome.seconds)} in all; that of a pair is fusing and writing"),
         ("consistency", _CONSISTENCY),
         *(("shared PSF", text) for text in outcome.shared),
         *_messages(outcome),
+        *_warnings(outcome),
+        *_notes(outcome.pairs),
         ("table", str(outcome.summary)),
         ("reports", str(outcome.index)),
         ("status file", str(outcome.status_file)),
@@ -97,10 +102,13 @@ def summarise_plans(outcome: BatchOutcome) -> str:
             _bytes(row.bytes),
             _bytes(row.memory_bytes),
             _seconds(row.expected_seconds),
+            _count_notes(row),
         )
         for row in _printed_rows(outcome.pairs)
     ]
-    header = ("output", "status", "size", "before compression", "memory", "fusing time")
+    header = (
+        *("output", "status", "size", "before compression", "memory", "time", "warnings, notes"),
+    )
     planned = [row for row in outcome.pairs if row.status == "planned"]
     size = sum(row.bytes or 0 for row in planned)
     work = sum((row.planning_seconds or 0) + (row.expected_seconds or 0) for row in planned)
@@ -110,10 +118,12 @@ def summarise_plans(outcome: BatchOutcome) -> str:
         ("size", f"{byte_size(size)} before compression"),
         (
             "time",
-            f"{about}, with planning and without reports; outputs of small pairs are not timed",
+            f"{about}, with planning and without reports; that of a pair is fusing and writing, "
+            "and not estimated for small pairs",
         ),
         *(("shared PSF", text) for text in outcome.shared),
         *_messages(outcome),
+        *_notes(outcome.pairs),
     ]
     return f"{_columns([header, *rows])}\n{_more(outcome)}\n{table(lines)}"
 
@@ -133,6 +143,41 @@ def _more(outcome: BatchOutcome) -> str:
 
 def _messages(outcome: BatchOutcome) -> list[tuple[str, str]]:
     return [(row.status, f"{row.place}: {row.message}") for row in outcome.failed if row.message]
+
+
+def _count_notes(row: PairStatus) -> str:
+    return f"{len(row.warnings)}, {len(row.notes)}" if row.good else ""
+
+
+def _warnings(outcome: BatchOutcome) -> list[tuple[str, str]]:
+    """Return the warnings of each pair, at most so many."""
+    folder = outcome.batch.folder
+    found = [f"{_name(row, folder)}: {text}" for row in outcome.pairs for text in row.warnings]
+    return _limited("warning", found)
+
+
+def _notes(pairs: Sequence[PairStatus]) -> list[tuple[str, str]]:
+    """Return the notes of the plans, the same one once with the number of its pairs."""
+    counts = Counter(_general(note, row) for row in pairs for note in dict.fromkeys(row.notes))
+    total = sum(bool(row.notes) for row in pairs)
+    found = [
+        text if total == 1 else f"{text} ({count} of {len(pairs)} pairs)"
+        for text, count in counts.most_common()
+    ]
+    return _limited("note", found)
+
+
+def _general(note: str, row: PairStatus) -> str:
+    """Return a note without the names of the files, which differ between pairs."""
+    for path, image in ((row.scene, "the HS image"), (row.rgb, "the MS image")):
+        note = note.replace(path, image)
+    return note
+
+
+def _limited(label: str, texts: Sequence[str]) -> list[tuple[str, str]]:
+    more = len(texts) - _MAXIMUM_TEXTS
+    lines = [(label, text) for text in texts[:_MAXIMUM_TEXTS]]
+    return lines + ([(label, f"and {more} more, in the table and the records")] if more > 0 else [])
 
 
 def _counts(outcome: BatchOutcome) -> str:

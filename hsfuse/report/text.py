@@ -32,6 +32,7 @@ from hsfuse.report.inputs import (
     raster_crs,
     raster_size,
 )
+from hsfuse.report.notes import describe_clipped
 from hsfuse.report.record import excess_as_dict, grid_of, stored_bytes
 from hsfuse.report.wording import describe_change, describe_excess, describe_method, describe_psf
 
@@ -166,9 +167,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
         ("warning", describe_excess(json_mapping(excess_as_dict(outcome)), units)),
         (
             "clipped",
-            f"{outcome.clipped} values outside the range of the stored type"
-            if outcome.clipped
-            else "",
+            describe_clipped(outcome.clipped),
         ),
         *(
             ("warning", f"{fill.advice}; found in {fill.blocks} of {outcome.blocks} blocks")

@@ -1,5 +1,6 @@
 """`hsfuse batch` as a user types it, and what is left of one that is killed."""
 
+import csv
 import json
 import socket
 import subprocess
@@ -74,6 +75,33 @@ def test_a_batch_ends_with_a_table(folder: Path, tmp_path: Path) -> None:
     assert [pair["status"] for pair in json.loads(facts.stdout)["pairs"]] == [
         "done", "done", "done", "failed",
     ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_batch_tells_the_notes_and_warnings_of_its_pairs(folder: Path, tmp_path: Path) -> None:
+    """A note once with the number of its pairs, a warning for its pair, both in the files."""
+    pairs = manifest(tmp_path / "pairs.csv", folder, "a.zarr", "b.zarr")
+    pairs.write_text(pairs.read_text().replace("\n", ",dtype,scale\n", 1).replace(
+        "a.zarr\n", "a.zarr,int16,0.000001\n").replace("b.zarr\n", "b.zarr,,\n")
+    )  # fmt: skip
+    done = batch(pairs, "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    rows = [line for line in done.stdout.splitlines() if ".zarr  finished" in line]
+    with (tmp_path / "out/batch.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    for row, cells, warnings in zip(rows, table, (1, 0), strict=True):
+        assert f"  {warnings}, {len(cells['notes'].split(' | '))}  " in row
+    (note, *_) = [line for line in done.stdout.splitlines() if line.startswith("note")]
+    assert note.endswith("(2 of 2 pairs)")
+    assert str(folder) not in note
+    clipped = "of the stored type were set to its limit"
+    warning = next(line for line in done.stdout.splitlines() if line.startswith("warning"))
+    assert warning.startswith("warning         a.zarr: ")
+    assert warning.endswith(clipped)
+    assert table[0]["warnings"].endswith(clipped)
+    assert clipped in (tmp_path / "out/index.html").read_text()
+    planned = batch(pairs, "-o", tmp_path / "new", "--dry-run")
+    assert "(2 of 2 pairs)" in planned.stdout
 
 
 @pytest.mark.usefixtures("in_process")

@@ -12,10 +12,10 @@ from hsfuse.core.band_labels import band_label
 from hsfuse.core.discrepancy import describe_difference
 from hsfuse.core.psf import PSF
 from hsfuse.core.text import along_axes, byte_size, image_size
-from hsfuse.fusion.undeclared import UndeclaredFill
 from hsfuse.report.inputs import describe_extent, pixel_size, raster_bands, raster_crs, raster_size
+from hsfuse.report.notes import plan_notes, result_warnings
 from hsfuse.report.page.subject import Subject
-from hsfuse.report.wording import describe_change, describe_excess, describe_method, describe_psf
+from hsfuse.report.wording import describe_change, describe_method, describe_psf
 
 __all__ = ["fusion_facts", "lead", "ms_band_rows", "notes_of", "pair_facts", "run_facts"]
 
@@ -172,8 +172,5 @@ def run_facts(subject: Subject) -> Facts:
 def notes_of(subject: Subject) -> list[str]:
     """Return the notes of the run on assumptions, choices and anomalies, one sentence each."""
     record = subject.record
-    stated = list(record.get("notes") or ()) if record else list(subject.observed.pair.notes)
-    result = record.get("result") or {}
-    stated.append(describe_excess(result.get("excess") or {}, subject.units))
-    stated += [UndeclaredFill(**fill).advice for fill in result.get("undeclared_fill") or ()]
-    return [str(note) for note in stated if note]
+    notes = plan_notes(record) if record else list(subject.observed.pair.notes)
+    return [*notes, *result_warnings(record)]
