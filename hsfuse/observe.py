@@ -91,8 +91,9 @@ class Degrade:
         """
         weight = valid.to(cube.dtype)
         share = self.forward(weight)
-        filled = self.forward(torch.where(valid, cube, torch.zeros((), dtype=cube.dtype)))
-        return over_share(filled, share), share
+        if not (cube.is_contiguous() and bool(valid.all())):  # otherwise there is nothing to fill
+            cube = torch.where(valid, cube, torch.zeros((), dtype=cube.dtype))
+        return over_share(self.forward(cube), share), share
 
 
 def unseen_share(geometry: Geometry, psf: PSF, share: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from hsfuse.assessment.observation import ObservedPair
 from hsfuse.core.distortion import Distortion, WindowPixels, noise_distortion, window_distortion
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.tally import Mean, Moments, angles_between, take_angle, take_moments
-from hsfuse.fusion.consistency import finite_in, hs_bands, ms_band
+from hsfuse.fusion.consistency import finite_in, hs_bands, ms_bands
 from hsfuse.io.preview import read_window
 from hsfuse.observe import Degrade
 
@@ -189,7 +189,7 @@ def _read(observed: ObservedPair, placed: Placed, rows: Span, columns: Span) -> 
     degraded_ms = hs_bands(ms, operator, finite_in(ms, np.arange(len(ms))))
     for cube in (degraded, degraded_ms):
         cube[:, ~inside] = np.nan
-    predicted_ms = np.stack([ms_band(fused, observed.radiometry, band) for band in range(len(ms))])
+    predicted_ms = ms_bands(fused, observed.radiometry)
     (down, row_index), (across, column_index) = (
         _fine_and_coarse(axis, fine, coarse)
         for axis, fine, coarse in (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,10 +10,10 @@ from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.fusion.block import BlockInput
 from hsfuse.fusion.plan import Plan
-from hsfuse.observe import Degrade
+from hsfuse.observe import Degrade, respond
 from hsfuse.pair.radiometry import Radiometry
 
-__all__ = ["compare_block", "finite_in", "hs_bands", "ms_band"]
+__all__ = ["compare_block", "finite_in", "hs_bands", "ms_bands"]
 
 # Number of bands that are compared at a time.
 _BANDS = 16
@@ -50,34 +48,32 @@ def compare_block(
 
 def _against_fine(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> Discrepancy:
     observed = read.fine.cut(read.rows, read.columns)
-    total = Discrepancy()
-    for band, plane in enumerate(observed):
-        total += Discrepancy.between(plane, ms_band(values, plan.radiometry, band))
-    return total
+    predicted = ms_bands(values, plan.radiometry)
+    return sum(map(Discrepancy.between, observed, predicted), Discrepancy())
 
 
-def ms_band(values: NDArray[np.float32], radiometry: Radiometry, band: int) -> NDArray[np.float32]:
+def ms_bands(values: NDArray[np.float32], radiometry: Radiometry) -> NDArray[np.float32]:
     """
-    Return one band of R Z with gain and offset: the MS band predicted from a fused cube.
+    Return R Z with gain and offset: the MS image predicted from a fused cube.
 
     Parameters
     ----------
     values : ndarray of shape (bands, rows, columns)
-        Z.
+        Z. Bands that no MS band sees are ignored.
     radiometry : Radiometry
         Radiometry of the pair.
-    band : int
-        Index of the MS band.
 
     Returns
     -------
-    ndarray of shape (rows, columns)
+    ndarray of shape (MS bands, rows, columns)
     """
-    weights = radiometry.response[band].astype(np.float32)
-    total = np.zeros_like(values[0])
-    for used in _band_groups(np.flatnonzero(weights)):
-        total += np.tensordot(weights[used], values[used], axes=1)
-    return np.asarray(radiometry.gain[band] * total + radiometry.offset[band], np.float32)
+    weights = radiometry.response.astype(np.float32)
+    used = np.flatnonzero(weights.any(axis=0))
+    response, cube = torch.from_numpy(weights[:, used]), torch.from_numpy(_take(values, used))
+    predicted: NDArray[np.float32] = respond(response, cube).numpy()
+    for plane, gain, offset in zip(predicted, radiometry.gain, radiometry.offset, strict=True):
+        plane[...] = gain * plane + offset
+    return predicted
 
 
 def _against_hs(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> Discrepancy:
@@ -93,8 +89,9 @@ def _against_hs(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> Di
     valid = finite_in(values, good)
     observed = read.hs.cut(inner_rows, inner_columns)
     total = Discrepancy()
-    for bands in _band_groups(good):
-        predicted = hs_bands(values[bands], operator, valid)
+    for first in range(0, len(good), _BANDS):  # a copy of all bands would be as large as the block
+        bands = good[first : first + _BANDS]
+        predicted = hs_bands(_take(values, bands), operator, valid)
         total += Discrepancy.between(observed[bands], predicted)
     return total
 
@@ -130,10 +127,10 @@ def hs_bands(
     return torch.where(share > _WHOLE_PSF, degraded, torch.full_like(degraded, torch.nan)).numpy()
 
 
-def _band_groups(bands: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    """Yield groups of bands: a copy of all bands would be as large as the block."""
-    for first in range(0, len(bands), _BANDS):
-        yield bands[first : first + _BANDS]
+def _take(values: NDArray[np.float32], bands: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Return some bands, as a view where they are adjacent."""
+    adjacent = len(bands) > 0 and bands[-1] - bands[0] == len(bands) - 1
+    return values[bands[0] : bands[-1] + 1] if adjacent else values[bands]
 
 
 def _complete_pixels(axis: Axis, fine: Span, reach: float) -> Span:

@@ -177,7 +177,8 @@ class GuidedFuser(OnePass):
         """
         scene_wide = torch.zeros((len(fit.correction), *fine.shape[1:]), device=self.device)
         for weight, feature in zip(self._tensor(self.weights.T), _regressors(fine), strict=True):
-            scene_wide += weight[:, None, None] * feature
+            if weight.any():  # products have none where the fit is linear
+                scene_wide += weight[:, None, None] * feature
         linear, cubic = (
             Interpolate.between(geometry, linear=linear, device=self.device).cut(area)
             for linear in (True, False)
