@@ -223,6 +223,8 @@ class OutputSettings:
     compression_level: int = 1
     # Threads that hash files. Hashing releases the GIL; more threads would compete for the disk.
     hashers: int = 4
+    # Files that are synchronised to the disk at a time.
+    syncers: int = 8
 
 
 @dataclass(frozen=True, slots=True)

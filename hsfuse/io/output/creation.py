@@ -217,8 +217,7 @@ def _check_resumable(store: Store, origin: Origin) -> None:
 
 def _sync_tree(top: AnyPath) -> None:
     for folder, _, names in os.walk(top) if isinstance(top, Path) else ():
-        for name in names:
-            sync(Path(folder) / name)
+        sync(*(Path(folder) / name for name in names))
         sync(Path(folder))
 
 

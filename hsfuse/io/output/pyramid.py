@@ -92,8 +92,7 @@ def write_pyramid(
     )
     for number, record in enumerate(records):
         folder = root / _name(number)
-        for key in record.hashes:
-            sync(folder / key)
+        sync(*(folder / key for key in record.hashes))
         write_checksums(folder, image_attributes(layout), record.hashes)
     if layouts:
         group = zarr.open_group(zarr_store(root), mode="r+", zarr_format=3)

@@ -36,7 +36,8 @@ class Statistics:
     def add(self, piece: Piece, values: NDArray[Any]) -> None:
         """Add the stored numbers (planes, rows, columns) of a piece."""
         for plane, image in zip(range(piece.planes.start, piece.planes.stop), values, strict=True):
-            known = image[np.isfinite(image) & (image != self.fill)].astype(np.float64)
+            valid = np.isfinite(image) & (image != self.fill)
+            known = (image.ravel() if valid.all() else image[valid]).astype(np.float64)
             self.count[plane] += image.size
             self.valid[plane] += known.size
             if known.size:

@@ -124,8 +124,10 @@ class Store(PartialOutput):
             for first in range(0, self.layout.bands, self.layout.chunk[0]):
                 bands = slice(first, min(first + self.layout.chunk[0], self.layout.bands))
                 stored, beyond = encode(values[bands], self.layout)
-                cube[bands, *place] = stored
-                missing += int(np.count_nonzero(np.isnan(values[bands])))
+                gaps = int(np.count_nonzero(np.isnan(values[bands])))
+                # Without gaps no chunk is empty, so that zarr need not compare them.
+                cube.with_config({"write_empty_chunks": not gaps})[bands, *place] = stored
+                missing += gaps
                 clipped += beyond
             if self.layout.standard_error:
                 stored, beyond = encode(values[self.layout.bands :], self.layout)
@@ -214,5 +216,5 @@ def _sync_all(root: Path, keys: Iterable[str]) -> None:
     """Synchronise chunk files and their folders to the disk."""
     written = [Path(key) for key in keys]
     folders = sorted({parent for path in written for parent in path.parents})
-    for path in (*written, *folders):
-        sync(root / path)
+    sync(*(root / path for path in written))
+    sync(*(root / path for path in folders))

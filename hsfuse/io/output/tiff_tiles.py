@@ -126,7 +126,7 @@ def encode_tiles(values: NDArray[Any], options: Mapping[str, str]) -> list[tuple
             encoded = bytes(content[start : start + length])
             part = values[plane, row * down :, column * across :][:down, :across]
             # A tile of zeros was not written, unless the values are zeros.
-            if not length or len(encoded) != length or part.any() > any(encoded):
+            if not length or len(encoded) != length or (not any(encoded) and part.any()):
                 raise OutputError(f"GDAL did not encode the tile in row {row}, column {column}")
             tiles.append(((plane, row, column), encoded))
     return tiles
