@@ -12,7 +12,6 @@ chunks of a crop.
 from __future__ import annotations
 
 import argparse
-import resource
 import time
 from collections.abc import Callable
 from functools import partial
@@ -26,6 +25,7 @@ import rioxarray  # noqa: F401 - gives DataArray its .rio accessor
 import xarray as xr
 
 import hsfuse
+from hsfuse.benchmarking.work import peak_memory
 
 RATIO = 4
 CHUNK = 1024
@@ -83,11 +83,11 @@ def main() -> None:
     words = options.parse_args()
     hs = raster("HS", words.size, RATIO, np.linspace(450.0, 900.0, words.bands))
     ms = raster("MS", words.size, 1, np.array([490.0, 560.0, 665.0, 842.0]))
-    before = peak()
+    before = peak_memory()
     fused, seconds = timed(lambda: hsfuse.fuse(hs, ms, method=words.method, align=False))
     rows = [
         ("fuse", "seconds", f"{seconds:.1f}"),
-        ("fuse", "added memory, MB", f"{peak() - before:.0f}"),
+        ("fuse", "added memory, MB", f"{(peak_memory() - before) / 1024**2:.0f}"),
         ("fuse", "source chunks", counted()),
         ("graph", "tasks", f"{len(fused.__dask_graph__())}"),
     ]
@@ -109,7 +109,7 @@ def main() -> None:
     rows += [
         (f"crop of {crop.sizes['y']} x {crop.sizes['x']}", "seconds", f"{seconds:.1f}"),
         ("", "source chunks", counted()),
-        ("", "added memory, MB", f"{peak() - before:.0f}"),
+        ("", "added memory, MB", f"{(peak_memory() - before) / 1024**2:.0f}"),
     ]
     for row in rows:
         print("{:22} {:22} {}".format(*row))
@@ -125,11 +125,6 @@ def sizes(array: xr.DataArray) -> tuple[int, int]:
 def counted() -> str:
     """Return how many chunks of each source were computed."""
     return f"{computed.count('HS')} HS, {computed.count('MS')} MS"
-
-
-def peak() -> float:
-    """Return the peak memory of this process in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

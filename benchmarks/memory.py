@@ -30,8 +30,9 @@ from tqdm import tqdm
 RATIO = 8
 # The child measures itself: only the process that fuses counts.
 CHILD = """
-import json, resource, sys, time
+import json, sys, time
 import hsfuse
+from hsfuse.benchmarking.work import peak_memory
 scene, rgb, out, dtype, method, part = sys.argv[1:]
 scale, part = None if dtype == "float32" else 1e-4, int(part)
 started = time.monotonic()
@@ -40,8 +41,8 @@ if part:
     hsfuse.write_raster(fused[:, :part, :part], out, dtype=dtype, scale=scale)
 else:
     hsfuse.run(scene, rgb, out, method=method, dtype=dtype, scale=scale)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({"peak_mb": peak / 1024, "seconds": time.monotonic() - started}))
+seconds = time.monotonic() - started
+print(json.dumps({"peak_mb": peak_memory() / 1024**2, "seconds": seconds}))
 """
 
 

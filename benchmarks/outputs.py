@@ -7,7 +7,6 @@ CPU seconds, bytes and memory of finishing an output in each format, from one co
 from __future__ import annotations
 
 import argparse
-import resource
 import time
 from collections.abc import Callable
 from functools import partial
@@ -19,6 +18,7 @@ import numpy as np
 import xarray as xr
 from scipy.ndimage import zoom
 
+from hsfuse.benchmarking.work import peak_memory
 from hsfuse.io.output import formats
 from hsfuse.io.write import write_raster
 from hsfuse.report.record import stored_bytes
@@ -64,7 +64,7 @@ def main() -> None:
             write_raster(array, out, dtype=dtype, scale=scale, overwrite=True)  # type: ignore[arg-type]
             total = time.process_time() - began
             raw = array.size * np.dtype(dtype).itemsize
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+            peak = peak_memory() // 1024**2
             print(
                 f"| {suffix} | {dtype} | {spent[0]:.1f} | {spent[0] / raw:.1e} | {total:.1f} "
                 f"| {stored_bytes(out):_} | {peak} |",
