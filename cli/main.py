@@ -38,7 +38,7 @@ def _in_one_line() -> Iterator[None]:
     try:
         yield
     except HsfuseError as error:
-        raise click.ClickException(" ".join(str(error).split())) from error
+        raise click.ClickException(" ".join(error.message.split())) from error
     except OSError as error:
         raise_in_one_line(error)
         raise

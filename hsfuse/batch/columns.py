@@ -14,7 +14,7 @@ from typing import get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from hsfuse.errors import HsfuseError
+from hsfuse.errors import HsfuseError, message_of
 from hsfuse.fusion.request import WITHOUT_EFFECT
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.files.location import locate_file
@@ -45,7 +45,7 @@ def find_file(value: object, base: Path) -> tuple[AnyPath | None, str]:
             return url, ""
         place = locate_file(text)
     except HsfuseError as error:
-        return None, str(error)
+        return None, error.message
     if place.path != str(place.file):  # a member of an archive, or a variable
         if not Path(place.file).is_absolute():
             return None, f"found {text}; expected an absolute path where it names part of a file"
@@ -91,7 +91,7 @@ def read_options(values: Mapping[str, object], base: Path) -> tuple[dict[str, ob
         try:
             options[name] = _value(name, value, base)
         except (HsfuseError, ValueError) as error:
-            faults.append(f"{column}: {error}")
+            faults.append(f"{column}: {message_of(error)}")
     return options, faults
 
 

@@ -185,7 +185,7 @@ class Execution:
         available = free_bytes(self.batch.limits, [])
         message = (
             f"takes about {byte_size(plan.worker_bytes)} with one worker, and the memory of "
-            f"the batch leaves {byte_size(available)} for it; pass a larger --memory, or a "
-            "smaller --tile"
+            f"the batch leaves {byte_size(available)} for it; pass a larger `--memory`, or a "
+            "smaller `--tile`"
         )
         return replace(plan.status, status="failed", message=message)

@@ -18,7 +18,7 @@ __all__ = ["Existing", "inspect_output"]
 
 Record = Mapping[str, object]
 
-_REPLACE = "pass --overwrite to replace it, or give the pair another output"
+_REPLACE = "pass `--overwrite` to replace it, or give the pair another output"
 
 
 @dataclass(frozen=True, slots=True)

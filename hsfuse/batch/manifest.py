@@ -17,7 +17,7 @@ from pathlib import Path
 from hsfuse.batch.columns import PATHS, find_file, find_unknown, is_missing, read_options
 from hsfuse.batch.patterns import match_files
 from hsfuse.batch.tables import Row, Table, read_table, table_of
-from hsfuse.errors import HsfuseError, ManifestError, PlanError
+from hsfuse.errors import HsfuseError, ManifestError, PlanError, message_of
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.files.location import real_path
 from hsfuse.io.files.url import AnyPath, Url
@@ -169,7 +169,7 @@ def _pair(
     try:
         settings = replace(settings, **options)  # type: ignore[arg-type]  # checked by read_options
     except HsfuseError as error:
-        faults.append(str(error))
+        faults.append(error.message)
     scene, rgb = files["scene"], files["rgb"]
     if scene is None or rgb is None:
         return None, faults
@@ -177,7 +177,7 @@ def _pair(
         out = folder / _output(row.values, scene, suffix)
         find_format(out).check_options(settings.creation_options, settings.likely_dtype)
     except (HsfuseError, ValueError) as error:
-        return None, [*faults, f"out: {error}"]
+        return None, [*faults, f"out: {message_of(error)}"]
     named = {**files, **{name: options.get(name) for name in PATHS}}
     missing = "; ".join(
         f"{column}: {path}: no such file"

@@ -29,7 +29,7 @@ from hsfuse.batch.schedule import (
 )
 from hsfuse.batch.status import STATUS, SUMMARY, PairStatus, StatusFile, write_summary
 from hsfuse.core.text import html_table, percent
-from hsfuse.errors import OutputError, PlanError, RasterError
+from hsfuse.errors import OutputError, PlanError, RasterError, as_arguments
 from hsfuse.fusion.settings import Settings, with_choices
 from hsfuse.io.files.url import Url, as_path
 from hsfuse.io.output.input_files import check_not_input
@@ -128,7 +128,7 @@ class BatchOutcome:
                 "" if row.ms_consistency is None else percent(row.ms_consistency),
                 row.quality,
                 "" if row.seconds is None else format_time(row.seconds),
-                "; ".join(text for text in (row.message, *row.warnings) if text),
+                as_arguments("; ".join(text for text in (row.message, *row.warnings) if text)),
             )
             for row in self.pairs
         ]

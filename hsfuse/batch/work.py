@@ -78,7 +78,7 @@ def _reported(
         try:
             return function(pair, *words, **options)
         except HsfuseError as error:
-            return PairStatus.of(pair, "failed", str(error))
+            return PairStatus.of(pair, "failed", error.message)
         except Exception as error:  # noqa: BLE001 - a pair must not stop the others
             _LOG.error("%s: %s", pair.out, traceback.format_exc())
             return PairStatus.of(pair, "failed", f"{type(error).__name__}: {error}")
@@ -130,7 +130,7 @@ def plan_pair(pair: BatchPair, overwrite: bool, dry_run: bool = False) -> PairSt
         if not overwrite:
             message = (
                 f"{PartialOutput(pair.out).partial}: left by a run with other inputs, options or "
-                "versions; pass --overwrite to start this pair again"
+                "versions; pass `--overwrite` to start this pair again"
             )
             return PairStatus.of(pair, "differs", message)
         job = replace(job, settings=replace(settings, overwrite=True, resume=False))

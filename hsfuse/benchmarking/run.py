@@ -154,8 +154,8 @@ def _check_methods(settings: BenchmarkSettings) -> None:
         files = settings.weights.get(method, ())
         if find_method(method).needs_weights and not files:
             raise PlanError(
-                f"{method} needs weights, and none come with hsfuse; expected --weights "
-                f"{method}=FILE"
+                f"{method} needs weights, and none come with hsfuse; expected "
+                f"`--weights {method}=FILE`"
             )
         candidate_weights(method, files, scene="")
 

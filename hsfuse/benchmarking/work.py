@@ -20,7 +20,7 @@ from hsfuse.benchmarking.cases import Case
 from hsfuse.benchmarking.maps import write_maps
 from hsfuse.benchmarking.preparation import PreparedCase, prepare_case
 from hsfuse.benchmarking.rows import RunRow
-from hsfuse.errors import HsfuseError, PlanError, WeightsError
+from hsfuse.errors import HsfuseError, PlanError, WeightsError, message_of
 from hsfuse.evaluation import evaluate
 from hsfuse.fusion.digest import versions
 from hsfuse.fusion.job import Job, Outcome
@@ -98,7 +98,7 @@ def _planned(
     if takes and not weights:
         raise PlanError(
             f"{method}: all weights were trained on this scene, or there are none; expected others "
-            f"by --weights {method}=FILE"
+            f"by `--weights {method}=FILE`"
         )
     refused: WeightsError | None = None
     for card in weights if takes else [None]:
@@ -165,7 +165,7 @@ def _gpu_memory() -> int | None:
 
 def _reason(error: Exception, name: str) -> str:
     """Return an error as one line; log unexpected errors with their traceback."""
-    text = " ".join(str(error).split())
+    text = " ".join(message_of(error).split())
     if isinstance(error, HsfuseError):
         return text
     _LOG.error("%s: %s", name, traceback.format_exc())

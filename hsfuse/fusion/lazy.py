@@ -17,6 +17,7 @@ import xarray as xr
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
+from hsfuse.errors import as_arguments
 from hsfuse.fusion.block import fuse_input, read_block
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.settings import FusionSettings, check_weights, with_choices
@@ -144,7 +145,7 @@ def lazy_result(plan: Plan) -> xr.DataArray:
         "hs_sensor": str(hs.attrs.get("sensor", "")),
         "ms_sensor": str(rgb.attrs.get("sensor", "")),
         "method": plan.fuser.name,
-        "notes": join_notes(plan.notes),
+        "notes": join_notes(map(as_arguments, plan.notes)),
     }
     fused = xr.DataArray(
         data[:bands], dims=("band", "y", "x"), coords=coords, attrs=attrs, name="fused"
@@ -157,5 +158,5 @@ def lazy_result(plan: Plan) -> xr.DataArray:
 def _chunk(block_id: tuple[int, int, int], plan: Plan) -> NDArray[np.float32]:
     read = read_block(plan, block_id[1], block_id[2])
     for fill in count_undeclared([find_undeclared(plan, read)]):
-        _LOG.warning("%s", fill.advice)
+        _LOG.warning("%s", as_arguments(fill.advice))
     return fuse_input(plan, read)[0]

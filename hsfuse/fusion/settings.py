@@ -117,7 +117,9 @@ class FusionSettings:
         if self.bbox is not None:
             check_bbox(self.bbox, self.bbox_crs)
         elif self.bbox_crs is not None:
-            raise PlanError(f"bbox_crs: found {self.bbox_crs!r} without a bbox; expected both")
+            raise PlanError(
+                f"`--bbox-crs`: found {self.bbox_crs!r} without `--bbox`; expected both"
+            )
         if self.bands is not None:
             check_bands(self.bands)
         for name, value, minimum in (("tile", self.tile, 1), ("tile overlap", self.overlap, 0)):

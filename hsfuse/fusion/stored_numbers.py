@@ -60,7 +60,7 @@ def choose_numbers(settings: Settings, hs: xr.DataArray) -> StoredNumbers:
     if settings.uncertainty:
         return StoredNumbers("float32", reason="since standard errors need finer steps")
     if settings.max_error:
-        return StoredNumbers("float32", reason="since values are rounded by max_error")
+        return StoredNumbers("float32", reason="since values are rounded to a stated precision")
     if stored not in get_args(StoredType):
         return StoredNumbers("float32", reason=f"since the HS image is {stored}")
     if scale is None:

@@ -46,12 +46,12 @@ class UndeclaredFill(NamedTuple):
             return (
                 f"pixels of the {self.image.upper()} image hold one and the same spectrum, unlike "
                 "all others, and were fused as measured: if they have no data, give a mask "
-                f"(--{self.image}-mask)"
+                f"(`--{self.image}-mask FILE`)"
             )
         return (
             f"{self.number:.7g} in the {self.image.upper()} image is far from all other values or "
             "fills whole regions, and was fused as measured: state its stored number if it means "
-            f"no data (--{self.image}-nodata NUMBER), otherwise --{self.image}-nodata none"
+            f"no data (`--{self.image}-nodata NUMBER`), otherwise `--{self.image}-nodata none`"
         )
 
 

@@ -224,7 +224,7 @@ def _find(assets: Mapping[str, Mapping[str, Any]], image: Image) -> str:
         if keys:
             raise ValueError(
                 f"the assets {', '.join(keys)} may each be the {image} image; name both assets "
-                "with --assets"
+                "with `--assets`"
             )
     others = {name for other in _NAMES.values() for name in other}
     rest = [key for key, roles in data.items() if not others & {key.lower(), *roles}]
@@ -232,7 +232,7 @@ def _find(assets: Mapping[str, Mapping[str, Any]], image: Image) -> str:
         return rest[0]
     raise ValueError(
         f"found the assets {', '.join(assets) or 'none'}; expected one for the {image} image "
-        f"with the key or role {', '.join(names)}; or name both assets with --assets"
+        f"with the key or role {', '.join(names)}; or name both assets with `--assets`"
     )
 
 

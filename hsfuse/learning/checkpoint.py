@@ -61,7 +61,7 @@ def begin(folder: Path, metadata: Mapping[str, object], *, overwrite: bool = Fal
         if differences and not overwrite:
             raise WeightsError(
                 f"{checkpoint}: is the checkpoint of another training, which differs in "
-                f"{listed(differences, _LISTED)}; write to another file, or pass --overwrite to "
+                f"{listed(differences, _LISTED)}; write to another file, or pass `--overwrite` to "
                 "restart"
             )
         if differences:

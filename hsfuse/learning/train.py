@@ -229,7 +229,7 @@ def _checked_output(out: Path, *, overwrite: bool) -> Path:
         if path.is_dir():
             raise OutputError(f"{path}: is a folder and is not replaced")
         if path.exists() and not overwrite:
-            raise OutputError(f"{path}: exists already; pass --overwrite to replace it")
+            raise OutputError(f"{path}: exists already; pass `--overwrite` to replace it")
     return out
 
 

@@ -230,7 +230,7 @@ def check_options(name: str, options: Options) -> None:
         )
     if spec.needs_weights and not options.weights:
         raise PlanError(
-            f"{name} needs weights, and none come with hsfuse; expected --weights FILE, which "
+            f"{name} needs weights, and none come with hsfuse; expected `--weights FILE`, which "
             f"`hsfuse train --network {name}` writes (some for CAVE at ratio 16 are in "
             "benchmarks/weights of the repository)"
         )

@@ -163,7 +163,7 @@ def _bands_within(hs: xr.DataArray, band_range: _Range) -> NDArray[np.bool_]:
     if not finite.size:
         raise PairError(
             f"{raster_label(hs)}: states no wavelengths, by which {band_range.text} is selected; "
-            "name its sensor (--hs-sensor), or select bands by number"
+            "name its sensor (`--hs-sensor`), or select bands by number"
         )
     selected = (centre >= band_range.first) & (centre <= band_range.last)
     if not selected.any():

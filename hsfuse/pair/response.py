@@ -224,8 +224,8 @@ def suggest_hs_sensor(hs: xr.DataArray) -> list[str]:
     gives = "the PSF" if has_wavelengths else "the wavelengths, and the PSF"
     return [
         f"{raster_label(hs)} names no sensor; its {hs.sizes['band']} bands fit "
-        f"{' or '.join(fitting)} by their {like}; if such a sensor made it, try --hs-sensor "
-        f"{fitting[0]}, whose definition states {gives} where one is published"
+        f"{' or '.join(fitting)} by their {like}; if such a sensor made it, try "
+        f"`--hs-sensor {fitting[0]}`, whose definition states {gives} where one is published"
     ]
 
 

@@ -207,7 +207,7 @@ class _Work:
         if self.losses == _MOST_LOSSES:
             raise WorkerError(
                 f"all workers of the dask scheduler at {_address(self.client)} were lost "
-                f"{self.losses} times before a block was finished; pass --resume to go on"
+                f"{self.losses} times before a block was finished; pass `--resume` to go on"
             )
         _LOG.warning("the workers were lost; their blocks are done again")
         todo.extendleft(self.running.values())
@@ -303,12 +303,12 @@ def _losses(client: Client) -> Iterator[None]:
     except KilledWorker as error:
         raise WorkerError(
             f"a block ended {error.allowed_failures + 1} dask workers at {address}, as where "
-            "memory is short; pass --resume to go on"
+            "memory is short; pass `--resume` to go on"
         ) from error
     except (CancelledError, CommClosedError, _NoAnswerError) as error:
         raise WorkerError(
             f"the dask scheduler at {address} does not answer any more; "
-            "start one and pass --resume to go on"
+            "start one and pass `--resume` to go on"
         ) from error
 
 

@@ -59,7 +59,7 @@ def in_processes(
             if losses == _MOST_LOSSES:
                 raise WorkerError(
                     f"worker processes ended {losses} times before a block was finished, as "
-                    "where memory is short; try fewer workers, and pass --resume to go on"
+                    "where memory is short; try fewer workers, and pass `--resume` to go on"
                 ) from None
             _LOG.warning("a worker process ended; its blocks are done again")
             todo.extendleft(running.values())

@@ -162,12 +162,10 @@ def write_html_report(
     if page.suffix.lower() != ".html":
         raise OutputError(f"{page}: a report ends in .html, not in {page.suffix!r}")
     if isinstance(page, Url):
-        page.check_writable("--out FILE (out=FILE)")
+        page.check_writable("`--out FILE`")
     check_not_input([page], [path, *(file for file in (hs, ms) if file is not None)])
     if page.exists() and not overwrite:
-        raise OutputError(
-            f"{page}: exists already; pass --overwrite (overwrite=True) to replace it"
-        )
+        raise OutputError(f"{page}: exists already; pass `--overwrite` to replace it")
     from hsfuse.report.page import file_subject, render_page
 
     images = [None if each is None else as_path(os.fspath(each)) for each in (hs, ms)]

@@ -92,7 +92,7 @@ def describe_psf(used: PSF, estimated: PSF | None = None) -> str:
     takes precedence"
     """
     origin, precedence = {
-        "given": ("as given by fwhm", "the width that is given takes precedence"),
+        "given": ("as given", "the width that is given takes precedence"),
         "estimated from the pair": ("estimated from the pair", ""),
         "assumed": ("assumed", "it does not differ significantly from the assumption"),
     }.get(

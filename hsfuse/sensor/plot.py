@@ -63,7 +63,7 @@ def write_responses(
     if out.suffix.lower() != ".png":
         raise OutputError(f"{out}: a plot ends in .png, not in {out.suffix!r}")
     if out.exists() and not overwrite:
-        raise OutputError(f"{out}: exists already; pass --overwrite to replace it")
+        raise OutputError(f"{out}: exists already; pass `--overwrite` to replace it")
     picture = draw_responses(sensor)
     try:
         with out.open("wb" if overwrite else "xb") as file:

@@ -117,7 +117,7 @@ def check_simulated(
         check_output(path, overwrite=overwrite, inputs=inputs)
         if any(count_partial(path)) and not overwrite:  # simulations cannot be resumed
             raise OutputError(
-                f"{path}: an interrupted command left a part of it; pass --overwrite "
-                "(overwrite=True) to start again"
+                f"{path}: an interrupted command left a part of it; pass `--overwrite` to start "
+                "again"
             )
     return files

@@ -12,7 +12,7 @@ from affine import Affine
 
 from hsfuse.core.grid import Axis
 from hsfuse.core.text import image_kind
-from hsfuse.errors import HsfuseError
+from hsfuse.errors import HsfuseError, message_of
 from hsfuse.io.files.identity import STORE_FILES
 from hsfuse.io.files.url import AnyPath, as_path
 from hsfuse.io.levels import Pyramid, array_pyramid, open_pyramid
@@ -72,7 +72,7 @@ def open_scene(fused: AnyPath, inputs: tuple[AnyPath, AnyPath] | None = None) ->
         except (HsfuseError, OSError) as fault:
             if images.named:
                 raise
-            notes.append(f"the images that its record names are not shown: {fault}")
+            notes.append(f"the images that its record names are not shown: {message_of(fault)}")
     if error is not None:
         whole = raster.isel(band=[0]).assign_coords(
             wavelength=("band", [np.nan]), fwhm=("band", [np.nan]), good=("band", [True])

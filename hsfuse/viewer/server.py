@@ -194,7 +194,7 @@ def _listening(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise OutputError(
-            f"port {port} of {ADDRESS}: {error.strerror or error}; choose another with --port, or "
-            "none for any that is free"
+            f"port {port} of {ADDRESS}: {error.strerror or error}; choose another with `--port`, "
+            "or none for any that is free"
         ) from error
     return listener

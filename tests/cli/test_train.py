@@ -137,7 +137,7 @@ def test_existing_weights_are_kept_without_overwrite(cubes: list[Path], tmp_path
     out.write_bytes(b"mine")
     refused = train(cubes, out, *PAPER)
     assert refused.exit_code == 1
-    assert refused.stderr == f"Error: {out}: exists already; pass --overwrite to replace it\n"
+    assert refused.stderr == f"Error: {out}: exists already; pass `--overwrite` to replace it\n"
     assert out.read_bytes() == b"mine"
     replaced = train(cubes, out, *PAPER, "--overwrite", "-q")
     assert (replaced.exit_code, replaced.output) == (0, "")

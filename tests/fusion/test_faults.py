@@ -59,7 +59,7 @@ def test_a_full_disk_is_one_line_and_a_resumable_store(faults: dict[str, Any], m
         pytest.skip("no file system can be mounted here")
     found = faults[moment]
     assert "the disk is full" in found["error"]
-    assert "--resume" in found["error"]
+    assert "`resume=True`" in found["error"]
     assert "\n" not in found["error"]
     assert found["left"] == [f"out.{'zarr' if moment == 'full' else 'tif'}.partial"]
     assert found["resumed"] >= 1

@@ -373,7 +373,7 @@ def test_nothing_is_written_over(files: Path, tmp_path: Path) -> None:
     scene, rgb = files / "scene.tif", files / "rgb.tif"
     out = tmp_path / "out.tif"
     out.write_bytes(b"mine")
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="overwrite=True"):
         run(scene, rgb, out, BICUBIC)
     assert out.read_bytes() == b"mine"
     with pytest.raises(OutputError, match="also an input"):

@@ -220,7 +220,7 @@ def test_a_partial_output_is_refused_before_a_block_is_computed(tmp_path):
 
     values = dask.array.ones((2, 48, 32), chunks=-1, dtype=np.float32)
     values = values.map_blocks(fail, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
-    with pytest.raises(OutputError, match="left 2 finished blocks; pass --resume"):
+    with pytest.raises(OutputError, match="left 2 finished blocks; pass `resume=True`"):
         write_raster(raster(values), tmp_path / "out.tif")
 
 
@@ -298,7 +298,7 @@ def test_overwrite_keeps_the_old_output_until_the_new_one_is_ready(tmp_path, nam
     write_raster(raster(np.zeros((1, 20, 20), np.float32)), tmp_path / name)
     before = (tmp_path / name).stat().st_ino
     new = raster(dask.array.ones((1, 300, 300), chunks=(1, 256, 256), dtype=np.float32))
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="overwrite=True"):
         write_raster(new, tmp_path / name)
 
     def watch(done, total):
@@ -332,7 +332,7 @@ def test_outputs_that_cannot_be_are_refused(tmp_path):
     for path, options, message in (
         (tmp_path / "out.img", {}, r"\.tif, \.tiff, \.zarr, \.dat, \.bsq, \.nc"),
         (tmp_path / "none" / "out.tif", {}, "no folder"),
-        (tmp_path / "in.tif", {}, "--overwrite"),
+        (tmp_path / "in.tif", {}, "overwrite=True"),
         (tmp_path / "in.tif", {"overwrite": True, "inputs": [tmp_path / "in.tif"]}, "input"),
         (tmp_path / "x.zarr", {"inputs": [tmp_path / "x.zarr" / "cube"]}, "input"),
         (tmp_path / "photos.zarr", {"overwrite": True}, "not a zarr store"),

@@ -73,7 +73,7 @@ def test_another_recipe_is_refused_in_one_line(tmp_path: Path):
     assert "\n" not in message
     assert "steps (200, now 400), ratio (2.0 to 4.0, now 3.0 to 4.0), cubes;" in message
     assert "rate" not in message
-    assert "--overwrite" in message
+    assert "`overwrite=True`" in message
     assert restore(tmp_path, *parts()) == 7
     begin(tmp_path, FACTS)
 

@@ -83,7 +83,9 @@ def test_existing_weights_are_kept_without_overwrite(cubes: list[Path], tmp_path
     """With it they are replaced, by another training too."""
     out = tmp_path / "mine.safetensors"
     first = paper(cubes, out)
-    with pytest.raises(OutputError, match=r"mine\.safetensors: exists already; pass --overwrite"):
+    with pytest.raises(
+        OutputError, match=r"mine\.safetensors: exists already; pass `overwrite=True`"
+    ):
         paper(cubes, out)
     assert paper(cubes, out, overwrite=True).sha256 == first.sha256
     other = replace(BY_CUBE, seed=1)

@@ -136,7 +136,7 @@ def test_bands_that_the_image_lacks_are_refused(pair):
         with pytest.raises(PairError, match=words):
             select_bands(pair[0], text)
     unknown = pair[0].assign_coords(wavelength=("band", np.full(61, np.nan)))
-    with pytest.raises(PairError, match="--hs-sensor"):
+    with pytest.raises(PairError, match="`hs_sensor`"):
         select_bands(unknown, "400-500nm")
 
 
@@ -146,7 +146,7 @@ def test_boxes_that_are_none_or_elsewhere_are_refused(pair):
             check_bbox(bbox, crs)
     with pytest.raises(PairError, match="no pixel in the bbox 0 0 1 1; its own bounds are 39240"):
         find_window(pair[1], (0, 0, 1, 1))
-    with pytest.raises(PlanError, match="without a bbox"):
+    with pytest.raises(PlanError, match="without `bbox`"):
         FusionSettings(bbox_crs="EPSG:4326")
     with pytest.raises(PairError, match="not georeferenced"):
         find_window(pair[1].assign_attrs(georeferenced=False), (0, 0, 1, 1))

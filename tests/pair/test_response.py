@@ -82,5 +82,5 @@ def test_a_sensor_is_suggested_by_bands_and_wavelengths_and_not_chosen(sensor, s
         assert name in notes[0]
     if suggested:
         assert f"scene.tif names no sensor; its {count} bands fit" in notes[0]
-        assert f"try --hs-sensor {suggested[0]}" in notes[0]
+        assert f"try `--hs-sensor {suggested[0]}`" in notes[0]
     assert suggest_hs_sensor(raster.assign_attrs(sensor="emit")) == []

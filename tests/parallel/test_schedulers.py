@@ -50,7 +50,9 @@ def test_the_items_of_a_killed_process_are_done_again(tmp_path: Path):
 def test_processes_that_end_again_and_again_are_an_error(monkeypatch: pytest.MonkeyPatch):
     """In one line, rather than for ever."""
     monkeypatch.setattr("hsfuse.parallel.processes._MOST_LOSSES", 1)
-    with pytest.raises(WorkerError, match=r"ended 1 times .* try fewer workers, and pass --resume"):
+    with pytest.raises(
+        WorkerError, match=r"ended 1 times .* try fewer workers, and pass `resume=True`"
+    ):
         list(each(killed(None), [3], scheduler="processes", workers=1))
 
 

@@ -41,7 +41,7 @@ def test_a_file_is_replaced_only_when_asked(tmp_path):
     path = tmp_path / "srf.png"
     assert write_responses(load_sensor("generic-rgb"), path) == path
     before = path.read_bytes()
-    with pytest.raises(OutputError, match=r"srf\.png: exists already; pass --overwrite"):
+    with pytest.raises(OutputError, match=r"srf\.png: exists already; pass `overwrite=True`"):
         write_responses(load_sensor("sentinel-2a"), path)
     assert path.read_bytes() == before
     write_responses(load_sensor("sentinel-2a"), path, overwrite=True)

@@ -158,7 +158,7 @@ def test_what_is_there_is_refused_before_the_landscape_is_made(files, tmp_path, 
     monkeypatch.setattr("hsfuse.synthetic.sample.make_sample", None)
     with pytest.raises(OutputError, match=r"scene\.tif: an interrupted command left") as caught:
         write_sample(tmp_path, **SMALL)
-    assert "--overwrite" in str(caught.value)
+    assert "overwrite=True" in str(caught.value)
     assert "resume" not in str(caught.value)
     with pytest.raises(OutputError, match="exists already"):
         write_sample(files.scene.parent, **SMALL)

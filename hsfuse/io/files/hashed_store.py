@@ -89,7 +89,8 @@ class CheckedStore(WrapperStore[Store]):
             digest = None if value is None else await asyncio.to_thread(_hash, value)
             if digest != self.hashes[key]:
                 raise OutputError(
-                    f"{self.place / key}: is not what was written; pass --resume to write it again"
+                    f"{self.place / key}: is not what was written; pass `--resume` to write it "
+                    "again"
                 )
         return value
 

@@ -79,7 +79,7 @@ class _LineObjects:
         if owner != self._mark:
             raise OutputError(
                 f"{self._url.parent}: another run has begun to write there, so this one ends; pass "
-                "--resume once that one has ended"
+                "`--resume` once that one has ended"
             )
         (self._url / f"{self._next:08}-{self._mark[:8]}.json").write_bytes(line)
         self._next += 1

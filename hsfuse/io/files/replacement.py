@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 #: Message for a full disk.
-FULL = "the disk is full; make space and pass --resume to go on"
+FULL = "the disk is full; make space and pass `--resume` to go on"
 
 _Place = TypeVar("_Place", bound=AnyPath)
 

@@ -112,7 +112,7 @@ def _fill_note(fill: Fill) -> str:
     return (
         f"{number}{everywhere} is taken for no data though not declared so: {fill.share:.2%} of "
         f"the {what} looked at hold it; if it is measured, state that no number means no data "
-        "(--hs-nodata none, --rgb-nodata none)"
+        "(`--hs-nodata none`, `--rgb-nodata none`)"
     )
 
 

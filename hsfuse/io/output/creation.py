@@ -76,8 +76,8 @@ def _check_left(
     if blocks + units and not (overwrite or resume):
         items = f"{blocks} finished blocks" + (f" and the models of {units} units" if units else "")
         raise OutputError(
-            f"{output.partial}: an interrupted run left {items}; pass --resume to go "
-            "on or --overwrite to start again"
+            f"{output.partial}: an interrupted run left {items}; pass `--resume` to go "
+            "on or `--overwrite` to start again"
         )
     return blocks + units
 
@@ -211,7 +211,7 @@ def _check_resumable(store: Store, origin: Origin) -> None:
         raise OutputError(
             f"{store.partial}: left by a run with other inputs, options or versions"
             f"{_difference(store, origin)}, so it cannot be resumed; "
-            "pass --overwrite without --resume to start again"
+            "pass `--overwrite` without `--resume` to start again"
         )
 
 

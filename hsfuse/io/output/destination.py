@@ -43,7 +43,7 @@ def default_output(scene: AnyPath) -> AnyPath:
     """
     place = locate_file(scene)
     if place.remote:
-        raise OutputError(f"{scene}: is a URL; expected the name of the output (--out, out=)")
+        raise OutputError(f"{scene}: is a URL; expected the name of the output (`--out`)")
     # In the folder of the archive or of the netCDF file, where the scene is part of one.
     name = place.file.stem if place.variable else scene.stem
     return place.file.with_name(f"{name}_fused.tif")
@@ -90,8 +90,7 @@ def check_output(
     if not overwrite:
         found = path if exists else existing[0]
         raise OutputError(
-            f"{found}: exists already and is complete; pass --overwrite (overwrite=True) "
-            "to replace it"
+            f"{found}: exists already and is complete; pass `--overwrite` to replace it"
         )
     if not exists:
         return path
@@ -130,7 +129,7 @@ def _check_url(url: Url, inputs: Iterable[AnyPath]) -> bool:
             return url.is_dir() and not PartialOutput(url).plan.is_file()
         return url.exists()
     except RasterError as error:
-        raise OutputError(str(error)) from error
+        raise OutputError(error.message) from error
 
 
 def space_needed(layout: OutputLayout, path: AnyPath) -> int:
@@ -185,7 +184,7 @@ def verify(store: Store, journal: Journal) -> None:
     if absent:
         raise OutputError(
             f"{store.root}: {len(absent)} of {len(keys)} chunks are not written yet "
-            f"(first: {absent[0]}); pass --resume to go on"
+            f"(first: {absent[0]}); pass `--resume` to go on"
         )
     # At a URL one listing gives the entity tags of all chunks.
     intact = journal.intact if isinstance(store.root, Path) else frozenset[str]()
@@ -198,7 +197,7 @@ def verify(store: Store, journal: Journal) -> None:
     if damaged:
         raise OutputError(
             f"{store.root}: {len(damaged)} of {len(keys)} chunks are not what was written "
-            f"(first: {damaged[0]}); pass --resume to write them again"
+            f"(first: {damaged[0]}); pass `--resume` to write them again"
         )
 
 
@@ -288,6 +287,6 @@ def _upload(path: Path, url: Url) -> None:
         url.upload(path)
     except OSError as error:
         raise OutputError(
-            f"{path}: cannot be uploaded ({error}); pass --resume to go on"
+            f"{path}: cannot be uploaded ({error}); pass `--resume` to go on"
         ) from error
     path.unlink()

@@ -51,9 +51,9 @@ def check_stored_type(dtype: str, scale: float | None, max_error: float = 0.0) -
     if scale is not None and not (math.isfinite(scale) and scale > 0):
         raise PlanError(f"scale is a positive number, got {scale}")
     if not (math.isfinite(max_error) and max_error >= 0):
-        raise PlanError(f"max_error is a positive number, got {max_error}")
+        raise PlanError(f"`--max-error` is a positive number, got {max_error}")
     if max_error and dtype != "float32":
-        raise PlanError(f"{dtype} is rounded to its scale; max_error is for float32")
+        raise PlanError(f"{dtype} is rounded to its scale; `--max-error` is for float32")
 
 
 def _check_dtype(dtype: str) -> None:

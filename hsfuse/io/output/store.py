@@ -190,7 +190,7 @@ class Store(PartialOutput):
                 models[unit] = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
             except (OSError, ValueError, EOFError) as error:
                 raise OutputError(
-                    f"{path}: local models that cannot be read ({error}); pass --resume to "
+                    f"{path}: local models that cannot be read ({error}); pass `--resume` to "
                     "compute them again"
                 ) from error
         return models

@@ -33,8 +33,8 @@ def select_psf(pair: Pair, alignment: Alignment, notes: list[str]) -> Pair:
         notes.append(
             f"PSF: the sensor's definition states {stated.describe()}, {stated.status}; the "
             f"estimate from the pair is {estimated.describe()}; the definition's is used, and a "
-            "width that is wrong costs accuracy: --fwhm "
-            f"{estimated.fwhm[0]:.2f} {estimated.fwhm[1]:.2f} "
+            "width that is wrong costs accuracy: `--fwhm "
+            f"{estimated.fwhm[0]:.2f} {estimated.fwhm[1]:.2f}` "
             "uses the estimate"
         )
     return pair

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hsfuse.assessment.comparison import assess_fused
 from hsfuse.assessment.figures import Assessment
-from hsfuse.errors import PairError
+from hsfuse.errors import PairError, message_of
 from hsfuse.io.preview import preview_raster
 from hsfuse.report.page.pictures import Extent, encode_png, hs_extent
 from hsfuse.report.page.subject import Subject
@@ -86,7 +86,7 @@ def assess_subject(subject: Subject, *, most_values: int = _MOST_VALUES) -> Qual
     try:
         assessment, rasters = assess_fused(subject.fused, subject.observed, maximum_values=most)
     except PairError as error:
-        return Quality(None, f"not assessed: {error}", tuple(_error_map(subject)))
+        return Quality(None, f"not assessed: {message_of(error)}", tuple(_error_map(subject)))
     values = rasters.values
     names = [str(name) for name in rasters["band_name"].values]
     ms_units = str(subject.observed.pair.rgb.attrs.get("units") or "")

@@ -220,7 +220,7 @@ def test_an_interrupted_run_is_neither_lost_nor_mixed_unasked(tmp_path):
     new_store(tmp_path / "a.zarr", layout(), plan_hash="q")  # it had written nothing
     with Journal(store) as journal:
         write_all(store, cube(), journal)
-    with pytest.raises(OutputError, match="--resume to go on or --overwrite"):
+    with pytest.raises(OutputError, match="`resume=True` to go on or `overwrite=True`"):
         new_store(tmp_path / "a.zarr", layout(), plan_hash="q")
     new_store(tmp_path / "a.zarr", layout(), plan_hash="q", overwrite=True)
     with Journal(store) as journal:

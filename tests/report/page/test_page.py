@@ -314,7 +314,7 @@ def test_the_command_takes_the_images_from_the_record(outcome: Outcome, tmp_path
     assert json.loads(facts.stdout) == {"report": str(out)}
     again = runner.invoke(main, words)
     assert again.exit_code == 1
-    assert "exists already; pass --overwrite" in again.output
+    assert "exists already; pass `--overwrite`" in again.output
 
 
 @pytest.mark.slow
