@@ -293,10 +293,11 @@ pair_options = _together(
     device_option,
     click.option(
         "--precision",
-        type=click.Choice(["float32", "bfloat16"]),
-        default="float32",
+        type=click.Choice(["auto", "float32", "bfloat16"]),
+        default="auto",
         show_default=True,
-        help="Arithmetic of networks; bfloat16 is for GPUs.",
+        help="Arithmetic of networks; auto is bfloat16 with the weights of hsfuse on processors "
+        "with AMX, otherwise float32.",
     ),
     click.option(
         "--uncertainty",

@@ -25,7 +25,7 @@ from hsfuse.fusion.tiling import worker_bytes
 from hsfuse.fusion.undeclared import UndeclaredFill
 from hsfuse.io.files.url import AnyPath
 from hsfuse.io.write import Origin, OutputLayout
-from hsfuse.parallel import Cluster, Scheduler, local_workers
+from hsfuse.parallel import Cluster, Scheduler, has_bfloat16_products, local_workers
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -100,7 +100,10 @@ class Job:
         and so lead to other estimates.
         """
         libraries = {f"version of {name}": number for name, number in versions().items()}
-        processor = {"instructions of the processor": torch.backends.cpu.get_cpu_capability()}
+        instructions = torch.backends.cpu.get_cpu_capability()
+        if has_bfloat16_products("cpu"):
+            instructions += ", products in bfloat16"
+        processor = {"instructions of the processor": instructions}
         return {**self.request, **libraries, **processor}, self.plan.parts
 
     @property

@@ -29,7 +29,7 @@ _Chosen = TypeVar("_Chosen", bound="FusionSettings")
 
 # Largest FWHM of a PSF in HS pixels.
 _WIDEST = 8.0
-_PRECISIONS = ("float32", "bfloat16")
+_PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,9 @@ class FusionSettings:
     device : str
         ``auto``, ``cpu`` or ``cuda``. ``auto`` is resolved where the pixels are computed.
     precision : str
-        ``float32`` or ``bfloat16``, for networks.
+        ``auto``, ``float32`` or ``bfloat16``, for networks. ``auto`` is ``bfloat16`` with the
+        weights that come with hsfuse where the processor that plans has matrix products in it, as
+        those with AMX do, otherwise ``float32``.
     uncertainty : bool
         Also compute the standard error of the spectrum of each pixel, stored as the coordinate
         ``standard_error`` of :func:`hsfuse.fuse`, a variable of a zarr store, or the last band of a
@@ -94,7 +96,7 @@ class FusionSettings:
     bands: Bands | None = None
     weights: PathLike | None = None
     device: str = "auto"
-    precision: str = "float32"
+    precision: str = "auto"
     uncertainty: bool = False
     fwhm: tuple[float, float] | None = None
     align: bool = True
@@ -106,7 +108,7 @@ class FusionSettings:
         find_method(self.method)
         check_device(self.device)
         if self.precision not in _PRECISIONS:
-            raise PlanError(f"precision must be {' or '.join(_PRECISIONS)}, got {self.precision!r}")
+            raise PlanError(f"precision must be auto, float32 or bfloat16, got {self.precision!r}")
         check_options(self.method, self.options)
         if self.fwhm is not None:
             y, x = check_real_numbers("fwhm", self.fwhm, 2)

@@ -7,7 +7,12 @@ grow with the number of items.
 """
 
 from hsfuse.parallel.cluster import Cluster, inspect_cluster
-from hsfuse.parallel.devices import check_device, local_workers, pick_device
+from hsfuse.parallel.devices import (
+    check_device,
+    has_bfloat16_products,
+    local_workers,
+    pick_device,
+)
 from hsfuse.parallel.limits import one_thread, release_memory
 from hsfuse.parallel.progress import ShownProgress, shown_progress
 from hsfuse.parallel.schedulers import Scheduler, check_scheduler, each, is_local
@@ -19,6 +24,7 @@ __all__ = [
     "check_device",
     "check_scheduler",
     "each",
+    "has_bfloat16_products",
     "inspect_cluster",
     "is_local",
     "local_workers",

@@ -7,7 +7,7 @@ import os
 from hsfuse.core.numbers import check_whole_number
 from hsfuse.errors import PlanError
 
-__all__ = ["check_device", "local_workers", "pick_device"]
+__all__ = ["check_device", "has_bfloat16_products", "local_workers", "pick_device"]
 
 
 def check_device(device: str) -> None:
@@ -39,6 +39,20 @@ def pick_device(device: str) -> str:
     if device == "cuda" and available == "cpu":
         raise PlanError("device cuda was asked for and this machine shows none; use cpu or auto")
     return available if device == "auto" else device
+
+
+def has_bfloat16_products(device: str) -> bool:
+    """
+    Return whether a processor has matrix products in bfloat16 (AMX), faster than in float32.
+
+    Others round to bfloat16 and compute in float32, up to ten times as slowly. False for GPUs.
+    """
+    import torch
+
+    find_capabilities = getattr(torch.cpu, "get_capabilities", None)  # since torch 2.10
+    if device != "cpu" or find_capabilities is None:
+        return False
+    return bool(find_capabilities().get("amx_bf16"))
 
 
 def local_workers(workers: int | None, device: str) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dask.array as da
 import numpy as np
@@ -10,12 +11,14 @@ import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
 
+import hsfuse
 from hsfuse.errors import WeightsError
 from hsfuse.fusion.plan import plan_fusion
 from hsfuse.fusion.settings import FusionSettings
 from hsfuse.synthetic.sample import make_sample
 
 BANDS = "sentinel-2a:B2,B3,B4,B8"
+OTHER_WEIGHTS = Path(__file__).parents[2] / "benchmarks/weights/any-sensor-b.safetensors"
 
 
 class CountedPixels:
@@ -63,6 +66,45 @@ def test_a_plan_reads_a_pixel_of_a_small_pair_once(
     assert plan.alignment.shift[0] == pytest.approx(shift, abs=0.1)
     for each in pixels:
         assert each.reads.max() == 1
+
+
+@pytest.mark.parametrize(
+    ("products", "choices", "expected"),
+    [
+        (True, {}, "bfloat16"),
+        (False, {}, "float32"),
+        (True, {"precision": "float32"}, "float32"),
+        (True, {"weights": OTHER_WEIGHTS}, "float32"),
+        (True, {"method": "guided"}, "float32"),
+    ],
+    ids=str,
+)
+def test_the_plan_states_the_arithmetic_of_networks(
+    files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    products: bool,
+    choices: dict[str, Any],
+    expected: str,
+) -> None:
+    """bfloat16 where products in it are fast, for the weights of hsfuse; or as requested."""
+    monkeypatch.setattr("hsfuse.fusion.plan.has_bfloat16_products", lambda device: products)
+    plan = plan_fusion(files / "scene.tif", files / "rgb.tif", device="cpu", **choices)
+    assert plan.options.precision == expected
+    assert plan.fuser.describe().get("precision", expected) == expected
+
+
+def test_arithmetic_in_bfloat16_hardly_changes_the_pixels(files: Path) -> None:
+    """By less than 0.2 percent of their standard deviation."""
+    pair = files / "scene.tif", files / "rgb.tif"
+    fine, half = (
+        hsfuse.fuse(*pair, align=False, device="cpu", precision=precision)
+        .compute(scheduler="synchronous")
+        .to_numpy()
+        for precision in ("float32", "bfloat16")
+    )
+    change = half - fine
+    assert change.any()
+    assert change.std() < 2e-3 * fine.std()
 
 
 def test_weights_for_other_pairs_are_refused_before_a_pixel_is_read(monkeypatch):

@@ -183,7 +183,7 @@ def test_options_are_keywords_of_run(files: Path, tmp_path: Path) -> None:
     [
         ({"method": "magic"}, "method must be one of"),
         ({"device": "tpu"}, "auto, cpu or cuda"),
-        ({"precision": "float16"}, "precision must be float32 or bfloat16"),
+        ({"precision": "float16"}, "precision must be auto, float32 or bfloat16"),
         ({"tile": 0}, "tile must be at least 1"),
         ({"overlap": -1}, "tile overlap must be at least 0 MS pixels"),
         ({"workers": 0}, "workers must be at least 1"),
