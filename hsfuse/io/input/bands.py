@@ -15,6 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
+from hsfuse.core.colours import COLOURS
 from hsfuse.core.text import listed
 from hsfuse.errors import RasterError
 from hsfuse.io.input.wavelengths import describe_unusable, from_descriptions, nanometres
@@ -91,7 +92,9 @@ def file_bands(dataset: DatasetReader, indexes: Sequence[int]) -> BandTable:
     good = np.ones(len(indexes), dtype=bool) if usable is None else usable > 0
     good &= [_valid_percent(entry) > 0 for entry in carriers.items]
     table = _first_known(_named(carriers.names(), good, indexes), carriers.wavelengths())
-    return table if table.source != "none" else replace(table, notes=tuple(carriers.notes[:1]))
+    if table.source != "none":
+        return table
+    return replace(table, names=carriers.colours(table), notes=tuple(carriers.notes[:1]))
 
 
 class _FileCarriers:
@@ -129,6 +132,16 @@ class _FileCarriers:
         if len(listed) == self._dataset.count:
             return [listed[index - 1] for index in self._indexes]
         return self._descriptions
+
+    def colours(self, table: BandTable) -> tuple[str, ...]:
+        """Return the names, with red, green and blue for unnamed bands of these colours."""
+        stated = [self._dataset.colorinterp[index - 1].name for index in self._indexes]
+        if any(self.names()) or any(stated.count(colour) != 1 for colour in COLOURS):
+            return table.names
+        return tuple(
+            colour if colour in COLOURS else name
+            for colour, name in zip(stated, table.names, strict=True)
+        )
 
     def wavelengths(self) -> dict[str, Iterator[Vector | None]]:
         """Return, by carrier in order of precedence, iterators of wavelength and FWHM in nm."""

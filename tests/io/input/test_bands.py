@@ -17,8 +17,10 @@ ITEMS = [{"wavelength": "0.47", "wavelength_units": "um"}, {"wavelength": "0.57"
 DESCRIPTIONS = ["blue (480.0 nm)", "green (580.0 nm)"]
 
 
-def table_of(path, *, imagery=(), envi=None, items=(), descriptions=(), count=2) -> BandTable:
-    profile = {"driver": "GTiff", "width": 4, "height": 3, "count": count, "dtype": "uint8"}
+def table_of(
+    path, *, imagery=(), envi=None, items=(), descriptions=(), count=2, **more
+) -> BandTable:
+    profile = more | {"driver": "GTiff", "width": 4, "height": 3, "count": count, "dtype": "uint8"}
     with rasterio.open(path, "w", transform=Affine(1, 0, 5, 0, -1, 5), **profile) as target:
         target.write(np.ones((count, 3, 4), dtype="uint8"))
         for index, tags in enumerate(imagery, start=1):
@@ -46,6 +48,20 @@ def test_the_first_carrier_that_knows_a_wavelength_is_believed(tmp_path) -> None
         assert table.source == carriers[first][2]
         np.testing.assert_array_equal(table.wavelength, carriers[first][3])
     assert table_of(tmp_path / "none.tif").source == "none"
+
+
+def test_unnamed_bands_have_the_names_of_the_colours_that_the_file_states(tmp_path) -> None:
+    """Names, wavelengths and files of some colours only keep what they have."""
+    table = table_of(tmp_path / "a.tif", count=4, photometric="RGB", alpha="UNSPECIFIED")
+    assert table.names == ("red", "green", "blue", "band 4")
+    assert not table.named
+    assert table_of(tmp_path / "b.tif", count=3, photometric="MINISBLACK").names == (
+        "band 1",
+        "band 2",
+        "band 3",
+    )
+    named = table_of(tmp_path / "c.tif", descriptions=["nir"], count=3, photometric="RGB")
+    assert named.names == ("nir", "band 2", "band 3")
 
 
 def test_a_width_is_taken_from_where_it_is_known(tmp_path) -> None:
