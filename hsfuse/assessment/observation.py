@@ -26,6 +26,7 @@ from hsfuse.pair.geometry import Pair, make_pair
 from hsfuse.pair.part import restrict_ms
 from hsfuse.pair.radiometry import Radiometry, paired_spectra
 from hsfuse.pair.recorded import recorded_pair, same_grid
+from hsfuse.pair.response_estimate import ResponseEstimate
 from hsfuse.pair.survey import survey_pair
 from hsfuse.parallel import one_thread
 from hsfuse.sensor.catalogue import Sensor, known_sensor
@@ -258,4 +259,29 @@ def _recorded_radiometry(record: Record) -> Radiometry:
         for name in ("gain", "offset", "correlation", "explained")
     )
     matrix = np.array(record["response"]["matrix"], dtype=np.float64)
-    return Radiometry(good, matrix, gain, offset, correlation, covered, explained)
+    # Records of earlier versions lack the remaining entries.
+    return Radiometry(
+        good,
+        matrix,
+        gain,
+        offset,
+        correlation,
+        covered,
+        explained,
+        curved=tuple(map(bool, stated.get("curved", ()))),
+        estimate=_recorded_estimate(record["response"].get("estimate")),
+        warning=str(record["response"].get("warning", "")),
+    )
+
+
+def _recorded_estimate(stated: Record | None) -> ResponseEstimate | None:
+    if stated is None:
+        return None
+    response, centre, lowest, highest = (
+        np.array(stated[name], dtype=np.float64)
+        for name in ("response", "centre", "lowest", "highest")
+    )
+    contradicts = np.array(stated["contradicts_colour"], dtype=bool)
+    return ResponseEstimate(
+        response, centre, lowest, highest, contradicts, bool(stated["nanometres"])
+    )

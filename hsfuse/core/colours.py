@@ -33,16 +33,15 @@ def band_colour(name: str) -> Colour | None:
 
     Examples
     --------
-    >>> [band_colour(name) for name in ("Red", "B2 blue", "G", "red edge 1", "band 3")]
+    >>> [band_colour(name) for name in ("Red", "band 2 (B2, blue)", "G", "red edge 1", "B4")]
     ['red', 'blue', 'green', None, None]
     """
-    words = re.findall(r"[a-z]+", name.lower())
+    words = [word for word in re.findall(r"[a-z0-9]+", name.lower()) if not word.isdigit()]
+    words = [word for word in words if word not in ("band", "nm")]
     if "edge" in words or "coastal" in words:
         return None
     stated: list[Colour] = [colour for colour in COLOURS if colour in words]
-    letters: list[Colour] = [
-        colour for colour, letter in COLOURS.items() if name.strip().lower() == letter
-    ]
+    letters: list[Colour] = [colour for colour, letter in COLOURS.items() if words == [letter]]
     found = stated or letters
     return found[0] if len(found) == 1 else None
 

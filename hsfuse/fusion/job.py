@@ -282,6 +282,7 @@ class Outcome:
                 f"{self.blocks} {'block' if self.blocks == 1 else 'blocks'}",
             ),
             *(("note", note) for note in plan.notes),
+            ("warning", plan.radiometry.warning),
             *(("warning", fill.advice) for fill in self.undeclared),
         ]
         return html_table("finished run", [line for line in lines if line[1]])

@@ -8,15 +8,21 @@ the two images, such as clouds, have a low weight (Tukey's biweight).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from hsfuse.core.band_labels import list_bands
+from hsfuse.core.colours import band_colour
 from hsfuse.core.robust import tukey_biweight
 from hsfuse.core.text import listed
+from hsfuse.pair.plausibility import CURVE_MEANING, response_warning
+from hsfuse.pair.response_estimate import (
+    ResponseEstimate,
+    estimate_response,
+    predictor_weights,
+)
 from hsfuse.pair.saturation import saturation_notes
 from hsfuse.pair.survey import Survey
 from hsfuse.sensor.response import band_cells
@@ -28,9 +34,6 @@ __all__ = ["Radiometry", "measure_radiometry", "paired_spectra"]
 class _Settings:
     """Settings of the estimate of R, and thresholds of notes."""
 
-    # Weight of spectral smoothness relative to the fit, in units of the mean band variance: on a
-    # simulated pair 1e-3 does not affect the fit, and still distributes R among similar bands.
-    smoothness: float = 1e-3
     # Iterations of the robust weights; a fixed number needs no tolerance.
     rounds: int = 6
     # If a pixel has a smaller weight, it changed, and R is estimated again with the weights.
@@ -41,6 +44,11 @@ class _Settings:
     # this, and this many times that of the response estimated from the pair.
     unexplained: float = 0.03
     times_worse: float = 2.0
+    # An MS band follows the HS image along a curve if a quadratic function of R X leaves less than
+    # this share of the variance that a linear one leaves, and that is more than rounding or noise:
+    # bands with the tone curve of sRGB leave 0.1 to 0.8, linear ones 0.9 or more.
+    curved: float = 0.8
+    least_unexplained: float = 0.005
     # Level relative to its peak at which a response covers an HS band. Half the peak is the limit
     # of the FWHM that specifies a band, where a Gaussian and a measured curve agree; at a tenth of
     # the peak, the Gaussian of a broad band extends half as far again.
@@ -60,7 +68,8 @@ class Radiometry:
     good : ndarray of bool, shape (bands,)
         Usable HS bands.
     response : ndarray of shape (MS bands, bands)
-        R, with rows that sum to one.
+        R, with rows that sum to one. Where no response is stated, the weights of the HS bands that
+        predict the MS bands best (:func:`hsfuse.pair.response_estimate.predictor_weights`).
     gain, offset : ndarray of shape (MS bands,)
         ``D(Y) = gain * R X + offset``.
     correlation : ndarray of shape (MS bands,)
@@ -73,6 +82,12 @@ class Radiometry:
         the HS grid; NaN for bad bands.
     notes : tuple of str
         Notes for the user, one sentence each.
+    curved : tuple of bool
+        Whether each MS band follows the HS image along a curve, as photographs do.
+    estimate : ResponseEstimate or None
+        Spectral response estimated from the pair, at all bands; None where one is stated.
+    warning : str
+        Why the estimate should not be trusted, and what to do; empty if there is no reason.
     """
 
     good: NDArray[np.bool_]
@@ -83,6 +98,9 @@ class Radiometry:
     covered: NDArray[np.bool_]
     explained: NDArray[np.float64]
     notes: tuple[str, ...] = ()
+    curved: tuple[bool, ...] = ()
+    estimate: ResponseEstimate | None = None
+    warning: str = ""
 
 
 def measure_radiometry(survey: Survey) -> Radiometry:
@@ -94,17 +112,18 @@ def measure_radiometry(survey: Survey) -> Radiometry:
     """
     good = survey.good
     spectra, degraded = paired_spectra(survey)
-    estimated, weight = _estimate_robust_response(spectra, degraded)
-    response = survey.response
+    predictor, weight = _robust_predictor(spectra, degraded)
+    response, estimate = survey.response, None
     misfits: tuple[str, ...] = ()
     if response is None:
-        response = np.zeros((len(degraded), len(good)))
-        response[:, good] = estimated
+        response = _at_all(predictor, good)
+        estimate = _estimate(survey, spectra, degraded, weight)
+        seen = estimate.response[:, good] @ spectra
     else:
-        weight = _robust_weights(response[:, good] @ spectra, degraded)
-        misfits = _misfit_notes(
-            survey, response[:, good] @ spectra, estimated @ spectra, degraded, weight
-        )
+        seen = response[:, good] @ spectra
+        weight = _robust_weights(seen, degraded)
+        misfits = _misfit_notes(survey, seen, predictor @ spectra, degraded, weight)
+    curved = _curved(seen, degraded, weight)
     gain, offset, correlation = _regress(response[:, good] @ spectra, degraded, weight)
     # An estimated response depends on the spectra of the scene and does not show the coverage.
     stated = survey.response is not None
@@ -120,19 +139,63 @@ def measure_radiometry(survey: Survey) -> Radiometry:
         *saturation_notes(survey),
         *_correlation_notes(survey, correlation),
         *misfits,
+        *(_curve_notes(survey, curved) if stated else ()),
         *_uncovered_notes(good, covered, explained, survey.wavelength),
     )
-    return Radiometry(good, response, gain, offset, correlation, covered, explained, notes)
+    warning = ""
+    if estimate is not None:
+        warning = response_warning(estimate, survey.ms_labels, curved)
+    return Radiometry(
+        good,
+        response,
+        gain,
+        offset,
+        correlation,
+        covered,
+        explained,
+        notes,
+        tuple(curved.tolist()),
+        estimate,
+        warning,
+    )
 
 
-def _estimate_robust_response(
+def _at_all(rows: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return rows at the good bands as rows at all bands, zero at the others."""
+    whole = np.zeros((len(rows), len(good)))
+    whole[:, good] = rows
+    return whole
+
+
+def _estimate(
+    survey: Survey,
+    spectra: NDArray[np.float64],
+    degraded: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> ResponseEstimate:
+    """Return the response estimated from a surveyed pair, at all HS bands."""
+    good = survey.good
+    numbers, wavelength = 1.0 + np.flatnonzero(good), survey.wavelength[good]
+    nanometres = bool(np.isfinite(wavelength).all())
+    found = estimate_response(
+        spectra,
+        degraded,
+        weight,
+        wavelength if nanometres else numbers.astype(np.float64),
+        nanometres=nanometres,
+        colours=tuple(band_colour(label) for label in survey.ms_labels),
+    )
+    return replace(found, response=_at_all(found.response, good))
+
+
+def _robust_predictor(
     spectra: NDArray[np.float64], degraded: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return R estimated from the pair, and the robust weights (pixels,)."""
-    response = estimate_response(spectra, degraded)
+    """Return the predictor of the MS bands, and the robust weights (pixels,)."""
+    response = predictor_weights(spectra, degraded)
     weight = _robust_weights(response @ spectra, degraded)
-    if weight.min() < _SETTINGS.changed_weight:  # changed pixels affected R
-        response = estimate_response(spectra, degraded, weight)
+    if weight.min() < _SETTINGS.changed_weight:  # changed pixels affected it
+        response = predictor_weights(spectra, degraded, weight)
         weight = _robust_weights(response @ spectra, degraded)
     return response, weight
 
@@ -177,51 +240,6 @@ def paired_spectra(
     return np.concatenate(spectra, axis=1).astype(np.float64), np.concatenate(fine, axis=1)
 
 
-def estimate_response(
-    spectra: NDArray[np.float64],
-    degraded: NDArray[np.float64],
-    weight: NDArray[np.float64] | None = None,
-) -> NDArray[np.float64]:
-    """
-    Estimate the non-negative, smooth R that explains the MS bands.
-
-    Minimises ``|Y - g R X - o|² + s |∂R|²`` over ``R >= 0`` for each MS band
-    (non-negative least squares, Lawson and Hanson 1974).
-
-    Parameters
-    ----------
-    spectra : ndarray of shape (bands, pixels)
-        HS spectra X.
-    degraded : ndarray of shape (MS bands, pixels)
-        MS bands degraded to the HS grid, D(Y).
-    weight : ndarray of shape (pixels,), optional
-        Weights of the pixels.
-
-    Returns
-    -------
-    ndarray of shape (MS bands, bands)
-        Rows sum to one.
-    """
-    bands, pixels = spectra.shape
-    share = np.full(pixels, 1 / pixels) if weight is None else weight / weight.sum()
-    centred = spectra - (spectra @ share)[:, None]
-    covariance = (centred * share) @ centred.T
-    level = np.trace(covariance) / bands
-    step = np.diff(np.eye(bands), axis=0) * np.sqrt(_SETTINGS.smoothness * level)
-    # The square root of the covariance represents all pixels in the least squares problem.
-    values, vectors = np.linalg.eigh(covariance)
-    root = np.sqrt(np.maximum(values, 1e-12 * max(values.max(), 1e-30)))
-    design = np.concatenate([root[:, None] * vectors.T, step])
-    response = np.empty((len(degraded), bands))
-    for index, band in enumerate(degraded):
-        moment = centred @ (share * (band - band @ share))
-        target = np.concatenate([vectors.T @ moment / root, np.zeros(bands - 1)])
-        weights, _ = nnls(design, target, maxiter=30 * bands)
-        total = weights.sum()
-        response[index] = weights / total if total > 0 else 1 / bands
-    return response
-
-
 def _regress(
     predicted: NDArray[np.float64], degraded: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -234,6 +252,26 @@ def _regress(
     offset = degraded @ share - gain * (predicted @ share)
     spread = np.sqrt(xx * yy)
     return gain, offset, np.divide(xy, spread, out=np.zeros_like(xx), where=spread > 0)
+
+
+def _curved(
+    predicted: NDArray[np.float64], degraded: NDArray[np.float64], weight: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Return whether a quadratic function of R X explains each MS band much better."""
+    root = np.sqrt(weight / weight.sum())
+    curved = []
+    for x, y in zip(predicted, degraded, strict=True):
+        spread = x.std()
+        unit = (x - x.mean()) / (spread if spread > 0 else 1.0)
+        terms = np.stack([np.ones_like(unit), unit, unit**2]) * root
+        left = [
+            np.sum((y * root - np.linalg.lstsq(part.T, y * root, rcond=None)[0] @ part) ** 2)
+            for part in (terms[:1], terms[:2], terms)
+        ]
+        curved.append(
+            left[1] > _SETTINGS.least_unexplained * left[0] and left[2] < _SETTINGS.curved * left[1]
+        )
+    return np.array(curved, dtype=bool)
 
 
 def _covered(
@@ -309,6 +347,16 @@ def _misfit_notes(
         f"estimated from the pair {1 - b:.1%}; the stated one is used"
         for band, (a, b) in enumerate(zip(stated_share, estimated_share, strict=True))
         if a > _SETTINGS.unexplained and a > _SETTINGS.times_worse * b
+    )
+
+
+def _curve_notes(survey: Survey, curved: NDArray[np.bool_]) -> tuple[str, ...]:
+    if not curved.any():
+        return ()
+    which = listed([survey.ms_label(band) for band in np.flatnonzero(curved).tolist()])
+    return (
+        f"the values of {which} {CURVE_MEANING}: they are no linear measure of what the "
+        "sensor saw; fuse the linear image (reflectance, radiance or raw) where there is one",
     )
 
 

@@ -17,10 +17,11 @@ def plan_notes(record: Mapping[str, Any]) -> list[str]:
 
 
 def result_warnings(record: Mapping[str, Any]) -> list[str]:
-    """Return what was found in the values while they were fused."""
+    """Return the warning about the response, and what was found in the values of the output."""
     result = record.get("result") or {}
     units = str((record.get("scene") or {}).get("units") or "")
     found = [
+        str((record.get("response") or {}).get("warning") or ""),
         describe_excess(result.get("excess") or {}, units),
         *(UndeclaredFill(**fill).advice for fill in result.get("undeclared_fill") or ()),
         describe_clipped(result.get("clipped_values") or 0),

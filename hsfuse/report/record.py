@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hsfuse.pair.alignment import Alignment
     from hsfuse.pair.geometry import Pair
     from hsfuse.pair.radiometry import Radiometry
+    from hsfuse.pair.response_estimate import ResponseEstimate
 
 __all__ = [
     "as_json",
@@ -149,6 +150,8 @@ def plan_as_dict(job: Job) -> dict[str, object]:
         "response": {
             "source": plan.pair.response_source,
             "matrix": np.round(plan.radiometry.response, 9),
+            "estimate": _estimate(plan.radiometry.estimate),
+            "warning": plan.radiometry.warning,
         },
         "radiometry": _radiometry(plan.radiometry),
         "lower_limit": plan.lower_limit,
@@ -187,7 +190,15 @@ def _radiometry(radiometry: Radiometry) -> dict[str, object]:
         "good": radiometry.good,
         "covered": radiometry.covered,
         "explained": np.round(radiometry.explained, 4),
+        "curved": radiometry.curved,
     }
+
+
+def _estimate(estimate: ResponseEstimate | None) -> dict[str, object] | None:
+    """Return the response estimated from the pair, None where one is stated."""
+    if estimate is None:
+        return None
+    return {**asdict(estimate), "response": np.round(estimate.response, 9)}
 
 
 def _tiles(plan: Plan) -> dict[str, object]:

@@ -34,7 +34,14 @@ from hsfuse.report.inputs import (
 )
 from hsfuse.report.notes import describe_clipped
 from hsfuse.report.record import excess_as_dict, grid_of, stored_bytes
-from hsfuse.report.wording import describe_change, describe_excess, describe_method, describe_psf
+from hsfuse.report.wording import (
+    SRF_WARNING,
+    describe_change,
+    describe_excess,
+    describe_method,
+    describe_psf,
+    describe_srf,
+)
 
 if TYPE_CHECKING:
     from hsfuse.assessment.figures import Finding
@@ -106,7 +113,7 @@ def describe_plan(job: Job, *, inputs: bool = True) -> str:
             f"point spread function: {describe_psf(pair.psf, _estimated_psf(plan.alignment))}",
         ),
         ("co-registration", _alignment(plan.alignment, moved)),
-        ("SRF", f"spectral response function: {pair.response_source}"),
+        ("SRF", f"spectral response function: {describe_srf(pair, plan.radiometry)}"),
         ("radiometry", _radiometry(job)),
         ("value range", _value_range(plan.lower_limit)),
         ("method", f"{method}: {parameters}" if parameters else method),
@@ -129,7 +136,8 @@ def describe_plan(job: Job, *, inputs: bool = True) -> str:
         ),
         ("extent", describe_extent(pair, job.settings.bbox is not None)),
     ]
-    return table([*lines, *(("note", note) for note in plan.notes if note not in moved)])
+    notes = [("note", note) for note in plan.notes if note not in moved]
+    return table([*lines, *notes, ("warning", plan.radiometry.warning)])
 
 
 def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
@@ -164,6 +172,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
         ("uncertainty", _standard_error(outcome, units)),
         ("no data", f"{missing:.3g} of the values" if missing else "none"),
         ("value range", _limited(outcome)),
+        ("warning", SRF_WARNING if outcome.job.plan.radiometry.warning else ""),
         ("warning", describe_excess(json_mapping(excess_as_dict(outcome)), units)),
         (
             "clipped",

@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hsfuse.core.psf import PSF
+from hsfuse.io.input.labels import raster_band_labels
+from hsfuse.pair.plausibility import describe_centres
 
-__all__ = ["PARAMETERS", "describe_change", "describe_excess", "describe_method", "describe_psf"]
+if TYPE_CHECKING:
+    from hsfuse.pair.geometry import Pair
+    from hsfuse.pair.radiometry import Radiometry
+
+__all__ = [
+    "PARAMETERS",
+    "SRF_WARNING",
+    "describe_change",
+    "describe_excess",
+    "describe_method",
+    "describe_psf",
+    "describe_srf",
+]
+
+#: The warning of a plan about its SRF in short, for the summary, which follows the plan.
+SRF_WARNING = (
+    "the spectral response of the MS image is not stated, and its estimate from the pair is not "
+    "reliable: name the sensor by `--rgb-sensor` (the reasons are in the plan and the record)"
+)
 
 #: Wording of the settings and estimates of a fuser: key of its description -> words.
 PARAMETERS = {
@@ -103,6 +123,29 @@ def describe_psf(used: PSF, estimated: PSF | None = None) -> str:
     if estimated is None or used.status == estimated.status:
         return text
     return f"{text}; the estimate from the pair, {estimated.describe()}, is not used: {precedence}"
+
+
+def describe_srf(pair: Pair, radiometry: Radiometry) -> str:
+    """
+    Return the source of the SRF, and of an estimate what it is, with the centres of the bands.
+
+    Parameters
+    ----------
+    pair : Pair
+        The pair.
+    radiometry : Radiometry
+        Its radiometry, with the estimate.
+    """
+    estimate = radiometry.estimate
+    if estimate is None:
+        return pair.response_source
+    names = raster_band_labels(pair.rgb)
+    doubt = ", which is not reliable (see the warning)" if radiometry.warning else ""
+    return (
+        "not stated; the fusion uses weights of the HS bands that predict the MS bands of this "
+        f"scene. Centres of the response estimated from the pair{doubt}, with the ranges that "
+        f"explain the MS bands as well: {describe_centres(estimate, names)}"
+    )
 
 
 def _value(value: object) -> str:

@@ -10,7 +10,8 @@ from hsfuse.core.grid import Axis, Geometry
 from hsfuse.core.psf import PSF
 from hsfuse.core.resample import degrade_matrix
 from hsfuse.pair.patch import Patch
-from hsfuse.pair.radiometry import estimate_response, measure_radiometry
+from hsfuse.pair.radiometry import measure_radiometry
+from hsfuse.pair.response_estimate import predictor_weights
 from hsfuse.pair.survey import Survey
 from hsfuse.sensor.catalogue import ResponseCurves, response_matrix, sensor_from_bands
 
@@ -93,9 +94,9 @@ def test_images_of_two_places_are_noticed() -> None:
     assert any(note.startswith("MS band 1") and "same place" in note for note in notes)
 
 
-def test_the_response_of_flat_images_is_flat() -> None:
+def test_the_predictor_of_flat_images_is_flat() -> None:
     """Nothing can be told from a scene without contrast, and nothing breaks."""
-    response = estimate_response(np.full((6, 50), 0.2), np.full((2, 50), 0.2))
+    response = predictor_weights(np.full((6, 50), 0.2), np.full((2, 50), 0.2))
     assert response == pytest.approx(1 / 6)
 
 

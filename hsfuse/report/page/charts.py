@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hsfuse.core.band_labels import band_label
+from hsfuse.core.colours import band_hues
+from hsfuse.io.input.labels import raster_band_labels
 from hsfuse.report.page.subject import Subject
 
 __all__ = ["band_axis", "ms_centres", "psf_chart", "srf_chart"]
@@ -28,8 +29,11 @@ def band_axis(subject: Subject) -> tuple[NDArray[np.float64], str]:
 
 
 def ms_centres(subject: Subject) -> NDArray[np.float64]:
-    """Return the positions of the MS bands on that axis: band centres, or means of the SRF."""
+    """Return the positions of the MS bands on that axis: stated, estimated, or means of the SRF."""
     along, label = band_axis(subject)
+    estimate = subject.observed.radiometry.estimate
+    if estimate is not None and estimate.nanometres == (label != "Band"):
+        return estimate.centre
     response = subject.observed.radiometry.response
     means = (response @ along) / np.maximum(response.sum(axis=1), 1e-12)
     if label == "Band":
@@ -39,42 +43,55 @@ def ms_centres(subject: Subject) -> NDArray[np.float64]:
 
 
 def srf_chart(subject: Subject) -> dict[str, Any]:
-    """Return the chart of the spectral response of each MS band at the HS bands."""
+    """
+    Return the chart of the spectral response of each MS band at the HS bands.
+
+    Of an estimated response, the weights of the HS bands that the fusion uses are dashed lines.
+    """
     along, label = band_axis(subject)
-    response = subject.observed.radiometry.response
-    names = [str(name) for name in subject.observed.pair.rgb["band_name"].values]
+    radiometry = subject.observed.radiometry
+    estimate = radiometry.estimate
+    names = raster_band_labels(subject.observed.pair.rgb)
     centres = ms_centres(subject)
-    series = []
-    for band in np.argsort(centres)[:_MOST_BANDS]:
-        share = response[band] / max(float(response[band].max()), 1e-12)
-        responsive = np.flatnonzero(share > _LEAST)
-        if not responsive.size:
-            continue
-        # Include one zero on each side, where the response ends.
-        order = np.argsort(along)
-        places = np.flatnonzero(np.isin(order, responsive))
-        part = order[max(places[0] - 1, 0) : places[-1] + 2]
-        series.append(
-            {
-                "name": band_label(int(band) + 1, name=names[band]),
-                "x": along[part].round(3).tolist(),
-                "y": share[part].round(5).tolist(),
-                "colour": _colour(float(centres[band]), label),
-            }
-        )
+    colours = band_hues(names, centres if label != "Band" else np.full(len(names), np.nan))
+    curves = [("line", "", radiometry.response if estimate is None else estimate.response)]
+    if estimate is not None:
+        curves.append(("dashed", ", weights as used", radiometry.response))
+    series = [
+        {
+            "name": f"{names[band]}{meaning}",
+            "kind": kind,
+            "x": along[part].round(3).tolist(),
+            "y": share.round(5).tolist(),
+            "colour": f"hsl({colours[band]} 70% var(--band-lightness))",
+        }
+        for kind, meaning, response in curves
+        for band in np.argsort(centres)[:_MOST_BANDS]
+        for part, share in _drawn(response[band], along)
+    ]
+    estimated = ", estimated from the pair" if estimate is not None else ""
+    doubt = " (not reliable)" if radiometry.warning else ""
     return {
         "id": "srf",
-        "title": f"Spectral response of the bands of the {subject.ms_name}",
+        "title": f"Spectral response of the bands of the {subject.ms_name}{estimated}{doubt}",
         "axes": {"x": label, "y": "Response (maximum 1)"},
         "series": series,
     }
 
 
-def _colour(centre: float, label: str) -> str:
-    """Return a CSS colour: from blue at 450 nm to red at 680 nm, purple beyond."""
-    share = (centre - 450) / (680 - 450) if label != "Band" else 0.5
-    hue = 320 if share > 1.15 else round(230 * (1 - min(max(share, 0), 1)))
-    return f"hsl({hue} 70% var(--band-lightness))"
+def _drawn(
+    response: NDArray[np.float64], along: NDArray[np.float64]
+) -> list[tuple[NDArray[np.intp], NDArray[np.float64]]]:
+    """Return the HS bands of a curve with its values; nothing where there is no response."""
+    share = response / max(float(response.max()), 1e-12)
+    responsive = np.flatnonzero(share > _LEAST)
+    if not responsive.size:
+        return []
+    # Include one zero on each side, where the response ends.
+    order = np.argsort(along)
+    places = np.flatnonzero(np.isin(order, responsive))
+    part = order[max(places[0] - 1, 0) : places[-1] + 2]
+    return [(part, share[part])]
 
 
 def psf_chart(subject: Subject) -> dict[str, Any]:

@@ -85,10 +85,7 @@ def _html(subject: Subject, data: ReportData) -> str:
         spectra_note=escape(data.spectra_note),
         quality=_quality(data.quality),
         maps=_maps(data.quality.maps),
-        srf_caption=escape(
-            f"SRF: response of each band of the {subject.ms_name} at the HS bands, as used "
-            f"({subject.observed.pair.response_source})."
-        ),
+        srf_caption=_srf_caption(subject),
         psf_caption=escape(
             f"PSF of the HS image as used ({subject.observed.pair.psf.status}); an HS pixel is one "
             "unit wide."
@@ -98,6 +95,22 @@ def _html(subject: Subject, data: ReportData) -> str:
         run=_run(subject),
         about=_about(subject, data),
     )
+
+
+def _srf_caption(subject: Subject) -> str:
+    radiometry = subject.observed.radiometry
+    if radiometry.estimate is None:
+        return escape(
+            f"SRF: response of each band of the {subject.ms_name} at the HS bands, as used "
+            f"({subject.observed.pair.response_source})."
+        )
+    text = (
+        f"SRF of each band of the {subject.ms_name}, estimated from the pair (lines), and the "
+        "weights of the HS bands as used, which are no responses (dashed)."
+    )
+    if not radiometry.warning:
+        return escape(text)
+    return f"{escape(text)} <strong>Warning:</strong> {escape(radiometry.warning)}."
 
 
 def fill_template(name: str, **parts: str) -> str:

@@ -12,12 +12,20 @@ from hsfuse.core.band_labels import band_label
 from hsfuse.core.discrepancy import describe_difference
 from hsfuse.core.psf import PSF
 from hsfuse.core.text import along_axes, byte_size, image_size
+from hsfuse.pair.radiometry import Radiometry
 from hsfuse.report.inputs import describe_extent, pixel_size, raster_bands, raster_crs, raster_size
 from hsfuse.report.notes import plan_notes, result_warnings
 from hsfuse.report.page.subject import Subject
-from hsfuse.report.wording import describe_change, describe_method, describe_psf
+from hsfuse.report.wording import describe_change, describe_method, describe_psf, describe_srf
 
-__all__ = ["fusion_facts", "lead", "ms_band_rows", "notes_of", "pair_facts", "run_facts"]
+__all__ = [
+    "fusion_facts",
+    "lead",
+    "ms_band_rows",
+    "notes_of",
+    "pair_facts",
+    "run_facts",
+]
 
 Facts = list[tuple[str, str]]
 Record = Mapping[str, Any]
@@ -51,7 +59,7 @@ def pair_facts(subject: Subject) -> Facts:
         ("reference system", raster_crs(subject.fused)),
         ("co-registration", _alignment_text(alignment, bool(record))),
         ("PSF of the HS image", describe_psf(pair.psf, _estimated_psf(alignment))),
-        ("SRF", pair.response_source),
+        ("SRF", describe_srf(pair, subject.observed.radiometry)),
     ]
     return [fact for fact in facts if fact[1]]
 
@@ -106,13 +114,25 @@ def ms_band_rows(subject: Subject) -> list[tuple[str, str, str, str, str]]:
         rows.append(
             (
                 band_label(band + 1, name=str(name)),
-                f"{centre:.1f} nm" if np.isfinite(centre) else "unknown",
+                f"{centre:.1f} nm" if np.isfinite(centre) else _estimated_centre(radiometry, band),
                 f"{radiometry.gain[band]:.4g}",
                 f"{radiometry.offset[band]:+.4g}",
                 f"{radiometry.correlation[band]:.3f}",
             )
         )
     return rows
+
+
+def _estimated_centre(radiometry: Radiometry, band: int) -> str:
+    estimate = radiometry.estimate
+    if estimate is None:
+        return "unknown"
+    unit = " nm" if estimate.nanometres else ""
+    name = "" if estimate.nanometres else "HS band "
+    low, centre, high = (
+        values[band] for values in (estimate.lowest, estimate.centre, estimate.highest)
+    )
+    return f"{name}{centre:.0f}{unit}, estimated; {low:.0f} to {high:.0f} possible"
 
 
 def fusion_facts(subject: Subject) -> Facts:

@@ -1,0 +1,82 @@
+"""What a user sees of a run whose MS image is a photograph of an unknown camera."""
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+
+import hsfuse
+from hsfuse.fusion.job import Outcome
+from hsfuse.report.files import write_sidecar
+from hsfuse.report.page import render_page
+from hsfuse.report.page.charts import ms_centres, srf_chart
+from hsfuse.report.page.subject import file_subject, outcome_subject
+from hsfuse.report.text import describe_plan, summarise
+from hsfuse.synthetic.sample import write_sample
+from tests.helpers.raster_files import write_tiff
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """Return a run with an RGB image of bytes with a tone curve, which states colours alone."""
+    folder = tmp_path_factory.mktemp("photograph")
+    made = write_sample(
+        folder,
+        hs_sensor="generic-vnir",
+        rgb_sensor="sentinel-2a:B2,B3,B4",
+        size=(24, 20),
+        ratio=3,
+    )
+    with rasterio.open(made.rgb) as source:
+        linear, place = source.read([3, 2, 1]).astype(np.float64), source.transform
+        crs = source.crs
+    level = linear / linear.max(axis=(1, 2), keepdims=True)
+    stored = np.round(10 + 240 * np.clip(level, 0, 1) ** (1 / 2.2)).astype(np.uint8)
+    photograph = write_tiff(
+        folder / "photograph.tif", stored, transform=place, crs=crs, photometric="RGB"
+    )
+    found = hsfuse.run(made.scene, photograph, folder / "out.tif", method="bicubic", align=False)
+    write_sidecar(found)
+    return found
+
+
+def test_plan_summary_record_and_page_carry_the_warning(outcome: Outcome) -> None:
+    warning = outcome.job.plan.radiometry.warning
+    assert (
+        "band 1 (red), band 2 (green), band 3 (blue) follow the HS image along a curve" in warning
+    )
+    plan = describe_plan(outcome.job)
+    assert f"warning         {warning}" in plan
+    assert "weights of the HS bands that predict the MS bands" in plan
+    assert "warning         the spectral response of the MS image is not stated" in summarise(
+        outcome
+    )
+    record = json.loads((outcome.path.parent / f"{outcome.path.name}.json").read_text())
+    assert record["response"]["warning"] == warning
+    assert len(record["response"]["estimate"]["centre"]) == 3
+    assert "<strong>Warning:</strong>" in render_page(outcome_subject(outcome)).text
+
+
+def test_the_chart_has_the_estimate_and_the_weights(outcome: Outcome) -> None:
+    """Each in the colour of its band; the centres are in order, near those of Sentinel-2."""
+    subject = outcome_subject(outcome)
+    chart = srf_chart(subject)
+    lines = {each["name"]: each for each in chart["series"]}
+    names = ["band 3 (blue)", "band 2 (green)", "band 1 (red)"]
+    assert list(lines) == [*names, *(f"{name}, weights as used" for name in names)]
+    hues = [lines[name]["colour"].split()[0] for name in names]
+    assert hues == ["hsl(220", "hsl(130", "hsl(0"]
+    used = lines["band 1 (red), weights as used"]
+    assert used["colour"] == lines["band 1 (red)"]["colour"]
+    assert used["kind"] == "dashed"
+    assert "not reliable" in chart["title"]
+    np.testing.assert_allclose(ms_centres(subject), [665, 560, 492], atol=30)
+
+
+def test_the_page_of_a_record_shows_the_same_response(outcome: Outcome) -> None:
+    """The estimate comes from the record, not from another survey."""
+    written, read = outcome_subject(outcome), file_subject(outcome.path)
+    assert srf_chart(read) == srf_chart(written)
+    assert read.observed.radiometry.warning == written.observed.radiometry.warning
+    np.testing.assert_allclose(ms_centres(read), ms_centres(written))
