@@ -6,15 +6,20 @@ A picture has the shape (rows, columns, 3) and values from 0 to 1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
+from hsfuse.core.colours import band_colour
+
 __all__ = [
     "NO_DATA",
+    "bands_text",
     "busiest_window",
+    "composite_text",
     "false_colour_bands",
     "natural_bands",
     "stretch_limits",
@@ -51,12 +56,15 @@ class _Settings:
 _SETTINGS = _Settings()
 
 
-def natural_bands(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> list[int]:
+def natural_bands(
+    wavelength: NDArray[np.float64], good: NDArray[np.bool_], names: Sequence[str] = ()
+) -> list[int]:
     """
     Return the indexes of the bands to show as red, green and blue.
 
-    The bands nearest to 660, 560 and 480 nm; without bands within 60 nm of each, the first three
-    of three or four bands without wavelengths, or three spread over the good bands.
+    The bands nearest to 660, 560 and 480 nm; without bands within 60 nm of each, those with the
+    names of these colours; the first three of three or four bands without wavelengths, or three
+    spread over the good bands. :func:`composite_text` says which.
 
     Parameters
     ----------
@@ -64,6 +72,8 @@ def natural_bands(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> l
         Nanometres, NaN where unknown.
     good : ndarray of bool, shape (bands,)
         False for bands that are not shown.
+    names : sequence of str
+        Names of the bands, where known.
 
     Examples
     --------
@@ -79,6 +89,9 @@ def natural_bands(wavelength: NDArray[np.float64], good: NDArray[np.bool_]) -> l
     near = _bands_near(wavelength, with_wavelength, _SETTINGS.red_green_blue)
     if near is not None:
         return near
+    named = _bands_named(names, usable)
+    if named is not None:
+        return named
     if len(usable) in (3, 4) and not with_wavelength.size:
         return [int(index) for index in usable[:3]]
     spread = np.array(_SETTINGS.spread) * len(usable)
@@ -112,6 +125,56 @@ def _bands_near(
     if distance.min(axis=0).max() > _SETTINGS.largest_distance:
         return None
     return [int(candidates[index]) for index in distance.argmin(axis=0)]
+
+
+def _bands_named(names: Sequence[str], usable: NDArray[np.intp]) -> list[int] | None:
+    """Return the indexes of the bands called red, green and blue; None without one of each."""
+    colours = {index: band_colour(names[index]) for index in usable.tolist() if names}
+    found = [
+        [index for index, colour in colours.items() if colour == wanted]
+        for wanted in ("red", "green", "blue")
+    ]
+    return [indexes[0] for indexes in found] if all(len(each) == 1 for each in found) else None
+
+
+def composite_text(
+    bands: list[int], wavelength: NDArray[np.float64], names: Sequence[str] = ()
+) -> str:
+    """
+    Return what the bands shown as red, green and blue are, and how that is known.
+
+    Parameters
+    ----------
+    bands : list of int
+        Indexes of the bands.
+    wavelength : ndarray of shape (bands,)
+        Of all bands, in nanometres, NaN where unknown.
+    names : sequence of str
+        Names of all bands, where known.
+
+    Examples
+    --------
+    >>> centre = np.array([480.2, 560.0, 660.4, 850.0, 2200.0])
+    >>> composite_text([2, 1, 0], centre), composite_text([4, 3, 2], centre)
+    ('natural colours, 660, 560, 480 nm', 'no natural colours, 2200, 850, 660 nm')
+    >>> composite_text([3, 2, 1], centre)
+    'false colours (near infrared as red), 850, 660, 560 nm'
+    >>> unknown = np.full(3, np.nan)
+    >>> composite_text([2, 1, 0], unknown), composite_text([0, 1, 2], unknown, ["R", "G", "B"])
+    ('bands 3, 2, 1 (no wavelengths)', 'natural colours by the names of bands 1, 2, 3')
+    """
+    text, centre = bands_text(bands, wavelength), wavelength[bands]
+    for targets, meaning in (
+        (_SETTINGS.red_green_blue, "natural colours"),
+        (_SETTINGS.near_infrared_first, "false colours (near infrared as red)"),
+    ):
+        if np.all(np.abs(centre - np.array(targets)) <= _SETTINGS.largest_distance):
+            return f"{meaning}, {text}"
+    if bands == _bands_named(names, np.array(bands)):
+        return f"natural colours by the names of {text}"
+    if np.isfinite(centre).all():
+        return f"no natural colours, {text}"
+    return f"{text} (no wavelengths)"
 
 
 def bands_text(bands: list[int], wavelength: NDArray[np.float64], separator: str = ", ") -> str:

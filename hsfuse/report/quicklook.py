@@ -27,8 +27,8 @@ from hsfuse.core.grid import Geometry, Span
 from hsfuse.core.picture import (
     NO_DATA,
     Limits,
-    bands_text,
     busiest_window,
+    composite_text,
     natural_bands,
     stretch_limits,
     stretched,
@@ -116,7 +116,9 @@ def draw_quicklook(plan: Plan, path: AnyPath) -> bytes:
     """
     pair, geometry = plan.pair, plan.pair.geometry
     hs_bands = natural_bands(pair.hs["wavelength"].values, plan.radiometry.good)
-    rgb_bands = natural_bands(pair.rgb["wavelength"].values, pair.rgb["good"].values)
+    rgb_bands = natural_bands(
+        pair.rgb["wavelength"].values, pair.rgb["good"].values, _names(pair.rgb)
+    )
     hs = preview_raster(pair.hs, hs_bands, _STYLE.longest)
     rgb = preview_raster(pair.rgb, rgb_bands, _STYLE.longest)
     fused = preview_file(path, hs_bands, _STYLE.longest)
@@ -355,4 +357,8 @@ def _titles(plan: Plan, hs_bands: list[int], rgb_bands: list[int]) -> list[str]:
 
 
 def _colours(raster: xr.DataArray, bands: list[int]) -> str:
-    return bands_text(bands, raster["wavelength"].values, separator=" ")
+    return composite_text(bands, raster["wavelength"].values, _names(raster))
+
+
+def _names(raster: xr.DataArray) -> list[str]:
+    return [str(name) for name in raster["band_name"].values]

@@ -12,7 +12,12 @@ from urllib.parse import parse_qs, unquote
 import numpy as np
 
 from hsfuse.core.json_types import json_value
-from hsfuse.core.picture import false_colour_bands, natural_bands, stretch_limits
+from hsfuse.core.picture import (
+    composite_text,
+    false_colour_bands,
+    natural_bands,
+    stretch_limits,
+)
 from hsfuse.errors import HsfuseError
 from hsfuse.io.input.labels import crs_label
 from hsfuse.viewer.pictures import COLOUR_MAPS, colour_bar, composite, mapped
@@ -113,10 +118,12 @@ def _scene(scene: Scene, rest: str, query: Query) -> Response:
 
 def _layer(layer: Layer) -> dict[str, Any]:
     bands = layer.bands
+    natural = natural_bands(bands.wavelength, bands.good, bands.names)
     return {
         "label": layer.label,
         "units": layer.units,
-        "natural": natural_bands(bands.wavelength, bands.good),
+        "natural": natural,
+        "natural_text": composite_text(natural, bands.wavelength, bands.names),
         "false": false_colour_bands(bands.wavelength, bands.good),
         "wavelength": json_value(bands.wavelength),
         "fwhm": json_value(bands.fwhm),

@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from hsfuse.core.picture import NO_DATA, busiest_window, natural_bands, stretch_limits, stretched
+from hsfuse.core.picture import (
+    NO_DATA,
+    busiest_window,
+    composite_text,
+    natural_bands,
+    stretch_limits,
+    stretched,
+)
 
 
 def test_natural_bands_are_those_near_red_green_blue():
@@ -16,6 +23,25 @@ def test_natural_bands_are_those_near_red_green_blue():
 def test_bands_far_from_the_visible_are_spread():
     wavelength = np.linspace(1000, 2400, 100)
     assert len(set(natural_bands(wavelength, np.ones(100, bool)))) == 3
+
+
+def test_bands_without_wavelengths_are_found_by_the_names_of_colours():
+    """In any order; with one name missing they are the first three, and no natural colours."""
+    unknown, good = np.full(4, np.nan), np.ones(4, bool)
+    names = ["band 1 (blue)", "green", "Red", "nir"]
+    bands = natural_bands(unknown, good, names)
+    assert bands == [2, 1, 0]
+    assert composite_text(bands, unknown, names) == "natural colours by the names of bands 3, 2, 1"
+    for stated in ([*names[:3], "red"], ["a", "b", "c", "d"], []):
+        bands = natural_bands(unknown, good, stated)
+        assert bands == [0, 1, 2]
+        assert composite_text(bands, unknown, stated) == "bands 1, 2, 3 (no wavelengths)"
+
+
+def test_infrared_bands_are_not_called_natural():
+    wavelength = np.linspace(1000, 2400, 100)
+    bands = natural_bands(wavelength, np.ones(100, bool))
+    assert composite_text(bands, wavelength).startswith("no natural colours, ")
 
 
 def test_one_band_is_grey():

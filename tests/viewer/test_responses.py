@@ -101,6 +101,7 @@ def test_the_table_holds_the_spectra_of_every_pixel(scene, files):
 def test_the_scene_names_bands_for_natural_and_false_colour(scene):
     found = facts(respond(scene, "scene.json"))
     assert found["layers"]["fused"]["natural"] == [2, 1, 0]
+    assert found["layers"]["fused"]["natural_text"].startswith("natural colours, ")
     assert found["layers"]["fused"]["false"] == [4, 2, 1]
     assert (found["rows"], found["columns"], found["deepest"]) == (300, 280, 1)
     assert (found["crs"], found["pixel_metres"]) == ("EPSG:32633", 2.5)

@@ -27,7 +27,7 @@ from hsfuse.report.page.facts import (
     pair_facts,
     run_facts,
 )
-from hsfuse.report.page.pictures import COMPOSITES
+from hsfuse.report.page.pictures import composite_names
 from hsfuse.report.page.quality import COLOURS, Map, Quality
 from hsfuse.report.page.subject import Subject
 
@@ -64,8 +64,11 @@ def _html(subject: Subject, data: ReportData) -> str:
     charts = [chart for chart in (srf_chart(subject), psf_chart(subject)) if chart["series"]]
     content = data.content | {"charts": charts}
     layers = [layer["name"] for layer in content["layers"]]
-    composites = {picture["composite"] for layer in content["layers"]
-                  for picture in layer["pictures"]}  # fmt: skip
+    composites = composite_names(
+        (picture["composite"], picture["label"])
+        for layer in content["layers"]
+        for picture in layer["pictures"]
+    )
     return fill_template(
         "page.html",
         title=escape(subject.path.name),
@@ -74,9 +77,7 @@ def _html(subject: Subject, data: ReportData) -> str:
         data=_script_json(content),
         left_options=_options(layers, "HS image"),
         right_options=_options(layers, "fused image"),
-        composite_options=_options(
-            [name for name in COMPOSITES if name in composites], "natural", COMPOSITES
-        ),
+        composite_options=_options(composites, "natural", composites),
         detail_button=(
             '<button type="button" id="to-detail">Full-resolution detail</button>'
             if content["detail"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from hsfuse.core.grid import Span
 from hsfuse.core.picture import (
     Limits,
-    bands_text,
     busiest_window,
+    composite_text,
     false_colour_bands,
     natural_bands,
     stretch_limits,
@@ -26,13 +26,18 @@ from hsfuse.io.levels import preview_file
 from hsfuse.io.preview import preview_raster, read_window
 from hsfuse.report.page.subject import Subject
 
-__all__ = ["Layer", "Picture", "Pictures", "draw_pictures", "encode_png", "hs_extent"]
+__all__ = [
+    "Layer",
+    "Picture",
+    "Pictures",
+    "composite_names",
+    "draw_pictures",
+    "encode_png",
+    "hs_extent",
+]
 
 Image = NDArray[np.float32]
 Extent = tuple[float, float, float, float]
-
-#: Band composites: key -> name.
-COMPOSITES = {"natural": "natural colours", "false": "false colours (near infrared as red)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +163,8 @@ def hs_extent(subject: Subject) -> Extent:
 
 def _source(name: str, raster: xr.DataArray, good: NDArray[np.bool_], extent: Extent) -> _Source:
     wavelength = raster["wavelength"].values
-    composites = {"natural": natural_bands(wavelength, good)}
+    names = [str(name) for name in raster["band_name"].values]
+    composites = {"natural": natural_bands(wavelength, good, names)}
     false = false_colour_bands(wavelength, good)
     if false is not None:
         composites["false"] = false
@@ -228,7 +234,10 @@ def _layer(source: _Source) -> Layer:
     for name, bands in source.composites.items():
         places = [source.bands.index(band) for band in bands]
         limits = _picked(source.limits, places)
-        label = f"{COMPOSITES[name]}, {bands_text(bands, source.raster['wavelength'].values)}"
+        raster = source.raster
+        label = composite_text(
+            bands, raster["wavelength"].values, [str(each) for each in raster["band_name"].values]
+        )
         pictures += [
             Picture(name, label, encode_png(stretched(part.image[places], limits)), part.extent)
             for part in source.parts
@@ -238,6 +247,41 @@ def _layer(source: _Source) -> Layer:
 
 def _picked(limits: Limits, places: list[int]) -> Limits:
     return limits[0][places], limits[1][places]
+
+
+def composite_names(labels: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """
+    Return the name of each composite for a menu, from the labels of its pictures.
+
+    Parameters
+    ----------
+    labels : iterable of tuple
+        Composite and label of each picture.
+
+    Examples
+    --------
+    >>> composite_names([("natural", "natural colours, 660, 560, 480 nm"), ("map", "0 to 1")])
+    {'natural': 'natural colours'}
+    >>> composite_names([("natural", "bands 9, 5, 1 (no wavelengths)")])
+    {'natural': 'three bands (no wavelengths)'}
+    """
+    found: dict[str, list[str]] = {}
+    for composite, label in labels:
+        found.setdefault(composite, []).append(label)
+    names = {}
+    if "natural" in found:
+        natural = [label.startswith("natural") for label in found["natural"]]
+        unknown = all("no wavelengths" in label for label in found["natural"])
+        names["natural"] = (
+            "natural colours"
+            if all(natural)
+            else "natural colours where known, else three bands"
+            if any(natural)
+            else f"three bands ({'no wavelengths' if unknown else 'no natural colours'})"
+        )
+    if "false" in found:
+        names["false"] = "false colours (near infrared as red)"
+    return names
 
 
 def encode_png(picture: NDArray[np.float32]) -> bytes:

@@ -56,6 +56,7 @@ class Viewer {
       const good = fused.good[index] ? "" : " (not good)";
       return [String(index + 1), bandName(fused, index + 1) + good];
     });
+    form.mode.querySelector("[value=natural]").textContent = fused.natural_text;
     const [red, green, blue] = fused.natural.map((band) => String(band + 1));
     fill(form.single, bands, red);
     fill(form.red, bands, red);

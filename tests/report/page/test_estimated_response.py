@@ -1,6 +1,8 @@
 """What a user sees of a run whose MS image is a photograph of an unknown camera."""
 
 import json
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hsfuse.fusion.job import Outcome
 from hsfuse.report.files import write_sidecar
 from hsfuse.report.page import render_page
 from hsfuse.report.page.charts import ms_centres, srf_chart
+from hsfuse.report.page.pictures import draw_pictures
 from hsfuse.report.page.subject import file_subject, outcome_subject
 from hsfuse.report.text import describe_plan, summarise
 from hsfuse.synthetic.sample import write_sample
@@ -80,3 +83,17 @@ def test_the_page_of_a_record_shows_the_same_response(outcome: Outcome) -> None:
     assert srf_chart(read) == srf_chart(written)
     assert read.observed.radiometry.warning == written.observed.radiometry.warning
     np.testing.assert_allclose(ms_centres(read), ms_centres(written))
+
+
+def test_pictures_state_how_their_bands_were_chosen(outcome: Outcome) -> None:
+    """The photograph by the names of its bands; an HS image without wavelengths by none."""
+    subject = outcome_subject(outcome)
+    labels = {layer.name: layer.pictures[0].label for layer in draw_pictures(subject).layers}
+    assert labels["RGB image"] == "natural colours by the names of bands 1, 2, 3"
+    assert labels["HS image"].startswith("natural colours, 6")
+    pair = subject.observed.pair
+    unknown = pair.hs.assign_coords(wavelength=("band", np.full(pair.hs.sizes["band"], np.nan)))
+    observed = replace(subject.observed, pair=replace(pair, hs=unknown))
+    page = render_page(replace(subject, observed=observed)).text
+    assert re.search(r"bands \d+, \d+, \d+ \(no wavelengths\)", page)
+    assert "natural colours where known, else three bands</option>" in page
