@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -49,7 +50,9 @@ class FromLibrary(click.ParamType):  # type: ignore[type-arg]  # generic from cl
         """Return the value, if it is one of the choices."""
         accepted = tuple(self.load())
         if value not in accepted:
-            self.fail(f"{value!r} is not one of {', '.join(accepted)}.", param, ctx)
+            near = difflib.get_close_matches(value, accepted, n=1)
+            hint = f"did you mean {near[0]}? Accepted are" if near else "expected one of"
+            self.fail(f"found {value!r}; {hint} {', '.join(accepted)}.", param, ctx)
         return value
 
     def shell_complete(

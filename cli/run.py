@@ -99,10 +99,16 @@ def run(
     check_weights(settings)
     inputs = find_inputs(scene, rgb, assets)
     times = find_times(when, inputs) if stac_item else None
+    files = _files(inputs)
+    from hsfuse.fusion.output import find_output
+
+    find_output(  # before an input is opened
+        inputs.scene, out, settings, inputs=[*settings.files, *files, *inputs[:2]], dry_run=dry_run
+    )
     verbose = not (quiet or as_json)
     if verbose:
         click.echo(_describe_inputs(inputs, settings))
-    job = _plan(inputs, out, settings, dry_run=dry_run, quiet=quiet)
+    job = _plan(inputs, out, settings, files=files, dry_run=dry_run, quiet=quiet)
     from hsfuse.report.record import as_json as to_text
     from hsfuse.report.record import outcome_as_dict, plan_as_dict
     from hsfuse.report.text import describe_plan, summarise
@@ -142,11 +148,21 @@ def _describe_inputs(inputs: Inputs, settings: Settings) -> str:
         )
 
 
-def _plan(
-    inputs: Inputs, out: AnyPath | None, settings: Settings, *, dry_run: bool, quiet: bool
-) -> Job:
+def _files(inputs: Inputs) -> list[AnyPath | str]:
+    """Return the files that are given, with the configuration: the output must not replace them."""
     config = click.get_current_context().meta.get(CONFIG)
-    files = [*inputs.given, *([] if config is None else [config])]
+    return [*inputs.given, *([] if config is None else [config])]
+
+
+def _plan(
+    inputs: Inputs,
+    out: AnyPath | None,
+    settings: Settings,
+    *,
+    files: list[AnyPath | str],
+    dry_run: bool,
+    quiet: bool,
+) -> Job:
     with Stages("planning", hidden=quiet) as stage:
         stage("loading libraries", 0.0)
         from hsfuse.fusion.run import prepare
@@ -154,7 +170,7 @@ def _plan(
         job = prepare(
             inputs.scene, inputs.rgb, out, settings, dry_run=dry_run, stage=stage, inputs=files
         )
-    return replace(job, config=config)
+    return replace(job, config=click.get_current_context().meta.get(CONFIG))
 
 
 def _fuse(job: Job, *, quiet: bool) -> Outcome:

@@ -44,7 +44,9 @@ def view(fused: AnyPath, inputs: tuple[AnyPath, ...], *, port: int, browser: boo
       hsfuse view other.zarr scene.tif rgb.tif --no-browser --port 8000
     """  # noqa: D301 - click reads the mark
     if len(inputs) not in (0, 2):
-        raise click.UsageError(f"expected FUSED alone, or FUSED SCENE RGB; got {1 + len(inputs)}")
+        raise click.UsageError(
+            f"expected FUSED alone, or FUSED SCENE RGB; got {1 + len(inputs)} files."
+        )
     from hsfuse.viewer.opening import open_scene
     from hsfuse.viewer.server import ViewServer
 

@@ -58,7 +58,9 @@ def _argument(match: re.Match[str]) -> str:
     if equals:
         return f"`{name}={ {key: text} }`"
     words = value.split()
-    return f"`{name}=({', '.join(words)})`" if len(words) > 1 else f"`{name}={value!r}`"
+    if len(words) > 1:
+        return f"`{name}=({', '.join(words)})`"
+    return f"`{name}={value}`" if value.isupper() else f"`{name}={value!r}`"  # FILE is no value
 
 
 def message_of(error: BaseException) -> str:

@@ -34,6 +34,7 @@ from hsfuse.fusion.digest import LIBRARIES
 from hsfuse.fusion.duration import time_parts
 from hsfuse.fusion.job import Job, Outcome
 from hsfuse.fusion.lazy import lazy_result, open_input
+from hsfuse.fusion.output import check_path, find_output
 from hsfuse.fusion.plan import Plan, plan_fusion
 from hsfuse.fusion.request import request_of
 from hsfuse.fusion.settings import PathLike, Settings, check_weights, with_choices
@@ -42,7 +43,6 @@ from hsfuse.fusion.undeclared import count_undeclared, find_undeclared
 from hsfuse.io.files.url import AnyPath, as_path
 from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.output.formats import find_format
-from hsfuse.io.output.leftover import find_leftover
 from hsfuse.io.read import open_raster
 from hsfuse.io.stac import find_image
 from hsfuse.io.write import (
@@ -53,10 +53,8 @@ from hsfuse.io.write import (
     Receipt,
     Store,
     check_output,
-    check_partial,
     check_space,
     create_store,
-    default_output,
     local_path,
     space_needed,
     write_blocks,
@@ -166,10 +164,7 @@ def prepare(
     scene, rgb = find_image(as_path(scene), "HS"), find_image(as_path(rgb), "MS")
     read += [scene, rgb]
     masks = [as_path(mask) for mask in (settings.hs_mask, settings.rgb_mask) if mask is not None]
-    path = as_path(out) if out else default_output(scene)
-    leftover = settings.resume and find_leftover(path)
-    replacing = replace(settings, overwrite=settings.overwrite or leftover)
-    path = _check_output(read, path, replacing, dry_run)
+    path, leftover = find_output(scene, out, settings, inputs=read, dry_run=dry_run)
     # Blocks may be fused on other machines than this one.
     cluster = _find_cluster(settings, client, [scene, rgb, *masks], None if dry_run else path)
     device = pick_device(settings.device) if cluster is None else cluster.device
@@ -182,8 +177,9 @@ def prepare(
     layout = _layout(plan, settings, choose_numbers(settings, images[0]), names=(scene, rgb))
     if leftover:
         if not Store(path, layout, plan.digest).is_resumable():
-            _check_output(read, path, settings, dry_run)  # refuses an output that exists
-        settings = replacing  # a resumed run replaces its own output by the same numbers
+            check_path(path, settings, inputs=read, dry_run=dry_run)  # refuses one that exists
+        # A resumed run replaces its output by the same numbers.
+        settings = replace(settings, overwrite=True)
     find_format(path).check_options(settings.creation_options, layout.dtype)
     if not (settings.resume or dry_run):
         models = plan.fuser.local_models
@@ -201,18 +197,6 @@ def prepare(
         job = replace(job, expected=timing.duration, models=timing.models)
     release_memory()  # that of the survey
     return replace(job, seconds=time.monotonic() - started)
-
-
-def _check_output(
-    inputs: Sequence[PathLike], out: AnyPath, settings: Settings, dry_run: bool
-) -> AnyPath:
-    """Check the path and options of the output before inputs are read."""
-    overwrite = settings.overwrite or dry_run  # a dry run writes nothing
-    path = check_output(out, overwrite=overwrite, inputs=inputs)
-    find_format(path).check_options(settings.creation_options, settings.likely_dtype)
-    local = local_path(path, settings.temporary)
-    check_partial(local, overwrite=overwrite, resume=settings.resume)
-    return path
 
 
 def _find_cluster(

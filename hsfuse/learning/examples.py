@@ -286,8 +286,7 @@ def _draw_patch(
     if size < recipe.patch:
         raise PairError(
             f"a patch of {recipe.patch * ratio} pixels a side does not fit a cube of "
-            f"{image_size(*scene.weight.shape)}; expected larger cubes or a "
-            "smaller patch"
+            f"{image_size(*scene.weight.shape)}; expected larger cubes or a smaller `--patch`"
         )
     top, left = (int(draw.integers(n - size + 1)) for n in cells)
     turns, flip = int(draw.integers(4)), bool(draw.integers(2))

@@ -197,7 +197,10 @@ def _read_card(path: Path) -> Card:
             facts["about"],
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise WeightsError(f"{card}: is not a weights card ({error})") from error
+        raise WeightsError(
+            f"{card}: is not a weights card ({error}); expected the file that `hsfuse train` "
+            "writes beside the weights"
+        ) from error
 
 
 def load_network(path: str | Path, sha256: str) -> Network:

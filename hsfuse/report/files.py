@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hsfuse.errors import OutputError
 from hsfuse.io.files import reports
 from hsfuse.io.files.url import AnyPath, Url, as_path
+from hsfuse.io.output.destination import check_parent
 from hsfuse.io.output.input_files import check_not_input
 from hsfuse.io.output.records import record_path
 from hsfuse.report.record import as_json, outcome_as_dict
@@ -163,6 +164,7 @@ def write_html_report(
         raise OutputError(f"{page}: a report ends in .html, not in {page.suffix!r}")
     if isinstance(page, Url):
         page.check_writable("`--out FILE`")
+    check_parent(page)
     check_not_input([page], [path, *(file for file in (hs, ms) if file is not None)])
     if page.exists() and not overwrite:
         raise OutputError(f"{page}: exists already; pass `--overwrite` to replace it")

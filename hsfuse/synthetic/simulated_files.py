@@ -108,10 +108,13 @@ def check_simulated(
         created.
     """
     folder = Path(directory)
+    if folder.is_file():
+        raise OutputError(f"{folder}: is a file; expected the folder of the simulated files")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder}: the folder cannot be created ({error})") from error
+        reason = error.strerror or error
+        raise OutputError(f"{folder}: the folder cannot be created ({reason})") from error
     files = SimulatedFiles(*(folder / f"{name}.tif" for name in SimulatedRasters._fields))
     for path in files:
         check_output(path, overwrite=overwrite, inputs=inputs)

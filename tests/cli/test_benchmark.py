@@ -54,7 +54,7 @@ def test_a_failed_run_is_exit_status_1(cube, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [
-        (("--methods", "bicubic,best"), 2, "'best' is not one of bicubic"),
+        (("--methods", "bicubic,best"), 2, "found 'best'; expected one of bicubic"),
         (("--peak", "high"), 2, "neither a number nor max"),
         (("--weights", "guided=a.safetensors"), 1, "guided takes no weights"),
         (("--pair", "a.tif", "b.tif"), 2, "expected either CUBES or --pair"),

@@ -71,7 +71,7 @@ def test_the_command_line_takes_precedence(tmp_path: Path):
     ("text", "words"),
     [
         ("methods = 'guided'", ["'methods' is no option", "did you mean method?"]),
-        ("method = 'magic'", ["method: 'magic' is not one of", "guided"]),
+        ("method = 'magic'", ["method: found 'magic'; expected one of", "guided"]),
         ("tile = 0", ["tile: 0 is not in the range"]),
         ("tile = true", ["tile: found True"]),
         ("align = 'yes'", ["align: found 'yes'; expected true or false"]),

@@ -212,7 +212,7 @@ def test_existing_files_are_kept_without_overwrite(tmp_path):
 
 def test_a_folder_that_cannot_be_created_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="the folder cannot be created"):
+    with pytest.raises(OutputError, match="is a file; expected the folder"):
         simulate(make_cube(16, 16), tmp_path / "file", rgb_sensor=BANDS, ratio=4)
 
 

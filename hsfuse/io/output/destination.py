@@ -24,7 +24,15 @@ from hsfuse.io.output.leftover import remove_partial
 from hsfuse.io.output.store import Store
 from hsfuse.io.output.zarr_layout import image_attributes
 
-__all__ = ["check_output", "check_space", "default_output", "finish", "space_needed", "verify"]
+__all__ = [
+    "check_output",
+    "check_parent",
+    "check_space",
+    "default_output",
+    "finish",
+    "space_needed",
+    "verify",
+]
 
 
 def default_output(scene: AnyPath) -> AnyPath:
@@ -100,12 +108,19 @@ def check_output(
     return path
 
 
-def _check_folder(path: Path, inputs: Iterable[AnyPath]) -> bool:
-    """Refuse an unwritable folder, and an output that is an input; return whether it exists."""
+def check_parent(path: AnyPath) -> None:
+    """Refuse a file in a folder that does not exist, or is not writable."""
+    if isinstance(path, Url):
+        return
     if not path.parent.is_dir():
         raise OutputError(f"{path}: there is no folder {path.parent}; make it first")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: the folder {path.parent} is not writable")
+
+
+def _check_folder(path: Path, inputs: Iterable[AnyPath]) -> bool:
+    """Refuse an unwritable folder, and an output that is an input; return whether it exists."""
+    check_parent(path)
     own = real_path(path)
     for source in inputs:
         if isinstance(source, Url):

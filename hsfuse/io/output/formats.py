@@ -122,7 +122,10 @@ def find_format(path: AnyPath) -> OutputFormat:
         if path.suffix.lower() in row.suffixes:
             return row
     accepted = ", ".join(suffix for row in FORMATS for suffix in row.suffixes)
-    raise OutputError(f"{path}: an output ends in {accepted}, not in {path.suffix!r}")
+    found = f"not in {path.suffix!r}" if path.suffix else "and this name has no suffix"
+    if path.is_dir():
+        found += f"; expected the name of a file in the folder {path}"
+    raise OutputError(f"{path}: an output ends in {accepted}, {found}")
 
 
 def _export_geotiff(store: AnyPath, path: AnyPath, options: ExportOptions) -> None:

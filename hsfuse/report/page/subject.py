@@ -148,6 +148,7 @@ def file_subject(
     record, name, note = record_of(path)
     if hs is None or ms is None:
         if not record:
+            open_raster(path)  # raises if it does not exist, or is no raster
             raise RasterError(
                 f"{note or f'{path}: has no record {name} of its run'}; expected the HS image and "
                 "the MS image as well, as in `hsfuse report FUSED SCENE MS`"

@@ -34,7 +34,9 @@ def test_the_record_of_an_output_at_a_url_is_read(tmp_path: Path) -> None:
             record, found, _ = record_of(f"{web.address}/{name}")
             assert (record["command"], found) == (name, f"{web.address}/{name}.json")
         assert record_of(f"{web.address}/other.tif")[0] == {}
-        with pytest.raises(OutputError, match="a web server, which is only read; expected --out"):
+        with pytest.raises(
+            OutputError, match="a web server, which is only read; expected `out=FILE`"
+        ):
             write_html_report(f"{web.address}/out.tif")
 
 
