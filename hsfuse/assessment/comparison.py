@@ -17,7 +17,13 @@ import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
 
-from hsfuse.assessment.figures import Assessment, band_noise_share, consistency, indices
+from hsfuse.assessment.figures import (
+    Assessment,
+    BandGroup,
+    consistency,
+    indices,
+    usable_bands,
+)
 from hsfuse.assessment.findings import findings_of
 from hsfuse.assessment.observation import ObservedPair, OpenedPair, observe_opened, open_pair
 from hsfuse.assessment.sums import MAPS, WINDOW, Placed, Sums, take_sums
@@ -252,7 +258,9 @@ def _assessment(total: Sums, placed: Placed, observed: ObservedPair) -> Assessme
     }
     hs = consistency(total.hs, total.hs_angle, names, str(pair.hs.attrs.get("units") or ""))
     ms = consistency(total.ms, total.ms_angle, ms_names, str(pair.fine.attrs.get("units") or ""))
-    share = band_noise_share(total, observed.noise[placed.bands])
+    noise = observed.noise[placed.bands]
+    chosen = usable_bands(total.hs, noise)
+    usable, noisy = (BandGroup.of(total.hs, noise, mask) for mask in (chosen, ~chosen))
     return Assessment(
         **figures,
         band_d_lambda=tuple(by_band[0].tolist()),
@@ -260,9 +268,10 @@ def _assessment(total: Sums, placed: Placed, observed: ObservedPair) -> Assessme
         windows=distortion.windows,
         hs=hs,
         ms=ms,
-        noise_share=share,
+        usable=usable,
+        noisy=noisy,
         observed=observed.source,
-        findings=findings_of(figures, hs, ms, share),
+        findings=findings_of(figures, (usable, noisy), ms),
     )
 
 

@@ -9,20 +9,25 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hsfuse.assessment.sums import Sums
 from hsfuse.core.distortion import Distortion
 from hsfuse.core.tally import Mean, Moments
 from hsfuse.core.text import html_table
 
 __all__ = [
     "Assessment",
+    "BandGroup",
     "Consistency",
     "Finding",
     "Quality",
-    "band_noise_share",
     "consistency",
     "indices",
+    "usable_bands",
 ]
+
+# Largest noise of a usable band, relative to its contrast; and to the median band where that is
+# more, since all bands of an image may be noisy.
+_USABLE_NOISE = 0.1
+_TIMES_MEDIAN = 3.0
 
 Quality = Literal["good", "fair", "poor", "unknown"]
 
@@ -100,9 +105,9 @@ class Assessment:
     hs, ms : Consistency
         Consistency of D Z with the HS image, and of R Z, with gain and offset, with the MS image
         (the consistency property of Wald, Ranchin and Mangolini 1997).
-    noise_share : float
-        Root mean square over bands of the difference from the HS image, in units of the standard
-        deviation of its noise.
+    usable, noisy : BandGroup
+        Difference from the HS image in the bands on which its interpretation depends, and in those
+        that are much noisier (:func:`usable_bands`).
     observed : str
         Source of co-registration, PSF and spectral response: the record of a run, or estimation.
     findings : tuple of Finding
@@ -121,7 +126,8 @@ class Assessment:
     windows: int
     hs: Consistency
     ms: Consistency
-    noise_share: float
+    usable: BandGroup
+    noisy: BandGroup
     observed: str
     findings: tuple[Finding, ...] = ()
 
@@ -161,13 +167,59 @@ def indices(distortion: Distortion) -> dict[str, float]:
     }
 
 
-def band_noise_share(sums: Sums, noise: NDArray[np.float64]) -> float:
-    """Return the RMS over bands of the HS difference, in standard deviations of the noise."""
-    noisy = noise > 0
-    if not noisy.any() or not sums.hs.pixels:
-        return float("nan")
-    power = sums.hs.error[noisy] / sums.hs.pixels
-    return float(np.sqrt(power.sum() / (noise[noisy] ** 2).sum()))
+@dataclass(frozen=True, slots=True)
+class BandGroup:
+    """
+    Difference from the HS image in some of its bands.
+
+    Attributes
+    ----------
+    bands : int
+        Number of bands.
+    relative : float
+        Root mean square of the difference, relative to that of the image; NaN without bands.
+    noise_share : float
+        Root mean square of the difference, in standard deviations of the noise; NaN without noise.
+    """
+
+    bands: int
+    relative: float
+    noise_share: float
+
+    @classmethod
+    def of(
+        cls, moments: Moments, noise: NDArray[np.float64], chosen: NDArray[np.bool_]
+    ) -> BandGroup:
+        """Return the figures of the chosen bands."""
+        power = (noise[chosen] ** 2).sum() * moments.pixels
+        error = moments.error[chosen]
+        return cls(
+            int(chosen.sum()),
+            _root(error.sum(), moments.truth_square[chosen].sum()),
+            _root(error[noise[chosen] > 0].sum(), power),
+        )
+
+
+def usable_bands(moments: Moments, noise: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """
+    Return the mask of bands that are not much noisier than the others, relative to their contrast.
+
+    Sums over bands are otherwise those of a few noisy bands, as in water vapour absorption: their
+    difference from the HS image is their noise, so that it hides that of the other bands.
+
+    Parameters
+    ----------
+    moments : Moments
+        Moments of the HS image and of its estimate.
+    noise : ndarray of shape (bands,)
+        Standard deviation of the noise of the HS image.
+    """
+    pixels = max(moments.pixels, 1)
+    variance = moments.truth_square / pixels - (moments.truth / pixels) ** 2
+    contrast = np.sqrt(np.maximum(variance, 0))
+    share = np.divide(noise, contrast, out=np.full(len(noise), np.inf), where=contrast > 0)
+    usable = share <= max(_USABLE_NOISE, _TIMES_MEDIAN * float(np.median(share)))
+    return usable if usable.any() else np.ones(len(noise), dtype=bool)
 
 
 def _root(part: float, whole: float) -> float:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from hsfuse.assessment.figures import Consistency, Finding, Quality
+from hsfuse.assessment.figures import BandGroup, Consistency, Finding, Quality
 from hsfuse.core.text import fixed, image_kind, percent
 
 __all__ = ["LIMITS", "Limits", "findings_of"]
@@ -57,7 +57,7 @@ LIMITS = {
 
 
 def findings_of(
-    figures: Mapping[str, float], hs: Consistency, ms: Consistency, noise_share: float
+    figures: Mapping[str, float], hs: tuple[BandGroup, BandGroup], ms: Consistency
 ) -> tuple[Finding, ...]:
     """
     Return the interpretation of HS consistency, MS consistency, HQNR and QNR, in this order.
@@ -66,28 +66,31 @@ def findings_of(
     ----------
     figures : mapping
         Values of qnr, hqnr, qnr_limit, hqnr_limit, d_lambda, d_lambda_k and d_s.
-    hs, ms : Consistency
-        Consistency with the HS and with the MS image.
-    noise_share : float
-        Difference from the HS image in standard deviations of its noise.
+    hs : tuple of BandGroup
+        Consistency with the HS image in usable and in noisy bands.
+    ms : Consistency
+        Consistency with the MS image.
     """
     return (
-        _hs_finding(hs, noise_share),
+        _hs_finding(*hs),
         _ms_finding(ms),
         _index_finding(figures, "HQNR", "d_lambda_k"),
         _index_finding(figures, "QNR", "d_lambda"),
     )
 
 
-def _hs_finding(hs: Consistency, noise_share: float) -> Finding:
-    by_noise = LIMITS["noise_share"].quality(noise_share)
-    by_size = LIMITS["relative"].quality(hs.relative)
+def _hs_finding(usable: BandGroup, noisy: BandGroup) -> Finding:
+    by_noise = LIMITS["noise_share"].quality(usable.noise_share)
+    by_size = LIMITS["relative"].quality(usable.relative)
     # The noise share is meaningless for noise-free data, the relative difference for noisy data.
     order: tuple[Quality, ...] = ("good", "fair", "poor", "unknown")
     quality = min(by_noise, by_size, key=order.index)
-    difference = f"differs from the HS image by {percent(hs.relative)}"
-    if not math.isnan(noise_share):
-        difference += f", {fixed(noise_share, 1)} times the noise of that image"
+    difference = f"differs from the HS image by {_with_noise(usable, ' of that image')}"
+    if noisy.bands:
+        difference += (
+            f", in {usable.bands} bands; in the {noisy.bands} much noisier ones, which do not "
+            f"count here, by {_with_noise(noisy)}"
+        )
     meaning = {
         "good": "the spectra of the HS image are kept",
         "fair": "the spectra differ from the HS image by more than its noise",
@@ -95,6 +98,13 @@ def _hs_finding(hs: Consistency, noise_share: float) -> Finding:
         "unknown": "no figure",
     }
     return Finding(quality, f"{meaning[quality]}: degraded by the PSF, the output {difference}")
+
+
+def _with_noise(group: BandGroup, whose: str = "") -> str:
+    text = percent(group.relative)
+    if math.isnan(group.noise_share):
+        return text
+    return f"{text}, {fixed(group.noise_share, 1)} times the noise{whose}"
 
 
 def _ms_finding(ms: Consistency) -> Finding:

@@ -1,0 +1,49 @@
+"""Words of the quality: what they depend on, and what they advise."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hsfuse.assessment.figures import BandGroup, Consistency, usable_bands
+from hsfuse.assessment.findings import findings_of
+from hsfuse.core.tally import Moments, take_moments
+
+RNG = np.random.default_rng(0)
+GOOD = {"hqnr": 0.97, "hqnr_limit": 0.99, "qnr": 0.96, "qnr_limit": 0.99,
+        "d_lambda": 0.01, "d_lambda_k": 0.01, "d_s": 0.02}  # fmt: skip
+MS = Consistency(1.0, 0.005, 0.1, (1.0, 1.0), (0.004, 0.006), ("a", "b"), 100, "")
+
+
+def moments(noise: np.ndarray, times: float) -> Moments:
+    """Return the moments of an HS image of contrast 1, and of an estimate off by its noise."""
+    truth = 5 + RNG.normal(size=(len(noise), 40, 40)).astype(np.float32)
+    off = times * noise[:, None, None] * RNG.normal(size=truth.shape)
+    return take_moments(truth, (truth + off).astype(np.float32), np.ones((40, 40), bool))
+
+
+@pytest.mark.parametrize(("times", "word"), [(1.0, "good"), (2.0, "fair")])
+def test_noisy_bands_do_not_change_the_word(times: float, word: str) -> None:
+    """Bands in water absorption, whose difference is their noise, beside thirty clear ones."""
+    clear, water = np.full(30, 0.05), np.full(4, 0.6)
+    figures = []
+    for noise, some in ((clear, 0), (np.append(clear, water), 4)):
+        sums = moments(noise, 1.0)
+        scale = np.append(np.full(30, times**2), np.ones(some))
+        sums = replace(sums, error=sums.error * scale)
+        chosen = usable_bands(sums, noise)
+        groups = BandGroup.of(sums, noise, chosen), BandGroup.of(sums, noise, ~chosen)
+        assert groups[1].bands == some
+        figures.append(groups)
+        assert findings_of(GOOD, groups, MS)[0].quality == word
+        assert ("4 much noisier ones" in findings_of(GOOD, groups, MS)[0].text) == bool(some)
+    (before, _), (after, noisy) = figures
+    assert after.noise_share == pytest.approx(before.noise_share, rel=0.05)
+    assert after.noise_share == pytest.approx(times, rel=0.1)
+    assert noisy.noise_share == pytest.approx(1, rel=0.1)
+
+
+def test_all_bands_of_a_noisy_image_are_usable() -> None:
+    noise = RNG.uniform(0.3, 0.5, 20)
+    assert usable_bands(moments(noise, 1.0), noise).all()
+    assert usable_bands(moments(np.zeros(5), 0.0), np.zeros(5)).all()
