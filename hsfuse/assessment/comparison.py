@@ -24,8 +24,14 @@ from hsfuse.assessment.figures import (
     indices,
     usable_bands,
 )
-from hsfuse.assessment.findings import findings_of
-from hsfuse.assessment.observation import ObservedPair, OpenedPair, observe_opened, open_pair
+from hsfuse.assessment.findings import ImagePair, findings_of
+from hsfuse.assessment.observation import (
+    ESTIMATED,
+    ObservedPair,
+    OpenedPair,
+    observe_opened,
+    open_pair,
+)
 from hsfuse.assessment.sums import MAPS, WINDOW, Placed, Sums, take_sums
 from hsfuse.core.grid import Span, spread_evenly
 from hsfuse.errors import PairError
@@ -271,8 +277,15 @@ def _assessment(total: Sums, placed: Placed, observed: ObservedPair) -> Assessme
         usable=usable,
         noisy=noisy,
         observed=observed.source,
-        findings=findings_of(figures, (usable, noisy), ms),
+        findings=findings_of(figures, (usable, noisy), ms, _images(observed)),
     )
+
+
+def _images(observed: ObservedPair) -> ImagePair:
+    radiometry = observed.radiometry
+    stated = "" if radiometry.estimate is not None else observed.pair.response_source
+    correlation = float(np.min(radiometry.correlation, initial=1.0))
+    return ImagePair("" if stated == ESTIMATED else stated, any(radiometry.curved), correlation)
 
 
 def _maps_raster(maps: NDArray[np.float32], observed: ObservedPair) -> xr.DataArray:

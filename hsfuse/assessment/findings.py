@@ -9,7 +9,7 @@ from typing import NamedTuple
 from hsfuse.assessment.figures import BandGroup, Consistency, Finding, Quality
 from hsfuse.core.text import fixed, image_kind, percent
 
-__all__ = ["LIMITS", "Limits", "findings_of"]
+__all__ = ["LIMITS", "ImagePair", "Limits", "findings_of"]
 
 
 class Limits(NamedTuple):
@@ -56,8 +56,30 @@ LIMITS = {
 }
 
 
+class ImagePair(NamedTuple):
+    """
+    What is known of the two images apart from the fused raster.
+
+    Attributes
+    ----------
+    response : str
+        Source of a stated spectral response; empty where it is estimated from the pair.
+    curved : bool
+        Whether MS bands follow the HS image along a curve (tone curve).
+    correlation : float
+        Smallest correlation of an MS band, on the HS grid, with the HS image seen through the SRF.
+    """
+
+    response: str = ""
+    curved: bool = False
+    correlation: float = math.nan
+
+
 def findings_of(
-    figures: Mapping[str, float], hs: tuple[BandGroup, BandGroup], ms: Consistency
+    figures: Mapping[str, float],
+    hs: tuple[BandGroup, BandGroup],
+    ms: Consistency,
+    images: ImagePair = ImagePair(),  # noqa: B008 - it is immutable
 ) -> tuple[Finding, ...]:
     """
     Return the interpretation of HS consistency, MS consistency, HQNR and QNR, in this order.
@@ -70,12 +92,41 @@ def findings_of(
         Consistency with the HS image in usable and in noisy bands.
     ms : Consistency
         Consistency with the MS image.
+    images : ImagePair
+        The two images.
     """
+    spectra, detail = _hs_finding(*hs), _ms_finding(ms, images)
+    hybrid = _index_finding(figures, "HQNR", "d_lambda_k")
     return (
-        _hs_finding(*hs),
-        _ms_finding(ms),
-        _index_finding(figures, "HQNR", "d_lambda_k"),
+        spectra,
+        _with(detail, _disagreement(detail.quality, hybrid.quality)),
+        _with(hybrid, _index_disagreement(spectra.quality, detail.quality, hybrid.quality)),
         _index_finding(figures, "QNR", "d_lambda"),
+    )
+
+
+def _with(finding: Finding, more: str) -> Finding:
+    return Finding(finding.quality, f"{finding.text}. {more}") if more else finding
+
+
+def _disagreement(values: Quality, structure: Quality) -> str:
+    """Return why the MS consistency can be poor and HQNR good."""
+    if (values, structure) != ("poor", "good"):
+        return ""
+    return (
+        "HQNR is good nevertheless, because it compares contrast and correlation in windows of "
+        "8 x 8 HS pixels, which a difference in level, tone or single objects hardly changes, and "
+        "this figure compares values"
+    )
+
+
+def _index_disagreement(spectra: Quality, detail: Quality, index: Quality) -> str:
+    """Return why HQNR can be poor where the consistency with both images is not."""
+    if index != "poor" or "poor" in (spectra, detail) or "unknown" in (spectra, detail):
+        return ""
+    return (
+        "Both consistencies are better, because they compare means over HS pixels and the MS "
+        "bands alone, and HQNR the contrast of each fused band at both scales"
     )
 
 
@@ -107,28 +158,52 @@ def _with_noise(group: BandGroup, whose: str = "") -> str:
     return f"{text}, {fixed(group.noise_share, 1)} times the noise{whose}"
 
 
-def _ms_finding(ms: Consistency) -> Finding:
+def _ms_finding(ms: Consistency, images: ImagePair) -> Finding:
     quality = LIMITS["relative"].quality(ms.relative)
     worst = max(range(len(ms.band_relative)), key=lambda band: ms.band_relative[band])
     image = f"{image_kind(len(ms.band_name))} image"
     meaning = {
-        "good": f"the detail of the {image} is kept",
-        "fair": f"some detail of the {image} is missing, or the spectral response is not exact",
-        "poor": f"detail of the {image} is missing, or the spectral response or date differ",
+        "good": f"the values of the {image}, and so its detail, are kept",
+        "fair": f"the values of the {image} are nearly kept",
+        "poor": f"the values of the {image} are not kept",
         "unknown": "no figure",
     }
-    advice = {"poor": "; name its sensor if it is known, and mask what changed between the dates"}
-    return Finding(
-        quality,
+    text = (
         f"{meaning[quality]}: seen through the SRF, the output differs from the {image} by "
         f"{percent(ms.relative)}, most in {ms.band_name[worst]} by "
-        f"{percent(ms.band_relative[worst])}{advice.get(quality, '')}",
+        f"{percent(ms.band_relative[worst])}"
+    )
+    return Finding(quality, f"{text}{_ms_causes(images, image) if quality == 'poor' else ''}")
+
+
+def _ms_causes(images: ImagePair, image: str) -> str:
+    """Return possible causes of a poor MS consistency, as far as is known, and advice."""
+    text = ""
+    if not math.isnan(images.correlation):
+        text += (
+            f"; the two images themselves correlate by {images.correlation:.3f} or more on the HS "
+            "grid, before any fusion"
+        )
+    if images.curved:
+        return (
+            f"{text}; the {image} has a tone curve, which counts as a difference here: fuse the "
+            "linear image (reflectance, radiance or raw) if there is one"
+        )
+    if not images.response:
+        return (
+            f"{text}; the spectral response is estimated: name the sensor by `--rgb-sensor` if it "
+            "is known, and mask what changed between the dates"
+        )
+    return (
+        f"{text}; the spectral response is stated ({images.response}), which leaves changes "
+        "between the dates, shadow, viewing angle, and detail that the HS bands do not explain: "
+        "mask what changed, and compare the processing levels of both images"
     )
 
 
 _INDEXES = {
-    "HQNR": "hybrid quality with no reference, 1 is best",
-    "QNR": "quality with no reference, 1 is best",
+    "HQNR": "hybrid quality with no reference: contrast of each band at both scales; 1 is best",
+    "QNR": "quality with no reference: likeness of the bands to each other; 1 is best",
 }
 
 

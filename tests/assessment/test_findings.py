@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hsfuse.assessment.figures import BandGroup, Consistency, usable_bands
-from hsfuse.assessment.findings import findings_of
+from hsfuse.assessment.findings import ImagePair, findings_of
 from hsfuse.core.tally import Moments, take_moments
 
 RNG = np.random.default_rng(0)
@@ -47,3 +47,37 @@ def test_all_bands_of_a_noisy_image_are_usable() -> None:
     noise = RNG.uniform(0.3, 0.5, 20)
     assert usable_bands(moments(noise, 1.0), noise).all()
     assert usable_bands(moments(np.zeros(5), 0.0), np.zeros(5)).all()
+
+
+CLEAR = BandGroup(20, 0.005, 1.0), BandGroup(0, np.nan, np.nan)
+POOR = replace(MS, relative=0.09, band_relative=(0.08, 0.1))
+
+
+def test_the_advice_depends_on_what_is_known_of_the_response() -> None:
+    """A stated response needs no sensor; an image with a tone curve is to be replaced."""
+    texts = {
+        name: findings_of(GOOD, CLEAR, POOR, images)[1].text
+        for name, images in {
+            "estimated": ImagePair(correlation=0.97),
+            "stated": ImagePair("response curves of sentinel-2a", correlation=0.97),
+            "curved": ImagePair(curved=True, correlation=0.97),
+        }.items()
+    }
+    assert "--rgb-sensor" in texts["estimated"]
+    assert "--rgb-sensor" not in texts["stated"]
+    assert "response curves of sentinel-2a" in texts["stated"]
+    assert "mask what changed" in texts["stated"]
+    assert "tone curve" in texts["curved"]
+    assert "linear image" in texts["curved"]
+    assert all("0.970" in text for text in texts.values())
+    assert "--rgb-sensor" not in findings_of(GOOD, CLEAR, MS)[1].text, "a good one needs no advice"
+
+
+def test_figures_that_disagree_are_explained_and_others_are_not() -> None:
+    reason = "HQNR is good nevertheless"
+    assert reason in findings_of(GOOD, CLEAR, POOR)[1].text
+    assert reason not in findings_of(GOOD, CLEAR, MS)[1].text
+    low = GOOD | {"hqnr": 0.7, "d_s": 0.3}
+    assert reason not in findings_of(low, CLEAR, POOR)[1].text
+    assert "Both consistencies are better" in findings_of(low, CLEAR, MS)[2].text
+    assert "Both consistencies" not in findings_of(low, CLEAR, POOR)[2].text
