@@ -96,7 +96,8 @@ class OutputLayout:
         Stored no-data value. NaN for float32; for integers the minimum or the maximum of the type
         (default -32768 and 65535).
     chunk : tuple of int
-        Chunk ``(bands, rows, columns)`` of the store, clipped to the shape.
+        Largest chunk ``(bands, rows, columns)`` of the store; it becomes the chunk, clipped to the
+        shape, with as few bands as the same number of chunks needs: the rest would be padding.
     wavelength, fwhm : tuple of float
         In nanometres; NaN where unknown.
     good : tuple of bool
@@ -145,12 +146,13 @@ class OutputLayout:
             raise PlanError(f"an output has at least one band, row and column, got {self.shape}")
         if len(self.transform) != 6:
             raise PlanError(f"transform holds six numbers, got {len(self.transform)}")
-        clipped = tuple(min(pair) for pair in zip(self.chunk, self.shape, strict=True))
+        depth, *side = (min(pair) for pair in zip(self.chunk, self.shape, strict=True))
+        depth = math.ceil(self.bands / math.ceil(self.bands / depth))
         unknown = (math.nan,) * self.bands
         settled = {
             "transform": tuple(float(number) for number in self.transform),
             "nodata": _NODATA[self.dtype] if self.nodata is None else float(self.nodata),
-            "chunk": clipped,
+            "chunk": (depth, *side),
             "wavelength": tuple(float(nm) for nm in self.wavelength) or unknown,
             "fwhm": tuple(float(nm) for nm in self.fwhm) or unknown,
             "good": tuple(bool(flag) for flag in self.good) or (True,) * self.bands,

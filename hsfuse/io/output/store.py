@@ -9,7 +9,9 @@ import io
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
@@ -114,26 +116,20 @@ class Store(PartialOutput):
             If writing fails.
         """
         block = self._check(row, column, values.shape)
-        place = slice(row, row + block.rows), slice(column, column + block.columns)
+        bands, depth = self.layout.bands, self.layout.chunk[0]
         missing = clipped = 0
         try:
             store = zarr_store(self.root)
             target = RecordingStore(store)
             cube = zarr.open_array(target, path=CUBE, mode="r+", zarr_format=3)
-            # The bands of one chunk at a time: encoding all would need several times the block.
-            for first in range(0, self.layout.bands, self.layout.chunk[0]):
-                bands = slice(first, min(first + self.layout.chunk[0], self.layout.bands))
-                stored, beyond = encode(values[bands], self.layout)
-                gaps = int(np.count_nonzero(np.isnan(values[bands])))
-                # Without gaps no chunk is empty, so that zarr need not compare them.
-                cube.with_config({"write_empty_chunks": not gaps})[bands, *place] = stored
+            for first in range(0, bands, depth):
+                planes = slice(first, min(first + depth, bands))
+                gaps, beyond = self._write_planes(cube, (planes,), values[planes], block)
                 missing += gaps
                 clipped += beyond
             if self.layout.standard_error:
-                stored, beyond = encode(values[self.layout.bands :], self.layout)
                 error = zarr.open_array(target, path=STANDARD_ERROR, mode="r+", zarr_format=3)
-                error[place] = stored[0]
-                clipped += beyond
+                clipped += self._write_planes(error, (), values[bands:], block)[1]
             chunks = {key: target.hashes.get(key) for key in self.chunk_keys(block)}
             if isinstance(self.root, Path):
                 _sync_all(self.root, [key for key, digest in chunks.items() if digest is not None])
@@ -143,6 +139,34 @@ class Store(PartialOutput):
             {key: store.tags[key] for key in target.hashes} if isinstance(store, UrlStore) else {}
         )
         return Receipt(block, chunks, missing, clipped, tags=tags)
+
+    def _write_planes(
+        self,
+        array: zarr.Array[Any],
+        planes: tuple[slice, ...],
+        values: NDArray[np.floating],
+        block: Block,
+    ) -> tuple[int, int]:
+        """Write planes of a block; return the number of gaps and of clipped values."""
+        missing = clipped = 0
+        # A chunk at a time: of a larger array zarr copies each into one that it filled before.
+        for row, column in product(
+            range(0, block.rows, self.layout.chunk[1]),
+            range(0, block.columns, self.layout.chunk[2]),
+        ):
+            part = values[
+                :, row : row + self.layout.chunk[1], column : column + self.layout.chunk[2]
+            ]
+            stored, beyond = encode(part, self.layout)
+            gaps = int(np.count_nonzero(np.isnan(part)))
+            top, left = block.row + row, block.column + column
+            place = slice(top, top + part.shape[1]), slice(left, left + part.shape[2])
+            # Whether the chunk is empty is found already, so that zarr need not compare it.
+            target = array.with_config({"write_empty_chunks": gaps < part.size})
+            target[*planes, *place] = stored if planes else stored[0]
+            missing += gaps
+            clipped += beyond
+        return missing, clipped
 
     def write_models(self, unit: tuple[int, int], values: NDArray[np.float32]) -> ModelReceipt:
         """

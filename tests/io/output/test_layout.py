@@ -1,5 +1,6 @@
 import math
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -50,6 +51,19 @@ def test_a_block_that_would_share_a_chunk_is_refused():
         blocks(layout, 24)
     with pytest.raises(PlanError, match="multiple of the chunk"):
         blocks(layout, 0)
+
+
+@pytest.mark.parametrize(
+    ("bands", "depth"), [(1, 1), (25, 25), (26, 13), (60, 20), (61, 21), (224, 25)]
+)
+def test_chunks_hold_hardly_more_bands_than_the_output_has(bands, depth):
+    """Bands beyond the last one would be padding, which is compressed and read all the same."""
+    layout = OutputLayout(bands, 300, 300, TRANSFORM, chunk=(25, 256, 256))
+    assert layout.chunk == (depth, 256, 256)
+    count = math.ceil(bands / depth)
+    assert count == math.ceil(bands / 25)
+    assert count * depth - bands < count
+    assert replace(layout).chunk == layout.chunk  # as a layout that is read from a store
 
 
 @pytest.mark.parametrize("bands", [3, 150, 450, 5000])
