@@ -63,7 +63,7 @@ def arguments() -> set[str]:
     public = (getattr(hsfuse, name) for name in hsfuse.__all__)
     functions = [each for each in public if inspect.isfunction(each)]
     names = {name for each in functions for name in inspect.signature(each).parameters}
-    return names | {field.name for field in fields(Settings)} | {"max_error", "bbox_crs"}
+    return names | {field.name for each in (Settings, hsfuse.Recipe) for field in fields(each)}
 
 
 @pytest.mark.parametrize(("path", "text"), named())
