@@ -34,8 +34,8 @@ class Excess:
         HS value; 0 without one.
     value, hs_maximum : float
         The largest one by this measure, and the largest HS value of its band.
-    band : int
-        Index of its band.
+    band, row, column : int
+        Index of its band, and its pixel.
     """
 
     count: int = 0
@@ -43,6 +43,8 @@ class Excess:
     value: float = 0.0
     hs_maximum: float = 0.0
     band: int = 0
+    row: int = 0
+    column: int = 0
 
     def __add__(self, other: Excess) -> Excess:
         larger = self if self.contrast >= other.contrast else other
@@ -98,7 +100,7 @@ class BrightRange:
         usable = coarse > 0
         return float(np.max(fine[usable] / coarse[usable], initial=1.0))
 
-    def excess(self, values: NDArray[np.floating]) -> Excess:
+    def excess(self, values: NDArray[np.floating], first: tuple[int, int] = (0, 0)) -> Excess:
         """
         Return the values whose contrast is larger than the sharpening explains.
 
@@ -106,13 +108,15 @@ class BrightRange:
         ----------
         values : ndarray of shape (HS bands, rows, columns)
             Fused values, NaN for no data.
+        first : tuple of int
+            Row and column of the first pixel.
 
         Examples
         --------
         >>> one = np.ones(1)
         >>> bright = BrightRange(one, 3 * one, one, 5 * one, 3 * one)  # twice as sharp
         >>> bright.excess(np.array([[[2.0, 6.9, 7.1]]]))
-        Excess(count=1, contrast=3.05, value=7.1, hs_maximum=3.0, band=0)
+        Excess(count=1, contrast=3.05, value=7.1, hs_maximum=3.0, band=0, row=0, column=2)
         """
         total, most = Excess(), _MARGIN * self.sharpening
         for band, plane in enumerate(values):
@@ -121,9 +125,19 @@ class BrightRange:
                 continue
             count = int(np.count_nonzero(plane > median + most * span))
             if count:
-                value = float(np.nanmax(plane))
+                place = int(np.nanargmax(plane))
+                value = float(plane.flat[place])
+                row, column = divmod(place, plane.shape[1])
                 contrast = round(float((value - median) / span), 9)
-                total += Excess(count, contrast, value, float(self.highest[band]), band)
+                total += Excess(
+                    count,
+                    contrast,
+                    value,
+                    float(self.highest[band]),
+                    band,
+                    row + first[0],
+                    column + first[1],
+                )
         return total
 
 

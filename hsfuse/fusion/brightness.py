@@ -33,7 +33,7 @@ def find_excess(plan: Plan, read: BlockInput, values: NDArray[np.float32]) -> Ex
     """
     fine = read.fine.values
     known = plan.bright.including(read.hs.values, fine, _degraded(plan, read))
-    return known.excess(values[: plan.shape[0]])
+    return known.excess(values[: plan.shape[0]], (read.rows.start, read.columns.start))
 
 
 def _degraded(plan: Plan, read: BlockInput) -> NDArray[np.float32]:

@@ -274,6 +274,9 @@ def excess_as_dict(outcome: Outcome) -> dict[str, object]:
         "wavelength": hs["wavelength"].values[excess.band],
         "value": excess.value,
         "hs_maximum": excess.hs_maximum,
+        "row": excess.row,
+        "column": excess.column,
+        "covered": bool(outcome.job.plan.radiometry.covered[excess.band]),
     }
     return {
         "values": excess.count,

@@ -25,7 +25,7 @@ def test_values_above_the_limit_of_their_band_are_counted_and_the_largest_is_nam
     values[0, 0] = np.nan, LIMITS[0] + 0.01
     values[1, 1] = LIMITS[1] + 8
     found = BRIGHT.excess(values)
-    assert found == Excess(3, (LIMITS[1] + 6) / 4, LIMITS[1] + 8, 6.0, 1)
+    assert found == Excess(3, (LIMITS[1] + 6) / 4, LIMITS[1] + 8, 6.0, 1, row=1, column=0)
 
 
 @given(st.floats(0.01, 100), st.floats(-100, 100))

@@ -34,6 +34,15 @@ def test_the_bright_pixels_of_a_block_are_counted(files: Path) -> None:
     values[2, 3, 4] = 100 * bright.highest[2]
     found = find_excess(plan, read, values)
     assert (found.count, found.band) == (1, 2)
+    assert (found.row, found.column) == (3, 4)
+    last = read_block(plan, *plan.blocks[-1])
+    values, _ = fuse_input(plan, last)
+    values[2, 0, 0] = 100 * bright.highest[2]
+    found = find_excess(plan, last, values)
+    assert (found.row, found.column) == (last.rows.start, last.columns.start)
+    values, _ = fuse_input(plan, read)
+    values[2, 3, 4] = 100 * bright.highest[2]
+    found = find_excess(plan, read, values)
     assert found.value == pytest.approx(100 * bright.highest[2])
     assert found.hs_maximum == pytest.approx(bright.highest[2])
 
