@@ -85,7 +85,10 @@ def assess(
     assessment, maps_of_quality = assess_fused(fused, observed)
     if maps is not None:
         write_raster(maps_of_quality, maps, overwrite=overwrite)
-    click.echo(_as_json(assessment) if as_json else "\n".join(_lines(assessment, bands)))
+    lines = _lines(assessment, bands)
+    if maps is not None:
+        lines.append(f"{'maps':<12}{maps}")
+    click.echo(_as_json(assessment) if as_json else "\n".join(lines))
 
 
 def _as_json(assessment: Assessment) -> str:

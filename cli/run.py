@@ -36,7 +36,7 @@ __all__ = ["run"]
     type=FileOrUrl(),
     metavar="OUT",
     help="Output: .tif (cloud-optimised GeoTIFF), .zarr, .dat or .bsq (ENVI), .nc (netCDF).  "
-    "[default: <scene>_fused.tif]",
+    "[default: <scene>_fused.tif in the folder of SCENE]",
 )
 @run_options
 @stac_options
@@ -46,7 +46,8 @@ __all__ = ["run"]
     "--report/--no-report",
     default=True,
     show_default=True,
-    help="Write a record (OUT.json), a picture (OUT.png) and a page (OUT.html) beside the output.",
+    help="Write a record (OUT.json), a picture (OUT.png) and a page (OUT.html) beside the output. "
+    "A style for QGIS is written in any case.",
 )
 @click.option(
     "--page/--no-page",

@@ -186,6 +186,8 @@ def simulate(
 
 
 def _print_paths(files: SimulatedFiles, as_json: bool) -> None:
+    from hsfuse.report.beside import styles_of
+
     if as_json:
         click.echo(
             json.dumps({name: str(path) for name, path in files._asdict().items()}, indent=2)
@@ -193,3 +195,5 @@ def _print_paths(files: SimulatedFiles, as_json: bool) -> None:
         return
     for label, path in zip(("HS image", "MS image", "reference"), files, strict=True):
         click.echo(f"{label:<12}{path}")
+    names = ", ".join(style.name for style in styles_of(*files))
+    click.echo(f"{'beside them':<12}{names} (styles for QGIS)\n" if names else "", nl=False)

@@ -23,6 +23,7 @@ from hsfuse.io.input.labels import raster_band_labels, raster_notes
 from hsfuse.io.names import STANDARD_ERROR, error_file
 from hsfuse.pair.notes import SHIFT_NOTE
 from hsfuse.pair.response import suggest_hs_sensor
+from hsfuse.report.beside import files_beside
 from hsfuse.report.inputs import (
     PartOfPair,
     describe_extent,
@@ -186,7 +187,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
             ("quality", f"{finding.quality}: {finding.text}")
             for finding in (paths.findings[2:] if paths else ())
         ),
-        ("beside it", _files(paths) if paths else ""),
+        ("beside it", _files(outcome, paths)),
     ]
     return table(lines)
 
@@ -384,13 +385,8 @@ def _consistency(outcome: Outcome, findings: Sequence[Finding]) -> list[tuple[st
     return list(zip(labels, texts, strict=True))
 
 
-def _files(paths: ReportPaths) -> str:
-    files = [
-        *([f"{paths.page.name} (report: open it in a browser)"] if paths.page else []),
-        f"{paths.quicklook.name} (quicklook)",
-        f"{paths.sidecar.name} (record)",
-    ]
-    return ", ".join(files)
+def _files(outcome: Outcome, paths: ReportPaths | None) -> str:
+    return ", ".join(f"{file.name} ({what})" for file, what in files_beside(outcome.path, paths))
 
 
 def _difference(discrepancy: Discrepancy, units: str = "") -> str:

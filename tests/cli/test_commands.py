@@ -25,7 +25,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = hsfuse("sample", folder, *SMALL, "--size", "12", "14")
     assert result.exit_code == 0, result.output
     assert [line[:12].strip() for line in result.stdout.splitlines()] == [
-        "HS image", "MS image", "reference",
+        "HS image", "MS image", "reference", "beside them",
     ]  # fmt: skip
     return folder
 

@@ -150,6 +150,23 @@ def test_a_figure_of_consistency_and_a_path_stand_once(outcome: Outcome):
         assert path.name in lines(text)["beside it"]
 
 
+@pytest.mark.parametrize("name", ["out.tif", "out.dat", "out.nc", "out.zarr"])
+def test_every_file_beside_an_output_is_told(outcome: Outcome, tmp_path: Path, name: str):
+    """Also without a report; a style that the user made is none of them."""
+    folder = outcome.path.parent
+    settings = replace(outcome.job.settings, align=False, creation_options={})
+    done = execute(prepare(folder / "scene.tif", folder / "rgb.tif", tmp_path / name, settings))
+    for report in (False, True):
+        paths = write_report(done, page=False) if report else None
+        told = lines(summarise(done, paths)).get("beside it", "")
+        assert {word for word in told.replace(",", " ").split() if word.startswith("out")} == {
+            file.name for file in tmp_path.iterdir() if file.name != name
+        }
+    if (style := tmp_path / "out.qml").exists():
+        style.write_text("<qgis/>")
+        assert style.name not in summarise(done)
+
+
 def test_a_corrected_shift_stands_once_in_the_plan(outcome: Outcome):
     """The note on it is part of the line of the co-registration."""
     note = f"{SHIFT_NOTE}: 0.5 HS pixels up, corrected in the output grid; the file is untouched"

@@ -24,7 +24,7 @@ from hsfuse.io.files.replacement import write_file
 from hsfuse.io.output.planes import Piece
 from hsfuse.io.settings import STYLE
 
-__all__ = ["StretchSample", "style_path", "write_style"]
+__all__ = ["StretchSample", "style_path", "write_style", "written_style"]
 
 _COLOURS = ("red", "green", "blue")
 _MARK = "written by hsfuse"
@@ -81,6 +81,14 @@ class StretchSample:
         return limits
 
 
+def written_style(path: Path) -> Path | None:
+    """Return the style of a raster if hsfuse wrote it; None if there is none, or a user's."""
+    style = style_path(path)
+    if not style.is_file() or _MARK not in style.read_text(encoding="utf-8", errors="replace"):
+        return None
+    return style
+
+
 def write_style(path: Path, sample: StretchSample, scale: float = 1.0, offset: float = 0.0) -> None:
     """
     Write the style of a raster; a style made by the user is not replaced.
@@ -95,7 +103,7 @@ def write_style(path: Path, sample: StretchSample, scale: float = 1.0, offset: f
         Scale and offset of the stored numbers that GDAL applies.
     """
     style = style_path(path)
-    if style.exists() and _MARK not in style.read_text(encoding="utf-8", errors="replace"):
+    if style.exists() and written_style(path) is None:
         return
     if not sample.bands:
         style.unlink(missing_ok=True)
