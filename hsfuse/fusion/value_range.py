@@ -82,6 +82,7 @@ def apply_lower_limit(values: NDArray[np.float32], lower: NDArray[np.float32]) -
     """
     limited = 0
     for plane, limit in zip(values, lower, strict=False):
-        limited += int(np.count_nonzero(plane < limit))
-        np.maximum(plane, limit, out=plane)
+        if not plane.min(initial=np.inf) > limit:  # or there are gaps
+            limited += int(np.count_nonzero(plane < limit))
+            np.maximum(plane, limit, out=plane)
     return limited

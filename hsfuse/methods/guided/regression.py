@@ -197,7 +197,12 @@ class GuidedFuser(OnePass):
         degrade = Degrade.between(window.geometry, self.psf, device=self.device)
         share = degrade.forward(fine_valid.to(degrade.rows))
         used = valid & (share > self.settings.minimum_coverage)
-        degraded = torch.stack([degrade.forward(f * fine_valid) for f in _regressors(fine)])
+        degraded = torch.stack(
+            [
+                degrade.forward(feature * fine_valid) if weight.any() else torch.zeros_like(share)
+                for weight, feature in zip(self.weights.T, _regressors(fine), strict=True)
+            ]
+        )
         degraded = over_share(degraded, share)
         residual = observed - torch.tensordot(self._tensor(self.weights), degraded, dims=1)
         coefficients = self._local(window, residual, used, fine, fine_valid)
