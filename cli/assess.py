@@ -73,7 +73,8 @@ def assess(
     \b
     Examples:
       hsfuse assess scene_fused.tif scene.tif rgb.tif
-      hsfuse assess other.tif scene.tif rgb.tif --hs-sensor enmap --maps quality.tif
+      hsfuse assess other.tif scene.tif rgb.tif --hs-sensor enmap \\
+          --maps quality.tif
     """  # noqa: D301 - click reads the mark
     from hsfuse.assessment.comparison import assess_fused, observed_for
     from hsfuse.io.write import check_output, write_raster
@@ -131,14 +132,14 @@ def _lines(assessment: Assessment, bands: bool) -> list[str]:
 
 
 def _band_lines(assessment: Assessment) -> list[str]:
-    lines = ["", f"{'HS band':<18}{'RMSE':<12}{'relative':<10}{'D_lambda':<10}D_s"]
+    lines = ["", f"{'HS band':<26}{'RMSE':<12}{'relative':<10}{'D_lambda':<10}D_s"]
     distortions = zip(assessment.band_d_lambda, assessment.band_d_s, strict=True)
     for line, (spectral, spatial) in zip(_rmse_lines(assessment.hs), distortions, strict=True):
         lines.append(f"{line}{spectral:<10.4f}{spatial:.4f}")
-    return [*lines, "", f"{'MS band':<18}{'RMSE':<12}relative", *_rmse_lines(assessment.ms)]
+    return [*lines, "", f"{'MS band':<26}{'RMSE':<12}relative", *_rmse_lines(assessment.ms)]
 
 
 def _rmse_lines(consistency: Consistency) -> list[str]:
-    bands = consistency.band_name, consistency.band_rmse, consistency.band_relative
+    bands = consistency.band_label, consistency.band_rmse, consistency.band_relative
     figures = zip(*bands, strict=True)
-    return [f"{name:<18}{rmse:<12.5g}{percent(relative):<10}" for name, rmse, relative in figures]
+    return [f"{name:<26}{rmse:<12.5g}{percent(relative):<10}" for name, rmse, relative in figures]

@@ -126,7 +126,8 @@ def batch(
     \b
     Examples:
       hsfuse batch pairs.csv -o fused
-      hsfuse batch --pair 'hs/{id}_hs.tif' 'ms/{id}_rgb.tif' -o fused --method guided
+      hsfuse batch --pair 'hs/{id}_hs.tif' 'ms/{id}_rgb.tif' -o fused \\
+          --method guided
       hsfuse batch items.json -o fused --format zarr --memory 8GB
       hsfuse batch pairs.csv -o fused --dry-run
     """  # noqa: D301 - click reads the mark

@@ -27,6 +27,8 @@ __all__ = [
     "verbose_option",
 ]
 
+_MOST_CHOICES = 8  # that the help of an option lists
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -43,8 +45,9 @@ class FromLibrary(click.ParamType):  # type: ignore[type-arg]  # generic from cl
         self.load = load
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """Show the choices in the help."""
-        return f"[{'|'.join(self.load())}]"
+        """Show the choices in the help, if they are few."""
+        choices = tuple(self.load())
+        return f"[{'|'.join(choices)}]" if len(choices) <= _MOST_CHOICES else "NAME"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the value, if it is one of the choices."""
@@ -266,7 +269,7 @@ pair_options = _together(
         type=FromLibrary(_methods),
         default="ms-ssfnet",
         show_default=True,
-        help="Fusion method; `hsfuse methods` describes them.",
+        help="Fusion method, one of `hsfuse methods`.",
     ),
     input_options,
     click.option(

@@ -88,11 +88,13 @@ def run(
     \b
     Examples:
       hsfuse run scene.tif rgb.tif
-      hsfuse run enmap.bsq s2.tif -o out.zarr --hs-sensor enmap --rgb-sensor sentinel-2a
+      hsfuse run enmap.bsq s2.tif -o out.zarr --hs-sensor enmap \\
+          --rgb-sensor sentinel-2a
       hsfuse run ENMAP01-____L2A-.../ S2A_MSIL2A_....SAFE -o out.tif
       hsfuse run s3://bucket/scene.tif s3://bucket/rgb.tif -o s3://bucket/out.zarr
       hsfuse run scene.tif rgb.tif --dry-run
-      hsfuse run scene.tif rgb.tif --dtype int16 --scale 0.0001 --co COMPRESS=DEFLATE
+      hsfuse run scene.tif rgb.tif --dtype int16 --scale 0.0001 \\
+          --co COMPRESS=DEFLATE
     """  # noqa: D301 - click reads the mark
     from hsfuse.fusion.settings import Settings, check_weights
 

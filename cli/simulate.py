@@ -95,7 +95,8 @@ def sample(directory: Path, *, as_json: bool, **choices: Any) -> None:
     \b
     Examples:
       hsfuse sample demo
-      hsfuse sample demo --hs-sensor prisma --rgb-sensor sentinel-2a:B2,B3,B4 --size 60 80
+      hsfuse sample demo --hs-sensor prisma --size 60 80 \\
+          --rgb-sensor sentinel-2a:B2,B3,B4
     """  # noqa: D301 - click reads the mark
     from hsfuse.synthetic.sample import write_sample
 
@@ -175,8 +176,8 @@ def simulate(
     \b
     Examples:
       hsfuse simulate cube.tif -o pair --rgb-sensor nikon-d700 --ratio 16
-      hsfuse simulate cube.hdr -o pair --rgb-sensor sentinel-2a:B2,B3,B4,B8 --ratio 4 \\
-          --hs-snr 30 --ms-snr 40
+      hsfuse simulate cube.hdr -o pair --rgb-sensor sentinel-2a:B2,B3,B4,B8 \\
+          --ratio 4 --hs-snr 30 --ms-snr 40
     """  # noqa: D301 - click reads the mark
     from hsfuse.io.read import open_raster
     from hsfuse.synthetic.simulated_files import simulate as make

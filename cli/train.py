@@ -237,11 +237,12 @@ def train(
     \b
     Examples:
       hsfuse train cubes/*.tif -o mine.safetensors --validation held-out.tif
-      hsfuse train flights/*.bsq -o s2.safetensors --rgb-sensor sentinel-2a:B2,B3,B4,B8 \\
-          --ratio 3 6 --terms "CC BY 4.0"
+      hsfuse train flights/*.bsq -o s2.safetensors \\
+          --rgb-sensor sentinel-2a:B2,B3,B4,B8 --ratio 3 6 --terms "CC BY 4.0"
       hsfuse train cave/*.tif -o r16.safetensors --recipe paper --scales 4 \\
           --rgb-sensor nikon-d700 --hs-sensor cave-31
-      hsfuse train cave/*.tif -o cnn.safetensors --network ssf-cnn --rgb-sensor nikon-d700
+      hsfuse train cave/*.tif -o cnn.safetensors --network ssf-cnn \\
+          --rgb-sensor nikon-d700
     """  # noqa: D301 - click reads the mark
     from hsfuse.learning.recipe import default_recipe
     from hsfuse.learning.train import train as run_training

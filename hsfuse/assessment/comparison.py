@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hsfuse.assessment.figures import (
     Assessment,
     BandGroup,
+    BandNames,
     consistency,
     indices,
     usable_bands,
@@ -37,7 +38,7 @@ from hsfuse.core.grid import Span, spread_evenly
 from hsfuse.errors import PairError
 from hsfuse.fusion.settings import FusionSettings
 from hsfuse.io.files.url import as_path
-from hsfuse.io.input.labels import raster_label
+from hsfuse.io.input.labels import raster_band_labels, raster_label
 from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.output.provenance import is_record_of
 from hsfuse.io.output.records import read_record, record_path
@@ -252,10 +253,15 @@ def _total_sums(
     return reduce(add, (by_number[number] for number in range(len(places))))
 
 
+def _band_names(raster: xr.DataArray, bands: NDArray[np.intp]) -> BandNames:
+    names, labels = raster["band_name"].values, raster_band_labels(raster)
+    return BandNames(tuple(str(names[b]) for b in bands), tuple(labels[b] for b in bands))
+
+
 def _assessment(total: Sums, placed: Placed, observed: ObservedPair) -> Assessment:
     pair, distortion = observed.pair, total.distortion
-    names = tuple(str(name) for name in pair.hs["band_name"].values[placed.bands])
-    ms_names = tuple(str(name) for name in pair.rgb["band_name"].values)
+    names = _band_names(pair.hs, placed.bands)
+    ms_names = _band_names(pair.rgb, np.arange(pair.rgb.sizes["band"]))
     by_band = distortion.spectral(), distortion.spatial()
     limits = indices(total.noise)
     figures = indices(distortion) | {

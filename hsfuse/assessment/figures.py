@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,8 @@ class Consistency:
         ``rmse`` and ``relative`` of each band.
     band_name : tuple of str
         Names of these bands.
+    band_label : tuple of str
+        Their numbers in the image, with name and wavelength, for messages.
     pixels : int
         Number of pixels compared.
     units : str
@@ -61,8 +63,16 @@ class Consistency:
     band_rmse: tuple[float, ...] = field(repr=False)
     band_relative: tuple[float, ...] = field(repr=False)
     band_name: tuple[str, ...] = field(repr=False)
+    band_label: tuple[str, ...] = field(repr=False)
     pixels: int
     units: str
+
+
+class BandNames(NamedTuple):
+    """Names of the compared bands, and their labels in messages."""
+
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +149,7 @@ class Assessment:
         )
 
 
-def consistency(moments: Moments, angle: Mean, names: tuple[str, ...], units: str) -> Consistency:
+def consistency(moments: Moments, angle: Mean, bands: BandNames, units: str) -> Consistency:
     """Return the consistency figures computed from accumulated moments."""
     error, square = moments.error, moments.truth_square
     return Consistency(
@@ -148,7 +158,8 @@ def consistency(moments: Moments, angle: Mean, names: tuple[str, ...], units: st
         sam=angle.value(),
         band_rmse=tuple(_root(value, moments.pixels) for value in error),
         band_relative=tuple(_root(*sums) for sums in zip(error, square, strict=True)),
-        band_name=names,
+        band_name=bands.names,
+        band_label=bands.labels,
         pixels=moments.pixels,
         units=units,
     )

@@ -170,7 +170,7 @@ def _ms_finding(ms: Consistency, images: ImagePair) -> Finding:
     }
     text = (
         f"{meaning[quality]}: seen through the SRF, the output differs from the {image} by "
-        f"{percent(ms.relative)}, most in {ms.band_name[worst]} by "
+        f"{percent(ms.relative)}, most in {ms.band_label[worst]} by "
         f"{percent(ms.band_relative[worst])}"
     )
     return Finding(quality, f"{text}{_ms_causes(images, image) if quality == 'poor' else ''}")

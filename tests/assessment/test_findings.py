@@ -12,7 +12,9 @@ from hsfuse.core.tally import Moments, take_moments
 RNG = np.random.default_rng(0)
 GOOD = {"hqnr": 0.97, "hqnr_limit": 0.99, "qnr": 0.96, "qnr_limit": 0.99,
         "d_lambda": 0.01, "d_lambda_k": 0.01, "d_s": 0.02}  # fmt: skip
-MS = Consistency(1.0, 0.005, 0.1, (1.0, 1.0), (0.004, 0.006), ("a", "b"), 100, "")
+MS = Consistency(
+    1.0, 0.005, 0.1, (1.0, 1.0), (0.004, 0.006), ("a", "b"), ("band 1 (a)", "band 2 (b)"), 100, ""
+)
 
 
 def moments(noise: np.ndarray, times: float) -> Moments:

@@ -28,6 +28,23 @@ def test_every_option_is_listed_once_in_a_group(name: str) -> None:
     assert shown <= {"--config", "--dry-run", "--json", "--quiet", "--verbose", "--help"}
 
 
+def commands() -> list[list[str]]:
+    """Return the words of every command, of groups also."""
+    found: list[list[str]] = [[]]
+    for name, command in main.commands.items():
+        inner = command.commands if isinstance(command, click.Group) else {}
+        found += [[name], *([name, each] for each in inner)]
+    return found
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_the_help_fits_a_terminal_of_80_columns(words: list[str]) -> None:
+    """Also the examples, which click does not wrap."""
+    result = CliRunner().invoke(main, [*words, "--help"], terminal_width=80)
+    assert result.exit_code == 0
+    assert [line for line in result.stdout.splitlines() if len(line) > 80] == []
+
+
 def test_every_name_of_a_group_is_an_option_of_a_command() -> None:
     """So that a renamed option does not leave its group unnoticed."""
     names = {param.name for command in main.commands.values() for param in command.params}
