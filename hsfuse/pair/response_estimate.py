@@ -180,7 +180,9 @@ def _estimate_band(
     contradicts = False
     if colour is not None:
         low, high = _SETTINGS.colours[colour]
-        named = possible & (gaussians.centroid >= low) & (gaussians.centroid <= high)
+        named = possible.copy()
+        for at in (gaussians.centre, gaussians.centroid):
+            named &= (at >= low) & (at <= high)
         contradicts = not named.any()
         if not contradicts:
             best = int(np.argmin(np.where(named, mean, np.inf)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -43,11 +44,12 @@ from hsfuse.io.preview import preview_raster, read_file_window, read_window
 from hsfuse.io.read import open_raster
 from hsfuse.observe import Degrade
 from hsfuse.report.record import grid_of
+from hsfuse.report.srf_panel import draw_srf, srf_title
 
 if TYPE_CHECKING:
     from hsfuse.fusion.plan import Plan
 
-__all__ = ["draw_quicklook"]
+__all__ = ["draw_quicklook", "quicklook_figure"]
 
 Image = NDArray[np.float32]
 
@@ -75,6 +77,11 @@ class _Style:
     width: float = 12.6
     dpi: int = 110
     text: float = 9.5
+    headline: float = 11
+    # Mean width of a character of a title relative to the font size, on the safe side; and inches
+    # beside a panel for labels of axes and colour bars.
+    character: float = 0.58
+    beside: float = 0.55
 
 
 _STYLE = _Style()
@@ -114,6 +121,14 @@ def draw_quicklook(plan: Plan, path: AnyPath) -> bytes:
     RasterError
         If an input or the output cannot be read.
     """
+    figure = quicklook_figure(plan, path)
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", metadata={"Software": f"hsfuse {version('hsfuse')}"})
+    return stream.getvalue()
+
+
+def quicklook_figure(plan: Plan, path: AnyPath) -> Figure:
+    """Return the figure of :func:`draw_quicklook`."""
     pair, geometry = plan.pair, plan.pair.geometry
     hs_bands = natural_bands(pair.hs["wavelength"].values, plan.radiometry.good)
     rgb_bands = natural_bands(
@@ -129,13 +144,14 @@ def draw_quicklook(plan: Plan, path: AnyPath) -> bytes:
 
     width = _STYLE.width / 3
     height = width * min(max(geometry.y.fine / geometry.x.fine, 0.4), 1.6)
-    heights = [height, width, 2.7]
+    heights = [height, width, 2.7, 1.6]
     figure = Figure(
-        figsize=(_STYLE.width, sum(heights) + 1.3), dpi=_STYLE.dpi, layout="constrained"
+        figsize=(_STYLE.width, sum(heights) + 1.9), dpi=_STYLE.dpi, layout="constrained"
     )
     FigureCanvasAgg(figure)
-    figure.suptitle(_headline(plan, path), x=0.01, ha="left", fontsize=11)
-    cells = figure.add_gridspec(3, 3, height_ratios=heights)
+    headline = _wrapped(_headline(plan, path), 0.95 * _STYLE.width, _STYLE.headline)
+    figure.suptitle(headline, x=0.01, ha="left", fontsize=_STYLE.headline)
+    cells = figure.add_gridspec(4, 3, height_ratios=heights)
     overviews = [figure.add_subplot(cells[0, place]) for place in range(3)]
     details = [figure.add_subplot(cells[1, place]) for place in range(3)]
     coarse = Span(0, geometry.y.coarse), Span(0, geometry.x.coarse)
@@ -152,9 +168,10 @@ def draw_quicklook(plan: Plan, path: AnyPath) -> bytes:
         _draw_scale_bar(axes, plan, columns)
     _draw_spectra(figure.add_subplot(cells[2, :2]), details, plan, detail)
     _draw_map(figure, figure.add_subplot(cells[2, 2]), plan, path, detail)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", metadata={"Software": f"hsfuse {version('hsfuse')}"})
-    return stream.getvalue()
+    responses = figure.add_subplot(cells[3, :])
+    draw_srf(responses, plan, _STYLE.text)
+    _title(responses, srf_title(plan), columns=3)
+    return figure
 
 
 def _detail(plan: Plan, path: AnyPath, rows: Span, columns: Span) -> _Detail:
@@ -193,8 +210,16 @@ def _show(axes: Axes, picture: Image, extent: tuple[float, float, float, float])
     axes.set(xticks=[], yticks=[], facecolor=(NO_DATA,) * 3)
 
 
-def _title(axes: Axes, text: str) -> None:
-    axes.set_title(text, loc="left", fontsize=_STYLE.text)
+def _title(axes: Axes, text: str, columns: float = 1) -> None:
+    """Set the title of a panel that is some columns of the figure wide, in as many lines."""
+    wrapped = _wrapped(text, columns * (_STYLE.width / 3 - _STYLE.beside), _STYLE.text)
+    axes.set_title(wrapped, loc="left", fontsize=_STYLE.text)
+
+
+def _wrapped(text: str, width: float, size: float) -> str:
+    """Break a text to a width in inches, at a font size in points."""
+    characters = int(72 * width / (_STYLE.character * size))
+    return textwrap.fill(text, characters, break_on_hyphens=False)
 
 
 def _frame(detail: _Detail) -> Rectangle:
@@ -271,7 +296,7 @@ def _draw_map(figure: Figure, axes: Axes, plan: Plan, path: AnyPath, detail: _De
         plane, extent=extent, interpolation="nearest", aspect="equal", cmap=_STYLE.map_colours
     )
     axes.set(xticks=[], yticks=[], facecolor=(NO_DATA,) * 3)
-    _title(axes, title)
+    _title(axes, title, columns=0.9)  # less the colour bar
     bar = figure.colorbar(drawn, ax=axes)
     bar.set_label(units or "value (the file states no units)", fontsize=_STYLE.text)
     bar.ax.tick_params(labelsize=_STYLE.text)
@@ -299,6 +324,7 @@ def _draw_spectra(axes: Axes, details: Sequence[Axes], plan: Plan, detail: _Deta
         axes,
         "spectra at the dots: HS pixel (thick line), output blurred by the PSF to it (thin line), "
         "output pixel at its centre (dotted)",
+        columns=2,
     )
     axes.set_xlabel(line.label, fontsize=_STYLE.text)
     axes.set_ylabel(units, fontsize=_STYLE.text)
