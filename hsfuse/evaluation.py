@@ -101,7 +101,7 @@ def evaluate(
         if not (math.isfinite(peak) and peak > 0):
             raise PairError(
                 f"{raster_label(pair.truth, 'reference')}: has no value above zero where it is "
-                "compared; give the largest possible value as peak"
+                "compared; give the largest possible value as `--peak`"
             )
     tally: Tally = reduce(add, _map_blocks(pair, partial(_tally, peak=peak)))
     if tally.moments.pixels == 0:

@@ -141,21 +141,24 @@ def test_a_lazily_cropped_raster_lies_where_its_coordinates_are(cubes):
 
 
 @pytest.mark.parametrize(
-    "grid",
+    ("grid", "how"),
     [
-        GRID * Affine.translation(0.5, 0),
-        GRID * Affine.translation(0, 0.1),
-        GRID * Affine.scale(1.01),
-        GRID * Affine.scale(3),
-        Affine.identity(),
+        (GRID * Affine.translation(0.5, 0), "their corners lie 0 rows and 0.5 columns apart"),
+        (GRID * Affine.translation(0, 0.1), "their corners lie 0.1 rows and 0 columns apart"),
+        (GRID * Affine.scale(1.01), "pixel sizes"),
+        (GRID * Affine.scale(3), "pixel sizes"),
+        (GRID * Affine.rotation(1), "pixel sizes|one is rotated"),
+        (Affine.identity(), "pixel sizes"),
     ],
 )
-def test_pixels_that_do_not_line_up_are_refused_with_both_names(cubes, grid):
+def test_pixels_that_do_not_line_up_are_refused_with_both_names(cubes, grid, how):
     truth, estimate = (
         raster(cubes[0]).assign_attrs(source="truth.tif"),
         raster(cubes[1], grid).assign_attrs(source="fused.tif"),
     )
-    with pytest.raises(PairError, match=r"truth.tif and fused.tif: .*do not line up"):
+    with pytest.raises(
+        PairError, match=rf"truth.tif and fused.tif: .*line up: ({how}).*; expected"
+    ):
         evaluate(truth, estimate)
 
 

@@ -8,7 +8,7 @@ import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
 
-from hsfuse.core.text import image_size
+from hsfuse.core.text import along_axes, image_size
 from hsfuse.errors import PairError
 from hsfuse.pair.geometry import transform
 
@@ -103,8 +103,18 @@ def lattice_offset(first: xr.DataArray, second: xr.DataArray, both: str) -> tupl
     shift = max(abs(row - round(row)), abs(column - round(column)))
     if drift + shift > _LATTICE_TOLERANCE:
         raise PairError(
-            f"{both}: their pixels do not line up: "
-            f"transforms {tuple(grid)[:6]} and {tuple(other)[:6]}; the same pixel size and "
-            "corners a whole number of pixels apart are needed"
+            f"{both}: their pixels do not line up: {_misfit(grid, other, drift)}; expected the "
+            "same pixel size, and corners a whole number of pixels apart"
         )
     return round(row), round(column)
+
+
+def _misfit(grid: Affine, other: Affine, drift: float) -> str:
+    """Return in words how two grids differ."""
+    first, second = (along_axes(abs(each.e), abs(each.a)) for each in (grid, other))
+    if first != second:
+        return f"pixel sizes {first} and {second}"
+    if drift > _LATTICE_TOLERANCE:
+        return "one is rotated, or its pixel size differs slightly"
+    step = ~grid * other
+    return f"their corners lie {step.f:.4g} rows and {step.c:.4g} columns apart"

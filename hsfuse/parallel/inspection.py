@@ -121,7 +121,7 @@ def compare_reports(
     if len(found) > 1:
         raise PlanError(
             f"the dask workers have different devices, {' and '.join(found)}; "
-            "choose one with device"
+            "choose one with `--device`"
         )
     return found[0]
 

@@ -163,6 +163,8 @@ def describe_change(share: float) -> str:
     >>> describe_change(0.009)
     '0.9% of the HS pixels are left out: they do not match the MS image (cloud, shadow, change)'
     """
+    if share < 0.0005:
+        return "no HS pixel is left out as changed"
     return (
         f"{share:.1%} of the HS pixels are left out: they do not match the MS image "
         "(cloud, shadow, change)"

@@ -80,7 +80,8 @@ class Alignment:
             )
             if abs(move) >= 0.005
         ]
-        return f"{' and '.join(words) or 'no shift'} (standard error {max(self.shift_error):.3f})"
+        error = max(self.shift_error)
+        return f"{' and '.join(words) or 'no shift'} (standard error {error:.3f} HS pixels)"
 
     @property
     def mismatched(self) -> bool:
