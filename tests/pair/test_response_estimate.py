@@ -39,8 +39,10 @@ def camera(clear: np.ndarray) -> np.ndarray:
 def test_centres_come_back_with_or_without_a_tone_curve(tone: float) -> None:
     """A photograph with gamma has the centres of the linear image, each within its range."""
     spectra, clear = scene()
-    found = estimate_response(spectra, 250 * camera(clear) ** tone, np.ones(900), WAVELENGTH)
-    np.testing.assert_allclose(found.centre, CENTRES, atol=15)
+    seen = camera(clear)
+    seen -= 0.98 * seen.min(axis=1, keepdims=True)  # to shadows, where the curve is steep
+    found = estimate_response(spectra, 250 * seen**tone, np.ones(900), WAVELENGTH)
+    np.testing.assert_allclose(found.centre, CENTRES, atol=10)
     assert (found.lowest <= found.centre + 1e-6).all()
     assert (found.centre <= found.highest + 1e-6).all()
     assert found.response.sum(axis=1) == pytest.approx(1)
