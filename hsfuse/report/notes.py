@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from hsfuse.fusion.undeclared import UndeclaredFill
-from hsfuse.report.wording import describe_excess
+from hsfuse.report.wording import describe_clipped, describe_excess
 
-__all__ = ["describe_clipped", "plan_notes", "result_warnings"]
+__all__ = ["plan_notes", "result_warnings"]
 
 
 def plan_notes(record: Mapping[str, Any]) -> list[str]:
@@ -27,17 +27,3 @@ def result_warnings(record: Mapping[str, Any]) -> list[str]:
         describe_clipped(result.get("clipped_values") or 0),
     ]
     return [text for text in found if text]
-
-
-def describe_clipped(count: int) -> str:
-    """
-    Return the number of clipped values in words; empty for none.
-
-    Examples
-    --------
-    >>> describe_clipped(3)
-    '3 values outside the range of the stored type were set to its limit'
-    """
-    if not count:
-        return ""
-    return f"{count} values outside the range of the stored type were set to its limit"

@@ -33,11 +33,11 @@ from hsfuse.report.inputs import (
     raster_crs,
     raster_size,
 )
-from hsfuse.report.notes import describe_clipped
 from hsfuse.report.record import excess_as_dict, grid_of, stored_bytes
 from hsfuse.report.wording import (
     SRF_WARNING,
     describe_change,
+    describe_clipped,
     describe_excess,
     describe_method,
     describe_psf,

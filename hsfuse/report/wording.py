@@ -17,6 +17,7 @@ __all__ = [
     "PARAMETERS",
     "SRF_WARNING",
     "describe_change",
+    "describe_clipped",
     "describe_excess",
     "describe_method",
     "describe_psf",
@@ -211,3 +212,17 @@ def describe_excess(excess: Mapping[str, Any], units: str = "") -> str:
         "image; do not use these values as measured ones: mask such pixels by `--rgb-mask`, or "
         "leave out values above those of the HS image in statistics"
     )
+
+
+def describe_clipped(count: int) -> str:
+    """
+    Return the number of clipped values in words; empty for none.
+
+    Examples
+    --------
+    >>> describe_clipped(3)
+    '3 values outside the range of the stored type were set to its limit'
+    """
+    if not count:
+        return ""
+    return f"{count} values outside the range of the stored type were set to its limit"
