@@ -272,7 +272,8 @@ def _assessment(total: Sums, placed: Placed, observed: ObservedPair) -> Assessme
     ms = consistency(total.ms, total.ms_angle, ms_names, str(pair.fine.attrs.get("units") or ""))
     noise = observed.noise[placed.bands]
     chosen = usable_bands(total.hs, noise)
-    usable, noisy = (BandGroup.of(total.hs, noise, mask) for mask in (chosen, ~chosen))
+    usable = BandGroup.of(total.hs, noise, chosen)
+    noisy = None if chosen.all() else BandGroup.of(total.hs, noise, ~chosen)
     return Assessment(
         **figures,
         band_d_lambda=tuple(by_band[0].tolist()),

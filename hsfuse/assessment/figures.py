@@ -117,7 +117,7 @@ class Assessment:
         (the consistency property of Wald, Ranchin and Mangolini 1997).
     usable, noisy : BandGroup
         Difference from the HS image in the bands on which its interpretation depends, and in those
-        that are much noisier (:func:`usable_bands`).
+        that are much noisier (:func:`usable_bands`), None where there are none.
     observed : str
         Source of co-registration, PSF and spectral response: the record of a run, or estimation.
     findings : tuple of Finding
@@ -137,7 +137,7 @@ class Assessment:
     hs: Consistency
     ms: Consistency
     usable: BandGroup
-    noisy: BandGroup
+    noisy: BandGroup | None
     observed: str
     findings: tuple[Finding, ...] = ()
 
@@ -188,7 +188,7 @@ class BandGroup:
     bands : int
         Number of bands.
     relative : float
-        Root mean square of the difference, relative to that of the image; NaN without bands.
+        Root mean square of the difference, relative to that of the image.
     noise_share : float
         Root mean square of the difference, in standard deviations of the noise; NaN without noise.
     """

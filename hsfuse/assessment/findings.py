@@ -77,7 +77,7 @@ class ImagePair(NamedTuple):
 
 def findings_of(
     figures: Mapping[str, float],
-    hs: tuple[BandGroup, BandGroup],
+    hs: tuple[BandGroup, BandGroup | None],
     ms: Consistency,
     images: ImagePair = ImagePair(),  # noqa: B008 - it is immutable
 ) -> tuple[Finding, ...]:
@@ -89,7 +89,7 @@ def findings_of(
     figures : mapping
         Values of qnr, hqnr, qnr_limit, hqnr_limit, d_lambda, d_lambda_k and d_s.
     hs : tuple of BandGroup
-        Consistency with the HS image in usable and in noisy bands.
+        Consistency with the HS image in usable and in noisy bands, None without noisy ones.
     ms : Consistency
         Consistency with the MS image.
     images : ImagePair
@@ -130,14 +130,14 @@ def _index_disagreement(spectra: Quality, detail: Quality, index: Quality) -> st
     )
 
 
-def _hs_finding(usable: BandGroup, noisy: BandGroup) -> Finding:
+def _hs_finding(usable: BandGroup, noisy: BandGroup | None) -> Finding:
     by_noise = LIMITS["noise_share"].quality(usable.noise_share)
     by_size = LIMITS["relative"].quality(usable.relative)
     # The noise share is meaningless for noise-free data, the relative difference for noisy data.
     order: tuple[Quality, ...] = ("good", "fair", "poor", "unknown")
     quality = min(by_noise, by_size, key=order.index)
     difference = f"differs from the HS image by {_with_noise(usable, ' of that image')}"
-    if noisy.bands:
+    if noisy is not None:
         difference += (
             f", in {usable.bands} bands; in the {noisy.bands} much noisier ones, which do not "
             f"count here, by {_with_noise(noisy)}"
