@@ -33,7 +33,7 @@ def image(**source: Any) -> xr.DataArray:
         ({}, {"dtype": "uint8", "scale": 0.1}, "float32", "uint8"),
         ({}, {"dtype": "uint16", "scale": [0.1, 0.2]}, "float32", "scale for each band"),
         ({}, {"dtype": "uint16", "scale": -1.0}, "float32", "scale -1"),
-        ({"max_error": 1e-4}, {"dtype": "int16", "scale": 1e-4}, "float32", "max_error"),
+        ({"max_error": 1e-4}, {"dtype": "int16", "scale": 1e-4}, "float32", "stated precision"),
         ({"uncertainty": True}, {"dtype": "int16", "scale": 1e-4}, "float32", "standard errors"),
         ({"dtype": "float32"}, {"dtype": "int16", "scale": 1e-4}, "float32", ""),
         ({"dtype": "uint16", "scale": 0.5}, {"dtype": "int16", "scale": 1e-4}, "uint16", ""),
@@ -54,8 +54,8 @@ def test_only_integers_with_one_scale_are_followed_and_the_reason_is_given(
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ({"max_error": -1.0}, "max_error is a positive number"),
-        ({"dtype": "int16", "scale": 1.0, "max_error": 0.1}, "max_error is for float32"),
+        ({"max_error": -1.0}, "`max_error` is a positive number"),
+        ({"dtype": "int16", "scale": 1.0, "max_error": 0.1}, "`max_error` is for float32"),
         ({"scale": 0.1}, "without scaling"),
     ],
 )

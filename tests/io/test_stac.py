@@ -34,7 +34,7 @@ def test_an_asset_is_found_by_key_role_or_alone():
     [
         ({}, "found the assets none"),
         ({"rgb": {"href": "a.tif"}}, "expected one for the HS image"),
-        ({"a": {"href": "a.tif"}, "b": {"href": "b.tif"}}, "name both assets with --assets"),
+        ({"a": {"href": "a.tif"}, "b": {"href": "b.tif"}}, "name both assets with `assets`"),
         ({"hs": {"href": "a"}, "b": {"href": "b", "roles": ["hs"]}}, "may each be the HS image"),
         ({"hs": {}}, "expected a path"),
     ],
