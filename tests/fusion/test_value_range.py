@@ -122,7 +122,8 @@ def test_no_value_is_below_zero_where_the_hs_image_has_none(
     record = outcome_as_dict(outcome)["result"]
     assert isinstance(record, dict)
     assert record["limited_values"] == below
-    assert f"{100 * outcome.limited_share:.2g}% of the fused values were below 0" in summarise(outcome)
+    share = f"{100 * outcome.limited_share:.2g}%"
+    assert f"{share} of the fused values were below 0" in summarise(outcome)
 
 
 def test_signed_data_are_as_they_were(dark: Callable[[float], tuple[Path, Path]], tmp_path: Path):
