@@ -26,7 +26,8 @@ from hsfuse.methods.conditioning import fuse_scene
 from hsfuse.observe import Degrade
 from hsfuse.pair.geometry import make_pair
 from hsfuse.pair.patch import Patch
-from hsfuse.pair.survey import Survey, survey_pair
+from hsfuse.pair.sampling import survey_pair
+from hsfuse.pair.survey import Survey
 
 
 def on_one_grid(hs: xr.DataArray, fine: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:

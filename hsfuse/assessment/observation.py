@@ -27,7 +27,7 @@ from hsfuse.pair.part import restrict_ms
 from hsfuse.pair.radiometry import Radiometry, paired_spectra
 from hsfuse.pair.recorded import recorded_pair, same_grid
 from hsfuse.pair.response_estimate import ResponseEstimate
-from hsfuse.pair.survey import survey_pair
+from hsfuse.pair.sampling import survey_pair
 from hsfuse.parallel import one_thread
 from hsfuse.sensor.catalogue import Sensor, known_sensor
 

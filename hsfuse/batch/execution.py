@@ -17,7 +17,7 @@ from hsfuse.batch.work import Planned, fuse_pair, look_up_pair, plan_pair
 from hsfuse.core.text import byte_size
 
 if TYPE_CHECKING:
-    from hsfuse.batch.run import Batch
+    from hsfuse.batch.outcome import Batch
 
 __all__ = ["Execution", "Progress", "Rows"]
 

@@ -11,25 +11,22 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from dask.utils import format_time
 
 from hsfuse.batch.columns import is_missing
 from hsfuse.batch.execution import Execution, Progress, Rows
 from hsfuse.batch.index import INDEX, write_index
-from hsfuse.batch.manifest import BatchPair, Manifest, Pairs, read_manifest
+from hsfuse.batch.manifest import Manifest, Pairs, read_manifest
 from hsfuse.batch.memory import memory_budget
+from hsfuse.batch.outcome import Batch, BatchOutcome
 from hsfuse.batch.pool import Pool
 from hsfuse.batch.schedule import (
-    Limits,
     set_limits,
 )
-from hsfuse.batch.status import STATUS, SUMMARY, PairStatus, StatusFile, write_summary
-from hsfuse.core.text import html_table, percent
-from hsfuse.errors import OutputError, PlanError, RasterError, as_arguments
+from hsfuse.batch.status import STATUS, SUMMARY, StatusFile, write_summary
+from hsfuse.errors import OutputError, PlanError, RasterError
 from hsfuse.fusion.settings import Settings, with_choices
 from hsfuse.io.files.url import Url, as_path
 from hsfuse.io.output.input_files import check_not_input
@@ -37,111 +34,9 @@ from hsfuse.nets.weights import find_weights
 from hsfuse.parallel import ShownProgress, local_workers, pick_device, shown_progress
 from hsfuse.sensor.catalogue import known_sensor
 
-__all__ = ["Batch", "BatchOutcome", "execute_batch", "plan_batch", "prepare_batch", "run_batch"]
+__all__ = ["execute_batch", "plan_batch", "prepare_batch", "run_batch"]
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """
-    A checked batch that has not started.
-
-    Attributes
-    ----------
-    pairs : tuple of BatchPair
-        Pairs in the order of the manifest.
-    folder : Path
-        Folder of the outputs.
-    limits : Limits
-        Memory, workers and processes.
-    overwrite : bool
-        Replace outputs of other inputs or options.
-    notes : tuple of str
-        Notes on files that belong to no pair.
-    share_psf : bool
-        Use the FWHM of the PSF estimated from the first pairs of a sensor couple for its others.
-    """
-
-    pairs: tuple[BatchPair, ...]
-    folder: Path
-    limits: Limits
-    overwrite: bool
-    notes: tuple[str, ...] = ()
-    share_psf: bool = False
-
-
-@dataclass(frozen=True)
-class BatchOutcome:
-    """
-    The outcome of a batch.
-
-    Attributes
-    ----------
-    batch : Batch
-        The batch.
-    pairs : tuple of PairStatus
-        Pairs in the order of the manifest.
-    seconds : float
-        Wall time from the first pair to the last.
-    shared : tuple of str
-        Descriptions of the FWHM that the pairs of each sensor couple share.
-    status_file, summary, index : Path or None
-        Report files of the batch; None for a dry run.
-    """
-
-    batch: Batch = field(repr=False)
-    pairs: tuple[PairStatus, ...]
-    seconds: float
-    shared: tuple[str, ...] = ()
-    status_file: Path | None = None
-    summary: Path | None = None
-    index: Path | None = None
-
-    def as_dict(self) -> dict[str, object]:
-        """Return the outcome in JSON types."""
-        return {
-            "folder": str(self.batch.folder.absolute()),
-            "limits": self.batch.limits._asdict(),
-            "notes": list(self.batch.notes),
-            "seconds": self.seconds,
-            "shared": list(self.shared),
-            "status_file": None if self.status_file is None else str(self.status_file),
-            "summary": None if self.summary is None else str(self.summary),
-            "index": None if self.index is None else str(self.index),
-            "failed": len(self.failed),
-            "pairs": [asdict(row) for row in self.pairs],
-        }
-
-    @property
-    def failed(self) -> tuple[PairStatus, ...]:
-        """Pairs without the requested output."""
-        return tuple(row for row in self.pairs if not row.good)
-
-    def _repr_html_(self) -> str:
-        """Return a table of the pairs for notebooks."""
-        rows = [
-            (
-                Path(row.out).name,
-                row.status,
-                "" if row.hs_consistency is None else percent(row.hs_consistency),
-                "" if row.ms_consistency is None else percent(row.ms_consistency),
-                row.quality,
-                "" if row.seconds is None else format_time(row.seconds),
-                as_arguments("; ".join(text for text in (row.message, *row.warnings) if text)),
-            )
-            for row in self.pairs
-        ]
-        head = (
-            "output",
-            "status",
-            "HS consistency",
-            "MS consistency",
-            "quality",
-            "time",
-            "message",
-        )
-        return html_table(f"{len(rows)} pairs in {self.seconds:.0f} s", rows, head)
 
 
 def run_batch(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dask.utils import format_time
 
-from hsfuse.batch.run import Batch, BatchOutcome
+from hsfuse.batch.outcome import Batch, BatchOutcome
 from hsfuse.batch.status import PairStatus, State
 from hsfuse.core.text import byte_size, listed, percent, table
 

@@ -38,7 +38,8 @@ from hsfuse.pair.part import restrict_ms
 from hsfuse.pair.pixels import PixelCache
 from hsfuse.pair.radiometry import Radiometry, paired_spectra
 from hsfuse.pair.response import check_hs_sensor, suggest_hs_sensor
-from hsfuse.pair.survey import Survey, survey_pair
+from hsfuse.pair.sampling import survey_pair
+from hsfuse.pair.survey import Survey
 from hsfuse.parallel import has_bfloat16_products, one_thread, pick_device
 from hsfuse.sensor.catalogue import known_sensor
 

@@ -9,7 +9,7 @@ import xarray as xr
 
 from hsfuse.errors import PlanError, RasterError
 from hsfuse.xarray.maps import MapGrid, grid_of_raster
-from hsfuse.xarray.plots import line_of, picture_of, value_label
+from hsfuse.xarray.pictures import line_of, picture_of, value_label
 from hsfuse.xarray.points import point_spectra
 
 __all__ = ["linked_views"]

@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from hsfuse.core.picture import (
-    NO_DATA,
-    Limits,
-    bands_text,
-    natural_bands,
-    stretch_limits,
-    stretched,
-)
-from hsfuse.core.spectra import SpectrumLine, spectrum_line
-from hsfuse.core.text import image_size
+from hsfuse.core.picture import NO_DATA
 from hsfuse.io.names import STANDARD_ERROR
-from hsfuse.xarray.bands import band_values, good_bands, take_bands
 from hsfuse.xarray.maps import find_grid
+from hsfuse.xarray.pictures import line_of, picture_of, value_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["PlotAccessor", "line_of", "picture_of", "value_label"]
-
-Image = NDArray[np.float32]
+__all__ = ["PlotAccessor"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Style:
     """Style of the plots."""
 
-    # Pixels of the longer side: of the image on the screen, and of the contrast stretch sample.
-    longest: int = 1000
     ticks: int = 4  # maximum per axis; map coordinates are long numbers
     error_alpha: float = 0.25  # opacity of the shaded standard error
 
 
-STYLE = _Style()
+_STYLE = _Style()
 
 
 class PlotAccessor:
@@ -154,7 +138,7 @@ def draw_rgb(raster: xr.DataArray, ax: Axes | None, *, like: xr.DataArray | None
         axes.set_xlabel(grid.labels[0])
         axes.set_ylabel(grid.labels[1])
         axes.ticklabel_format(useOffset=False, style="plain")
-        axes.locator_params(nbins=STYLE.ticks)
+        axes.locator_params(nbins=_STYLE.ticks)
     return axes
 
 
@@ -174,7 +158,7 @@ def draw_spectrum(
         for artist, column, error in zip(drawn, values.T, errors, strict=True):
             axes.fill_between(
                 line.place, column - error, column + error,
-                color=artist.get_color(), alpha=STYLE.error_alpha, linewidth=0,
+                color=artist.get_color(), alpha=_STYLE.error_alpha, linewidth=0,
             )  # fmt: skip
     axes.set(xlabel=line.label, ylabel=value_label(raster))
     axes.grid(alpha=0.25)
@@ -182,49 +166,6 @@ def draw_spectrum(
     if "label" in options:
         axes.legend(frameon=False)
     return axes
-
-
-class Picture(NamedTuple):
-    """Colour image (rows, columns, 3), raster pixels averaged along a side, and title."""
-
-    image: Image
-    step: int
-    title: str
-
-
-def picture_of(raster: xr.DataArray, *, like: xr.DataArray | None = None) -> Picture:
-    """Return the colour image of a raster, of bounded size; ``like`` sets the stretch if given."""
-    model = raster if like is None else like
-    bands = natural_bands(band_values(model, "wavelength"), good_bands(model))
-    image, step = thinned_bands(raster, bands)
-    limits: Limits = stretch_limits(image if like is None else thinned_bands(like, bands)[0])
-    return Picture(stretched(image, limits), step, _title(raster, bands, step))
-
-
-def thinned_bands(raster: xr.DataArray, bands: list[int]) -> tuple[Image, int]:
-    """Return block means (bands, rows, columns) of bounded size, and the side of a block."""
-    taken = take_bands(raster, bands).transpose("band", "y", "x").reset_coords(drop=True)
-    step = max(math.ceil(max(taken.sizes["y"], taken.sizes["x"]) / STYLE.longest), 1)
-    if step > 1:
-        taken = taken.coarsen(y=step, x=step, boundary="pad").mean()
-    return np.asarray(taken.to_numpy(), dtype=np.float32), step
-
-
-def line_of(raster: xr.DataArray) -> SpectrumLine:
-    """Return the line style and labels of the spectra of a raster."""
-    return spectrum_line(band_values(raster, "wavelength"), good_bands(raster))
-
-
-def value_label(raster: xr.DataArray) -> str:
-    """Return the axis label of the values, with their unit."""
-    return str(raster.attrs.get("units") or "value")
-
-
-def _title(raster: xr.DataArray, bands: list[int], step: int) -> str:
-    size = image_size(raster.sizes["y"], raster.sizes["x"])
-    shown = bands_text(bands, band_values(raster, "wavelength"))
-    thinned = f", means of {step} x {step} pixels" if step > 1 else ""
-    return f"{size}{thinned}; {shown}"
 
 
 def _current(ax: Axes | None) -> Axes:

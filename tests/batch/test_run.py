@@ -11,8 +11,9 @@ from processes import InProcess
 from runs import Stopped, chunk_files, stop_after
 
 import hsfuse
+from hsfuse.batch.outcome import BatchOutcome
 from hsfuse.batch.pool import Ended
-from hsfuse.batch.run import BatchOutcome, plan_batch, prepare_batch, run_batch
+from hsfuse.batch.run import plan_batch, prepare_batch, run_batch
 from hsfuse.batch.status import StatusFile
 from hsfuse.errors import ManifestError, OutputError, PlanError, RasterError
 from hsfuse.fusion.settings import Settings

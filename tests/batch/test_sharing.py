@@ -8,7 +8,8 @@ import pytest
 from runs import chunk_files
 
 import hsfuse
-from hsfuse.batch.run import BatchOutcome, plan_batch, prepare_batch, run_batch
+from hsfuse.batch.outcome import BatchOutcome
+from hsfuse.batch.run import plan_batch, prepare_batch, run_batch
 from hsfuse.batch.sharing import Couple, Sharing, WidthEstimate, weighted_mean
 from hsfuse.fusion.settings import Settings
 from hsfuse.io.output.records import record_path

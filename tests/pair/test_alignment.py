@@ -14,7 +14,7 @@ from hsfuse.io.displacement import displace as displaced_raster
 from hsfuse.pair import survey
 from hsfuse.pair.alignment import align_pair, measure_alignment
 from hsfuse.pair.geometry import make_pair
-from hsfuse.pair.survey import survey_pair
+from hsfuse.pair.sampling import survey_pair
 from hsfuse.synthetic.sample import make_sample
 from hsfuse.synthetic.simulation import SimulatedRasters, observe
 

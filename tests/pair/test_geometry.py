@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hsfuse.errors import PairError
 from hsfuse.pair.geometry import make_pair, transform
-from hsfuse.pair.survey import survey_pair
+from hsfuse.pair.sampling import survey_pair
 from hsfuse.sensor.catalogue import load_sensor
 
 UTM = "EPSG:32633"

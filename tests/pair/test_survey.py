@@ -14,7 +14,8 @@ from hsfuse.core.noise import band_noise
 from hsfuse.core.psf import PSF
 from hsfuse.pair.geometry import make_pair
 from hsfuse.pair.patch import Patch
-from hsfuse.pair.survey import FINE_VALUES, Survey, survey_pair
+from hsfuse.pair.sampling import FINE_VALUES, survey_pair
+from hsfuse.pair.survey import Survey
 
 
 def surveyed(coarse: np.ndarray) -> Survey:

@@ -10,9 +10,10 @@ import xarray as xr
 from affine import Affine
 
 import hsfuse.xarray  # noqa: F401 - gives DataArray its .hsfuse accessor
+from hsfuse.core.picture import NO_DATA, stretch_limits, stretched
 from hsfuse.errors import PlanError, RasterError
 from hsfuse.io.names import STANDARD_ERROR
-from hsfuse.xarray import plots
+from hsfuse.xarray import pictures
 
 mpl.use("agg")
 import matplotlib.pyplot as plt
@@ -78,23 +79,23 @@ def test_colours_are_the_bands_nearest_to_red_green_and_blue(axes):
     whole = raster()
     whole.hsfuse.plot.rgb(axes)
     picture = axes.images[0].get_array()
-    np.testing.assert_allclose(picture[0, 0], plots.NO_DATA)
+    np.testing.assert_allclose(picture[0, 0], NO_DATA)
     assert picture[-1, -1].tolist() == [1, 1, 1]
     brighter = (whole * 1.5).assign_attrs(whole.attrs)
-    limits = plots.stretch_limits(whole.isel(band=[2, 1, 0]).values)
-    expected = plots.stretched(brighter.isel(band=[2, 1, 0]).values, limits)
+    limits = stretch_limits(whole.isel(band=[2, 1, 0]).values)
+    expected = stretched(brighter.isel(band=[2, 1, 0]).values, limits)
     brighter.hsfuse.plot.rgb(axes, like=whole)
     np.testing.assert_allclose(axes.images[1].get_array(), expected, rtol=1e-5)
 
 
 def test_a_large_raster_is_averaged_to_a_bounded_size(axes, monkeypatch):
     """Also where its size is no multiple; every pixel keeps its place."""
-    monkeypatch.setattr(plots, "STYLE", plots._Style(longest=5))
+    monkeypatch.setattr(pictures, "_LONGEST", 5)
     whole = raster()
-    picture, step, title = plots.picture_of(whole)
+    picture, step, title = pictures.picture_of(whole)
     assert (step, picture.shape) == (3, (3, 4, 3))
     assert "means of 3 x 3" in title
-    image, _ = plots.thinned_bands(whole, [0])
+    image, _ = pictures.thinned_bands(whole, [0])
     np.testing.assert_allclose(image[0, 1, 1], whole[0, 3:6, 3:6].mean())
     np.testing.assert_allclose(image[0, 2, 3], whole[0, 6:, 9:].mean())
     whole.hsfuse.plot.rgb(axes)

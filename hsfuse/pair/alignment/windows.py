@@ -15,7 +15,8 @@ from hsfuse.pair.alignment.settings import DEFAULT
 from hsfuse.pair.geometry import Pair
 from hsfuse.pair.patch import Patch
 from hsfuse.pair.pixels import PixelCache
-from hsfuse.pair.survey import Survey, survey_pair
+from hsfuse.pair.sampling import survey_pair
+from hsfuse.pair.survey import Survey
 
 __all__ = ["WindowPair", "survey_windows", "window_pairs"]
 
