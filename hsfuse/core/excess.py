@@ -23,7 +23,7 @@ _MARGIN = 1.5
 @dataclass(frozen=True, slots=True)
 class Excess:
     """
-    Number of values above the limit of their band, and the largest of them.
+    Number of values above the limit of their band, and the largest of them relative to its band.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Excess:
     value, hs_maximum : float
         The largest one by this measure, and the largest HS value of its band.
     band, row, column : int
-        Index of its band, and its pixel.
+        Index of its band, and its pixel, from 0.
     """
 
     count: int = 0

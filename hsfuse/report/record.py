@@ -267,7 +267,7 @@ def outcome_as_dict(outcome: Outcome, findings: Sequence[Finding] = ()) -> dict[
 
 
 def excess_as_dict(outcome: Outcome) -> dict[str, object]:
-    """Return the number of values far above the HS image, and the largest; see Outcome."""
+    """Return the number of values far above the HS image, and the largest relative to its band."""
     excess, hs = outcome.excess, outcome.job.plan.pair.hs
     largest = {
         "band": excess.band + 1,

@@ -188,8 +188,9 @@ def describe_excess(excess: Mapping[str, Any], units: str = "") -> str:
     >>> largest = {"band": 2, "wavelength": 660.0, "value": 2.5, "hs_maximum": 0.5,
     ...            "row": 7, "column": 9}
     >>> words = describe_excess({"values": 3, "share": 2e-5, "largest": largest})
-    >>> words.split("; ")[1]
-    'the largest, 2.5 in band 2 (660 nm) at row 7, column 9, where the HS image has at most 0.5'
+    >>> words.split("; ")[1]  # doctest: +NORMALIZE_WHITESPACE
+    'the largest relative to its band, 2.5 in band 2 (660 nm) at row 7, column 9 (counted from 0),
+    where the HS image has at most 0.5'
     """
     largest = excess.get("largest")
     if not largest:
@@ -197,15 +198,17 @@ def describe_excess(excess: Mapping[str, Any], units: str = "") -> str:
     count, unit = excess["values"], f" {units}" if units else ""
     centre = f" ({largest['wavelength']:.0f} nm)" if largest.get("wavelength") else ""
     values = "1 value" if count == 1 else f"{count} values"
-    place = f" at row {largest['row']}, column {largest['column']}" if "row" in largest else ""
+    place = ""
+    if "row" in largest:
+        place = f" at row {largest['row']}, column {largest['column']} (counted from 0)"
     uncovered = (
         "" if largest.get("covered", True) else ", here in a band that the MS bands do not cover"
     )
     return (
         f"{values} ({100 * excess['share']:.2g}%) "
         f"{'is' if count == 1 else 'are'} larger than the HS image and the contrast of the MS "
-        f"image explain; the largest, {largest['value']:.5g}{unit} in band {largest['band']}"
-        f"{centre}{place}, where the HS image has at most {largest['hs_maximum']:.5g}; "
+        f"image explain; the largest relative to its band, {largest['value']:.5g}{unit} in band "
+        f"{largest['band']}{centre}{place}, where the HS image has at most {largest['hs_maximum']:.5g}; "
         f"{'it is' if count == 1 else 'they are'} unchanged. Most often they are pixels brighter "
         "than any that the HS image resolves (glint, bright roof, bare rock, saturation), to which "
         f"the relation of the bands is extrapolated{uncovered}. Look at the place in the MS "

@@ -42,6 +42,13 @@ def test_units_do_not_matter(gain: float, offset: float) -> None:
     assert np.isclose(found.contrast, expected.contrast)
 
 
+def test_the_largest_is_relative_to_its_band() -> None:
+    """Not the largest value: bands differ in level and contrast."""
+    values = np.array([[[9.0]], [[15.0]], [[0.0]]])
+    found = BRIGHT.excess(values)
+    assert (found.count, found.band, found.value, found.contrast) == (2, 0, 9.0, 4.0)
+
+
 def test_brighter_pixels_of_a_block_widen_the_range() -> None:
     """Largest values of the HS image and the contrast of the MS image, not of bad bands."""
     hs, ms = np.full((3, 1, 1), 5.0), np.full((1, 1, 1), 90.0)
