@@ -183,7 +183,7 @@ def test_a_scheduler_that_goes_away_costs_the_blocks_under_way(
     """Stopped or killed: one line, and a store from which other runs continue to the same bytes."""
     words = files / "scene.tif", files / "rgb.tif", tmp_path / "out.zarr"
     settings = replace(GUIDED, scheduler=dask_cluster.address)
-    message = r"does not answer any more; .* pass --resume to go on"
+    message = r"does not answer any more; .* pass `resume=True` to go on"
     monkeypatch.setattr(parallel, "_SILENCE", 0.5)
 
     def stop() -> None:
