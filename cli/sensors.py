@@ -92,7 +92,7 @@ def check(ctx: click.Context, file: Path, *, as_json: bool) -> None:
     from hsfuse.sensor.definition import check_definition
 
     if file.suffix.lower() != ".toml":
-        raise SensorError(f"{file}: a sensor definition ends in .toml")
+        raise SensorError(f"{file}: a sensor definition must end in .toml")
     faults = check_definition(file, file.parent)
     for fault in faults:
         click.echo(f"Error: {' '.join(fault.split())}", err=True)

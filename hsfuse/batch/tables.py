@@ -69,7 +69,7 @@ def read_table(path: Path, assets: tuple[str, str] | None = None) -> Table:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         accepted = ", ".join(_READERS)
-        raise ManifestError([f"{path}: a manifest ends in {accepted}, not in {path.suffix!r}"])
+        raise ManifestError([f"{path}: a manifest must end in {accepted}, not in {path.suffix!r}"])
     try:
         size = path.stat().st_size
         if size > _LARGEST:

@@ -291,10 +291,14 @@ def _refuse_small_ratio(relative: Affine, both: str) -> None:
     if ratio >= SETTINGS.smallest_ratio - 1e-6:
         return
     hint = "were the two files swapped?" if ratio <= 0.5 else "are these the right two files?"
+    compared = (
+        "the HS image has smaller pixels than the MS image"
+        if max(relative.a, relative.e) < 1
+        else "the HS image does not have clearly larger pixels than the MS image"
+    )
     raise PairError(
-        f"{both}: an HS pixel spans {relative.a:.4g} by {relative.e:.4g} MS pixels; expected at "
-        f"least {SETTINGS.smallest_ratio:g}, of an HS image with larger pixels than the MS image; "
-        f"{hint}"
+        f"{both}: {compared}: one HS pixel is {relative.a:.3g} by {relative.e:.3g} MS pixels; "
+        f"expected at least {SETTINGS.smallest_ratio:g}; {hint}"
     )
 
 

@@ -328,9 +328,21 @@ def find_window(rgb: xr.DataArray, bbox: BBox, crs: str | None = None) -> tuple[
     if any(last <= first for first, last in spans):
         box = " ".join(f"{number:.10g}" for number in (left, bottom, right, top))
         bounds = " ".join(f"{number:.10g}" for number in rgb.rio.bounds())
-        raise PairError(f"{label}: has no pixel in the bbox {box}; its own bounds are {bounds}")
+        raise PairError(
+            f"{label}: has no pixel in the bbox {box}; its own bounds are {bounds}"
+            f"{'' if crs else _crs_hint(rgb, bbox)}"
+        )
     rows, columns = (Span(first, last) for first, last in spans)
     return rows, columns
+
+
+def _crs_hint(rgb: xr.DataArray, bbox: BBox) -> str:
+    """Return a hint where a bounding box may be in degrees and the raster is in metres."""
+    left, bottom, right, top = bbox
+    degrees = left >= -180 and right <= 360 and bottom >= -90 and top <= 90
+    if not degrees or rgb.rio.crs is None or rgb.rio.crs.is_geographic:
+        return ""
+    return "; for a bbox in longitude and latitude pass `--bbox-crs EPSG:4326`"
 
 
 def _transformed(rgb: xr.DataArray, bbox: BBox, crs: str) -> BBox:

@@ -161,7 +161,7 @@ def write_html_report(
     path = as_path(fused)
     page = page_path(path) if out is None else as_path(out)
     if page.suffix.lower() != ".html":
-        raise OutputError(f"{page}: a report ends in .html, not in {page.suffix!r}")
+        raise OutputError(f"{page}: a report must end in .html, not in {page.suffix!r}")
     if isinstance(page, Url):
         page.check_writable("`--out FILE`")
     check_parent(page)

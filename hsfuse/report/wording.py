@@ -161,14 +161,14 @@ def describe_change(share: float) -> str:
 
     Examples
     --------
-    >>> describe_change(0.009)
-    '0.9% of the HS pixels are left out: they do not match the MS image (cloud, shadow, change)'
+    >>> describe_change(0.009)  # doctest: +ELLIPSIS
+    '0.9% of the HS pixels are left out of this estimate: they do not match the MS image (cloud, ...
     """
     if share < 0.0005:
         return "no HS pixel is left out as changed"
     return (
-        f"{share:.1%} of the HS pixels are left out: they do not match the MS image "
-        "(cloud, shadow, change)"
+        f"{share:.1%} of the HS pixels are left out of this estimate: they do not match the MS "
+        "image (cloud, shadow, change)"
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -82,13 +83,18 @@ def load_sensor(name_or_path: str | os.PathLike[str]) -> Sensor:
     if name not in shipped():
         _refuse_withheld(text, name)
         near = difflib.get_close_matches(name, shipped(), n=3, cutoff=0.5)
-        ids = dict.fromkeys(shipped()[match].name.removesuffix(".toml") for match in near)
+        ids = sorted({shipped()[match].name.removesuffix(".toml") for match in near}, key=_natural)
         hint = f"did you mean {' or '.join(ids)}? " if ids else ""
         raise SensorError(
             f"unknown sensor {text!r}; {hint}accepted are the ids of `hsfuse sensors list` "
             "and the path of a .toml definition"
         )
     return _shipped_sensor(shipped()[name].name)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Return the key that sorts numbers in names by their value: landsat-8 before landsat-10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _refuse_withheld(text: str, name: str) -> None:

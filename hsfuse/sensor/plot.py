@@ -61,7 +61,7 @@ def write_responses(
     """
     out = Path(path)
     if out.suffix.lower() != ".png":
-        raise OutputError(f"{out}: a plot ends in .png, not in {out.suffix!r}")
+        raise OutputError(f"{out}: a plot must end in .png, not in {out.suffix!r}")
     if out.exists() and not overwrite:
         raise OutputError(f"{out}: exists already; pass `--overwrite` to replace it")
     picture = draw_responses(sensor)

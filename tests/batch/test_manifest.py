@@ -118,7 +118,7 @@ def test_all_faults_are_reported_at_once(read):
         ("line 2", "tile: found 'many'; expected a valid integer"),
         ("line 3", "rgb: found nothing; expected a path"),
         ("line 4", "expected a path within the folder of the batch"),
-        ("line 5", "an output ends in .tif, .tiff, .zarr"),
+        ("line 5", "an output must end in .tif, .tiff, .zarr"),
         ("line 6", "column 'hs_sensors' is no option of hsfuse run; did you mean hs_sensor?"),
         ("line 6", "tile must be at least 1 MS pixels, got 0"),
         ("line 7", "found 2 cells; expected 5"),
@@ -146,7 +146,7 @@ def test_a_missing_file_is_a_fault_of_its_pair_unless_all_pairs_lack_one(read, f
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("pairs.txt", "", "a manifest ends in .csv, .jsonl"),
+        ("pairs.txt", "", "a manifest must end in .csv, .jsonl"),
         ("pairs.csv", "", "line 1: found nothing; expected names of columns"),
         ("pairs.csv", "scene,rgb\n", "holds no pair"),
         ("pairs.csv", "scene,scene\na,b\n", "twice the column scene"),

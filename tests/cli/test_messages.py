@@ -35,14 +35,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
-        ("run scene.tif rgb.tif -o x.png", "x.png: an output ends in .tif"),
+        ("run scene.tif rgb.tif -o x.png", "x.png: an output must end in .tif"),
         ("run scene.tif rgb.tif -o folder", "this name has no suffix; expected the name of a file"),
         ("run scene.tif rgb.tif -o scene.tif", "scene.tif: is also an input"),
         ("run scene.tif rgb.tif", "scene_fused.tif: exists already and is complete; pass `--over"),
         ("run scene.tif rgb.tif -o none/x.tif", "there is no folder"),
         ("run scene.tif rgb.tif -o x.tif --co A=B", "creation option A is not accepted"),
-        ("assess scene_fused.tif scene.tif rgb.tif --maps x.png", "x.png: an output ends in .tif"),
-        ("report scene_fused.tif -o x.png", "x.png: a report ends in .html"),
+        (
+            "assess scene_fused.tif scene.tif rgb.tif --maps x.png",
+            "x.png: an output must end in .tif",
+        ),
+        ("report scene_fused.tif -o x.png", "x.png: a report must end in .html"),
         ("report scene_fused.tif -o none/x.html", "there is no folder"),
         ("report none.tif", "none.tif: no such file"),
         (

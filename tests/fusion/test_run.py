@@ -250,7 +250,7 @@ def test_what_is_wrong_is_refused_before_the_survey(files: Path, tmp_path: Path)
     for words, choices, message in (
         ((scene, rgb, tmp_path / "part.tif"), {}, f"{partial}: an interrupted run left 1"),
         ((scene, rgb, tmp_path / "none" / "out.tif"), {}, "there is no folder"),
-        ((scene, rgb, tmp_path / "out.img"), {}, "ends in .tif, .tiff, .zarr"),
+        ((scene, rgb, tmp_path / "out.img"), {}, "must end in .tif, .tiff, .zarr"),
         ((scene, rgb, out), {"creation_options": {"COMPRESS": "JPEG"}}, "COMPRESS"),
         ((scene, rgb, tmp_path / "a.zarr"), {"creation_options": {"A": "B"}}, "no creation opt"),
         ((tmp_path / "no.tif", rgb, out), {}, "no.tif: no such file"),

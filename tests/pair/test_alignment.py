@@ -69,6 +69,8 @@ def test_shift_and_width_come_back(
     found = measure_alignment(survey_pair(made_pair))
     assert found is not None
     assert found.reliable
+    exact = replace(found, shift=(0.0, 0.0), shift_error=(0.0004, 0.0004))
+    assert exact.description == "no shift (standard error below 0.0005 HS pixels)"
     assert found.shift == pytest.approx(shift, abs=0.1)
     assert found.psf.fwhm == pytest.approx((width, width), rel=0.1)
 

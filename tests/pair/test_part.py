@@ -146,6 +146,13 @@ def test_boxes_that_are_none_or_elsewhere_are_refused(pair):
             check_bbox(bbox, crs)
     with pytest.raises(PairError, match="no pixel in the bbox 0 0 1 1; its own bounds are 39240"):
         find_window(pair[1], (0, 0, 1, 1))
+    hint = r"in longitude and latitude pass .*bbox.crs.*EPSG:4326"
+    with pytest.raises(PairError, match=hint):
+        find_window(pair[1], (0, 0, 1, 1))
+    for bbox, crs in (((0, 0, 1, 1), "EPSG:4326"), ((1000, 1000, 2000, 2000), None)):
+        with pytest.raises(PairError, match="no pixel in the bbox") as caught:
+            find_window(pair[1], bbox, crs)
+        assert "longitude and latitude" not in str(caught.value)
     with pytest.raises(PlanError, match="without `bbox`"):
         FusionSettings(bbox_crs="EPSG:4326")
     with pytest.raises(PairError, match="not georeferenced"):

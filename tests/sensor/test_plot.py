@@ -49,7 +49,7 @@ def test_a_file_is_replaced_only_when_asked(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("srf.pdf", r"ends in \.png"), ("none/srf.png", "cannot be written")]
+    ("name", "message"), [("srf.pdf", r"must end in \.png"), ("none/srf.png", "cannot be written")]
 )
 def test_what_cannot_be_written_is_told_in_one_line(tmp_path, name, message):
     with pytest.raises(OutputError, match=message) as error:

@@ -125,7 +125,7 @@ def find_format(path: AnyPath) -> OutputFormat:
     found = f"not in {path.suffix!r}" if path.suffix else "and this name has no suffix"
     if path.is_dir():
         found += f"; expected the name of a file in the folder {path}"
-    raise OutputError(f"{path}: an output ends in {accepted}, {found}")
+    raise OutputError(f"{path}: an output must end in {accepted}, {found}")
 
 
 def _export_geotiff(store: AnyPath, path: AnyPath, options: ExportOptions) -> None:

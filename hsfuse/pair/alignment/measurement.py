@@ -81,7 +81,8 @@ class Alignment:
             if abs(move) >= 0.005
         ]
         error = max(self.shift_error)
-        return f"{' and '.join(words) or 'no shift'} (standard error {error:.3f} HS pixels)"
+        size = "below 0.0005" if error < 0.0005 else f"{error:.3f}"
+        return f"{' and '.join(words) or 'no shift'} (standard error {size} HS pixels)"
 
     @property
     def mismatched(self) -> bool:
