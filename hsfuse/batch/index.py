@@ -8,10 +8,8 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from dask.utils import format_time
-
 from hsfuse.batch.status import SUMMARY, PairStatus
-from hsfuse.core.text import byte_size, percent
+from hsfuse.core.text import byte_size, duration, percent
 from hsfuse.io.files.reports import write_report
 from hsfuse.report.files import page_path
 from hsfuse.report.page.document import fill_template
@@ -81,7 +79,7 @@ def _row(folder: Path, row: PairStatus) -> str:
         escape(size),
         *(_share(value) for value in (row.hs_consistency, row.ms_consistency, row.missing_share)),
         escape(row.quality),
-        "" if row.seconds is None else format_time(row.seconds),
+        "" if row.seconds is None else duration(row.seconds),
         "<br>".join(escape(text) for text in (row.message, *row.warnings) if text),
     ]
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

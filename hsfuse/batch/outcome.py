@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from dask.utils import format_time
-
 from hsfuse.batch.manifest import BatchPair
 from hsfuse.batch.schedule import Limits
 from hsfuse.batch.status import PairStatus
-from hsfuse.core.text import html_table, percent
+from hsfuse.core.text import duration, html_table, percent
 from hsfuse.errors import as_arguments
 
 __all__ = ["Batch", "BatchOutcome"]
@@ -101,7 +99,7 @@ class BatchOutcome:
                 "" if row.hs_consistency is None else percent(row.hs_consistency),
                 "" if row.ms_consistency is None else percent(row.ms_consistency),
                 row.quality,
-                "" if row.seconds is None else format_time(row.seconds),
+                "" if row.seconds is None else duration(row.seconds),
                 as_arguments("; ".join(text for text in (row.message, *row.warnings) if text)),
             )
             for row in self.pairs

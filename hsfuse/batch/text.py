@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from dask.utils import format_time
-
 from hsfuse.batch.outcome import Batch, BatchOutcome
 from hsfuse.batch.status import PairStatus, State
-from hsfuse.core.text import byte_size, listed, percent, table
+from hsfuse.core.text import byte_size, duration, listed, percent, table
 
 __all__ = ["describe_batch", "summarise_batch", "summarise_plans"]
 
@@ -79,7 +77,7 @@ def summarise_batch(outcome: BatchOutcome) -> str:
     )
     lines = [
         ("pairs", _counts(outcome)),
-        ("time", f"{format_time(outcome.seconds)} in all; that of a pair is fusing and writing"),
+        ("time", f"{duration(outcome.seconds)} in all; that of a pair is fusing and writing"),
         ("consistency", _CONSISTENCY),
         *(("shared PSF", text) for text in outcome.shared),
         *_messages(outcome),
@@ -112,7 +110,7 @@ def summarise_plans(outcome: BatchOutcome) -> str:
     planned = [row for row in outcome.pairs if row.status == "planned"]
     size = sum(row.bytes or 0 for row in planned)
     work = sum((row.planning_seconds or 0) + (row.expected_seconds or 0) for row in planned)
-    about = f"about {format_time(work / outcome.batch.limits.processes)} on this machine"
+    about = f"about {duration(work / outcome.batch.limits.processes)} on this machine"
     lines = [
         ("pairs", _counts(outcome)),
         ("size", f"{byte_size(size)} before compression"),
@@ -199,7 +197,7 @@ def _name(row: PairStatus, folder: Path) -> str:
 
 
 def _seconds(value: float | None) -> str:
-    return "" if value is None else format_time(value)
+    return "" if value is None else duration(value)
 
 
 def _share(value: float | None) -> str:

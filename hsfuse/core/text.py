@@ -9,6 +9,7 @@ from html import escape
 __all__ = [
     "along_axes",
     "byte_size",
+    "duration",
     "fixed",
     "html_table",
     "image_kind",
@@ -87,6 +88,25 @@ def byte_size(count: float) -> str:
             break
         count /= 1024
     return f"{count:.3g} {unit}" if count < 100 else f"{count:.0f} {unit}"
+
+
+def duration(seconds: float) -> str:
+    """
+    Return a duration in one unit, rounded to two significant digits.
+
+    Examples
+    --------
+    >>> duration(0.0123), duration(0.95446), duration(13.7), duration(251.0), duration(9000.0)
+    ('0.01 s', '0.95 s', '14 s', '4.2 min', '2.5 h')
+    """
+    if seconds < 99.5:
+        value, unit = seconds, "s"
+    elif seconds < 99.5 * 60:
+        value, unit = seconds / 60, "min"
+    else:
+        value, unit = seconds / 3600, "h"
+    decimals = 2 if value < 0.995 else 1 if value < 9.95 else 0
+    return f"{value:.{decimals}f} {unit}"
 
 
 def percent(share: float) -> str:

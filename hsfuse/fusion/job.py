@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from dask.utils import format_time
 from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy, describe_difference
 from hsfuse.core.excess import Excess
-from hsfuse.core.text import html_table, image_size, percent
+from hsfuse.core.text import duration, html_table, image_size, percent
 from hsfuse.fusion.conditioning import Unit
 from hsfuse.fusion.digest import versions
 from hsfuse.fusion.duration import Duration
@@ -278,7 +277,7 @@ class Outcome:
             ("SRF", plan.pair.response_source),
             (
                 "time",
-                f"{format_time(self.job.seconds)} planning, {format_time(self.seconds)} fusing, "
+                f"{duration(self.job.seconds)} planning, {duration(self.seconds)} fusing, "
                 f"{self.blocks} {'block' if self.blocks == 1 else 'blocks'}",
             ),
             *(("note", note) for note in plan.notes),

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
-from dask.utils import format_time
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hsfuse.core.discrepancy import Discrepancy, describe_difference
 from hsfuse.core.json_types import json_mapping
 from hsfuse.core.psf import PSF
-from hsfuse.core.text import along_axes, byte_size, image_kind, image_size, listed, table
+from hsfuse.core.text import along_axes, byte_size, duration, image_kind, image_size, listed, table
 from hsfuse.io.input.labels import raster_band_labels, raster_notes
 from hsfuse.io.names import STANDARD_ERROR, error_file
 from hsfuse.pair.notes import SHIFT_NOTE
@@ -155,20 +154,20 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
     bands, rows, columns = outcome.job.plan.shape
     done = outcome.blocks - outcome.resumed
     rate = rows * columns * done / outcome.blocks / max(outcome.seconds, 1e-9)
-    duration = (
-        f"{format_time(outcome.job.seconds)} planning, {format_time(outcome.seconds)} fusing and "
+    spent = (
+        f"{duration(outcome.job.seconds)} planning, {duration(outcome.seconds)} fusing and "
         f"writing ({tqdm.format_sizeof(rate)} pixels/s)"
     )
     if paths is not None:
-        duration += f", {format_time(paths.seconds)} report"
+        spent += f", {duration(paths.seconds)} report"
     if outcome.resumed:
-        duration += f"; {outcome.resumed} of {outcome.blocks} blocks were complete before this run"
+        spent += f"; {outcome.resumed} of {outcome.blocks} blocks were complete before this run"
     missing = outcome.missing / (bands * rows * columns)
     units = str(outcome.job.plan.pair.hs.attrs.get("units", ""))
     lines = [
         ("output", f"{outcome.path}, {byte_size(stored_bytes(outcome.path))}"),
         ("extent", describe_extent(outcome.job.plan.pair, outcome.job.settings.bbox is not None)),
-        ("time", duration),
+        ("time", spent),
         *_consistency(outcome, paths.findings if paths else ()),
         ("uncertainty", _standard_error(outcome, units)),
         ("no data", f"{missing:.3g} of the values" if missing else "none"),
@@ -311,26 +310,14 @@ def _workers(job: Job) -> str:
 
 
 def _duration(job: Job) -> str:
+    planning = f"{duration(job.seconds)} planning (done)"
     if job.expected is None:
-        return ""
+        where = "on a cluster" if job.cluster else "for an output this small"
+        return f"{planning}; the time of fusing and writing is not estimated {where}"
     return (
-        f"{_rounded(job.seconds)} planning (done), then about {_rounded(job.expected.total)} "
+        f"{planning}, then about {duration(job.expected.total)} "
         "fusing and writing on this machine; the report is not included"
     )
-
-
-def _rounded(seconds: float) -> str:
-    """
-    Return a duration as text in one unit, rounded to the precision of an estimate.
-
-    Examples
-    --------
-    >>> _rounded(0.3), _rounded(47.0), _rounded(251.0), _rounded(9000.0)
-    ('1 s', '47 s', '4 min', '2.5 h')
-    """
-    if seconds < 100:
-        return f"{max(seconds, 1):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.2g} h"
 
 
 def _layout(job: Job) -> str:

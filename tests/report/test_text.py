@@ -184,6 +184,10 @@ def test_the_plan_says_what_its_time_covers(outcome: Outcome):
         "12 s planning (done), then about 40 s fusing and writing on this machine; the report is "
         "not included"
     )
+    assert lines(describe_plan(replace(job, expected=None)))["time"] == (
+        "12 s planning (done); the time of fusing and writing is not estimated for an output "
+        "this small"
+    )
 
 
 def test_the_record_holds_what_repeats_the_run(outcome: Outcome):

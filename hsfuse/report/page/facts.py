@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from dask.utils import format_time
 
 from hsfuse.core.band_labels import band_label
 from hsfuse.core.discrepancy import describe_difference
 from hsfuse.core.psf import PSF
-from hsfuse.core.text import along_axes, byte_size, image_size
+from hsfuse.core.text import along_axes, byte_size, duration, image_size
 from hsfuse.pair.radiometry import Radiometry
 from hsfuse.report.inputs import describe_extent, pixel_size, raster_bands, raster_crs, raster_size
 from hsfuse.report.notes import plan_notes, result_warnings
@@ -174,7 +173,7 @@ def run_facts(subject: Subject) -> Facts:
         facts.append(("finished", str(result["finished"])))
     if result.get("seconds") is not None:
         planning, fusing = result.get("planning_seconds") or 0, result["seconds"]
-        text = f"{format_time(planning)} planning, {format_time(fusing)} fusing"
+        text = f"{duration(planning)} planning, {duration(fusing)} fusing"
         facts.append(("time", f"{text}, on {record.get('device', '')}"))
     if output.get("dtype"):
         stored = str(output["dtype"])
