@@ -20,9 +20,8 @@ __all__ = ["INDEX", "write_index"]
 INDEX = "index.html"
 
 _HEAD = (
-    "Picture", "Output", "Status", "Size", "HS consistency", "MS consistency", "No data",
-    "Quality", "Time",
-    "Message",
+    "Picture", "Output", "Status", "Size", "HS consistency (all bands)",
+    "MS consistency (all bands)", "No data", "Quality", "Time", "Message",
 )  # fmt: skip
 
 

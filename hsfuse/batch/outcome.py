@@ -107,8 +107,8 @@ class BatchOutcome:
         head = (
             "output",
             "status",
-            "HS consistency",
-            "MS consistency",
+            "HS consistency (all bands)",
+            "MS consistency (all bands)",
             "quality",
             "time",
             "message",

@@ -60,7 +60,7 @@ class PairStatus:
     blocks, resumed_blocks : int or None
         Number of blocks, and of those finished by an interrupted run.
     hs_consistency, ms_consistency : float or None
-        RMSE of the degraded output relative to the HS and to the MS image.
+        RMSE of the degraded output relative to the HS and to the MS image, over all bands.
     missing_share : float or None
         Share of values without data.
     quality : str

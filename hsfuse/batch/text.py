@@ -15,7 +15,7 @@ __all__ = ["describe_batch", "summarise_batch", "summarise_plans"]
 # Legend of the columns of consistency.
 _CONSISTENCY = (
     "RMSE of the output, degraded by the PSF or seen through the SRF, relative to the root mean "
-    "square of the image"
+    "square of the image, over all bands; the quality leaves out HS bands much noisier than others"
 )
 # Largest number of printed rows; the file has all.
 _MAXIMUM_ROWS = 40

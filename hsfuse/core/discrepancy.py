@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hsfuse.core.text import percent
 
-__all__ = ["Discrepancy", "describe_difference"]
+__all__ = ["Discrepancy", "describe_compared", "describe_difference"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +110,24 @@ def describe_difference(rmse: float, relative: float, units: str = "") -> str:
     """
     unit = f" {units}" if units else ""
     return f"RMSE {rmse:.4g}{unit}, {percent(relative)} of the root mean square of the image"
+
+
+def describe_compared(blocks: int = 1) -> str:
+    """
+    Return what the sums over the blocks of an output cover.
+
+    Parameters
+    ----------
+    blocks : int
+        Number of blocks of which each was degraded by the PSF alone; 1 for the MS image, of which
+        all pixels are compared.
+
+    Examples
+    --------
+    >>> describe_compared()
+    'over all bands'
+    >>> describe_compared(2)
+    'over all bands, of the HS pixels whose PSF lies within one of the 2 blocks'
+    """
+    part = f", of the HS pixels whose PSF lies within one of the {blocks} blocks"
+    return f"over all bands{part if blocks > 1 else ''}"

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hsfuse.core.discrepancy import Discrepancy, describe_difference
+from hsfuse.core.discrepancy import Discrepancy, describe_compared, describe_difference
 from hsfuse.core.excess import Excess
 from hsfuse.core.text import duration, html_table, image_size, percent
 from hsfuse.fusion.conditioning import Unit
@@ -153,8 +153,9 @@ class Outcome:
     seconds : float
         Time from the first block to the last byte.
     spatial, spectral : Discrepancy
-        Differences from the HS image and from the MS image, over all blocks, including those of
-        an interrupted run: sums, of which the properties below give figures.
+        Differences from the HS image and from the MS image, over all good bands and all blocks,
+        including those of an interrupted run: sums, of which the properties below give figures.
+        Of several blocks, the HS pixels whose PSF crosses the edge of a block are not compared.
     blocks, resumed : int
         Number of blocks of the output, and of those finished by an interrupted run.
     missing, clipped : int
@@ -259,14 +260,14 @@ class Outcome:
             (
                 "HS consistency",
                 f"{describe_difference(self.hs_rmse, self.spatial.relative, hs_units)} "
-                f"({self.hs_sre_db:.1f} dB): output degraded by the PSF, compared with the HS "
-                "image",
+                f"({self.hs_sre_db:.1f} dB), {describe_compared(self.blocks)}: output degraded by "
+                "the PSF, compared with the HS image",
             ),
             (
                 "MS consistency",
                 f"{describe_difference(self.ms_rmse, self.spectral.relative, ms_units)} "
-                f"({self.ms_sre_db:.1f} dB): output seen through the SRF, compared with the MS "
-                "image",
+                f"({self.ms_sre_db:.1f} dB), {describe_compared()}: output seen through the SRF, "
+                "compared with the MS image",
             ),
             ("no data", f"{self.missing_percent:.3g}% of the values" if self.missing else "none"),
             (

@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from hsfuse.core.discrepancy import Discrepancy, describe_difference
+from hsfuse.core.discrepancy import Discrepancy, describe_compared, describe_difference
 from hsfuse.core.json_types import json_mapping
 from hsfuse.core.psf import PSF
 from hsfuse.core.text import along_axes, byte_size, duration, image_kind, image_size, listed, table
@@ -352,22 +352,23 @@ def _standard_error(outcome: Outcome, units: str) -> str:
 
 
 def _consistency(outcome: Outcome, findings: Sequence[Finding]) -> list[tuple[str, str]]:
-    """Return the differences from both images, in words where the output was assessed."""
+    """Return the differences from both images, after their interpretation where there is one."""
     pair = outcome.job.plan.pair
     kind = image_kind(pair.rgb.sizes["band"])
     labels = "HS consistency", f"{kind} consistency"
     units = str(pair.hs.attrs.get("units", "")), ""
-    parts = list(zip((outcome.spatial, outcome.spectral), units, strict=True))
+    parts = (outcome.spatial, outcome.spectral), units, (outcome.blocks, 1)
+    figures = [_difference(*each) for each in zip(*parts, strict=True)]
     if findings:
         texts = [
-            f"{found.quality}: {found.text}; RMSE {part.rmse:.4g} {unit}".rstrip()
-            for found, (part, unit) in zip(findings[:2], parts, strict=True)
+            f"{found.quality}: {found.text}; {figure}"
+            for found, figure in zip(findings[:2], figures, strict=True)
         ]
     else:
         how = "degraded by the PSF", "seen through the SRF"
         texts = [
-            f"{_difference(part, unit)}: output {words}, compared with the {image} image"
-            for (part, unit), words, image in zip(parts, how, ("HS", kind), strict=True)
+            f"{figure}: output {words}, compared with the {image} image"
+            for figure, words, image in zip(figures, how, ("HS", kind), strict=True)
         ]
     return list(zip(labels, texts, strict=True))
 
@@ -376,7 +377,8 @@ def _files(outcome: Outcome, paths: ReportPaths | None) -> str:
     return ", ".join(f"{file.name} ({what})" for file, what in files_beside(outcome.path, paths))
 
 
-def _difference(discrepancy: Discrepancy, units: str = "") -> str:
+def _difference(discrepancy: Discrepancy, units: str, blocks: int) -> str:
     if not discrepancy.count:
         return "not measured"
-    return describe_difference(discrepancy.rmse, discrepancy.relative, units)
+    figures = describe_difference(discrepancy.rmse, discrepancy.relative, units)
+    return f"{figures}, {describe_compared(blocks)}"

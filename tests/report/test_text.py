@@ -3,6 +3,7 @@
 import json
 import shlex
 from dataclasses import fields, replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rasterio.transform import from_origin
 
 from hsfuse.core.grid import Span
 from hsfuse.core.psf import PSF
+from hsfuse.core.text import percent
 from hsfuse.errors import OutputError
 from hsfuse.fusion.duration import Duration
 from hsfuse.fusion.job import Job, Outcome
@@ -141,13 +143,29 @@ def test_a_figure_of_consistency_and_a_path_stand_once(outcome: Outcome):
     assert [found["text"] for found in record["quality"]] == [f.text for f in paths.findings]
     assert len(paths.findings) == 4
     assert all(text.count(found.text) == 1 for found in paths.findings)
-    assert "of the root mean square" not in text, "the words have the share"
     for part in (outcome.spatial, outcome.spectral):
         assert text.count(f"RMSE {part.rmse:.4g}") == 1
     assert text.count(str(outcome.path.parent)) == 1
     for path in (paths.page, paths.quicklook, paths.sidecar):
         assert path is not None
         assert path.name in lines(text)["beside it"]
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_rmse_and_per_cent_are_over_the_same_bands_and_pixels(outcome: Outcome, blocks: int):
+    """Both of the run, and the same words without a report; of two blocks, not all HS pixels."""
+    found = replace(outcome, blocks=blocks)
+    paths = write_report(found)
+    page = unescape(Path(paths.page or "").read_text())
+    after, plain = lines(summarise(found, paths)), lines(summarise(found))
+    for name, part in (("HS", outcome.spatial), ("RGB", outcome.spectral)):
+        figures = plain[f"{name} consistency"].partition(":")[0]
+        assert figures.startswith(f"RMSE {part.rmse:.4g}")
+        assert f"{percent(part.relative)} of the root mean square of the image, over all" in figures
+        assert after[f"{name} consistency"].endswith(f"; {figures}")
+        assert figures in page
+        assert ("within one of the 2 blocks" in figures) == (name == "HS" and blocks == 2)
+    assert "over the whole raster" not in page
 
 
 @pytest.mark.parametrize("name", ["out.tif", "out.dat", "out.nc", "out.zarr"])

@@ -178,7 +178,7 @@ def _quality(quality: Quality) -> str:
         for finding in assessment.findings
     )
     best = "1 is best; the noise of the HS image allows at most"
-    square = "the root mean square of the image"
+    square = "the root mean square of the image, over all bands"
     rows = [
         ("HQNR", _figure(assessment.hqnr), f"{best} {_figure(assessment.hqnr_limit)}"),
         ("QNR", _figure(assessment.qnr), f"{best} {_figure(assessment.qnr_limit)}"),

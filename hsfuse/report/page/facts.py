@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hsfuse.core.band_labels import band_label
-from hsfuse.core.discrepancy import describe_difference
+from hsfuse.core.discrepancy import describe_compared, describe_difference
 from hsfuse.core.psf import PSF
 from hsfuse.core.text import along_axes, byte_size, duration, image_size
 from hsfuse.pair.radiometry import Radiometry
@@ -144,8 +144,18 @@ def fusion_facts(subject: Subject) -> Facts:
     facts = [
         ("method", method),
         ("parameters", parameters),
-        *_difference("consistency with the HS image", result.get("spatial"), subject.units),
-        *_difference(f"consistency with the {subject.ms_name}", result.get("spectral"), ""),
+        *_difference(
+            "consistency with the HS image",
+            result.get("spatial"),
+            subject.units,
+            describe_compared(int(result.get("blocks") or 1)),
+        ),
+        *_difference(
+            f"consistency with the {subject.ms_name}",
+            result.get("spectral"),
+            "",
+            describe_compared(),
+        ),
     ]
     if result.get("median_standard_error") is not None:
         error = f"{result['median_standard_error']:.4g} {subject.units}".strip()
@@ -156,11 +166,11 @@ def fusion_facts(subject: Subject) -> Facts:
     return [fact for fact in facts if fact[1]]
 
 
-def _difference(label: str, discrepancy: Record | None, units: str) -> Facts:
+def _difference(label: str, discrepancy: Record | None, units: str, compared: str) -> Facts:
     if not discrepancy or discrepancy.get("rmse") is None:
         return []
     text = describe_difference(discrepancy["rmse"], discrepancy["relative"], units)
-    return [(label, f"{text}, over the whole raster")]
+    return [(label, f"{text}, {compared}")]
 
 
 def run_facts(subject: Subject) -> Facts:
