@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -169,6 +170,8 @@ class Outcome:
         Undeclared fills that planning did not detect, fused as measured values.
     standard_error : float or None
         Median of the standard error, if requested.
+    finished : datetime
+        Time at which the output was complete, in UTC.
     """
 
     job: Job
@@ -184,6 +187,7 @@ class Outcome:
     excess: Excess
     undeclared: tuple[UndeclaredFill, ...] = ()
     standard_error: float | None = None
+    finished: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -238,7 +238,7 @@ def outcome_as_dict(outcome: Outcome, findings: Sequence[Finding] = ()) -> dict[
         **plan_as_dict(outcome.job),
         "result": {
             "path": str(outcome.path.absolute()),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "finished": outcome.finished.isoformat(timespec="seconds"),
             "bytes": stored_bytes(outcome.path),
             "planning_seconds": outcome.job.seconds,
             "seconds": outcome.seconds,

@@ -5,6 +5,7 @@ import json
 import re
 import zlib
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from hsfuse.io.write import write_raster
 from hsfuse.report.files import page_path, write_page
 from hsfuse.report.page import data, pictures, pixels, render_page, sampling
 from hsfuse.report.page.document import _sentence
+from hsfuse.report.page.facts import run_facts
 from hsfuse.report.page.packing import largest_error, pack_cube
 from hsfuse.report.page.pixels import read_pixels
 from hsfuse.report.page.sampling import choose_pixels
@@ -211,6 +213,13 @@ def test_quality_facts_and_command_are_on_the_page(outcome: Outcome, page: str):
         assert text in page
     assert record["digest"] in page
     assert "The pictures have every pixel" in page
+
+
+def test_page_and_record_say_when_the_output_was_complete(outcome: Outcome):
+    """Not when each of them was written."""
+    done = replace(outcome, finished=datetime(2020, 2, 3, 4, 5, 6, tzinfo=UTC))
+    facts = dict(run_facts(outcome_subject(done)))
+    assert facts["finished"] == "2020-02-03T04:05:06+00:00"
 
 
 def test_a_large_image_is_reduced_with_a_detail(subject: Subject, monkeypatch: pytest.MonkeyPatch):
