@@ -38,6 +38,7 @@ from hsfuse.report.wording import (
     describe_change,
     describe_clipped,
     describe_excess,
+    describe_limited,
     describe_method,
     describe_psf,
     describe_srf,
@@ -278,17 +279,8 @@ def _value_range(lower: NDArray[np.float32]) -> str:
 
 
 def _limited(outcome: Outcome) -> str:
-    if not outcome.limited:
-        return ""
     lower = outcome.job.plan.lower_limit
-    limit = (
-        "the lower limit of their band (0, or the smallest HS value of the band where that is "
-        "negative)"
-        if lower[np.isfinite(lower)].any()
-        else "0"
-    )
-    share = f"{100 * outcome.limited_share:.2g}%"
-    return f"{share} of the fused values were below {limit} and were set to it"
+    return describe_limited(outcome.limited_share, negative=bool(lower[np.isfinite(lower)].any()))
 
 
 def _device(job: Job) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "describe_change",
     "describe_clipped",
     "describe_excess",
+    "describe_limited",
     "describe_method",
     "describe_psf",
     "describe_srf",
@@ -230,3 +231,30 @@ def describe_clipped(count: int) -> str:
     if not count:
         return ""
     return f"{count} values outside the range of the stored type were set to its limit"
+
+
+def describe_limited(share: float, *, negative: bool) -> str:
+    """
+    Return the share of the values set to a lower limit in words; empty for none.
+
+    Parameters
+    ----------
+    share : float
+        Share of the fused values that were below the lower limit of their band.
+    negative : bool
+        Whether the limit of a band is below 0.
+
+    Examples
+    --------
+    >>> describe_limited(0.016, negative=False)
+    '1.6% of the fused values were below 0 and were set to it'
+    """
+    if not share:
+        return ""
+    limit = (
+        "the lower limit of their band (0, or the smallest HS value of the band where that is "
+        "negative)"
+        if negative
+        else "0"
+    )
+    return f"{100 * share:.2g}% of the fused values were below {limit} and were set to it"

@@ -26,6 +26,7 @@ from hsfuse.report.page.facts import (
     notes_of,
     pair_facts,
     run_facts,
+    warnings_of,
 )
 from hsfuse.report.page.pictures import composite_names
 from hsfuse.report.page.quality import COLOURS, Map, Quality
@@ -260,11 +261,15 @@ def _bands(subject: Subject) -> str:
 
 
 def _run(subject: Subject) -> str:
-    notes = "".join(f"<li>{escape(_sentence(note))}</li>\n" for note in notes_of(subject))
+    warnings = [
+        f"<li><strong>Warning:</strong> {escape(text)}</li>\n" for text in warnings_of(subject)
+    ]
+    notes = [f"<li>{escape(_sentence(note))}</li>\n" for note in notes_of(subject)]
     command = str(subject.record.get("command") or "")
     parts = [_list(fusion_facts(subject)), _list(run_facts(subject))]
-    if notes:
-        parts.append(f"<h3>Notes</h3>\n<ul>\n{notes}</ul>")
+    if warnings or notes:
+        heading = "Warnings and notes" if warnings else "Notes"
+        parts.append(f"<h3>{heading}</h3>\n<ul>\n{''.join(warnings + notes)}</ul>")
     if command:
         parts.append(
             "<h3>Command that repeats this run</h3>\n"

@@ -15,7 +15,13 @@ from hsfuse.pair.radiometry import Radiometry
 from hsfuse.report.inputs import describe_extent, pixel_size, raster_bands, raster_crs, raster_size
 from hsfuse.report.notes import plan_notes, result_warnings
 from hsfuse.report.page.subject import Subject
-from hsfuse.report.wording import describe_change, describe_method, describe_psf, describe_srf
+from hsfuse.report.wording import (
+    describe_change,
+    describe_limited,
+    describe_method,
+    describe_psf,
+    describe_srf,
+)
 
 __all__ = [
     "fusion_facts",
@@ -24,6 +30,7 @@ __all__ = [
     "notes_of",
     "pair_facts",
     "run_facts",
+    "warnings_of",
 ]
 
 Facts = list[tuple[str, str]]
@@ -163,6 +170,10 @@ def fusion_facts(subject: Subject) -> Facts:
     if result.get("missing_share") is not None:
         share = result["missing_share"]
         facts.append(("no data", f"{share:.3g} of the values" if share else "none"))
+    negative = any(record.get("lower_limit") or ())  # None where a band has no limit
+    facts.append(
+        ("value range", describe_limited(result.get("limited_share") or 0, negative=negative))
+    )
     return [fact for fact in facts if fact[1]]
 
 
@@ -198,8 +209,12 @@ def run_facts(subject: Subject) -> Facts:
     return [fact for fact in facts if fact[1]]
 
 
+def warnings_of(subject: Subject) -> list[str]:
+    """Return the warnings of the run, one sentence each."""
+    return result_warnings(subject.record)
+
+
 def notes_of(subject: Subject) -> list[str]:
-    """Return the notes of the run on assumptions, choices and anomalies, one sentence each."""
+    """Return the notes of the run on assumptions and choices, one sentence each."""
     record = subject.record
-    notes = plan_notes(record) if record else list(subject.observed.pair.notes)
-    return [*notes, *result_warnings(record)]
+    return plan_notes(record) if record else list(subject.observed.pair.notes)

@@ -27,7 +27,7 @@ from hsfuse.io.read import open_raster
 from hsfuse.io.write import write_raster
 from hsfuse.report.files import page_path, write_page
 from hsfuse.report.page import data, pictures, pixels, render_page, sampling
-from hsfuse.report.page.document import _sentence
+from hsfuse.report.page.document import _run, _sentence
 from hsfuse.report.page.facts import run_facts
 from hsfuse.report.page.packing import largest_error, pack_cube
 from hsfuse.report.page.pixels import read_pixels
@@ -213,6 +213,29 @@ def test_quality_facts_and_command_are_on_the_page(outcome: Outcome, page: str):
         assert text in page
     assert record["digest"] in page
     assert "The pictures have every pixel" in page
+
+
+@pytest.mark.parametrize(
+    ("lower", "words"), [(0.0, "below 0 and"), (-0.1, "the smallest HS value")]
+)
+def test_limited_values_and_warnings_come_before_the_notes(
+    subject: Subject, lower: float, words: str
+):
+    """As in the summary; the warnings marked."""
+    record = {
+        **subject.record,
+        "lower_limit": [0.0, lower, None],
+        "notes": ["a choice"],
+        "response": {"warning": "of an estimate"},
+        "result": {**subject.record["result"], "limited_share": 0.016, "clipped_values": 3},
+    }
+    text = _run(replace(subject, record=record))
+    assert "<dt>value range</dt><dd>1.6% of the fused values were below" in text
+    assert words in text
+    marked = [text.index(f"<strong>Warning:</strong> {each}") for each in ("of an", "3 values")]
+    assert max(marked) < text.index("<li>A choice")
+    result = {**record["result"], "limited_share": 0.0}
+    assert "value range" not in _run(replace(subject, record={**record, "result": result}))
 
 
 def test_page_and_record_say_when_the_output_was_complete(outcome: Outcome):
