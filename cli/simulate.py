@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -100,7 +101,13 @@ def sample(directory: Path, *, as_json: bool, **choices: Any) -> None:
     """  # noqa: D301 - click reads the mark
     from hsfuse.synthetic.sample import write_sample
 
-    _print_paths(write_sample(directory, **choices), as_json)
+    files = write_sample(directory, **choices)
+    _print_paths(files, as_json)
+    if not as_json:
+        words = ["hsfuse", "run", str(files.scene), str(files.rgb)]
+        for option in ("hs_sensor", "rgb_sensor"):
+            words += [f"--{option.replace('_', '-')}", choices[option]]
+        click.echo(f"{'fuse them':<12}{shlex.join(words)}")
 
 
 @click.command(

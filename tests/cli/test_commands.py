@@ -1,6 +1,7 @@
 """The commands around `run`: sample, simulate, evaluate, info, methods, sensors."""
 
 import json
+import shlex
 import shutil
 from importlib.resources import files
 from pathlib import Path
@@ -25,8 +26,13 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = hsfuse("sample", folder, *SMALL, "--size", "12", "14")
     assert result.exit_code == 0, result.output
     assert [line[:12].strip() for line in result.stdout.splitlines()] == [
-        "HS image", "MS image", "reference", "beside them",
+        "HS image", "MS image", "reference", "beside them", "fuse them",
     ]  # fmt: skip
+    name, *words = shlex.split(result.stdout.splitlines()[-1][12:])
+    assert name == "hsfuse"
+    planned = hsfuse(*words, "--method", "bicubic", "--dry-run")
+    assert planned.exit_code == 0, planned.output
+    assert "sentinel-2a" in planned.stdout
     return folder
 
 
