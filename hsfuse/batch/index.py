@@ -62,26 +62,29 @@ def _row(folder: Path, row: PairStatus) -> str:
     if row.good and picture.exists():
         image = (
             f'<img src="{_link(folder, picture)}" alt="Quicklook of {escape(name)}" '
-            'loading="lazy" width="220">'
+            'loading="lazy" width="160">'
         )
     linked = escape(name)
     if row.good and page.exists():
         linked = f'<a href="{_link(folder, page)}">{linked}</a>'
-    size = row.size
-    if row.bytes is not None:
-        size += f", {byte_size(row.bytes)}"
+    size = row.size if row.bytes is None else f"{row.size}, {byte_size(row.bytes)}"
     state = "good" if row.good else "poor"
     cells = [
         image,
         linked,
         f'<span class="{state}">{row.status}</span>',
-        escape(size),
+        "<br>".join(escape(size).split(", ")),
         *(_share(value) for value in (row.hs_consistency, row.ms_consistency, row.missing_share)),
         escape(row.quality),
         "" if row.seconds is None else duration(row.seconds),
         "<br>".join(escape(text) for text in (row.message, *row.warnings) if text),
     ]
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    figures = {_HEAD.index(name) for name in ("Size", "No data", "Time")}
+    row_cells = (
+        f'<td class="figure">{cell}</td>' if place in figures else f"<td>{cell}</td>"
+        for place, cell in enumerate(cells)
+    )
+    return f"<tr>{''.join(row_cells)}</tr>"
 
 
 def _share(value: float | None) -> str:
