@@ -47,7 +47,7 @@ __all__ = ["run"]
     default=True,
     show_default=True,
     help="Write a record (OUT.json), a picture (OUT.png) and a page (OUT.html) beside the output. "
-    "A style for QGIS is written in any case.",
+    "A style for QGIS is written in any case, beside a file of three or more bands.",
 )
 @click.option(
     "--page/--no-page",

@@ -10,16 +10,29 @@ import numpy as np
 from hsfuse.core.picture import natural_bands
 from hsfuse.io.output.layout import OutputLayout
 
-__all__ = ["describe_band", "shown_bands"]
+__all__ = ["describe_band", "shown_bands", "styled_bands"]
 
 
 def shown_bands(layout: OutputLayout) -> list[int]:
-    """Return the indexes of the bands to show as red, green and blue; empty where unknown."""
+    """Return the indexes of the bands of red, green and blue; empty where these are unknown."""
     wavelength, good = np.array(layout.wavelength, float), np.array(layout.good, bool)
     known = good.any() and np.isfinite(wavelength[good]).all()
     if layout.bands < 3 or not (known or layout.bands < 5):
         return []
     return natural_bands(wavelength, good)
+
+
+def styled_bands(layout: OutputLayout) -> list[int]:
+    """
+    Return the indexes of the bands that a style shows as red, green and blue.
+
+    Those of :func:`shown_bands`, or three spread over the bands where these are unknown; empty with
+    fewer than three bands.
+    """
+    if layout.bands < 3:
+        return []
+    wavelength, good = np.array(layout.wavelength, float), np.array(layout.good, bool)
+    return shown_bands(layout) or natural_bands(wavelength, good, layout.band_name)
 
 
 def describe_band(nm: float, name: str) -> str:

@@ -19,7 +19,7 @@ from hsfuse.core.stages import Stage, StageCount, ignore_stage
 from hsfuse.errors import OutputError, PlanError
 from hsfuse.io.files.replacement import move_folder
 from hsfuse.io.files.url import AnyPath
-from hsfuse.io.output.band_labels import shown_bands
+from hsfuse.io.output.band_labels import styled_bands
 from hsfuse.io.output.envi import divides_reflectance, envi_files, export_envi
 from hsfuse.io.output.geotiff import check_options, export_geotiff
 from hsfuse.io.output.layout import OutputLayout
@@ -172,7 +172,7 @@ def _export_pieces(
 
 def _stretch_sample(store: AnyPath) -> tuple[OutputLayout, StretchSample]:
     layout = read_layout(store)
-    return layout, StretchSample(shown_bands(layout), layout.shape[1:], layout.fill)
+    return layout, StretchSample(styled_bands(layout), layout.shape[1:], layout.fill)
 
 
 def _finish_export(

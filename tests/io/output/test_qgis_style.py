@@ -57,6 +57,17 @@ def test_limits_are_stored_numbers_where_gdal_does_not_scale_them(tmp_path):
     np.testing.assert_allclose(limits(tmp_path / "a.qml"), expected, rtol=1e-3, atol=10)
 
 
+@pytest.mark.parametrize("name", ["a.tif", "a.nc", "a.dat"])
+def test_without_wavelengths_the_bands_are_spread(tmp_path, name):
+    """Bands 9, 6 and 2 of ten: QGIS would show 1, 2 and 3."""
+    array = raster([np.nan] * 10)
+    write_raster(array, tmp_path / name)
+    found = style(tmp_path / "a.qml")
+    assert [found.get(f"{colour}Band") for colour in ("red", "green", "blue")] == ["9", "6", "2"]
+    expected = [part * band for band in (9, 6, 2) for part in (0.02, 0.98)]
+    np.testing.assert_allclose(limits(tmp_path / "a.qml"), expected, atol=2e-2)
+
+
 def test_a_style_of_a_user_stays(tmp_path):
     """That of an older output is replaced; without colours to show there is none."""
     array = raster([480.0, 560.0, 660.0])
