@@ -13,7 +13,7 @@ from hsfuse.assessment.observation import ObservedPair
 from hsfuse.core.distortion import Distortion, WindowPixels, noise_distortion, window_distortion
 from hsfuse.core.grid import Axis, Geometry, Span
 from hsfuse.core.tally import Mean, Moments, angles_between, take_angle, take_moments
-from hsfuse.fusion.consistency import finite_in, hs_bands, ms_bands
+from hsfuse.fusion.consistency import compared_pixels, finite_in, hs_bands, ms_bands
 from hsfuse.io.preview import read_window
 from hsfuse.observe import Degrade
 
@@ -179,7 +179,10 @@ def _read(observed: ObservedPair, placed: Placed, rows: Span, columns: Span) -> 
     valid = finite_in(fused, bands)
     window = Geometry(geometry.y.cut(fine_rows, rows), geometry.x.cut(fine_columns, columns))
     operator = Degrade.between(window, pair.psf)
-    inside = np.outer(_on_output(geometry.y, rows), _on_output(geometry.x, columns))
+    inside = np.outer(
+        compared_pixels(geometry.y, pair.psf.fwhm[0])[rows.slice],
+        compared_pixels(geometry.x, pair.psf.fwhm[1])[columns.slice],
+    )
     degraded = np.concatenate(
         [
             hs_bands(fused[bands[first : first + _BANDS]], operator, valid)
@@ -212,12 +215,6 @@ def _read(observed: ObservedPair, placed: Placed, rows: Span, columns: Span) -> 
         row_index,
         column_index,
     )
-
-
-def _on_output(axis: Axis, coarse: Span) -> Mask:
-    """Return which HS pixels have their centre on the output grid: D is defined for them."""
-    centres = axis.centres(coarse)
-    return np.asarray((centres > 0) & (centres < axis.fine))
 
 
 def _fine_and_coarse(axis: Axis, fine: Span, coarse: Span) -> tuple[slice, NDArray[np.intp]]:

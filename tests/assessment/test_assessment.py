@@ -13,6 +13,7 @@ from hsfuse.cli.main import main
 import hsfuse
 import hsfuse.assessment.comparison as comparison
 from hsfuse.assessment import assess, assess_fused, observe_pair
+from hsfuse.assessment.comparison import observed_for
 from hsfuse.core.discrepancy import describe_difference
 from hsfuse.errors import PairError
 from hsfuse.fusion.run import run
@@ -99,6 +100,23 @@ def test_the_run_is_assessed_with_its_own_co_registration_psf_and_response(made,
     record["radiometry"]["gain"][0] *= 1.1
     other = assess_fused(str(made / "guided.tif"), observe_pair(*pair(made), record=record))[0]
     assert other.ms.rmse > 2 * found.ms.rmse
+
+
+def test_a_box_has_the_figures_of_the_whole_scene_inside_it(made, tmp_path, results):
+    """Its outermost HS pixels see what is not fused: the run and the assessment omit them."""
+    box = open_raster(made / "rgb.tif").isel(y=slice(15, 64), x=slice(17, 73)).rio.bounds()
+    out = tmp_path / "box.tif"
+    settings = {"align": False, "fwhm": (1.2, 1.2), "bbox": box}
+    outcome = run(*pair(made), out, method="guided", workers=1, **settings)
+    record_path(out).write_text(as_json(outcome_as_dict(outcome)))
+    observed = observed_for(str(out), *pair(made), {})
+    found, _ = assess_fused(str(out), observed)
+    assert outcome.spatial.count == found.hs.pixels * outcome.shape[0]
+    assert found.hs.rmse == pytest.approx(outcome.spatial.rmse, rel=1e-3)
+    assert found.findings[0].quality == results["guided"][0].findings[0].quality
+    truth, maps = assess_fused(str(made / "truth.tif"), observed)
+    assert np.isfinite(maps.sel(band=1)).sum() == truth.hs.pixels == 12 * 14  # of 14 x 16
+    assert truth.hs.relative < 1e-3
 
 
 def test_a_record_of_another_pair_is_not_used(made, caplog):
