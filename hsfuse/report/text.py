@@ -126,7 +126,8 @@ def describe_plan(job: Job, *, inputs: bool = True) -> str:
         ),
         (
             "memory",
-            f"about {byte_size(job.memory_bytes)}{' a dask worker' if job.cluster else ''}",
+            f"about {byte_size(job.memory_bytes)}{' a dask worker' if job.cluster else ''}; the "
+            "report is not included",
         ),
         ("time", _duration(job)),
         (

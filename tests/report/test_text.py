@@ -16,7 +16,7 @@ from rasterio.transform import from_origin
 
 from hsfuse.core.grid import Span
 from hsfuse.core.psf import PSF
-from hsfuse.core.text import percent
+from hsfuse.core.text import byte_size, percent
 from hsfuse.errors import OutputError
 from hsfuse.fusion.duration import Duration
 from hsfuse.fusion.job import Job, Outcome
@@ -64,6 +64,8 @@ def test_the_plan_tells_every_decision(outcome: Outcome):
     assert plan["method"] == "bicubic"
     assert "of 32 rows x 32 columns" in plan["tiles"]
     assert "before compression" in plan["output"]
+    memory = byte_size(outcome.job.memory_bytes)
+    assert plan["memory"] == f"about {memory}; the report is not included"
 
 
 def test_the_plan_states_one_size_of_the_output(outcome: Outcome):
