@@ -274,7 +274,7 @@ def test_two_rasters_of_one_resolution_are_refused_before_the_survey(
     def read(*_: object) -> None:
         pytest.fail("the pair was surveyed")
 
-    monkeypatch.setattr("hsfuse.pair.survey._read_patch", read)
+    monkeypatch.setattr("hsfuse.pair.sampling._read_patch", read)
     scene, out = files / "scene.tif", tmp_path / "out.tif"
     with pytest.raises(PairError, match=r"spans 1 by 1"):
         run(scene, scene, out, method="guided", align=align)
