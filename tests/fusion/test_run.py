@@ -276,7 +276,7 @@ def test_two_rasters_of_one_resolution_are_refused_before_the_survey(
 
     monkeypatch.setattr("hsfuse.pair.sampling._read_patch", read)
     scene, out = files / "scene.tif", tmp_path / "out.tif"
-    with pytest.raises(PairError, match=r"spans 1 by 1"):
+    with pytest.raises(PairError, match=r"one HS pixel is 1 by 1 MS pixels"):
         run(scene, scene, out, method="guided", align=align)
 
 
