@@ -264,6 +264,10 @@ def composite_names(labels: Iterable[tuple[str, str]]) -> dict[str, str]:
     {'natural': 'natural colours'}
     >>> composite_names([("natural", "bands 9, 5, 1 (no wavelengths)")])
     {'natural': 'three bands (no wavelengths)'}
+    >>> composite_names(
+    ...     [("natural", "bands 9, 5, 1 (no wavelengths)"), ("natural", "natural colours, ...")]
+    ... )
+    {'natural': 'three bands, natural where known'}
     """
     found: dict[str, list[str]] = {}
     for composite, label in labels:
@@ -275,7 +279,7 @@ def composite_names(labels: Iterable[tuple[str, str]]) -> dict[str, str]:
         names["natural"] = (
             "natural colours"
             if all(natural)
-            else "natural colours where known, else three bands"
+            else "three bands, natural where known"
             if any(natural)
             else f"three bands ({'no wavelengths' if unknown else 'no natural colours'})"
         )

@@ -96,4 +96,4 @@ def test_pictures_state_how_their_bands_were_chosen(outcome: Outcome) -> None:
     observed = replace(subject.observed, pair=replace(pair, hs=unknown))
     page = render_page(replace(subject, observed=observed)).text
     assert re.search(r"bands \d+, \d+, \d+ \(no wavelengths\)", page)
-    assert "natural colours where known, else three bands</option>" in page
+    assert "three bands, natural where known</option>" in page
