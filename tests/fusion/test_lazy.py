@@ -124,7 +124,7 @@ def test_what_is_wrong_is_refused_before_the_survey(
         ((scene, rgb), {"method": "magic"}, PlanError, "method must be one of"),
         ((scene, rgb), {"tile": 0}, PlanError, "tile must be at least 1"),
         ((scene, tmp_path / "no.tif"), {}, RasterError, "no such file"),
-        ((scene, scene), {}, PairError, "spans 1 by 1"),
+        ((scene, scene), {}, PairError, "one HS pixel is 1 by 1 MS pixels"),
     ):
         with pytest.raises(error, match=message):
             hsfuse.fuse(*pair, **(CHOICES | choices))
