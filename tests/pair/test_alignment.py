@@ -11,7 +11,7 @@ from hsfuse.core.drift import Drift
 from hsfuse.errors import PairError
 from hsfuse.fusion.plan import plan_fusion
 from hsfuse.io.displacement import displace as displaced_raster
-from hsfuse.pair import survey
+from hsfuse.pair import sampling
 from hsfuse.pair.alignment import align_pair, measure_alignment
 from hsfuse.pair.geometry import make_pair
 from hsfuse.pair.sampling import survey_pair
@@ -206,7 +206,7 @@ def seen_large(large: xr.DataArray) -> SimulatedRasters:
 @pytest.fixture
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a survey read windows of 36 HS pixels, so that a small scene has nine of them."""
-    monkeypatch.setattr(survey, "_SETTINGS", replace(survey._SETTINGS, side=36))
+    monkeypatch.setattr(sampling, "_SETTINGS", replace(sampling._SETTINGS, side=36))
 
 
 @pytest.mark.slow
