@@ -22,9 +22,7 @@ from hsfuse.batch.manifest import Manifest, Pairs, read_manifest
 from hsfuse.batch.memory import memory_budget
 from hsfuse.batch.outcome import Batch, BatchOutcome
 from hsfuse.batch.pool import Pool
-from hsfuse.batch.schedule import (
-    set_limits,
-)
+from hsfuse.batch.schedule import set_limits
 from hsfuse.batch.status import STATUS, SUMMARY, StatusFile, write_summary
 from hsfuse.errors import OutputError, PlanError, RasterError
 from hsfuse.fusion.settings import Settings, with_choices

@@ -104,9 +104,7 @@ def summarise_plans(outcome: BatchOutcome) -> str:
         )
         for row in _printed_rows(outcome.pairs)
     ]
-    header = (
-        *("output", "status", "size", "before compression", "memory", "time", "warnings, notes"),
-    )
+    header = ("output", "status", "size", "before compression", "memory", "time", "warnings, notes")
     planned = [row for row in outcome.pairs if row.status == "planned"]
     size = sum(row.bytes or 0 for row in planned)
     work = sum((row.planning_seconds or 0) + (row.expected_seconds or 0) for row in planned)

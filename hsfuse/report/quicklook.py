@@ -38,6 +38,7 @@ from hsfuse.core.spectra import spectrum_line
 from hsfuse.core.text import along_axes, image_kind, image_size, round_length
 from hsfuse.fusion.consistency import finite_in, hs_bands
 from hsfuse.io.files.url import AnyPath
+from hsfuse.io.input.labels import raster_band_names
 from hsfuse.io.levels import preview_file
 from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.preview import preview_raster, read_file_window, read_window
@@ -132,7 +133,7 @@ def quicklook_figure(plan: Plan, path: AnyPath) -> Figure:
     pair, geometry = plan.pair, plan.pair.geometry
     hs_bands = natural_bands(pair.hs["wavelength"].values, plan.radiometry.good)
     rgb_bands = natural_bands(
-        pair.rgb["wavelength"].values, pair.rgb["good"].values, _names(pair.rgb)
+        pair.rgb["wavelength"].values, pair.rgb["good"].values, raster_band_names(pair.rgb)
     )
     hs = preview_raster(pair.hs, hs_bands, _STYLE.longest)
     rgb = preview_raster(pair.rgb, rgb_bands, _STYLE.longest)
@@ -383,8 +384,4 @@ def _titles(plan: Plan, hs_bands: list[int], rgb_bands: list[int]) -> list[str]:
 
 
 def _colours(raster: xr.DataArray, bands: list[int]) -> str:
-    return composite_text(bands, raster["wavelength"].values, _names(raster))
-
-
-def _names(raster: xr.DataArray) -> list[str]:
-    return [str(name) for name in raster["band_name"].values]
+    return composite_text(bands, raster["wavelength"].values, raster_band_names(raster))

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 
 from hsfuse.core.grid import Axis, Span
+from hsfuse.io.input.labels import raster_band_names
 from hsfuse.io.levels import Pyramid
 
 __all__ = ["TILE", "BandFacts", "Layer", "MSRelation", "Scene"]
@@ -47,7 +48,7 @@ class BandFacts(NamedTuple):
             raster["wavelength"].values.astype(np.float64),
             raster["fwhm"].values.astype(np.float64),
             raster["good"].values.astype(bool),
-            tuple(str(name) for name in raster["band_name"].values),
+            raster_band_names(raster),
         )
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "crs_text",
     "join_notes",
     "raster_band_labels",
+    "raster_band_names",
     "raster_label",
     "raster_notes",
 ]
@@ -32,6 +33,11 @@ def raster_label(raster: xr.DataArray, default: str = "raster") -> str:
     return str(raster.attrs.get("source") or default)
 
 
+def raster_band_names(raster: xr.DataArray) -> tuple[str, ...]:
+    """Return the name of each band of an opened raster, empty where it has none."""
+    return tuple(map(str, raster["band_name"].values))
+
+
 def raster_band_labels(raster: xr.DataArray) -> tuple[str, ...]:
     """
     Return the label of each band of an opened raster: number, name and wavelength.
@@ -42,8 +48,8 @@ def raster_band_labels(raster: xr.DataArray) -> tuple[str, ...]:
     >>> raster_band_labels(xr.DataArray([1, 2], names, "band"))
     ('band 1 (red, 660 nm)', 'band 2 (850 nm)')
     """
-    names = [str(name) for name in raster["band_name"].values]
-    return band_labels(np.asarray(raster["wavelength"].values, dtype=np.float64), names)
+    wavelength = np.asarray(raster["wavelength"].values, dtype=np.float64)
+    return band_labels(wavelength, raster_band_names(raster))
 
 
 def join_notes(notes: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hsfuse.core.band_labels import band_labels
 from hsfuse.core.grid import Span
 from hsfuse.core.picture import natural_bands
-from hsfuse.io.input.labels import raster_band_labels
+from hsfuse.io.input.labels import raster_band_labels, raster_band_names
 from hsfuse.report.page.charts import band_axis, ms_centres
 from hsfuse.report.page.packing import Packed, largest_error, pack_cube
 from hsfuse.report.page.pictures import Extent, Pictures, draw_pictures
@@ -205,7 +205,7 @@ def _value_label(subject: Subject) -> str:
 
 
 def _band_names(subject: Subject, along: NDArray[np.float64], label: str) -> list[str]:
-    names = [str(name) for name in subject.observed.pair.hs["band_name"].values]
+    names = raster_band_names(subject.observed.pair.hs)
     return list(band_labels(np.full(len(names), np.nan) if label == "Band" else along, names))
 
 

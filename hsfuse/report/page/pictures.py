@@ -22,6 +22,7 @@ from hsfuse.core.picture import (
     stretch_limits,
     stretched,
 )
+from hsfuse.io.input.labels import raster_band_names
 from hsfuse.io.levels import preview_file
 from hsfuse.io.preview import preview_raster, read_window
 from hsfuse.report.page.subject import Subject
@@ -163,7 +164,7 @@ def hs_extent(subject: Subject) -> Extent:
 
 def _source(name: str, raster: xr.DataArray, good: NDArray[np.bool_], extent: Extent) -> _Source:
     wavelength = raster["wavelength"].values
-    names = [str(name) for name in raster["band_name"].values]
+    names = raster_band_names(raster)
     composites = {"natural": natural_bands(wavelength, good, names)}
     false = false_colour_bands(wavelength, good)
     if false is not None:
@@ -235,9 +236,7 @@ def _layer(source: _Source) -> Layer:
         places = [source.bands.index(band) for band in bands]
         limits = _picked(source.limits, places)
         raster = source.raster
-        label = composite_text(
-            bands, raster["wavelength"].values, [str(each) for each in raster["band_name"].values]
-        )
+        label = composite_text(bands, raster["wavelength"].values, raster_band_names(raster))
         pictures += [
             Picture(name, label, encode_png(stretched(part.image[places], limits)), part.extent)
             for part in source.parts

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hsfuse.assessment.comparison import assess_fused
 from hsfuse.assessment.figures import Assessment
 from hsfuse.errors import PairError, message_of
+from hsfuse.io.input.labels import raster_band_names
 from hsfuse.io.preview import preview_raster
 from hsfuse.report.page.pictures import Extent, encode_png, hs_extent
 from hsfuse.report.page.subject import Subject
@@ -88,7 +89,7 @@ def assess_subject(subject: Subject, *, most_values: int = _MOST_VALUES) -> Qual
     except PairError as error:
         return Quality(None, f"not assessed: {message_of(error)}", tuple(_error_map(subject)))
     values = rasters.values
-    names = [str(name) for name in rasters["band_name"].values]
+    names = raster_band_names(rasters)
     ms_units = str(subject.observed.pair.rgb.attrs.get("units") or "")
     ms = subject.ms_name
     for key, title, text, units in (
