@@ -183,9 +183,10 @@ def _training_metadata(
 
 def learning_rate(recipe: Recipe, step: int) -> float:
     """Return the learning rate at a step."""
-    if recipe.schedule == "constant":
+    if recipe.schedule == "constant" or step < recipe.decay_from:
         return recipe.rate
-    return recipe.rate * 0.5 * (1 + float(np.cos(np.pi * step / recipe.steps)))
+    share = (step - recipe.decay_from) / (recipe.steps - recipe.decay_from)
+    return recipe.rate * 0.5 * (1 + float(np.cos(np.pi * share)))
 
 
 def initialise(network: nn.Module, recipe: Recipe) -> None:

@@ -28,6 +28,8 @@ class Recipe:
         Initial learning rate of Adam.
     schedule : {"cosine", "constant"}
         Decay of the learning rate: to zero along half a cosine, or none.
+    decay_from : int
+        Step from which the learning rate decays to zero at ``steps``; constant before.
     loss : {"relative", "absolute", "squared"}
         Error, averaged and summed over levels (eq. 8-10); ``relative`` is the squared error of a
         patch divided by that of a zero correction.
@@ -75,6 +77,7 @@ class Recipe:
     patch: int = 8
     rate: float = 1e-3
     schedule: Literal["cosine", "constant"] = "cosine"
+    decay_from: int = 0
     loss: Literal["relative", "absolute", "squared"] = "relative"
     initial: float = 0.0
     clip: float = 1.0
@@ -97,9 +100,14 @@ class Recipe:
         for name in ("batch", "patch", "rate", "scenes", "refresh"):
             if not getattr(self, name) > 0:
                 raise PlanError(f"{name} must be greater than 0, got {getattr(self, name)}")
-        for name in ("steps", "seed", "shift", "response_shift"):
+        for name in ("steps", "seed", "shift", "response_shift", "decay_from"):
             if not getattr(self, name) >= 0:
                 raise PlanError(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.decay_from and (self.schedule == "constant" or self.decay_from >= self.steps):
+            raise PlanError(
+                f"decay_from must be less than the {self.steps} steps of a schedule that decays, "
+                f"got {self.decay_from} with the schedule {self.schedule}"
+            )
         if not 0 <= self.clean <= 1:
             raise PlanError(f"clean must be a fraction from 0 to 1, got {self.clean:g}")
         for name, minimum in (("ratio", 1.0), ("fwhm", 0.0), ("snr", -math.inf)):

@@ -220,6 +220,8 @@ def test_a_cube_without_data_is_refused(made_cubes):
         {"ratio": (4.0, 2.0)},
         {"ratio": (0.5, 2.0)},
         {"snr": (20.0, float("inf"))},
+        {"decay_from": -1},
+        {"decay_from": 8000},
     ],
 )
 def test_an_invalid_recipe_is_refused(invalid):
@@ -227,6 +229,12 @@ def test_an_invalid_recipe_is_refused(invalid):
     (name,) = invalid
     with pytest.raises(PlanError, match=name):
         Recipe(**invalid)
+
+
+def test_a_constant_rate_does_not_decay():
+    """A step from which it should is refused."""
+    with pytest.raises(PlanError, match=r"decay_from .* got 10 with the schedule constant"):
+        Recipe(schedule="constant", decay_from=10)
 
 
 def test_what_the_method_is_given_may_be_off(made_cubes):

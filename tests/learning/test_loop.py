@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from hsfuse.errors import HsfuseError, WeightsError
-from hsfuse.learning.loop import train_network
-from hsfuse.learning.recipe import RECIPES
+from hsfuse.learning.loop import learning_rate, train_network
+from hsfuse.learning.recipe import RECIPES, Recipe
 from hsfuse.methods.ms_ssfnet.features import CHANNELS
 from hsfuse.nets.ms_ssfnet import Architecture
 from hsfuse.nets.network import Network
@@ -33,9 +33,10 @@ def state(network: Network) -> list[torch.Tensor]:
     return list(network.state_dict().values())
 
 
-def test_a_resumed_training_has_the_same_bits(made_cubes, tmp_path: Path):
+@pytest.mark.parametrize("decay_from", [0, 3])
+def test_a_resumed_training_has_the_same_bits(made_cubes, tmp_path: Path, decay_from: int):
     """Interrupted after its first checkpoint and resumed, weights and log are those of one run."""
-    recipe = replace(BY_CUBE, average=0.9, schedule="cosine", rate=1e-2)
+    recipe = replace(BY_CUBE, average=0.9, schedule="cosine", rate=1e-2, decay_from=decay_from)
     common = (made_cubes, [RGB], CUBE, recipe)
     whole = train_network(*common, tmp_path / "whole", every=2)
 
@@ -52,6 +53,29 @@ def test_a_resumed_training_has_the_same_bits(made_cubes, tmp_path: Path):
     assert steps == [3, 4, 5, 6]
     assert all(torch.equal(a, b) for a, b in zip(state(whole), state(resumed), strict=True))
     assert (tmp_path / "part/log.csv").read_text() == (tmp_path / "whole/log.csv").read_text()
+
+
+def test_a_later_decay_leaves_the_steps_before_it(made_cubes, tmp_path: Path):
+    """Up to its first step the weights are those of a constant rate, after it no longer."""
+    constant = replace(BY_CUBE, rate=1e-2)
+    decaying = replace(constant, schedule="cosine", decay_from=3)
+    for until, same in ((4, True), (6, False)):
+        networks = [
+            train_network(made_cubes, [RGB], CUBE, recipe, tmp_path / name, until=until)
+            for name, recipe in (("constant", constant), ("decaying", decaying))
+        ]
+        weights = zip(*map(state, networks), strict=True)
+        assert all(torch.equal(a, b) for a, b in weights) is same
+
+
+def test_the_learning_rate_decays_to_zero():
+    """Along half a cosine from the first step of the decay to the last, and never rises."""
+    recipe = Recipe(steps=100, rate=2e-3, decay_from=60)
+    rates = [learning_rate(recipe, step) for step in range(100)]
+    assert rates[:61] == [2e-3] * 61
+    assert rates[80] == pytest.approx(1e-3)
+    assert np.all(np.diff(rates[60:]) < 0)
+    assert 0 < rates[-1] < 1e-5
 
 
 def test_a_correction_starts_at_zero(made_cubes, tmp_path: Path):
