@@ -19,31 +19,7 @@ from hsfuse.observe import Degrade, Interpolate, over_share
 from hsfuse.pair.patch import Patch
 from hsfuse.pair.survey import Survey
 
-__all__ = ["GuidedFuser", "LocalFit", "Stages", "fit"]
-
-
-@dataclass(frozen=True)
-class Stages:
-    """
-    The components of a window: result and intermediate values.
-
-    Attributes
-    ----------
-    fused, scene_wide : Tensor of shape (components, rows, columns)
-        Result, and scene-wide fit.
-    observed : Tensor of shape (components, coarse rows, coarse columns)
-        Components of the HS image, zero for no data.
-    used : Tensor of shape (coarse rows, coarse columns)
-        Mask of HS pixels with data in both images.
-    fine : Tensor of shape (MS bands, rows, columns)
-        Standardised MS bands, zero for no data.
-    """
-
-    fused: Tensor
-    scene_wide: Tensor
-    observed: Tensor
-    used: Tensor
-    fine: Tensor
+__all__ = ["GuidedFuser", "LocalFit", "fit"]
 
 
 @dataclass(frozen=True)
@@ -138,20 +114,18 @@ class GuidedFuser(OnePass):
 
     def components(self, window: Window) -> Tensor:
         """Return the fused components over the whole window, shape (components, rows, columns)."""
-        return self.stages(window).fused
-
-    def stages(self, window: Window) -> Stages:
-        """Return the components over the whole window, with intermediate values."""
-        observed, valid = self.project(window.coarse)
         fine, fine_valid = self.standardised(window.fine)
-        fit, covered = self._fit(window, observed, valid, fine, fine_valid)
-        area = Span(0, fine.shape[1]), Span(0, fine.shape[2])
-        return Stages(*self.apply(window.geometry, fit, fine, area), observed, covered, fine)
+        fused = torch.empty((len(self.subspace.basis), *fine.shape[1:]), device=self.device)
+        fit = self._fit(window, fine, fine_valid, fused)
+        if self.parameters.back_projections:
+            cubic = Interpolate.between(window.geometry, device=self.device)
+            for strip in self._strips(fine):
+                fused[:, strip.slice] += cubic.cut(_across(strip, fine)).forward(fit.correction)
+        return fused
 
     def local_fit(self, window: Window) -> LocalFit:
         """Return the local part of the regression over a window."""
-        inputs = *self.project(window.coarse), *self.standardised(window.fine)
-        return self._fit(window, *inputs)[0]
+        return self._fit(window, *self.standardised(window.fine))
 
     def apply(
         self, geometry: Geometry, fit: LocalFit, fine: Tensor, area: tuple[Span, Span]
@@ -175,25 +149,36 @@ class GuidedFuser(OnePass):
         tuple of Tensor
             Each of shape (components, rows, columns).
         """
-        scene_wide = torch.zeros((len(fit.correction), *fine.shape[1:]), device=self.device)
-        for weight, feature in zip(self._tensor(self.weights.T), _regressors(fine), strict=True):
-            if weight.any():  # products have none where the fit is linear
-                scene_wide += weight[:, None, None] * feature
-        linear, cubic = (
-            Interpolate.between(geometry, linear=linear, device=self.device).cut(area)
-            for linear in (True, False)
-        )
-        fused = scene_wide + linear.forward(fit.coefficients[0])
-        for coefficient, band in zip(fit.coefficients[1:], fine, strict=True):
-            fused += linear.forward(coefficient) * band
+        fused, scene_wide = self._regress(geometry, fit.coefficients, fine, area)
         if self.parameters.back_projections:
+            cubic = Interpolate.between(geometry, device=self.device).cut(area)
             fused += cubic.forward(fit.correction)
         return fused, scene_wide
 
+    def _regress(
+        self, geometry: Geometry, coefficients: Tensor, fine: Tensor, area: tuple[Span, Span]
+    ) -> tuple[Tensor, Tensor]:
+        """Return what :meth:`apply` returns, without back-projection."""
+        weights = self._tensor(self.weights)
+        used = weights.any(dim=0)
+        used[0] = True  # at least one; products have no weight where the fit is linear
+        features = [each for each, use in zip(_regressors(fine), used, strict=True) if use]
+        scene_wide = torch.tensordot(weights[:, used], torch.stack(features), dims=1)
+        linear = Interpolate.between(geometry, linear=True, device=self.device).cut(area)
+        fused = scene_wide + linear.forward(coefficients[0])
+        for coefficient, band in zip(coefficients[1:], fine, strict=True):
+            fused.addcmul_(linear.forward(coefficient), band)
+        return fused, scene_wide
+
     def _fit(
-        self, window: Window, observed: Tensor, valid: Tensor, fine: Tensor, fine_valid: Tensor
-    ) -> tuple[LocalFit, Tensor]:
-        """Return the local fit, and the mask of HS pixels with data in both images."""
+        self, window: Window, fine: Tensor, fine_valid: Tensor, regressed: Tensor | None = None
+    ) -> LocalFit:
+        """
+        Return the local fit; the components before back-projection are written to ``regressed``.
+
+        They are of the whole window, (components, rows, columns).
+        """
+        observed, valid = self.project(window.coarse)
         degrade = Degrade.between(window.geometry, self.psf, device=self.device)
         share = degrade.forward(fine_valid.to(degrade.rows))
         used = valid & (share > self.settings.minimum_coverage)
@@ -206,32 +191,28 @@ class GuidedFuser(OnePass):
         degraded = over_share(degraded, share)
         residual = observed - torch.tensordot(self._tensor(self.weights), degraded, dims=1)
         coefficients = self._local(window, residual, used, fine, fine_valid)
-        fit = LocalFit(coefficients, torch.zeros_like(observed))
-        if self.parameters.back_projections:
-            fused = self._degraded(window.geometry, fit, fine, fine_valid, degrade)
-            remaining = observed - over_share(fused, share)
-            remaining = torch.where(used, remaining, torch.zeros_like(remaining))
-            fit = LocalFit(coefficients, self._back_projected(window.geometry, degrade, remaining))
-        return fit, used
+        total = torch.zeros_like(observed)  # D of the components, not divided by its share
+        corrected = self.parameters.back_projections > 0
+        for strip in self._strips(fine) if corrected or regressed is not None else ():
+            area = _across(strip, fine)
+            values, _ = self._regress(window.geometry, coefficients, fine[:, strip.slice], area)
+            if regressed is not None:
+                regressed[:, strip.slice] = values
+            if corrected:
+                values = (values * fine_valid[strip.slice]) @ degrade.columns.mT
+                total += degrade.rows[:, strip.slice] @ values
+        if not corrected:
+            return LocalFit(coefficients, total)
+        remaining = observed - over_share(total, share)
+        remaining = torch.where(used, remaining, torch.zeros_like(remaining))
+        return LocalFit(coefficients, self._back_projected(window.geometry, degrade, remaining))
 
-    def _degraded(
-        self,
-        geometry: Geometry,
-        fit: LocalFit,
-        fine: Tensor,
-        fine_valid: Tensor,
-        degrade: Degrade,
-    ) -> Tensor:
-        """Return D of the fused components, not divided by its share, in groups of rows."""
+    def _strips(self, fine: Tensor) -> Iterator[Span]:
+        """Yield groups of rows of MS bands (MS bands, rows, columns) that fit the cache."""
         rows, columns = fine.shape[1:]
-        total = torch.zeros_like(fit.correction)
         step = max(1, self.settings.strip // columns)
         for start in range(0, rows, step):
-            strip = Span(start, min(start + step, rows))
-            values, _ = self.apply(geometry, fit, fine[:, strip.slice], (strip, Span(0, columns)))
-            values = (values * fine_valid[strip.slice]) @ degrade.columns.mT
-            total += degrade.rows[:, strip.slice] @ values
-        return total
+            yield Span(start, min(start + step, rows))
 
     def project(self, coarse: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
         """Return the components of HS pixels, zero without data in a good band, and the mask."""
@@ -295,6 +276,11 @@ def _regressors(fine: Tensor) -> Iterator[Tensor]:
     for i in range(len(fine)):
         for j in range(i, len(fine)):
             yield fine[i] * fine[j]
+
+
+def _across(rows: Span, fine: Tensor) -> tuple[Span, Span]:
+    """Return the area of some rows of MS bands (MS bands, rows, columns), all columns."""
+    return rows, Span(0, fine.shape[2])
 
 
 class _GaussianWindow:
