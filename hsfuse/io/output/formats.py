@@ -193,7 +193,6 @@ def _export_zarr(store: AnyPath, path: AnyPath, options: ExportOptions) -> None:
     write_pyramid(
         store,
         layout,
-        hashes=options.hashes,
         workers=local_workers(options.workers, "cpu"),
         advance=count.add,
     )

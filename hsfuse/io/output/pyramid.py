@@ -38,14 +38,13 @@ def write_pyramid(
     root: AnyPath,
     layout: OutputLayout,
     *,
-    hashes: Mapping[str, str | None] | None = None,
     workers: int = 1,
     advance: Callable[[int], None] = lambda values: None,
 ) -> list[OutputLayout]:
     """
     Add levels of successively halved size to a store, until one fits a single chunk.
 
-    Levels of an earlier call are replaced.
+    Levels of an earlier call are replaced. Chunks are not verified: their hashes are beside them.
 
     Parameters
     ----------
@@ -53,8 +52,6 @@ def write_pyramid(
         The store, with every block written.
     layout : OutputLayout
         Layout of the store.
-    hashes : mapping of str to str or None, optional
-        SHA-256 of its chunks; each chunk is verified when it is read.
     workers : int
         Number of threads.
     advance : callable
@@ -64,11 +61,6 @@ def write_pyramid(
     -------
     list of OutputLayout
         Layouts of the levels, from large to small.
-
-    Raises
-    ------
-    OutputError
-        If a chunk does not match its hash.
     """
     layouts: list[OutputLayout] = []
     records: list[RecordingStore] = []
@@ -82,7 +74,7 @@ def write_pyramid(
         return Planes.of(records[-1])
 
     build_overviews(
-        Planes.open(root, hashes),
+        Planes.open(root),
         create,
         longest=PYRAMID.longest,
         least=PYRAMID.least,
