@@ -292,7 +292,7 @@ def _recipe(name: str, given: dict[str, Any]) -> Recipe:
 
 def _facts(card: Card) -> dict[str, object]:
     """Return the paths of the files and the final figures, in JSON types."""
-    from hsfuse.learning.checkpoint import PLOT, TABLE, last_row
+    from hsfuse.learning.checkpoint import PLOT, TABLE, last_row, last_warning
     from hsfuse.learning.train import training_folder
 
     folder = training_folder(card.path)
@@ -302,6 +302,7 @@ def _facts(card: Card) -> dict[str, object]:
         "log": str(folder / TABLE),
         "plot": str(folder / PLOT),
         **last_row(folder),
+        **({"warning": warning} if (warning := last_warning(folder)) else {}),
     }
 
 
@@ -312,4 +313,6 @@ def _summary(facts: dict[str, object]) -> str:
     if "validation" in facts:
         start = f", {facts['start']:.4g} without the network" if "start" in facts else ""
         lines.append(f"{'validation':<12}{facts['validation']:.4g}{start}")
+    if "warning" in facts:
+        lines.append(f"{'warning':<12}{facts['warning']}")
     return "\n".join(lines)

@@ -2,8 +2,8 @@
 The folder of a training run: recipe, checkpoint, log and plot.
 
 ``recipe.json`` holds all that determines the weights, ``checkpoint.safetensors`` the network, the
-averaged weights and the optimiser, ``log.csv`` a row for every checkpoint, and ``log.png`` its
-plot.
+averaged weights and the optimiser, ``log.csv`` a row for every checkpoint, ``log.png`` its plot,
+and ``warning.txt`` what is wrong with the last checkpoint.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from hsfuse.core.text import listed
 from hsfuse.errors import WeightsError
 from hsfuse.io.files.replacement import move_file, write_file
 
-__all__ = ["PLOT", "TABLE", "begin", "last_row", "log", "restore", "save"]
+__all__ = ["PLOT", "TABLE", "begin", "last_row", "last_warning", "log", "restore", "save", "warn"]
 
 _LOG = logging.getLogger(__name__)
 
 _RECIPE, _CHECKPOINT = "recipe.json", "checkpoint.safetensors"
-TABLE, PLOT = "log.csv", "log.png"
+TABLE, PLOT, _WARNING = "log.csv", "log.png", "warning.txt"
 # Largest number of differences in a message.
 _LISTED = 3
 
@@ -65,7 +65,7 @@ def begin(folder: Path, metadata: Mapping[str, object], *, overwrite: bool = Fal
                 "restart"
             )
         if differences:
-            for name in (_CHECKPOINT, TABLE, PLOT):
+            for name in (_CHECKPOINT, TABLE, PLOT, _WARNING):
                 (folder / name).unlink(missing_ok=True)
     elif checkpoint.exists():
         _LOG.warning("%s: has no %s beside it; assumed to be of this recipe", checkpoint, _RECIPE)
@@ -165,6 +165,22 @@ def last_row(folder: Path) -> dict[str, float]:
     """Return the figures of the last checkpoint; empty where there is none."""
     rows = _rows(folder / TABLE)
     return {name: float(value) for name, value in rows[-1].items() if value} if rows else {}
+
+
+def warn(folder: Path, text: str) -> None:
+    """Keep the warning of the last checkpoint, empty for none, and log it where it is new."""
+    path = folder / _WARNING
+    if not text:
+        path.unlink(missing_ok=True)
+    elif text != last_warning(folder):
+        _LOG.warning("%s: %s", folder, text)
+        write_file(path, f"{text}\n".encode())
+
+
+def last_warning(folder: Path) -> str:
+    """Return the warning of the last checkpoint; empty for none."""
+    path = folder / _WARNING
+    return path.read_text(encoding="utf-8").strip() if path.exists() else ""
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

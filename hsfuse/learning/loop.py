@@ -20,7 +20,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from hsfuse.errors import HsfuseError
-from hsfuse.learning.checkpoint import begin, log, restore, save
+from hsfuse.learning.checkpoint import begin, log, restore, save, warn
 from hsfuse.learning.examples import Batch, iterate_batches
 from hsfuse.learning.recipe import Recipe
 from hsfuse.nets.network import Architecture, Network
@@ -146,9 +146,34 @@ def train_network(
                     _check_finite(value, folder, step)
                 save(folder, network, optimiser, mean, step + 1)
                 log(folder, row)
+                warn(folder, _dead(network, batch, recipe, device))
                 losses.clear()
     network.load_state_dict(mean)
     return network.cpu().eval()
+
+
+def _dead(network: Network, batch: Batch, recipe: Recipe, device: str) -> str:
+    """
+    Return a warning where the output of a network does not depend on its input.
+
+    After too large steps no unit of a layer may respond any more, and no gradient reaches it.
+    """
+    found: list[Tensor] = []
+    hook = network.heads()[0].register_forward_hook(lambda _, __, output: found.append(output))
+    images = batch.coarse.to(device), batch.fine.to(device)
+    with torch.inference_mode():
+        for pair in (images, (torch.zeros_like(images[0]), torch.zeros_like(images[1]))):
+            network(*pair)
+    hook.remove()
+    if not torch.equal(*found):
+        return ""
+    result = "the initial estimate" if network.residual else "the same image"
+    if recipe.predicts == "component":
+        result = "no correction"
+    return (
+        f"the network no longer responds to its input and gives {result} for any pair; train again "
+        f"with a `--rate` below {recipe.rate:g}"
+    )
 
 
 def _check_finite(values: Tensor, folder: Path, step: int) -> None:

@@ -18,7 +18,7 @@ import xarray as xr
 from hsfuse.errors import OutputError, PairError, PlanError, WeightsError
 from hsfuse.io.output.input_files import check_not_input
 from hsfuse.io.read import open_raster
-from hsfuse.learning.checkpoint import last_row
+from hsfuse.learning.checkpoint import last_row, last_warning
 from hsfuse.learning.loop import sensor_names, train_network
 from hsfuse.learning.recipe import RECIPES, Recipe, default_recipe
 from hsfuse.methods.ms_ssfnet.features import CHANNELS
@@ -164,6 +164,8 @@ def train(
         **(about or {}),
         "recipe": _recipe_metadata(recipe, sensors, initial, steps=int(last.get("step", 0))),
     }
+    if warning := last_warning(folder):
+        metadata["warning"] = warning
     if initial is not None:
         metadata["data"] = _with_cubes_of(initial, metadata["data"])
     domain = _domain(rasters, recipe, architecture)

@@ -80,7 +80,7 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def heads(self) -> list[nn.Conv2d]:
-        """Return the output layers."""
+        """Return the output layers, that of the result first."""
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
         """Return the fused cube, (batch, bands, fine rows, fine columns)."""
