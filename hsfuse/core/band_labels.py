@@ -13,10 +13,34 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["band_label", "band_labels", "list_bands"]
+__all__ = ["band_label", "band_labels", "is_number", "list_bands", "states_wavelength"]
 
 _WAVELENGTH = re.compile(r"\(?\d+(\.\d+)?\s*(nm|nanomet\w*|um|µm|micromet\w*)\b\)?", re.IGNORECASE)
 _NUMBER = re.compile(r"(band|channel)?[ _#-]*(\d*)(\.\d+)?", re.IGNORECASE)
+
+
+def states_wavelength(name: str) -> bool:
+    """
+    Return whether the name of a band contains its wavelength.
+
+    Examples
+    --------
+    >>> [states_wavelength(name) for name in ("664.6 nm", "Red (0.66 um)", "B4", "7")]
+    [True, True, False, False]
+    """
+    return _WAVELENGTH.search(name) is not None
+
+
+def is_number(name: str) -> bool:
+    """
+    Return whether the name of a band is no more than a number, or empty.
+
+    Examples
+    --------
+    >>> [is_number(name) for name in ("7", "Band 3", "channel_12", "", "B4", "Red")]
+    [True, True, True, True, False, False]
+    """
+    return _NUMBER.fullmatch(name.strip()) is not None
 
 
 def band_label(number: int, nm: float = math.nan, name: str = "") -> str:

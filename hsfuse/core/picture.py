@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,10 @@ from hsfuse.core.colours import band_colour
 
 __all__ = [
     "NO_DATA",
+    "Composite",
     "bands_text",
     "busiest_window",
-    "composite_text",
+    "describe_composite",
     "false_colour_bands",
     "natural_bands",
     "stretch_limits",
@@ -64,7 +66,7 @@ def natural_bands(
 
     The bands nearest to 660, 560 and 480 nm; without bands within 60 nm of each, those with the
     names of these colours; the first three of three or four bands without wavelengths, or three
-    spread over the good bands. :func:`composite_text` says which.
+    spread over the good bands. :func:`describe_composite` says which.
 
     Parameters
     ----------
@@ -137,9 +139,25 @@ def _bands_named(names: Sequence[str], usable: NDArray[np.intp]) -> list[int] | 
     return [indexes[0] for indexes in found] if all(len(each) == 1 for each in found) else None
 
 
-def composite_text(
+class Composite(NamedTuple):
+    """
+    What the bands shown as red, green and blue are.
+
+    Attributes
+    ----------
+    kind : str
+        Natural or false colours, bands of other wavelengths, or of none that are known.
+    text : str
+        The same in words, with the bands.
+    """
+
+    kind: Literal["natural", "false", "other", "unknown"]
+    text: str
+
+
+def describe_composite(
     bands: list[int], wavelength: NDArray[np.float64], names: Sequence[str] = ()
-) -> str:
+) -> Composite:
     """
     Return what the bands shown as red, green and blue are, and how that is known.
 
@@ -155,26 +173,32 @@ def composite_text(
     Examples
     --------
     >>> centre = np.array([480.2, 560.0, 660.4, 850.0, 2200.0])
-    >>> composite_text([2, 1, 0], centre), composite_text([4, 3, 2], centre)
-    ('natural colours, 660, 560, 480 nm', 'no natural colours, 2200, 850, 660 nm')
-    >>> composite_text([3, 2, 1], centre)
-    'false colours (near infrared as red), 850, 660, 560 nm'
+    >>> describe_composite([2, 1, 0], centre)
+    Composite(kind='natural', text='natural colours, 660, 560, 480 nm')
+    >>> describe_composite([3, 2, 1], centre)
+    Composite(kind='false', text='false colours (near infrared as red), 850, 660, 560 nm')
+    >>> describe_composite([4, 3, 2], centre)
+    Composite(kind='other', text='no natural colours, 2200, 850, 660 nm')
     >>> unknown = np.full(3, np.nan)
-    >>> composite_text([2, 1, 0], unknown), composite_text([0, 1, 2], unknown, ["R", "G", "B"])
-    ('bands 3, 2, 1 (no wavelengths)', 'natural colours by the names of bands 1, 2, 3')
+    >>> describe_composite([0, 1, 2], unknown, ["R", "G", "B"])
+    Composite(kind='natural', text='natural colours by the names of bands 1, 2, 3')
+    >>> describe_composite([2, 1, 0], unknown)
+    Composite(kind='unknown', text='bands 3, 2, 1 (no wavelengths)')
     """
     text, centre = bands_text(bands, wavelength), wavelength[bands]
-    for targets, meaning in (
-        (_SETTINGS.red_green_blue, "natural colours"),
-        (_SETTINGS.near_infrared_first, "false colours (near infrared as red)"),
-    ):
-        if np.all(np.abs(centre - np.array(targets)) <= _SETTINGS.largest_distance):
-            return f"{meaning}, {text}"
+
+    def near(targets: Sequence[float]) -> bool:
+        return bool(np.all(np.abs(centre - np.array(targets)) <= _SETTINGS.largest_distance))
+
+    if near(_SETTINGS.red_green_blue):
+        return Composite("natural", f"natural colours, {text}")
+    if near(_SETTINGS.near_infrared_first):
+        return Composite("false", f"false colours (near infrared as red), {text}")
     if bands == _bands_named(names, np.array(bands)):
-        return f"natural colours by the names of {text}"
+        return Composite("natural", f"natural colours by the names of {text}")
     if np.isfinite(centre).all():
-        return f"no natural colours, {text}"
-    return f"{text} (no wavelengths)"
+        return Composite("other", f"no natural colours, {text}")
+    return Composite("unknown", f"{text} (no wavelengths)")
 
 
 def bands_text(bands: list[int], wavelength: NDArray[np.float64], separator: str = ", ") -> str:

@@ -25,9 +25,14 @@ from hsfuse.pair.response_estimate import (
 )
 from hsfuse.pair.saturation import saturation_notes
 from hsfuse.pair.survey import Survey
-from hsfuse.sensor.response import band_cells
+from hsfuse.sensor.response import response_levels
 
-__all__ = ["Radiometry", "measure_radiometry", "paired_spectra"]
+__all__ = ["COVERAGE_LEVEL", "Radiometry", "measure_radiometry", "paired_spectra"]
+
+#: Level relative to its peak at which a response covers an HS band. Half the peak is the limit of
+#: the FWHM that specifies a band, where a Gaussian and a measured curve agree; at a tenth of the
+#: peak, the Gaussian of a broad band extends half as far again.
+COVERAGE_LEVEL = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +54,6 @@ class _Settings:
     # bands with the tone curve of sRGB leave 0.1 to 0.8, linear ones 0.9 or more.
     curved: float = 0.8
     least_unexplained: float = 0.005
-    # Level relative to its peak at which a response covers an HS band. Half the peak is the limit
-    # of the FWHM that specifies a band, where a Gaussian and a measured curve agree; at a tenth of
-    # the peak, the Gaussian of a broad band extends half as far again.
-    coverage_level: float = 0.5
 
 
 _SETTINGS = _Settings()
@@ -285,12 +286,9 @@ def _covered(
     if not np.isfinite(wavelength).all() or not used.any():
         return np.ones(wavelength.size, dtype=bool)
     order = np.flatnonzero(used)[np.argsort(wavelength[used], kind="stable")]
-    # R includes the spectral width of each band; divided by it, R is the response.
-    cells = band_cells(wavelength[order], np.full(order.size, np.nan))
-    level = response[:, order] * cells.sharing / (cells.high - cells.low)
-    level /= np.maximum(level.max(axis=1, keepdims=True), 1e-300)
+    level = response_levels(response[:, order], wavelength[order])
     highest = np.interp(wavelength, wavelength[order], level.max(axis=0), left=0.0, right=0.0)
-    return np.asarray(highest >= _SETTINGS.coverage_level)
+    return np.asarray(highest >= COVERAGE_LEVEL)
 
 
 def _explained(

@@ -29,7 +29,7 @@ from hsfuse.core.picture import (
     NO_DATA,
     Limits,
     busiest_window,
-    composite_text,
+    describe_composite,
     natural_bands,
     stretch_limits,
     stretched,
@@ -384,4 +384,4 @@ def _titles(plan: Plan, hs_bands: list[int], rgb_bands: list[int]) -> list[str]:
 
 
 def _colours(raster: xr.DataArray, bands: list[int]) -> str:
-    return composite_text(bands, raster["wavelength"].values, raster_band_names(raster))
+    return describe_composite(bands, raster["wavelength"].values, raster_band_names(raster)).text

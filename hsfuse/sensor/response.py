@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hsfuse.core.resample import FWHM_PER_SIGMA
 
-__all__ = ["Cells", "band_cells", "gaussian_curves", "integrate"]
+__all__ = ["Cells", "band_cells", "gaussian_curves", "integrate", "response_levels"]
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -125,6 +125,29 @@ def band_cells(wavelength: Vector, fwhm: Vector) -> Cells:
     low[order], high[order] = (centre - left)[place], (centre + right)[place]
     sharing[order] = count[place]
     return Cells(low, high, sharing)
+
+
+def response_levels(rows: Matrix, wavelength: Vector) -> Matrix:
+    """
+    Return responses with a maximum of one from rows of R.
+
+    A row of R includes the spectral width of each band, which varies with the sampling.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (MS bands, bands)
+        Rows of R at the bands it uses.
+    wavelength : ndarray of shape (bands,)
+        Centres of these in nanometres, or their numbers.
+
+    Examples
+    --------
+    >>> response_levels(np.array([[0.25, 0.5, 0.25]]), np.array([400.0, 410.0, 415.0])).round(3)
+    array([[0.375, 1.   , 0.75 ]])
+    """
+    cells = band_cells(wavelength, np.full(wavelength.size, np.nan))
+    level = rows * cells.sharing / (cells.high - cells.low)
+    return np.asarray(level / np.maximum(level.max(axis=1, keepdims=True), 1e-300))
 
 
 def integrate(

@@ -13,7 +13,7 @@ import numpy as np
 
 from hsfuse.core.json_types import json_value
 from hsfuse.core.picture import (
-    composite_text,
+    describe_composite,
     false_colour_bands,
     natural_bands,
     stretch_limits,
@@ -123,7 +123,7 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "label": layer.label,
         "units": layer.units,
         "natural": natural,
-        "natural_text": composite_text(natural, bands.wavelength, bands.names),
+        "natural_text": describe_composite(natural, bands.wavelength, bands.names).text,
         "false": false_colour_bands(bands.wavelength, bands.good),
         "wavelength": json_value(bands.wavelength),
         "fwhm": json_value(bands.fwhm),

@@ -5,7 +5,7 @@ import numpy as np
 from hsfuse.core.picture import (
     NO_DATA,
     busiest_window,
-    composite_text,
+    describe_composite,
     natural_bands,
     stretch_limits,
     stretched,
@@ -31,17 +31,20 @@ def test_bands_without_wavelengths_are_found_by_the_names_of_colours():
     names = ["band 1 (blue)", "green", "Red", "nir"]
     bands = natural_bands(unknown, good, names)
     assert bands == [2, 1, 0]
-    assert composite_text(bands, unknown, names) == "natural colours by the names of bands 3, 2, 1"
+    assert (
+        describe_composite(bands, unknown, names).text
+        == "natural colours by the names of bands 3, 2, 1"
+    )
     for stated in ([*names[:3], "red"], ["a", "b", "c", "d"], []):
         bands = natural_bands(unknown, good, stated)
         assert bands == [0, 1, 2]
-        assert composite_text(bands, unknown, stated) == "bands 1, 2, 3 (no wavelengths)"
+        assert describe_composite(bands, unknown, stated).text == "bands 1, 2, 3 (no wavelengths)"
 
 
 def test_infrared_bands_are_not_called_natural():
     wavelength = np.linspace(1000, 2400, 100)
     bands = natural_bands(wavelength, np.ones(100, bool))
-    assert composite_text(bands, wavelength).startswith("no natural colours, ")
+    assert describe_composite(bands, wavelength).text.startswith("no natural colours, ")
 
 
 def test_one_band_is_grey():

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 
 import numpy as np
 
+from hsfuse.core.band_labels import is_number, states_wavelength
 from hsfuse.core.picture import natural_bands
 from hsfuse.io.output.layout import OutputLayout
 
@@ -45,8 +45,7 @@ def describe_band(nm: float, name: str) -> str:
     ('Red (650.0 nm)', '650.0 nm', '650 nm')
     """
     name = name.strip()
-    if math.isnan(nm) or re.search(r"\d\s*(nm|nanomet|um|µm|micromet)", name, re.IGNORECASE):
+    if math.isnan(nm) or states_wavelength(name):
         return name
     wavelength = f"{nm:.1f} nm"
-    meaningless = re.fullmatch(r"(band|b|channel)?[ _#-]*\d*(\.\d+)?", name, re.IGNORECASE)
-    return wavelength if meaningless else f"{name} ({wavelength})"
+    return wavelength if is_number(name) else f"{name} ({wavelength})"

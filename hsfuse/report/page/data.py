@@ -12,9 +12,9 @@ from hsfuse.core.band_labels import band_labels
 from hsfuse.core.grid import Span
 from hsfuse.core.picture import natural_bands
 from hsfuse.io.input.labels import raster_band_labels, raster_band_names
-from hsfuse.report.page.charts import band_axis, ms_centres
+from hsfuse.report.page.charts import axis_label
 from hsfuse.report.page.packing import Packed, largest_error, pack_cube
-from hsfuse.report.page.pictures import Extent, Pictures, draw_pictures
+from hsfuse.report.page.pictures import Extent, Pictures, composite_names, draw_pictures
 from hsfuse.report.page.quality import Quality, assess_subject
 from hsfuse.report.page.sampling import (
     Region,
@@ -25,6 +25,7 @@ from hsfuse.report.page.sampling import (
 )
 from hsfuse.report.page.subject import Subject
 from hsfuse.report.record import grid_of
+from hsfuse.report.srf_curves import SpectralAxis, ms_centres, spectral_axis
 
 __all__ = ["ReportData", "page_data"]
 
@@ -43,6 +44,8 @@ class ReportData(NamedTuple):
     ----------
     content : dict
         Data for main.js, in JSON types.
+    composites : dict of str to str
+        Names of the composites for a menu.
     quality : Quality
         Assessment and quality maps.
     pictures_note, spectra_note : str
@@ -50,6 +53,7 @@ class ReportData(NamedTuple):
     """
 
     content: dict[str, Any]
+    composites: dict[str, str]
     quality: Quality
     pictures_note: str
     spectra_note: str
@@ -76,7 +80,8 @@ def page_data(subject: Subject) -> ReportData:
         _packed_region(subject, window, most)
         for window, most in zip(windows, (_WHOLE, _DETAIL), strict=False)
     ]
-    along, label = band_axis(subject)
+    pair = subject.observed.pair
+    axis = spectral_axis(pair)
     grid = grid_of(fused)
     sizes = grid["pixel_size"]
     pixel = sizes if isinstance(sizes, list) else [1.0, 1.0]
@@ -90,19 +95,25 @@ def page_data(subject: Subject) -> ReportData:
         "detail": None if pictures.detail is None else _box(pictures.detail),
         "start": _start(regions[-1].region, pictures.centre, subject.good),
         "regions": [each.content for each in regions],
-        "axes": {"x": label, "y": _value_label(subject)},
+        "axes": {"x": axis_label(axis), "y": _value_label(subject)},
         "bands": {
-            "x": along.round(3).tolist(),
-            "names": _band_names(subject, along, label),
+            "x": axis.place.round(3).tolist(),
+            "names": _band_names(subject, axis),
             "good": subject.good.tolist(),
-            "named": _named_bands(subject, label),
+            "named": _named_bands(subject, axis),
         },
         "msBands": {
-            "x": ms_centres(subject).round(3).tolist(),
-            "names": raster_band_labels(subject.observed.pair.rgb),
+            "x": ms_centres(pair, subject.observed.radiometry).round(3).tolist(),
+            "names": raster_band_labels(pair.rgb),
         },
     }
-    return ReportData(content, quality, _pictures_note(subject, pictures), _note(subject, regions))
+    return ReportData(
+        content,
+        composite_names(pictures.layers),
+        quality,
+        _pictures_note(subject, pictures),
+        _note(subject, regions),
+    )
 
 
 def _packed_region(subject: Subject, window: tuple[Span, Span], most: int) -> _PackedRegion:
@@ -168,7 +179,7 @@ def _layers(pictures: Pictures, quality: Quality) -> list[dict[str, Any]]:
         {
             "name": layer.name,
             "pictures": [
-                _picture(each.composite, each.label, each.png, each.extent)
+                _picture(each.composite, each.shown.text, each.png, each.extent)
                 for each in layer.pictures
             ],
         }
@@ -204,18 +215,18 @@ def _value_label(subject: Subject) -> str:
     return units[:1].upper() + units[1:] if units else "Value (the file states no unit)"
 
 
-def _band_names(subject: Subject, along: NDArray[np.float64], label: str) -> list[str]:
+def _band_names(subject: Subject, axis: SpectralAxis) -> list[str]:
     names = raster_band_names(subject.observed.pair.hs)
-    return list(band_labels(np.full(len(names), np.nan) if label == "Band" else along, names))
+    return list(band_labels(axis.place if axis.nanometres else np.full(len(names), np.nan), names))
 
 
-def _named_bands(subject: Subject, label: str) -> list[dict[str, Any]]:
+def _named_bands(subject: Subject, axis: SpectralAxis) -> list[dict[str, Any]]:
     """Return the bands whose values are shown at the crosshair, with their labels."""
     wavelength = subject.observed.pair.hs["wavelength"].values
     return [
         {
             "band": band,
-            "name": f"band {band + 1}" if label == "Band" else f"{wavelength[band]:.0f} nm",
+            "name": f"{wavelength[band]:.0f} nm" if axis.nanometres else f"band {band + 1}",
         }
         for band in natural_bands(wavelength, subject.good)
     ]

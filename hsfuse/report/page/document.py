@@ -28,7 +28,6 @@ from hsfuse.report.page.facts import (
     run_facts,
     warnings_of,
 )
-from hsfuse.report.page.pictures import composite_names
 from hsfuse.report.page.quality import COLOURS, Map, Quality
 from hsfuse.report.page.subject import Subject
 
@@ -65,11 +64,6 @@ def _html(subject: Subject, data: ReportData) -> str:
     charts = [chart for chart in (srf_chart(subject), psf_chart(subject)) if chart["series"]]
     content = data.content | {"charts": charts}
     layers = [layer["name"] for layer in content["layers"]]
-    composites = composite_names(
-        (picture["composite"], picture["label"])
-        for layer in content["layers"]
-        for picture in layer["pictures"]
-    )
     return fill_template(
         "page.html",
         title=escape(subject.path.name),
@@ -78,7 +72,7 @@ def _html(subject: Subject, data: ReportData) -> str:
         data=_script_json(content),
         left_options=_options(layers, "HS image"),
         right_options=_options(layers, "fused image"),
-        composite_options=_options(composites, "natural", composites),
+        composite_options=_options(data.composites, "natural", data.composites),
         detail_button=(
             '<button type="button" id="to-detail">Full-resolution detail</button>'
             if content["detail"]
@@ -242,8 +236,9 @@ def _map_figure(each: Map) -> str:
         f'<figure id="map-{each.key}"><h3>{escape(each.title)}</h3>'
         f'<img src="{data_url(each.png)}" alt="{escape(alt)}">'
         f'<div class="colours" style="background: linear-gradient(to right, {stops})"></div>'
-        f'<div class="ends"><span>{low}</span><span>{escape(units)}, median {median}</span>'
-        f"<span>{high}</span></div><figcaption>{escape(_sentence(each.text))}.</figcaption></figure>"
+        f'<div class="ends"><span>{low}</span><span>{high}</span></div>'
+        f'<p class="scale">{escape(units)}, median {median}</p>'
+        f"<figcaption>{escape(_sentence(each.text))}.</figcaption></figure>"
     )
 
 
@@ -277,6 +272,11 @@ def _run(subject: Subject) -> str:
             '<button type="button" id="copy">Copy</button> '
             '<output id="copied" aria-live="polite"></output>'
         )
+        if "--overwrite" not in command.split():
+            parts.append(
+                '<p class="caption">The output exists: add <code>--overwrite</code> to replace it, '
+                "or give another <code>-o</code>.</p>"
+            )
     return "\n".join(parts)
 
 

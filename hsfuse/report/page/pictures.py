@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from hsfuse.core.grid import Span
 from hsfuse.core.picture import (
+    Composite,
     Limits,
     busiest_window,
-    composite_text,
+    describe_composite,
     false_colour_bands,
     natural_bands,
     stretch_limits,
@@ -62,12 +63,12 @@ class Picture(NamedTuple):
     """
     A PNG and its extent.
 
-    ``extent`` is left, top, right and bottom in pixels of the fused raster; ``label`` describes the
+    ``extent`` is left, top, right and bottom in pixels of the fused raster; ``shown`` describes the
     bands shown, for example by their wavelengths.
     """
 
     composite: str
-    label: str
+    shown: Composite
     png: bytes
     extent: Extent
 
@@ -236,9 +237,9 @@ def _layer(source: _Source) -> Layer:
         places = [source.bands.index(band) for band in bands]
         limits = _picked(source.limits, places)
         raster = source.raster
-        label = composite_text(bands, raster["wavelength"].values, raster_band_names(raster))
+        shown = describe_composite(bands, raster["wavelength"].values, raster_band_names(raster))
         pictures += [
-            Picture(name, label, encode_png(stretched(part.image[places], limits)), part.extent)
+            Picture(name, shown, encode_png(stretched(part.image[places], limits)), part.extent)
             for part in source.parts
         ]
     return Layer(source.name, tuple(pictures))
@@ -248,41 +249,23 @@ def _picked(limits: Limits, places: list[int]) -> Limits:
     return limits[0][places], limits[1][places]
 
 
-def composite_names(labels: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """
-    Return the name of each composite for a menu, from the labels of its pictures.
-
-    Parameters
-    ----------
-    labels : iterable of tuple
-        Composite and label of each picture.
-
-    Examples
-    --------
-    >>> composite_names([("natural", "natural colours, 660, 560, 480 nm"), ("map", "0 to 1")])
-    {'natural': 'natural colours'}
-    >>> composite_names([("natural", "bands 9, 5, 1 (no wavelengths)")])
-    {'natural': 'three bands (no wavelengths)'}
-    >>> composite_names(
-    ...     [("natural", "bands 9, 5, 1 (no wavelengths)"), ("natural", "natural colours, ...")]
-    ... )
-    {'natural': 'three bands, natural where known'}
-    """
-    found: dict[str, list[str]] = {}
-    for composite, label in labels:
-        found.setdefault(composite, []).append(label)
-    names = {}
-    if "natural" in found:
-        natural = [label.startswith("natural") for label in found["natural"]]
-        unknown = all("no wavelengths" in label for label in found["natural"])
-        names["natural"] = (
-            "natural colours"
-            if all(natural)
-            else "three bands, natural where known"
-            if any(natural)
-            else f"three bands ({'no wavelengths' if unknown else 'no natural colours'})"
-        )
-    if "false" in found:
+def composite_names(layers: Iterable[Layer]) -> dict[str, str]:
+    """Return the name of each composite of some layers for a menu."""
+    kinds: dict[str, set[str]] = {}
+    for layer in layers:
+        for picture in layer.pictures:
+            kinds.setdefault(picture.composite, set()).add(picture.shown.kind)
+    natural = kinds["natural"]
+    if natural == {"natural"}:
+        name = "natural colours"
+    elif "natural" in natural:
+        name = "three bands, natural where known"
+    elif natural == {"unknown"}:
+        name = "three bands (no wavelengths)"
+    else:
+        name = "three bands (no natural colours)"
+    names = {"natural": name}
+    if "false" in kinds:
         names["false"] = "false colours (near infrared as red)"
     return names
 

@@ -12,9 +12,10 @@ import hsfuse
 from hsfuse.fusion.job import Outcome
 from hsfuse.report.files import write_sidecar
 from hsfuse.report.page import render_page
-from hsfuse.report.page.charts import ms_centres, srf_chart
+from hsfuse.report.page.charts import srf_chart
 from hsfuse.report.page.pictures import draw_pictures
-from hsfuse.report.page.subject import file_subject, outcome_subject
+from hsfuse.report.page.subject import Subject, file_subject, outcome_subject
+from hsfuse.report.srf_curves import ms_centres
 from hsfuse.report.text import describe_plan, summarise
 from hsfuse.synthetic.sample import write_sample
 from tests.helpers.raster_files import write_tiff
@@ -61,6 +62,11 @@ def test_plan_summary_record_and_page_carry_the_warning(outcome: Outcome) -> Non
     assert "<strong>Warning:</strong>" in render_page(outcome_subject(outcome)).text
 
 
+def centres(subject: Subject) -> np.ndarray:
+    """Return the centres of the MS bands of a page."""
+    return ms_centres(subject.observed.pair, subject.observed.radiometry)
+
+
 def test_the_chart_has_the_estimate_and_the_weights(outcome: Outcome) -> None:
     """Each in the colour of its band; the centres are in order, near those of Sentinel-2."""
     subject = outcome_subject(outcome)
@@ -74,7 +80,7 @@ def test_the_chart_has_the_estimate_and_the_weights(outcome: Outcome) -> None:
     assert used["colour"] == lines["band 1 (red)"]["colour"]
     assert used["kind"] == "dashed"
     assert "not reliable" in chart["title"]
-    np.testing.assert_allclose(ms_centres(subject), [665, 560, 492], atol=30)
+    np.testing.assert_allclose(centres(subject), [665, 560, 492], atol=30)
 
 
 def test_the_page_of_a_record_shows_the_same_response(outcome: Outcome) -> None:
@@ -82,13 +88,13 @@ def test_the_page_of_a_record_shows_the_same_response(outcome: Outcome) -> None:
     written, read = outcome_subject(outcome), file_subject(outcome.path)
     assert srf_chart(read) == srf_chart(written)
     assert read.observed.radiometry.warning == written.observed.radiometry.warning
-    np.testing.assert_allclose(ms_centres(read), ms_centres(written))
+    np.testing.assert_allclose(centres(read), centres(written))
 
 
 def test_pictures_state_how_their_bands_were_chosen(outcome: Outcome) -> None:
     """The photograph by the names of its bands; an HS image without wavelengths by none."""
     subject = outcome_subject(outcome)
-    labels = {layer.name: layer.pictures[0].label for layer in draw_pictures(subject).layers}
+    labels = {layer.name: layer.pictures[0].shown.text for layer in draw_pictures(subject).layers}
     assert labels["RGB image"] == "natural colours by the names of bands 1, 2, 3"
     assert labels["HS image"].startswith("natural colours, 6")
     pair = subject.observed.pair
