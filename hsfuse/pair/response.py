@@ -79,7 +79,7 @@ def pair_response(
     source = (
         "band centres and widths that the MS image states"
         if stated
-        else f"response curves of {sensor.id}"
+        else f"response curves of {sensor.id}, {_named(sensor)}"
     )
     if not np.isfinite(hs["wavelength"].values).all():
         notes.append(
@@ -90,6 +90,12 @@ def pair_response(
     response = _response(hs, sensor, both)
     _check_coverage(hs, rgb, response.coverage, response.band_names, notes)
     return response.matrix, source
+
+
+def _named(sensor: Sensor) -> str:
+    """Return the bands of a sensor that the bands of an image are, in their order."""
+    names = sensor.band_names
+    return f"band{'' if len(names) == 1 else 's'} {', '.join(names)}"
 
 
 def covered_bands(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from hsfuse.core.band_labels import list_bands
 from hsfuse.core.psf import PSF
 from hsfuse.io.input.labels import raster_band_labels
 from hsfuse.pair.plausibility import describe_centres
@@ -24,6 +27,9 @@ __all__ = [
     "describe_psf",
     "describe_srf",
 ]
+
+# Largest number of MS bands whose HS bands are listed.
+_MOST_LISTED = 8
 
 #: The warning of a plan about its SRF in short, for the summary, which follows the plan.
 SRF_WARNING = (
@@ -138,16 +144,34 @@ def describe_srf(pair: Pair, radiometry: Radiometry) -> str:
     radiometry : Radiometry
         Its radiometry, with the estimate.
     """
-    estimate = radiometry.estimate
+    estimate, names = radiometry.estimate, raster_band_labels(pair.rgb)
     if estimate is None:
-        return pair.response_source
-    names = raster_band_labels(pair.rgb)
+        return f"{pair.response_source}; {_responding(pair, radiometry, names)}"
     doubt = ", which is not reliable (see the warning)" if radiometry.warning else ""
     return (
         "not stated; the fusion uses weights of the HS bands that predict the MS bands of this "
         f"scene. Centres of the response estimated from the pair{doubt}, with the ranges that "
         f"explain the MS bands as well: {describe_centres(estimate, names)}"
     )
+
+
+def _responding(pair: Pair, radiometry: Radiometry, names: Sequence[str]) -> str:
+    """Return the HS bands within the response of each MS band."""
+    # Imported here, where a plan has loaded it already: `hsfuse info` does not need the estimates.
+    from hsfuse.pair.radiometry import COVERAGE_LEVEL
+    from hsfuse.sensor.response import response_levels
+
+    wavelength = pair.hs["wavelength"].values.astype(np.float64)
+    good = radiometry.good
+    levels = np.zeros_like(radiometry.response)
+    levels[:, good] = response_levels(radiometry.response[:, good], wavelength[good])
+    texts = [
+        f"{name} {list_bands(row >= COVERAGE_LEVEL, wavelength)}"
+        for name, row in zip(names[:_MOST_LISTED], levels, strict=False)
+    ]
+    more = len(names) - _MOST_LISTED
+    listing = "; ".join(texts) + (f"; and {more} more" if more > 0 else "")
+    return f"HS bands where the response is at least half its peak: {listing}"
 
 
 def _value(value: object) -> str:
