@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hsfuse.fusion.job import Job, Outcome
     from hsfuse.fusion.settings import Settings
     from hsfuse.io.files.url import AnyPath
+    from hsfuse.report.cost import Files
     from hsfuse.report.files import ReportPaths
 
 __all__ = ["run"]
@@ -121,11 +122,15 @@ def run(
 
         check_footprint(job.plan.pair.rgb)  # before it is fused
         job = replace(job, words=stac_words(times))
+    parts: Files = "none" if not report else "page" if page else "picture"
     if dry_run:
-        click.echo(to_text(plan_as_dict(job)) if as_json else describe_plan(job, inputs=quiet))
+        text = (
+            to_text(plan_as_dict(job)) if as_json else describe_plan(job, inputs=quiet, files=parts)
+        )
+        click.echo(text)
         return
     if verbose:
-        click.echo(describe_plan(job, inputs=False) + "\n")
+        click.echo(describe_plan(job, inputs=False, files=parts) + "\n")
     outcome = _fuse(job, quiet=quiet)
     paths = _write_report(outcome, page=page, quiet=quiet) if report else None
     item = None if times is None else write_item(outcome, times)

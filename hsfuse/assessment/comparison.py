@@ -292,7 +292,7 @@ def _images(observed: ObservedPair) -> ImagePair:
     radiometry = observed.radiometry
     stated = "" if radiometry.estimate is not None else observed.pair.response_source
     correlation = float(np.min(radiometry.correlation, initial=1.0))
-    return ImagePair("" if stated == ESTIMATED else stated, any(radiometry.curved), correlation)
+    return ImagePair(stated != ESTIMATED, any(radiometry.curved), correlation)
 
 
 def _maps_raster(maps: NDArray[np.float32], observed: ObservedPair) -> xr.DataArray:

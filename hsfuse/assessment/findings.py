@@ -62,15 +62,15 @@ class ImagePair(NamedTuple):
 
     Attributes
     ----------
-    response : str
-        Source of a stated spectral response; empty where it is estimated from the pair.
+    stated : bool
+        Whether the spectral response is stated; False where it is estimated from the pair.
     curved : bool
         Whether MS bands follow the HS image along a curve (tone curve).
     correlation : float
         Smallest correlation of an MS band, on the HS grid, with the HS image seen through the SRF.
     """
 
-    response: str = ""
+    stated: bool = False
     curved: bool = False
     correlation: float = math.nan
 
@@ -113,11 +113,7 @@ def _disagreement(values: Quality, structure: Quality) -> str:
     """Return why the MS consistency can be poor and HQNR good."""
     if (values, structure) != ("poor", "good"):
         return ""
-    return (
-        "HQNR is good nevertheless, because it compares contrast and correlation in windows of "
-        "8 x 8 HS pixels, which a difference in level, tone or single objects hardly changes, and "
-        "this figure compares values"
-    )
+    return "HQNR is good nevertheless: it compares contrast, not values"
 
 
 def _index_disagreement(spectra: Quality, detail: Quality, index: Quality) -> str:
@@ -178,27 +174,21 @@ def _ms_finding(ms: Consistency, images: ImagePair) -> Finding:
 
 def _ms_causes(images: ImagePair, image: str) -> str:
     """Return possible causes of a poor MS consistency, as far as is known, and advice."""
-    text = ""
-    if not math.isnan(images.correlation):
-        text += (
-            f"; the two images themselves correlate by {images.correlation:.3f} or more on the HS "
-            "grid, before any fusion"
-        )
     if images.curved:
-        return (
-            f"{text}; the {image} has a tone curve, which counts as a difference here: fuse the "
-            "linear image (reflectance, radiance or raw) if there is one"
+        advice = f"; the {image} has a tone curve: fuse the linear image if there is one"
+    elif images.stated:
+        advice = (
+            "; most often by changes between the dates, shadow or viewing angle: mask what "
+            "changed, and compare the processing levels"
         )
-    if not images.response:
-        return (
-            f"{text}; the spectral response is estimated: name the sensor by `--rgb-sensor` if it "
-            "is known, and mask what changed between the dates"
+    else:
+        advice = (
+            "; the spectral response is estimated: name the sensor by `--rgb-sensor`, and mask "
+            "what changed between the dates"
         )
-    return (
-        f"{text}; the spectral response is stated ({images.response}), which leaves changes "
-        "between the dates, shadow, viewing angle, and detail that the HS bands do not explain: "
-        "mask what changed, and compare the processing levels of both images"
-    )
+    if math.isnan(images.correlation):
+        return advice
+    return f"; before any fusion, both images correlate by {images.correlation:.3f}{advice}"
 
 
 _INDEXES = {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hsfuse.core.text import percent
 
-__all__ = ["Discrepancy", "describe_compared", "describe_difference"]
+__all__ = ["Discrepancy", "describe_compared", "describe_difference", "describe_rmse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,20 @@ def describe_difference(rmse: float, relative: float, units: str = "") -> str:
     >>> describe_difference(0.0025, 0.0104, "reflectance")
     'RMSE 0.0025 reflectance, 1.04% of the root mean square of the image'
     """
-    unit = f" {units}" if units else ""
-    return f"RMSE {rmse:.4g}{unit}, {percent(relative)} of the root mean square of the image"
+    share = f"{percent(relative)} of the root mean square of the image"
+    return f"{describe_rmse(rmse, units)}, {share}"
+
+
+def describe_rmse(rmse: float, units: str = "") -> str:
+    """
+    Return a root mean square error with its unit.
+
+    Examples
+    --------
+    >>> describe_rmse(0.0025, "reflectance")
+    'RMSE 0.0025 reflectance'
+    """
+    return f"RMSE {rmse:.4g} {units}".strip()
 
 
 def describe_compared(blocks: int = 1) -> str:

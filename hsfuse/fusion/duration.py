@@ -1,11 +1,11 @@
 """
 How long a run will take on this machine, from the time that small parts of it take.
 
-The cost of a block has a part that grows with the pixels of its window, halo included, and one
-that grows with its own. Two small blocks of one size give both: one without a halo, whose values
-are worth nothing but whose time is, and one with a halo of half its size. Sizes increase while
-blocks are a small part of the run. Local models are timed by one unit, which the run need not
-condition again; the blocks lie in its middle, where units of other sizes are hardly needed.
+The cost of a block has a part that grows with the pixels of its window, halo included, one that
+grows with its own, and one that all blocks have. Two small blocks of each of two sizes give all
+three: one without a halo, whose values are worth nothing but whose time is, and one with a halo of
+half its size. Sizes increase while blocks are a small part of the run. Local models are timed by
+the units that these blocks need, one of each size; the run need not condition them again.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from hsfuse.core.grid import Axis, Span
+from hsfuse.core.pace import measure_pace
 from hsfuse.fusion.block import fuse_input, read_block
 from hsfuse.fusion.conditioning import Unit, condition_unit
 from hsfuse.fusion.consistency import compare_block
@@ -37,11 +38,15 @@ _Result = TypeVar("_Result")
 _SIZES = (32, 64, 128, 256)
 # Largest time of two timed blocks: this share of that of all blocks, at least some seconds.
 _LARGEST_SHARE = 0.04
-_MINIMUM_SECONDS = 0.5
+_MINIMUM_SECONDS = 1.0
 # Smallest number of pixels of an output whose time is estimated.
 _FEWEST_PIXELS = 80_000
-# Seconds a byte on one core, before compression, of blocks to the store (benchmarks/export.py).
+# CPU seconds a byte, before compression, of blocks to the store (benchmarks/export.py), on the
+# machine of reference (hsfuse/core/pace).
 _STORING = 8e-9
+# CPU seconds on an idle machine that count beside those timed: one spike in a short timing says
+# little about the whole run.
+_IDLE_SECONDS = 1.0
 
 
 class Duration(NamedTuple):
@@ -78,10 +83,13 @@ class Timing(NamedTuple):
         None where the run is as short as its timing.
     models : dict of tuple of int to ndarray
         Models of the units that were conditioned.
+    pace : float
+        Wall time of work on one core of this machine over its CPU time on the machine of reference.
     """
 
     duration: Duration | None
     models: dict[Unit, Models]
+    pace: float = 1.0
 
 
 class _Pixels(NamedTuple):
@@ -104,37 +112,48 @@ def time_parts(plan: Plan, workers: int, stored: int, *, finishing: float) -> Ti
     stored : int
         Bytes of the output before compression.
     finishing : float
-        Seconds that a complete store takes to become the output.
+        Seconds that a complete store takes to become the output, on the machine of reference.
     """
-    whole = _all_pixels(plan)
+    whole, speed = _all_pixels(plan), measure_pace()
     if whole.block < _FEWEST_PIXELS:
-        return Timing(None, {})
+        return Timing(None, {}, speed)
     clock = _Clock()
     units = _TimedUnits(plan, clock)
     rates = _rates(plan, whole, units)
-    fusing = clock.wait * float(rates @ np.array(whole)) + _STORING * stored
+    fusing = float(rates @ (len(plan.blocks), *whole)) + speed * _STORING * stored
     duration = Duration(
-        clock.wait * units.seconds_of_all * _idle(units.count, workers),
-        fusing * _idle(len(plan.blocks), workers),
-        clock.wait * finishing,
+        clock.wait * units.seconds_left * _idle(units.count - len(units.models), workers),
+        clock.wait * fusing * _idle(len(plan.blocks), workers),
+        clock.wait * speed * finishing,
     )
-    return Timing(duration, units.models)
+    return Timing(duration, units.models, clock.wait * speed)
 
 
 def _rates(plan: Plan, whole: _Pixels, units: _TimedUnits) -> NDArray[np.float64]:
-    """Return the CPU seconds that a pixel of a window and a pixel of a block take."""
-    rates, spent = np.zeros(2), 0.0
+    """Return the CPU seconds of each block, of a pixel of its window, and of one of its own."""
+    pixels: list[_Pixels] = []
+    seconds: list[float] = []
+    rates = np.zeros(3)
     for size in _SIZES:
-        pair = [_small(plan, size, halo) for halo in (0, size // 2)]
-        indexes = [_index(small, units.centre) for small in pair]
-        limit = max(_LARGEST_SHARE * float(rates @ whole), _MINIMUM_SECONDS)
-        if spent and (4 * spent > limit or not units.serve(units.touched(pair[1], indexes[1]))):
+        expected = float(rates @ (len(plan.blocks), *whole))
+        limit = max(_LARGEST_SHARE * expected, _MINIMUM_SECONDS)
+        if seconds and 4 * sum(seconds[-2:]) > limit:
             break
-        pixels = [_pixels(small, index) for small, index in zip(pair, indexes, strict=True)]
-        seconds = [_time(small, index, units) for small, index in zip(pair, indexes, strict=True)]
-        rates, _ = nnls(np.array(pixels, dtype=np.float64), np.array(seconds))
-        spent = sum(seconds)
+        for halo in (0, size // 2):
+            small = _small(plan, size, halo)
+            index = _index(small, units.centre)
+            pixels.append(_pixels(small, index))
+            seconds.append(_time(small, index, units))
+        rates = _fitted(pixels, seconds)
     return rates
+
+
+def _fitted(pixels: list[_Pixels], seconds: list[float]) -> NDArray[np.float64]:
+    """Return the rates that explain some times, each with the same relative error."""
+    each = np.array([(1, *pair) for pair in pixels], dtype=np.float64) / np.array(seconds)[:, None]
+    if len(seconds) < 3:  # blocks of one size do not tell what all have in common
+        each[:, 0] = 0
+    return np.asarray(nnls(each, np.ones(len(seconds)))[0])
 
 
 class _Clock:
@@ -154,8 +173,8 @@ class _Clock:
 
     @property
     def wait(self) -> float:
-        """Wall time of a CPU second, in the mean of all that was timed."""
-        return max(1.0, self.wall / max(self.cpu, 1e-9))
+        """Wall time of a CPU second, in the mean of all that was timed and an idle second."""
+        return max(1.0, (self.wall + _IDLE_SECONDS) / (self.cpu + _IDLE_SECONDS))
 
 
 class _TimedUnits:
@@ -182,15 +201,15 @@ class _TimedUnits:
         return 0 if self.grid is None else len(self.grid.indexes)
 
     @property
-    def seconds_of_all(self) -> float:
-        """CPU seconds that all units take, by their HS pixels."""
+    def seconds_left(self) -> float:
+        """CPU seconds that the units not yet conditioned take, by their HS pixels."""
         if self.grid is None:
             return 0.0
         timed, whole = (
             sum(math.prod(self._size(unit)) for unit in units)
             for units in (self.models, self.grid.indexes)
         )
-        return self.seconds * whole / timed
+        return self.seconds * (whole / timed - 1)
 
     def _size(self, unit: Unit) -> tuple[int, int]:
         assert self.grid is not None  # there are no units otherwise
@@ -207,10 +226,6 @@ class _TimedUnits:
         )
         geometry = plan.pair.fine_geometry
         return [] if self.grid is None else self.grid.touching(geometry, (rows, columns))
-
-    def serve(self, units: Iterable[Unit]) -> bool:
-        """Return whether no other unit need be conditioned for these."""
-        return {self._size(unit) for unit in units} <= {self._size(unit) for unit in self.models}
 
     def load(self, units: Iterable[Unit]) -> dict[Unit, Models]:
         """Return models for some units; the first of each size is conditioned."""

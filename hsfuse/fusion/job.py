@@ -59,6 +59,8 @@ class Job:
         Estimated time of the run on this machine; None where it is not estimated.
     models : mapping of tuple of int to ndarray
         Local models of the units that were conditioned for this estimate.
+    pace : float
+        Wall time of work on one core of this machine over its CPU time on the machine of reference.
     client : distributed.Client or None
         Client that runs the blocks instead of the scheduler of the settings.
     cluster : Cluster or None
@@ -80,6 +82,7 @@ class Job:
     seconds: float = 0.0
     expected: Duration | None = None
     models: Mapping[Unit, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    pace: float = 1.0
     client: Client | None = field(default=None, repr=False)
     cluster: Cluster | None = None
     request: Request = field(default_factory=dict)

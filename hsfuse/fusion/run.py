@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from hsfuse.core.discrepancy import Discrepancy
 from hsfuse.core.excess import Excess
 from hsfuse.core.json_types import json_mapping
+from hsfuse.core.pace import measure_pace
 from hsfuse.core.stages import Stage
 from hsfuse.errors import PlanError
 from hsfuse.fusion.block import fuse_input, read_block
@@ -194,7 +195,9 @@ def prepare(
             stage("estimate of the time", 0.9)
         finishing = find_format(path).seconds(layout.bytes, job.workers)
         timing = time_parts(plan, job.workers, layout.bytes, finishing=finishing)
-        job = replace(job, expected=timing.duration, models=timing.models)
+        job = replace(job, expected=timing.duration, models=timing.models, pace=timing.pace)
+    else:
+        job = replace(job, pace=measure_pace())  # the report is made on this machine
     release_memory()  # that of the survey
     return replace(job, seconds=time.monotonic() - started)
 

@@ -14,15 +14,30 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from hsfuse.core.discrepancy import Discrepancy, describe_compared, describe_difference
+from hsfuse.core.discrepancy import (
+    Discrepancy,
+    describe_compared,
+    describe_difference,
+    describe_rmse,
+)
 from hsfuse.core.json_types import json_mapping
 from hsfuse.core.psf import PSF
-from hsfuse.core.text import along_axes, byte_size, duration, image_kind, image_size, listed, table
+from hsfuse.core.text import (
+    along_axes,
+    byte_size,
+    duration,
+    image_kind,
+    image_size,
+    listed,
+    percent,
+    table,
+)
 from hsfuse.io.input.labels import raster_band_labels, raster_notes
 from hsfuse.io.names import STANDARD_ERROR, error_file
 from hsfuse.pair.notes import SHIFT_NOTE
 from hsfuse.pair.response import suggest_hs_sensor
 from hsfuse.report.beside import files_beside
+from hsfuse.report.cost import Files, describe_memory, describe_time, report_cost
 from hsfuse.report.inputs import (
     PartOfPair,
     describe_extent,
@@ -90,7 +105,7 @@ def describe_raster(raster: xr.DataArray) -> str:
     return table([*lines, *(("note", str(note)) for note in notes)])
 
 
-def describe_plan(job: Job, *, inputs: bool = True) -> str:
+def describe_plan(job: Job, *, inputs: bool = True, files: Files = "page") -> str:
     """
     Return the plan of a run, one line per decision, then one line per note.
 
@@ -100,12 +115,15 @@ def describe_plan(job: Job, *, inputs: bool = True) -> str:
         From :func:`hsfuse.fusion.run.prepare`.
     inputs : bool
         Whether to begin with the lines of :func:`hsfuse.report.inputs.describe_inputs`.
+    files : {"page", "picture", "none"}
+        Report that follows the run, whose time and memory are part of the estimates.
     """
     plan, pair = job.plan, job.plan.pair
     bands, rows, columns = plan.shape
     count = len(plan.blocks)
     down, across = (axis.halo + axis.blend for axis in (plan.rows, plan.columns))
     method, parameters = describe_method(plan.fuser.describe())
+    report = report_cost(job, files)
     moved = [note for note in plan.notes if note.startswith(SHIFT_NOTE)]
     lines = [
         *(_inputs(job) if inputs else ()),
@@ -126,10 +144,9 @@ def describe_plan(job: Job, *, inputs: bool = True) -> str:
         ),
         (
             "memory",
-            f"about {byte_size(job.memory_bytes)}{' a dask worker' if job.cluster else ''}; the "
-            "report is not included",
+            describe_memory(job, report),
         ),
-        ("time", _duration(job)),
+        ("time", describe_time(job, report)),
         (
             "output",
             f"{job.out}: {image_size(rows, columns)}, {bands} bands"
@@ -302,17 +319,6 @@ def _workers(job: Job) -> str:
     return f"{text}, dashboard {cluster.dashboard}" if cluster.dashboard else text
 
 
-def _duration(job: Job) -> str:
-    planning = f"{duration(job.seconds)} planning (done)"
-    if job.expected is None:
-        where = "on a cluster" if job.cluster else "for an output this small"
-        return f"{planning}; the time of fusing and writing is not estimated {where}"
-    return (
-        f"{planning}, then about {duration(job.expected.total)} "
-        "fusing and writing on this machine; the report is not included"
-    )
-
-
 def _layout(job: Job) -> str:
     """Return the data type of the output, the reason for it, and the size as text."""
     layout = job.layout
@@ -351,17 +357,16 @@ def _consistency(outcome: Outcome, findings: Sequence[Finding]) -> list[tuple[st
     labels = "HS consistency", f"{kind} consistency"
     units = str(pair.hs.attrs.get("units", "")), ""
     parts = (outcome.spatial, outcome.spectral), units, (outcome.blocks, 1)
-    figures = [_difference(*each) for each in zip(*parts, strict=True)]
     if findings:
         texts = [
-            f"{found.quality}: {found.text}; {figure}"
-            for found, figure in zip(findings[:2], figures, strict=True)
+            f"{found.quality}: {found.text}; {_difference(part, unit, blocks, said=found.text)}"
+            for found, part, unit, blocks in zip(findings[:2], *parts, strict=True)
         ]
     else:
         how = "degraded by the PSF", "seen through the SRF"
         texts = [
-            f"{figure}: output {words}, compared with the {image} image"
-            for figure, words, image in zip(figures, how, ("HS", kind), strict=True)
+            f"{_difference(part, unit, blocks)}: output {words}, compared with the {image} image"
+            for part, unit, blocks, words, image in zip(*parts, how, ("HS", kind), strict=True)
         ]
     return list(zip(labels, texts, strict=True))
 
@@ -370,8 +375,11 @@ def _files(outcome: Outcome, paths: ReportPaths | None) -> str:
     return ", ".join(f"{file.name} ({what})" for file, what in files_beside(outcome.path, paths))
 
 
-def _difference(discrepancy: Discrepancy, units: str, blocks: int) -> str:
+def _difference(discrepancy: Discrepancy, units: str, blocks: int, said: str = "") -> str:
+    """Return RMSE and share; a share over all that ``said`` has is not repeated."""
     if not discrepancy.count:
         return "not measured"
+    if blocks == 1 and f" {percent(discrepancy.relative)}" in said:
+        return describe_rmse(discrepancy.rmse, units)
     figures = describe_difference(discrepancy.rmse, discrepancy.relative, units)
     return f"{figures}, {describe_compared(blocks)}"

@@ -29,8 +29,10 @@ def plan(files: Path) -> Plan:
 
 
 def test_a_run_as_short_as_its_timing_is_not_estimated(plan: Plan):
-    """Nothing is timed, and no unit conditioned."""
-    assert time_parts(plan, 1, 0, finishing=0.0) == Timing(None, {})
+    """Nothing is timed but the pace of the machine, and no unit conditioned."""
+    timing = time_parts(plan, 1, 0, finishing=0.0)
+    assert timing == Timing(None, {}, timing.pace)
+    assert timing.pace > 0
 
 
 def test_the_estimate_is_the_cost_of_all_windows_and_blocks(
@@ -67,6 +69,15 @@ def test_the_estimate_is_the_cost_of_all_windows_and_blocks(
     assert whole < estimated(1, 10**9) < estimated(1, 10**9, finishing=2.0)
 
 
+def test_a_spike_in_a_short_timing_counts_little() -> None:
+    """Of a long one, the share of the processor that the work had counts."""
+    clock = duration._Clock()
+    clock.cpu, clock.wall = 0.1, 0.9
+    assert clock.wait < 2
+    clock.cpu, clock.wall = 30.0, 90.0
+    assert clock.wait == pytest.approx(3, rel=0.1)
+
+
 def test_units_are_timed_by_one_of_their_own_size(plan: Plan, monkeypatch: pytest.MonkeyPatch):
     """The models of a unit at the end of a scene have fewer HS pixels than those of another."""
     fuser = TwoPassFuser(shape=(20, 33))
@@ -88,7 +99,7 @@ def test_units_are_timed_by_one_of_their_own_size(plan: Plan, monkeypatch: pytes
         sum(math.prod(map(len, grid.coarse(*unit))) for unit in units)
         for units in (grid.indexes, conditioned)
     )
-    assert timed.seconds_of_all == pytest.approx(every / each)
+    assert timed.seconds_left == pytest.approx(every / each - 1)
 
 
 def test_a_run_writes_the_models_of_the_estimate(

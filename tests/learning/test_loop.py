@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from hsfuse.errors import HsfuseError, WeightsError
-from hsfuse.learning.loop import learning_rate, train_network
+from hsfuse.learning.checkpoint import last_warning
+from hsfuse.learning.loop import build_network, learning_rate, train_network
 from hsfuse.learning.recipe import RECIPES, Recipe
 from hsfuse.methods.ms_ssfnet.features import CHANNELS
 from hsfuse.nets.ms_ssfnet import Architecture
@@ -169,6 +170,26 @@ SINGLE = {
     name: SinglePathway(name, 8, 3, 2, 4, depth)
     for name, depth in (("ssf-cnn", 3), ("ssf-resnet", 1), ("spectral-resnet", 1), ("dhsis", 3))
 }
+
+
+def test_a_network_that_responds_to_nothing_is_told(
+    made_cubes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """No unit of a hidden layer responds; once it does, the warning is gone."""
+    architecture, recipe = SINGLE["dhsis"], replace(BY_CUBE, steps=2, rate=1e-6)
+    alive = build_network(architecture, recipe).state_dict()
+    alive["head.weight"].normal_(std=0.1)
+    dead = {**alive, "layers.0.bias": torch.full_like(alive["layers.0.bias"], -1e3)}
+    for start, told in ((dead, True), (alive, False)):
+        caplog.clear()
+        train_network(
+            made_cubes, [RGB], architecture, recipe, tmp_path, every=1, start=start, overwrite=True
+        )
+        (tmp_path / "checkpoint.safetensors").unlink()
+        warning = last_warning(tmp_path)
+        assert ("gives the initial estimate for any pair" in warning) is told
+        assert ("a `--rate` below 1e-06" in warning) is told
+        assert len(caplog.records) == told, "once, not at every checkpoint"
 
 
 @pytest.mark.parametrize("name", sorted(SINGLE))

@@ -16,7 +16,7 @@ from rasterio.transform import from_origin
 
 from hsfuse.core.grid import Span
 from hsfuse.core.psf import PSF
-from hsfuse.core.text import byte_size, percent
+from hsfuse.core.text import byte_size, duration, percent
 from hsfuse.errors import OutputError
 from hsfuse.fusion.duration import Duration
 from hsfuse.fusion.job import Job, Outcome
@@ -27,6 +27,7 @@ from hsfuse.io.read import open_raster
 from hsfuse.io.write import write_raster
 from hsfuse.pair.lattice import lattice_offset
 from hsfuse.pair.notes import SHIFT_NOTE
+from hsfuse.report.cost import report_cost
 from hsfuse.report.files import write_report, write_sidecar
 from hsfuse.report.quicklook import _detail, _dissimilar_pixels
 from hsfuse.report.record import outcome_as_dict, plan_as_dict, repeat_command
@@ -64,8 +65,11 @@ def test_the_plan_tells_every_decision(outcome: Outcome):
     assert plan["method"] == "bicubic"
     assert "of 32 rows x 32 columns" in plan["tiles"]
     assert "before compression" in plan["output"]
-    memory = byte_size(outcome.job.memory_bytes)
-    assert plan["memory"] == f"about {memory}; the report is not included"
+    report = report_cost(outcome.job)
+    assert report.memory_bytes > outcome.job.memory_bytes
+    assert plan["memory"] == f"about {byte_size(report.memory_bytes)}, by the report"
+    alone = lines(describe_plan(outcome.job, files="none"))["memory"]
+    assert alone == f"about {byte_size(outcome.job.memory_bytes)}"
 
 
 def test_the_plan_states_one_size_of_the_output(outcome: Outcome):
@@ -164,7 +168,11 @@ def test_rmse_and_per_cent_are_over_the_same_bands_and_pixels(outcome: Outcome, 
         figures = plain[f"{name} consistency"].partition(":")[0]
         assert figures.startswith(f"RMSE {part.rmse:.4g}")
         assert f"{percent(part.relative)} of the root mean square of the image, over all" in figures
-        assert after[f"{name} consistency"].endswith(f"; {figures}")
+        if name == "HS":  # the words are of all HS pixels, which are more than these
+            assert after["HS consistency"].endswith(f"; {figures}")
+        else:  # the words have this share already
+            assert after["RGB consistency"].endswith(f"; {figures.partition(', ')[0]}")
+            assert after["RGB consistency"].count(percent(part.relative)) == 1
         assert figures in page
         assert ("within one of the 2 blocks" in figures) == (name == "HS" and blocks == 2)
     assert "over the whole raster" not in page
@@ -198,16 +206,30 @@ def test_a_corrected_shift_stands_once_in_the_plan(outcome: Outcome):
 
 
 def test_the_plan_says_what_its_time_covers(outcome: Outcome):
-    """Planning is done; the report is not included."""
-    job = replace(outcome.job, seconds=12.0, expected=Duration(2.0, 30.0, 8.0))
+    """Planning is done; the report follows the run, if there is one."""
+    job = replace(outcome.job, seconds=12.0, expected=Duration(2.0, 30.0, 8.0), pace=2.0)
+    report = duration(report_cost(job).seconds)
     assert lines(describe_plan(job))["time"] == (
-        "12 s planning (done), then about 40 s fusing and writing on this machine; the report is "
-        "not included"
+        f"12 s planning (done), then about 40 s fusing and writing, about {report} report on this "
+        "machine"
+    )
+    assert lines(describe_plan(job, files="none"))["time"] == (
+        "12 s planning (done), then about 40 s fusing and writing on this machine"
     )
     assert lines(describe_plan(replace(job, expected=None)))["time"] == (
         "12 s planning (done); the time of fusing and writing is not estimated for an output "
-        "this small"
+        f"this small; about {report} report"
     )
+
+
+def test_the_cost_of_a_report_grows_with_what_it_holds(outcome: Outcome):
+    """A picture costs less than a page, a slow machine takes longer, no report costs nothing."""
+    job = replace(outcome.job, pace=1.0)
+    assert report_cost(job, "none") == (0, 0)
+    page, picture = report_cost(job), report_cost(job, "picture")
+    assert all(less < more for less, more in zip(picture, page, strict=True))
+    slow = report_cost(replace(job, pace=3.0))
+    assert slow == (pytest.approx(3 * page.seconds), page.memory_bytes)
 
 
 def test_the_record_holds_what_repeats_the_run(outcome: Outcome):

@@ -21,6 +21,7 @@ from hsfuse.io.names import STANDARD_ERROR
 from hsfuse.io.output.records import record_path
 from hsfuse.io.read import open_raster
 from hsfuse.pair.lattice import common_bands, lattice_offset
+from hsfuse.report.cost import HELD_VALUES
 from hsfuse.report.page.pixels import read_pixels
 from hsfuse.report.record import outcome_as_dict
 
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from hsfuse.fusion.job import Outcome
 
 __all__ = ["Subject", "file_subject", "outcome_subject"]
-
-# Maximum number of values of a fused raster held in memory: 256 MB of float32.
-_HELD_VALUES = 2**26
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class Subject:
         good = np.zeros(fused.sizes["band"], dtype=bool)
         good[common_bands(hs, fused, both)] = True
         row, column = lattice_offset(pair.rgb, fused, f"{pair.rgb.attrs.get('source')} and {path}")
-        held = fused.size <= _HELD_VALUES
+        held = fused.size <= HELD_VALUES
         if held:
             values = read_pixels(fused, *(np.arange(fused.sizes[axis]) for axis in ("y", "x")))
             fused = fused.copy(data=dask.array.from_array(values, chunks=-1))

@@ -290,7 +290,7 @@ def test_a_raster_that_is_not_held_is_read_in_parts(
     outcome: Outcome, monkeypatch: pytest.MonkeyPatch
 ):
     """The embedded values are the same; the page says which part was compared."""
-    monkeypatch.setattr("hsfuse.report.page.subject._HELD_VALUES", 0)
+    monkeypatch.setattr("hsfuse.report.page.subject.HELD_VALUES", 0)
     monkeypatch.setattr("hsfuse.report.page.quality._MOST_VALUES", 1)
     monkeypatch.setattr(sampling, "TILE", 16)
     monkeypatch.setattr(
