@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 __all__ = ["band_label", "band_labels", "is_number", "list_bands", "states_wavelength"]
 
 _WAVELENGTH = re.compile(r"\(?\d+(\.\d+)?\s*(nm|nanomet\w*|um|µm|micromet\w*)\b\)?", re.IGNORECASE)
-_NUMBER = re.compile(r"(band|channel)?[ _#-]*(\d*)(\.\d+)?", re.IGNORECASE)
+_NUMBER = re.compile(r"(band|channel|(?-i:b))?[ _#-]*(\d*)(\.\d+)?", re.IGNORECASE)
 
 
 def states_wavelength(name: str) -> bool:
@@ -35,10 +35,12 @@ def is_number(name: str) -> bool:
     """
     Return whether the name of a band is no more than a number, or empty.
 
+    With a capital B it is that of a band of Sentinel-2 or Landsat.
+
     Examples
     --------
-    >>> [is_number(name) for name in ("7", "Band 3", "channel_12", "", "B4", "Red")]
-    [True, True, True, True, False, False]
+    >>> [is_number(name) for name in ("7", "Band 3", "channel_12", "b4", "", "B4", "Red")]
+    [True, True, True, True, True, False, False]
     """
     return _NUMBER.fullmatch(name.strip()) is not None
 

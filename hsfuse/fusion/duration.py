@@ -36,9 +36,10 @@ _Result = TypeVar("_Result")
 
 # Sides in pixels of the blocks that are timed.
 _SIZES = (32, 64, 128, 256)
-# Largest time of two timed blocks: this share of that of all blocks, at least some seconds.
+# Largest time of two timed blocks: this share of that of all blocks, at least some seconds, and
+# more for the second size, without which the constant part counts for every pixel.
 _LARGEST_SHARE = 0.04
-_MINIMUM_SECONDS = 1.0
+_MINIMUM_SECONDS, _SECOND_SIZE_SECONDS = 0.5, 2.0
 # Smallest number of pixels of an output whose time is estimated.
 _FEWEST_PIXELS = 80_000
 # CPU seconds a byte, before compression, of blocks to the store (benchmarks/export.py), on the
@@ -136,7 +137,8 @@ def _rates(plan: Plan, whole: _Pixels, units: _TimedUnits) -> NDArray[np.float64
     rates = np.zeros(3)
     for size in _SIZES:
         expected = float(rates @ (len(plan.blocks), *whole))
-        limit = max(_LARGEST_SHARE * expected, _MINIMUM_SECONDS)
+        least = _SECOND_SIZE_SECONDS if len(seconds) == 2 else _MINIMUM_SECONDS
+        limit = max(_LARGEST_SHARE * expected, least)
         if seconds and 4 * sum(seconds[-2:]) > limit:
             break
         for halo in (0, size // 2):

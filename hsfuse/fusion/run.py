@@ -77,6 +77,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "Outcome", "prepare", "run", "run_block", "run_unit"]
 
+# Smallest share of the first pass of the time of the second, for the progress.
+_LEAST_EFFORT = 0.01
 # Largest side of the subsampled standard error from which the median is computed.
 _MAXIMUM_SIDE = 1024
 
@@ -274,7 +276,9 @@ def execute(
     grid, first = plan.fuser.local_models, None
     if grid is not None:
         expected = job.expected
-        effort = grid.effort if expected is None else expected.conditioning / expected.fusing
+        effort = grid.effort
+        if expected is not None:  # of units that were all conditioned while planning, little
+            effort = max(expected.conditioning / expected.fusing, _LEAST_EFFORT)
         first = FirstPass(
             grid.indexes, partial(run_unit, plan, store, conditioned=job.models), effort
         )

@@ -27,7 +27,7 @@ Files = Literal["page", "picture", "none"]
 
 # CPU seconds on the machine of reference (hsfuse/core/pace): of the picture, of a page, and of a
 # page for each value of the output that it assesses.
-_PICTURE, _PAGE, _VALUE = 2.8, 2.4, 6.5e-8
+_PICTURE, _PAGE, _VALUE = 2.9, 3.0, 6.5e-8
 # Bytes of the libraries with the drawing of pictures, of a page, and of a page for each byte of an
 # output that it holds in memory.
 _LIBRARIES, _SPECTRA, _HELD = 650_000_000, 200_000_000, 3.2

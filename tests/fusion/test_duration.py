@@ -38,14 +38,14 @@ def test_a_run_as_short_as_its_timing_is_not_estimated(plan: Plan):
 def test_the_estimate_is_the_cost_of_all_windows_and_blocks(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ):
-    """With known costs a pixel, on any number of workers, and with what is stored."""
+    """With known costs of a block and its pixels, on any number of workers, and what is stored."""
     monkeypatch.setattr(duration, "_FEWEST_PIXELS", 0)
     found = time_parts(plan, 1, 0, finishing=0.0).duration
     assert found is not None
     assert found.fusing > 0 == found.conditioning
 
     def cost(window: int, block: int) -> float:
-        return 2e-6 * window + 3e-6 * block
+        return 1e-2 + 2e-6 * window + 3e-6 * block
 
     monkeypatch.setattr(
         duration, "_time", lambda small, index, _: cost(*duration._pixels(small, index))
@@ -122,7 +122,8 @@ def test_a_run_writes_the_models_of_the_estimate(
         return condition_unit(plan, *unit)
 
     monkeypatch.setattr(running, "condition_unit", condition)
-    outcome = execute(job)
+    assert job.expected.fusing > 0
+    outcome = execute(replace(job, expected=job.expected._replace(conditioning=0.0)))
     units = job.plan.fuser.local_models.indexes
     assert sorted([*conditioned, *job.models]) == sorted(units)
     assert chunk_files(outcome.path) == chunk_files(plain.path)
