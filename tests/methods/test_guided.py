@@ -16,7 +16,7 @@ from hsfuse.pair.survey import Survey
 SIDE, RATIO, BANDS = 60, 4, 6
 
 
-def prepared() -> tuple[GuidedFuser, Window]:
+def prepared(components: int = 4) -> tuple[GuidedFuser, Window]:
     """Return the fuser and the whole window of a pair of noise with a hole in the MS image."""
     draw = np.random.default_rng(0)
     axis = Axis(SIDE, SIDE // RATIO, float(RATIO))
@@ -31,7 +31,7 @@ def prepared() -> tuple[GuidedFuser, Window]:
         np.linspace(400, 900, BANDS),
     )
     window = Window(coarse, fine, geometry, (Span(0, SIDE), Span(0, SIDE)), (0, 0))
-    return fit(survey, Parameters(components=4, radius=3, back_projections=2)), window
+    return fit(survey, Parameters(components, radius=3, back_projections=2)), window
 
 
 def test_the_local_fit_applied_to_parts_is_the_whole() -> None:
@@ -55,3 +55,12 @@ def test_the_local_fit_does_not_depend_on_the_strips() -> None:
     assert one.correction.abs().max() > 0.01
     assert torch.allclose(one.correction, several.correction, atol=1e-5)
     assert torch.equal(one.coefficients, several.coefficients)
+
+
+def test_few_components_are_fused_as_they_are_among_many() -> None:
+    """So that the selection of their number fuses a pair once."""
+    (few, window), (many, _) = prepared(2), prepared(4)
+    found, wanted = few.components(window), many.components(window)
+    assert found.shape == (2, SIDE, SIDE)
+    assert found[0].abs().max() > 0.01
+    assert torch.allclose(found, wanted[:2], atol=1e-5)
