@@ -1,13 +1,14 @@
 """
 Application of the models of cells to MS pixels.
 
-Pixels are computed in blocks of equal cells, small enough for their features to fit in the cache.
+Pixels are computed in blocks of equal cells, and features for parts of a block that fit in the
+cache.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,16 +103,27 @@ def estimate_block(
     weights = torch.stack(block.weights(level), dim=1)[..., None]
     estimates = []
     for process in range(len(features.settings.processes)):
-        cosines, sines = features(process, coordinates)
         # The weights of all cells in one product, since those of one are few.
         parts = zip(*(cell.parts(process, len(linear)) for cell in cells), strict=True)
-        fixed, cosine_weights, sine_weights = (torch.cat(part).mT for part in parts)
-        random = torch.addmm(cosines @ cosine_weights, sines, sine_weights)
+        fixed, *waves = (torch.cat(part).mT for part in parts)
+        random = _random_part(process, coordinates, waves, features)
         estimate = torch.addcmul(linear.mT @ fixed, random, level[:, None])
         if len(cells) > 1:
             estimate = (estimate.unflatten(1, (len(cells), -1)) * weights).sum(dim=1)
         estimates.append(estimate.mT)
-    return torch.stack(estimates).unflatten(2, pixels.brightness.shape)
+    return torch.stack(estimates).unflatten(2, (len(rows), len(columns)))
+
+
+def _random_part(
+    process: int, coordinates: Tensor, weights: Sequence[Tensor], features: RandomFeatures
+) -> Tensor:
+    """Return the random features of pixels times weights of the cosines and of the sines."""
+    random = coordinates.new_empty((coordinates.shape[1], weights[0].shape[1]))
+    size = features.settings.chunk
+    for part, result in zip(coordinates.split(size, dim=1), random.split(size), strict=True):
+        cosines, sines = features(process, part)
+        torch.mm(cosines, weights[0], out=result).addmm_(sines, weights[1])
+    return random
 
 
 def blend_residuals(

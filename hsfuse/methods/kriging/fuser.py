@@ -137,8 +137,9 @@ class KrigingFuser:
 
     @property
     def _block_values(self) -> int:
-        """Number of values of a block: angles and features."""
-        return 2 * self.features.count * self.settings.block
+        """Number of values of a block: coordinates, and angles and features of a chunk."""
+        coordinates = self.features.projection.shape[2] * self.settings.block
+        return coordinates + 2 * self.features.count * self.settings.chunk
 
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""
