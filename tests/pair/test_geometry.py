@@ -275,7 +275,7 @@ def test_a_response_of_which_the_hs_bands_see_less_than_half_is_refused() -> Non
     """The line says how much is missing, and how much may be."""
     fine = rgb(CORNER, wavelength=(550, 980))
     with pytest.raises(
-        PairError, match=r"6\d% of the response of band 3 \(b2, 980 nm\) .* at most 50%"
+        PairError, match=r"6\d% of the response of band 3 \('b2', 980 nm\) .* at most 50%"
     ):
         make_pair(hs(CORNER * Affine.scale(4)), fine)
 
@@ -309,7 +309,7 @@ def test_a_fine_band_without_data_is_named() -> None:
     """It would take all pixels from the others."""
     fine = rgb(CORNER)
     empty = fine.where(fine["band"] != 2).assign_attrs(fine.attrs)
-    with pytest.raises(PairError, match=r"rgb\.tif: band 2 \(b1, \d+ nm\) holds no data"):
+    with pytest.raises(PairError, match=r"rgb\.tif: band 2 \('b1', \d+ nm\) holds no data"):
         survey_pair(make_pair(hs(CORNER * Affine.scale(4)), empty))
 
 
