@@ -9,7 +9,7 @@ a separate scene: those on which the noise of `kriging` was selected, whose feat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -50,11 +50,19 @@ class EstimateComparison:
         Mean squared difference of the other estimates from the initial one.
     ms_residual : Tensor of shape (MS bands, pixels)
         The MS image minus its response to the initial estimate.
+    estimate_difference : Tensor of shape (other estimates, pixels)
+        Squared difference of each of the other estimates from the initial one, mean over the good
+        bands, in squared HS units.
+    hs_residual : Tensor of shape (pixels,)
+        Square of the interpolated residual of the HS image, mean over the good bands, in squared HS
+        units.
     """
 
     detail: Tensor
     squared_difference: Tensor
     ms_residual: Tensor
+    estimate_difference: Tensor
+    hs_residual: Tensor
 
     @classmethod
     def of_scenes(
@@ -79,11 +87,8 @@ class EstimateComparison:
             Size of the part of a scene that is compared.
         """
         parts = [_compare(scene, estimators, response, settings) for scene in scenes]
-        return cls(
-            torch.cat([part.detail for part in parts], dim=1),
-            torch.cat([part.squared_difference for part in parts], dim=1),
-            torch.cat([part.ms_residual for part in parts], dim=1),
-        )
+        values = ([getattr(part, each.name) for part in parts] for each in fields(cls))
+        return cls(*(torch.cat(pixels, dim=-1) for pixels in values))
 
 
 def _compare(
@@ -99,9 +104,14 @@ def _compare(
     area, valid = _compared_pixels(window, settings)
     estimates = estimators.estimate(fitted, area)
     interpolated = interpolate_components(window.geometry, fitted.observed, area)
-    squares = torch.zeros_like(interpolated)
+    subspace = estimators.kriging.guided.subspace
+    power = torch.from_numpy(subspace.power / subspace.good.sum()).to(interpolated)[:, None, None]
+    squares, differences = torch.zeros_like(interpolated), []
     for other in estimates.others:
-        squares += (other - estimates.initial).square() / len(estimates.others)
+        square = (other - estimates.initial).square()
+        squares += square / len(estimates.others)
+        differences.append((power * square).sum(dim=0))
+    residual = (power * estimates.residual.square()).sum(dim=0)
     mask = torch.from_numpy(valid).to(squares.device)
     fine = window.fine[:, area[0].slice, area[1].slice][:, valid].astype(np.float64)
     mean, matrix = (
@@ -112,6 +122,8 @@ def _compare(
         (estimates.guided - interpolated)[:, mask].double(),
         squares[:, mask].double(),
         torch.from_numpy(fine).to(squares.device) - predicted,
+        torch.stack(differences)[:, mask].double(),
+        residual[mask].double(),
     )
 
 

@@ -1,13 +1,14 @@
 """
 Error model: the standard error of a fused pixel from quantities known at full resolution.
 
-Errors are large where estimates of different kinds differ and at edges of the MS image, and in
-scenes whose spectra contain noise at the size of MS pixels. The logarithm of the error is a linear
-function of the logarithms of these quantities (multiplicative heteroscedasticity, Harvey 1976,
-doi:10.2307/1913974). The error is the root mean square over the good bands; its unit combines the
-prior standard deviation and the noise of the reference spectra. Quantities and unit are hsfuse's
-own, and the coefficients are fitted to pairs of many scenes (`benchmarks/uncertainty.py`). Nothing
-of the level is fitted to the pair itself: beside the prior standard deviation, the error in the
+Errors are large where estimates of different kinds differ and at edges of the MS image. The
+logarithm of this part of the error is a linear function of the logarithms of these quantities
+(multiplicative heteroscedasticity, Harvey 1976, doi:10.2307/1913974), in a unit that combines the
+prior standard deviation and the difference of a typical estimate. To its square are added those of
+errors that all estimates share: the noise of the MS image, the noise of the reference spectra, and
+the residual of the HS image, each with a weight. The error is the root mean square over the good
+bands. Quantities and unit are hsfuse's own, and the coefficients are fitted to pairs of many scenes
+(`benchmarks/uncertainty.py`). Nothing of the level is fitted to the pair itself: the error in the
 reduced-resolution test does not predict it better.
 
 The level is such that 90 % of the pixels of a typical scene have an error below 1.645 standard
@@ -40,14 +41,20 @@ class ErrorModelSettings:
     # Coefficients of the logarithms of the spread of the estimates, the difference of `cnmf`,
     # contrast and brightness. `python benchmarks/uncertainty.py --scenes CUBES --cave CUBES`, 33
     # pairs of eleven remote-sensing and eleven CAVE scenes at ratios 4 and 8.
-    intercept: float = 0.086
-    coefficients: tuple[float, ...] = (0.188, 0.253, 0.202, 0.185)
-    # Root mean square error of the level of a scene, as a factor, by the model of other scenes.
-    scene_factor: float = 1.5
-    # Range of the calibration: ratios, and reference noise relative to the prior standard
-    # deviation, above which lies one of the 33 pairs; the unit is not extrapolated beyond it.
+    intercept: float = 0.034
+    coefficients: tuple[float, ...] = (0.176, 0.544, 0.153, 0.277)
+    # Weights of the noise of the MS image, of the reference noise and of the residual of the HS
+    # image, fitted with them.
+    noise_weights: tuple[float, float, float] = (0.809, 0.673, 1.58)
+    # Root mean square error of the level of a scene, as a factor, by the model of other scenes;
+    # eleven more pairs at ratio 8 count, which are not fitted.
+    scene_factor: float = 1.4
+    # Range of the calibration: ratios; reference noise relative to the prior standard deviation,
+    # above which lies one of the 33 pairs; and noise of an MS band relative to what errors of the
+    # prior standard deviation change in it, of which none has more.
     ratios: tuple[float, float] = (2.0, 16.0)
     maximum_noise: float = 1.5
+    maximum_ms_noise: float = 2.0
     # Smallest number of HS pixels with data in both images, for which prior standard deviation and
     # noise are determined.
     minimum_pixels: int = 100
@@ -59,6 +66,26 @@ class ErrorModelSettings:
     log_offset: float = 0.02
     # Pixels on either side over which contrast and difference of `cnmf` are averaged.
     radius: int = 2
+
+    def log_error(
+        self, regressors: NDArray[np.float64], unit: float, noise: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """
+        Return the logarithm of the standard errors in HS units.
+
+        Parameters
+        ----------
+        regressors : ndarray of shape (regressors, ...)
+            From :meth:`ErrorModel.regressors`.
+        unit : float
+            Of the errors that differ from estimate to estimate, in HS units.
+        noise : ndarray of shape (3,)
+            Errors that all estimates share, in HS units.
+        """
+        slopes = np.tensordot(np.asarray(self.coefficients), regressors, axes=1)
+        shared = float(np.square(np.asarray(self.noise_weights) * noise).sum())
+        differing = 2 * (math.log(max(unit, _TINY)) + self.intercept + slopes)
+        return np.asarray(0.5 * np.logaddexp(differing, math.log(max(shared, _TINY**2))))
 
 
 _DEFAULT = ErrorModelSettings()
@@ -73,8 +100,14 @@ class ErrorModel:
     ----------
     prior : float
         Prior standard deviation of errors, root mean square over the good bands, in HS units.
-    reference_noise : float
-        From :func:`~hsfuse.methods.ms_ssfnet.reference_noise.reference_noise`.
+    estimate_difference : float
+        Geometric mean of the root mean square differences of the estimates, in HS units: how far a
+        typical one is from the initial estimate. The prior standard deviation is determined by the
+        one that is farthest.
+    ms_noise, reference_noise : float
+        From :mod:`~hsfuse.methods.ms_ssfnet.reference_noise`.
+    hs_residual : float
+        Root mean square of the interpolated residual of the HS image, in HS units.
     brightness : float
         Unit of brightness of the scene, in HS units.
     ratio : float
@@ -87,7 +120,10 @@ class ErrorModel:
     """
 
     prior: float
+    estimate_difference: float
+    ms_noise: float
     reference_noise: float
+    hs_residual: float
     brightness: float
     ratio: float
     outside_variance: float = 0.0
@@ -101,14 +137,23 @@ class ErrorModel:
     @property
     def unit(self) -> float:
         """
-        Unit of errors in HS units: the variance of the reference noise is added to the prior one.
+        Unit of errors in HS units, without those that all estimates share.
 
         Examples
         --------
-        >>> ErrorModel(4.0, 3.0, 1.0, 4.0).unit
-        5.0
+        >>> ErrorModel(8.0, 2.0, 0.0, 0.0, 0.0, 1.0, 4.0).unit
+        4.0
         """
-        return self.prior * math.hypot(1, min(self.relative_noise, self.settings.maximum_noise))
+        return math.sqrt(self.prior * self.estimate_difference)
+
+    @property
+    def noise(self) -> NDArray[np.float64]:
+        """
+        Errors that all estimates share, in HS units.
+
+        Their order is that of :attr:`ErrorModelSettings.noise_weights`.
+        """
+        return np.array([self.ms_noise, self.reference_noise, self.hs_residual])
 
     def regressors(self, maps: ErrorMaps) -> NDArray[np.float64]:
         """
@@ -132,14 +177,13 @@ class ErrorModel:
         Examples
         --------
         >>> one = np.ones((1, 1))
-        >>> settings = ErrorModelSettings(0.0, (1.0, 0, 0, 0), log_offset=0.0)
-        >>> model = ErrorModel(2.0, 0.0, 1.0, 4.0, settings=settings)
+        >>> settings = ErrorModelSettings(0.0, (1.0, 0, 0, 0), (1.0, 0, 0), log_offset=0.0)
+        >>> model = ErrorModel(3.0, 3.0, 4.0, 0.0, 0.0, 1.0, 4.0, settings=settings)
         >>> model.predict(ErrorMaps(3 * one, one, one, one))
-        array([[3.]], dtype=float32)
+        array([[5.]], dtype=float32)
         """
-        coefficients = np.asarray(self.settings.coefficients)
-        logarithm = np.tensordot(coefficients, self.regressors(maps), axes=1)
-        return (self.unit * np.exp(self.settings.intercept + logarithm)).astype(np.float32)
+        logarithm = self.settings.log_error(self.regressors(maps), self.unit, self.noise)
+        return np.exp(logarithm).astype(np.float32)
 
     def sentence(self) -> str:
         """Return a note for the user on the accuracy of the standard errors, one sentence."""
@@ -162,7 +206,10 @@ class ErrorModel:
         """Return the parameters in JSON types, for the plan and the record."""
         return {
             "prior": self.prior,
+            "estimate_difference": self.estimate_difference,
+            "ms_noise": self.ms_noise,
             "reference_noise": self.reference_noise,
+            "hs_residual": self.hs_residual,
             "brightness": self.brightness,
             "intercept": self.settings.intercept,
         }

@@ -15,7 +15,11 @@ from hsfuse.methods.ms_ssfnet.estimators import Estimators
 from hsfuse.methods.ms_ssfnet.fuser import ComponentFuser
 from hsfuse.methods.ms_ssfnet.kalman_gain import KalmanGain
 from hsfuse.methods.ms_ssfnet.ms_error import error_covariance, unexplained_share
-from hsfuse.methods.ms_ssfnet.reference_noise import reference_noise, variance_outside_subspace
+from hsfuse.methods.ms_ssfnet.reference_noise import (
+    ms_noise,
+    reference_noise,
+    variance_outside_subspace,
+)
 from hsfuse.methods.ms_ssfnet.response_correction import paired_components
 from hsfuse.methods.ms_ssfnet.scales import ComponentScales, measure_scales
 from hsfuse.methods.ms_ssfnet.settings import DEFAULT, ComponentSettings
@@ -105,9 +109,18 @@ def _error_model(
         )
     subspace, good = estimators.kriging.guided.subspace, survey.good
     spectra = survey.spectra[good] - subspace.mean[good][:, None]
-    variance = float(scales.prior_deviation**2 @ subspace.power) / int(good.sum())
+    power = subspace.power / good.sum()
     return ErrorModel(
-        prior=math.sqrt(variance),
+        prior=math.sqrt(float(scales.prior_deviation**2 @ power)),
+        estimate_difference=scales.estimate_difference,
+        ms_noise=ms_noise(
+            survey.fine_noise,
+            scales.response.matrix,
+            scales.prior_deviation,
+            power,
+            settings.maximum_ms_noise,
+        ),
+        hs_residual=scales.hs_residual,
         reference_noise=reference_noise(survey, settings.noise_tolerance),
         brightness=survey.brightness,
         ratio=float(np.max(survey.ratio)),

@@ -1,8 +1,8 @@
 """
-Noise of the reference spectra at the size of MS pixels, and variance that components do not hold.
+Noise of the reference spectra and of the MS image, and variance that components do not hold.
 
-Both are parts of the error of a fused spectrum that no difference of estimates shows. Their
-estimates are hsfuse's own.
+They are parts of the error of a fused spectrum that no difference of estimates shows: all estimates
+share them. Their estimates are hsfuse's own.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from hsfuse.core.resample import degrade_matrix
 from hsfuse.core.subspace import Subspace
 from hsfuse.pair.survey import Survey
 
-__all__ = ["noise_gain", "reference_noise", "variance_outside_subspace"]
+__all__ = ["ms_noise", "noise_gain", "reference_noise", "variance_outside_subspace"]
 
+Array = NDArray[np.float64]
 _TINY = 1e-12
 
 
@@ -80,6 +81,40 @@ def reference_noise(survey: Survey, tolerance: float) -> float:
     power = np.square(response).sum(axis=1)
     limit = np.mean(survey.fine_noise**2 / np.maximum(power, _TINY))
     return math.sqrt(min(float(excess) / max(gain, _TINY) ** 2, float(limit)))
+
+
+def ms_noise(
+    noise: Array, response: Array, prior_deviation: Array, power: Array, maximum: float
+) -> float:
+    """
+    Return the noise of the MS image in HS units, as an estimate that follows the image has it.
+
+    The noise of a band relative to what errors of the prior standard deviation change in this band
+    is what these are multiplied by; the root mean square over the bands counts. A band that sees
+    little of the components does not determine it: beyond a limit no estimate follows it.
+
+    Parameters
+    ----------
+    noise : ndarray of shape (MS bands,)
+        Standard deviation of the noise of the MS image.
+    response : ndarray of shape (MS bands, components)
+        Change of the MS bands per unit of each component.
+    prior_deviation : ndarray of shape (components,)
+        Prior standard deviation of the errors.
+    power : ndarray of shape (components,)
+        Mean square over the good bands of a unit of each component, in squared HS units.
+    maximum : float
+        Largest noise of a band, relative to that change.
+
+    Examples
+    --------
+    >>> one = np.ones(1)
+    >>> ms_noise(0.5 * one, np.ones((1, 1)), 2 * one, 4 * one, maximum=2.0)
+    1.0
+    """
+    change = np.maximum(response**2 @ prior_deviation**2, _TINY**2)
+    relative = np.minimum(noise**2 / change, maximum**2).mean()
+    return math.sqrt(float(relative) * float(prior_deviation**2 @ power))
 
 
 def variance_outside_subspace(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hsfuse.methods.component_response import ComponentResponse
 from hsfuse.methods.guided.regression import GuidedFuser
@@ -84,6 +85,11 @@ class ComponentScales:
         Standard deviation of that change due to the noise of the MS image.
     ms_residual : ndarray of shape (MS bands,)
         Root mean square of the MS image minus its response to the initial estimate.
+    estimate_difference : float
+        Geometric mean, over the other estimates, of their winsorised root mean square difference
+        from the initial one, over pixels and good bands, in HS units.
+    hs_residual : float
+        Winsorised root mean square of the interpolated residual of the HS image, likewise.
     """
 
     deviation: Array
@@ -94,6 +100,8 @@ class ComponentScales:
     gain: Array
     change_noise: Array
     ms_residual: Array
+    estimate_difference: float
+    hs_residual: float
 
 
 def measure_scales(
@@ -125,6 +133,8 @@ def measure_scales(
     deviation = _deviation(survey, kriging.guided)
     detail = np.maximum(_detail(comparison), settings.minimum_detail * deviation)
     prior = np.maximum(_prior_deviation(comparison, settings), settings.minimum_prior * detail)
+    power = kriging.guided.subspace.power / survey.good.sum()
+    smallest = settings.minimum_prior**2 * float(detail**2 @ power)
     gain = _gain(response, deviation, detail, settings)
     return ComponentScales(
         deviation=deviation,
@@ -135,6 +145,10 @@ def measure_scales(
         gain=gain,
         change_noise=np.sqrt(gain**2 @ survey.fine_noise**2),
         ms_residual=comparison.ms_residual.square().mean(dim=1).sqrt().cpu().numpy(),
+        estimate_difference=_geometric_mean(
+            np.sqrt(np.maximum(_mean_square(comparison.estimate_difference, settings), smallest))
+        ),
+        hs_residual=float(np.sqrt(_mean_square(comparison.hs_residual, settings))),
     )
 
 
@@ -154,9 +168,18 @@ def _detail(comparison: EstimateComparison) -> Array:
 
 def _prior_deviation(comparison: EstimateComparison, settings: ScaleSettings) -> Array:
     """Return the winsorised root mean square difference of the estimates."""
-    squares = comparison.squared_difference.cpu().numpy()
-    limit = np.quantile(squares, settings.winsorised_quantile, axis=1, keepdims=True)
-    return np.asarray(np.sqrt(np.minimum(squares, limit).mean(axis=1)))
+    return np.sqrt(_mean_square(comparison.squared_difference, settings))
+
+
+def _mean_square(squares: Tensor, settings: ScaleSettings) -> Array:
+    """Return the winsorised mean over the last axis, the pixels."""
+    values = squares.cpu().numpy()
+    limit = np.quantile(values, settings.winsorised_quantile, axis=-1, keepdims=True)
+    return np.asarray(np.minimum(values, limit).mean(axis=-1))
+
+
+def _geometric_mean(values: Array) -> float:
+    return float(np.exp(np.log(np.maximum(values, 1e-30)).mean()))
 
 
 def _gain(

@@ -327,6 +327,15 @@ def test_the_prior_standard_deviation_is_measured_on_the_estimates(
     assert scales.prior_deviation == pytest.approx(
         np.maximum(expected, 0.02 * scales.detail), rel=1e-4
     )
+    power = fuser.estimators.kriging.guided.subspace.power / BANDS
+    shares = differences.double().square().permute(0, 2, 3, 1).numpy() @ power
+    residual = estimates.residual.double().square().permute(1, 2, 0).numpy() @ power
+    *sizes, hs_residual = (
+        np.sqrt(np.minimum(each, np.quantile(each, settings.scales.winsorised_quantile)).mean())
+        for each in (*shares, residual)
+    )
+    assert scales.estimate_difference == pytest.approx(np.prod(sizes) ** (1 / len(sizes)), rel=1e-4)
+    assert scales.hs_residual == pytest.approx(hs_residual, rel=1e-4)
 
 
 def test_standard_errors_do_not_change_the_cube(weights: Callable[[float], str]) -> None:

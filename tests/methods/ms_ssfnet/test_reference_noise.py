@@ -11,6 +11,7 @@ from hsfuse.core.psf import PSF
 from hsfuse.core.subspace import Subspace
 from hsfuse.methods.ms_ssfnet.error_model import ErrorModelSettings
 from hsfuse.methods.ms_ssfnet.reference_noise import (
+    ms_noise,
     noise_gain,
     reference_noise,
     variance_outside_subspace,
@@ -81,3 +82,29 @@ def test_variance_outside_subspace_leaves_noise_out() -> None:
     assert variance_outside_subspace(loud, space, noise) < 1e-3
     spectra[5] = draw.normal(size=5000)
     assert variance_outside_subspace(spectra, space, np.zeros(bands)) == pytest.approx(0.1, rel=0.1)
+
+
+def test_ms_noise_is_the_error_of_the_spectra_it_causes() -> None:
+    """In HS units, whatever the unit of the MS image, and larger for bands that see little."""
+    noise, response = np.array([0.01, 0.02]), np.array([[1.0, 0.2], [0.3, -0.5]])
+    prior, power = np.array([0.5, 0.1]), np.array([4.0, 1.0])
+    limit = ErrorModelSettings().maximum_ms_noise
+    found = ms_noise(noise, response, prior, power, limit)
+    assert ms_noise(7 * noise, 7 * response, prior, power, limit) == pytest.approx(found)
+    assert ms_noise(noise, response, prior, 9 * power, limit) == pytest.approx(3 * found)
+    assert ms_noise(noise, 0.5 * response, prior, power, limit) == pytest.approx(2 * found)
+    assert ms_noise(2 * noise, response, prior, power, limit) == pytest.approx(2 * found)
+    # One band that sees one component alone: the error is that of the component.
+    one = ms_noise(noise[:1], np.array([[1.0, 0.0]]), np.array([0.5, 0.0]), power, limit)
+    assert one == pytest.approx(0.01 * 2.0)
+
+
+def test_an_ms_band_that_sees_nothing_does_not_determine_the_ms_noise() -> None:
+    """Nor does one of noise alone: its share is at most the limit times the prior."""
+    prior, power = np.array([0.5, 0.1]), np.array([4.0, 1.0])
+    size = np.sqrt(prior**2 @ power)
+    blind = np.array([[1.0, 0.2], [0.0, 0.0]])
+    found = ms_noise(np.array([1e-9, 0.02]), blind, prior, power, 2.0)
+    assert found == pytest.approx(2 * size / np.sqrt(2))
+    assert ms_noise(np.array([1e9, 1e9]), blind, prior, power, 2.0) == pytest.approx(2 * size)
+    assert ms_noise(np.zeros(2), blind, prior, power, 2.0) == 0
