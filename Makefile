@@ -71,6 +71,7 @@ demo: $(VENV)/.installed
 	@echo "quicklook     $(CURDIR)/$(DEMO)/fused.tif.png"
 	@echo "record        $(CURDIR)/$(DEMO)/fused.tif.json"
 	@echo "report        $(CURDIR)/$(DEMO)/fused.tif.html (for a browser)"
+	@echo "hsfuse        $(CURDIR)/$(BIN)/hsfuse (source $(BIN)/activate finds it as hsfuse)"
 
 # The picture of the README, from the files of the demo.
 picture: demo

@@ -119,6 +119,7 @@ def summarise_plans(outcome: BatchOutcome) -> str:
         ),
         *(("shared PSF", text) for text in outcome.shared),
         *_messages(outcome),
+        *_warnings(outcome),
         *_notes(outcome.pairs),
     ]
     return f"{_columns([header, *rows])}\n{_more(outcome)}\n{table(lines)}"

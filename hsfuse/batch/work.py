@@ -177,6 +177,7 @@ def _planned(pair: BatchPair, job: Job, dry_run: bool) -> Planned:
         columns=columns,
         bytes=job.output_bytes,
         blocks=len(job.plan.blocks),
+        warnings=tuple(filter(None, (job.plan.radiometry.warning,))),
         notes=job.plan.notes,
     )
     content = b"" if dry_run else pickle.dumps(job)

@@ -96,6 +96,9 @@ def run(
     """
     Fuse one pair of files into a georeferenced output.
 
+    Record, quicklook and report are files of the command ``hsfuse run`` and of
+    :func:`hsfuse.run_batch`; :func:`hsfuse.write_html_report` writes the report alone.
+
     Parameters
     ----------
     scene, rgb : str or path

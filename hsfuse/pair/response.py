@@ -15,6 +15,7 @@ from hsfuse.sensor.catalogue import (
     Response,
     Sensor,
     fitting_sensors,
+    load_sensor,
     response_matrix,
     sensor_from_bands,
 )
@@ -227,11 +228,13 @@ def suggest_hs_sensor(hs: xr.DataArray) -> list[str]:
         return []
     has_wavelengths = np.isfinite(hs["wavelength"].values).all()
     like = "number and wavelengths" if has_wavelengths else "number"
-    gives = "the PSF" if has_wavelengths else "the wavelengths, and the PSF"
+    gives = [] if has_wavelengths else ["the wavelengths"]
+    gives += [] if load_sensor(fitting[0]).psf.status == "assumed" else ["the PSF"]
+    states = f", whose definition states {' and '.join(gives)}" if gives else ""
     return [
         f"{raster_label(hs)} names no sensor; its {hs.sizes['band']} bands fit "
         f"{' or '.join(fitting)} by their {like}; if such a sensor made it, try "
-        f"`--hs-sensor {fitting[0]}`, whose definition states {gives} where one is published"
+        f"`--hs-sensor {fitting[0]}`{states}"
     ]
 
 

@@ -134,8 +134,8 @@ def write_html_report(
     Parameters
     ----------
     fused : str or path
-        An output of :func:`hsfuse.run`, or a fused raster of another program on the pixels of the
-        MS image with the bands of the HS image.
+        An output of hsfuse, or a fused raster of another program on the pixels of the MS image with
+        the bands of the HS image.
     hs, ms : str or path, optional
         The HS and the MS image; by default those named by the record beside ``fused``.
     out : str or path, optional

@@ -13,11 +13,10 @@ from affine import Affine
 from hsfuse.core.grid import Axis
 from hsfuse.core.text import image_kind
 from hsfuse.errors import HsfuseError, message_of
-from hsfuse.io.files.identity import STORE_FILES
-from hsfuse.io.files.url import AnyPath, as_path
+from hsfuse.io.files.url import AnyPath
 from hsfuse.io.levels import Pyramid, array_pyramid, open_pyramid
 from hsfuse.io.output.provenance import is_record_of
-from hsfuse.io.output.records import read_record, record_path
+from hsfuse.io.output.records import read_record, record_path, recorded_images
 from hsfuse.io.read import check_georeferencing, open_raster
 from hsfuse.pair.geometry import Pair, make_pair, transform
 from hsfuse.pair.lattice import lattice_offset
@@ -115,14 +114,10 @@ def _inputs(given: tuple[AnyPath, AnyPath] | None, record: Record) -> _Inputs | 
     """Return the given images, or those of a record if both still exist."""
     if given is not None:
         return _Inputs(*given, named=True)
-    try:
-        hs, ms = (as_path(str(record[name]["file"]["path"])) for name in ("scene", "rgb"))
-    except (KeyError, TypeError):
+    images = recorded_images(record)
+    if images is None or not all(path.exists() for path in images):
         return None
-    stores = [path.parent if path.name in STORE_FILES else path for path in (hs, ms)]
-    if not all(path.exists() for path in stores):
-        return None
-    return _Inputs(stores[0], stores[1], named=False)
+    return _Inputs(*images, named=False)
 
 
 def _pair(inputs: _Inputs, record: Record, notes: list[str]) -> tuple[Pair, bool]:

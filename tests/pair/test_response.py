@@ -57,17 +57,22 @@ def test_as_many_bands_at_other_wavelengths_are_noted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sensor", "shift", "suggested"),
+    ("sensor", "shift", "suggested", "stated"),
     [
-        ("neon-nis", 0.0, ["neon-nis"]),
-        ("aviris", 3.0, ["aviris"]),
-        ("enmap", np.nan, ["aviris", "enmap"]),
-        ("aviris", 400.0, []),
-        ("generic-vnir", 0.0, []),
+        ("neon-nis", 0.0, ["neon-nis"], ""),
+        ("neon-nis", np.nan, ["neon-nis"], ", whose definition states the wavelengths"),
+        ("aviris", 3.0, ["aviris"], ""),
+        ("enmap", 0.0, ["enmap"], ", whose definition states the PSF"),
+        ("prisma", np.nan, ["prisma"], ", whose definition states the wavelengths and the PSF"),
+        ("enmap", np.nan, ["aviris", "enmap"], ", whose definition states the wavelengths"),
+        ("aviris", 400.0, [], ""),
+        ("generic-vnir", 0.0, [], ""),
     ],
 )
-def test_a_sensor_is_suggested_by_bands_and_wavelengths_and_not_chosen(sensor, shift, suggested):
-    """Number and wavelengths have to fit; nothing else of the raster changes."""
+def test_a_sensor_is_suggested_by_bands_and_wavelengths_and_not_chosen(
+    sensor, shift, suggested, stated
+):
+    """Number and wavelengths have to fit; the note says what the definition adds to the file."""
     known = load_sensor(sensor)
     count = len(known.band_names)
     raster = xr.DataArray(
@@ -82,5 +87,5 @@ def test_a_sensor_is_suggested_by_bands_and_wavelengths_and_not_chosen(sensor, s
         assert name in notes[0]
     if suggested:
         assert f"scene.tif names no sensor; its {count} bands fit" in notes[0]
-        assert f"try `--hs-sensor {suggested[0]}`" in notes[0]
+        assert notes[0].endswith(f"try `--hs-sensor {suggested[0]}`{stated}")
     assert suggest_hs_sensor(raster.assign_attrs(sensor="emit")) == []

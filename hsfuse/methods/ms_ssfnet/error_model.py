@@ -189,9 +189,9 @@ class ErrorModel:
         """Return a note for the user on the accuracy of the standard errors, one sentence."""
         low, high = self.settings.ratios
         text = (
-            "standard error: of 90 % of the pixels of a typical scene the root mean square error "
-            "over the good bands is below 1.645 of it; for a single scene it is uncertain by a "
-            f"factor of {self.settings.scene_factor:.2g}"
+            "standard error: in 90% of the pixels of a typical scene the root mean square error "
+            "over the good bands is below 1.645 times the standard error; for a single scene it is "
+            f"uncertain by a factor of {self.settings.scene_factor:.2g}"
         )
         if self.relative_noise > self.settings.maximum_noise:
             text += (

@@ -10,6 +10,6 @@ width. They minimise the share of the variance of ``D(Y)`` that this function le
 from __future__ import annotations
 
 from hsfuse.pair.alignment.correction import align_pair
-from hsfuse.pair.alignment.measurement import Alignment, measure_alignment
+from hsfuse.pair.alignment.measurement import Alignment, describe_shift, measure_alignment
 
-__all__ = ["Alignment", "align_pair", "measure_alignment"]
+__all__ = ["Alignment", "align_pair", "describe_shift", "measure_alignment"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from hsfuse.pair.alignment.settings import DEFAULT
 from hsfuse.pair.alignment.windows import window_pairs
 from hsfuse.pair.survey import Survey
 
-__all__ = ["Alignment", "measure_alignment"]
+__all__ = ["Alignment", "describe_shift", "measure_alignment"]
 
 Array = NDArray[np.float64]
 
@@ -73,21 +74,40 @@ class Alignment:
     @property
     def description(self) -> str:
         """The shift in words."""
-        words = [
-            f"{abs(move):.2f} HS pixels {directions[move > 0]}"
-            for move, directions in zip(
-                self.shift, (("up", "down"), ("left", "right")), strict=True
-            )
-            if abs(move) >= 0.005
-        ]
-        error = max(self.shift_error)
-        size = "below 0.0005" if error < 0.0005 else f"{error:.3f}"
-        return f"{' and '.join(words) or 'no shift'} (standard error {size} HS pixels)"
+        return describe_shift(self.shift, self.shift_error)
 
     @property
     def mismatched(self) -> bool:
         """Whether the images show different areas at every shift."""
         return self.textured and self.detail > _SETTINGS.mismatch
+
+
+def describe_shift(shift: Sequence[float], errors: Sequence[float]) -> str:
+    """
+    Return a shift in words.
+
+    Parameters
+    ----------
+    shift : sequence of two floats
+        Shift along y (down) and x (right), in HS pixels.
+    errors : sequence of two floats
+        Standard errors of the shift; the larger one is stated.
+
+    Examples
+    --------
+    >>> describe_shift((-0.294, 0.47), (0.014, 0.01))
+    '0.29 HS pixels up and 0.47 HS pixels right (standard error 0.014 HS pixels)'
+    >>> describe_shift((0.001, 0.0), (0.0001, 0.0001))
+    'no shift (standard error below 0.0005 HS pixels)'
+    """
+    words = [
+        f"{abs(move):.2f} HS pixels {directions[move > 0]}"
+        for move, directions in zip(shift, (("up", "down"), ("left", "right")), strict=True)
+        if abs(move) >= 0.005
+    ]
+    error = max(errors)
+    size = "below 0.0005" if error < 0.0005 else f"{error:.3f}"
+    return f"{' and '.join(words) or 'no shift'} (standard error {size} HS pixels)"
 
 
 def measure_alignment(survey: Survey, psf: PSF | None = None) -> Alignment | None:

@@ -11,6 +11,7 @@ from hsfuse.core.band_labels import band_label
 from hsfuse.core.discrepancy import describe_compared, describe_difference
 from hsfuse.core.psf import PSF
 from hsfuse.core.text import along_axes, byte_size, duration, image_size
+from hsfuse.pair.alignment import describe_shift
 from hsfuse.pair.radiometry import Radiometry
 from hsfuse.report.inputs import describe_extent, pixel_size, raster_bands, raster_crs, raster_size
 from hsfuse.report.notes import plan_notes, result_warnings
@@ -103,12 +104,8 @@ def _alignment_text(alignment: Record | None, recorded: bool) -> str:
         return "as the files state it" if recorded else "estimated from the pair for this report"
     if not alignment.get("reliable"):
         return "as the files state it: no reliable estimate from the pair"
-    (down, across), error = alignment["shift"], alignment["shift_error"]
-    return (
-        f"estimated shift of the HS image {down:+.3f} HS pixels along y (down) and {across:+.3f} "
-        f"along x (right), standard error {max(error):.3f}; "
-        f"{describe_change(alignment['changed'])}"
-    )
+    shift = describe_shift(alignment["shift"], alignment["shift_error"])
+    return f"estimated shift of the HS image: {shift}; {describe_change(alignment['changed'])}"
 
 
 def ms_band_rows(subject: Subject) -> list[tuple[str, str, str, str, str]]:
@@ -119,7 +116,7 @@ def ms_band_rows(subject: Subject) -> list[tuple[str, str, str, str, str]]:
         centre = float(rgb["wavelength"].values[band])
         rows.append(
             (
-                band_label(band + 1, name=str(name)),
+                band_label(band + 1, centre, str(name)),
                 f"{centre:.1f} nm" if np.isfinite(centre) else _estimated_centre(radiometry, band),
                 f"{radiometry.gain[band]:.4g}",
                 f"{radiometry.offset[band]:+.4g}",

@@ -18,7 +18,7 @@ from hsfuse.core.text import image_kind
 from hsfuse.errors import RasterError
 from hsfuse.io.files.url import AnyPath
 from hsfuse.io.names import STANDARD_ERROR
-from hsfuse.io.output.records import record_path
+from hsfuse.io.output.records import record_path, recorded_images
 from hsfuse.io.read import open_raster
 from hsfuse.pair.lattice import common_bands, lattice_offset
 from hsfuse.report.cost import HELD_VALUES
@@ -145,13 +145,14 @@ def file_subject(
     """
     record, name, note = record_of(path)
     if hs is None or ms is None:
-        if not record:
+        images = recorded_images(record)
+        if images is None:
             open_raster(path)  # raises if it does not exist, or is no raster
             raise RasterError(
                 f"{note or f'{path}: has no record {name} of its run'}; expected the HS image and "
                 "the MS image as well, as in `hsfuse report FUSED SCENE MS`"
             )
-        hs, ms = (record[role]["path"] for role in ("scene", "rgb"))
+        hs, ms = images
     observed = observed_for(path, hs, ms, choices or {})
     # A record that is not used says nothing about the images shown.
     used = record if observed.source == name else {}

@@ -3,13 +3,18 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+from processes import InProcess
 
 import hsfuse
+from hsfuse.batch.run import plan_batch, prepare_batch
+from hsfuse.batch.text import summarise_plans
 from hsfuse.fusion.job import Outcome
+from hsfuse.fusion.settings import Settings
 from hsfuse.report.files import write_sidecar
 from hsfuse.report.page import render_page
 from hsfuse.report.page.charts import srf_chart
@@ -60,6 +65,21 @@ def test_plan_summary_record_and_page_carry_the_warning(outcome: Outcome) -> Non
     assert record["response"]["warning"] == warning
     assert len(record["response"]["estimate"]["centre"]) == 3
     assert "<strong>Warning:</strong>" in render_page(outcome_subject(outcome)).text
+
+
+def test_a_dry_run_of_a_batch_counts_and_lists_the_warning(
+    outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the dry run of the pair alone shows it."""
+    monkeypatch.setattr("hsfuse.batch.run.Pool", InProcess)
+    job = outcome.job
+    pairs = [{"scene": str(job.scene), "rgb": str(job.rgb), "out": "a.tif"}]
+    planned = plan_batch(prepare_batch(pairs, tmp_path, Settings(method="bicubic", align=False)))
+    (pair,) = planned.pairs
+    assert pair.warnings == (job.plan.radiometry.warning,)
+    text = summarise_plans(planned)
+    assert f"1, {len(pair.notes)}" in text
+    assert f"warning         a.tif: {pair.warnings[0]}" in text
 
 
 def centres(subject: Subject) -> np.ndarray:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shutil
 import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ from hsfuse.io.write import write_raster
 from hsfuse.report.files import page_path, write_page
 from hsfuse.report.page import data, pictures, pixels, render_page, sampling
 from hsfuse.report.page.document import _run, _sentence
-from hsfuse.report.page.facts import run_facts
+from hsfuse.report.page.facts import ms_band_rows, pair_facts, run_facts
 from hsfuse.report.page.packing import largest_error, pack_cube
 from hsfuse.report.page.pixels import read_pixels
 from hsfuse.report.page.sampling import choose_pixels
@@ -245,6 +246,16 @@ def test_page_and_record_say_when_the_output_was_complete(outcome: Outcome):
     assert facts["finished"] == "2020-02-03T04:05:06+00:00"
 
 
+def test_shift_and_ms_bands_are_named_as_in_the_plan(subject: Subject):
+    """No number with a sign and digits that its standard error does not support."""
+    shift = {"reliable": True, "shift": [1e-5, -0.25], "shift_error": [1e-4, 2e-4], "changed": 0.0}
+    facts = dict(pair_facts(replace(subject, record={**subject.record, "alignment": shift})))
+    assert facts["co-registration"].startswith(
+        "estimated shift of the HS image: 0.25 HS pixels left (standard error below 0.0005"
+    )
+    assert ms_band_rows(subject)[0][:2] == ("band 1 (B2, 493 nm)", "492.7 nm")
+
+
 def test_a_large_image_is_reduced_with_a_detail(subject: Subject, monkeypatch: pytest.MonkeyPatch):
     """Pictures of the whole are reduced; the framed window has every pixel and its spectra."""
     monkeypatch.setattr(pictures, "_SETTINGS", replace(pictures._SETTINGS, longest=20, detail=12))
@@ -347,6 +358,21 @@ def test_the_command_takes_the_images_from_the_record(outcome: Outcome, tmp_path
     again = runner.invoke(main, words)
     assert again.exit_code == 1
     assert "exists already; pass `--overwrite`" in again.output
+
+
+def test_the_images_of_a_record_are_found_from_another_folder(
+    outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Also where the command named them from the folder in which it ran."""
+    fused = Path(shutil.copy(outcome.path, tmp_path))
+    record = json.loads(record_path(outcome.path).read_bytes())
+    for role in ("scene", "rgb"):
+        record[role]["path"] = Path(record[role]["path"]).name
+    record_path(fused).write_text(json.dumps(record))
+    monkeypatch.chdir(tmp_path)
+    found = file_subject(fused)
+    assert found.record["digest"] == record["digest"]
+    assert found.observed.pair.rgb.attrs["source"] == str(outcome.job.rgb.absolute())
 
 
 @pytest.mark.slow
