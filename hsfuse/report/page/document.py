@@ -106,7 +106,12 @@ def _srf_caption(subject: Subject) -> str:
     )
     if not radiometry.warning:
         return escape(text)
-    return f"{escape(text)} <strong>Warning:</strong> {escape(radiometry.warning)}."
+    return f"{escape(text)} <strong>Warning:</strong> {_prose(radiometry.warning)}."
+
+
+def _prose(text: str) -> str:
+    """Return a message as HTML, what it quotes by backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def fill_template(name: str, **parts: str) -> str:
@@ -169,7 +174,7 @@ def _quality(quality: Quality) -> str:
         return f'<p class="note">{escape(quality.scope)}</p>'
     findings = "".join(
         f'<li><span class="{finding.quality}">{finding.quality}</span>'
-        f"<span>{escape(_sentence(finding.text))}</span></li>\n"
+        f"<span>{_prose(_sentence(finding.text))}</span></li>\n"
         for finding in assessment.findings
     )
     best = "1 is best; the noise of the HS image allows at most"
@@ -257,9 +262,9 @@ def _bands(subject: Subject) -> str:
 
 def _run(subject: Subject) -> str:
     warnings = [
-        f"<li><strong>Warning:</strong> {escape(text)}</li>\n" for text in warnings_of(subject)
+        f"<li><strong>Warning:</strong> {_prose(text)}</li>\n" for text in warnings_of(subject)
     ]
-    notes = [f"<li>{escape(_sentence(note))}</li>\n" for note in notes_of(subject)]
+    notes = [f"<li>{_prose(_sentence(note))}</li>\n" for note in notes_of(subject)]
     command = str(subject.record.get("command") or "")
     parts = [_list(fusion_facts(subject)), _list(run_facts(subject))]
     if warnings or notes:

@@ -226,7 +226,7 @@ def test_limited_values_and_warnings_come_before_the_notes(
     record = {
         **subject.record,
         "lower_limit": [0.0, lower, None],
-        "notes": ["a choice"],
+        "notes": ["a choice, try `--bands` < 3"],
         "response": {"warning": "of an estimate"},
         "result": {**subject.record["result"], "limited_share": 0.016, "clipped_values": 3},
     }
@@ -234,7 +234,7 @@ def test_limited_values_and_warnings_come_before_the_notes(
     assert "<dt>value range</dt><dd>1.6% of the fused values were below" in text
     assert words in text
     marked = [text.index(f"<strong>Warning:</strong> {each}") for each in ("of an", "3 values")]
-    assert max(marked) < text.index("<li>A choice")
+    assert max(marked) < text.index("<li>A choice, try <code>--bands</code> &lt; 3</li>")
     result = {**record["result"], "limited_share": 0.0}
     assert "value range" not in _run(replace(subject, record={**record, "result": result}))
 
