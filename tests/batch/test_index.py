@@ -47,6 +47,9 @@ def test_the_page_of_a_batch_leads_to_its_reports(inputs: Path, tmp_path: Path) 
     outcome = run_batch([pair, failing], tmp_path / "out", SETTINGS, quicklook=False)
     assert outcome.index == tmp_path / "out/index.html"
     text = outcome.index.read_text()
+    # Above the table, which scrolls: a caption is as wide as the table, and so cut off.
+    assert text.index("Consistency:") < text.index("<table")
+    assert "<caption" not in text
     found = _Page(text)
     assert found.rows == 1 + 2
     assert found.links == ["batch.csv", "1.tif.html"]
