@@ -290,8 +290,8 @@ class StyleSettings:
 class NetworkSettings:
     """Requests to object stores and web servers; times in seconds."""
 
-    # Retries of a request after a server error or a timeout; the delay doubles each time, about
-    # 50 s in all.
+    # Retries of a request after a server error or a timeout; the delay doubles at most each time:
+    # 2 to 50 s in all.
     retries: int = 8
     retry_delay: float = 0.2
     # Time after the first attempt beyond which no further attempt is made.

@@ -225,7 +225,7 @@ def _plot(rows: Sequence[Mapping[str, str]]) -> bytes:
             points = [(int(row["step"]), float(row[name])) for row in rows if row.get(name)]
             axes.plot(*zip(*points, strict=True), marker=".", label=name)
     axes.set(xlabel="step", ylabel="loss", yscale="log")
-    axes.legend()
+    axes.legend(loc="upper right")  # to search for a place can take longer than the figure
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     return picture.getvalue()

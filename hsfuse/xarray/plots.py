@@ -164,7 +164,7 @@ def draw_spectrum(
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     if "label" in options:
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="upper right")
     return axes
 
 

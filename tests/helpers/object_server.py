@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -78,6 +78,15 @@ def _serve_s3() -> None:
     threading.Event().wait()
 
 
+class _Server(ThreadingHTTPServer):
+    """A server on a free port, with room for the connections of all tests on a busy machine."""
+
+    request_queue_size = 128
+
+    def __init__(self, handler: Callable[..., BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+
+
 class _Ranges(SimpleHTTPRequestHandler):
     """Serves files, or the range of bytes that is asked for."""
 
@@ -104,7 +113,7 @@ class _Ranges(SimpleHTTPRequestHandler):
 
 
 def _serve_files(folder: str) -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Ranges, directory=folder))
+    server = _Server(partial(_Ranges, directory=folder))
     _announce(server.server_port)
     server.serve_forever()
 
@@ -174,7 +183,7 @@ def _serve_proxy(port: int) -> None:
 
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(Handler)
     _announce(server.server_port)
     server.serve_forever()
 

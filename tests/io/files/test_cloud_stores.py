@@ -45,8 +45,8 @@ def place(request: pytest.FixtureRequest) -> Iterator[str]:
     with emulator as variables, pytest.MonkeyPatch.context() as environment:
         for name, value in variables.items():
             environment.setenv(name, value)
-        environment.setenv("GDAL_HTTP_RETRY_DELAY", "0.02")
-        environment.setattr("hsfuse.io.files.bucket.NETWORK", replace(NETWORK, retry_delay=0.02))
+        environment.setenv("GDAL_HTTP_RETRY_DELAY", "0.05")
+        environment.setattr("hsfuse.io.files.bucket.NETWORK", replace(NETWORK, retry_delay=0.05))
         open_bucket.cache_clear()
         yield f"{request.param}://{BUCKET}"
     open_bucket.cache_clear()

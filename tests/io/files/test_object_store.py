@@ -50,8 +50,8 @@ def store() -> Iterator[Served]:
         environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         environment.setenv("AWS_REGION", "us-east-1")
         environment.setenv("AWS_ENDPOINT_URL", served.address)
-        environment.setenv("GDAL_HTTP_RETRY_DELAY", "0.02")
-        environment.setattr("hsfuse.io.files.bucket.NETWORK", replace(NETWORK, retry_delay=0.02))
+        environment.setenv("GDAL_HTTP_RETRY_DELAY", "0.05")
+        environment.setattr("hsfuse.io.files.bucket.NETWORK", replace(NETWORK, retry_delay=0.05))
         create_bucket(BUCKET)
         yield served
 
