@@ -155,11 +155,8 @@ def batch(
         click.echo(describe_batch(prepared) + "\n")
     with _progress(len(prepared.pairs), prepared.limits.processes, hidden=quiet) as progress:
         try:
-            outcome = (
-                plan_batch(prepared, progress=progress)
-                if dry_run
-                else execute_batch(prepared, quicklook=quicklook, page=page, progress=progress)
-            )
+            execute = plan_batch if dry_run else execute_batch
+            outcome = execute(prepared, quicklook=quicklook, page=page, progress=progress)
         except KeyboardInterrupt:
             stop()
     if as_json:

@@ -15,6 +15,7 @@ from hsfuse.batch.sharing import Couple, Sharing, takes_part
 from hsfuse.batch.status import PairStatus, StatusFile
 from hsfuse.batch.work import Planned, fuse_pair, look_up_pair, plan_pair
 from hsfuse.core.text import byte_size
+from hsfuse.report.cost import Files
 
 if TYPE_CHECKING:
     from hsfuse.batch.outcome import Batch
@@ -119,6 +120,8 @@ class Execution:
         self._looked_up = set(self._unknown)
         while self.rows.remaining:
             self._start()
+            if not self.rows.remaining:  # the last was refused, and no process has a task
+                break
             for index, result in self.pool.results():
                 del self._running[index]
                 self._handle(index, result)
@@ -149,14 +152,15 @@ class Execution:
         while self.pool.idle:
             if self._planned:
                 index, plan = self._planned[0]
-                workers = self._workers(Load(plan.blocks, plan.worker_bytes))
+                maximum = Load(plan.blocks, plan.worker_bytes)
+                workers = self._workers(maximum, plan.report_bytes)
                 if not workers and self._running:
                     return
                 self._planned.popleft()
                 if not workers:
                     self.rows.finish(index, self._too_large(plan))
                     continue
-                load = Load(workers, workers * plan.worker_bytes)
+                load = Load(workers, max(workers * plan.worker_bytes, plan.report_bytes))
                 self.rows.begin(index)
                 arguments = plan.job, workers, self.quicklook, self.page
                 self._submit(index, load, fuse_pair, *arguments)
@@ -165,7 +169,7 @@ class Execution:
             elif self._unknown:
                 self._submit(self._unknown.popleft(), planning_load(), look_up_pair)
             elif self._todo:
-                options = self.batch.overwrite, self.dry_run
+                options = self.batch.overwrite, self._files, self.dry_run
                 self._submit(self._todo.popleft(), planning_load(), plan_pair, *options)
             else:
                 return
@@ -176,16 +180,24 @@ class Execution:
         self._running[index] = load
         self.pool.submit(index, function, self.rows.pairs[index], *arguments)
 
-    def _workers(self, maximum: Load) -> int:
+    @property
+    def _files(self) -> Files:
+        """The files of the report of each pair."""
+        return "page" if self.page else "picture" if self.quicklook else "none"
+
+    def _workers(self, maximum: Load, least: int = 0) -> int:
         """Return the number of workers with which a task may start; 0 if it has to wait."""
         running = list(self._running.values())
-        return share_workers(maximum, running, self.batch.limits, remaining=self.rows.remaining)
+        remaining = self.rows.remaining
+        return share_workers(maximum, running, self.batch.limits, remaining=remaining, least=least)
 
     def _too_large(self, plan: Planned) -> PairStatus:
         available = free_bytes(self.batch.limits, [])
+        needed, whose, other = plan.worker_bytes, "with one worker", "a smaller `--tile`"
+        if plan.report_bytes > needed:
+            needed, whose, other = plan.report_bytes, "for its report", "`--no-page`"
         message = (
-            f"takes about {byte_size(plan.worker_bytes)} with one worker, and the memory of "
-            f"the batch leaves {byte_size(available)} for it; pass a larger `--memory`, or a "
-            "smaller `--tile`"
+            f"takes about {byte_size(needed)} {whose}, and the memory of the batch leaves "
+            f"{byte_size(available)} for it; pass a larger `--memory`, or {other}"
         )
         return replace(plan.status, status="failed", message=message)

@@ -161,12 +161,15 @@ def prepare_batch(
     return Batch(pairs, folder, limits, settings.overwrite, contents.notes, share_psf)
 
 
-def plan_batch(batch: Batch, *, progress: Progress | None = None) -> BatchOutcome:
+def plan_batch(
+    batch: Batch, *, quicklook: bool = True, page: bool = True, progress: Progress | None = None
+) -> BatchOutcome:
     """Plan each pair of a batch, with size, memory and time; nothing is written."""
     started = time.monotonic()
     rows = Rows(batch.pairs, progress)
     with Pool(batch.limits.processes) as pool:
-        shared = Execution(batch, pool, rows, dry_run=True).execute()
+        execution = Execution(batch, pool, rows, quicklook=quicklook, page=page, dry_run=True)
+        shared = execution.execute()
     return BatchOutcome(batch, tuple(rows.now), time.monotonic() - started, shared)
 
 

@@ -3,7 +3,7 @@ Schedule of a batch: numbers of processes and workers, from memory estimates and
 
 Each process needs the memory of its libraries. Planning a pair takes one worker with the memory
 budget of tiles, fusing takes the workers assigned to the pair with the memory that its plan
-estimates for each.
+estimates for each, and at least the memory of the report that follows.
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ def free_bytes(limits: Limits, running: Sequence[Load]) -> int:
     return limits.memory - used
 
 
-def share_workers(maximum: Load, running: Sequence[Load], limits: Limits, *, remaining: int) -> int:
+def share_workers(
+    maximum: Load, running: Sequence[Load], limits: Limits, *, remaining: int, least: int = 0
+) -> int:
     """
     Return the number of workers with which a task may start now; 0 if it has to wait.
 
@@ -110,6 +112,8 @@ def share_workers(maximum: Load, running: Sequence[Load], limits: Limits, *, rem
     remaining : int
         Number of pairs that have not ended, including running ones: with fewer pairs than
         processes, each gets more workers.
+    least : int
+        Memory in bytes that the task takes with any number of workers.
 
     Examples
     --------
@@ -121,5 +125,6 @@ def share_workers(maximum: Load, running: Sequence[Load], limits: Limits, *, rem
     """
     fair = max(1, limits.workers // max(1, min(limits.processes, remaining)))
     idle = limits.workers - sum(load.workers for load in running)
-    fitting = free_bytes(limits, running) // max(1, maximum.bytes)
+    free = free_bytes(limits, running)
+    fitting = 0 if free < least else free // max(1, maximum.bytes)
     return max(0, min(fair, maximum.workers, idle, fitting))

@@ -20,7 +20,7 @@ from hsfuse.batch.manifest import BatchPair
 from hsfuse.batch.sharing import Couple, WidthEstimate, find_couple, width_of_plan
 from hsfuse.batch.status import PairStatus
 from hsfuse.errors import HsfuseError
-from hsfuse.fusion.job import Job
+from hsfuse.fusion.job import LIBRARY_BYTES, Job
 from hsfuse.fusion.run import execute, prepare
 from hsfuse.io.files.replacement import write_file
 from hsfuse.io.output.creation import count_partial
@@ -28,6 +28,7 @@ from hsfuse.io.output.journal import PartialOutput
 from hsfuse.io.output.leftover import find_leftover, remove_leftover
 from hsfuse.io.output.records import read_record, record_path
 from hsfuse.io.output.store import Store
+from hsfuse.report.cost import Files, report_cost
 from hsfuse.report.files import write_page, write_quicklook, write_sidecar
 from hsfuse.report.record import as_json, plan_as_dict
 
@@ -50,6 +51,8 @@ class Planned:
         Status with the figures of the plan.
     worker_bytes : int
         Estimate of the memory of each worker in bytes.
+    report_bytes : int
+        Estimate of the memory of its report in bytes, without libraries.
     blocks : int
         Number of blocks of the output.
     job : bytes
@@ -61,6 +64,7 @@ class Planned:
 
     status: PairStatus
     worker_bytes: int
+    report_bytes: int
     blocks: int
     job: bytes
     width: WidthEstimate | None
@@ -93,7 +97,9 @@ def look_up_pair(pair: BatchPair) -> Couple:
 
 
 @_reported
-def plan_pair(pair: BatchPair, overwrite: bool, dry_run: bool = False) -> PairStatus | Planned:
+def plan_pair(
+    pair: BatchPair, overwrite: bool, files: Files = "none", dry_run: bool = False
+) -> PairStatus | Planned:
     """
     Plan a pair, unless its output is finished.
 
@@ -103,6 +109,8 @@ def plan_pair(pair: BatchPair, overwrite: bool, dry_run: bool = False) -> PairSt
         The pair.
     overwrite : bool
         Replace an output, or a partial output, of other inputs or options.
+    files : {"page", "picture", "none"}
+        Files of its report.
     dry_run : bool
         Write nothing, and return no job.
     """
@@ -134,7 +142,7 @@ def plan_pair(pair: BatchPair, overwrite: bool, dry_run: bool = False) -> PairSt
             )
             return PairStatus.of(pair, "differs", message)
         job = replace(job, settings=replace(settings, overwrite=True, resume=False))
-    return _planned(pair, job, dry_run)
+    return _planned(pair, job, files, dry_run)
 
 
 @_reported
@@ -163,15 +171,16 @@ def fuse_pair(pair: BatchPair, job: bytes, workers: int, quicklook: bool, page: 
     return PairStatus.from_record(pair, "finished", read_record(outcome.path))
 
 
-def _planned(pair: BatchPair, job: Job, dry_run: bool) -> Planned:
+def _planned(pair: BatchPair, job: Job, files: Files, dry_run: bool) -> Planned:
     bands, rows, columns = job.plan.shape
+    reporting = report_cost(job, files).memory_bytes
     status = PairStatus.of(
         pair,
         "planned",
         planning_seconds=job.seconds,
         expected_seconds=None if job.expected is None else job.expected.total,
         workers=min(job.workers, len(job.plan.blocks)),
-        memory_bytes=job.memory_bytes,
+        memory_bytes=max(job.memory_bytes, reporting),
         bands=bands,
         rows=rows,
         columns=columns,
@@ -182,7 +191,8 @@ def _planned(pair: BatchPair, job: Job, dry_run: bool) -> Planned:
     )
     content = b"" if dry_run else pickle.dumps(job)
     width = width_of_plan(job.plan)
-    return Planned(status, job.block_bytes, len(job.plan.blocks), content, width)
+    reporting = max(0, reporting - LIBRARY_BYTES)
+    return Planned(status, job.block_bytes, reporting, len(job.plan.blocks), content, width)
 
 
 def _record_plan(pair: BatchPair, job: Job) -> PairStatus:

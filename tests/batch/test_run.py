@@ -305,6 +305,22 @@ def test_a_pair_that_never_fits_is_refused(
     assert "--memory" in outcome.pairs[0].message
 
 
+def test_a_report_that_does_not_fit_is_refused(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its memory counts as that of the fusion does; without a page the pair runs."""
+    monkeypatch.setattr("hsfuse.report.cost._SPECTRA", 10**10)
+    pairs = rows(inputs, 1)
+    (planned,) = plan_batch(prepare_batch(pairs, tmp_path, SETTINGS, memory="3GB")).pairs
+    assert planned.memory_bytes is not None
+    assert planned.memory_bytes > 10**10
+    (refused,) = run_batch(pairs, tmp_path, SETTINGS, memory="3GB", quicklook=False).pairs
+    assert refused.status == "failed"
+    assert "for its report" in refused.message
+    assert "--no-page" in refused.message
+    assert states(run(pairs, tmp_path, memory="3GB")) == ["finished"]
+
+
 def test_a_batch_that_cannot_be_is_refused_as_a_whole(inputs: Path, tmp_path: Path) -> None:
     """Before anything runs or is written."""
     pairs = rows(inputs, 1)

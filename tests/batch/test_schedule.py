@@ -15,7 +15,11 @@ GIGABYTE = 10**9
     memory=st.integers(3 * GIGABYTE, 64 * GIGABYTE),
     workers=st.integers(1, 32),
     pairs=st.lists(
-        st.tuples(st.integers(1, 40), st.integers(10**7, 3 * GIGABYTE)), min_size=1, max_size=30
+        st.tuples(
+            st.integers(1, 40), st.integers(10**7, 3 * GIGABYTE), st.integers(0, 2 * GIGABYTE)
+        ),
+        min_size=1,
+        max_size=30,
     ),
     ends=st.randoms(use_true_random=False),
 )
@@ -27,17 +31,17 @@ def test_memory_and_workers_stay_within_the_limits(memory, workers, pairs, ends)
     todo, refused, done = list(pairs), 0, 0
     while todo or running:
         left = len(todo) + len(running)
-        blocks, each = todo[0] if todo else (0, 1)
-        given_now = share_workers(Load(blocks, each), running, limits, remaining=left)
+        blocks, each, least = todo[0] if todo else (0, 1, 0)
+        given_now = share_workers(Load(blocks, each), running, limits, remaining=left, least=least)
         if todo and given_now and len(running) < limits.processes:
             todo.pop(0)
-            running.append(Load(given_now, given_now * each))
+            running.append(Load(given_now, max(given_now * each, least)))
             assert given_now <= blocks
         elif running:
             running.pop(ends.randrange(len(running)))
             done += 1
         else:
-            assert each > free_bytes(limits, [])
+            assert max(each, least) > free_bytes(limits, [])
             todo.pop(0)
             refused += 1
         assert sum(load.workers for load in running) <= workers
