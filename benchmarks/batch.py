@@ -76,7 +76,9 @@ def main() -> None:
         rows = "".join(f"{scene},{rgb},{out}\n" for scene, rgb, out in pairs)
         manifest.write_text(f"scene,rgb,out\n{rows}")
         (folder / "loop").mkdir()
-        report, quicklook = ("", "") if options.quicklook else ("--no-report", "--no-quicklook")
+        report, quicklook = (
+            ("", "") if options.quicklook else ("--no-report", "--no-quicklook --no-page")
+        )
         chosen = f"--method {options.method}"
         script = f"{HSFUSE} batch {manifest} -o {folder / 'batch'} -q {chosen} {quicklook}"
         log = folder / "log"
