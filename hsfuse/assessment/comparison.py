@@ -289,10 +289,10 @@ def _assessment(total: Sums, placed: Placed, observed: ObservedPair) -> Assessme
 
 
 def _images(observed: ObservedPair) -> ImagePair:
-    radiometry = observed.radiometry
-    stated = "" if radiometry.estimate is not None else observed.pair.response_source
+    radiometry, source = observed.radiometry, observed.pair.response_source
+    stated = radiometry.estimate is None and source not in ("", ESTIMATED)
     correlation = float(np.min(radiometry.correlation, initial=1.0))
-    return ImagePair(stated != ESTIMATED, any(radiometry.curved), correlation)
+    return ImagePair(stated, any(radiometry.curved), correlation)
 
 
 def _maps_raster(maps: NDArray[np.float32], observed: ObservedPair) -> xr.DataArray:

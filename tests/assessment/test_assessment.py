@@ -77,6 +77,20 @@ def test_a_fusion_is_better_than_interpolation_in_figures_and_in_words(results):
     assert "most in band " in guided.findings[1].text  # its number, not a name alone
 
 
+def test_an_estimated_response_is_told_from_a_stated_one(made, results, tmp_path):
+    """In what is said of a poor consistency with the MS image."""
+    image = open_raster(made / "rgb.tif").drop_vars(["wavelength", "fwhm", "band_name"])
+    image.attrs = {key: image.attrs[key] for key in ("units",) if key in image.attrs}
+    write_raster(image, tmp_path / "plain.tif")
+    unstated = observe_pair(str(made / "scene.tif"), str(tmp_path / "plain.tif"))
+    assert unstated.radiometry.estimate is not None
+    found = assess_fused(str(made / "bicubic.tif"), unstated)[0].findings[1]
+    stated = results["bicubic"][0].findings[1]
+    assert found.quality == stated.quality == "poor"
+    assert "`--rgb-sensor`" in found.text
+    assert "`--rgb-sensor`" not in stated.text
+
+
 def test_the_truth_is_consistent_with_both_images(results):
     """Which have no noise; windows show a little other ground at the two scales."""
     truth = results["truth"][0]
