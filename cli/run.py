@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from hsfuse.fusion.job import Job, Outcome
     from hsfuse.fusion.settings import Settings
     from hsfuse.io.files.url import AnyPath
-    from hsfuse.report.cost import Files
     from hsfuse.report.files import ReportPaths
 
 __all__ = ["run"]
@@ -113,6 +112,7 @@ def run(
     if verbose:
         click.echo(_describe_inputs(inputs, settings))
     job = _plan(inputs, out, settings, files=files, dry_run=dry_run, quiet=quiet)
+    from hsfuse.report.cost import report_files
     from hsfuse.report.record import as_json as to_text
     from hsfuse.report.record import outcome_as_dict, plan_as_dict
     from hsfuse.report.text import describe_plan, summarise
@@ -122,7 +122,7 @@ def run(
 
         check_footprint(job.plan.pair.rgb)  # before it is fused
         job = replace(job, words=stac_words(times))
-    parts: Files = "none" if not report else "page" if page else "picture"
+    parts = report_files(picture=report, page=report and page)
     if dry_run:
         text = (
             to_text(plan_as_dict(job)) if as_json else describe_plan(job, inputs=quiet, files=parts)

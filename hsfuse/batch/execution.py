@@ -15,7 +15,7 @@ from hsfuse.batch.sharing import Couple, Sharing, takes_part
 from hsfuse.batch.status import PairStatus, StatusFile
 from hsfuse.batch.work import Planned, fuse_pair, look_up_pair, plan_pair
 from hsfuse.core.text import byte_size
-from hsfuse.report.cost import Files
+from hsfuse.report.cost import Files, report_files
 
 if TYPE_CHECKING:
     from hsfuse.batch.outcome import Batch
@@ -183,7 +183,7 @@ class Execution:
     @property
     def _files(self) -> Files:
         """The files of the report of each pair."""
-        return "page" if self.page else "picture" if self.quicklook else "none"
+        return report_files(picture=self.quicklook, page=self.page)
 
     def _workers(self, maximum: Load, least: int = 0) -> int:
         """Return the number of workers with which a task may start; 0 if it has to wait."""

@@ -17,6 +17,7 @@ __all__ = [
     "describe_memory",
     "describe_time",
     "report_cost",
+    "report_files",
 ]
 
 #: Maximum number of values of a fused raster held in memory: 256 MB of float32.
@@ -47,6 +48,11 @@ class ReportCost(NamedTuple):
 
     seconds: float
     memory_bytes: int
+
+
+def report_files(*, picture: bool, page: bool) -> Files:
+    """Return what a report consists of; a page comes with a picture."""
+    return "page" if page else "picture" if picture else "none"
 
 
 def report_cost(job: Job, files: Files = "page") -> ReportCost:
