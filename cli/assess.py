@@ -73,8 +73,8 @@ def assess(
     \b
     Examples:
       hsfuse assess scene_fused.tif scene.tif rgb.tif
-      hsfuse assess other.tif scene.tif rgb.tif --hs-sensor enmap \\
-          --maps quality.tif
+      hsfuse assess other.tif scene.tif rgb.tif --maps quality.tif \\
+          --hs-sensor enmap --rgb-sensor sentinel-2a
     """  # noqa: D301 - click reads the mark
     from hsfuse.assessment.comparison import assess_fused, observed_for
     from hsfuse.io.write import check_output, write_raster

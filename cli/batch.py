@@ -34,14 +34,14 @@ _MOST_FAULTS = 100  # of a manifest that are printed
     "--pair",
     "patterns",
     nargs=2,
-    metavar="SCENES RGBS",
+    metavar="SCENES MS",
     help="Instead of MANIFEST: patterns of the files, with the same {names} in braces, such as "
     "'hs/{id}_hs.tif' 'ms/{id}_rgb.tif'; *, ? and ** are wildcards.",
 )
 @click.option(
     "--assets",
     nargs=2,
-    metavar="SCENE RGB",
+    metavar="SCENE MS",
     help="Keys of the assets of STAC items that are HS and MS image.  [default: by key or role]",
 )
 @click.option(

@@ -72,14 +72,16 @@ class _Group(click.Group):
 @click.version_option(package_name="hsfuse", message="hsfuse %(version)s")
 def main() -> None:
     """
-    Fuse a hyperspectral (HS) image with a high-resolution multispectral (MS) or RGB image.
+    Fuse a hyperspectral (HS) image with a high-resolution multispectral (MS) image.
 
-    The output has the bands of the HS image and the pixels of the MS image.
+    The output has the bands of the HS image and the pixels of the MS image. An RGB image is an MS
+    image of three bands.
 
     \b
     Try it on a simulated pair:
       hsfuse sample demo
-      hsfuse run demo/scene.tif demo/rgb.tif --hs-sensor enmap
+      hsfuse run demo/scene.tif demo/rgb.tif --hs-sensor enmap \\
+          --rgb-sensor sentinel-2a:B2,B3,B4,B8
       hsfuse evaluate demo/truth.tif demo/scene_fused.tif --ratio 3
     """  # noqa: D301 - click reads the mark
 

@@ -63,7 +63,8 @@ def report(
     \b
     Examples:
       hsfuse report scene_fused.tif
-      hsfuse report other.tif scene.tif rgb.tif --hs-sensor enmap -o other.html
+      hsfuse report other.tif scene.tif rgb.tif -o other.html \\
+          --hs-sensor enmap --rgb-sensor sentinel-2a
     """  # noqa: D301 - click reads the mark
     if scene is not None and rgb is None:
         raise click.UsageError("expected both SCENE and MS, or neither.")

@@ -29,7 +29,7 @@ __all__ = ["run"]
     short_help="Fuse a hyperspectral (HS) and a multispectral (MS) image.",
 )
 @click.argument("scene", type=FileOrUrl())
-@click.argument("rgb", type=FileOrUrl())
+@click.argument("rgb", type=FileOrUrl(), metavar="MS")
 @click.option(
     "-o",
     "--out",
@@ -74,11 +74,10 @@ def run(
     **choices: Any,
 ) -> None:
     """
-    Fuse the hyperspectral (HS) image SCENE with the high-resolution image RGB.
+    Fuse the hyperspectral (HS) image SCENE with the high-resolution multispectral (MS) image MS.
 
-    RGB may be an RGB or any other multispectral image; the options call it the MS image. The
-    output has the bands of the HS image on the pixel grid of the MS image, cut to the overlap of
-    both.
+    An RGB image is an MS image of three bands; options and columns call either rgb. The output has
+    the bands of the HS image on the pixel grid of the MS image, cut to the overlap of both.
 
     Inputs are GeoTIFF, ENVI, zarr or products as their makers deliver them (EnMAP, PRISMA,
     EMIT, DESIS, Sentinel-2 and others), of any size. GeoTIFF, ENVI and zarr are also read by URL

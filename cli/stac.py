@@ -34,7 +34,7 @@ def stac_options(command: Command) -> Command:
         click.option(
             "--assets",
             nargs=2,
-            metavar="SCENE RGB",
+            metavar="SCENE MS",
             help="Keys of the assets, where STAC items are given.  [default: by key or role]",
         ),
     ):
@@ -57,7 +57,7 @@ def find_inputs(scene: AnyPath, rgb: AnyPath, assets: tuple[str, str] | None) ->
 
     keys: tuple[str | None, str | None] = assets or (None, None)
     if assets and not (is_item(scene) or is_item(rgb)):
-        raise click.UsageError("--assets is for STAC items; expected a .json file as SCENE or RGB.")
+        raise click.UsageError("--assets is for STAC items; expected a .json file as SCENE or MS.")
     hs = find_asset(scene, "HS", keys[0]) if is_item(scene) else StacAsset(scene, None)
     ms = find_asset(rgb, "MS", keys[1]) if is_item(rgb) else StacAsset(rgb, None)
     return Inputs(hs.path, ms.path, (scene, rgb), joined_times(hs.times, ms.times))

@@ -20,7 +20,7 @@ __all__ = ["view"]
 
 @click.command(no_args_is_help=True, short_help="Show a fused raster in the browser.")
 @click.argument("fused", type=FileOrUrl())
-@click.argument("inputs", type=FileOrUrl(), nargs=-1, metavar="[SCENE RGB]")
+@click.argument("inputs", type=FileOrUrl(), nargs=-1, metavar="[SCENE MS]")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -34,7 +34,7 @@ def view(fused: AnyPath, inputs: tuple[AnyPath, ...], *, port: int, browser: boo
     """
     Show the raster FUSED in the browser, with its two input images if they are known.
 
-    Of any size: tiles are read as they are looked at. SCENE and RGB are by default the images that
+    Of any size: tiles are read as they are looked at. SCENE and MS are by default the images that
     the JSON record beside FUSED names. The server listens on this machine alone (127.0.0.1) and
     needs the random token in the printed address. Ctrl-C stops it.
 
@@ -45,7 +45,7 @@ def view(fused: AnyPath, inputs: tuple[AnyPath, ...], *, port: int, browser: boo
     """  # noqa: D301 - click reads the mark
     if len(inputs) not in (0, 2):
         raise click.UsageError(
-            f"expected FUSED alone, or FUSED SCENE RGB; got {1 + len(inputs)} files."
+            f"expected FUSED alone, or FUSED SCENE MS; got {1 + len(inputs)} files."
         )
     from hsfuse.viewer.opening import open_scene
     from hsfuse.viewer.server import ViewServer

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from hsfuse.assessment.figures import BandGroup, Consistency, Finding, Quality
-from hsfuse.core.text import fixed, image_kind, percent
+from hsfuse.core.text import fixed, percent
 
 __all__ = ["LIMITS", "ImagePair", "Limits", "findings_of"]
 
@@ -157,25 +157,24 @@ def _with_noise(group: BandGroup, whose: str = "") -> str:
 def _ms_finding(ms: Consistency, images: ImagePair) -> Finding:
     quality = LIMITS["relative"].quality(ms.relative)
     worst = max(range(len(ms.band_relative)), key=lambda band: ms.band_relative[band])
-    image = f"{image_kind(len(ms.band_name))} image"
     meaning = {
-        "good": f"the values of the {image}, and so its detail, are kept",
-        "fair": f"the values of the {image} are nearly kept",
-        "poor": f"the values of the {image} are not kept",
+        "good": "the values of the MS image, and so its detail, are kept",
+        "fair": "the values of the MS image are nearly kept",
+        "poor": "the values of the MS image are not kept",
         "unknown": "no figure",
     }
     text = (
-        f"{meaning[quality]}: seen through the SRF, the output differs from the {image} by "
+        f"{meaning[quality]}: seen through the SRF, the output differs from the MS image by "
         f"{percent(ms.relative)}, most in {ms.band_label[worst]} by "
         f"{percent(ms.band_relative[worst])}"
     )
-    return Finding(quality, f"{text}{_ms_causes(images, image) if quality == 'poor' else ''}")
+    return Finding(quality, f"{text}{_ms_causes(images) if quality == 'poor' else ''}")
 
 
-def _ms_causes(images: ImagePair, image: str) -> str:
+def _ms_causes(images: ImagePair) -> str:
     """Return possible causes of a poor MS consistency, as far as is known, and advice."""
     if images.curved:
-        advice = f"; the {image} has a tone curve: fuse the linear image if there is one"
+        advice = "; the MS image has a tone curve: fuse the linear image if there is one"
     elif images.stated:
         advice = (
             "; most often by changes between the dates, shadow or viewing angle: mask what "

@@ -12,7 +12,6 @@ __all__ = [
     "duration",
     "fixed",
     "html_table",
-    "image_kind",
     "image_size",
     "listed",
     "percent",
@@ -144,18 +143,6 @@ def along_axes(y: float, x: float, unit: str = "") -> str:
     """
     down, across = (f"{value:.5g}{unit and ' ' + unit}" for value in (y, x))
     return down if down == across else f"{down} along y, {across} along x"
-
-
-def image_kind(bands: int) -> str:
-    """
-    Return the name of a high-resolution image with a number of bands.
-
-    Examples
-    --------
-    >>> image_kind(3), image_kind(4)
-    ('RGB', 'MS')
-    """
-    return "RGB" if bands == 3 else "MS"
 
 
 def round_length(limit: float) -> float:

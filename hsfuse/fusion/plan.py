@@ -169,7 +169,7 @@ def plan_fusion(
     settings = with_choices(settings or FusionSettings(), choices, "plan_fusion")
     method, options = load_method(settings.method), settings.options
     check_weights(settings)  # before the pair is surveyed, which takes longer
-    hs, rgb = _open(hs, settings.hs_sensor, "HS"), _open(rgb, settings.rgb_sensor, "RGB")
+    hs, rgb = _open(hs, settings.hs_sensor, "HS"), _open(rgb, settings.rgb_sensor, "MS")
     inputs = identify(hs), identify(rgb)
     rgb, pair_options, sensor_notes = _pair_options(hs, rgb, settings)
     device, cache = pick_device(options.device), PixelCache()

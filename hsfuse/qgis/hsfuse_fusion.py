@@ -80,7 +80,7 @@ class HsfuseFusion(QgsProcessingAlgorithm):  # type: ignore[misc]
         del config
         add = self.addParameter
         add(QgsProcessingParameterRasterLayer("SCENE", "Hyperspectral image"))
-        add(QgsProcessingParameterRasterLayer("MS", "RGB or multispectral image"))
+        add(QgsProcessingParameterRasterLayer("MS", "MS image (multispectral or RGB)"))
         add(QgsProcessingParameterString("METHOD", "Method", defaultValue="ms-ssfnet"))
         for name, text in (
             ("HS_SENSOR", "Sensor of the hyperspectral image, such as enmap"),

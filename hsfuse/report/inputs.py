@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import xarray as xr
 
-from hsfuse.core.text import along_axes, image_kind, image_size, table
+from hsfuse.core.text import along_axes, image_size, table
 from hsfuse.io.input.labels import crs_label
 from hsfuse.io.read import check_georeferencing, open_raster
 from hsfuse.pair.geometry import Pair, make_pair
@@ -101,7 +101,7 @@ def input_lines(
     )
     return [
         ("HS image", _input(scene, hs, masks[0])),
-        (f"{image_kind(ms.sizes['band'])} image", _input(rgb, ms, masks[1])),
+        ("MS image", _input(rgb, ms, masks[1])),
         ("grid", _grid(pair, part.bbox is not None)),
     ]
 
@@ -126,13 +126,13 @@ def _input(path: PathLike, raster: xr.DataArray, mask: PathLike | None) -> str:
 
 def _grid(pair: Pair, cut: bool) -> str:
     """Return the text about the output grid; its size is final only after co-registration."""
-    axes, kind = pair.geometry, image_kind(pair.rgb.sizes["band"])
+    axes = pair.geometry
     size, where = pixel_size(pair.rgb), " within the bbox" if cut else ""
     if pair.ms_size != (pair.geometry.y.fine, pair.geometry.x.fine):
         where += ", cut to the part that the HS image covers"
     return (
-        f"that of the {kind} image{where}, {f'pixels of {size}' if size else 'not georeferenced'}; "
-        f"ratio {along_axes(axes.y.ratio, axes.x.ratio)} {kind} pixels per HS pixel"
+        f"that of the MS image{where}, {f'pixels of {size}' if size else 'not georeferenced'}; "
+        f"ratio {along_axes(axes.y.ratio, axes.x.ratio)} MS pixels per HS pixel"
     )
 
 
@@ -153,7 +153,7 @@ def describe_extent(pair: Pair, cut: bool = False) -> str:
     left_out = 1 - rows * columns / (pair.ms_size[0] * pair.ms_size[1])
     share = "less than 0.1%" if left_out < 0.001 else f"{left_out:.1%}"
     return (
-        f"the part of the {image_kind(pair.rgb.sizes['band'])} image ({image_size(*pair.ms_size)}"
+        f"the part of the MS image ({image_size(*pair.ms_size)}"
         f"{' within the bbox' if cut else ''}) that the HS image covers; {share} of its pixels lie "
         "outside and are not in the output"
     )

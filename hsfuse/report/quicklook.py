@@ -35,7 +35,7 @@ from hsfuse.core.picture import (
     stretched,
 )
 from hsfuse.core.spectra import spectrum_line
-from hsfuse.core.text import along_axes, image_kind, image_size, round_length
+from hsfuse.core.text import along_axes, image_size, round_length
 from hsfuse.fusion.consistency import finite_in, hs_bands
 from hsfuse.io.files.url import AnyPath
 from hsfuse.io.input.labels import raster_band_names
@@ -374,11 +374,10 @@ def _headline(plan: Plan, path: AnyPath) -> str:
 
 def _titles(plan: Plan, hs_bands: list[int], rgb_bands: list[int]) -> list[str]:
     geometry, hs, rgb = plan.pair.geometry, plan.pair.hs, plan.pair.rgb
-    name = image_kind(rgb.sizes["band"])
     seen = [math.ceil(axis.fine / axis.ratio - 1e-6) for axis in (geometry.y, geometry.x)]
     return [
         f"HS, {image_size(*seen)}, {_colours(hs, hs_bands)}",
-        f"{name}, {image_size(geometry.y.fine, geometry.x.fine)}, {_colours(rgb, rgb_bands)}",
+        f"MS, {image_size(geometry.y.fine, geometry.x.fine)}, {_colours(rgb, rgb_bands)}",
         "fused, bands and stretch of the HS image",
     ]
 

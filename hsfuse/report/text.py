@@ -26,7 +26,6 @@ from hsfuse.core.text import (
     along_axes,
     byte_size,
     duration,
-    image_kind,
     image_size,
     listed,
     percent,
@@ -274,9 +273,8 @@ def _radiometry(job: Job) -> str:
     ]
     more = len(lines) - _MOST_LISTED
     listing = "; ".join(lines[:_MOST_LISTED]) + (f"; and {more} more" if more > 0 else "")
-    kind = image_kind(len(labels))
     return (
-        f"{kind} band = gain x (HS image seen through the SRF) + offset; gain, offset and "
+        f"MS band = gain x (HS image seen through the SRF) + offset; gain, offset and "
         f"correlation of the fit: {listing}"
     )
 
@@ -353,8 +351,7 @@ def _standard_error(outcome: Outcome, units: str) -> str:
 def _consistency(outcome: Outcome, findings: Sequence[Finding]) -> list[tuple[str, str]]:
     """Return the differences from both images, after their interpretation where there is one."""
     pair = outcome.job.plan.pair
-    kind = image_kind(pair.rgb.sizes["band"])
-    labels = "HS consistency", f"{kind} consistency"
+    labels = "HS consistency", "MS consistency"
     units = str(pair.hs.attrs.get("units", "")), ""
     parts = (outcome.spatial, outcome.spectral), units, (outcome.blocks, 1)
     if findings:
@@ -366,7 +363,7 @@ def _consistency(outcome: Outcome, findings: Sequence[Finding]) -> list[tuple[st
         how = "degraded by the PSF", "seen through the SRF"
         texts = [
             f"{_difference(part, unit, blocks)}: output {words}, compared with the {image} image"
-            for part, unit, blocks, words, image in zip(*parts, how, ("HS", kind), strict=True)
+            for part, unit, blocks, words, image in zip(*parts, how, ("HS", "MS"), strict=True)
         ]
     return list(zip(labels, texts, strict=True))
 

@@ -11,7 +11,6 @@ import xarray as xr
 from affine import Affine
 
 from hsfuse.core.grid import Axis
-from hsfuse.core.text import image_kind
 from hsfuse.errors import HsfuseError, message_of
 from hsfuse.io.files.url import AnyPath
 from hsfuse.io.levels import Pyramid, array_pyramid, open_pyramid
@@ -192,7 +191,7 @@ def _input_layers(pair: Pair, fused: xr.DataArray, inputs: _Inputs) -> dict[str,
     ms = pair.rgb if same_bands else file
     return {
         "hs": _placed("HS image", array_pyramid(pair.hs), (coarse[0], coarse[1]), pair.hs),
-        "ms": _placed(f"{image_kind(ms.sizes['band'])} image", pyramid, (fine[0], fine[1]), ms),
+        "ms": _placed("MS image", pyramid, (fine[0], fine[1]), ms),
     }
 
 

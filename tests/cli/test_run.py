@@ -61,7 +61,7 @@ def test_writes_a_raster_with_its_report(pair: Path, tmp_path: Path, name: str):
         "HS image",
         "method          bicubic",
         "HS consistency",
-        "RGB consistency",
+        "MS consistency",
         f"{name}.html (report",
     ):
         assert word in result.stdout
@@ -199,7 +199,7 @@ def test_an_interrupt_says_how_to_go_on(
     assert again.exit_code == 0, again.output
     assert "1 of 1 blocks were complete before this run" in again.stdout
     whole = run(pair, tmp_path / "whole.tif", "--no-report")
-    for name in ("HS consistency", "RGB consistency", "no data"):
+    for name in ("HS consistency", "MS consistency", "no data"):
         (resumed,), (expected,) = (
             [line for line in result.stdout.splitlines() if line.startswith(name)]
             for result in (again, whole)
@@ -298,7 +298,7 @@ def test_a_part_is_said_and_recorded_and_assessed(pair: Path, tmp_path: Path):
     result = run(pair, tmp_path / "out.tif", *box[:5], "--config", str(config))
     assert result.exit_code == 0, result.output
     assert "31 bands, 400 to 700 nm (1-31 of 61)" in result.stdout
-    assert "that of the RGB image within the bbox" in result.stdout
+    assert "that of the MS image within the bbox" in result.stdout
     fused = open_raster(tmp_path / "out.tif")
     assert fused.sizes["band"] == 31
     assert fused.rio.bounds()[2] <= middle + abs(fused.rio.resolution()[0]) / 2

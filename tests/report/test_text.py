@@ -59,8 +59,8 @@ def lines(text: str) -> dict[str, str]:
 def test_the_plan_tells_every_decision(outcome: Outcome):
     plan = lines(describe_plan(outcome.job))
     assert "20 rows x 30 columns, 61 bands, 400 to 1000 nm" in plan["HS image"]
-    assert "EPSG:32633" in plan["RGB image"]
-    assert "ratio 3 RGB pixels per HS pixel" in plan["grid"]
+    assert "EPSG:32633" in plan["MS image"]
+    assert "ratio 3 MS pixels per HS pixel" in plan["grid"]
     assert describe_psf(outcome.job.plan.pair.psf) in plan["PSF"]
     assert plan["method"] == "bicubic"
     assert "of 32 rows x 32 columns" in plan["tiles"]
@@ -135,7 +135,7 @@ def test_every_note_is_a_line_of_the_plan(outcome: Outcome):
 def test_the_summary_has_both_consistency_errors(outcome: Outcome):
     summary = lines(summarise(outcome))
     assert f"{outcome.spatial.rmse:.4g}" in summary["HS consistency"]
-    assert f"{outcome.spectral.relative:.2%}" in summary["RGB consistency"]
+    assert f"{outcome.spectral.relative:.2%}" in summary["MS consistency"]
     assert summary["no data"] == "none"
     assert "clipped" not in summary
     assert "3 values" in lines(summarise(replace(outcome, clipped=3)))["clipped"]
@@ -164,15 +164,15 @@ def test_rmse_and_per_cent_are_over_the_same_bands_and_pixels(outcome: Outcome, 
     paths = write_report(found)
     page = unescape(Path(paths.page or "").read_text())
     after, plain = lines(summarise(found, paths)), lines(summarise(found))
-    for name, part in (("HS", outcome.spatial), ("RGB", outcome.spectral)):
+    for name, part in (("HS", outcome.spatial), ("MS", outcome.spectral)):
         figures = plain[f"{name} consistency"].partition(":")[0]
         assert figures.startswith(f"RMSE {part.rmse:.4g}")
         assert f"{percent(part.relative)} of the root mean square of the image, over all" in figures
         if name == "HS":  # the words are of all HS pixels, which are more than these
             assert after["HS consistency"].endswith(f"; {figures}")
         else:  # the words have this share already
-            assert after["RGB consistency"].endswith(f"; {figures.partition(', ')[0]}")
-            assert after["RGB consistency"].count(percent(part.relative)) == 1
+            assert after["MS consistency"].endswith(f"; {figures.partition(', ')[0]}")
+            assert after["MS consistency"].count(percent(part.relative)) == 1
         assert figures in page
         assert ("within one of the 2 blocks" in figures) == (name == "HS" and blocks == 2)
     assert "over the whole raster" not in page

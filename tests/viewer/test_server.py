@@ -114,4 +114,4 @@ def test_one_image_alone_is_refused(files):
     names = [str(files[0] / name) for name in ("fused.tif", "hs.tif")]
     found = CliRunner().invoke(main, ["view", *names])
     assert found.exit_code == 2
-    assert "FUSED SCENE RGB" in found.output
+    assert "FUSED SCENE MS" in found.output

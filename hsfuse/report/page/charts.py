@@ -42,7 +42,7 @@ def srf_chart(subject: Subject) -> dict[str, Any]:
     doubt = " (not reliable)" if radiometry.warning else ""
     return {
         "id": "srf",
-        "title": f"Spectral response of the bands of the {subject.ms_name}{estimated}{doubt}",
+        "title": f"Spectral response of the bands of the MS image{estimated}{doubt}",
         "axes": {"x": axis_label(spectral_axis(pair)), "y": "Response (maximum 1)"},
         "series": series,
     }

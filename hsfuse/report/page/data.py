@@ -90,7 +90,6 @@ def page_data(subject: Subject) -> ReportData:
         "pixelSize": pixel[1],
         "unit": (grid["unit"] or "units") if isinstance(sizes, list) else "pixels",
         "transform": grid["transform"],
-        "msName": subject.ms_name,
         "layers": _layers(pictures, quality),
         "detail": None if pictures.detail is None else _box(pictures.detail),
         "start": _start(regions[-1].region, pictures.centre, subject.good),

@@ -97,11 +97,11 @@ def _srf_caption(subject: Subject) -> str:
     radiometry = subject.observed.radiometry
     if radiometry.estimate is None:
         return escape(
-            f"SRF: response of each band of the {subject.ms_name} at the HS bands, as used "
+            f"SRF: response of each band of the MS image at the HS bands, as used "
             f"({subject.observed.pair.response_source})."
         )
     text = (
-        f"SRF of each band of the {subject.ms_name}, estimated from the pair (lines), and the "
+        "SRF of each band of the MS image, estimated from the pair (lines), and the "
         "weights of the HS bands as used, which are no responses (dashed)."
     )
     if not radiometry.warning:
@@ -253,9 +253,7 @@ def data_url(png: bytes) -> str:
 
 
 def _bands(subject: Subject) -> str:
-    caption = (
-        f"Bands of the {subject.ms_name}: band = gain x (HS image seen through the SRF) + offset"
-    )
+    caption = "Bands of the MS image: band = gain x (HS image seen through the SRF) + offset"
     head = ("Band", "Centre", "Gain", "Offset", "Correlation")
     return f'<div class="scroll">{_table(caption, head, ms_band_rows(subject))}</div>'
 

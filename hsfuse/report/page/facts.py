@@ -57,10 +57,10 @@ def pair_facts(subject: Subject) -> Facts:
     ratio = along_axes(axes.y.ratio, axes.x.ratio)
     facts = [
         ("HS image", _raster_text(pair.hs, record.get("scene"))),
-        (subject.ms_name, _raster_text(pair.rgb, record.get("rgb"))),
+        ("MS image", _raster_text(pair.rgb, record.get("rgb"))),
         (
             "ratio",
-            f"{ratio} pixels of the {subject.ms_name} per HS pixel",
+            f"{ratio} pixels of the MS image per HS pixel",
         ),
         ("extent", describe_extent(pair, bool((record.get("settings") or {}).get("bbox")))),
         ("reference system", raster_crs(subject.fused)),
@@ -155,7 +155,7 @@ def fusion_facts(subject: Subject) -> Facts:
             describe_compared(int(result.get("blocks") or 1)),
         ),
         *_difference(
-            f"consistency with the {subject.ms_name}",
+            "consistency with the MS image",
             result.get("spectral"),
             "",
             describe_compared(),

@@ -52,7 +52,7 @@ function pictures(name) {
 function showImages() {
   const beside = find("beside").checked;
   const names = beside
-    ? ["HS image", data.msName, "fused image"]
+    ? ["HS image", "MS image", "fused image"]
     : [find("left").value, find("right").value];
   viewer.classList.toggle("beside", beside);
   for (const name of ["left", "right", "swipe"]) find(name).disabled = beside;
@@ -118,7 +118,7 @@ function seriesAt({ region, row, column }) {
   }
   if (region.ms) {
     series.push({
-      name: `${data.msName.replace(" image", "")} bands, scaled to the HS image`,
+      name: "MS bands, scaled to the HS image",
       kind: "points",
       x: data.msBands.x,
       y: region.ms.spectrum(row, column),

@@ -135,7 +135,7 @@ def draw_pictures(subject: Subject) -> Pictures:
     rgb = pair.rgb
     ms_good = np.asarray(rgb["good"].values, dtype=bool)
     ms_extent = (left, top, left + rgb.sizes["x"], top + rgb.sizes["y"])
-    ms = _source(subject.ms_name, rgb, ms_good, ms_extent)
+    ms = _source("MS image", rgb, ms_good, ms_extent)
     whole = _fused_preview(subject, hs.bands)
     own = replace(hs, name="fused image", raster=fused, parts=(whole,))
     natural = [own.bands.index(band) for band in own.composites["natural"]]

@@ -91,7 +91,6 @@ def assess_subject(subject: Subject, *, most_values: int = _MOST_VALUES) -> Qual
     values = rasters.values
     names = raster_band_names(rasters)
     ms_units = str(subject.observed.pair.rgb.attrs.get("units") or "")
-    ms = subject.ms_name
     for key, title, text, units in (
         (
             "hs_rmse",
@@ -107,8 +106,8 @@ def assess_subject(subject: Subject, *, most_values: int = _MOST_VALUES) -> Qual
         ),
         (
             "ms_rmse",
-            f"Difference from the {ms}",
-            f"RMSE of the fused image seen through the SRF against the {ms}, in each HS pixel",
+            "Difference from the MS image",
+            "RMSE of the fused image seen through the SRF against the MS image, in each HS pixel",
             ms_units,
         ),
     ):

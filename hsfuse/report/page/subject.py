@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from hsfuse.assessment.comparison import observed_for, record_of
 from hsfuse.assessment.observation import ObservedPair
 from hsfuse.core.grid import Geometry
-from hsfuse.core.text import image_kind
 from hsfuse.errors import RasterError
 from hsfuse.io.files.url import AnyPath
 from hsfuse.io.names import STANDARD_ERROR
@@ -95,11 +94,6 @@ class Subject:
             replace(y, fine=self.fused.sizes["y"], origin=y.origin - self.row),
             replace(x, fine=self.fused.sizes["x"], origin=x.origin - self.column),
         )
-
-    @property
-    def ms_name(self) -> str:
-        """Name of the high-resolution image in texts."""
-        return f"{image_kind(self.observed.pair.rgb.sizes['band'])} image"
 
     @property
     def units(self) -> str:

@@ -60,13 +60,13 @@ def test_any_usual_form_is_the_same_raster(change) -> None:
 def test_planes_of_a_dataset_are_bands() -> None:
     """In their order, with their names; not where they differ in kind."""
     planes = {name: spectral().isel(wavelength=k, drop=True) for k, name in enumerate("cab")}
-    found = as_raster(xr.Dataset(planes), "RGB")
+    found = as_raster(xr.Dataset(planes), "MS")
     np.testing.assert_array_equal(found, numbers("float32")[:3])
     assert found["band_name"].values.tolist() == ["c", "a", "b"]
     assert "taken for bands: c, a, b" in raster_notes(found)[0]
     planes["quality"] = planes["a"].astype("uint8")
-    with pytest.raises(RasterError, match=r"RGB array: holds several rasters \(a, b, c, quality"):
-        as_raster(xr.Dataset(planes), "RGB")
+    with pytest.raises(RasterError, match=r"MS array: holds several rasters \(a, b, c, quality"):
+        as_raster(xr.Dataset(planes), "MS")
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_pictures_state_how_their_bands_were_chosen(outcome: Outcome) -> None:
     """The photograph by the names of its bands; an HS image without wavelengths by none."""
     subject = outcome_subject(outcome)
     labels = {layer.name: layer.pictures[0].shown.text for layer in draw_pictures(subject).layers}
-    assert labels["RGB image"] == "natural colours by the names of bands 1, 2, 3"
+    assert labels["MS image"] == "natural colours by the names of bands 1, 2, 3"
     assert labels["HS image"].startswith("natural colours, 6")
     pair = subject.observed.pair
     unknown = pair.hs.assign_coords(wavelength=("band", np.full(pair.hs.sizes["band"], np.nan)))
