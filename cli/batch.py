@@ -63,8 +63,7 @@ _MOST_FAULTS = 100  # of a manifest that are printed
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Blocks computed in parallel, of all pairs together.  [default: one per core, two for a "
-    "GPU]",
+    help="Tiles fused in parallel, of all pairs together.  [default: one per core, two for a GPU]",
 )
 @pair_options
 @config_option
@@ -83,7 +82,7 @@ _MOST_FAULTS = 100  # of a manifest that are printed
     "--quicklook/--no-quicklook",
     default=True,
     show_default=True,
-    help="Write a picture (OUT.png) of each pair; the record (OUT.json) is always written.",
+    help="Write a quicklook (OUT.png) of each pair; the record (OUT.json) is always written.",
 )
 @click.option(
     "--page/--no-page",

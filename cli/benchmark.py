@@ -156,7 +156,7 @@ def _by_method(
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Blocks that a method fuses in parallel.  [default: one per core]",
+    help="Tiles that a method fuses in parallel.  [default: one per core]",
 )
 @click.option(
     "--overwrite", is_flag=True, help="Run again what is finished with the same inputs and options."

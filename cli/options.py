@@ -324,7 +324,8 @@ pair_options = _together(
         "--tile",
         type=click.IntRange(min=1),
         metavar="PIXELS",
-        help="Side of a tile in MS pixels.  [default: chosen for the method]",
+        help="Side in MS pixels of a tile, the square part of the output that a worker fuses at a "
+        "time.  [default: chosen for the method]",
     ),
     click.option(
         "--overlap",

@@ -180,7 +180,7 @@ class Progress(_Display):
         self,
         amount: float,
         *,
-        item: str = "block",
+        item: str = "tile",
         unit: str = "pixels",
         closing: str = "finishing the file",
         expected: float | None = None,

@@ -46,14 +46,15 @@ __all__ = ["run"]
     "--report/--no-report",
     default=True,
     show_default=True,
-    help="Write a record (OUT.json), a picture (OUT.png) and a page (OUT.html) beside the output. "
-    "A style for QGIS is written in any case, beside a file of three or more bands.",
+    help="Write a record (OUT.json), a quicklook (OUT.png) and a report (OUT.html) beside the "
+    "output. A style for QGIS is written in any case, beside a file of three or more bands.",
 )
 @click.option(
     "--page/--no-page",
     default=True,
     show_default=True,
-    help="Write the page (OUT.html): images, spectra, maps and quality, for a browser.",
+    help="Write the report (OUT.html): images, spectra, maps and quality, for a browser; "
+    "without it record and quicklook alone.",
 )
 @json_option
 @quiet_option
@@ -188,7 +189,7 @@ def _fuse(job: Job, *, quiet: bool) -> Outcome:
     try:
         with Progress(
             rows * columns,
-            item="block" if job.plan.fuser.local_models is None else "part",
+            item="tile" if job.plan.fuser.local_models is None else "step",
             expected=None if expected is None else expected.conditioning + expected.fusing,
             parallel=job.workers,
             hidden=quiet,
@@ -200,7 +201,7 @@ def _fuse(job: Job, *, quiet: bool) -> Outcome:
 
 def _write_report(outcome: Outcome, *, page: bool, quiet: bool) -> ReportPaths:
     with Stages("report", hidden=quiet) as stage:
-        stage("record, quicklook and page" if page else "record and quicklook", 0.0)
+        stage("record, quicklook and report" if page else "record and quicklook", 0.0)
         from hsfuse.report.files import write_report
 
         return write_report(outcome, page=page)

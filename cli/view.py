@@ -34,7 +34,7 @@ def view(fused: AnyPath, inputs: tuple[AnyPath, ...], *, port: int, browser: boo
     """
     Show the raster FUSED in the browser, with its two input images if they are known.
 
-    Of any size: tiles are read as they are looked at. SCENE and MS are by default the images that
+    Of any size: what is looked at is read, and no more. SCENE and MS are by default the images that
     the JSON record beside FUSED names. The server listens on this machine alone (127.0.0.1) and
     needs the random token in the printed address. Ctrl-C stops it.
 

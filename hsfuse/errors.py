@@ -131,4 +131,4 @@ class WeightsError(HsfuseError, ValueError):
 
 
 class WorkerError(HsfuseError, RuntimeError):
-    """Worker processes, dask workers or their scheduler were lost; finished blocks are kept."""
+    """Worker processes, dask workers or their scheduler were lost; finished tiles are kept."""

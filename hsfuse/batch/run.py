@@ -95,7 +95,7 @@ def run_batch(
     -------
     BatchOutcome
         Status of each pair; also written to ``batch.jsonl``, a log of all events, to the table
-        ``batch.csv``, and to the page ``index.html`` with links to all reports. A pair that fails
+        ``batch.csv``, and to ``index.html`` with links to all reports. A pair that fails
         does not stop the others.
 
     Raises

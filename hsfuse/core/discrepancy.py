@@ -131,15 +131,15 @@ def describe_compared(blocks: int = 1) -> str:
     Parameters
     ----------
     blocks : int
-        Number of blocks of which each was degraded by the PSF alone; 1 for the MS image, of which
-        all pixels are compared.
+        Number of blocks, the tiles of a run, of which each was degraded by the PSF alone; 1 for the
+        MS image, of which all pixels are compared.
 
     Examples
     --------
     >>> describe_compared()
     'over all bands'
     >>> describe_compared(2)
-    'over all bands, of the HS pixels whose PSF lies within one of the 2 blocks'
+    'over all bands, of the HS pixels whose PSF lies within one of the 2 tiles'
     """
-    part = f", of the HS pixels whose PSF lies within one of the {blocks} blocks"
+    part = f", of the HS pixels whose PSF lies within one of the {blocks} tiles"
     return f"over all bands{part if blocks > 1 else ''}"

@@ -286,7 +286,7 @@ class Outcome:
             (
                 "time",
                 f"{duration(self.job.seconds)} planning, {duration(self.seconds)} fusing, "
-                f"{self.blocks} {'block' if self.blocks == 1 else 'blocks'}",
+                f"{self.blocks} {'tile' if self.blocks == 1 else 'tiles'}",
             ),
             *(("note", note) for note in plan.notes),
             ("warning", plan.radiometry.warning),

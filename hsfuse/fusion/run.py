@@ -112,7 +112,8 @@ def run(
         Client of a dask cluster that fuses the blocks instead of ``settings.scheduler``. It is not
         closed.
     progress : callable or True, optional
-        Called with the number of finished blocks and of all blocks; True shows a progress bar.
+        Called with the number of finished tiles and of all tiles, local models included; True shows
+        a progress bar.
     **choices
         Fields of :class:`~hsfuse.fusion.settings.Settings` that replace those of
         ``settings``, as in ``hsfuse.run("scene.tif", "rgb.tif", method="guided")``.
@@ -132,7 +133,7 @@ def run(
     job = prepare(
         scene, rgb, out, with_choices(settings or Settings(), choices, "run"), client=client
     )
-    with shown_progress(progress, "blocks") as bar:
+    with shown_progress(progress, "tiles") as bar:
         return execute(job, progress=bar)
 
 

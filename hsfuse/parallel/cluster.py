@@ -207,9 +207,9 @@ class _Work:
         if self.losses == _MOST_LOSSES:
             raise WorkerError(
                 f"all workers of the dask scheduler at {_address(self.client)} were lost "
-                f"{self.losses} times before a block was finished; pass `--resume` to go on"
+                f"{self.losses} times before a tile was finished; pass `--resume` to go on"
             )
-        _LOG.warning("the workers were lost; their blocks are done again")
+        _LOG.warning("the workers were lost; their tiles are done again")
         todo.extendleft(self.running.values())
         self.cancel()
         _ask(_wait_for_workers, self.client)
@@ -302,7 +302,7 @@ def _losses(client: Client) -> Iterator[None]:
         yield
     except KilledWorker as error:
         raise WorkerError(
-            f"a block ended {error.allowed_failures + 1} dask workers at {address}, as where "
+            f"a tile ended {error.allowed_failures + 1} dask workers at {address}, as where "
             "memory is short; pass `--resume` to go on"
         ) from error
     except (CancelledError, CommClosedError, _NoAnswerError) as error:

@@ -58,10 +58,10 @@ def in_processes(
             losses += 1
             if losses == _MOST_LOSSES:
                 raise WorkerError(
-                    f"worker processes ended {losses} times before a block was finished, as "
+                    f"worker processes ended {losses} times before a tile was finished, as "
                     "where memory is short; try fewer workers, and pass `--resume` to go on"
                 ) from None
-            _LOG.warning("a worker process ended; its blocks are done again")
+            _LOG.warning("a worker process ended; its tiles are done again")
             todo.extendleft(running.values())
 
 

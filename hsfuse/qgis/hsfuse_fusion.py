@@ -189,7 +189,7 @@ def _read(stream: TextIO, name: str, lines: queue.Queue[tuple[str, str]]) -> Non
 def _show(line: str, feedback: QgsProcessingFeedback) -> None:
     feedback.pushInfo(line)
     found = _PERCENT.search(line)
-    if found and re.match(r"(block|part) \d+ of", line):
+    if found and re.match(r"(tile|step) \d+ of", line):
         feedback.setProgress(int(found[1]))
 
 

@@ -40,9 +40,9 @@ class ReportPaths(NamedTuple):
     sidecar, quicklook : Path or Url
         JSON record and quicklook image.
     page : Path or Url or None
-        HTML page; None if it was not requested.
+        Report, an HTML file; None if it was not requested.
     findings : tuple of Finding
-        Interpretation of the quality, as on the page; empty without a page.
+        Interpretation of the quality, as in the report; empty without one.
     seconds : float
         Time spent writing the files, in seconds.
     """
@@ -56,14 +56,14 @@ class ReportPaths(NamedTuple):
 
 def write_report(outcome: Outcome, *, page: bool = True) -> ReportPaths:
     """
-    Write record, quicklook and page of a run beside its output.
+    Write record, quicklook and report of a run beside its output.
 
     Parameters
     ----------
     outcome : Outcome
         Result of :func:`hsfuse.run`.
     page : bool
-        Also write the page.
+        Also write the report, an HTML file.
 
     Returns
     -------

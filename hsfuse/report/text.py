@@ -138,8 +138,9 @@ def describe_plan(job: Job, *, inputs: bool = True, files: Files = "page") -> st
         ("device", _device(job)),
         (
             "tiles",
-            f"{count} of {image_size(plan.rows.size, plan.columns.size)}, "
-            f"with an overlap of {along_axes(down, across, 'pixels')}",
+            f"{count} of {image_size(plan.rows.size, plan.columns.size)}, the parts of the output "
+            "that a worker fuses at a time, with an overlap of "
+            f"{along_axes(down, across, 'pixels')}",
         ),
         (
             "memory",
@@ -179,7 +180,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
     if paths is not None:
         spent += f", {duration(paths.seconds)} report"
     if outcome.resumed:
-        spent += f"; {outcome.resumed} of {outcome.blocks} blocks were complete before this run"
+        spent += f"; {outcome.resumed} of {outcome.blocks} tiles were complete before this run"
     missing = outcome.missing / (bands * rows * columns)
     units = str(outcome.job.plan.pair.hs.attrs.get("units", ""))
     lines = [
@@ -197,7 +198,7 @@ def summarise(outcome: Outcome, paths: ReportPaths | None = None) -> str:
             describe_clipped(outcome.clipped),
         ),
         *(
-            ("warning", f"{fill.advice}; found in {fill.blocks} of {outcome.blocks} blocks")
+            ("warning", f"{fill.advice}; found in {fill.blocks} of {outcome.blocks} tiles")
             for fill in outcome.undeclared
         ),
         *(
@@ -312,7 +313,7 @@ def _workers(job: Job) -> str:
         return f"{job.workers} {kind}{plural}"
     text = (
         f"dask scheduler {cluster.address}, {cluster.workers} "
-        f"{'worker' if cluster.workers == 1 else 'workers'}, {cluster.threads} blocks in parallel"
+        f"{'worker' if cluster.workers == 1 else 'workers'}, {cluster.threads} tiles in parallel"
     )
     return f"{text}, dashboard {cluster.dashboard}" if cluster.dashboard else text
 

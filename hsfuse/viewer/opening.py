@@ -79,7 +79,7 @@ def open_scene(fused: AnyPath, inputs: tuple[AnyPath, AnyPath] | None = None) ->
         layers["standard_error"] = _own("standard error", whole, error)
     if layers["fused"].pyramid.sampled(2 ** Scene(fused.name, layers).deepest):
         notes.append(
-            "it has no overviews: zoomed out far, the picture is a sample of its blocks, and exact "
+            "it has no overviews: zoomed out far, the picture is a sample of its pixels, and exact "
             "when you zoom in"
         )
     placed = bool(raster.attrs.get("georeferenced", True))

@@ -1,5 +1,7 @@
 """The help of commands with many options lists each of them once, in groups."""
 
+import re
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -43,6 +45,20 @@ def test_the_help_fits_a_terminal_of_80_columns(words: list[str]) -> None:
     result = CliRunner().invoke(main, [*words, "--help"], terminal_width=80)
     assert result.exit_code == 0
     assert [line for line in result.stdout.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_the_help_has_one_word_for_one_thing(words: list[str]) -> None:
+    """The MS image is no RGB image, the HTML file a report, the part that is fused a tile."""
+    text = CliRunner().invoke(main, [*words, "--help"], terminal_width=80).stdout
+    plain = re.sub(
+        r"--(no-)?page|default: page|residual blocks", "", " ".join(text.lower().split())
+    )
+    assert not re.findall(r"\b(pages?|blocks?)\b", plain)
+    assert plain.count("rgb image") == plain.count("an rgb image is an ms image of three bands")
+    examples = re.sub(r" \\\n *", " ", text).splitlines()
+    for line in (line for line in examples if line.strip().startswith("hsfuse ")):
+        assert "--rgb-sensor" in line or "--hs-sensor" not in line
 
 
 def test_every_name_of_a_group_is_an_option_of_a_command() -> None:

@@ -16,7 +16,7 @@ class Terminal(io.StringIO):
 
 
 def test_a_terminal_sees_one_line_redrawn():
-    """The last state says what is done after the last block."""
+    """The last state says what is done after the last tile."""
     screen = Terminal()
     with Progress(4.0, stream=screen) as progress:
         for done in range(1, 5):
@@ -24,7 +24,7 @@ def test_a_terminal_sees_one_line_redrawn():
     text = screen.getvalue()
     assert text.count("\n") == 1
     last = text.rsplit("\r", 1)[1]
-    assert last.startswith("block 4 of 4 100%|")
+    assert last.startswith("tile 4 of 4 100%|")
     assert "pixels/s" in last
     assert "finishing the file" in last
 
@@ -48,7 +48,7 @@ def test_a_log_file_gets_whole_lines(monkeypatch: pytest.MonkeyPatch):
     text = log.getvalue()
     assert "\r" not in text
     assert [line[:12] for line in text.splitlines()][-3:] == [
-        "block 1 of 4", "block 2 of 4", "block 3 of 4",
+        "tile 1 of 4 ", "tile 2 of 4 ", "tile 3 of 4 ",
     ]  # fmt: skip
 
 

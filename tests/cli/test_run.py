@@ -197,7 +197,7 @@ def test_an_interrupt_says_how_to_go_on(
     assert words[-1] == "--resume"
     again = CliRunner().invoke(main, [*words, "--no-report"], prog_name=program)
     assert again.exit_code == 0, again.output
-    assert "1 of 1 blocks were complete before this run" in again.stdout
+    assert "1 of 1 tiles were complete before this run" in again.stdout
     whole = run(pair, tmp_path / "whole.tif", "--no-report")
     for name in ("HS consistency", "MS consistency", "no data"):
         (resumed,), (expected,) = (

@@ -84,7 +84,7 @@ def test_a_resumed_run_is_the_run(
     words = files / "scene.tif", files / "rgb.tif", tmp_path / "part.zarr"
     with pytest.raises(Stopped):
         run(*words, workers=1, progress=stop_after(stop), **CHOICES)
-    with pytest.raises(OutputError, match=f"left {blocks} finished blocks and the models of"):
+    with pytest.raises(OutputError, match=f"left {blocks} finished tiles and"):
         run(*words, **CHOICES)
     (tmp_path / "part.zarr.partial" / "models" / ".9-9.npy.partial").touch()  # of a killed writer
     conditioned.clear()

@@ -57,7 +57,7 @@ def test_fill_between_windows_and_lines_is_reported(
     (line,) = [line for line in summarise(outcome).splitlines() if line.startswith("warning")]
     assert f"{number} in the HS image" in line
     assert "--hs-nodata none" in line
-    assert "1 of 9 blocks" in line
+    assert "1 of 9 tiles" in line
     record = json.loads(json.dumps(outcome_as_dict(outcome)))
     assert record["result"]["undeclared_fill"] == [{"image": "hs", "number": number, "blocks": 1}]
 

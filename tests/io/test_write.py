@@ -220,7 +220,7 @@ def test_a_partial_output_is_refused_before_a_block_is_computed(tmp_path):
 
     values = dask.array.ones((2, 48, 32), chunks=-1, dtype=np.float32)
     values = values.map_blocks(fail, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
-    with pytest.raises(OutputError, match="left 2 finished blocks; pass `resume=True`"):
+    with pytest.raises(OutputError, match="left 2 finished tiles; pass `resume=True`"):
         write_raster(raster(values), tmp_path / "out.tif")
 
 
@@ -259,7 +259,7 @@ def test_an_interrupted_write_resumes_to_the_same_bytes(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_raster(array, tmp_path / "out.zarr", progress=interrupt)
     assert names(tmp_path) == ["out.zarr.partial", "whole.zarr"]
-    with pytest.raises(OutputError, match="2 finished blocks"):
+    with pytest.raises(OutputError, match="2 finished tiles"):
         write_raster(array, tmp_path / "out.zarr")
     with pytest.raises(OutputError, match="other inputs"):
         write_raster(array + 1, tmp_path / "out.zarr", resume=True)

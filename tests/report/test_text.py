@@ -174,7 +174,7 @@ def test_rmse_and_per_cent_are_over_the_same_bands_and_pixels(outcome: Outcome, 
             assert after["MS consistency"].endswith(f"; {figures.partition(', ')[0]}")
             assert after["MS consistency"].count(percent(part.relative)) == 1
         assert figures in page
-        assert ("within one of the 2 blocks" in figures) == (name == "HS" and blocks == 2)
+        assert ("within one of the 2 tiles" in figures) == (name == "HS" and blocks == 2)
     assert "over the whole raster" not in page
 
 

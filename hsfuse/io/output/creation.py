@@ -74,7 +74,7 @@ def _check_left(
     """Refuse to discard what an interrupted run left unasked; return how many items there are."""
     blocks, units = left
     if blocks + units and not (overwrite or resume):
-        items = f"{blocks} finished blocks" + (f" and the models of {units} units" if units else "")
+        items = f"{blocks} finished tiles" + (f" and {units} local models" if units else "")
         raise OutputError(
             f"{output.partial}: an interrupted run left {items}; pass `--resume` to go "
             "on or `--overwrite` to start again"

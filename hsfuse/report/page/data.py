@@ -247,7 +247,7 @@ def _note(subject: Subject, regions: list[_PackedRegion]) -> str:
     whole, *details = [each.region.pixels for each in regions]
     text = f"Spectra are embedded of {_share(whole.step)}"
     if whole.parts is not None:
-        text += f" within {whole.parts[0]} x {whole.parts[1]} parts of the image"
+        text += f" within {whole.parts[0]} x {whole.parts[1]} areas of the image"
     for detail in details:
         text += f", and of {_share(detail.step)} in the framed window"
     if whole.step > 1 or whole.parts or details:

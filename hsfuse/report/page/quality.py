@@ -119,7 +119,7 @@ def assess_subject(subject: Subject, *, most_values: int = _MOST_VALUES) -> Qual
     scope = (
         f"the whole raster was compared: {compared}"
         if whole
-        else f"the raster is large, so blocks spread evenly over it were compared: {compared}"
+        else f"the raster is large, so areas spread evenly over it were compared: {compared}"
     )
     return Quality(assessment, scope, (*maps, *_error_map(subject)))
 

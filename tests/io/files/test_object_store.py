@@ -171,7 +171,7 @@ def test_a_stopped_output_goes_on_with_the_same_bits(store: Served, tmp_path: Pa
     out = f"s3://{BUCKET}/stopped/out.zarr"
     with pytest.raises(Stopped):
         write_in_blocks(out, progress=stop_after(3))
-    with pytest.raises(OutputError, match="an interrupted run left 3 finished blocks; pass `res"):
+    with pytest.raises(OutputError, match="an interrupted run left 3 finished tiles; pass `res"):
         write_in_blocks(out)
     with pytest.raises(OutputError, match="other inputs, options or versions"):
         write_in_blocks(out, plan_hash="other", resume=True)

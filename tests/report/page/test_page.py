@@ -317,7 +317,7 @@ def test_a_raster_that_is_not_held_is_read_in_parts(
     expected = fused[:, region["rows"]][:, :, region["columns"]]
     assert_allclose(unpacked(region["fused"]), expected, atol=1e-6)
     assert "degraded" not in region
-    assert "2 x 2 parts of the image" in found.spectra_note
+    assert "2 x 2 areas of the image" in found.spectra_note
 
 
 def test_a_raster_of_another_program_has_a_report(outcome: Outcome, tmp_path: Path):
