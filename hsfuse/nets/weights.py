@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from hsfuse.errors import WeightsError
 from hsfuse.nets.network import Architecture, Network
@@ -255,7 +255,8 @@ def save_weights(
     missing = [name for name in _ABOUT if name not in about]
     if missing:
         raise WeightsError(f"{path}: a card says {', '.join(_ABOUT)}, got no {', '.join(missing)}")
-    save_file({k: v.contiguous() for k, v in network.exported().items()}, path)
+    # Written here, not by safetensors, whose files only their owner can read.
+    path.write_bytes(save({k: v.contiguous() for k, v in network.exported().items()}))
     facts = {
         "name": path.stem,
         "sha256": _digest(path),

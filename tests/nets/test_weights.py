@@ -86,6 +86,11 @@ def test_components_come_back(tmp_path: Path) -> None:
         assert torch.equal(loaded(coarse, fine), network(coarse, fine))
 
 
+def test_weights_are_as_readable_as_their_card(saved: tuple[MSSSFNet, Path]) -> None:
+    _, path = saved
+    assert path.stat().st_mode == path.with_suffix(".json").stat().st_mode
+
+
 def test_damage_is_found(saved: tuple[MSSSFNet, Path]) -> None:
     """One flipped byte, and the message names the file."""
     _, path = saved
