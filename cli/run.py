@@ -112,7 +112,7 @@ def run(
     if verbose:
         click.echo(_describe_inputs(inputs, settings))
     job = _plan(inputs, out, settings, files=files, dry_run=dry_run, quiet=quiet)
-    from hsfuse.report.cost import report_files
+    from hsfuse.report.cost import report_cost, report_files
     from hsfuse.report.record import as_json as to_text
     from hsfuse.report.record import outcome_as_dict, plan_as_dict
     from hsfuse.report.text import describe_plan, summarise
@@ -124,10 +124,12 @@ def run(
         job = replace(job, words=stac_words(times))
     parts = report_files(picture=report, page=report and page)
     if dry_run:
-        text = (
-            to_text(plan_as_dict(job)) if as_json else describe_plan(job, inputs=quiet, files=parts)
+        facts = {"report": report_cost(job, parts)._asdict()}
+        click.echo(
+            to_text(plan_as_dict(job) | facts)
+            if as_json
+            else describe_plan(job, inputs=quiet, files=parts)
         )
-        click.echo(text)
         return
     if verbose:
         click.echo(describe_plan(job, inputs=False, files=parts) + "\n")

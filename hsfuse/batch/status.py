@@ -51,8 +51,9 @@ class PairStatus:
         Shared FWHM of the PSF along y and x.
     planning_seconds, seconds : float or None
         Wall time of planning, and of fusing.
-    expected_seconds : float or None
-        Estimate of a dry run.
+    expected_seconds, report_seconds : float or None
+        Estimates of a dry run: of fusing and writing, None for an output too small for an estimate,
+        and of the report, 0 without one.
     workers, memory_bytes : int or None
         Number of blocks fused in parallel, and estimate of their memory.
     bands, rows, columns, bytes : int or None
@@ -79,6 +80,7 @@ class PairStatus:
     planning_seconds: float | None = None
     seconds: float | None = None
     expected_seconds: float | None = None
+    report_seconds: float | None = None
     workers: int | None = None
     memory_bytes: int | None = None
     bands: int | None = None

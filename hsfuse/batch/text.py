@@ -17,6 +17,7 @@ _CONSISTENCY = (
     "RMSE of the output, degraded by the PSF or seen through the SRF, relative to the root mean "
     "square of the image, over all bands; the quality leaves out HS bands much noisier than others"
 )
+_NOT_ESTIMATED = "not estimated"
 # Largest number of printed rows; the file has all.
 _MAXIMUM_ROWS = 40
 # The same of warnings and of notes.
@@ -99,30 +100,57 @@ def summarise_plans(outcome: BatchOutcome) -> str:
             row.size,
             _bytes(row.bytes),
             _bytes(row.memory_bytes),
-            _seconds(row.expected_seconds),
+            *_estimates(row),
             _count_notes(row),
         )
         for row in _printed_rows(outcome.pairs)
     ]
-    header = ("output", "status", "size", "before compression", "memory", "time", "warnings, notes")
+    header = (
+        *("output", "status", "size", "before compression", "memory", "fusing, writing"),
+        *("report", "warnings, notes"),
+    )
     planned = [row for row in outcome.pairs if row.status == "planned"]
     size = sum(row.bytes or 0 for row in planned)
-    work = sum((row.planning_seconds or 0) + (row.expected_seconds or 0) for row in planned)
-    about = f"about {duration(work / outcome.batch.limits.processes)} on this machine"
     lines = [
         ("pairs", _counts(outcome)),
         ("size", f"{byte_size(size)} before compression"),
-        (
-            "time",
-            f"{about}, with planning and without reports; that of a pair is fusing and writing, "
-            "and not estimated for small pairs",
-        ),
+        ("time", _expected_time(planned, outcome.batch.limits.processes)),
         *(("shared PSF", text) for text in outcome.shared),
         *_messages(outcome),
         *_warnings(outcome),
         *_notes(outcome.pairs),
     ]
     return f"{_columns([header, *rows])}\n{_more(outcome)}\n{table(lines)}"
+
+
+def _estimates(row: PairStatus) -> tuple[str, str]:
+    """Return the estimated times of fusing and writing, and of the report."""
+    if row.status != "planned":
+        return "", ""
+    fusing = _NOT_ESTIMATED if row.expected_seconds is None else duration(row.expected_seconds)
+    return fusing, duration(row.report_seconds) if row.report_seconds else "none"
+
+
+def _expected_time(planned: Sequence[PairStatus], processes: int) -> str:
+    """Return the estimated time of a batch, and what it leaves out."""
+    if not planned:
+        return ""
+    parts = [
+        (row.planning_seconds or 0, row.expected_seconds or 0, row.report_seconds or 0)
+        for row in planned
+    ]
+    counted = "planning, fusing and writing" + (
+        ", reports" if any(part[2] for part in parts) else ""
+    )
+    text = f"about {duration(sum(map(sum, parts)) / processes)} on this machine: {counted}"
+    small = sum(row.expected_seconds is None for row in planned)
+    if not small:
+        return text
+    pairs = "1 pair, whose output is" if small == 1 else f"{small} pairs, whose outputs are"
+    return (
+        f"{text}; without fusing and writing of {pairs} too small for an estimate "
+        f"(in the table {_NOT_ESTIMATED!r})"
+    )
 
 
 def _printed_rows(pairs: Sequence[PairStatus]) -> Sequence[PairStatus]:

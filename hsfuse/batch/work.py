@@ -173,14 +173,15 @@ def fuse_pair(pair: BatchPair, job: bytes, workers: int, quicklook: bool, page: 
 
 def _planned(pair: BatchPair, job: Job, files: Files, dry_run: bool) -> Planned:
     bands, rows, columns = job.plan.shape
-    reporting = report_cost(job, files).memory_bytes
+    report = report_cost(job, files)
     status = PairStatus.of(
         pair,
         "planned",
         planning_seconds=job.seconds,
         expected_seconds=None if job.expected is None else job.expected.total,
+        report_seconds=report.seconds,
         workers=min(job.workers, len(job.plan.blocks)),
-        memory_bytes=max(job.memory_bytes, reporting),
+        memory_bytes=max(job.memory_bytes, report.memory_bytes),
         bands=bands,
         rows=rows,
         columns=columns,
@@ -191,7 +192,7 @@ def _planned(pair: BatchPair, job: Job, files: Files, dry_run: bool) -> Planned:
     )
     content = b"" if dry_run else pickle.dumps(job)
     width = width_of_plan(job.plan)
-    reporting = max(0, reporting - LIBRARY_BYTES)
+    reporting = max(0, report.memory_bytes - LIBRARY_BYTES)
     return Planned(status, job.block_bytes, reporting, len(job.plan.blocks), content, width)
 
 

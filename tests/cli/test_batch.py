@@ -222,3 +222,41 @@ def test_a_killed_batch_goes_on(
     expected = chunk_files(tmp_path / "alone.zarr")
     assert expected
     assert all(chunk_files(out / name) == expected for name in names)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_plan_counts_reports_and_says_which_times_are_estimated(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the table, in the sum and as JSON; the plan of one pair states the same report."""
+    pairs = tmp_path / "pairs.csv"
+    files = f"{folder / 'scene.tif'},{folder / 'rgb.tif'}"
+    corner = _corner(folder / "rgb.tif")
+    pairs.write_text(f"scene,rgb,out,bbox\n{files},a.zarr,\n{files},b.zarr,{corner}\n")
+    monkeypatch.setattr("hsfuse.fusion.duration._FEWEST_PIXELS", 600)
+    words = ["batch", str(pairs), "-o", str(tmp_path / "out"), *OPTIONS, "--dry-run"]
+    facts = json.loads(CliRunner().invoke(main, [*words, "--json"]).stdout)["pairs"]
+    whole, small = facts
+    assert whole["expected_seconds"] > 0
+    assert small["expected_seconds"] is None
+    assert all(pair["report_seconds"] > 1 for pair in facts)
+    text = CliRunner().invoke(main, words).stdout
+    row, other = (
+        next(line for line in text.splitlines() if line.startswith(name)) for name in ("a.z", "b.z")
+    )
+    assert "not estimated" not in row
+    assert "not estimated" in other
+    (time,) = [line for line in text.splitlines() if line.startswith("time")]
+    assert "planning, fusing and writing, reports" in time
+    assert "without fusing and writing of 1 pair" in time
+    alone = ["run", str(folder / "scene.tif"), str(folder / "rgb.tif"), "-o", "x.zarr", "--dry-run"]
+    plan = json.loads(CliRunner().invoke(main, [*alone, *OPTIONS[:3], "--json"]).stdout)
+    assert plan["report"]["memory_bytes"] == whole["memory_bytes"]
+    without = CliRunner().invoke(main, [*words, "--no-page", "--no-quicklook"]).stdout
+    assert "planning, fusing and writing;" in without
+
+
+def _corner(path: Path) -> str:
+    """Return the bounding box of the upper left quarter of a raster."""
+    left, bottom, right, top = hsfuse.open_raster(path).rio.bounds()
+    return f"{left} {(bottom + top) / 2} {(left + right) / 2} {top}"
