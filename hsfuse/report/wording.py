@@ -26,6 +26,7 @@ __all__ = [
     "describe_method",
     "describe_psf",
     "describe_srf",
+    "half_peak_bands",
 ]
 
 # Largest number of MS bands whose HS bands are listed.
@@ -145,33 +146,44 @@ def describe_srf(pair: Pair, radiometry: Radiometry) -> str:
         Its radiometry, with the estimate.
     """
     estimate, names = radiometry.estimate, raster_band_labels(pair.rgb)
+    half_peak = _list_half_peak(names, half_peak_bands(pair, radiometry))
     if estimate is None:
-        return f"{pair.response_source}; {_responding(pair, radiometry, names)}"
+        return f"{pair.response_source}; HS bands where the response is {half_peak}"
     doubt = ", which is not reliable (see the warning)" if radiometry.warning else ""
     return (
         "not stated; the fusion uses weights of the HS bands that predict the MS bands of this "
-        f"scene. Centres of the response estimated from the pair{doubt}, with the ranges that "
-        f"explain the MS bands as well: {describe_centres(estimate, names)}"
+        f"scene. Centres of mass of the response estimated from the pair{doubt}, with the ranges "
+        f"that explain the MS bands as well: {describe_centres(estimate, names)}; HS bands where "
+        f"it is {half_peak}"
     )
 
 
-def _responding(pair: Pair, radiometry: Radiometry, names: Sequence[str]) -> str:
-    """Return the HS bands within the response of each MS band."""
+def half_peak_bands(pair: Pair, radiometry: Radiometry) -> list[str]:
+    """
+    Return the HS bands where the response of each MS band is at least half its peak, as text.
+
+    Of an estimate they show how broad it is: its centre of mass may lie far from its peak.
+    """
     # Imported here, where a plan has loaded it already: `hsfuse info` does not need the estimates.
     from hsfuse.pair.radiometry import COVERAGE_LEVEL
     from hsfuse.sensor.response import response_levels
 
     wavelength = pair.hs["wavelength"].values.astype(np.float64)
-    good = radiometry.good
-    levels = np.zeros_like(radiometry.response)
-    levels[:, good] = response_levels(radiometry.response[:, good], wavelength[good])
-    texts = [
-        f"{name} {list_bands(row >= COVERAGE_LEVEL, wavelength)}"
-        for name, row in zip(names[:_MOST_LISTED], levels, strict=False)
-    ]
+    estimate, good = radiometry.estimate, radiometry.good
+    response = radiometry.response if estimate is None else estimate.response
+    numbers = np.arange(1.0, wavelength.size + 1)
+    place = wavelength if np.isfinite(wavelength[good]).all() else numbers
+    levels = np.zeros_like(response)
+    levels[:, good] = response_levels(response[:, good], place[good])
+    return [list_bands(row >= COVERAGE_LEVEL, wavelength) for row in levels]
+
+
+def _list_half_peak(names: Sequence[str], bands: Sequence[str]) -> str:
+    """Return the HS bands of each MS band, after which words they follow."""
+    pairs = zip(names[:_MOST_LISTED], bands, strict=False)
     more = len(names) - _MOST_LISTED
-    listing = "; ".join(texts) + (f"; and {more} more" if more > 0 else "")
-    return f"HS bands where the response is at least half its peak: {listing}"
+    listing = "; ".join(f"{name} {text}" for name, text in pairs)
+    return f"at least half its peak: {listing}" + (f"; and {more} more" if more > 0 else "")
 
 
 def _value(value: object) -> str:

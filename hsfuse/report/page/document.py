@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.metadata import version
 from importlib.resources import files
+from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
@@ -17,6 +19,7 @@ import numpy as np
 
 from hsfuse.assessment.figures import Finding
 from hsfuse.core.text import percent
+from hsfuse.io.files.url import AnyPath
 from hsfuse.report.page.charts import psf_chart, srf_chart
 from hsfuse.report.page.data import ReportData, page_data
 from hsfuse.report.page.facts import (
@@ -37,6 +40,8 @@ _STYLES = ("chart.css", "page.css")
 # In order of dependency.
 _SCRIPTS = ("chart.js", "cube.js", "scale.js", "scene.js", "main.js")
 _COLOUR_STEPS = 12
+# Name of the list of warnings within the page.
+_WARNINGS = "warnings"
 
 
 class Page(NamedTuple):
@@ -79,6 +84,7 @@ def _html(subject: Subject, data: ReportData) -> str:
             else ""
         ),
         spectra_note=escape(data.spectra_note),
+        view_command=escape(_view_command(subject.path)),
         quality=_quality(data.quality),
         maps=_maps(data.quality.maps),
         srf_caption=_srf_caption(subject),
@@ -91,6 +97,11 @@ def _html(subject: Subject, data: ReportData) -> str:
         run=_run(subject),
         about=_about(subject, data),
     )
+
+
+def _view_command(path: AnyPath) -> str:
+    """Return the command that shows all pixels and bands of a raster."""
+    return shlex.join(["hsfuse", "view", str(path.absolute() if isinstance(path, Path) else path)])
 
 
 def _srf_caption(subject: Subject) -> str:
@@ -106,7 +117,9 @@ def _srf_caption(subject: Subject) -> str:
     )
     if not radiometry.warning:
         return escape(text)
-    return f"{escape(text)} <strong>Warning:</strong> {_prose(radiometry.warning)}."
+    return (
+        f'{escape(text)} The estimate is not reliable: see the <a href="#{_WARNINGS}">warning</a>.'
+    )
 
 
 def _prose(text: str) -> str:
@@ -254,8 +267,8 @@ def data_url(png: bytes) -> str:
 
 def _bands(subject: Subject) -> str:
     caption = "Bands of the MS image: band = gain x (HS image seen through the SRF) + offset"
-    head = ("Band", "Centre", "Gain", "Offset", "Correlation")
-    return f'<div class="scroll">{_table(caption, head, ms_band_rows(subject))}</div>'
+    head = ("Band", "Centre", "At least half its peak in HS", "Gain", "Offset", "Correlation")
+    return f'<div class="scroll">{_table(caption, head, ms_band_rows(subject), texts=3)}</div>'
 
 
 def _run(subject: Subject) -> str:
@@ -267,7 +280,7 @@ def _run(subject: Subject) -> str:
     parts = [_list(fusion_facts(subject)), _list(run_facts(subject))]
     if warnings or notes:
         heading = "Warnings and notes" if warnings else "Notes"
-        parts.append(f"<h3>{heading}</h3>\n<ul>\n{''.join(warnings + notes)}</ul>")
+        parts.append(f'<h3 id="{_WARNINGS}">{heading}</h3>\n<ul>\n{"".join(warnings + notes)}</ul>')
     if command:
         parts.append(
             "<h3>Command that repeats this run</h3>\n"
@@ -288,6 +301,6 @@ def _about(subject: Subject, data: ReportData) -> str:
         "This file holds all that it shows: it needs no server and no network.",
         data.pictures_note,
         data.spectra_note,
-        "Larger windows and other bands are read from the raster itself, for example in QGIS.",
+        "Other programs, such as QGIS, open the raster itself.",
     ]
     return "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences)

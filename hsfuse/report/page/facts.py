@@ -22,6 +22,7 @@ from hsfuse.report.wording import (
     describe_method,
     describe_psf,
     describe_srf,
+    half_peak_bands,
 )
 
 __all__ = [
@@ -108,9 +109,10 @@ def _alignment_text(alignment: Record | None, recorded: bool) -> str:
     return f"estimated shift of the HS image: {shift}; {describe_change(alignment['changed'])}"
 
 
-def ms_band_rows(subject: Subject) -> list[tuple[str, str, str, str, str]]:
-    """Return the name, centre, gain, offset and correlation of each MS band."""
+def ms_band_rows(subject: Subject) -> list[tuple[str, str, str, str, str, str]]:
+    """Return name, centre, HS bands of half the peak, gain, offset and correlation of MS bands."""
     rgb, radiometry = subject.observed.pair.rgb, subject.observed.radiometry
+    half_peak = half_peak_bands(subject.observed.pair, radiometry)
     rows = []
     for band, name in enumerate(rgb["band_name"].values):
         centre = float(rgb["wavelength"].values[band])
@@ -118,6 +120,7 @@ def ms_band_rows(subject: Subject) -> list[tuple[str, str, str, str, str]]:
             (
                 band_label(band + 1, centre, str(name)),
                 f"{centre:.1f} nm" if np.isfinite(centre) else _estimated_centre(radiometry, band),
+                half_peak[band],
                 f"{radiometry.gain[band]:.4g}",
                 f"{radiometry.offset[band]:+.4g}",
                 f"{radiometry.correlation[band]:.3f}",
@@ -135,7 +138,7 @@ def _estimated_centre(radiometry: Radiometry, band: int) -> str:
     low, centre, high = (
         values[band] for values in (estimate.lowest, estimate.centre, estimate.highest)
     )
-    return f"{name}{centre:.0f}{unit}, estimated; {low:.0f} to {high:.0f} possible"
+    return f"{name}{centre:.0f}{unit} (centre of mass), estimated; {low:.0f} to {high:.0f} possible"
 
 
 def fusion_facts(subject: Subject) -> Facts:
@@ -207,8 +210,10 @@ def run_facts(subject: Subject) -> Facts:
 
 
 def warnings_of(subject: Subject) -> list[str]:
-    """Return the warnings of the run, one sentence each."""
-    return result_warnings(subject.record)
+    """Return the warnings of the run, or of the estimates for this report, one sentence each."""
+    if subject.record:
+        return result_warnings(subject.record)
+    return [text for text in (subject.observed.radiometry.warning,) if text]
 
 
 def notes_of(subject: Subject) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,12 @@ from hsfuse.fusion.settings import Settings
 from hsfuse.report.files import write_sidecar
 from hsfuse.report.page import render_page
 from hsfuse.report.page.charts import srf_chart
+from hsfuse.report.page.facts import ms_band_rows
 from hsfuse.report.page.pictures import draw_pictures
 from hsfuse.report.page.subject import Subject, file_subject, outcome_subject
 from hsfuse.report.srf_curves import ms_centres
 from hsfuse.report.text import describe_plan, summarise
+from hsfuse.report.wording import describe_srf, half_peak_bands
 from hsfuse.synthetic.sample import write_sample
 from tests.helpers.raster_files import write_tiff
 
@@ -64,7 +67,37 @@ def test_plan_summary_record_and_page_carry_the_warning(outcome: Outcome) -> Non
     record = json.loads((outcome.path.parent / f"{outcome.path.name}.json").read_text())
     assert record["response"]["warning"] == warning
     assert len(record["response"]["estimate"]["centre"]) == 3
-    assert "<strong>Warning:</strong>" in render_page(outcome_subject(outcome)).text
+    text = render_page(outcome_subject(outcome)).text
+    visible = unescape(re.sub("</?code>", "`", text))
+    assert visible.count(warning) == 1
+    assert '<a href="#warnings">' in text
+    assert '<h3 id="warnings">Warnings and notes</h3>' in text
+
+
+def test_a_report_without_a_record_has_the_warning_of_its_own_estimate(outcome: Outcome) -> None:
+    """Once, and the pair of another program's output is said to be estimated."""
+    subject = replace(outcome_subject(outcome), record={})
+    text = unescape(re.sub("</?code>", "`", render_page(subject).text))
+    assert text.count(outcome.job.plan.radiometry.warning) == 1
+
+
+def test_an_estimated_response_states_its_extent(outcome: Outcome) -> None:
+    """The HS bands of half its peak hold the peak, which a centre of mass may not."""
+    subject = outcome_subject(outcome)
+    estimate = subject.observed.radiometry.estimate
+    assert estimate is not None
+    broad = np.r_[np.linspace(0.9, 1, 5), np.linspace(1, 0, len(estimate.response[0]) - 5)]
+    skewed = replace(estimate, response=np.tile(broad / broad.sum(), (3, 1)))
+    radiometry = replace(subject.observed.radiometry, estimate=skewed)
+    pair = subject.observed.pair
+    for text in half_peak_bands(pair, radiometry):
+        last = int(re.match(r"bands 1 to (\d+) \(", text)[1])  # type: ignore[index]
+        assert broad[last - 1] >= 0.45
+    rows = ms_band_rows(replace(subject, observed=replace(subject.observed, radiometry=radiometry)))
+    assert [row[2] for row in rows] == half_peak_bands(pair, radiometry)
+    assert "HS bands where it is at least half its peak: band 1 (red) bands 1 to" in describe_srf(
+        pair, radiometry
+    )
 
 
 def test_a_dry_run_of_a_batch_counts_and_lists_the_warning(
