@@ -9,9 +9,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hsfuse.assessment.text import describe_assessment
 from hsfuse.core.distortion import Distortion
 from hsfuse.core.tally import Mean, Moments
 from hsfuse.core.text import html_table
+from hsfuse.errors import as_arguments
 
 __all__ = [
     "Assessment",
@@ -141,11 +143,15 @@ class Assessment:
     observed: str
     findings: tuple[Finding, ...] = ()
 
+    def __str__(self) -> str:
+        """Return the findings and figures, as the command prints them."""
+        return as_arguments(describe_assessment(self))
+
     def _repr_html_(self) -> str:
         """Return the findings as HTML for notebooks."""
         return html_table(
             f"quality without a reference; PSF and response: {self.observed}",
-            [(finding.quality, finding.text) for finding in self.findings],
+            [(finding.quality, as_arguments(finding.text)) for finding in self.findings],
         )
 
 

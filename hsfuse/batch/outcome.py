@@ -90,6 +90,13 @@ class BatchOutcome:
         """Pairs without the requested output."""
         return tuple(row for row in self.pairs if not row.good)
 
+    def __str__(self) -> str:
+        """Return the table of the pairs, as the command prints it."""
+        from hsfuse.batch.text import summarise_batch, summarise_plans
+
+        planned = self.status_file is None
+        return as_arguments(summarise_plans(self) if planned else summarise_batch(self))
+
     def _repr_html_(self) -> str:
         """Return a table of the pairs for notebooks."""
         rows = [

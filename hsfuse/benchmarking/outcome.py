@@ -80,6 +80,12 @@ class BenchmarkOutcome:
         """The runs without figures."""
         return tuple(row for row in self.rows if not row.good)
 
+    def __str__(self) -> str:
+        """Return the tables of the runs, as the command prints them."""
+        from hsfuse.benchmarking.text import summarise_benchmark
+
+        return summarise_benchmark(self)
+
     def _repr_html_(self) -> str:
         """Return a table of the runs for notebooks."""
         rows = [

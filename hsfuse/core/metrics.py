@@ -7,6 +7,7 @@ excluded from all metrics. Cubes of different shapes raise ValueError.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -40,6 +41,19 @@ __all__ = [
 ]
 
 Cube = NDArray[np.floating]
+
+# figure -> (label, unit, description)
+_IN_UNITS = ("rmse",)
+_FIGURES = {
+    "rmse": ("RMSE", "", "root mean squared error; 0 is best"),
+    "rmse_8bit": ("RMSE 8-bit", "", "the same with the peak at 255"),
+    "psnr": ("PSNR", "dB", "peak signal-to-noise ratio, mean over bands; more is better"),
+    "sam": ("SAM", "°", "spectral angle, mean over pixels; 0 is best"),
+    "ssim": ("SSIM", "", "structural similarity, mean over bands; 1 is best"),
+    "ergas": ("ERGAS", "%", "relative error over all bands; 0 is best"),
+    "uiqi": ("UIQI", "", "universal quality index; 1 is best"),
+    "cc": ("CC", "", "correlation, mean over bands; 1 is best"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +121,22 @@ class Score:
             return f"{self.bands} bands"
         total = self.bands + self.bad_bands
         return f"{self.bands} of {total} bands (the others are marked as bad)"
+
+    def __str__(self) -> str:
+        """Return a line for each metric, as the command prints them."""
+        rows = {}
+        for name, (label, unit, meaning) in _FIGURES.items():
+            value, own = getattr(self, name), self.units if name in _IN_UNITS else unit
+            number = "-" if math.isnan(value) else f"{value:.5g}{own and ' ' + own}"
+            unstated = "" if self.units or name not in _IN_UNITS else "; the files state no units"
+            rows[label] = number, meaning + unstated
+        width = max(14, *(len(number) + 2 for number, _ in rows.values()))
+        lines = [
+            f"{label:<12}{number:<{width}}{meaning}" for label, (number, meaning) in rows.items()
+        ]
+        peak = f"peak {self.peak:.5g}{self.units and ' ' + self.units}"
+        compared = f"{self.describe_bands()}, {self.pixels} pixels, {peak}"
+        return "\n".join([*lines, f"{'compared':<12}{compared}"])
 
     def _repr_html_(self) -> str:
         """Return a table of the metrics for notebooks."""

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from hsfuse.core.discrepancy import Discrepancy, describe_compared, describe_difference
 from hsfuse.core.excess import Excess
-from hsfuse.core.text import duration, html_table, image_size, percent
+from hsfuse.core.text import duration, html_table, image_size, percent, table
+from hsfuse.errors import as_arguments
 from hsfuse.fusion.conditioning import Unit
 from hsfuse.fusion.digest import versions
 from hsfuse.fusion.duration import Duration
@@ -253,8 +254,16 @@ class Outcome:
             f"({self.ms_sre_db:.1f} dB), {self.missing_percent:.3g}% no data>"
         )
 
+    def __str__(self) -> str:
+        """Return output and consistency, a line each."""
+        return table(self._lines())
+
     def _repr_html_(self) -> str:
         """Return a table of output and consistency for notebooks."""
+        return html_table("finished run", [line for line in self._lines() if line[1]])
+
+    def _lines(self) -> list[tuple[str, str]]:
+        """Return output and consistency as labels and texts."""
         plan, alignment = self.job.plan, self.job.plan.alignment
         bands, rows, columns = self.shape
         hs_units, ms_units = (
@@ -292,4 +301,4 @@ class Outcome:
             ("warning", plan.radiometry.warning),
             *(("warning", fill.advice) for fill in self.undeclared),
         ]
-        return html_table("finished run", [line for line in lines if line[1]])
+        return [(label, as_arguments(text)) for label, text in lines]

@@ -4,9 +4,11 @@ import dask
 import numpy as np
 import pytest
 import xarray as xr
+from click.testing import CliRunner
+from hsfuse.cli.main import main
 
 import hsfuse
-from hsfuse.errors import PairError
+from hsfuse.errors import PairError, as_arguments
 
 SENSORS = {"hs_sensor": "wyvern-dragonette-3", "rgb_sensor": "planetscope-dove"}
 
@@ -89,6 +91,22 @@ def test_results_are_tables_in_a_notebook(pair, outcome):
     assert f"({outcome.hs_sre_db:.1f} dB)" in html
     score = hsfuse.evaluate(pair.truth, outcome.path, ratio=4)
     assert f"{score.psnr:.2f} dB" in score._repr_html_()
+
+
+def test_results_are_printed_as_the_commands_print_them(pair, outcome):
+    """Of an assessment and of metrics the same text; nothing of their fields."""
+    files = [str(outcome.path), str(pair.scene), str(pair.rgb)]
+    sensors = [f"--{name.replace('_', '-')}={value}" for name, value in SENSORS.items()]
+    for command, result in (
+        (["assess", *files, *sensors], hsfuse.assess(*files, **SENSORS)),
+        (["evaluate", str(pair.truth), files[0]], hsfuse.evaluate(pair.truth, files[0])),
+    ):
+        printed = CliRunner().invoke(main, command).stdout.strip()
+        assert as_arguments(printed) == str(result)
+        assert f"{type(result).__name__}(" not in printed
+    text = str(outcome)
+    assert text.splitlines()[0].split() == ["output", str(outcome.path)]
+    assert "HS consistency  RMSE" in text
 
 
 def test_an_outcome_states_its_consistency_in_units(pair, outcome):
