@@ -30,8 +30,8 @@ Files = Literal["page", "picture", "none"]
 # page for each value and each band of the output.
 _PICTURE, _PAGE, _VALUE, _BAND = 2.5, 2.3, 5e-8, 0.012
 # Bytes of the libraries with the drawing of pictures, of a page, and of a page for each byte of an
-# output that it holds in memory.
-_LIBRARIES, _SPECTRA, _HELD = 650_000_000, 200_000_000, 3.2
+# output that it holds in memory; of a larger output, which is read by tiles, for each band.
+_LIBRARIES, _SPECTRA, _HELD, _READ = 650_000_000, 200_000_000, 3.2, 2_400_000
 
 
 class ReportCost(NamedTuple):
@@ -70,10 +70,11 @@ def report_cost(job: Job, files: Files = "page") -> ReportCost:
         return ReportCost(0.0, 0)
     if files == "picture":
         return ReportCost(job.pace * _PICTURE, _LIBRARIES)
-    values = min(math.prod(job.plan.shape), HELD_VALUES)
-    bands, _, _ = job.plan.shape
+    size, bands = math.prod(job.plan.shape), job.plan.shape[0]
+    values = min(size, HELD_VALUES)
     seconds = job.pace * (_PICTURE + _PAGE + _VALUE * values + _BAND * bands)
-    return ReportCost(seconds, _LIBRARIES + _SPECTRA + int(_HELD * 4 * values))
+    pixels = int(_HELD * 4 * size) if size <= HELD_VALUES else _READ * bands
+    return ReportCost(seconds, _LIBRARIES + _SPECTRA + pixels)
 
 
 def describe_memory(job: Job, report: ReportCost) -> str:

@@ -5,6 +5,7 @@ import shlex
 from dataclasses import fields, replace
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -230,6 +231,13 @@ def test_the_cost_of_a_report_grows_with_what_it_holds(outcome: Outcome):
     assert all(less < more for less, more in zip(picture, page, strict=True))
     slow = report_cost(replace(job, pace=3.0))
     assert slow == (pytest.approx(3 * page.seconds), page.memory_bytes)
+
+
+@pytest.mark.parametrize(("bands", "peak"), [(15, 1.43e9), (24, 0.90e9), (160, 1.23e9)])
+def test_the_memory_of_a_report_is_near_what_was_measured(bands: int, peak: float):
+    """Of 2048 x 2048 pixels: 15 bands are held in memory, more are read by tiles."""
+    job = SimpleNamespace(pace=1.0, plan=SimpleNamespace(shape=(bands, 2048, 2048)))
+    assert report_cost(job).memory_bytes == pytest.approx(peak, rel=0.25)  # type: ignore[arg-type]
 
 
 def test_the_record_holds_what_repeats_the_run(outcome: Outcome):
