@@ -42,7 +42,9 @@ def _read(context: click.Context, _parameter: click.Parameter, file: Path | None
             raise click.ClickException(f"{file}: {key!r} is stated twice")
         chosen[option.name] = _checked(context, option, value, f"{file}: {key}")
     context.default_map = {**(context.default_map or {}), **chosen}
-    context.meta[CONFIG] = str(file.absolute())
+    from hsfuse.io.files.location import full_path
+
+    context.meta[CONFIG] = str(full_path(file))
 
 
 def _names(option: click.Option) -> list[str]:

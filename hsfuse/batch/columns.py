@@ -17,7 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from hsfuse.errors import HsfuseError, message_of
 from hsfuse.fusion.request import WITHOUT_EFFECT
 from hsfuse.fusion.settings import Settings
-from hsfuse.io.files.location import locate_file
+from hsfuse.io.files.location import full_path, locate_file
 from hsfuse.io.files.url import AnyPath, Url, as_path
 from hsfuse.sensor.catalogue import pick_sensor
 from hsfuse.sensor.model import Sensor
@@ -50,7 +50,8 @@ def find_file(value: object, base: Path) -> tuple[AnyPath | None, str]:
         if not Path(place.file).is_absolute():
             return None, f"found {text}; expected an absolute path where it names part of a file"
         return Path(text), ""
-    return base / place.file, ""
+    file = Path(place.file)
+    return file if file.is_absolute() else full_path(base / file), ""
 
 
 def is_missing(path: str | os.PathLike[str]) -> bool:
@@ -140,7 +141,7 @@ def _sensor(value: object, base: Path) -> Sensor | str:
     if not isinstance(value, str | os.PathLike):
         raise ValueError(f"found {value!r}; expected the name of a sensor, or a TOML file")  # noqa: TRY004
     text = os.fspath(value)
-    sensor = str(base / text) if re.search(r"\.toml(:|$)", text, re.IGNORECASE) else text
+    sensor = str(full_path(base / text)) if re.search(r"\.toml(:|$)", text, re.IGNORECASE) else text
     pick_sensor(sensor)  # raises for an unknown sensor
     return sensor
 

@@ -10,6 +10,7 @@ from hsfuse.batch.schedule import Limits
 from hsfuse.batch.status import PairStatus
 from hsfuse.core.text import duration, html_table, percent
 from hsfuse.errors import as_arguments
+from hsfuse.io.files.location import full_path
 
 __all__ = ["Batch", "BatchOutcome"]
 
@@ -73,7 +74,7 @@ class BatchOutcome:
     def as_dict(self) -> dict[str, object]:
         """Return the outcome in JSON types."""
         return {
-            "folder": str(self.batch.folder.absolute()),
+            "folder": str(full_path(self.batch.folder)),
             "limits": self.batch.limits._asdict(),
             "notes": list(self.batch.notes),
             "seconds": self.seconds,

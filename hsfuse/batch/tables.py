@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from hsfuse.batch.stac import stac_rows
 from hsfuse.errors import ManifestError
+from hsfuse.io.files.location import full_path
 
 __all__ = ["Row", "Table", "read_table", "table_of"]
 
@@ -80,7 +81,7 @@ def read_table(path: Path, assets: tuple[str, str] | None = None) -> Table:
     except UnicodeDecodeError as error:
         raise ManifestError([f"{path}: is not text in UTF-8 ({error})"]) from error
     rows, faults = reader(path, text, assets)
-    return Table(path.absolute().parent, rows, faults, [])
+    return Table(full_path(path).parent, rows, faults, [])
 
 
 _Read = tuple[list[Row], list[str]]

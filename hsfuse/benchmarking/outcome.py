@@ -9,6 +9,7 @@ from hsfuse.benchmarking.cases import Case
 from hsfuse.benchmarking.protocol import PaperSplit
 from hsfuse.benchmarking.rows import RunRow
 from hsfuse.core.text import html_table
+from hsfuse.io.files.location import full_path
 from hsfuse.nets.weights import Card
 
 __all__ = ["Benchmark", "BenchmarkOutcome", "Run"]
@@ -106,7 +107,7 @@ class BenchmarkOutcome:
     def as_dict(self) -> dict[str, object]:
         """Return the outcome in JSON types."""
         return {
-            "folder": str(self.folder.absolute()),
+            "folder": str(full_path(self.folder)),
             "seconds": self.seconds,
             "files": [str(path) for path in self.files],
             "failed": len(self.failed),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from hsfuse.errors import RasterError
+from hsfuse.io.files.location import full_path
 from hsfuse.io.files.url import AnyPath, Url, as_path
 
 __all__ = [
@@ -126,6 +127,8 @@ def _resolved(href: str, item: AnyPath) -> AnyPath:
     url = as_path(href)
     if isinstance(url, Url) or (isinstance(item, Path) and url.is_absolute()):
         return url
+    if isinstance(item, Path):
+        return full_path(item.parent / href) if ".." in Path(href).parts else item.parent / href
     folder = item.parent
     parts = [part for part in href.split("/") if part not in ("", ".")]
     for part in parts:

@@ -26,6 +26,7 @@ from hsfuse.core.json_types import json_mapping
 from hsfuse.core.psf import PSF
 from hsfuse.fusion.digest import LIBRARIES
 from hsfuse.io.files.identity import STORE_FILES
+from hsfuse.io.files.location import full_path
 from hsfuse.io.files.url import AnyPath, Url, as_path
 from hsfuse.io.input.labels import crs_text, raster_notes
 from hsfuse.io.names import STANDARD_ERROR
@@ -99,10 +100,7 @@ def grid_of(raster: xr.DataArray) -> dict[str, object]:
     across, down = (sorted(values) for values in zip(*corners, strict=True))
     return {
         "transform": [float(number) for number in tuple(transform)[:6]],
-        "pixel_size": [
-            math.hypot(transform.b, transform.e),
-            math.hypot(transform.a, transform.d),
-        ],
+        "pixel_size": [math.hypot(transform.b, transform.e), math.hypot(transform.a, transform.d)],
         "unit": _unit(crs),
         "bounds": [across[0], down[0], across[-1], down[-1]],
         "crs": None if crs is None else crs_text(crs),
@@ -210,7 +208,7 @@ def _tiles(plan: Plan) -> dict[str, object]:
 def _output(job: Job) -> dict[str, object]:
     layout = job.layout
     return {
-        "path": str(job.out.absolute()),
+        "path": str(full_path(job.out)),
         "shape": job.plan.shape,
         "dtype": layout.dtype,
         "scale": layout.scale,
@@ -237,7 +235,7 @@ def outcome_as_dict(outcome: Outcome, findings: Sequence[Finding] = ()) -> dict[
     facts = {
         **plan_as_dict(outcome.job),
         "result": {
-            "path": str(outcome.path.absolute()),
+            "path": str(full_path(outcome.path)),
             "finished": outcome.finished.isoformat(timespec="seconds"),
             "bytes": stored_bytes(outcome.path),
             "planning_seconds": outcome.job.seconds,
@@ -317,7 +315,7 @@ def _on_one_line(match: re.Match[str]) -> str:
 def repeat_command(job: Job) -> str:
     """Return the command that repeats a run; options at their defaults are omitted."""
     settings = job.settings
-    files = [str(path.absolute()) for path in (job.scene, job.rgb, job.out)]
+    files = [str(full_path(path)) for path in (job.scene, job.rgb, job.out)]
     words = ["hsfuse", "run", *files[:2], "-o", files[2]]
     for field in fields(settings):
         value = getattr(settings, field.name)
@@ -347,13 +345,13 @@ def _identity(path: AnyPath) -> dict[str, object]:
     if path.is_dir():
         file = next((path / name for name in STORE_FILES if (path / name).exists()), path)
     if not file.is_file():
-        return {"path": str(path.absolute())}
+        return {"path": str(full_path(path))}
     status = file.stat()
     with file.open("rb") as stream:
         digest = hashlib.sha256(stream.read(_HASHED)).hexdigest()
     changed = datetime.fromtimestamp(status.st_mtime, UTC)
     return {
-        "path": str(file.absolute()),
+        "path": str(full_path(file)),
         "bytes": status.st_size,
         "changed": changed.isoformat(timespec="seconds"),
         "sha256_first_mib": digest,

@@ -295,3 +295,20 @@ def test_a_part_is_a_column(tmp_path):
     (found,) = read_manifest(tmp_path / "pairs.csv", tmp_path / "out", Settings()).pairs
     assert found.settings.bbox == (-3, 2, 4.5, 5)
     assert found.settings.bands == "1-9"
+
+
+def test_files_above_the_folder_of_the_manifest_are_named_without_dots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From whatever folder; in messages as well."""
+    for folder in ("lists", "images", "elsewhere"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "images/a.tif").touch()
+    pairs = tmp_path / "lists/pairs.csv"
+    pairs.write_text(
+        "scene,rgb,out\n../images/a.tif,../images/none.tif,x.tif\n../images/a.tif,../lists/pairs.csv,y.tif\n"
+    )
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    missing, found = read_manifest("../lists/pairs.csv", Path("../out"), Settings()).pairs
+    assert found.scene == tmp_path / "images/a.tif"
+    assert missing.missing == f"rgb: {tmp_path / 'images/none.tif'}: no such file"

@@ -82,3 +82,13 @@ def test_what_is_an_item():
 def test_what_is_no_item_is_refused(tmp_path, content):
     with pytest.raises(RasterError, match="expected a STAC item"):
         find_asset(write(tmp_path, content), "HS")
+
+
+def test_an_asset_above_the_folder_of_a_relative_item(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It is found from the working folder as well, and named without dots."""
+    (tmp_path / "items").mkdir()
+    write(tmp_path / "items", item({"hs": {"href": "../images/a.tif"}}))
+    monkeypatch.chdir(tmp_path / "items")
+    assert find_asset(Path("item.json"), "HS").path == tmp_path / "images" / "a.tif"

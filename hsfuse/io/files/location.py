@@ -14,6 +14,7 @@ import zipfile
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import overload
 
 from hsfuse.core.text import listed
 from hsfuse.errors import RasterError
@@ -24,12 +25,14 @@ __all__ = [
     "ARCHIVE_SUFFIXES",
     "Location",
     "NETWORKED",
+    "full_path",
     "is_remote",
     "locate_file",
     "real_path",
     "size_of",
     "stamp",
 ]
+
 
 # Shells and pathlib may collapse the slashes of a URL into one.
 _SCHEME = re.compile(r"(?<![a-zA-Z0-9])([a-zA-Z][a-zA-Z0-9+.-]+):/")
@@ -229,6 +232,27 @@ def size_of(path: str) -> int | None:
 def real_path(path: str | os.PathLike[str]) -> Path:
     """Return a path without symbolic links; one that leads to itself stays."""
     return Path(os.path.realpath(path))
+
+
+@overload
+def full_path(path: Path) -> Path: ...
+@overload
+def full_path(path: AnyPath) -> AnyPath: ...
+def full_path(path: AnyPath) -> AnyPath:
+    """
+    Return the absolute path of a file without ``..``, for messages and records; URLs as they are.
+
+    Where ``..`` follows a symbolic link it is the folder above the link's target.
+
+    Examples
+    --------
+    >>> str(full_path(Path("/data/pairs/../scenes/a.tif")))
+    '/data/scenes/a.tif'
+    """
+    if not isinstance(path, Path) or ".." not in path.parts:
+        return path.absolute()
+    plain = Path(os.path.abspath(path))
+    return plain if real_path(plain) == real_path(path) else real_path(path)
 
 
 def stamp(path: str) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hsfuse.io.files.identity import STORE_FILES
+from hsfuse.io.files.location import full_path
 from hsfuse.io.files.url import AnyPath, as_path
 
 __all__ = ["read_record", "record_path", "recorded_images"]
@@ -33,9 +34,10 @@ def recorded_images(record: Mapping[str, Any]) -> tuple[AnyPath, AnyPath] | None
     None for a record that names none. The images may no longer exist.
     """
     try:
-        hs, ms = (as_path(str(record[name]["file"]["path"])) for name in ("scene", "rgb"))
+        names = [str(record[name]["file"]["path"]) for name in ("scene", "rgb")]
     except (KeyError, TypeError):
         return None
+    hs, ms = (full_path(as_path(name)) for name in names)
     # Of a store the record names the file of its metadata.
     hs, ms = (path.parent if path.name in STORE_FILES else path for path in (hs, ms))
     return hs, ms

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.metadata import version
 from importlib.resources import files
-from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ import numpy as np
 
 from hsfuse.assessment.figures import Finding
 from hsfuse.core.text import percent
+from hsfuse.io.files.location import full_path
 from hsfuse.io.files.url import AnyPath
 from hsfuse.report.page.charts import psf_chart, srf_chart
 from hsfuse.report.page.data import ReportData, page_data
@@ -101,7 +101,7 @@ def _html(subject: Subject, data: ReportData) -> str:
 
 def _view_command(path: AnyPath) -> str:
     """Return the command that shows all pixels and bands of a raster."""
-    return shlex.join(["hsfuse", "view", str(path.absolute() if isinstance(path, Path) else path)])
+    return shlex.join(["hsfuse", "view", str(full_path(path))])
 
 
 def _srf_caption(subject: Subject) -> str:

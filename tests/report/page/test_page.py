@@ -213,6 +213,7 @@ def test_quality_facts_and_command_are_on_the_page(outcome: Outcome, page: str):
     for text in ("hsfuse run ", "HQNR", "Gaussian, FWHM", "bicubic", "Spectral angle", "SRF"):
         assert text in page
     assert record["digest"] in page
+    assert f"<code>hsfuse view {outcome.path.absolute()}</code>" in page
     assert "The pictures have every pixel" in page
 
 
