@@ -12,7 +12,7 @@ from hsfuse.batch.status import SUMMARY, PairStatus
 from hsfuse.core.text import byte_size, duration, percent
 from hsfuse.io.files.reports import write_report
 from hsfuse.report.files import page_path
-from hsfuse.report.page.document import fill_template
+from hsfuse.report.page.document import fill_template, prose
 
 __all__ = ["INDEX", "write_index"]
 
@@ -21,13 +21,13 @@ INDEX = "index.html"
 
 _HEAD = (
     "Picture", "Output", "Status", "Size", "HS consistency (all bands)",
-    "MS consistency (all bands)", "No data", "Quality", "Time", "Message",
+    "MS consistency (all bands)", "No data", "Quality", "Time",
 )  # fmt: skip
 
 
 def write_index(folder: Path, rows: Sequence[PairStatus]) -> Path:
     """
-    Write the page of a batch, with a row for each pair in the order of the manifest.
+    Write the page of a batch, with a group of rows for each pair in the order of the manifest.
 
     Parameters
     ----------
@@ -77,14 +77,24 @@ def _row(folder: Path, row: PairStatus) -> str:
         *(_share(value) for value in (row.hs_consistency, row.ms_consistency, row.missing_share)),
         escape(row.quality),
         "" if row.seconds is None else duration(row.seconds),
-        "<br>".join(escape(text) for text in (row.message, *row.warnings) if text),
     ]
-    figures = {_HEAD.index(name) for name in ("Size", "No data", "Time")}
-    row_cells = (
+    messages = _messages(row)
+    # The messages are beside the picture and below the figures, as wide as these.
+    first = f'<td rowspan="{2 if messages else 1}">{cells[0]}</td>'
+    figures = {_HEAD.index(name) for name in ("No data", "Time")}
+    others = "".join(
         f'<td class="figure">{cell}</td>' if place in figures else f"<td>{cell}</td>"
-        for place, cell in enumerate(cells)
+        for place, cell in enumerate(cells[1:], start=1)
     )
-    return f"<tr>{''.join(row_cells)}</tr>"
+    below = f'<tr><td colspan="{len(_HEAD) - 1}">{messages}</td></tr>' if messages else ""
+    return f"<tbody><tr>{first}{others}</tr>{below}</tbody>"
+
+
+def _messages(row: PairStatus) -> str:
+    """Return the reason of a failure and the warnings of a pair, a paragraph each."""
+    warnings = [f"<strong>Warning:</strong> {prose(text)}" for text in row.warnings]
+    texts = [*([prose(row.message)] if row.message else []), *warnings]
+    return "".join(f"<p>{text}</p>" for text in texts)
 
 
 def _share(value: float | None) -> str:

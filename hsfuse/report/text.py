@@ -353,7 +353,7 @@ def _consistency(outcome: Outcome, findings: Sequence[Finding]) -> list[tuple[st
     """Return the differences from both images, after their interpretation where there is one."""
     pair = outcome.job.plan.pair
     labels = "HS consistency", "MS consistency"
-    units = str(pair.hs.attrs.get("units", "")), ""
+    units = [str(raster.attrs.get("units") or "") for raster in (pair.hs, pair.rgb)]
     parts = (outcome.spatial, outcome.spectral), units, (outcome.blocks, 1)
     if findings:
         texts = [

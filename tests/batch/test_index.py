@@ -51,7 +51,7 @@ def test_the_page_of_a_batch_leads_to_its_reports(inputs: Path, tmp_path: Path) 
     assert text.index("Consistency:") < text.index("<table")
     assert "<caption" not in text
     found = _Page(text)
-    assert found.rows == 1 + 2
+    assert found.rows == 1 + 2 + 1  # a message has a row of its own
     assert found.links == ["batch.csv", "1.tif.html"]
     assert found.pictures == ["1.tif.png"]
     for link in (*found.links, *found.pictures):

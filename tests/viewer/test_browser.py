@@ -202,3 +202,24 @@ def test_every_control_has_a_name_and_a_phone_shows_all_without_scrolling_sidewa
     page.set_viewport_size({"width": 360, "height": 740})
     page.wait_for_timeout(300)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize("width", [1000, 1300, 1600])
+def test_no_menu_cuts_off_what_is_chosen(page, width):
+    """A menu as narrow as its chosen text would be no wider than it is."""
+    page.set_viewport_size({"width": width, "height": 800})
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('aside select')]
+          .filter((menu) => menu.offsetWidth)
+          .filter((menu) => {
+            const copy = menu.cloneNode();
+            copy.append(menu.selectedOptions[0].cloneNode(true));
+            Object.assign(copy.style, { width: 'auto', position: 'absolute' });
+            menu.after(copy);
+            const wanted = copy.offsetWidth;
+            copy.remove();
+            return wanted > menu.offsetWidth;
+          })
+          .map((menu) => menu.name)"""
+    )
+    assert cut == []

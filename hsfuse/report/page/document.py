@@ -34,7 +34,7 @@ from hsfuse.report.page.facts import (
 from hsfuse.report.page.quality import COLOURS, Map, Quality
 from hsfuse.report.page.subject import Subject
 
-__all__ = ["fill_template", "render_page"]
+__all__ = ["fill_template", "prose", "render_page"]
 
 _STYLES = ("chart.css", "page.css")
 # In order of dependency.
@@ -122,7 +122,7 @@ def _srf_caption(subject: Subject) -> str:
     )
 
 
-def _prose(text: str) -> str:
+def prose(text: str) -> str:
     """Return a message as HTML, what it quotes by backticks as code."""
     return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
@@ -187,7 +187,7 @@ def _quality(quality: Quality) -> str:
         return f'<p class="note">{escape(quality.scope)}</p>'
     findings = "".join(
         f'<li><span class="{finding.quality}">{finding.quality}</span>'
-        f"<span>{_prose(_sentence(finding.text))}</span></li>\n"
+        f"<span>{prose(_sentence(finding.text))}</span></li>\n"
         for finding in assessment.findings
     )
     best = "1 is best; the noise of the HS image allows at most"
@@ -267,15 +267,15 @@ def data_url(png: bytes) -> str:
 
 def _bands(subject: Subject) -> str:
     caption = "Bands of the MS image: band = gain x (HS image seen through the SRF) + offset"
-    head = ("Band", "Centre", "At least half its peak in HS", "Gain", "Offset", "Correlation")
+    head = ("Band", "Centre", "HS bands of at least half the peak", "Gain", "Offset", "Correlation")
     return f'<div class="scroll">{_table(caption, head, ms_band_rows(subject), texts=3)}</div>'
 
 
 def _run(subject: Subject) -> str:
     warnings = [
-        f"<li><strong>Warning:</strong> {_prose(text)}</li>\n" for text in warnings_of(subject)
+        f"<li><strong>Warning:</strong> {prose(text)}</li>\n" for text in warnings_of(subject)
     ]
-    notes = [f"<li>{_prose(_sentence(note))}</li>\n" for note in notes_of(subject)]
+    notes = [f"<li>{prose(_sentence(note))}</li>\n" for note in notes_of(subject)]
     command = str(subject.record.get("command") or "")
     parts = [_list(fusion_facts(subject)), _list(run_facts(subject))]
     if warnings or notes:

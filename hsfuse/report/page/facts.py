@@ -12,6 +12,7 @@ from hsfuse.core.discrepancy import describe_compared, describe_difference
 from hsfuse.core.psf import PSF
 from hsfuse.core.text import along_axes, byte_size, duration, image_size
 from hsfuse.pair.alignment import describe_shift
+from hsfuse.pair.notes import SHIFT_NOTE
 from hsfuse.pair.radiometry import Radiometry
 from hsfuse.report.inputs import describe_extent, pixel_size, raster_bands, raster_crs, raster_size
 from hsfuse.report.notes import plan_notes, result_warnings
@@ -160,7 +161,7 @@ def fusion_facts(subject: Subject) -> Facts:
         *_difference(
             "consistency with the MS image",
             result.get("spectral"),
-            "",
+            str(subject.observed.pair.rgb.attrs.get("units") or ""),
             describe_compared(),
         ),
     ]
@@ -217,6 +218,7 @@ def warnings_of(subject: Subject) -> list[str]:
 
 
 def notes_of(subject: Subject) -> list[str]:
-    """Return the notes of the run on assumptions and choices, one sentence each."""
+    """Return the notes of the run on assumptions and choices, but the shift, which is a fact."""
     record = subject.record
-    return plan_notes(record) if record else list(subject.observed.pair.notes)
+    notes = plan_notes(record) if record else list(subject.observed.pair.notes)
+    return [note for note in notes if not note.startswith(SHIFT_NOTE)]

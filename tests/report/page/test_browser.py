@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hsfuse.batch.index import write_index
+from hsfuse.batch.status import PairStatus
 from hsfuse.fusion.job import Outcome
 from hsfuse.io.read import open_raster
 from hsfuse.report.files import write_page
@@ -224,3 +226,24 @@ def test_the_page_fits_its_window(
     )
     assert contrast >= 4.5
     context.close()
+
+
+@pytest.mark.parametrize("width", [1000, 1400])
+def test_the_table_of_a_batch_is_as_wide_as_the_window(browser: Any, tmp_path: Path, width: int):
+    """Also with long names and messages, which wrap."""
+    facts = {"bands": 224, "rows": 12345, "columns": 12345, "bytes": 10**9, "seconds": 600.0}
+    rows = [
+        PairStatus("", "", str(tmp_path / f"{'long_name_' * 6}{number}.tif"), status, message,
+                   quality="poor (HS consistency, MS consistency)", warnings=warnings,
+                   hs_consistency=0.0102, ms_consistency=0.1234, missing_share=0.05, **facts)
+        for number, (status, message, warnings) in enumerate((
+            ("finished", "", ("a warning, " * 40,)), ("failed", "/a/long/path" * 20, ()),
+        ))
+    ]  # fmt: skip
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    page.goto(write_index(tmp_path, rows).as_uri())
+    widths = (
+        "[...document.querySelectorAll('html, .scroll')].map(e => e.scrollWidth - e.clientWidth)"
+    )
+    assert page.evaluate(widths) == [0, 0]
+    page.close()
