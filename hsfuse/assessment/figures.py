@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hsfuse.assessment.text import describe_assessment
+from hsfuse.assessment.text import describe_assessment, describe_origin
 from hsfuse.core.distortion import Distortion
 from hsfuse.core.tally import Mean, Moments
 from hsfuse.core.text import html_table
@@ -150,7 +150,7 @@ class Assessment:
     def _repr_html_(self) -> str:
         """Return the findings as HTML for notebooks."""
         return html_table(
-            f"quality without a reference; PSF and response: {self.observed}",
+            f"quality without a reference; PSF and response {describe_origin(self)}",
             [(finding.quality, as_arguments(finding.text)) for finding in self.findings],
         )
 

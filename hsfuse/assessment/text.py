@@ -10,7 +10,7 @@ from hsfuse.core.text import percent
 if TYPE_CHECKING:
     from hsfuse.assessment.figures import Assessment, Consistency
 
-__all__ = ["describe_assessment"]
+__all__ = ["describe_assessment", "describe_origin"]
 
 _TABLE = {
     "HQNR": ("hqnr", "1 is best; (1 - D_lambda_K) (1 - D_s)"),
@@ -53,8 +53,14 @@ def describe_assessment(assessment: Assessment, *, bands: bool = False) -> str:
         f"{'windows':<12}HQNR, QNR and the distortions are means over {assessment.windows} "
         "windows of 8 x 8 HS pixels"
     )
-    lines.append(f"{'PSF, SRF':<12}{assessment.observed}")
+    lines.append(f"{'PSF, SRF':<12}{describe_origin(assessment)}")
     return "\n".join([*lines, *(_band_lines(assessment) if bands else [])])
+
+
+def describe_origin(assessment: Assessment) -> str:
+    """Return where PSF and response are from: the record of a run, or an estimate."""
+    origin = assessment.observed
+    return f"from the record {origin}" if origin.endswith(".json") else origin
 
 
 def _band_lines(assessment: Assessment) -> list[str]:

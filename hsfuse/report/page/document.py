@@ -17,6 +17,7 @@ import matplotlib
 import numpy as np
 
 from hsfuse.assessment.figures import Finding
+from hsfuse.assessment.text import describe_origin
 from hsfuse.core.text import percent
 from hsfuse.io.files.location import full_path
 from hsfuse.io.files.url import AnyPath
@@ -214,7 +215,7 @@ def _quality(quality: Quality) -> str:
     return (
         f'<ul class="findings">\n{findings}</ul>\n'
         f'<p class="caption">{escape(_sentence(quality.scope))}. PSF and SRF: '
-        f"{escape(assessment.observed)}.</p>\n<details><summary>Figures</summary>{table}</details>"
+        f"{escape(describe_origin(assessment))}.</p>\n<details><summary>Figures</summary>{table}</details>"
     )
 
 
