@@ -9,7 +9,8 @@ A case is a ratio and a number of HS bands; the MS image has the four bands of S
 Each row is one run of a pair by a method and an executable: CPU seconds (user and system) of
 its planning and of all of it, wall time of all of it and without planning, peak resident memory
 of planning and of all of it, time (without planning) and memory as the plan estimated them, and
-PSNR and SAM against the truth. CPU seconds change little with other load on the machine, wall
+PSNR and SAM against the truth. The report (HTML), which the old code does not write, is left out
+unless ``--report`` asks for it. CPU seconds change little with other load on the machine, wall
 time does. With ``--minutes`` a run is interrupted and its peak memory until then is printed.
 Linux only: times and peaks of planning are read from /proc.
 """
@@ -220,13 +221,18 @@ def compare(truth: Path, out: Path, ratio: float) -> tuple[float, float]:
 
 
 def row(
-    executable: Path, case: Case, files: SimulatedFiles, method: str, minutes: float | None
+    arguments: list[str], case: Case, files: SimulatedFiles, method: str, minutes: float | None
 ) -> list[str]:
-    """Plan and run one pair by one executable; return the figures as text."""
+    """
+    Plan and run one pair; return the figures as text.
+
+    ``arguments`` are the executable and the options that it is given in every row.
+    """
+    executable, *added = arguments
     with tempfile.TemporaryDirectory(dir=files.scene.parent) as folder:
         out = Path(folder) / "out.tif"
-        command = [str(executable), "run", *map(str, files[:2]), "-o", str(out), "--json"]
-        command += ["--method", method]
+        command = [executable, "run", *map(str, files[:2]), "-o", str(out), "--json"]
+        command += ["--method", method, *added]
         run = measure(command, out, None if minutes is None else 60 * minutes)
         accuracy, note = ["-", "-"], ""
         if run.finished:
@@ -271,6 +277,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--old", type=Path, help="executable to compare with, the same options")
     parser.add_argument("--new", type=Path, default=Path(sys.executable).with_name("hsfuse"))
+    parser.add_argument("--report", action="store_true", help="the new code writes its report")
     parser.add_argument("--only-old", action="store_true", help="rows of --old alone")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1024])
     parser.add_argument(
@@ -280,7 +287,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="interrupt each run after this time")
     parser.add_argument("--folder", type=Path, help="where pairs are written; a temporary one")
     options = parser.parse_args()
-    codes = {"old": options.old, "new": None if options.only_old else options.new}
+    codes = {"old": [str(options.old)]} if options.old else {}
+    if not options.only_old:
+        codes["new"] = [str(options.new), *([] if options.report else ["--no-page"])]
     print(f"load average at the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     show([name for name, _ in COLUMNS])
     for size in options.sizes:
@@ -293,10 +302,9 @@ def main() -> None:
                     )
                     files = made.result()
                 for method in options.methods:
-                    for code, executable in codes.items():
-                        if executable is not None:
-                            figures = row(executable, case, files, method, options.minutes)
-                            show([str(case), str(size), method, code, *figures])
+                    for code, arguments in codes.items():
+                        figures = row(arguments, case, files, method, options.minutes)
+                        show([str(case), str(size), method, code, *figures])
             finally:
                 shutil.rmtree(folder)
 
