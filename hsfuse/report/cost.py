@@ -85,7 +85,7 @@ def describe_memory(job: Job, report: ReportCost) -> str:
             f"{text}; the report about {byte_size(report.memory_bytes)}" if report.seconds else text
         )
     text = f"about {byte_size(max(job.memory_bytes, report.memory_bytes))}"
-    return f"{text}, by the report" if report.memory_bytes > job.memory_bytes else text
+    return f"{text}, while the report is made" if report.memory_bytes > job.memory_bytes else text
 
 
 def describe_time(job: Job, report: ReportCost) -> str:

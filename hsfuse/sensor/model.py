@@ -165,9 +165,10 @@ class Sensor:
             distance = np.abs(self.wavelength - centre)
             near = np.flatnonzero(distance <= self._reach())
             if near.size == 0:
+                pairs = zip(self.band_names, self.wavelength, strict=True)
                 raise SensorError(
-                    f"sensor {self.id} has no band at {centre:g} nm; its bands are "
-                    f"{listed([f'{w:.0f}' for w in self.wavelength], _NAMES)} nm"
+                    f"sensor {self.id} has no band at {centre:g} nm among "
+                    f"{listed([f'{name} ({place:.0f} nm)' for name, place in pairs], _NAMES)}"
                 )
             index.append(int(near[np.argmin(distance[near])]))
         if len(set(index)) < len(index):

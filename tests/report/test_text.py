@@ -68,7 +68,7 @@ def test_the_plan_tells_every_decision(outcome: Outcome):
     assert "before compression" in plan["output"]
     report = report_cost(outcome.job)
     assert report.memory_bytes > outcome.job.memory_bytes
-    assert plan["memory"] == f"about {byte_size(report.memory_bytes)}, by the report"
+    assert plan["memory"] == f"about {byte_size(report.memory_bytes)}, while the report is made"
     alone = lines(describe_plan(outcome.job, files="none"))["memory"]
     assert alone == f"about {byte_size(outcome.job.memory_bytes)}"
 

@@ -117,7 +117,7 @@ def assess_subject(subject: Subject, *, most_values: int = _MOST_VALUES) -> Qual
     whole = most is None or subject.fused.size <= most
     compared = f"{assessment.hs.pixels} HS pixels"
     scope = (
-        f"the whole raster was compared: {compared}"
+        f"the whole raster was compared: {compared}, all whose PSF lies within it"
         if whole
         else f"the raster is large, so areas spread evenly over it were compared: {compared}"
     )
