@@ -50,7 +50,6 @@ def view(fused: AnyPath, inputs: tuple[AnyPath, ...], *, port: int, browser: boo
     from hsfuse.viewer.opening import open_scene
     from hsfuse.viewer.server import ViewServer
 
-    click.echo(f"opening {fused}", err=True)
     scene = open_scene(fused, (inputs[0], inputs[1]) if inputs else None)
     server = ViewServer(scene, port)
     click.echo(server.url)
