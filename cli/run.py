@@ -124,9 +124,8 @@ def run(
         job = replace(job, words=stac_words(times))
     parts = report_files(picture=report, page=report and page)
     if dry_run:
-        facts = {"report": report_cost(job, parts)._asdict()}
         click.echo(
-            to_text(plan_as_dict(job) | facts)
+            to_text(plan_as_dict(job) | {"report": report_cost(job, parts)._asdict()})
             if as_json
             else describe_plan(job, inputs=quiet, files=parts)
         )

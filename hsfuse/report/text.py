@@ -275,7 +275,7 @@ def _radiometry(job: Job) -> str:
     more = len(lines) - _MOST_LISTED
     listing = "; ".join(lines[:_MOST_LISTED]) + (f"; and {more} more" if more > 0 else "")
     return (
-        f"MS band = gain x (HS image seen through the SRF) + offset; gain, offset and "
+        "MS band = gain x (HS image seen through the SRF) + offset; gain, offset and "
         f"correlation of the fit: {listing}"
     )
 

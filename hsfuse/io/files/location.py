@@ -33,7 +33,6 @@ __all__ = [
     "stamp",
 ]
 
-
 # Shells and pathlib may collapse the slashes of a URL into one.
 _SCHEME = re.compile(r"(?<![a-zA-Z0-9])([a-zA-Z][a-zA-Z0-9+.-]+):/")
 _LOCAL_SCHEMES = {"file", "zip", "tar", "gzip", "netcdf", "hdf5", "hdf4_sds", "gtiff_dir", "vrt"}
