@@ -57,7 +57,7 @@ def test_the_estimate_is_the_cost_of_all_windows_and_blocks(
         )
         for i, j in plan.blocks
     ]
-    whole = sum(cost(*block) for block in blocks)
+    whole = duration._TILE_PIXELS * sum(cost(*block) for block in blocks)
 
     def estimated(workers: int, stored: int = 0, *, finishing: float = 0.0) -> float:
         expected = time_parts(plan, workers, stored, finishing=finishing).duration
@@ -65,7 +65,8 @@ def test_the_estimate_is_the_cost_of_all_windows_and_blocks(
         return expected.total
 
     assert estimated(1) == pytest.approx(whole)
-    assert estimated(5) == pytest.approx(whole * math.ceil(len(blocks) / 5) / len(blocks))
+    parallel = duration._BESIDE_OTHERS * whole * math.ceil(len(blocks) / 5) / len(blocks)
+    assert estimated(5) == pytest.approx(parallel)
     assert whole < estimated(1, 10**9) < estimated(1, 10**9, finishing=2.0)
 
 

@@ -74,9 +74,9 @@ class OutputFormat:
     space : float
         Peak disk space, as a multiple of the stored bytes before compression.
     effort : float
-        Time of the export on one core, in seconds per stored byte before compression.
-    parallel : bool
-        Whether the export uses several threads.
+        Time of the export with one worker, in seconds per stored byte before compression.
+    parallel : float
+        Share of it that several workers divide.
     check_options : callable
         Takes creation options and the stored number type; raises PlanError for options that the
         format does not accept.
@@ -93,7 +93,7 @@ class OutputFormat:
     suffixes: tuple[str, ...]
     space: float
     effort: float
-    parallel: bool
+    parallel: float
     check_options: Callable[[Mapping[str, str], str], object]
     refusal: Callable[[AnyPath], str]
     finish: Callable[[AnyPath, AnyPath, ExportOptions], object]
@@ -101,7 +101,7 @@ class OutputFormat:
 
     def seconds(self, stored: int, workers: int) -> float:
         """Return the estimated time of the export in seconds, on an idle machine."""
-        return self.effort * stored / (workers if self.parallel else 1)
+        return self.effort * stored * (1 - self.parallel + self.parallel / workers)
 
 
 def find_format(path: AnyPath) -> OutputFormat:
@@ -225,14 +225,14 @@ def _is_no_store(path: AnyPath) -> str:
 FORMATS = (
     # Space: store, overviews and file exist at the same time; the first two compress to about three
     # quarters, the file perhaps not at all, and overviews add a third of the image.
-    # Effort: of float32 (benchmarks/export.py, benchmarks/outputs.py); that of GeoTIFF is 14e-9 to
-    # 26e-9 on berlin, the sample and a simulated pair, the more the noisier.
+    # Effort: of float32 (benchmarks/export.py, benchmarks/outputs.py). GeoTIFF of int16 takes 12e-9
+    # to 15e-9 with one worker, whose store is read by threads of zarr, and 11e-9 to 14e-9 with two.
     OutputFormat(
         "GeoTIFF",
         (".tif", ".tiff"),
         space=2.4,
-        effort=20e-9,
-        parallel=True,
+        effort=15e-9,
+        parallel=0.5,
         check_options=check_options,
         refusal=_is_folder,
         finish=_export_geotiff,
@@ -242,7 +242,7 @@ FORMATS = (
         (".zarr",),
         space=1.5,
         effort=4.5e-9,
-        parallel=True,
+        parallel=1.0,
         check_options=_no_options("zarr"),
         refusal=_is_no_store,
         finish=_export_zarr,
@@ -252,7 +252,7 @@ FORMATS = (
         (".dat", ".bsq"),  # no .img, the suffix of Erdas Imagine
         space=2.1,
         effort=2.5e-9,
-        parallel=False,
+        parallel=0.0,
         check_options=_no_options("ENVI"),
         refusal=_is_folder,
         finish=_export_envi,
@@ -263,7 +263,7 @@ FORMATS = (
         (".nc",),
         space=2.1,
         effort=26e-9,
-        parallel=False,
+        parallel=0.0,
         check_options=_no_options("netCDF"),
         refusal=_is_folder,
         finish=_export_netcdf,
