@@ -118,8 +118,11 @@ class ComponentFuser:
         estimates, layers = kriging.estimate_values + 7 * components, 6 * architecture.width
         features = strip * (estimates + layers + 2 * architecture.fine_bands)
         update = rows * columns * _UPDATE_ARRAYS * components
-        maps = math.prod(window) * kriging.map_values + rows * columns * results
-        return 4 * (maps + max(features, update)) + kriging.memory((0, 0), (0, 0))
+        maps, predicted = math.prod(window) * kriging.map_values, rows * columns * results
+        # The output is allocated when all but the components are freed.
+        output = math.prod(core) * len(kriging.guided.subspace.mean)
+        values = max(maps + predicted + max(features, update) - output, predicted)
+        return 4 * values + kriging.memory((0, 0), (0, 0))
 
     def describe(self) -> dict[str, object]:
         """See :class:`hsfuse.methods.Fuser`."""

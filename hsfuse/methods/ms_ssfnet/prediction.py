@@ -25,6 +25,7 @@ from hsfuse.methods.ms_ssfnet.strips import (
     strip_height,
     widened_span,
 )
+from hsfuse.parallel import release_memory
 
 __all__ = ["Ensemble", "Prediction", "predict"]
 
@@ -149,6 +150,7 @@ def predict(
         if ensemble is not None:
             ensemble.store(features, inside, rows)
         del features  # before those of the next strip are computed
+        release_memory()
     return Prediction(components, relative, ensemble)
 
 
