@@ -31,10 +31,13 @@ NETWORK_OPTIONS = {
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_SKIP_SIGNATURE")
 
 
-@cache
+# Environment variables that say where an object store is and who may read it.
+_STORE_VARIABLES = ("AWS_", "AZURE_", "GOOGLE_", "GS_", "STORAGE_EMULATOR_HOST")
+
+
 def open_bucket(scheme: str, host: str, prefix: str = "") -> Any:
     """
-    Return the obstore client of a bucket or web server.
+    Return the obstore client of a bucket or web server, the same while the environment is the same.
 
     Parameters
     ----------
@@ -48,6 +51,14 @@ def open_bucket(scheme: str, host: str, prefix: str = "") -> Any:
     RasterError
         If obstore is not installed, or no credentials are found.
     """
+    relevant = (pair for pair in os.environ.items() if pair[0].startswith(_STORE_VARIABLES))
+    return _client(scheme, host, prefix, tuple(sorted(relevant)))
+
+
+@cache
+def _client(scheme: str, host: str, prefix: str, environment: tuple[tuple[str, str], ...]) -> Any:
+    """Return the client for an environment, which distinguishes the clients in the cache."""
+    del environment  # boto3 and obstore read it themselves
     name = f"{scheme}://{host}"
     try:
         from obstore import exceptions, store

@@ -22,7 +22,6 @@ from object_server import serving
 from raster_files import cube
 
 from hsfuse.errors import OutputError, RasterError
-from hsfuse.io.files.bucket import open_bucket
 from hsfuse.io.files.cloud_environment import gdal_options, store_options
 from hsfuse.io.files.url import as_path
 from hsfuse.io.read import open_raster
@@ -47,9 +46,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[str]:
             environment.setenv(name, value)
         environment.setenv("GDAL_HTTP_RETRY_DELAY", "0.05")
         environment.setattr("hsfuse.io.files.bucket.NETWORK", replace(NETWORK, retry_delay=0.05))
-        open_bucket.cache_clear()
         yield f"{request.param}://{BUCKET}"
-    open_bucket.cache_clear()
 
 
 @contextmanager

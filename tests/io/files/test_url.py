@@ -73,6 +73,21 @@ def test_only_a_file_is_written_on_this_machine_first(tmp_path: Path) -> None:
     assert local_path(zarr, tmp_path) == zarr
 
 
+def test_a_client_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for an environment; another endpoint or key makes another one."""
+    for name, value in (("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:1")
+    first = open_bucket("s3", "bucket")
+    assert open_bucket("s3", "bucket") is first
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:2")
+    second = open_bucket("s3", "bucket")
+    assert second is not first
+    assert "localhost:2" in str(second.config)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "c")
+    assert open_bucket("s3", "bucket") is not second
+
+
 def test_a_missing_extra_and_missing_credentials_are_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
